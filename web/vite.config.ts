@@ -1,0 +1,22 @@
+import { defineConfig } from "vite";
+
+// Where `npm run dev` finds a running `gatehouse serve --dev`.
+const server = process.env["GATEHOUSE_URL"] ?? "http://127.0.0.1:3000";
+
+export default defineConfig({
+  build: {
+    target: "es2022",
+    // scripts/clean.mjs empties it: dist/.gitkeep must stay, or `go build` has nothing to embed.
+    emptyOutDir: false,
+    // The Content-Security-Policy allows no inline script and no data: URL.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    proxy: {
+      "/socket.io": { target: server, ws: true },
+      "/demo": server,
+      "/auth": server,
+    },
+  },
+});
