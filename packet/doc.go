@@ -1,0 +1,14 @@
+// Package packet is the Socket.IO v5 codec: it turns the messages of an Engine.IO session into packets and packets into
+// frames (https://github.com/socketio/socket.io-protocol, revision 5).
+//
+// It does no I/O, starts no goroutines and keeps no state besides the one packet of a session whose attachments have not
+// all arrived. Arguments stay raw JSON until a handler asks for them: decoding a packet checks the JSON once, in a single
+// pass, and copies it once.
+//
+// What comes from a client is not trusted. Whatever is not a packet of the protocol is refused with an [*Error] that says
+// what was wrong and where, and holds nothing of what the client sent. Every size that a client chooses has a limit in
+// [Limits]; the work is linear in the size of the message and its stack does not grow with the nesting.
+//
+// The parser of the JavaScript client and server (npm socket.io-parser) is the oracle of the tests. Where this package is
+// stricter, testdata/oracle/decode.jsonl says so, with the reason.
+package packet

@@ -1,0 +1,64 @@
+package packet
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Encode encodes a packet, byte for byte as socket.io-parser does. Events and acknowledgements with attachments become
+// their binary forms. p is borrowed for the call, its Args are shared.
+//
+// The packet is ours, so that it is not checked: its namespace must be "" or begin with a slash and hold no comma, its
+// event must not be [Reserved], its Payload must be JSON.
+func Encode(p *Packet) *Frame {
+	kind := p.Type.plain()
+	text := make([]byte, 0, size(p))
+	switch n := len(p.Args.attachments); {
+	case kind == Event && n > 0:
+		text = appendCount(text, BinaryEvent, n)
+	case kind == Ack && n > 0:
+		text = appendCount(text, BinaryAck, n)
+	default:
+		text = append(text, '0'+byte(kind))
+	}
+	if p.Namespace != "/" && p.Namespace != "" {
+		text = append(text, p.Namespace...)
+		text = append(text, ',')
+	}
+	if p.HasID {
+		text = strconv.AppendUint(text, p.ID, 10)
+	}
+	switch kind {
+	case Event:
+		text = append(text, '[')
+		text = appendString(text, p.Event)
+		if len(p.Args.raw) > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(text, p.Args.raw...), ']')
+	case Ack:
+		text = append(append(append(text, '['), p.Args.raw...), ']')
+	default:
+		text = append(text, p.Payload...)
+	}
+	return &Frame{Text: text, Attachments: p.Args.attachments}
+}
+
+// size is an upper bound of the text's length for names without escapes.
+func size(p *Packet) int {
+	const most = len(`5256-,9007199254740991["",]`)
+	return most + len(p.Namespace) + len(p.Event) + len(p.Args.raw) + len(p.Payload)
+}
+
+func appendCount(dst []byte, kind Type, attachments int) []byte {
+	dst = append(dst, '0'+byte(kind))
+	dst = strconv.AppendInt(dst, int64(attachments), 10)
+	return append(dst, '-')
+}
+
+// appendString appends s as JSON.stringify writes it; invalid UTF-8 becomes U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	dst, _ = jsontext.AppendQuote(dst, s)
+	return dst
+}

@@ -1,0 +1,47 @@
+package packet
+
+// Defaults of [Limits], and the most that each can be set to.
+const (
+	DefaultMaxAttachments = 10 // as in socket.io-parser
+	DefaultMaxDepth       = 64
+	DefaultMaxEventName   = 256
+	DefaultMaxNamespace   = 256
+
+	HighestMaxAttachments = 256
+	HighestMaxDepth       = 512
+	HighestMaxEventName   = 1<<16 - 1
+	HighestMaxNamespace   = 1<<16 - 1
+)
+
+// Limits bound what one packet of a client may hold. A field that is zero or negative means its default; one above the
+// highest value that this package supports means that value.
+//
+// The size of a message is the transport's business. What a session can make the decoder hold is one message of text and
+// MaxAttachments binary ones.
+type Limits struct {
+	MaxAttachments int // binary attachments of one packet
+	MaxDepth       int // arrays and objects open at once; the array of the arguments is the first
+	MaxEventName   int // bytes of an event name, after unescaping
+	MaxNamespace   int // bytes of a namespace with its slash
+}
+
+// limits is the form of Limits that a decoder holds: there is one per connection.
+type limits struct {
+	attachments, depth, eventName, namespace uint16
+}
+
+func (l Limits) compact() limits {
+	return limits{
+		attachments: clamp(l.MaxAttachments, DefaultMaxAttachments, HighestMaxAttachments),
+		depth:       clamp(l.MaxDepth, DefaultMaxDepth, HighestMaxDepth),
+		eventName:   clamp(l.MaxEventName, DefaultMaxEventName, HighestMaxEventName),
+		namespace:   clamp(l.MaxNamespace, DefaultMaxNamespace, HighestMaxNamespace),
+	}
+}
+
+func clamp(value, fallback, highest int) uint16 {
+	if value <= 0 {
+		value = fallback
+	}
+	return uint16(min(value, highest)) //nolint:gosec // highest is at most 65535
+}

@@ -1,0 +1,20 @@
+package packet
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+)
+
+// conventions are the rules between Go values and JSON: those that people who write struct tags for encoding/json and
+// clients in JavaScript are used to. Nil slices become [], unknown members are ignored, HTML is not escaped.
+func conventions() json.Options {
+	return json.JoinOptions(
+		jsontext.AllowDuplicateNames(true),        // the last one counts, as in JavaScript
+		jsontext.AllowInvalidUTF8(true),           // replaced by U+FFFD; single surrogates too
+		json.Deterministic(true),                  // equal values give equal frames
+		json.MatchCaseInsensitiveNames(true),      // fields without tags meet the lower case of JavaScript
+		jsonv1.OmitEmptyWithLegacySemantics(true), // omitempty drops 0 and false too
+		jsonv1.FormatDurationAsNano(true),
+	)
+}

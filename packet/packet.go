@@ -1,0 +1,77 @@
+package packet
+
+import "strconv"
+
+// Type is the kind of a packet; its value is the digit that stands for it on the wire.
+type Type byte
+
+// The seven packet types of the protocol.
+const (
+	Connect Type = iota
+	Disconnect
+	Event
+	Ack
+	ConnectError
+	BinaryEvent
+	BinaryAck
+)
+
+// String returns the name of the type as the protocol's specification writes it.
+func (t Type) String() string {
+	switch t {
+	case Connect:
+		return "CONNECT"
+	case Disconnect:
+		return "DISCONNECT"
+	case Event:
+		return "EVENT"
+	case Ack:
+		return "ACK"
+	case ConnectError:
+		return "CONNECT_ERROR"
+	case BinaryEvent:
+		return "BINARY_EVENT"
+	case BinaryAck:
+		return "BINARY_ACK"
+	default:
+		return "Type(" + strconv.Itoa(int(t)) + ")"
+	}
+}
+
+// MaxID is the largest acknowledgement id: the largest integer that JavaScript counts exactly, 2^53-1.
+const MaxID = 1<<53 - 1
+
+// Packet is one Socket.IO packet.
+type Packet struct {
+	// Type as the sender meant it. The decoder reports BINARY_EVENT as Event and BINARY_ACK as Ack, as Node's does:
+	// Args.Attachments tells them apart. [Encode] chooses the binary form by itself.
+	Type Type
+	// Namespace the packet belongs to; "/" when the wire names none.
+	Namespace string
+	// ID is the acknowledgement id, at most [MaxID]; it counts when HasID is set. Only events and acknowledgements
+	// have one, and acknowledgements always do.
+	ID    uint64
+	HasID bool
+	// Event is the name of the event, the first element on the wire; Args holds the others.
+	Event string
+	// Args are the arguments of an event or an acknowledgement.
+	Args Args
+	// Payload is the raw JSON that comes with CONNECT (an object) or CONNECT_ERROR (an object or a string); nil when
+	// there is none.
+	Payload []byte
+}
+
+// binary reports whether t announces attachments.
+func (t Type) binary() bool { return t == BinaryEvent || t == BinaryAck }
+
+// plain returns the type without the announcement of attachments.
+func (t Type) plain() Type {
+	switch t {
+	case BinaryEvent:
+		return Event
+	case BinaryAck:
+		return Ack
+	default:
+		return t
+	}
+}
