@@ -1,0 +1,112 @@
+// Package gatehouse_test holds the shape of the source tree.
+package gatehouse_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "gatehouse"
+
+// anything marks a package that may import all others.
+const anything = "*"
+
+// arrows are what each top-level package may import of ours, as docs/architecture.md
+// says. A package below it may import the same, and its neighbours in the tree.
+var arrows = map[string][]string{
+	"cmd":        {anything},
+	"server":     {"handshake", "namespaces", "engine", "packet", "cluster", "web"},
+	"handshake":  {},
+	"namespaces": {"handshake", "packet"},
+	"engine":     {},
+	"packet":     {},
+	"cluster":    {"namespaces", "handshake", "packet"},
+	"bridge":     {"engine", "handshake", "packet"},
+	"web":        {},
+	"examples":   {anything},
+}
+
+// listed is what `go list -json` says of a package.
+type listed struct {
+	ImportPath string
+	Doc        string
+	Imports    []string
+	GoFiles    []string
+}
+
+func TestPackagesImportOnlyWhatTheDesignAllows(t *testing.T) {
+	for _, p := range packages(t) {
+		from := top(p.ImportPath)
+		allowed, known := arrows[from]
+		if !known {
+			t.Errorf("%s: the design names no package %q; add it there and to this test", p.ImportPath, from)
+			continue
+		}
+		for _, imported := range p.Imports {
+			to := top(imported)
+			if to == "" || to == from || slices.Contains(allowed, anything) || slices.Contains(allowed, to) {
+				continue
+			}
+			t.Errorf("%s imports %s: %s may import %v of ours", p.ImportPath, imported, from, allowed)
+		}
+	}
+}
+
+func TestNobodyImportsACommand(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imported := range p.Imports {
+			if top(imported) == "cmd" {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasAPackageComment(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment: say what it is for and what it promises", p.ImportPath)
+		}
+	}
+}
+
+// top gives the first element of a path below our module, "" for others' packages.
+func top(path string) string {
+	below, ours := strings.CutPrefix(path, module+"/")
+	if !ours {
+		return ""
+	}
+	first, _, _ := strings.Cut(below, "/")
+	return first
+}
+
+// packages lists those with code; folders that hold tests only have no arrows.
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			t.Fatalf("go list: %v: %s", err, failed.Stderr)
+		}
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 {
+			all = append(all, p)
+		}
+	}
+}
