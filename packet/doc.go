@@ -10,5 +10,5 @@
 // [Limits]; the work is linear in the size of the message and its stack does not grow with the nesting.
 //
 // The parser of the JavaScript client and server (npm socket.io-parser) is the oracle of the tests. Where this package is
-// stricter, testdata/oracle/decode.jsonl says so, with the reason.
+// stricter, the cases of TestDecodesAsNode say so, with the reason.
 package packet
