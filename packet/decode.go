@@ -181,14 +181,14 @@ func (d *Decoder) value(b []byte, i int, p *Packet) error {
 
 // array reads the arguments of an event, its name before them, or those of an acknowledgement.
 func (d *Decoder) array(b []byte, i int, p *Packet, attachments int) error {
+	var few [8]uint32 // room on the stack for the common number of arguments
 	s := scanner{text: b, maxDepth: int(d.limits.depth), attachments: attachments}
-	if err := s.array(i); err != nil {
+	ends, err := s.array(i, few[:0])
+	if err != nil {
 		return err
 	}
-	ends := s.ends
 	i++
 	if p.Type == Event {
-		var err error
 		if p.Event, err = d.eventName(b, skipSpace(b, i), ends); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -59,6 +60,19 @@ func appendCount(dst []byte, kind Type, attachments int) []byte {
 
 // appendString appends s as JSON.stringify writes it; invalid UTF-8 becomes U+FFFD.
 func appendString(dst []byte, s string) []byte {
+	if plain(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
 	dst, _ = jsontext.AppendQuote(dst, s)
 	return dst
+}
+
+// plain reports whether s is ASCII without anything to escape: most names and many texts are.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }

@@ -84,7 +84,8 @@ func isPlaceholderKey(quoted []byte, escaped bool) bool {
 func consistent(elements []byte, attachments int) bool {
 	text := append(append([]byte{'['}, elements...), ']')
 	s := scanner{text: text, maxDepth: HighestMaxDepth, attachments: attachments}
-	return s.array(0) == nil
+	_, err := s.array(0, nil)
+	return err == nil
 }
 
 // renumber returns a copy of a checked value in which the number of every placeholder is higher by offset.

@@ -4,8 +4,7 @@ package packet
 const notCounted = -1
 
 // scanner checks one JSON text (RFC 8259) in a single pass without recursion: the nesting lives in a fixed set of bits, so
-// that hostile nesting costs no stack. It allocates only for arrays of more than a few elements. UTF-8 has been
-// checked by its caller.
+// that hostile nesting costs no stack. It does not allocate. UTF-8 has been checked by its caller.
 type scanner struct {
 	text        []byte
 	depth       int // containers open now
@@ -15,47 +14,44 @@ type scanner struct {
 	objects [HighestMaxDepth / 64]uint64       // bit n: container n is an object
 	named   [HighestMaxAttachments / 64]uint64 // bit n: a placeholder for attachment n was seen
 	found   int                                // placeholders seen
-
-	few  [8]uint32
-	ends []uint32 // where each element of the outermost array ends
 }
 
-// array scans an array that begins at i and fills ends. Every attachment must have its placeholder in it. Nothing but
-// white space may follow.
-func (s *scanner) array(i int) error {
-	s.ends, s.depth = s.few[:0], 1
-	i, err := s.elements(i + 1)
+// array scans an array that begins at i, and adds to ends where each of its elements ends. Every attachment must have its
+// placeholder in it. Nothing but white space may follow.
+func (s *scanner) array(i int, ends []uint32) ([]uint32, error) {
+	s.depth = 1
+	i, ends, err := s.elements(i+1, ends)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if i = skipSpace(s.text, i); i < len(s.text) {
-		return refuse(TrailingBytes, i)
+		return nil, refuse(TrailingBytes, i)
 	}
 	if s.attachments > s.found {
-		return refuse(PlaceholderMissing, i)
+		return nil, refuse(PlaceholderMissing, i)
 	}
-	return nil
+	return ends, nil
 }
 
 // elements scans what follows the opening bracket at i-1 and returns the index behind the closing one.
-func (s *scanner) elements(i int) (int, error) {
+func (s *scanner) elements(i int, ends []uint32) (int, []uint32, error) {
 	if next := skipSpace(s.text, i); next < len(s.text) && s.text[next] == ']' {
-		return next + 1, nil
+		return next + 1, ends, nil
 	}
 	for {
 		end, err := s.value(i)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		s.ends = append(s.ends, uint32(end)) //nolint:gosec // messages are far below 4 GiB
+		ends = append(ends, uint32(end)) //nolint:gosec // messages are far below 4 GiB
 		i = skipSpace(s.text, end)
 		switch {
 		case i < len(s.text) && s.text[i] == ',':
 			i++
 		case i < len(s.text) && s.text[i] == ']':
-			return i + 1, nil
+			return i + 1, ends, nil
 		default:
-			return 0, refuse(InvalidJSON, i)
+			return 0, nil, refuse(InvalidJSON, i)
 		}
 	}
 }
