@@ -1,0 +1,64 @@
+// The chat of the namespace /chat, as the server speaks it.
+
+export type MessageId = string | number;
+
+export interface Message {
+  id: MessageId;
+  room: string;
+  from: string; // the user
+  name: string; // what the user is called
+  text: string;
+  at: string | number;
+  nonce?: string; // what the sender called it before it had an id
+}
+
+export interface Member {
+  user: string;
+  name: string;
+}
+
+export interface Failure {
+  code: string;
+  message: string;
+  retryAfterMs?: number;
+}
+
+export type Reply<T> = ({ ok: true } & T) | { ok: false; error: Failure };
+
+export interface Joined {
+  count: number;
+  members: Member[]; // the first hundred of them
+  history: Message[];
+  complete: boolean; // the history reaches back to `since`
+}
+
+export interface Accepted {
+  id: MessageId;
+  at: string | number;
+}
+
+export interface ServerEvents {
+  message: (message: Message) => void;
+  "member:joined": (change: Member & { room: string }) => void;
+  "member:left": (change: Member & { room: string }) => void;
+  typing: (change: { room: string; user: string; on: boolean }) => void;
+  "auth:expiring": (notice: { expiresAt: string | number }) => void;
+  "auth:revoked": (notice: { reason?: string }) => void;
+}
+
+export interface ClientEvents {
+  "room:join": (request: { room: string; since?: MessageId }, ack: (reply: Reply<Joined>) => void) => void;
+  "room:leave": (request: { room: string }, ack: (reply: Reply<object>) => void) => void;
+  "message:send": (
+    request: { room: string; text: string; nonce: string },
+    ack: (reply: Reply<Accepted>) => void,
+  ) => void;
+  typing: (notice: { room: string; on: boolean }) => void;
+  "auth:refresh": (request: { token: string }, ack: (reply: Reply<{ expiresAt: string | number }>) => void) => void;
+}
+
+// Times come as RFC 3339 or as milliseconds since 1970; here they are the latter.
+export function toMillis(at: string | number): number {
+  const millis = typeof at === "number" ? at : Date.parse(at);
+  return Number.isFinite(millis) ? millis : 0;
+}

@@ -1,0 +1,88 @@
+import type { Message, MessageId } from "./protocol.ts";
+
+// What is shown in a room, in order. A gap stands where messages were said that the server no longer has.
+export type Entry = { kind: "message"; message: Message } | { kind: "gap"; key: string };
+
+// Older messages are forgotten; the page shows a few hundred of them at once anyway.
+export const maxEntries = 20_000;
+
+// Timeline joins a room's history and its live messages into one list without gaps or doubles.
+export class Timeline {
+  private list: Entry[] = [];
+  private readonly known = new Set<string>();
+  private held: Message[] | undefined; // while a join is under way
+  private gaps = 0;
+
+  get entries(): readonly Entry[] {
+    return this.list;
+  }
+
+  // What to ask the history from: the newest message seen.
+  get lastId(): MessageId | undefined {
+    return this.list.findLast((entry) => entry.kind === "message")?.message.id;
+  }
+
+  // From here on live messages wait for the history that belongs before them.
+  joining(): void {
+    this.held ??= [];
+  }
+
+  // The answer to a join. Returns the messages that were not known before, the held ones included.
+  joined(history: readonly Message[], complete: boolean): Message[] {
+    const missed = !complete && this.known.size > 0 && !history.some((message) => this.has(message));
+    if (missed && this.list.at(-1)?.kind !== "gap") {
+      this.list.push({ kind: "gap", key: `gap-${++this.gaps}` });
+    }
+    return this.release(history);
+  }
+
+  // The join failed or its answer will not come.
+  notJoined(): Message[] {
+    return this.release([]);
+  }
+
+  // A live message. Returns false when it was known, or waits for the answer to a join.
+  live(message: Message): boolean {
+    if (this.held) {
+      this.held.push(message);
+      return false;
+    }
+    return this.append(message);
+  }
+
+  private release(history: readonly Message[]): Message[] {
+    const held = this.held ?? [];
+    this.held = undefined;
+    return [...history, ...held].filter((message) => this.append(message));
+  }
+
+  private append(message: Message): boolean {
+    if (this.has(message)) {
+      return false;
+    }
+    this.known.add(identity(message));
+    this.list.push({ kind: "message", message });
+    if (this.list.length > maxEntries) {
+      this.forget(this.list.length - maxEntries);
+    }
+    return true;
+  }
+
+  private has(message: Message): boolean {
+    return this.known.has(identity(message));
+  }
+
+  private forget(count: number): void {
+    for (const entry of this.list.splice(0, count)) {
+      if (entry.kind === "message") {
+        this.known.delete(identity(entry.message));
+      }
+    }
+  }
+}
+
+// A server that lost its history may count its messages from the start again: the same id at another
+// time is another message.
+function identity(message: Message): string {
+  return `${message.id} ${message.at}`;
+}
