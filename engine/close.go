@@ -1,0 +1,66 @@
+package engine
+
+import "errors"
+
+// Reason says why a session ended, in the words of Node's server where it has
+// one.
+type Reason string
+
+// Reasons of Close.
+const (
+	ReasonTransportClose Reason = "transport close" // the client or its network closed
+	ReasonTransportError Reason = "transport error" // the client broke the protocol of its transport
+	ReasonPingTimeout    Reason = "ping timeout"
+	ReasonParseError     Reason = "parse error"
+	ReasonForcedClose    Reason = "forced close" // Session.Close
+	ReasonShutdown       Reason = "server shutting down"
+	ReasonSlow           Reason = "slow consumer" // the outbox limit
+	ReasonOverload       Reason = "overload"      // reading paused for too long
+)
+
+// Close tells a Handler how its session ended.
+type Close struct {
+	Reason Reason
+	Err    error // what was seen, for logs; may be nil
+}
+
+// ErrClosed is returned by Session.Send when the session has ended.
+var ErrClosed = errors.New("engine: session closed")
+
+// WebSocket close codes (RFC 6455, section 7.4.1) that the engine sends.
+const (
+	CodeNormal         = 1000
+	CodeGoingAway      = 1001
+	CodeProtocolError  = 1002
+	CodeInvalidPayload = 1007
+	CodePolicy         = 1008
+	CodeTooBig         = 1009
+	CodeInternal       = 1011
+	CodeServiceRestart = 1012
+	CodeTryAgainLater  = 1013
+)
+
+// protocolError is a fault of the client with the close code that answers it.
+type protocolError struct {
+	code   int
+	reason Reason
+	text   string
+}
+
+func (e *protocolError) Error() string { return e.text }
+
+var (
+	errTooBig       = &protocolError{CodeTooBig, ReasonTransportError, "message larger than maxPayload"}
+	errUTF8         = &protocolError{CodeInvalidPayload, ReasonTransportError, "text is not UTF-8"}
+	errEmpty        = &protocolError{CodeInvalidPayload, ReasonParseError, "empty packet"}
+	errUnknownType  = &protocolError{CodeInvalidPayload, ReasonParseError, "unknown packet type"}
+	errDirection    = &protocolError{CodePolicy, ReasonTransportError, "invalid heartbeat direction"}
+	errUnexpected   = &protocolError{CodePolicy, ReasonParseError, "packet not allowed here"}
+	errBase64       = &protocolError{CodeInvalidPayload, ReasonParseError, "invalid base64"}
+	errPeerClosed   = &protocolError{CodeNormal, ReasonTransportClose, "closed by the client"}
+	errOverlapGET   = &protocolError{CodePolicy, ReasonTransportError, "overlap from client: a second GET while one is pending"}
+	errOverlapPOST  = &protocolError{CodePolicy, ReasonTransportError, "overlap from client: a second POST while one is read"}
+	errAbortedGET   = &protocolError{CodeGoingAway, ReasonTransportError, "poll connection closed prematurely"}
+	errAbortedPOST  = &protocolError{CodeGoingAway, ReasonTransportError, "data request closed prematurely"}
+	errUpgradeOrder = &protocolError{CodePolicy, ReasonTransportError, "unexpected packet while probing"}
+)

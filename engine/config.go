@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Defaults of Config. Those that a client can see are Node's.
+const (
+	DefaultPingInterval   = 25 * time.Second
+	DefaultPingTimeout    = 20 * time.Second
+	DefaultUpgradeTimeout = 10 * time.Second
+	DefaultCloseTimeout   = 5 * time.Second
+	DefaultPauseTimeout   = 60 * time.Second
+	DefaultMaxPayload     = 1_000_000
+	DefaultOutboxBytes    = 16 << 20
+	DefaultCompressAbove  = 1024
+)
+
+// Config is what a Server needs to know. The zero value of each field means its
+// default.
+type Config struct {
+	// PingInterval is the time from a PONG to the next PING.
+	PingInterval time.Duration
+	// PingTimeout is how long the server waits for the PONG.
+	PingTimeout time.Duration
+	// UpgradeTimeout limits the probe of a new transport.
+	UpgradeTimeout time.Duration
+	// CloseTimeout is how long a closing session may take to hand over what it
+	// holds and to be acknowledged by the peer.
+	CloseTimeout time.Duration
+	// PauseTimeout limits how long reading may be paused; then the session
+	// closes with ReasonOverload.
+	PauseTimeout time.Duration
+
+	// MaxPayload limits one WebSocket message and one POST body, in bytes. It is
+	// told to the client, which splits its POSTs by it.
+	MaxPayload int
+	// MaxEarlyPayload is the same limit until Session.SetMaxMessage raises it;
+	// zero means MaxPayload.
+	MaxEarlyPayload int
+	// OutboxBytes limits what waits for one client. Over it the session closes
+	// with ReasonSlow.
+	OutboxBytes int
+	// CompressAbove is the size in bytes from which polling responses are
+	// gzipped for clients that accept it; negative turns compression off.
+	CompressAbove int
+
+	// NoUpgrades offers no upgrade to polling clients.
+	NoUpgrades bool
+	// Portable keeps to one goroutine per connection on Linux too.
+	Portable bool
+
+	// Check, when set, may refuse a handshake before a session exists. It must be
+	// safe for concurrent use.
+	Check func(*http.Request) *Refusal
+	// Subprotocol, when set, picks the WebSocket subprotocol among those that the
+	// client offered; an empty string picks none. An error refuses the request.
+	Subprotocol func(*http.Request) (string, error)
+	// AllowOrigin decides about the CORS headers; nil allows no foreign origin.
+	AllowOrigin func(*http.Request) bool
+	// KeepHeaders names the request headers that Peer keeps, in canonical form.
+	KeepHeaders []string
+
+	// Random is the source of session ids; nil means crypto/rand.
+	Random io.Reader
+	// Logger gets panics of handlers; nil means none.
+	Logger *zap.Logger
+}
+
+// Refusal is the answer to a handshake that is not let in.
+type Refusal struct {
+	Status     int           // HTTP status, such as 403 or 503
+	Code       int           // Engine.IO error number; 4 is "Forbidden"
+	Message    string        // for people
+	RetryAfter time.Duration // sent as Retry-After, rounded up to seconds, when positive
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.PingInterval, DefaultPingInterval)
+	setDefault(&c.PingTimeout, DefaultPingTimeout)
+	setDefault(&c.UpgradeTimeout, DefaultUpgradeTimeout)
+	setDefault(&c.CloseTimeout, DefaultCloseTimeout)
+	setDefault(&c.PauseTimeout, DefaultPauseTimeout)
+	setDefault(&c.MaxPayload, DefaultMaxPayload)
+	setDefault(&c.MaxEarlyPayload, c.MaxPayload)
+	setDefault(&c.OutboxBytes, DefaultOutboxBytes)
+	setDefault(&c.CompressAbove, DefaultCompressAbove)
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c Config) validate() error {
+	durations := []struct {
+		name  string
+		value time.Duration
+	}{
+		{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout},
+		{"UpgradeTimeout", c.UpgradeTimeout}, {"CloseTimeout", c.CloseTimeout},
+		{"PauseTimeout", c.PauseTimeout},
+	}
+	for _, d := range durations {
+		if d.value < time.Millisecond {
+			return fmt.Errorf("engine: %s is %v, it must be at least 1ms", d.name, d.value)
+		}
+	}
+	if c.MaxPayload < 1 || c.MaxEarlyPayload < 1 || c.MaxEarlyPayload > c.MaxPayload {
+		return errors.New("engine: MaxEarlyPayload and MaxPayload must be positive, the first at most the second")
+	}
+	if c.OutboxBytes < 1 {
+		return errors.New("engine: OutboxBytes must be positive")
+	}
+	return nil
+}

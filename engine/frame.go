@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"sync"
+
+	"github.com/gobwas/ws"
+)
+
+// Packet types of Engine.IO v4, as on the wire.
+const (
+	typeOpen    = '0'
+	typeClose   = '1'
+	typePing    = '2'
+	typePong    = '3'
+	typeMessage = '4'
+	typeUpgrade = '5'
+	typeNoop    = '6'
+	typeBinary  = 'b' // long-polling only: base64 follows
+)
+
+// separator stands between the packets of a long-polling payload.
+const separator = '\x1e'
+
+// Frame is what goes to a client in one piece: a message, text first and then
+// its attachments. It is immutable and may be sent to any number of sessions at
+// once; each wire form is made when first needed and kept.
+type Frame struct {
+	kind        byte
+	text        []byte
+	attachments [][]byte
+
+	wsOnce   sync.Once
+	ws       []byte
+	pollOnce sync.Once
+	poll     []byte
+}
+
+// NewFrame makes a message of text and, behind it, binary attachments. The
+// slices must not change afterwards.
+func NewFrame(text []byte, attachments [][]byte) *Frame {
+	return &Frame{kind: typeMessage, text: text, attachments: attachments}
+}
+
+// NewBinaryFrame makes a message that is binary only.
+func NewBinaryFrame(data []byte) *Frame {
+	return &Frame{kind: typeBinary, attachments: [][]byte{data}}
+}
+
+// control makes a packet that is no message.
+func control(kind byte, text string) *Frame {
+	return &Frame{kind: kind, text: []byte(text)}
+}
+
+// size is what the frame counts in an outbox, in bytes, whatever the transport.
+func (f *Frame) size() int {
+	n := frameOverhead + len(f.text)
+	for _, a := range f.attachments {
+		n += len(a)
+	}
+	return n
+}
+
+// frameOverhead stands for headers and bookkeeping, so that empty frames count.
+const frameOverhead = 16
+
+// websocket returns the bytes of all WebSocket frames of f (RFC 6455, section
+// 5.2): unmasked, unfragmented.
+func (f *Frame) websocket() []byte {
+	f.wsOnce.Do(func() {
+		n := 0
+		if f.kind != typeBinary {
+			n = maxServerHeader + 1 + len(f.text)
+		}
+		for _, a := range f.attachments {
+			n += maxServerHeader + len(a)
+		}
+		b := make([]byte, 0, n)
+		if f.kind != typeBinary {
+			b = appendHeader(b, ws.OpText, 1+len(f.text))
+			b = append(append(b, f.kind), f.text...)
+		}
+		for _, a := range f.attachments {
+			b = append(appendHeader(b, ws.OpBinary, len(a)), a...)
+		}
+		f.ws = b
+	})
+	return f.ws
+}
+
+// polling returns the packets of f as a long-polling payload.
+func (f *Frame) polling() []byte {
+	f.pollOnce.Do(func() {
+		var b []byte
+		if f.kind != typeBinary {
+			b = append(append(make([]byte, 0, 1+len(f.text)), f.kind), f.text...)
+		}
+		for _, a := range f.attachments {
+			if len(b) > 0 {
+				b = append(b, separator)
+			}
+			b = base64.StdEncoding.AppendEncode(append(b, typeBinary), a)
+		}
+		f.poll = b
+	})
+	return f.poll
+}
+
+// maxServerHeader is the longest header of an unmasked WebSocket frame.
+const maxServerHeader = 10
+
+func appendHeader(b []byte, op ws.OpCode, length int) []byte {
+	b = append(b, 0x80|byte(op))
+	switch {
+	case length < 126:
+		return append(b, byte(length))
+	case length <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(b, 126), uint16(length))
+	default:
+		return binary.BigEndian.AppendUint64(append(b, 127), uint64(length))
+	}
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// frameReader turns the bytes of a WebSocket client into messages and control
+// frames (RFC 6455, section 5). It is fed whatever arrived; between frames it
+// holds no memory.
+type frameReader struct {
+	partial []byte // the bytes of a frame that is not complete, or not wanted yet
+	message []byte // the fragments of a message so far
+	op      ws.OpCode
+	inside  bool // a fragmented message is under way
+}
+
+// frameSink takes what a frameReader finds. The bytes are borrowed.
+type frameSink interface {
+	message(binary bool, payload []byte) error
+	control(op ws.OpCode, payload []byte) error
+	// stopped asks the reader to keep the rest for later.
+	stopped() bool
+}
+
+// feed reads b, which it may change. Messages longer than max are refused, and
+// so is the declaration of a frame that would make one.
+func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
+	if len(r.partial) > 0 {
+		r.partial = append(r.partial, b...)
+		b = r.partial
+	}
+	rest, err := r.frames(b, max, sink)
+	if err != nil {
+		*r = frameReader{}
+		return err
+	}
+	r.keep(rest)
+	return nil
+}
+
+// keep holds on to rest, which may lie in r.partial.
+func (r *frameReader) keep(rest []byte) {
+	if len(rest) == 0 {
+		r.partial = nil
+		return
+	}
+	if len(r.partial) > 0 {
+		if len(rest) < len(r.partial) {
+			r.partial = r.partial[:copy(r.partial, rest)]
+		}
+		return
+	}
+	r.partial = append([]byte(nil), rest...)
+}
+
+// frames handles the complete frames of b and returns what is left.
+func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) {
+	var from bytes.Reader
+	var scratch [ws.MaxHeaderSize]byte
+	for len(b) > 0 && !sink.stopped() {
+		from.Reset(b)
+		h, err := ws.ReadHeaderBuffer(&from, scratch[:])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return b, nil
+		}
+		if err != nil {
+			return nil, violation("%v", err)
+		}
+		if err := r.check(h, max); err != nil {
+			return nil, err
+		}
+		start := len(b) - from.Len()
+		end := start + int(h.Length)
+		if end > len(b) {
+			return b, nil
+		}
+		payload := b[start:end]
+		ws.Cipher(payload, h.Mask, 0)
+		b = b[end:]
+		if err := r.frame(h, payload, sink); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// check holds a header against the rules for a client's frames (RFC 6455,
+// sections 5.1 to 5.5) and the size limit.
+func (r *frameReader) check(h ws.Header, max int) error {
+	switch {
+	case !h.Masked:
+		return violation("client frame without a mask")
+	case h.Rsv != 0:
+		return violation("reserved bits without an extension")
+	case h.OpCode.IsReserved():
+		return violation("reserved opcode %d", h.OpCode)
+	case h.OpCode.IsControl() && (h.Length > ws.MaxControlFramePayloadSize || !h.Fin):
+		return violation("control frame longer than 125 bytes or in fragments")
+	case h.OpCode == ws.OpContinuation && !r.inside:
+		return violation("continuation of nothing")
+	case h.OpCode.IsData() && r.inside:
+		return violation("a new message inside a fragmented one")
+	case !h.OpCode.IsControl() && h.Length > int64(max-len(r.message)):
+		return errTooBig
+	}
+	return nil
+}
+
+func violation(format string, args ...any) error {
+	return &protocolError{CodeProtocolError, ReasonTransportError, "websocket: " + fmt.Sprintf(format, args...)}
+}
+
+// frame handles one complete, unmasked frame.
+func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
+	switch {
+	case h.OpCode.IsControl():
+		return sink.control(h.OpCode, payload)
+	case h.Fin && !r.inside:
+		return r.complete(h.OpCode, payload, sink)
+	}
+	if !r.inside {
+		r.inside, r.op = true, h.OpCode
+	}
+	r.message = append(r.message, payload...)
+	if !h.Fin {
+		return nil
+	}
+	message, op := r.message, r.op
+	r.message, r.inside = nil, false
+	return r.complete(op, message, sink)
+}
+
+func (r *frameReader) complete(op ws.OpCode, message []byte, sink frameSink) error {
+	if op == ws.OpText && !utf8.Valid(message) {
+		return errUTF8
+	}
+	return sink.message(op == ws.OpBinary, message)
+}

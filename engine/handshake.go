@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// sessionIDBytes is the randomness of a session id.
+const sessionIDBytes = 16
+
+// serveHandshake opens a session over the transport of r.
+func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query url.Values, transport string) {
+	switch {
+	case r.Method != http.MethodGet:
+		srv.refuse(w, r, http.StatusBadRequest, codeBadMethod)
+		return
+	case (transport == "websocket") != isWebSocket(r):
+		srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+		return
+	case query.Get("EIO") != "4":
+		srv.refuse(w, r, http.StatusBadRequest, codeVersion)
+		return
+	}
+	if refusal := srv.check(r); refusal != nil {
+		srv.refuseWith(w, r, refusal)
+		return
+	}
+	s, err := srv.newSession(srv.newPeer(r, query, transport))
+	if err != nil {
+		srv.refuseWith(w, r, &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden, Message: "No session id"})
+		return
+	}
+	if transport == "websocket" {
+		srv.openWebSocket(w, r, s)
+		return
+	}
+	srv.openPolling(w, r, s)
+}
+
+// check asks whether a handshake may go on.
+func (srv *Server) check(r *http.Request) *Refusal {
+	if srv.draining.Load() {
+		return &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden, Message: "Server is shutting down"}
+	}
+	if srv.cfg.Check == nil {
+		return nil
+	}
+	return srv.cfg.Check(r)
+}
+
+func (srv *Server) newSession(peer *Peer) (*Session, error) {
+	var raw [sessionIDBytes]byte
+	if _, err := io.ReadFull(srv.cfg.Random, raw[:]); err != nil {
+		return nil, fmt.Errorf("make a session id: %w", err)
+	}
+	s := &Session{srv: srv, id: base64.RawURLEncoding.EncodeToString(raw[:]), peer: peer}
+	s.flusher = srv.flushers[int(raw[0])%len(srv.flushers)]
+	s.maxMessage.Store(int64(srv.cfg.MaxEarlyPayload))
+	return s, nil
+}
+
+// admit makes s known and asks for its handler. The open packet is first in the
+// outbox, so nothing that the handler sends comes before it.
+func (srv *Server) admit(s *Session) bool {
+	s.mu.Lock()
+	s.out.push(s.openFrame())
+	s.mu.Unlock()
+	s.in.Lock() // an early end waits until there is a handler to tell
+	defer s.in.Unlock()
+	if !srv.remember(s) {
+		return false
+	}
+	s.startBeat()
+	s.handler = srv.accept(s)
+	return true
+}
+
+// openFrame is the first packet of a session.
+func (s *Session) openFrame() *Frame {
+	cfg := &s.srv.cfg
+	upgrades := []string{}
+	if s.peer.Transport == "polling" && !cfg.NoUpgrades {
+		upgrades = append(upgrades, "websocket")
+	}
+	text, _ := json.Marshal(struct {
+		SID          string   `json:"sid"`
+		Upgrades     []string `json:"upgrades"`
+		PingInterval int64    `json:"pingInterval"`
+		PingTimeout  int64    `json:"pingTimeout"`
+		MaxPayload   int      `json:"maxPayload"`
+	}{s.id, upgrades, cfg.PingInterval.Milliseconds(), cfg.PingTimeout.Milliseconds(), cfg.MaxPayload})
+	return &Frame{kind: typeOpen, text: text}
+}
+
+func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Session) {
+	s.poll = &pollState{}
+	if !srv.admit(s) {
+		srv.refuseWith(w, r, srv.check(r))
+		return
+	}
+	s.serveGET(w, r)
+}
+
+func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
+	conn, early, err := srv.upgradeHTTP(w, r)
+	if err != nil {
+		return
+	}
+	s.ws = srv.attach(s, conn)
+	if !srv.admit(s) {
+		s.ws.stream.close()
+		return
+	}
+	s.mu.Lock()
+	s.wake()
+	s.mu.Unlock()
+	s.ws.begin(early)
+}

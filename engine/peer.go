@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Peer is what a session keeps of the HTTP request that opened it. It is fixed.
+type Peer struct {
+	Header     http.Header // the headers of Config.KeepHeaders that were there; may be nil
+	Query      url.Values  // without EIO, transport, sid, t and b64; may be nil
+	Host       string
+	RemoteAddr netip.AddrPort
+	// TLS is the state of the connection when a client certificate came with it,
+	// else nil; Secure says whether there was TLS at all.
+	TLS       *tls.ConnectionState
+	Secure    bool
+	Transport string // "polling" or "websocket": what the session was opened with
+}
+
+// newPeer copies what is kept, so that the request itself is let go.
+func (srv *Server) newPeer(r *http.Request, query url.Values, transport string) *Peer {
+	p := &Peer{Host: strings.Clone(r.Host), Secure: r.TLS != nil, Transport: transport}
+	p.RemoteAddr, _ = netip.ParseAddrPort(r.RemoteAddr)
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		p.TLS = r.TLS
+	}
+	for _, name := range srv.cfg.KeepHeaders {
+		for _, value := range r.Header.Values(name) {
+			if p.Header == nil {
+				p.Header = http.Header{}
+			}
+			p.Header[name] = append(p.Header[name], strings.Clone(value))
+		}
+	}
+	for name, values := range query {
+		switch name {
+		case "EIO", "transport", "sid", "t", "b64":
+			continue
+		}
+		if p.Query == nil {
+			p.Query = url.Values{}
+		}
+		for _, value := range values {
+			p.Query.Add(strings.Clone(name), strings.Clone(value))
+		}
+	}
+	return p
+}

@@ -1,0 +1,299 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// epollPoller spreads connections over loops, each an epoll instance with one
+// goroutine.
+type epollPoller struct {
+	loops []*epollLoop
+	next  atomic.Uint32
+	done  sync.WaitGroup
+}
+
+// epollLoop waits for its connections and reads those that have something.
+type epollLoop struct {
+	fd   int
+	wake int // an eventfd that ends the loop
+
+	mu      sync.Mutex // guards what follows
+	streams map[int32]*epollStream
+	closed  bool
+}
+
+// epollEvents is how many ready connections one wait returns.
+const epollEvents = 256
+
+func newPoller(loops int) (poller, error) {
+	p := &epollPoller{}
+	for range loops {
+		l, err := newEpollLoop()
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		p.loops = append(p.loops, l)
+		p.done.Go(l.run)
+	}
+	return p, nil
+}
+
+func newEpollLoop() (*epollLoop, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("create epoll: %w", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("create eventfd: %w", err)
+	}
+	l := &epollLoop{fd: fd, wake: wake, streams: make(map[int32]*epollStream)}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}
+	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
+		_ = unix.Close(fd)
+		_ = unix.Close(wake)
+		return nil, fmt.Errorf("watch eventfd: %w", err)
+	}
+	return l, nil
+}
+
+// take duplicates the socket of conn, so that the Go runtime's own poller lets
+// it go, and closes conn.
+func (p *epollPoller) take(conn net.Conn, owner streamOwner) (stream, bool) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil, false
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, false
+	}
+	fd := -1
+	if err := raw.Control(func(old uintptr) {
+		fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	}); err != nil || fd < 0 {
+		return nil, false
+	}
+	_ = tcp.Close()
+	l := p.loops[int(p.next.Add(1))%len(p.loops)]
+	return &epollStream{loop: l, fd: int32(fd), owner: owner}, true
+}
+
+func (p *epollPoller) close() {
+	for _, l := range p.loops {
+		l.stop()
+	}
+	p.done.Wait()
+}
+
+// stop ends the loop; its streams are closed by their owners before.
+func (l *epollLoop) stop() {
+	one := [8]byte{1}
+	_, _ = unix.Write(l.wake, one[:])
+}
+
+func (l *epollLoop) run() {
+	events := make([]unix.EpollEvent, epollEvents)
+	buffer := make([]byte, readBytes)
+	for {
+		n, err := unix.EpollWait(l.fd, events, -1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			break
+		}
+		for _, ev := range events[:max(n, 0)] {
+			if ev.Fd == int32(l.wake) {
+				l.end()
+				return
+			}
+			if s := l.stream(ev.Fd); s != nil {
+				s.ready(ev.Events, buffer)
+			}
+		}
+	}
+	l.end()
+}
+
+func (l *epollLoop) end() {
+	l.mu.Lock()
+	l.closed = true
+	left := l.streams
+	l.streams = map[int32]*epollStream{}
+	l.mu.Unlock()
+	for _, s := range left {
+		s.close()
+	}
+	_ = unix.Close(l.fd)
+	_ = unix.Close(l.wake)
+}
+
+func (l *epollLoop) stream(fd int32) *epollStream {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.streams[fd]
+}
+
+// epollStream is a stream that an epollLoop reads. Its descriptor is closed
+// under mu, and used under mu by everybody but the loop, which alone reads: a
+// number that was given back could already belong to another connection.
+type epollStream struct {
+	loop  *epollLoop
+	owner streamOwner
+
+	mu       sync.Mutex // guards what follows; writes under it do not block
+	fd       int32
+	interest uint32
+	watched  bool
+	closed   bool
+	reading  bool // the loop is handing bytes up: it closes when it is back
+}
+
+func (s *epollStream) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.loop.mu.Lock()
+	defer s.loop.mu.Unlock()
+	if s.loop.closed {
+		return
+	}
+	s.loop.streams[s.fd] = s
+	s.watched = true
+	s.interest |= unix.EPOLLIN | unix.EPOLLRDHUP
+	s.control(unix.EPOLL_CTL_ADD)
+}
+
+// control tells the kernel what to watch for. mu is held. It cannot fail for a
+// descriptor that is open and watched.
+func (s *epollStream) control(op int) {
+	ev := unix.EpollEvent{Events: s.interest, Fd: s.fd}
+	_ = unix.EpollCtl(s.loop.fd, op, int(s.fd), &ev)
+}
+
+// watch adds and takes away interest.
+func (s *epollStream) watch(add, remove uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.interest
+	s.interest = old&^remove | add
+	if s.watched && !s.closed && s.interest != old {
+		s.control(unix.EPOLL_CTL_MOD)
+	}
+}
+
+func (s *epollStream) pause()         { s.watch(0, unix.EPOLLIN|unix.EPOLLRDHUP) }
+func (s *epollStream) resume()        { s.watch(unix.EPOLLIN|unix.EPOLLRDHUP, 0) }
+func (s *epollStream) awaitWritable() { s.watch(unix.EPOLLOUT, 0) }
+
+// ready handles what the kernel reported. Only the loop calls it.
+func (s *epollStream) ready(events uint32, buffer []byte) {
+	if events&unix.EPOLLOUT != 0 {
+		s.watch(0, unix.EPOLLOUT)
+		s.owner.writable()
+	}
+	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		s.read(events, buffer)
+	}
+}
+
+// read hands up one buffer: what is left is reported again, after the other
+// connections had their turn.
+func (s *epollStream) read(events uint32, buffer []byte) {
+	fd, ok := s.beginRead(events)
+	if !ok {
+		return
+	}
+	n, err := readSome(uintptr(fd), buffer)
+	if n > 0 {
+		s.owner.readable(buffer[:n])
+	}
+	s.endRead()
+	if err != nil && !errors.Is(err, errBusy) {
+		s.owner.streamFailed(err)
+	}
+}
+
+// beginRead holds the descriptor open for the read. A paused stream that the
+// peer reset is failed at once: the kernel would go on reporting it.
+func (s *epollStream) beginRead(events uint32) (int32, bool) {
+	s.mu.Lock()
+	paused := s.interest&unix.EPOLLIN == 0
+	if s.closed || paused {
+		gone := paused && !s.closed && events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 && hungUp(s.fd)
+		s.mu.Unlock()
+		if gone {
+			s.owner.streamFailed(io.ErrUnexpectedEOF)
+		}
+		return 0, false
+	}
+	s.reading = true
+	s.mu.Unlock()
+	return s.fd, true
+}
+
+// hungUp asks again: the event may have been meant for an earlier connection
+// with the same number.
+func hungUp(fd int32) bool {
+	p := []unix.PollFd{{Fd: fd}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0 && p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+}
+
+func (s *epollStream) endRead() {
+	s.mu.Lock()
+	s.reading = false
+	if s.closed {
+		_ = unix.Close(int(s.fd))
+	}
+	s.mu.Unlock()
+}
+
+func (s *epollStream) tryWrite(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	n, err := writeSome(uintptr(s.fd), b)
+	if errors.Is(err, errBusy) {
+		err = nil
+	}
+	return n, err
+}
+
+func (s *epollStream) closeWrite() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		_ = unix.Shutdown(int(s.fd), unix.SHUT_WR)
+	}
+}
+
+func (s *epollStream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.loop.mu.Lock()
+	if s.loop.streams[s.fd] == s {
+		delete(s.loop.streams, s.fd)
+	}
+	s.loop.mu.Unlock()
+	if s.reading {
+		_ = unix.Shutdown(int(s.fd), unix.SHUT_RDWR)
+		return // endRead closes
+	}
+	_ = unix.Close(int(s.fd))
+}

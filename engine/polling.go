@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// pollState is a session's long-polling transport. Session.mu guards it.
+type pollState struct {
+	get     *pendingGET
+	post    *http.ResponseController // the POST that is read now
+	resumed chan struct{}            // closed when a paused POST may go on; nil while none waits
+}
+
+// pendingGET is the request that waits for something to send.
+type pendingGET struct {
+	batch chan []*Frame // one batch, the answer
+}
+
+var closePollFrame = control(typeClose, "")
+
+// answer gives what waits to the pending GET, if there is one. For a closing
+// session the close packet comes last. Session.mu is held.
+func (p *pollState) answer(s *Session) {
+	if p.get == nil {
+		return
+	}
+	closing := s.current() == stateClosing
+	if s.out.empty() && !closing {
+		return
+	}
+	batch := s.out.take()
+	if closing {
+		batch = append(batch, closePollFrame)
+	}
+	p.reply(batch)
+}
+
+func (p *pollState) reply(batch []*Frame) {
+	p.get.batch <- batch
+	p.get = nil
+}
+
+// retire ends the transport after an upgrade.
+func (p *pollState) retire() {
+	if p.get != nil {
+		p.reply([]*Frame{noopFrame})
+	}
+	p.resumePOST()
+}
+
+// release frees all requests of a session that is gone.
+func (p *pollState) release() {
+	if p.get != nil {
+		p.reply([]*Frame{closePollFrame})
+	}
+	p.resumePOST()
+	if p.post != nil {
+		_ = p.post.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+func (p *pollState) resumePOST() {
+	if p.resumed != nil {
+		close(p.resumed)
+		p.resumed = nil
+	}
+}
+
+// serveGET answers one poll: at once when something waits, else when it comes.
+func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
+	g := &pendingGET{batch: make(chan []*Frame, 1)}
+	if err := s.beginGET(g); err != nil {
+		s.srv.refuseFault(w, r, s, err)
+		return
+	}
+	select {
+	case batch := <-g.batch:
+		s.writeBatch(w, r, batch)
+	case <-r.Context().Done():
+		if s.cancelGET(g) {
+			s.fail(errAbortedGET)
+			return
+		}
+		s.writeBatch(w, r, <-g.batch)
+	}
+}
+
+func (s *Session) beginGET(g *pendingGET) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.poll == nil || s.current() == stateClosed:
+		return errUnexpected
+	case s.poll.get != nil:
+		return errOverlapGET
+	}
+	s.poll.get = g
+	s.poll.answer(s)
+	return nil
+}
+
+// cancelGET withdraws g; it reports false when the answer is there already.
+func (s *Session) cancelGET(g *pendingGET) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll != nil && s.poll.get == g {
+		s.poll.get = nil
+		return true
+	}
+	return false
+}
+
+// writeBatch sends frames as the response. When that fails they are lost, and
+// so the session ends.
+func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, batch []*Frame) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
+	err := s.srv.writePayload(w, r, joinPayload(batch))
+	_ = rc.SetWriteDeadline(time.Time{}) // the connection serves other requests too
+	if err != nil {
+		s.fail(errAbortedGET)
+	}
+	if batch[len(batch)-1] == closePollFrame {
+		s.finish()
+	}
+}
+
+// writePayload writes a polling response, compressed when it is large and the
+// client takes it.
+func (srv *Server) writePayload(w http.ResponseWriter, r *http.Request, payload []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	h.Set("Cache-Control", "no-store")
+	if srv.cfg.CompressAbove >= 0 && len(payload) >= srv.cfg.CompressAbove && acceptsGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		h.Add("Vary", "Accept-Encoding")
+		z := gzip.NewWriter(w)
+		_, err := z.Write(payload)
+		return errors.Join(err, z.Close(), flush(w))
+	}
+	h.Set("Content-Length", strconv.Itoa(len(payload)))
+	_, err := w.Write(payload)
+	return errors.Join(err, flush(w))
+}
+
+// flush makes the write happen now, so that its error is seen.
+func flush(w http.ResponseWriter) error {
+	err := http.NewResponseController(w).Flush()
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}
+
+// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3) as far as gzip is
+// concerned.
+func acceptsGzip(r *http.Request) bool {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+		name, params, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			q := strings.TrimSpace(params)
+			return q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000"
+		}
+	}
+	return false
+}
+
+// servePOST takes the packets of one request. While reading is paused it holds
+// the answer back, and with it the client.
+func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
+	if err := s.beginPOST(w); err != nil {
+		s.srv.refuseFault(w, r, s, err)
+		return
+	}
+	defer s.endPOST()
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/octet-stream" {
+		s.srv.refuseFault(w, r, s, errUnexpected)
+		return
+	}
+	payload, err := s.readBody(w, r)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		// As Node: the request is refused, the session goes on.
+		s.srv.answerText(w, r, http.StatusRequestEntityTooLarge, "")
+	case err != nil:
+		s.srv.refuseFault(w, r, s, errAbortedPOST)
+	default:
+		s.takePOST(w, r, payload)
+	}
+}
+
+func (s *Session) beginPOST(w http.ResponseWriter) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.poll == nil || s.current() != stateOpen:
+		return errUnexpected
+	case s.poll.post != nil:
+		return errOverlapPOST
+	}
+	s.poll.post = http.NewResponseController(w)
+	return nil
+}
+
+func (s *Session) endPOST() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll != nil {
+		s.poll.post = nil
+	}
+}
+
+// readBody reads the whole body within the size limit and the time that a ping
+// has.
+func (s *Session) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxMessage.Load()))
+	_ = rc.SetReadDeadline(time.Time{})
+	return body, err
+}
+
+func (s *Session) takePOST(w http.ResponseWriter, r *http.Request, payload []byte) {
+	err := eachPacket(payload, s.receiveOne)
+	switch {
+	case err == nil:
+		s.srv.answerText(w, r, http.StatusOK, "ok")
+	case errors.Is(err, errPeerClosed):
+		s.fail(err)
+		s.srv.answerText(w, r, http.StatusOK, "ok")
+	default:
+		s.srv.refuseFault(w, r, s, err)
+	}
+}
+
+// receiveOne handles a packet of a POST when reading is not paused.
+func (s *Session) receiveOne(kind byte, data []byte) error {
+	s.waitResumed()
+	s.in.Lock()
+	defer s.in.Unlock()
+	return s.receive(kind, data)
+}
+
+// waitResumed returns when reading goes on or the session ends.
+func (s *Session) waitResumed() {
+	if !s.paused.Load() {
+		return
+	}
+	s.mu.Lock()
+	if !s.paused.Load() || s.poll == nil || s.current() != stateOpen {
+		s.mu.Unlock()
+		return
+	}
+	resumed := make(chan struct{})
+	s.poll.resumed = resumed
+	s.mu.Unlock()
+	<-resumed
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Engine.IO's numbered errors; Node's server has the same.
+const (
+	codeUnknownTransport = 0
+	codeUnknownSID       = 1
+	codeBadMethod        = 2
+	codeBadRequest       = 3
+	codeForbidden        = 4
+	codeVersion          = 5
+)
+
+var codeMessages = [...]string{
+	codeUnknownTransport: "Transport unknown",
+	codeUnknownSID:       "Session ID unknown",
+	codeBadMethod:        "Bad handshake method",
+	codeBadRequest:       "Bad request",
+	codeForbidden:        "Forbidden",
+	codeVersion:          "Unsupported protocol version",
+}
+
+// refuse answers with a numbered error.
+func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, status, code int) {
+	srv.refuseWith(w, r, &Refusal{Status: status, Code: code, Message: codeMessages[code]})
+}
+
+func (srv *Server) refuseWith(w http.ResponseWriter, _ *http.Request, refusal *Refusal) {
+	h := w.Header()
+	if refusal.RetryAfter > 0 {
+		seconds := (refusal.RetryAfter + time.Second - 1) / time.Second
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(refusal.Status)
+	body, _ := json.Marshal(struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{refusal.Code, refusal.Message})
+	_, _ = w.Write(body)
+}
+
+// refuseFault answers a request that broke the rules of its session, and ends
+// the session.
+func (srv *Server) refuseFault(w http.ResponseWriter, r *http.Request, s *Session, err error) {
+	s.fail(err)
+	srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+}
+
+// answerText answers a POST. The type is text/html, as Node's: some browsers
+// offered text/plain as a download.
+func (srv *Server) answerText(w http.ResponseWriter, _ *http.Request, status int, text string) {
+	w.Header().Set("Content-Type", "text/html")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+// preflightAge is how long a browser may keep the answer to a preflight.
+const preflightAge = 2 * time.Hour
+
+// cors sets the headers that let a foreign page read answers, and answers
+// preflights (https://fetch.spec.whatwg.org/#http-cors-protocol). It reports
+// whether the request is done.
+func (srv *Server) cors(w http.ResponseWriter, r *http.Request) bool {
+	preflight := r.Method == http.MethodOptions
+	origin := r.Header.Get("Origin")
+	if origin != "" {
+		w.Header().Add("Vary", "Origin")
+		if srv.cfg.AllowOrigin != nil && srv.cfg.AllowOrigin(r) {
+			allowOrigin(w.Header(), r, origin, preflight)
+		}
+	}
+	if preflight {
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return preflight
+}
+
+func allowOrigin(h http.Header, r *http.Request, origin string, preflight bool) {
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if !preflight {
+		return
+	}
+	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	h.Set("Access-Control-Max-Age", strconv.Itoa(int(preflightAge/time.Second)))
+	h.Add("Vary", "Access-Control-Request-Headers")
+	// Echoed, because "*" does not cover Authorization nor requests with
+	// credentials.
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Set("Access-Control-Allow-Headers", asked)
+	} else {
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	}
+}
+
+// isWebSocket reports whether r asks for a WebSocket (RFC 6455, section 4.1).
+func isWebSocket(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}

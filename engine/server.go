@@ -1,0 +1,243 @@
+package engine
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server serves Engine.IO v4. It is an http.Handler for one path, with and
+// without its last slash, and safe for concurrent use.
+type Server struct {
+	// Fixed.
+	cfg      Config
+	accept   func(*Session) Handler
+	began    time.Time
+	wheel    *wheel
+	flushers []*flusher
+	buffers  sync.Pool
+	poller   poller // nil where every stream has its goroutine
+
+	draining atomic.Bool
+	open     atomic.Int64
+
+	workers sync.WaitGroup // the wheel and the flushers
+	tasks   sync.WaitGroup // what sessions have under way
+
+	mu       sync.Mutex // guards what follows
+	sessions map[string]*Session
+	closed   bool
+	emptied  chan struct{} // closed when the last session has gone, once closed
+}
+
+// New makes a Server that asks accept for the handler of each new session.
+// accept must not block; what it sends goes out behind the open packet.
+func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	srv := &Server{
+		cfg:      cfg,
+		accept:   accept,
+		began:    time.Now(),
+		sessions: make(map[string]*Session),
+		emptied:  make(chan struct{}),
+	}
+	srv.buffers.New = func() any { return new([readBytes]byte) }
+	if !cfg.Portable {
+		var err error
+		if srv.poller, err = newPoller(runtime.GOMAXPROCS(0)); err != nil {
+			return nil, err
+		}
+	}
+	srv.startWorkers()
+	return srv, nil
+}
+
+func (srv *Server) startWorkers() {
+	cfg := &srv.cfg
+	shortest := min(cfg.PingInterval, cfg.PingTimeout, cfg.CloseTimeout, cfg.PauseTimeout)
+	srv.wheel = newWheel(shortest, srv.now)
+	srv.workers.Go(srv.wheel.run)
+	for range runtime.GOMAXPROCS(0) {
+		f := newFlusher()
+		srv.flushers = append(srv.flushers, f)
+		srv.workers.Go(f.run)
+	}
+}
+
+// Sessions returns how many sessions are open.
+func (srv *Server) Sessions() int { return int(srv.open.Load()) }
+
+// spawn runs f in a goroutine that Close waits for.
+func (srv *Server) spawn(f func()) { srv.tasks.Go(f) }
+
+// newStream chooses how conn is read and written.
+func (srv *Server) newStream(conn net.Conn, owner streamOwner) stream {
+	if srv.poller != nil {
+		if s, ok := srv.poller.take(conn, owner); ok {
+			return s
+		}
+	}
+	return newGoStream(conn, owner, &srv.buffers, srv.spawn)
+}
+
+// remember lists s as open; a server that is closed takes none.
+func (srv *Server) remember(s *Session) bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.closed {
+		return false
+	}
+	srv.sessions[s.id] = s
+	srv.open.Add(1)
+	return true
+}
+
+func (srv *Server) forget(s *Session) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.sessions, s.id)
+	if srv.closed && len(srv.sessions) == 0 {
+		srv.emptied = closeOnce(srv.emptied)
+	}
+}
+
+func (srv *Server) session(id string) *Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.sessions[id]
+}
+
+func (srv *Server) snapshot() []*Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	all := make([]*Session, 0, len(srv.sessions))
+	for _, s := range srv.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// ServeHTTP serves handshakes, polls and upgrades.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if srv.cors(w, r) {
+		return
+	}
+	query := r.URL.Query()
+	transport := query.Get("transport")
+	if transport != "polling" && transport != "websocket" {
+		srv.refuse(w, r, http.StatusBadRequest, codeUnknownTransport)
+		return
+	}
+	id := query.Get("sid")
+	if id == "" {
+		srv.serveHandshake(w, r, query, transport)
+		return
+	}
+	s := srv.session(id)
+	if s == nil {
+		srv.refuse(w, r, http.StatusBadRequest, codeUnknownSID)
+		return
+	}
+	srv.serveSession(w, r, s, transport, query.Get("EIO"))
+}
+
+// serveSession serves a request that belongs to s.
+func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Session, transport, version string) {
+	upgrade := isWebSocket(r)
+	switch {
+	case version != "4", upgrade != (transport == "websocket"), !upgrade && s.Transport() != transport:
+		srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+	case upgrade:
+		srv.serveUpgrade(w, r, s)
+	case r.Method == http.MethodGet:
+		s.serveGET(w, r)
+	case r.Method == http.MethodPost:
+		s.servePOST(w, r)
+	default:
+		srv.refuse(w, r, http.StatusBadRequest, codeBadMethod)
+	}
+}
+
+// Drain refuses new handshakes with 503 and closes the open sessions spread
+// over the given time, so that their clients do not come back all at once. It
+// returns when all are gone or ctx ends.
+func (srv *Server) Drain(ctx context.Context, over time.Duration) error {
+	srv.draining.Store(true)
+	all := srv.snapshot()
+	if len(all) > 0 {
+		pause := time.NewTicker(max(over/time.Duration(len(all)), time.Microsecond))
+		defer pause.Stop()
+		for _, s := range all {
+			s.shutdown()
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return srv.refuseAndWait(ctx)
+}
+
+// refuseAndWait takes no more sessions and waits for the last one.
+func (srv *Server) refuseAndWait(ctx context.Context) error {
+	srv.mu.Lock()
+	srv.closed = true
+	emptied := srv.emptied
+	if len(srv.sessions) == 0 {
+		srv.emptied = closeOnce(emptied)
+	}
+	srv.mu.Unlock()
+	for _, s := range srv.snapshot() { // those that came in between
+		s.shutdown()
+	}
+	select {
+	case <-emptied:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// closeOnce closes c unless it is closed.
+func closeOnce(c chan struct{}) chan struct{} {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+	return c
+}
+
+func (s *Session) shutdown() {
+	s.shut(Close{Reason: ReasonShutdown}, closePacket{code: CodeServiceRestart, text: string(ReasonShutdown)}, false)
+}
+
+// Close ends all sessions at once and returns when nothing of the server runs
+// any more. Handlers have been told by then.
+func (srv *Server) Close() {
+	srv.draining.Store(true)
+	srv.mu.Lock()
+	srv.closed = true
+	srv.mu.Unlock()
+	for _, s := range srv.snapshot() {
+		s.shutdown()
+		s.finish()
+	}
+	if srv.poller != nil {
+		srv.poller.close()
+	}
+	srv.wheel.close()
+	for _, f := range srv.flushers {
+		close(f.stop)
+	}
+	srv.workers.Wait()
+	srv.tasks.Wait()
+}

@@ -1,0 +1,304 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Handler takes what one session receives. Its calls come one at a time and
+// must not block: what takes time belongs into a queue of the handler's own,
+// with Session.Pause to slow the client down.
+type Handler interface {
+	// Message hands over one message. The bytes are borrowed for the call.
+	Message(binary bool, data []byte)
+	// Close is called once, after the last Message.
+	Close(Close)
+}
+
+// state is where a session stands in its life. It only grows.
+type state int32
+
+const (
+	stateOpen    state = iota
+	stateClosing       // no more messages; the outbox and the close packet go out
+	stateClosed        // gone from the server
+)
+
+// Session is one Engine.IO session: a client, whatever transport it uses. Its
+// methods are safe for concurrent use and never block on the client.
+type Session struct {
+	// Fixed once open.
+	srv     *Server
+	id      string // a secret: who knows it can speak for the client
+	peer    *Peer
+	handler Handler
+	flusher *flusher
+
+	state      atomic.Int32
+	maxMessage atomic.Int64
+	paused     atomic.Bool // changed under mu
+
+	in sync.Mutex // held while messages are handed up; before mu
+
+	mu      sync.Mutex // guards what follows
+	out     outbox
+	ws      *websocket  // nil while long-polling
+	poll    *pollState  // nil after the upgrade
+	probe   *upgrade    // an upgrade under way
+	closing closePacket // valid from stateClosing on
+	dirty   bool        // in the flusher's list
+	blocked bool        // the stream is full
+
+	beat heartbeat
+
+	slot wheelSlot // guarded by the wheel
+}
+
+// closePacket is how a closing session says good-bye.
+type closePacket struct {
+	code     int
+	text     string
+	deadline int64 // when the session ends however far it came
+	queued   bool  // the close frame is in the outbox
+}
+
+// Peer returns what is known of the client. It is never nil and must not be
+// changed.
+func (s *Session) Peer() *Peer { return s.peer }
+
+// Transport returns "polling" or "websocket": what the session uses now.
+func (s *Session) Transport() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ws != nil {
+		return "websocket"
+	}
+	return "polling"
+}
+
+// SetMaxMessage changes the limit of one incoming message or POST body, in
+// bytes, within Config.MaxPayload.
+func (s *Session) SetMaxMessage(bytes int) {
+	s.maxMessage.Store(int64(min(bytes, s.srv.cfg.MaxPayload)))
+}
+
+// Send queues f behind all that was sent before. It returns ErrClosed when the
+// session has ended. A client whose outbox is full is closed with ReasonSlow.
+func (s *Session) Send(f *Frame) error {
+	s.mu.Lock()
+	if s.current() != stateOpen {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	if s.out.bytes+f.size() > s.srv.cfg.OutboxBytes {
+		s.mu.Unlock()
+		s.fail(&protocolError{CodePolicy, ReasonSlow, "outbox full"})
+		return ErrClosed
+	}
+	s.push(f)
+	s.mu.Unlock()
+	return nil
+}
+
+// SendVolatile queues f unless the client is behind, and says whether it did.
+func (s *Session) SendVolatile(f *Frame) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current() != stateOpen || s.blocked || s.out.bytes > volatileLimit {
+		return false
+	}
+	s.push(f)
+	return true
+}
+
+// volatileLimit is how many bytes may wait for a client before it counts as
+// behind.
+const volatileLimit = 64 << 10
+
+// push queues f and sees that it goes out. mu is held.
+func (s *Session) push(f *Frame) {
+	s.out.push(f)
+	s.wake()
+}
+
+// wake gets what waits on its way. mu is held.
+func (s *Session) wake() {
+	switch {
+	case s.ws == nil:
+		s.poll.answer(s)
+	case !s.blocked && !s.dirty:
+		s.dirty = true
+		s.flusher.add(s)
+	}
+}
+
+// Pause stops reading from the client, and with it the deadline of its next
+// PONG, until Resume.
+func (s *Session) Pause() { s.setPaused(true) }
+
+// Resume goes on reading after Pause.
+func (s *Session) Resume() { s.setPaused(false) }
+
+func (s *Session) setPaused(paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.paused.Load() == paused || s.current() != stateOpen {
+		return
+	}
+	s.beat.pause(paused, s.srv.now())
+	s.read(!paused)
+}
+
+// read switches the reading of the transport in use. mu is held.
+func (s *Session) read(on bool) {
+	s.paused.Store(!on)
+	switch {
+	case s.poll != nil && on:
+		s.poll.resumePOST()
+	case s.ws != nil && on:
+		s.srv.spawn(s.ws.resume)
+	case s.ws != nil:
+		s.ws.stream.pause()
+	}
+}
+
+func (s *Session) current() state { return state(s.state.Load()) }
+
+// Close ends the session from this side: what was sent before still goes out,
+// then the transport closes with a WebSocket code (RFC 6455, section 7.4) and a
+// reason of at most 123 bytes, which a polling client does not see. It does not
+// wait.
+func (s *Session) Close(code int, reason string) {
+	s.shut(Close{Reason: ReasonForcedClose}, closePacket{code: code, text: reason}, false)
+}
+
+// fail ends the session for a fault of the client: what waits is dropped.
+func (s *Session) fail(err error) {
+	pe, ok := err.(*protocolError)
+	if !ok {
+		pe = &protocolError{CodeGoingAway, ReasonTransportClose, err.Error()}
+	}
+	s.shut(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
+}
+
+// shut starts the end of the session; only its first call counts.
+func (s *Session) shut(why Close, p closePacket, drop bool) {
+	s.mu.Lock()
+	if s.current() != stateOpen {
+		s.mu.Unlock()
+		return
+	}
+	s.state.Store(int32(stateClosing))
+	p.deadline = s.srv.now() + int64(s.srv.cfg.CloseTimeout)
+	s.closing = p
+	if drop {
+		s.out.drop()
+	}
+	if s.paused.Load() {
+		s.read(true) // to see the peer's answer to the close frame
+	}
+	if s.probe != nil {
+		s.probe.abandon()
+		s.probe = nil
+	}
+	s.srv.wheel.schedule(s, p.deadline)
+	s.wakeToClose()
+	s.mu.Unlock()
+
+	s.srv.open.Add(-1)
+	s.srv.spawn(func() { s.handClose(why) })
+}
+
+// wakeToClose lets the transport finish. mu is held.
+func (s *Session) wakeToClose() {
+	if s.ws == nil {
+		s.poll.answer(s)
+		return
+	}
+	s.queueCloseFrame()
+	s.wake()
+}
+
+// queueCloseFrame puts the WebSocket close frame behind what waits. mu is held.
+func (s *Session) queueCloseFrame() {
+	if !s.closing.queued {
+		s.closing.queued = true
+		s.out.push(closeFrame(s.closing.code, s.closing.text))
+	}
+}
+
+// handClose tells the handler, after the message that may be with it now.
+func (s *Session) handClose(why Close) {
+	s.in.Lock()
+	defer s.in.Unlock()
+	defer s.recovered("close")
+	s.handler.Close(why)
+}
+
+// finish is the last step: nothing more goes to the client.
+func (s *Session) finish() {
+	s.mu.Lock()
+	if s.current() == stateClosed {
+		s.mu.Unlock()
+		return
+	}
+	s.state.Store(int32(stateClosed))
+	s.out = outbox{}
+	conn := s.ws
+	if s.poll != nil {
+		s.poll.release()
+	}
+	s.mu.Unlock()
+	s.srv.wheel.remove(s)
+	s.srv.forget(s)
+	if conn != nil {
+		conn.stream.close()
+	}
+}
+
+// receive handles one packet: kind is its type, text or binary data its body.
+// in is held.
+func (s *Session) receive(kind byte, data []byte) error {
+	if s.current() != stateOpen {
+		return nil
+	}
+	s.beatHeard(kind)
+	switch kind {
+	case typeMessage, typeBinary:
+		s.deliver(kind == typeBinary, data)
+		return nil
+	case typePong:
+		return nil
+	case typePing:
+		return errDirection
+	case typeClose:
+		return errPeerClosed
+	case typeOpen, typeUpgrade, typeNoop:
+		return nil // as Node: known, and without meaning from a client here
+	default:
+		return errUnknownType
+	}
+}
+
+func (s *Session) deliver(binary bool, data []byte) {
+	defer s.recovered("message")
+	s.handler.Message(binary, data)
+}
+
+// recovered keeps a panic of the handler from the other sessions; the session
+// itself cannot be trusted any more.
+func (s *Session) recovered(doing string) {
+	if p := recover(); p != nil {
+		s.srv.cfg.Logger.Error("panic in an engine handler",
+			zap.String("doing", doing), zap.String("panic", fmt.Sprint(p)), zap.Stack("stack"))
+		s.shut(Close{Reason: ReasonForcedClose, Err: fmt.Errorf("panic: %v", p)},
+			closePacket{code: CodeInternal, text: "internal error"}, true)
+	}
+}
+
+// now is nanoseconds since the server began, on the monotonic clock.
+func (srv *Server) now() int64 { return int64(time.Since(srv.began)) }

@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// stream is the connection under a WebSocket: bytes in both directions. Its
+// methods are safe for concurrent use, but for tryWrite, which one goroutine at
+// a time may call.
+type stream interface {
+	// start begins reading.
+	start()
+	// tryWrite writes what fits without waiting. n < len(b) without an error
+	// means that the stream is full. It does not keep b.
+	tryWrite(b []byte) (n int, err error)
+	// awaitWritable has streamOwner.writable called once, when there is room.
+	awaitWritable()
+	// pause stops reading after what is being handed up; resume goes on.
+	pause()
+	resume()
+	// closeWrite ends the writing side; reading goes on.
+	closeWrite()
+	// close ends both sides. Nothing is handed up that was not under way.
+	close()
+}
+
+// streamOwner is who a stream belongs to.
+type streamOwner interface {
+	// readable hands up bytes, one call at a time; they are borrowed, and may be
+	// changed, during the call.
+	readable(b []byte)
+	// writable says that a full stream has room.
+	writable()
+	// streamFailed says that the connection is of no more use: io.EOF when the
+	// peer closed. It may be called more than once.
+	streamFailed(err error)
+}
+
+// readBytes is the size of a borrowed read buffer.
+const readBytes = 16 << 10
+
+// errBusy says that a socket would block.
+var errBusy = errors.New("would block")
+
+// goStream is a stream with a goroutine that reads: for TLS, for systems
+// without a poller of ours and for connections that hide their socket.
+type goStream struct {
+	owner   streamOwner
+	conn    net.Conn
+	raw     syscall.RawConn // nil when the socket is hidden, as under TLS
+	spawn   func(func())
+	buffers *sync.Pool
+
+	mu      sync.Mutex // guards what follows
+	resumed *sync.Cond
+	paused  bool
+	closed  bool
+	writing bool // hidden socket: a goroutine writes
+}
+
+func newGoStream(conn net.Conn, owner streamOwner, buffers *sync.Pool, spawn func(func())) *goStream {
+	s := &goStream{owner: owner, conn: conn, spawn: spawn, buffers: buffers}
+	s.resumed = sync.NewCond(&s.mu)
+	s.raw = rawConn(conn)
+	return s
+}
+
+func (s *goStream) start() { s.spawn(s.read) }
+
+// read hands up what comes in, until the connection ends.
+func (s *goStream) read() {
+	for s.mayRead() {
+		if err := s.readOnce(); err != nil {
+			s.owner.streamFailed(err)
+			return
+		}
+	}
+	s.owner.streamFailed(net.ErrClosed)
+}
+
+func (s *goStream) mayRead() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.paused && !s.closed {
+		s.resumed.Wait()
+	}
+	return !s.closed
+}
+
+// readOnce reads into a borrowed buffer and hands up what came.
+func (s *goStream) readOnce() error {
+	b, n, err := s.fill()
+	if b != nil {
+		if n > 0 {
+			s.owner.readable(b[:n])
+		}
+		s.buffers.Put(b)
+	}
+	return err
+}
+
+// fill waits for bytes, without a buffer where the socket shows itself.
+func (s *goStream) fill() (b *[readBytes]byte, n int, err error) {
+	if s.raw == nil {
+		b = s.buffers.Get().(*[readBytes]byte)
+		n, err = s.conn.Read(b[:])
+		return b, n, err
+	}
+	waitErr := s.raw.Read(func(fd uintptr) bool {
+		b = s.buffers.Get().(*[readBytes]byte)
+		n, err = readSome(fd, b[:])
+		if errors.Is(err, errBusy) {
+			s.buffers.Put(b)
+			b, err = nil, nil
+			return false
+		}
+		return true
+	})
+	return b, n, errors.Join(err, waitErr)
+}
+
+func (s *goStream) tryWrite(b []byte) (int, error) {
+	if s.raw == nil {
+		return s.writeBehind(b)
+	}
+	var n int
+	var failed error
+	err := s.raw.Write(func(fd uintptr) bool {
+		n, failed = writeSome(fd, b)
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	if errors.Is(err, errBusy) {
+		err = nil
+	}
+	return n, err
+}
+
+// writeBehind gives a copy of b to a goroutine, when none is writing.
+func (s *goStream) writeBehind(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	if s.writing {
+		return 0, nil
+	}
+	s.writing = true
+	own := append([]byte(nil), b...)
+	s.spawn(func() {
+		_, err := s.conn.Write(own)
+		s.mu.Lock()
+		s.writing = false
+		s.mu.Unlock()
+		if err != nil {
+			s.owner.streamFailed(err)
+			return
+		}
+		s.owner.writable()
+	})
+	return len(b), nil
+}
+
+// awaitWritable needs no goroutine of its own when one is writing already.
+func (s *goStream) awaitWritable() {
+	if s.raw == nil {
+		s.mu.Lock()
+		idle := !s.writing
+		s.mu.Unlock()
+		if idle { // it ended between tryWrite and here
+			s.spawn(s.owner.writable)
+		}
+		return
+	}
+	s.spawn(func() {
+		if err := s.raw.Write(canWrite); err == nil {
+			s.owner.writable()
+		}
+	})
+}
+
+func (s *goStream) pause() { s.setPaused(true) }
+
+func (s *goStream) resume() { s.setPaused(false) }
+
+func (s *goStream) setPaused(paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = paused
+	s.resumed.Broadcast()
+}
+
+func (s *goStream) closeWrite() {
+	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
+		s.spawn(func() { _ = c.CloseWrite() }) // TLS may wait for a write under way
+		return
+	}
+	s.close()
+}
+
+func (s *goStream) close() {
+	s.mu.Lock()
+	already := s.closed
+	s.closed = true
+	s.resumed.Broadcast()
+	s.mu.Unlock()
+	if !already {
+		_ = s.conn.SetDeadline(time.Unix(1, 0)) // a TLS close must not wait for a slow peer
+		_ = s.conn.Close()
+	}
+}

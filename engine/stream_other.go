@@ -1,0 +1,17 @@
+//go:build !unix
+
+package engine
+
+import (
+	"net"
+	"syscall"
+)
+
+// rawConn returns nil: elsewhere a goroutine reads and one writes on demand.
+func rawConn(net.Conn) syscall.RawConn { return nil }
+
+func readSome(uintptr, []byte) (int, error) { return 0, syscall.EINVAL }
+
+func writeSome(uintptr, []byte) (int, error) { return 0, syscall.EINVAL }
+
+func canWrite(uintptr) bool { return true }

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"net/http"
+	"time"
+)
+
+// upgrade is a probe under way: a WebSocket that wants to take over from
+// long-polling.
+//
+//	client                         server
+//	GET ...&transport=websocket ──►   101
+//	2probe                      ──►
+//	                            ◄──   3probe; from now on a NOOP frees the pending GET
+//	(the client stops polling)
+//	5                           ──►   the WebSocket is the transport
+type upgrade struct {
+	conn  *websocket
+	timer *time.Timer // ends the probe after Config.UpgradeTimeout
+	noop  *time.Timer // the next NOOP
+}
+
+// probeStep is what a probing connection waits for. Session.in guards it.
+type probeStep uint8
+
+const (
+	notProbing probeStep = iota
+	awaitsProbe
+	awaitsUpgrade
+)
+
+// noopInterval is how often the pending GET is freed while probing.
+const noopInterval = 100 * time.Millisecond
+
+// serveUpgrade takes a WebSocket that carries the id of a polling session.
+func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Session) {
+	up := &upgrade{}
+	if !s.reserveProbe(up) {
+		srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+		return
+	}
+	conn, early, err := srv.upgradeHTTP(w, r)
+	if err != nil {
+		s.releaseProbe(up)
+		return
+	}
+	c := srv.attach(s, conn)
+	c.probing = awaitsProbe
+	if !s.startProbe(up, c) {
+		c.stream.close()
+		return
+	}
+	c.begin(early)
+}
+
+// reserveProbe holds the one place for a probe; a session that has upgraded has
+// none.
+func (s *Session) reserveProbe(up *upgrade) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current() != stateOpen || s.ws != nil || s.probe != nil {
+		return false
+	}
+	s.probe = up
+	return true
+}
+
+func (s *Session) releaseProbe(up *upgrade) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probe == up {
+		s.probe = nil
+	}
+}
+
+// startProbe begins the time limit, unless the session ended meanwhile.
+func (s *Session) startProbe(up *upgrade, c *websocket) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probe != up {
+		return false
+	}
+	up.conn = c
+	up.timer = time.AfterFunc(s.srv.cfg.UpgradeTimeout, func() { s.abandonProbe(c) })
+	return true
+}
+
+// abandon closes the probing connection. Session.mu is held.
+func (up *upgrade) abandon() {
+	up.stopTimers()
+	if up.conn != nil {
+		up.conn.stream.close()
+	}
+}
+
+func (up *upgrade) stopTimers() {
+	if up.timer != nil {
+		up.timer.Stop()
+	}
+	if up.noop != nil {
+		up.noop.Stop()
+	}
+}
+
+// abandonProbe gives up the upgrade by c, if it is under way; the session stays
+// with its transport.
+func (s *Session) abandonProbe(c *websocket) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probe != nil && s.probe.conn == c {
+		s.probe.abandon()
+		s.probe = nil
+		return true
+	}
+	return s.ws != c
+}
+
+// probed handles a message on the probing connection c. in is held.
+func (s *Session) probed(c *websocket, binary bool, payload []byte) error {
+	switch {
+	case c.probing == awaitsProbe && !binary && string(payload) == "2probe":
+		c.probing = awaitsUpgrade
+		return s.answerProbe(c)
+	case c.probing == awaitsUpgrade && !binary && string(payload) == "5":
+		c.probing = notProbing
+		return s.switchTo(c)
+	default:
+		return errUpgradeOrder
+	}
+}
+
+var probeAnswer = control(typePong, "probe").websocket()
+
+// answerProbe writes to the connection directly: it is not the session's
+// transport, so nobody else does.
+func (s *Session) answerProbe(c *websocket) error {
+	n, err := c.stream.tryWrite(probeAnswer)
+	if err != nil || n < len(probeAnswer) {
+		return errUpgradeOrder
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probe != nil && s.probe.conn == c {
+		s.probe.noop = time.AfterFunc(noopInterval, func() { s.freeGET(c) })
+	}
+	return nil
+}
+
+var noopFrame = control(typeNoop, "")
+
+// freeGET answers the pending GET with a NOOP: a client that stops polling waits
+// for it.
+func (s *Session) freeGET(c *websocket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probe == nil || s.probe.conn != c {
+		return
+	}
+	if s.out.empty() && s.poll.get != nil {
+		s.push(noopFrame)
+	}
+	s.probe.noop.Reset(noopInterval)
+}
+
+// switchTo makes c the transport: what waits goes out over it, in order. A GET
+// that is still pending gets its NOOP first, so that the two never write at
+// once.
+func (s *Session) switchTo(c *websocket) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probe == nil || s.probe.conn != c || s.current() != stateOpen {
+		return errUpgradeOrder
+	}
+	s.probe.stopTimers()
+	s.probe = nil
+	s.poll.retire()
+	s.ws, s.poll = c, nil
+	if s.paused.Load() {
+		c.stream.pause()
+	}
+	if !s.out.empty() {
+		s.wake()
+	}
+	return nil
+}

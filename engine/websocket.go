@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"encoding/binary"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+)
+
+// websocket is a WebSocket connection of a session: its transport, or the probe
+// of an upgrade until that is through.
+type websocket struct {
+	s      *Session
+	stream stream
+
+	// Guarded by Session.in.
+	reader  frameReader
+	probing probeStep
+	spoiled bool // a protocol error: what follows cannot be read
+
+	peerClosed atomic.Bool // a close frame came
+}
+
+// upgradeHTTP answers the WebSocket handshake of r (RFC 6455, section 4.2) and
+// takes the connection over. Bytes that came behind the request are returned.
+func (srv *Server) upgradeHTTP(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
+	header := http.Header{}
+	if srv.cfg.Subprotocol != nil {
+		chosen, err := srv.cfg.Subprotocol(r)
+		if err != nil {
+			srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+			return nil, nil, err
+		}
+		if chosen != "" {
+			header.Set("Sec-WebSocket-Protocol", chosen)
+		}
+	}
+	up := ws.HTTPUpgrader{Header: header, Timeout: srv.cfg.CloseTimeout}
+	conn, rw, _, err := up.Upgrade(r, w)
+	if err != nil {
+		if conn != nil {
+			_ = conn.Close()
+		}
+		return nil, nil, err
+	}
+	var early []byte
+	if n := rw.Reader.Buffered(); n > 0 {
+		peeked, _ := rw.Reader.Peek(n)
+		early = append(early, peeked...)
+	}
+	return conn, early, nil
+}
+
+// attach puts a WebSocket connection under s. It does not read yet.
+func (srv *Server) attach(s *Session, conn net.Conn) *websocket {
+	c := &websocket{s: s}
+	c.stream = srv.newStream(conn, c)
+	return c
+}
+
+// begin reads what came early and then what comes.
+func (c *websocket) begin(early []byte) {
+	if len(early) > 0 {
+		c.readable(early)
+	}
+	c.stream.start()
+}
+
+// readable implements streamOwner.
+func (c *websocket) readable(b []byte) {
+	c.s.in.Lock()
+	defer c.s.in.Unlock()
+	c.feed(b)
+}
+
+// feed reads b. Session.in is held.
+func (c *websocket) feed(b []byte) {
+	if c.spoiled {
+		return
+	}
+	if err := c.reader.feed(b, int(c.s.maxMessage.Load()), c); err != nil {
+		c.spoiled = true
+		c.failed(err)
+	}
+}
+
+// resume reads what was kept while reading was paused and then goes on.
+func (c *websocket) resume() {
+	c.s.in.Lock()
+	defer c.s.in.Unlock()
+	c.feed(nil)
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if !c.s.paused.Load() {
+		c.stream.resume()
+	}
+}
+
+// stopped implements frameSink.
+func (c *websocket) stopped() bool { return c.s.paused.Load() }
+
+// message implements frameSink.
+func (c *websocket) message(binary bool, payload []byte) error {
+	switch {
+	case c.probing != notProbing:
+		return c.s.probed(c, binary, payload)
+	case binary:
+		return c.s.receive(typeBinary, payload)
+	case len(payload) == 0:
+		return errEmpty
+	case payload[0] == typeBinary:
+		return errUnknownType // its byte means binary within the engine, not on this wire
+	default:
+		return c.s.receive(payload[0], payload[1:])
+	}
+}
+
+// control implements frameSink.
+func (c *websocket) control(op ws.OpCode, payload []byte) error {
+	switch op {
+	case ws.OpPing:
+		if c.probing == notProbing {
+			_ = c.s.Send(pongFrame(payload))
+		}
+		return nil
+	case ws.OpClose:
+		c.peerClosed.Store(true)
+		return errPeerClosed
+	default:
+		return nil
+	}
+}
+
+// failed handles a fault of the peer, or its close frame.
+func (c *websocket) failed(err error) {
+	if c.probing != notProbing {
+		c.s.abandonProbe(c)
+		return
+	}
+	if c.s.current() != stateOpen && c.peerClosed.Load() {
+		c.s.finish() // both sides have said good-bye
+		return
+	}
+	c.s.fail(err)
+}
+
+// writable implements streamOwner.
+func (c *websocket) writable() {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blocked = false
+	if !s.out.empty() || s.closing.queued {
+		s.wake()
+	}
+}
+
+// streamFailed implements streamOwner: the connection is gone.
+func (c *websocket) streamFailed(err error) {
+	if c.s.abandonProbe(c) {
+		return
+	}
+	c.s.streamFailed(err)
+}
+
+func (s *Session) streamFailed(err error) {
+	s.shut(Close{Reason: ReasonTransportClose, Err: err}, closePacket{}, true)
+	s.finish()
+}
+
+// closeSent is called when the close frame is with the kernel. The server closes
+// the connection first (RFC 6455, section 7.1.1), but not with the peer's last
+// bytes unread: a reset could then overtake the close frame.
+func (s *Session) closeSent() {
+	s.mu.Lock()
+	c := s.ws
+	s.mu.Unlock()
+	if c.peerClosed.Load() {
+		s.finish()
+		return
+	}
+	c.stream.closeWrite()
+}
+
+// closeFrame makes the WebSocket close frame (RFC 6455, section 5.5.1).
+func closeFrame(code int, reason string) *Frame {
+	body := binary.BigEndian.AppendUint16(nil, uint16(code))
+	return rawFrame(ws.OpClose, append(body, reason[:min(len(reason), maxCloseReason)]...))
+}
+
+// maxCloseReason is what a control frame has room for beside the code.
+const maxCloseReason = ws.MaxControlFramePayloadSize - 2
+
+func pongFrame(payload []byte) *Frame { return rawFrame(ws.OpPong, payload) }
+
+// rawFrame makes a frame that exists on WebSockets only. It copies payload.
+func rawFrame(op ws.OpCode, payload []byte) *Frame {
+	f := &Frame{}
+	f.ws = append(appendHeader(nil, op, len(payload)), payload...)
+	f.text = f.ws
+	f.wsOnce.Do(func() {})
+	return f
+}
