@@ -1,0 +1,38 @@
+package handshake
+
+// Kind says what a credential is, whichever way it came.
+type Kind string
+
+// The kinds of credential.
+const (
+	KindToken       Kind = "token"       // a bearer token: a JWT or an opaque one
+	KindTicket      Kind = "ticket"      // a single-use ticket of this server
+	KindCookie      Kind = "cookie"      // the value of the session cookie
+	KindBasic       Kind = "basic"       // a user name and a password
+	KindCertificate Kind = "certificate" // the client certificate of the TLS connection
+	KindProxy       Kind = "proxy"       // a user that a trusted proxy vouches for
+	KindAnonymous   Kind = "anonymous"   // nothing, where nothing is enough
+)
+
+// The ways in, by their names in the configuration.
+const (
+	WayToken       = "token"        // auth.token, the first message
+	WayTicket      = "ticket"       // auth.ticket and ?ticket=
+	WayBearer      = "bearer"       // Authorization: Bearer
+	WaySubprotocol = "subprotocol"  // Sec-WebSocket-Protocol
+	WayCookie      = "cookie"       // the session cookie
+	WayBasic       = "basic"        // Authorization: Basic
+	WayCertificate = "certificate"  // a TLS client certificate
+	WayQueryToken  = "query_token"  // ?token=
+	WayProxyHeader = "proxy_header" // a header that a trusted proxy sets
+	WayAnonymous   = "anonymous"    // everybody
+)
+
+// Credential is what an extractor found. It prints masked.
+type Credential struct {
+	Kind    Kind
+	Way     string // the way in that found it
+	Secret  Secret // the token, ticket, cookie value or password
+	User    string // the user name that came with it, if any
+	Request *Request
+}

@@ -1,0 +1,149 @@
+package handshake
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+)
+
+// Extractor finds one kind of credential in a request. It returns ErrNotMine
+// when there is none, and a [*Refusal] when there is one that cannot be read.
+// It is called concurrently and must not change or keep the request.
+type Extractor interface {
+	Extract(r *Request) (Credential, error)
+}
+
+// ExtractorFunc lets a function be an Extractor.
+type ExtractorFunc func(r *Request) (Credential, error)
+
+// Extract calls the function.
+func (f ExtractorFunc) Extract(r *Request) (Credential, error) { return f(r) }
+
+// way is one way in, as the configuration named it.
+type way struct {
+	name      string
+	extractor Extractor
+	// fromPayload marks the ways that read the `auth` payload. When a payload
+	// brought something, only these and anonymous are asked.
+	fromPayload bool
+}
+
+// extract asks the ways in their order; the first that finds something decides.
+func extract(ways []way, r *Request) (Credential, error) {
+	decided := r.payloadDecides()
+	for _, w := range ways {
+		if decided && !w.fromPayload {
+			continue
+		}
+		cred, err := w.extractor.Extract(r)
+		if err == nil {
+			cred.Way, cred.Request = w.name, r
+			return cred, nil
+		}
+		if !errors.Is(err, ErrNotMine) {
+			return Credential{}, err
+		}
+	}
+	return Credential{}, noCredential(decided)
+}
+
+func noCredential(decided bool) *Refusal {
+	if decided {
+		return refuse(CodeUnauthenticated,
+			`The auth payload holds no credential that is accepted here; send {"token": "…"} in it.`,
+			errors.New("auth payload without an accepted credential"))
+	}
+	return refuse(CodeUnauthenticated,
+		`Sign in first: send {"token": "…"} as auth when you connect.`,
+		errors.New("no credential"))
+}
+
+// payloadDecides reports whether the payload brought anything that may be a
+// credential. A CSRF token is none: it goes along with a cookie.
+func (r *Request) payloadDecides() bool {
+	if _, ok := r.fields[csrfField]; ok {
+		return len(r.fields) > 1
+	}
+	return len(r.fields) > 0
+}
+
+const csrfField = "csrf"
+
+// payloadString reads a credential from a field of the payload. A field that
+// is there but empty is a client that has not signed in yet.
+func payloadString(r *Request, field string, code Code) (Secret, error) {
+	raw, ok := r.fields[field]
+	if !ok {
+		return "", ErrNotMine
+	}
+	var text *string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return "", refuse(code, "auth."+field+" must be a string.", errors.New("auth."+field+" is not a string"))
+	}
+	if text == nil || *text == "" {
+		return "", refuse(CodeUnauthenticated,
+			"auth."+field+" is empty; sign in, then connect with the new value.",
+			errors.New("auth."+field+" is empty"))
+	}
+	return Secret(*text), nil
+}
+
+// tokenFromPayload reads auth.token.
+func tokenFromPayload(r *Request) (Credential, error) {
+	token, err := payloadString(r, "token", CodeTokenInvalid)
+	if err != nil {
+		return Credential{}, err
+	}
+	return Credential{Kind: KindToken, Secret: token}, nil
+}
+
+// tokenFromHeader reads Authorization: Bearer (RFC 6750, section 2.1).
+func tokenFromHeader(r *Request) (Credential, error) {
+	token, err := authorization(r, "Bearer")
+	if err != nil {
+		return Credential{}, err
+	}
+	return Credential{Kind: KindToken, Secret: token}, nil
+}
+
+// authorization returns what follows the scheme in the Authorization header.
+// The scheme's case does not matter (RFC 9110, section 11.1).
+func authorization(r *Request, scheme string) (Secret, error) {
+	lines := r.Header["Authorization"]
+	if len(lines) == 0 {
+		return "", ErrNotMine
+	}
+	if len(lines) > 1 {
+		return "", refuse(CodeUnauthenticated, "Send one Authorization header.", errors.New("several Authorization headers"))
+	}
+	got, rest, _ := strings.Cut(lines[0], " ")
+	if !strings.EqualFold(got, scheme) {
+		return "", ErrNotMine
+	}
+	rest = strings.Trim(rest, " ")
+	if rest == "" {
+		return "", refuse(CodeUnauthenticated, "The Authorization header is empty.", errors.New("empty Authorization header"))
+	}
+	return Secret(rest), nil
+}
+
+// tokenFromQuery reads ?token=, which is off unless configured: addresses end
+// up in logs and histories.
+func tokenFromQuery(r *Request) (Credential, error) {
+	token, err := queryValue(r, "token")
+	if err != nil {
+		return Credential{}, err
+	}
+	return Credential{Kind: KindToken, Secret: token}, nil
+}
+
+func queryValue(r *Request, name string) (Secret, error) {
+	values := r.Query[name]
+	switch {
+	case len(values) == 0 || len(values) == 1 && values[0] == "":
+		return "", ErrNotMine
+	case len(values) > 1:
+		return "", refuse(CodeUnauthenticated, "Send "+name+" once.", errors.New("several "+name+" parameters"))
+	}
+	return Secret(values[0]), nil
+}

@@ -1,0 +1,107 @@
+package handshake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Gate checks who a client is. It is safe for concurrent use.
+type Gate struct {
+	// Fixed once made.
+	ways       []way
+	namespaces map[string][]way
+	verifiers  []Verifier
+	origins    *OriginPolicy
+	maxPayload int
+	clock      func() time.Time
+	warnings   []string
+}
+
+// ErrNoVerifier means that nobody could ever be let in.
+var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make one with "openssl rand -base64 48"), jwt.public_key_file or jwt.jwks_url; or start with --dev to try things out`)
+
+// NewGate checks the configuration and prepares a gate. The error lists
+// everything that is wrong, one line each, naming the key and what to do.
+func NewGate(cfg GateConfig) (*Gate, error) {
+	b := &builder{cfg: cfg, deps: cfg.Deps.withDefaults()}
+	gate := b.build()
+	if err := errors.Join(b.errs...); err != nil {
+		return nil, err
+	}
+	return gate, nil
+}
+
+// Warnings says, one sentence each, what is on that deserves a second thought.
+// A server logs them at its start.
+func (g *Gate) Warnings() []string { return g.warnings }
+
+// Origins is the policy that the gate holds cookies and browsers to.
+func (g *Gate) Origins() *OriginPolicy { return g.origins }
+
+// Check answers who the client is, for the namespace that it asks for. The
+// error is always a [*Refusal]. It may wait for a store or another server, no
+// longer than ctx and the configured limits allow.
+func (g *Gate) Check(ctx context.Context, r *Request) (Identity, error) {
+	id, err := g.check(ctx, r)
+	if err != nil {
+		return Identity{}, asRefusal(err)
+	}
+	return id, nil
+}
+
+func (g *Gate) check(ctx context.Context, r *Request) (Identity, error) {
+	q, err := r.read(g.maxPayload)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := g.origins.check(q); err != nil {
+		return Identity{}, err
+	}
+	cred, err := extract(g.waysOf(q.Namespace), q)
+	if err != nil {
+		return Identity{}, err
+	}
+	id, err := verify(ctx, g.verifiers, cred)
+	if err != nil {
+		return Identity{}, err
+	}
+	if id.Method == "" {
+		id.Method = cred.Way
+	}
+	return id, g.stillGood(id)
+}
+
+func (g *Gate) waysOf(namespace string) []way {
+	if own, ok := g.namespaces[namespace]; ok {
+		return own
+	}
+	return g.ways
+}
+
+// stillGood is asked of every identity, also of one that a ticket or a cache
+// brought back.
+func (g *Gate) stillGood(id Identity) error {
+	if id.Subject == "" {
+		return unavailable(errors.New("a verifier returned an identity without a subject"))
+	}
+	if id.Expired(g.clock()) {
+		return refuse(CodeTokenExpired, "The sign-in has expired; get a new token and connect again.", errors.New("identity expired"))
+	}
+	return nil
+}
+
+// Refresh checks a new credential for a client that is already in. It may
+// prolong the identity, not change whose it is.
+func (g *Gate) Refresh(ctx context.Context, r *Request, current Identity) (Identity, error) {
+	id, err := g.Check(ctx, r)
+	if err != nil {
+		return Identity{}, err
+	}
+	if !id.sameUser(current) {
+		return Identity{}, refuse(CodeForbidden, "This token belongs to another user; disconnect and sign in anew.",
+			fmt.Errorf("refresh by another subject"))
+	}
+	return id, nil
+}

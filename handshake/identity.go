@@ -1,0 +1,72 @@
+package handshake
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Identity is who a client turned out to be. It is shared once it is made:
+// treat its slices and its map as read-only.
+type Identity struct {
+	Subject  string         `json:"subject"`            // stable name of the user, unique within the Issuer
+	Name     string         `json:"name,omitempty"`     // for people; the subject when nothing better is known
+	Scopes   []string       `json:"scopes,omitempty"`   // what the credential allows
+	Rooms    []string       `json:"rooms,omitempty"`    // rooms that the credential names
+	Claims   map[string]any `json:"claims,omitempty"`   // everything the verifier learned; numbers are json.Number
+	TokenID  string         `json:"token_id,omitempty"` // the token's own id (jti), for revocation
+	Session  string         `json:"session,omitempty"`  // the login it belongs to (sid), for revocation
+	Issuer   string         `json:"issuer,omitempty"`
+	Method   string         `json:"method"` // the way in that was used, e.g. WayToken
+	IssuedAt time.Time      `json:"issued_at,omitzero"`
+	// ExpiresAt is when the identity ends, leeway included; zero means never.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// Has reports whether the identity carries the value for the claim. The claims
+// "scope" and "room" look into Scopes and Rooms whatever the token called
+// them; any other name looks into Claims, where a list matches by one of its
+// elements. Numbers and booleans match by their JSON text.
+func (id Identity) Has(claim, value string) bool {
+	switch claim {
+	case "scope":
+		return slices.Contains(id.Scopes, value)
+	case "room":
+		return slices.Contains(id.Rooms, value)
+	}
+	return matches(id.Claims[claim], value)
+}
+
+func matches(claim any, value string) bool {
+	if list, ok := claim.([]any); ok {
+		return slices.ContainsFunc(list, func(one any) bool { return scalarIs(one, value) })
+	}
+	if list, ok := claim.([]string); ok {
+		return slices.Contains(list, value)
+	}
+	return scalarIs(claim, value)
+}
+
+func scalarIs(claim any, value string) bool {
+	switch c := claim.(type) {
+	case string:
+		return c == value
+	case json.Number:
+		return c.String() == value
+	case bool:
+		return strconv.FormatBool(c) == value
+	}
+	return false
+}
+
+// Expired reports whether the identity has ended at the given time.
+func (id Identity) Expired(now time.Time) bool {
+	return !id.ExpiresAt.IsZero() && !now.Before(id.ExpiresAt)
+}
+
+// sameUser reports whether two identities are one user. Subjects are unique
+// only within an issuer.
+func (id Identity) sameUser(other Identity) bool {
+	return id.Subject == other.Subject && id.Issuer == other.Issuer
+}

@@ -1,0 +1,203 @@
+package handshake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// jwtVerifier verifies JWTs of one or several issuers. It keeps the rules of
+// RFC 8725: the algorithm comes from the key, and nothing in a token's header
+// but kid and typ is looked at.
+type jwtVerifier struct {
+	kinds    []Kind
+	issuers  []*issuer
+	maxBytes int
+	parser   *jwt.Parser
+}
+
+// issuer is one party that signs tokens, with keys of its own.
+type issuer struct {
+	name          string // exact iss; empty accepts any
+	keys          keySource
+	validator     *jwt.Validator
+	claims        ClaimNames
+	leeway        time.Duration
+	accessToken   bool // only typ at+jwt
+	maxTokenBytes int
+}
+
+func newIssuer(cfg JWTConfig, keys keySource, clock func() time.Time) *issuer {
+	options := []jwt.ParserOption{
+		jwt.WithExpirationRequired(), jwt.WithLeeway(cfg.Leeway), jwt.WithTimeFunc(clock),
+	}
+	if cfg.Issuer != "" {
+		options = append(options, jwt.WithIssuer(cfg.Issuer))
+	}
+	if len(cfg.Audience) > 0 {
+		options = append(options, jwt.WithAudience(cfg.Audience...))
+	}
+	return &issuer{
+		name: cfg.Issuer, keys: keys, validator: jwt.NewValidator(options...), claims: cfg.Claims,
+		leeway: cfg.Leeway, accessToken: cfg.RequireAccessToken, maxTokenBytes: cfg.maxBytes(),
+	}
+}
+
+func newJWTVerifier(issuers []*issuer, kinds ...Kind) *jwtVerifier {
+	v := &jwtVerifier{kinds: kinds, issuers: issuers, parser: newParser()}
+	for _, one := range issuers {
+		v.maxBytes = max(v.maxBytes, one.maxTokenBytes)
+	}
+	return v
+}
+
+// Verify judges a JWT. What is not a JWT, or is one of an issuer that is not
+// configured here, is not mine.
+func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, error) {
+	if !contains(v.kinds, cred.Kind) {
+		return Identity{}, ErrNotMine
+	}
+	raw := cred.Secret.Reveal()
+	if len(raw) > v.maxBytes {
+		return Identity{}, refuse(CodeTokenInvalid, fmt.Sprintf("The token is larger than %d bytes.", v.maxBytes), errors.New("token over its size limit"))
+	}
+	if strings.Count(raw, ".") != 2 {
+		return Identity{}, fmt.Errorf("jwt: not three parts: %w", ErrNotMine)
+	}
+	var from *issuer
+	claims := jwt.MapClaims{}
+	_, err := v.parser.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
+		var err error
+		if from, err = v.issuerOf(claims, len(raw)); err != nil {
+			return nil, err
+		}
+		return from.key(ctx, t)
+	})
+	if err != nil {
+		return Identity{}, tokenRefusal(err)
+	}
+	if err := from.validator.Validate(claims); err != nil {
+		return Identity{}, tokenRefusal(err)
+	}
+	return from.identity(claims)
+}
+
+func contains(kinds []Kind, kind Kind) bool {
+	for _, k := range kinds {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// issuerOf selects by the unverified iss. That is safe because an issuer's
+// keys verify only its own tokens: the name is compared again afterwards.
+func (v *jwtVerifier) issuerOf(claims jwt.MapClaims, size int) (*issuer, error) {
+	if len(v.issuers) == 1 && len(claims) > 0 {
+		return v.issuers[0], nil
+	}
+	name, _ := claims["iss"].(string)
+	for _, one := range v.issuers {
+		if one.name != name {
+			continue
+		}
+		if size > one.maxTokenBytes {
+			return nil, refuse(CodeTokenInvalid, fmt.Sprintf("The token is larger than %d bytes.", one.maxTokenBytes), errors.New("token over its issuer's size limit"))
+		}
+		return one, nil
+	}
+	return nil, fmt.Errorf("jwt: the token's issuer is not configured: %w", ErrNotMine)
+}
+
+// key checks the header and looks the key up. jku, x5u, jwk and x5c are never
+// read: a token cannot bring its own key.
+func (i *issuer) key(ctx context.Context, t *jwt.Token) (any, error) {
+	if _, ok := t.Header["crit"]; ok {
+		return nil, errors.New("header crit names extensions that are not known here")
+	}
+	if i.accessToken && !isAccessToken(t.Header["typ"]) {
+		return nil, errors.New("header typ is not at+jwt")
+	}
+	kid, ok := t.Header["kid"].(string)
+	if !ok && t.Header["kid"] != nil {
+		return nil, errors.New("header kid is not a string")
+	}
+	key, err := i.keys.find(ctx, kid, t.Method.Alg())
+	if err != nil {
+		return nil, err
+	}
+	if key.method.Alg() != t.Method.Alg() {
+		return nil, errWrongAlgorithm
+	}
+	return key.key, nil
+}
+
+// isAccessToken compares a media type as RFC 9068, section 4 and RFC 7515,
+// section 4.1.9 ask: without case, the prefix application/ left out or not.
+func isAccessToken(typ any) bool {
+	name, _ := typ.(string)
+	name = strings.ToLower(name)
+	return name == "at+jwt" || name == "application/at+jwt"
+}
+
+func (i *issuer) identity(claims jwt.MapClaims) (Identity, error) {
+	id := i.claims.identity(claims)
+	if id.Subject == "" {
+		return Identity{}, refuse(CodeTokenInvalid, "The token names no user; it needs a subject (sub).", errors.New("no subject claim"))
+	}
+	if id.ExpiresAt.IsZero() {
+		return Identity{}, refuse(CodeTokenInvalid, "The token's expiry (exp) cannot be read.", errors.New("exp out of range"))
+	}
+	id.ExpiresAt = id.ExpiresAt.Add(i.leeway)
+	return id, nil
+}
+
+// tokenRefusal turns the library's error into a refusal. Its text is not kept:
+// it may quote parts of the token.
+func tokenRefusal(err error) error {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	if errors.Is(err, ErrNotMine) {
+		return fmt.Errorf("jwt: not an issuer of ours: %w", ErrNotMine)
+	}
+	for _, known := range tokenFaults {
+		if errors.Is(err, known.err) {
+			return refuse(known.code, known.message, fmt.Errorf("jwt: %w", known.err))
+		}
+	}
+	return refuse(CodeTokenInvalid, "The token cannot be accepted; sign in again.", errors.New("jwt: "+plainCause(err)))
+}
+
+// tokenFaults is searched in order: a token that is expired and wrong besides
+// is wrong, because renewing it would not help.
+var tokenFaults = []struct {
+	err     error
+	code    Code
+	message string
+}{
+	{errWrongAlgorithm, CodeTokenInvalid, "The token is signed with an algorithm that is not accepted here."},
+	{errUnknownKey, CodeTokenInvalid, "The token is signed with a key that is not known here; sign in again."},
+	{jwt.ErrTokenMalformed, CodeTokenInvalid, "This is not a JSON Web Token; send the token as you received it."},
+	{jwt.ErrTokenSignatureInvalid, CodeTokenInvalid, "The token's signature is wrong; sign in again."},
+	{jwt.ErrTokenRequiredClaimMissing, CodeTokenInvalid, "The token lacks a claim that is required here (exp, and iss or aud when configured)."},
+	{jwt.ErrTokenInvalidIssuer, CodeTokenInvalid, "The token comes from another issuer (iss)."},
+	{jwt.ErrTokenInvalidAudience, CodeTokenInvalid, "The token is meant for another audience (aud)."},
+	{jwt.ErrTokenNotValidYet, CodeTokenInvalid, "The token is not valid yet (nbf); check the clocks."},
+	{jwt.ErrTokenExpired, CodeTokenExpired, "The token has expired; get a new one and connect again."},
+}
+
+// plainCause keeps those of our own words that say what was wrong, and nothing
+// from the token.
+func plainCause(err error) string {
+	if errors.Is(err, jwt.ErrTokenUnverifiable) {
+		return "header not accepted (alg, typ, crit or kid)"
+	}
+	return "not valid"
+}

@@ -1,0 +1,97 @@
+package handshake
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// JWTConfig says which tokens of one issuer are accepted, and what Signer
+// signs with. Exactly one source of keys is set: HMACSecret, HMACSecretFile,
+// PublicKeyFile and/or PrivateKeyFile (a pair), JWKSURL or JWKSFile.
+type JWTConfig struct {
+	// HMACSecret is the shared secret as it is, at least as long as the hash:
+	// 32 bytes for HS256, 48 for HS384, 64 for HS512.
+	HMACSecret     Secret `koanf:"hmac_secret" yaml:"hmac_secret"`
+	HMACSecretFile string `koanf:"hmac_secret_file" yaml:"hmac_secret_file"` // a last newline is dropped
+	PublicKeyFile  string `koanf:"public_key_file" yaml:"public_key_file"`   // PEM: PKIX, PKCS #1 or a certificate
+	PrivateKeyFile string `koanf:"private_key_file" yaml:"private_key_file"` // PEM: PKCS #8, PKCS #1 or SEC 1; only minting needs it
+	JWKSURL        string `koanf:"jwks_url" yaml:"jwks_url"`                 // https, or http to this machine
+	JWKSFile       string `koanf:"jwks_file" yaml:"jwks_file"`
+
+	// Algorithm belongs to the key. Empty: HS256 for a secret, RS256 for RSA,
+	// ES256/384/512 by the curve, EdDSA for Ed25519. A key set takes it from
+	// each key's alg, and from here for keys that have none.
+	Algorithm string `koanf:"algorithm" yaml:"algorithm"`
+
+	Issuer   string   `koanf:"issuer" yaml:"issuer"`     // required in the token and exact when set
+	Audience []string `koanf:"audience" yaml:"audience"` // when set, the token must name one of them
+
+	Leeway   time.Duration `koanf:"leeway" yaml:"leeway"`       // clock difference that is forgiven; at most 2m, zero is none
+	MaxBytes int           `koanf:"max_bytes" yaml:"max_bytes"` // size limit of a token; zero is 8192
+
+	// RequireAccessToken accepts only tokens with the header typ at+jwt, which
+	// an ID token cannot have (RFC 9068). It needs Issuer and Audience.
+	RequireAccessToken bool `koanf:"require_access_token" yaml:"require_access_token"`
+
+	Claims ClaimNames `koanf:"claims" yaml:"claims"`
+
+	JWKSRefresh  time.Duration `koanf:"jwks_refresh" yaml:"jwks_refresh"`     // age at which a key set is read again; zero is 1h
+	JWKSCooldown time.Duration `koanf:"jwks_cooldown" yaml:"jwks_cooldown"`   // shortest time between two reads; zero is 30s
+	JWKSMaxStale time.Duration `koanf:"jwks_max_stale" yaml:"jwks_max_stale"` // how long a set that cannot be read again stays good; zero is 24h
+}
+
+const (
+	maxLeeway       = 2 * time.Minute
+	defaultMaxToken = 8 << 10
+)
+
+// configured reports whether any source of keys is set.
+func (c JWTConfig) configured() bool {
+	return c.HMACSecret != "" || c.HMACSecretFile != "" || c.PublicKeyFile != "" ||
+		c.PrivateKeyFile != "" || c.JWKSURL != "" || c.JWKSFile != ""
+}
+
+// check finds what is wrong with the settings that are not keys. at is the
+// configuration key that the errors name.
+func (c JWTConfig) check(at string) error {
+	var errs []error
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		errs = append(errs, fmt.Errorf("%s.leeway: %s is outside 0s to %s; mend the clocks instead", at, c.Leeway, maxLeeway))
+	}
+	if c.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("%s.max_bytes: %d is negative; leave it out for %d", at, c.MaxBytes, defaultMaxToken))
+	}
+	if c.RequireAccessToken && (c.Issuer == "" || len(c.Audience) == 0) {
+		errs = append(errs, fmt.Errorf("%s.require_access_token: needs %s.issuer and %s.audience (RFC 9068, section 4)", at, at, at))
+	}
+	for _, audience := range c.Audience {
+		if audience == "" {
+			errs = append(errs, fmt.Errorf("%s.audience: holds an empty name; remove it", at))
+		}
+	}
+	return errors.Join(append(errs, c.checkSources(at))...)
+}
+
+func (c JWTConfig) checkSources(at string) error {
+	sources := 0
+	for _, set := range []bool{
+		c.HMACSecret != "", c.HMACSecretFile != "", c.PublicKeyFile != "" || c.PrivateKeyFile != "",
+		c.JWKSURL != "", c.JWKSFile != "",
+	} {
+		if set {
+			sources++
+		}
+	}
+	if sources > 1 {
+		return fmt.Errorf("%s: has several kinds of keys; keep one of hmac_secret, hmac_secret_file, public_key_file/private_key_file, jwks_url, jwks_file, and list further issuers under issuers", at)
+	}
+	return nil
+}
+
+func (c JWTConfig) maxBytes() int {
+	if c.MaxBytes == 0 {
+		return defaultMaxToken
+	}
+	return c.MaxBytes
+}

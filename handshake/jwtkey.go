@@ -1,0 +1,229 @@
+package handshake
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// verificationKey is a key with the one algorithm that it is for. The token's
+// own alg is compared with it and decides nothing (RFC 8725, section 3.1).
+type verificationKey struct {
+	method jwt.SigningMethod
+	key    any // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+}
+
+// keySource finds the key for a token's kid and alg, which both only select.
+type keySource interface {
+	find(ctx context.Context, kid, alg string) (verificationKey, error)
+}
+
+// fixedKey is a source of one configured key, which serves any kid.
+type fixedKey verificationKey
+
+func (k fixedKey) find(_ context.Context, _, alg string) (verificationKey, error) {
+	if alg != k.method.Alg() {
+		return verificationKey{}, errWrongAlgorithm
+	}
+	return verificationKey(k), nil
+}
+
+var (
+	errWrongAlgorithm = errors.New("the token's alg is not the key's algorithm")
+	errUnknownKey     = errors.New("no key with the token's kid")
+)
+
+// hmacBytes is how long a secret must be for each algorithm: as long as the
+// hash (RFC 7518, section 3.2).
+func hmacBytes(algorithm string) (int, bool) {
+	switch algorithm {
+	case "HS256":
+		return 32, true
+	case "HS384":
+		return 48, true
+	case "HS512":
+		return 64, true
+	}
+	return 0, false
+}
+
+// hmacSecret reads the configured secret and the algorithm that it is for.
+func (c JWTConfig) hmacSecret(at string) ([]byte, jwt.SigningMethod, error) {
+	key, secret := at+".hmac_secret", []byte(c.HMACSecret.Reveal())
+	if c.HMACSecretFile != "" {
+		key = at + ".hmac_secret_file"
+		read, err := os.ReadFile(c.HMACSecretFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", key, err)
+		}
+		secret = bytes.TrimRight(read, "\r\n")
+	}
+	algorithm := c.Algorithm
+	if algorithm == "" {
+		algorithm = "HS256"
+	}
+	least, ok := hmacBytes(algorithm)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s.algorithm: %q does not fit %s; use HS256, HS384 or HS512, or configure public_key_file", at, algorithm, key)
+	}
+	if isPublicKey(secret) {
+		return nil, nil, fmt.Errorf("%s: holds a public or private key, which is no shared secret; put it into a file named by %s.public_key_file", key, at)
+	}
+	if len(secret) < least {
+		return nil, nil, fmt.Errorf("%s: %d bytes, %s needs at least %d; make one with \"openssl rand -base64 %d\"", key, len(secret), algorithm, least, least*3/2)
+	}
+	return secret, jwt.GetSigningMethod(algorithm), nil
+}
+
+// isPublicKey recognises key material where a secret belongs. Verifying HS*
+// with a public key would let everybody sign.
+func isPublicKey(secret []byte) bool {
+	text := strings.TrimSpace(string(secret))
+	if strings.Contains(text, "-----BEGIN") || strings.HasPrefix(text, "ssh-") || strings.HasPrefix(text, "ecdsa-sha2-") {
+		return true
+	}
+	der := secret
+	if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
+		der = decoded
+	}
+	if _, err := x509.ParsePKIXPublicKey(der); err == nil {
+		return true
+	}
+	_, err := x509.ParsePKCS1PublicKey(der)
+	return err == nil
+}
+
+// publicKey reads the configured public key, or takes the public half of the
+// private one.
+func (c JWTConfig) publicKey(at string) (crypto.PublicKey, error) {
+	if c.PublicKeyFile == "" {
+		signer, err := c.privateKey(at)
+		if err != nil {
+			return nil, err
+		}
+		return signer.Public(), nil
+	}
+	key := at + ".public_key_file"
+	block, err := readPEM(key, c.PublicKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	switch block.Type {
+	case "PUBLIC KEY":
+		return parsed(key, c.PublicKeyFile, x509.ParsePKIXPublicKey, block.Bytes)
+	case "RSA PUBLIC KEY":
+		return parsed(key, c.PublicKeyFile, x509.ParsePKCS1PublicKey, block.Bytes)
+	case "CERTIFICATE":
+		certificate, err := parsed(key, c.PublicKeyFile, x509.ParseCertificate, block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		return certificate.PublicKey, nil
+	}
+	return nil, fmt.Errorf("%s: %s holds a %q; it must hold a public key in PEM", key, c.PublicKeyFile, block.Type)
+}
+
+func (c JWTConfig) privateKey(at string) (crypto.Signer, error) {
+	key := at + ".private_key_file"
+	block, err := readPEM(key, c.PrivateKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	switch block.Type {
+	case "PRIVATE KEY":
+		any, err := parsed(key, c.PrivateKeyFile, x509.ParsePKCS8PrivateKey, block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		if signer, ok := any.(crypto.Signer); ok {
+			return signer, nil
+		}
+	case "RSA PRIVATE KEY":
+		return parsed(key, c.PrivateKeyFile, x509.ParsePKCS1PrivateKey, block.Bytes)
+	case "EC PRIVATE KEY":
+		return parsed(key, c.PrivateKeyFile, x509.ParseECPrivateKey, block.Bytes)
+	}
+	return nil, fmt.Errorf("%s: %s holds a %q; it must hold an unencrypted private key in PEM", key, c.PrivateKeyFile, block.Type)
+}
+
+// readPEM returns the first block of a file that is not EC PARAMETERS, which
+// openssl writes before an EC key.
+func readPEM(key, file string) (*pem.Block, error) {
+	rest, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, fmt.Errorf("%s: %s holds no PEM; it must begin with -----BEGIN", key, file)
+		}
+		if block.Type != "EC PARAMETERS" {
+			return block, nil
+		}
+	}
+}
+
+func parsed[K any](key, file string, parse func([]byte) (K, error), der []byte) (K, error) {
+	k, err := parse(der)
+	if err != nil {
+		return k, fmt.Errorf("%s: %s cannot be read as a key: %w", key, file, err)
+	}
+	return k, nil
+}
+
+// methodFor returns the signing method for a public key: the named one when
+// the key can do it, else the key's usual one.
+func methodFor(public crypto.PublicKey, algorithm string) (jwt.SigningMethod, error) {
+	possible, err := algorithmsOf(public)
+	if err != nil {
+		return nil, err
+	}
+	if algorithm == "" {
+		return jwt.GetSigningMethod(possible[0]), nil
+	}
+	for _, one := range possible {
+		if one == algorithm {
+			return jwt.GetSigningMethod(one), nil
+		}
+	}
+	return nil, fmt.Errorf("%q does not fit the key, which can do %s", algorithm, strings.Join(possible, ", "))
+}
+
+const minRSABits = 2048
+
+// algorithmsOf lists what a public key can verify, its usual algorithm first.
+func algorithmsOf(public crypto.PublicKey) ([]string, error) {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		if key.N.BitLen() < minRSABits {
+			return nil, fmt.Errorf("the RSA key has %d bits; at least %d are needed", key.N.BitLen(), minRSABits)
+		}
+		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, nil
+	case *ecdsa.PublicKey:
+		switch key.Curve.Params().BitSize {
+		case 256:
+			return []string{"ES256"}, nil
+		case 384:
+			return []string{"ES384"}, nil
+		case 521:
+			return []string{"ES512"}, nil
+		}
+		return nil, fmt.Errorf("the curve %s is not supported; use P-256, P-384 or P-521", key.Curve.Params().Name)
+	case ed25519.PublicKey:
+		return []string{"EdDSA"}, nil
+	}
+	return nil, fmt.Errorf("a key of type %T is not supported; use RSA, EC or Ed25519", public)
+}

@@ -1,0 +1,81 @@
+package handshake
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Code is the stable name of a refusal. Clients switch on it.
+type Code string
+
+// The codes of a refusal, as they go out in CONNECT_ERROR's data.code.
+const (
+	CodeUnauthenticated    Code = "unauthenticated"      // no credential was brought
+	CodeTokenInvalid       Code = "token_invalid"        // the token cannot be accepted
+	CodeTokenExpired       Code = "token_expired"        // the token was good, its time is over
+	CodeTicketInvalid      Code = "ticket_invalid"       // unknown, used, expired or bound elsewhere
+	CodeOriginForbidden    Code = "origin_forbidden"     // the page's origin is not allowed
+	CodeForbidden          Code = "forbidden"            // known, but not here
+	CodeRateLimited        Code = "rate_limited"         // too many tries, see RetryAfter
+	CodeTooManyConnections Code = "too_many_connections" // a limit on connections, see RetryAfter
+	CodeUnavailable        Code = "unavailable"          // a verifier or store cannot be reached
+)
+
+// Refusal is the answer no. Code goes to programs, Message to people; Cause is
+// for the log only. None of them holds a credential.
+type Refusal struct {
+	Code       Code
+	Message    string        // one sentence that says what to do next
+	RetryAfter time.Duration // zero when trying again needs no wait, or does not help
+	Cause      error         // may be nil
+}
+
+// Error returns the code and the public message, so it is safe to show.
+func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Message }
+
+// Unwrap returns the private cause.
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// HTTPStatus is the status for a refusal that is answered before there is a
+// connection.
+func (r *Refusal) HTTPStatus() int {
+	switch r.Code {
+	case CodeOriginForbidden, CodeForbidden:
+		return http.StatusForbidden
+	case CodeRateLimited:
+		return http.StatusTooManyRequests
+	case CodeTooManyConnections, CodeUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusUnauthorized
+	}
+}
+
+// ErrNotMine is returned by an extractor that finds no credential of its kind,
+// and by a verifier that does not judge this one. The next in the chain tries.
+var ErrNotMine = errors.New("not mine")
+
+func refuse(code Code, message string, cause error) *Refusal {
+	return &Refusal{Code: code, Message: message, Cause: cause}
+}
+
+func unavailable(cause error) *Refusal {
+	return &Refusal{
+		Code:       CodeUnavailable,
+		Message:    "Signing in does not work right now; try again in a moment.",
+		RetryAfter: time.Second,
+		Cause:      cause,
+	}
+}
+
+// asRefusal makes the promise of [Gate.Check] hold: whatever went wrong inside,
+// the caller sees a refusal. An error without a verdict is no verdict, so it
+// counts as unavailable.
+func asRefusal(err error) *Refusal {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return unavailable(err)
+}

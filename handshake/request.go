@@ -1,0 +1,100 @@
+package handshake
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+)
+
+// Request is everything that a client brought to one CONNECT. The gate only
+// reads it. It prints masked, because its header and payload are secrets.
+type Request struct {
+	Namespace  string
+	Auth       json.RawMessage      // the CONNECT payload; nil when there was none
+	Header     http.Header          // of the Engine.IO handshake, reduced to what is needed
+	Query      url.Values           // of the Engine.IO handshake
+	Host       string               // as the client named this server
+	Origin     string               // of the WebSocket request or of the POST that carried CONNECT; empty: Header's
+	RemoteAddr netip.Addr           // after trusted proxies
+	Secure     bool                 // TLS, or said so by a trusted proxy
+	ViaProxy   bool                 // the peer is a configured proxy, so its headers count
+	TLS        *tls.ConnectionState // nil without TLS of ours
+	Transport  string               // "polling" or "websocket": what the session was opened with
+	SessionID  string               // opaque and secret; never logged
+
+	fields map[string]json.RawMessage // the payload's fields, once the gate has read them
+}
+
+// Format prints where a request goes to and nothing that it carries.
+func (r Request) Format(w fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(w, "CONNECT %q from %s", r.Namespace, r.RemoteAddr)
+}
+
+// MarshalJSON gives reflecting loggers the same as Format.
+func (r Request) MarshalJSON() ([]byte, error) {
+	return json.Marshal(fmt.Sprintf("%v", r))
+}
+
+// Field returns one field of the `auth` payload as raw JSON. Only a request
+// that the gate handed to an extractor has fields.
+func (r *Request) Field(name string) (json.RawMessage, bool) {
+	raw, ok := r.fields[name]
+	return raw, ok
+}
+
+// DefaultMaxPayload is the size limit of an `auth` payload in bytes.
+const DefaultMaxPayload = 16 << 10
+
+// read returns a copy of the request with its payload taken apart.
+func (r *Request) read(limit int) (*Request, error) {
+	fields, err := readPayload(r.Auth, limit)
+	if err != nil {
+		return nil, err
+	}
+	q := *r
+	q.fields = fields
+	q.Auth = nil // verifiers see the fields, without pid and offset
+	return &q, nil
+}
+
+// readPayload takes an `auth` payload apart. It returns nil when nothing is
+// left: pid and offset belong to connection recovery and are no credentials.
+func readPayload(raw json.RawMessage, limit int) (map[string]json.RawMessage, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	if len(raw) > limit {
+		return nil, refuse(CodeUnauthenticated,
+			fmt.Sprintf("The auth payload is larger than %d bytes; send only the credential in it.", limit),
+			errors.New("auth payload over its limit"))
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
+		return nil, refuse(CodeUnauthenticated,
+			`The auth payload must be an object such as {"token": "…"}.`,
+			errors.New("auth payload is not a JSON object"))
+	}
+	delete(fields, "pid")
+	delete(fields, "offset")
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	return fields, nil
+}
+
+// origin returns the one Origin of the request; ok is false when there are
+// several, which no browser sends.
+func (r *Request) origin() (origin string, ok bool) {
+	if r.Origin != "" {
+		return r.Origin, true
+	}
+	all := r.Header["Origin"]
+	if len(all) == 0 {
+		return "", true
+	}
+	return all[0], len(all) == 1
+}

@@ -1,0 +1,50 @@
+package handshake
+
+import (
+	"context"
+	"errors"
+)
+
+// Verifier judges credentials. It returns ErrNotMine (wrapped, if it can say
+// why) for one that is not its kind, and a [*Refusal] for one that it refuses;
+// any other error counts as unavailable. It is called concurrently and must
+// put no secret into an error.
+type Verifier interface {
+	Verify(ctx context.Context, cred Credential) (Identity, error)
+}
+
+// VerifierFunc lets a function be a Verifier.
+type VerifierFunc func(ctx context.Context, cred Credential) (Identity, error)
+
+// Verify calls the function.
+func (f VerifierFunc) Verify(ctx context.Context, cred Credential) (Identity, error) {
+	return f(ctx, cred)
+}
+
+// verify asks the verifiers in their order; the first that judges decides.
+func verify(ctx context.Context, chain []Verifier, cred Credential) (Identity, error) {
+	var reasons []error
+	for _, v := range chain {
+		id, err := v.Verify(ctx, cred)
+		if err == nil {
+			return id, nil
+		}
+		if !errors.Is(err, ErrNotMine) {
+			return Identity{}, err
+		}
+		reasons = append(reasons, err)
+	}
+	return Identity{}, unjudged(cred.Kind, errors.Join(reasons...))
+}
+
+// unjudged refuses a credential that no verifier took.
+func unjudged(kind Kind, cause error) *Refusal {
+	switch kind {
+	case KindToken:
+		return refuse(CodeTokenInvalid, "This token is not one that is accepted here; sign in again.", cause)
+	case KindTicket:
+		return refuse(CodeTicketInvalid, "Tickets are not accepted here.", cause)
+	default:
+		return refuse(CodeUnauthenticated, "This way of signing in is not accepted here.", cause)
+	}
+}
