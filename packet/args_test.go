@@ -202,6 +202,7 @@ func TestWhatCannotBeEncodedIsAnError(t *testing.T) {
 		"more attachments than clients take": many,
 		"an object like a placeholder":       map[string]any{"_placeholder": true, "num": 0},
 		"raw JSON like a placeholder":        json.RawMessage(`{"_placeholder":true,"num":0}`),
+		"escaped like a placeholder":         json.RawMessage(`{"\u005fplaceholder":true,"num":0}`),
 		"one more than attachments":          []any{[]byte{1}, map[string]any{"_placeholder": true, "num": 0}},
 		"broken raw JSON":                    json.RawMessage(`{"a"`),
 	} {

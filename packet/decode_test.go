@@ -181,3 +181,43 @@ func refusedWith(t *testing.T, text string, want packet.Reason) {
 		t.Errorf("%.40q: refused with %q, want %q", text, reason, want)
 	}
 }
+
+// A megabyte of whatever costs work in proportion: anything quadratic here would outlast the test's patience.
+func TestLargeHostileMessagesTakeLinearTime(t *testing.T) {
+	const size = 1_000_000
+	fill := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }
+	for name, arguments := range map[string]string{
+		"white space":            `{"k":` + fill(" ") + "1}",
+		"tiny arguments":         strings.TrimSuffix(fill("1,"), ","),
+		"arguments far apart":    "1" + strings.TrimSuffix(fill(",        1"), ","),
+		"half placeholders":      "[" + fill(`{"num":0},`) + "1]",
+		"placeholders in text":   `"` + fill(`{\"_placeholder\":true}`) + `"`,
+		"escapes":                `{"` + fill(`\u005f`) + `":1}`,
+		"a long number":          fill("1"),
+		"braces in white space":  "[" + fill("{      },") + "1]",
+		"members of one object":  "{" + fill(`"_placeholder":1,`) + `"a":1}`,
+		"strings without an end": fill(`"\"`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var d packet.Decoder
+			if _, _, err := d.Text([]byte("52-[\"a\"," + first + "," + second + "," + arguments + "]")); err != nil {
+				return
+			}
+			p, _, err := d.Binary([]byte{1})
+			if err == nil {
+				p, _, err = d.Binary([]byte{2})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			total := 0
+			for i := range p.Args.Len() {
+				total += len(p.Args.Raw(i))
+			}
+			// Among other values the placeholders have to be found and numbered anew.
+			if a := args(t, []byte{0}, p.Args); a.Len() != p.Args.Len()+1 || total == 0 {
+				t.Errorf("%d arguments became %d", p.Args.Len(), a.Len())
+			}
+		})
+	}
+}

@@ -92,20 +92,18 @@ func consistent(elements []byte, attachments int) bool {
 func renumber(value []byte, offset int) []byte {
 	out := make([]byte, 0, len(value)+16)
 	for i := 0; i < len(value); {
-		if value[i] == '"' {
+		end := i + 1
+		switch value[i] {
+		case '"':
 			s := scanner{text: value}
-			end, _, _ := s.quoted(i)
-			out = append(out, value[i:end]...)
-			i = end
-			continue
+			end, _, _ = s.quoted(i)
+		case '{':
+			if num, behind, ok := matchPlaceholder(value, i); ok {
+				out, i = appendPlaceholder(out, num+offset), behind
+				continue
+			}
 		}
-		if num, end, ok := matchPlaceholder(value, i); ok {
-			out = appendPlaceholder(out, num+offset)
-			i = end
-			continue
-		}
-		out = append(out, value[i])
-		i++
+		out, i = append(out, value[i:end]...), end
 	}
 	return out
 }
