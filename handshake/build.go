@@ -87,7 +87,7 @@ func (b *builder) waysCalled(name string) ([]way, bool) {
 func (b *builder) addVerifiers(g *Gate) {
 	g.verifiers = slices.Clone(b.deps.Verifiers)
 	if issuers := b.issuers(); len(issuers) > 0 {
-		g.verifiers = append(g.verifiers, newJWTVerifier(issuers, KindToken))
+		g.verifiers = append(g.verifiers, newJWTVerifier(issuers, len(g.verifiers) == 0, KindToken))
 	}
 	if len(g.verifiers) == 0 && len(b.errs) == 0 {
 		b.fail(ErrNoVerifier)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type jwtVerifier struct {
 	kinds    []Kind
 	issuers  []*issuer
+	sole     bool // nobody else judges tokens: a wrong iss is a refusal
 	maxBytes int
 	parser   *jwt.Parser
 }
@@ -47,8 +49,10 @@ func newIssuer(cfg JWTConfig, keys keySource, clock func() time.Time) *issuer {
 	}
 }
 
-func newJWTVerifier(issuers []*issuer, kinds ...Kind) *jwtVerifier {
-	v := &jwtVerifier{kinds: kinds, issuers: issuers, parser: newParser()}
+// newJWTVerifier makes a verifier for credentials of the given kinds. alone
+// says that no other verifier judges tokens.
+func newJWTVerifier(issuers []*issuer, alone bool, kinds ...Kind) *jwtVerifier {
+	v := &jwtVerifier{kinds: kinds, issuers: issuers, sole: alone && len(issuers) == 1, parser: newParser()}
 	for _, one := range issuers {
 		v.maxBytes = max(v.maxBytes, one.maxTokenBytes)
 	}
@@ -58,7 +62,7 @@ func newJWTVerifier(issuers []*issuer, kinds ...Kind) *jwtVerifier {
 // Verify judges a JWT. What is not a JWT, or is one of an issuer that is not
 // configured here, is not mine.
 func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, error) {
-	if !contains(v.kinds, cred.Kind) {
+	if !slices.Contains(v.kinds, cred.Kind) {
 		return Identity{}, ErrNotMine
 	}
 	raw := cred.Secret.Reveal()
@@ -86,24 +90,12 @@ func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, er
 	return from.identity(claims)
 }
 
-func contains(kinds []Kind, kind Kind) bool {
-	for _, k := range kinds {
-		if k == kind {
-			return true
-		}
-	}
-	return false
-}
-
 // issuerOf selects by the unverified iss. That is safe because an issuer's
 // keys verify only its own tokens: the name is compared again afterwards.
 func (v *jwtVerifier) issuerOf(claims jwt.MapClaims, size int) (*issuer, error) {
-	if len(v.issuers) == 1 && len(claims) > 0 {
-		return v.issuers[0], nil
-	}
 	name, _ := claims["iss"].(string)
 	for _, one := range v.issuers {
-		if one.name != name {
+		if one.name != name && one.name != "" && !v.sole {
 			continue
 		}
 		if size > one.maxTokenBytes {

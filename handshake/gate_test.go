@@ -1,0 +1,232 @@
+package handshake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPayloadIsReadStrictly(t *testing.T) {
+	g := hmacGate(t)
+	token := signHS(t, good())
+	for payload, want := range map[string]Code{
+		``:                                 CodeUnauthenticated,
+		`{}`:                               CodeUnauthenticated,
+		`null`:                             CodeUnauthenticated,
+		`[]`:                               CodeUnauthenticated,
+		`"` + token + `"`:                  CodeUnauthenticated,
+		`{"token":`:                        CodeUnauthenticated,
+		`{"token":"` + token + `"} x`:      CodeUnauthenticated,
+		`{"locale":"en"}`:                  CodeUnauthenticated,
+		`{"token":null}`:                   CodeUnauthenticated,
+		`{"token":""}`:                     CodeUnauthenticated,
+		`{"token":7}`:                      CodeTokenInvalid,
+		`{"token":["` + token + `"]}`:      CodeTokenInvalid,
+		`{"Token":"` + token + `"}`:        CodeUnauthenticated,
+		`{"token":"` + token + `"}`:        "",
+		`{"token":"` + token + `","x":{}}`: "",
+	} {
+		t.Run(payload, func(t *testing.T) {
+			_, err := g.Check(t.Context(), &Request{Namespace: "/", Auth: json.RawMessage(payload)})
+			wantCode(t, err, want, token)
+		})
+	}
+}
+
+func TestReq07_PayloadHasItsOwnSizeLimit(t *testing.T) {
+	g := newGate(t, GateConfig{Auth: AuthConfig{MaxPayload: 512}, JWT: JWTConfig{HMACSecret: secret}})
+	r := auth(signHS(t, good()))
+	_, err := g.Check(t.Context(), r)
+	wantCode(t, err, "")
+	r.Auth = append(r.Auth[:len(r.Auth)-1], `,"x":"`+strings.Repeat("x", 512)+`"}`...)
+	_, err = g.Check(t.Context(), r)
+	wantCode(t, err, CodeUnauthenticated)
+}
+
+func TestReq08_RecoveryFieldsAreNoCredentials(t *testing.T) {
+	var seen *Request
+	spy := VerifierFunc(func(_ context.Context, cred Credential) (Identity, error) {
+		seen = cred.Request
+		return Identity{}, ErrNotMine
+	})
+	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Deps: Deps{Verifiers: []Verifier{spy}}})
+	r := &Request{
+		Namespace: "/", Auth: json.RawMessage(`{"pid":"p","offset":"o"}`),
+		Header: http.Header{"Authorization": {"Bearer " + signHS(t, good())}},
+	}
+	_, err := g.Check(t.Context(), r)
+	wantCode(t, err, "") // nothing but recovery in the payload: the header decides
+	if _, ok := seen.Field("pid"); ok || seen.Auth != nil {
+		t.Fatal("a verifier saw the recovery fields")
+	}
+	if r.Auth == nil || r.fields != nil {
+		t.Fatal("the gate changed the caller's request")
+	}
+}
+
+func TestPayloadDecidesWithoutFallingBack(t *testing.T) {
+	g := hmacGate(t)
+	token := signHS(t, good())
+	bearer := http.Header{"Authorization": {"Bearer " + token}}
+	for payload, want := range map[string]Code{
+		``:                     "",
+		`{}`:                   "",
+		`{"token":"bad"}`:      CodeTokenInvalid,
+		`{"token":null}`:       CodeUnauthenticated,
+		`{"something":"else"}`: CodeUnauthenticated,
+	} {
+		_, err := g.Check(t.Context(), &Request{Namespace: "/", Auth: json.RawMessage(payload), Header: bearer})
+		wantCode(t, err, want, token)
+	}
+}
+
+func TestBearerHeader(t *testing.T) {
+	g := hmacGate(t)
+	token := signHS(t, good())
+	for name, c := range map[string]struct {
+		lines []string
+		want  Code
+	}{
+		"bearer":          {[]string{"Bearer " + token}, ""},
+		"any case":        {[]string{"bearer  " + token}, ""},
+		"another scheme":  {[]string{"Digest " + token}, CodeUnauthenticated},
+		"nothing behind":  {[]string{"Bearer "}, CodeUnauthenticated},
+		"two lines":       {[]string{"Bearer " + token, "Bearer " + token}, CodeUnauthenticated},
+		"no token in it":  {[]string{"Bearer x"}, CodeTokenInvalid},
+		"no scheme at al": {[]string{token}, CodeUnauthenticated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id, err := g.Check(t.Context(), &Request{Namespace: "/", Header: http.Header{"Authorization": c.lines}})
+			wantCode(t, err, c.want, token)
+			if c.want == "" && id.Method != WayBearer {
+				t.Fatalf("came in by %q", id.Method)
+			}
+		})
+	}
+}
+
+func TestReq08_EachNamespaceHasItsOwnWays(t *testing.T) {
+	g := newGate(t, GateConfig{
+		Auth: AuthConfig{Ways: []string{WayToken}, Namespaces: []NamespaceAuth{{Name: "/machines", Ways: []string{WayBearer}}}},
+		JWT:  JWTConfig{HMACSecret: secret},
+	})
+	token := signHS(t, good())
+	r := auth(token)
+	r.Namespace = "/machines"
+	_, err := g.Check(t.Context(), r)
+	wantCode(t, err, CodeUnauthenticated, token)
+	r = &Request{Namespace: "/", Header: http.Header{"Authorization": {"Bearer " + token}}}
+	_, err = g.Check(t.Context(), r)
+	wantCode(t, err, CodeUnauthenticated, token)
+	r.Namespace = "/machines"
+	_, err = g.Check(t.Context(), r)
+	wantCode(t, err, "")
+}
+
+func TestIdentityIsMappedFromClaims(t *testing.T) {
+	token := signHS(t, good("name", "Ann", "scope", "chat orders", "rooms", []string{"a", "b"},
+		"jti", "t1", "sid", "s1", "iss", "i", "level", 9007199254740993, "admin", true, "roles", []string{"x", "y"}))
+	id, err := hmacGate(t).Check(t.Context(), auth(token))
+	wantCode(t, err, "")
+	if id.Name != "Ann" || id.TokenID != "t1" || id.Session != "s1" || id.Issuer != "i" || !slices.Equal(id.Rooms, []string{"a", "b"}) {
+		t.Fatalf("identity is %+v", id)
+	}
+	if !id.IssuedAt.Equal(noon) || !id.ExpiresAt.Equal(noon.Add(time.Hour)) {
+		t.Fatalf("times are %v, %v", id.IssuedAt, id.ExpiresAt)
+	}
+	for claim, value := range map[string]string{
+		"scope": "orders", "room": "b", "level": "9007199254740993", "admin": "true", "roles": "y", "iss": "i",
+	} {
+		if !id.Has(claim, value) {
+			t.Errorf("Has(%q, %q) is false", claim, value)
+		}
+	}
+	if id.Has("scope", "order") || id.Has("roles", "z") || id.Has("missing", "") {
+		t.Error("Has says yes to what is not there")
+	}
+}
+
+func TestClaimNamesAreConfigurable(t *testing.T) {
+	for name, c := range map[string]struct {
+		names  ClaimNames
+		claims []any
+		want   Identity
+	}{
+		"usual scp list":   {ClaimNames{}, []any{"scp", []string{"a", "b"}}, Identity{Subject: "ann", Name: "ann", Scopes: []string{"a", "b"}}},
+		"own names":        {ClaimNames{Subject: "uid", Name: "nick", Scopes: "https://x.example/roles", Rooms: "groups"}, []any{"uid", 42, "nick", "N", "https://x.example/roles", []string{"r"}, "groups", "g h"}, Identity{Subject: "42", Name: "N", Scopes: []string{"r"}, Rooms: []string{"g", "h"}}},
+		"a path with dots": {ClaimNames{Scopes: "realm.roles"}, []any{"realm", map[string]any{"roles": []string{"r"}}, "scope", "no"}, Identity{Subject: "ann", Name: "ann", Scopes: []string{"r"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret, Claims: c.names}})
+			id, err := g.Check(t.Context(), auth(signHS(t, good(c.claims...))))
+			wantCode(t, err, "")
+			if id.Subject != c.want.Subject || id.Name != c.want.Name || !slices.Equal(id.Scopes, c.want.Scopes) || !slices.Equal(id.Rooms, c.want.Rooms) {
+				t.Fatalf("identity is %+v, want %+v", id, c.want)
+			}
+		})
+	}
+}
+
+func TestChainEndsAtTheFirstVerdict(t *testing.T) {
+	broken := errors.New("the database is away")
+	for name, c := range map[string]struct {
+		first error
+		want  Code
+	}{
+		"not mine goes on":        {ErrNotMine, ""},
+		"a refusal ends it":       {refuse(CodeForbidden, "No.", nil), CodeForbidden},
+		"an error is unavailable": {broken, CodeUnavailable},
+		"so is a deadline":        {context.DeadlineExceeded, CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := VerifierFunc(func(context.Context, Credential) (Identity, error) { return Identity{}, c.first })
+			g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Deps: Deps{Verifiers: []Verifier{first}}})
+			_, err := g.Check(t.Context(), auth(signHS(t, good())))
+			wantCode(t, err, c.want)
+		})
+	}
+}
+
+func TestReq19_RefreshKeepsTheSubject(t *testing.T) {
+	g := hmacGate(t)
+	ann, err := g.Check(t.Context(), auth(signHS(t, good())))
+	wantCode(t, err, "")
+	later, err := g.Refresh(t.Context(), auth(signHS(t, good("exp", noon.Add(2*time.Hour).Unix()))), ann)
+	wantCode(t, err, "")
+	if !later.ExpiresAt.Equal(noon.Add(2 * time.Hour)) {
+		t.Fatalf("expires at %v", later.ExpiresAt)
+	}
+	_, err = g.Refresh(t.Context(), auth(signHS(t, good("sub", "bob"))), ann)
+	wantCode(t, err, CodeForbidden)
+	_, err = g.Refresh(t.Context(), auth(signHS(t, good("iss", "another"))), ann)
+	wantCode(t, err, CodeForbidden)
+}
+
+func TestReq21_QueryTokenIsOffByDefault(t *testing.T) {
+	token := signHS(t, good())
+	_, err := hmacGate(t).Check(t.Context(), &Request{Namespace: "/", Query: url.Values{"token": {token}}})
+	wantCode(t, err, CodeUnauthenticated, token)
+}
+
+func TestConfigurationErrorsNameTheKey(t *testing.T) {
+	for want, cfg := range map[string]GateConfig{
+		`auth.ways: "tokn" is no way in`:            {Auth: AuthConfig{Ways: []string{"tokn"}}},
+		`auth.ways: names "token" twice`:            {Auth: AuthConfig{Ways: []string{"token", "token"}}},
+		`auth.namespaces[0].name: "chat" must be`:   {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "chat", Ways: []string{"token"}}}}},
+		`auth.namespaces[0].ways: is empty`:         {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/chat"}}}},
+		`auth.max_payload: -1 is negative`:          {Auth: AuthConfig{MaxPayload: -1}},
+		`origins.allow: "app.example" is no origin`: {Origins: OriginConfig{Allow: []string{"app.example"}}},
+		`issuers[0]: has no key`:                    {Issuers: []JWTConfig{{Issuer: "x"}}},
+	} {
+		cfg.JWT.HMACSecret = secret
+		if _, err := NewGate(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
