@@ -1,4 +1,5 @@
-import type { Failure } from "./protocol.ts";
+import type { Keep } from "./keep.ts";
+import { type Failure, type Message, type MessageKey, identity } from "./protocol.ts";
 
 // queued: waits for a connection; sending: on its way, no answer yet; sent: the server has acknowledged it;
 // failed: the server has refused it, and only the user can decide what becomes of it.
@@ -10,13 +11,8 @@ export interface Outgoing {
   readonly text: string;
   readonly at: number; // when it was typed, in milliseconds
   state: OutgoingState;
+  identity?: string; // of the message that it became, once acknowledged
   error?: Failure;
-}
-
-// The part of sessionStorage that the outbox needs.
-export interface Keep {
-  getItem(key: string): string | null;
-  setItem(key: string, value: string): void;
 }
 
 // More than this nobody types while offline; past it `add` refuses.
@@ -50,6 +46,10 @@ export class Outbox {
     return entry;
   }
 
+  has(room: string, nonce: string): boolean {
+    return this.find(nonce)?.room === room;
+  }
+
   // The messages of a room that the server has not echoed yet, oldest first.
   entries(room: string): readonly Outgoing[] {
     return this.list.filter((entry) => entry.room === room);
@@ -78,8 +78,25 @@ export class Outbox {
     return entry;
   }
 
-  acknowledged(nonce: string): void {
-    this.set(nonce, "sent");
+  acknowledged(nonce: string, as: MessageKey): void {
+    const entry = this.find(nonce);
+    if (entry) {
+      entry.identity = identity(as);
+      this.set(nonce, "sent");
+    }
+  }
+
+  // A message of this user was seen in its room: what it was here is done. A history may come without
+  // nonces; then the acknowledgement has told which message it is.
+  seen(message: Message): void {
+    const entry = this.list.find(
+      (candidate) =>
+        candidate.room === message.room &&
+        (candidate.nonce === message.nonce || candidate.identity === identity(message)),
+    );
+    if (entry) {
+      this.drop(entry.nonce);
+    }
   }
 
   refused(nonce: string, error: Failure): void {
@@ -114,7 +131,7 @@ export class Outbox {
     this.save();
   }
 
-  // The message was seen in its room, or the user gave it up.
+  // The user gave it up.
   drop(nonce: string): void {
     if (this.find(nonce)) {
       this.list = this.list.filter((entry) => entry.nonce !== nonce);

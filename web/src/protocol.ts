@@ -57,6 +57,14 @@ export interface ClientEvents {
   "auth:refresh": (request: { token: string }, ack: (reply: Reply<{ expiresAt: string | number }>) => void) => void;
 }
 
+export type MessageKey = Pick<Message, "id" | "at">;
+
+// What a message is known by. A server that lost its history may count from the start again: the same id
+// at another time is another message.
+export function identity({ id, at }: MessageKey): string {
+  return `${id} ${at}`;
+}
+
 // Times come as RFC 3339 or as milliseconds since 1970; here they are the latter.
 export function toMillis(at: string | number): number {
   const millis = typeof at === "number" ? at : Date.parse(at);

@@ -1,4 +1,4 @@
-import type { Message, MessageId } from "./protocol.ts";
+import { type Message, type MessageId, type MessageKey, identity } from "./protocol.ts";
 
 // What is shown in a room, in order. A gap stands where messages were said that the server no longer has.
 export type Entry = { kind: "message"; message: Message } | { kind: "gap"; key: string };
@@ -50,6 +50,10 @@ export class Timeline {
     return this.append(message);
   }
 
+  has(message: MessageKey): boolean {
+    return this.known.has(identity(message));
+  }
+
   private release(history: readonly Message[]): Message[] {
     const held = this.held ?? [];
     this.held = undefined;
@@ -68,10 +72,6 @@ export class Timeline {
     return true;
   }
 
-  private has(message: Message): boolean {
-    return this.known.has(identity(message));
-  }
-
   private forget(count: number): void {
     for (const entry of this.list.splice(0, count)) {
       if (entry.kind === "message") {
@@ -79,10 +79,4 @@ export class Timeline {
       }
     }
   }
-}
-
-// A server that lost its history may count its messages from the start again: the same id at another
-// time is another message.
-function identity(message: Message): string {
-  return `${message.id} ${message.at}`;
 }

@@ -17,6 +17,7 @@ function outbox(keep = memory()) {
 }
 
 const texts = (box: Outbox, room: string) => box.entries(room).map((entry) => entry.text);
+const echo = { id: 7, at: 7, room: "lobby", from: "ada", name: "Ada", text: "one" };
 const refusal = { code: "forbidden", message: "no" };
 
 test("messages leave in the order in which they were typed, one at a time", () => {
@@ -28,7 +29,7 @@ test("messages leave in the order in which they were typed, one at a time", () =
   for (let entry = box.next("lobby"); entry; entry = box.next("lobby")) {
     assert.equal(box.next("lobby"), undefined, "a second one left while the first was on its way");
     sent.push(entry.text);
-    box.acknowledged(entry.nonce);
+    box.acknowledged(entry.nonce, { id: 1, at: 1 });
   }
   assert.deepEqual(sent, ["one", "two", "three"]);
 });
@@ -64,7 +65,7 @@ test("a late timeout does not send an acknowledged message again", () => {
   const box = outbox();
   const nonce = box.add("lobby", "one", 0)!.nonce;
   box.next("lobby");
-  box.acknowledged(nonce);
+  box.acknowledged(nonce, { id: 1, at: 1 });
   box.unanswered(nonce);
   assert.equal(box.next("lobby"), undefined);
 });
@@ -73,9 +74,23 @@ test("a message seen in its room is gone, even before its acknowledgement", () =
   const box = outbox();
   const nonce = box.add("lobby", "one", 0)!.nonce;
   box.next("lobby");
-  box.drop(nonce);
-  box.acknowledged(nonce);
+  box.seen({ ...echo, nonce });
+  box.acknowledged(nonce, { id: 1, at: 1 });
   box.interrupted();
+  assert.deepEqual(texts(box, "lobby"), []);
+});
+
+test("a message is known by its acknowledgement when the history has no nonces", () => {
+  const box = outbox();
+  const nonce = box.add("lobby", "one", 0)!.nonce;
+  box.seen(echo);
+  assert.deepEqual(texts(box, "lobby"), ["one"]);
+  box.next("lobby");
+  box.acknowledged(nonce, echo);
+  box.seen({ ...echo, room: "kitchen" });
+  box.seen({ ...echo, at: 8 });
+  assert.deepEqual(texts(box, "lobby"), ["one"]);
+  box.seen(echo);
   assert.deepEqual(texts(box, "lobby"), []);
 });
 
@@ -102,7 +117,7 @@ test("a reload keeps what the server may not have, in order and under the same n
   const before = outbox(keep);
   const nonces = ["sent", "sending", "queued", "refused"].map((text) => before.add("lobby", text, 5)!.nonce);
   before.next("lobby");
-  before.acknowledged(nonces[0]!);
+  before.acknowledged(nonces[0]!, { id: 1, at: 1 });
   before.next("lobby");
   before.refused(nonces[3]!, refusal);
 

@@ -1,0 +1,14 @@
+// A part of the page. `update` brings it up to date with what it shows; it is called at most once per frame.
+export interface View {
+  readonly element: HTMLElement;
+  update(): void;
+}
+
+// What the parts ask of the page around them.
+export interface Frame {
+  openRoom(name: string): void;
+  closePanels(): void;
+  togglePanel(panel: "rooms" | "members", opener: HTMLElement): void;
+  signOut(): void;
+  notify(text: string): void;
+}
