@@ -1,0 +1,70 @@
+// Starts servers as their users do, as processes of their own, and ends them.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+// startProcess runs a command that logs JSON lines on standard error and resolves once it has logged
+// {"msg":"listening","addr":…}. A process that ends before that rejects, with what it had printed.
+export async function startProcess(command, args, { env = {}, cwd } = {}) {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
+  const log = [];
+  const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
+  const addr = await listening(child, log, exited);
+  return new Running(child, addr, log, exited);
+}
+
+function listening(child, log, exited) {
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    exited.then(({ code, signal }) => reject(new Error(`ended (${code ?? signal}) before it listened:\n${log.join("\n")}`)));
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      log.push(line);
+      const entry = parse(line);
+      if (entry?.msg === "listening" && entry.addr) {
+        resolve(entry.addr);
+      }
+    });
+  });
+}
+
+function parse(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+class Running {
+  constructor(child, addr, log, exited) {
+    this.child = child;
+    this.addr = addr;
+    this.url = `http://${addr}`;
+    this.log = log;
+    this.exited = exited;
+  }
+
+  get alive() {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  signal(name) {
+    this.child.kill(name);
+  }
+
+  // terminate asks for the orderly end and gives how it ended.
+  async terminate() {
+    if (this.alive) {
+      this.signal("SIGTERM");
+    }
+    return this.exited;
+  }
+
+  // stop ends the process at once: for tests that are done with it.
+  async stop() {
+    if (this.alive) {
+      this.signal("SIGKILL");
+    }
+    await this.exited;
+  }
+}
