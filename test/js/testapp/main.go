@@ -1,0 +1,71 @@
+// Command testapp is a program of somebody who embeds Gatehouse: it mounts namespaces with handlers for what the chat has no
+// use for, written on the public API only. The suites of test/js run against it; test/js/reference/lab.mjs is the same on
+// Node's server.
+//
+// The token's secret and the heartbeat come from GATEHOUSE_JWT_HMAC_SECRET, GATEHOUSE_ENGINE_PING_INTERVAL and
+// GATEHOUSE_ENGINE_PING_TIMEOUT, as with gatehouse serve.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/server"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv); err != nil {
+		fmt.Fprintln(os.Stderr, "testapp:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string) error {
+	flags := flag.NewFlagSet("testapp", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:0", "where to listen")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	cfg, err := config(*addr, getenv)
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(cfg, lab(), greeter(), guarded())
+	if err != nil {
+		return err
+	}
+	return srv.Run(ctx)
+}
+
+func config(addr string, getenv func(string) string) (server.Config, error) {
+	var cfg server.Config
+	var err error
+	cfg.Addr = addr
+	cfg.Dev = true // localhost origins
+	cfg.JWT.HMACSecret = handshake.Secret(getenv("GATEHOUSE_JWT_HMAC_SECRET"))
+	cfg.Drain.Spread = 100 * time.Millisecond
+	if cfg.Engine.PingInterval, err = duration(getenv("GATEHOUSE_ENGINE_PING_INTERVAL")); err != nil {
+		return cfg, err
+	}
+	if cfg.Engine.PingTimeout, err = duration(getenv("GATEHOUSE_ENGINE_PING_TIMEOUT")); err != nil {
+		return cfg, err
+	}
+	cfg.Logger, err = server.NewLogger(cfg.Log, os.Stderr)
+	return cfg, err
+}
+
+// duration reads an optional duration: empty means the default.
+func duration(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return time.ParseDuration(text)
+}
