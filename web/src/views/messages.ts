@@ -29,6 +29,7 @@ export class Messages implements View {
   private room: Room | undefined;
   private window = new Window();
   private following = true;
+  private atNewest = true; // the window reached the end when it was last shown
 
   constructor(chat: Chat, frame: Frame) {
     this.chat = chat;
@@ -80,14 +81,14 @@ export class Messages implements View {
     const { room } = this;
     this.window.update(this.length, this.following);
     const { start, end } = this.window;
-    const complete = end === this.length;
+    this.atNewest = end === this.length;
     const rows = room
-      ? rowsOf(room.timeline.entries.slice(start, end), complete ? this.chat.outbox.entries(room.name) : [], this.chat.me)
+      ? rowsOf(room.timeline.entries.slice(start, end), this.atNewest ? this.chat.outbox.entries(room.name) : [], this.chat.me)
       : [];
     this.holdingPlace(() => {
       this.rows.show(rows, (row) => row.key);
       this.earlier.hidden = start === 0;
-      this.later.hidden = complete;
+      this.later.hidden = this.atNewest;
       this.empty.hidden = rows.length > 0 || room?.phase === "refused";
       this.showRefused();
     });
@@ -131,7 +132,7 @@ export class Messages implements View {
 
   private scrolled(): void {
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
-    this.following = this.window.end === this.length && scrollHeight - scrollTop - clientHeight < nearEnd;
+    this.following = this.atNewest && scrollHeight - scrollTop - clientHeight < nearEnd;
     this.reportReading();
     this.showJump();
   }

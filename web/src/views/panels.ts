@@ -13,13 +13,13 @@ export class Panels {
   private open: Panel | undefined;
   private opener: HTMLElement | undefined;
 
-  constructor(shell: HTMLElement, sides: Record<Panel, HTMLElement>, middle: HTMLElement) {
+  constructor(shell: HTMLElement, sides: Record<Panel, HTMLElement>, middle: HTMLElement, signal: AbortSignal) {
     this.shell = shell;
     this.sides = sides;
     this.middle = middle;
     this.scrim = h("div", { class: "scrim", on: { click: () => this.close() } });
-    shell.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
-    matchMedia("(min-width: 64rem)").addEventListener("change", () => this.close());
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.close(), { signal });
+    matchMedia("(min-width: 64rem)").addEventListener("change", () => this.close(), { signal });
   }
 
   toggle(panel: Panel, opener: HTMLElement): void {

@@ -14,7 +14,7 @@ export class Rooms implements View {
   private readonly name = h("input", {
     id: "room-name",
     testid: "room-create-name",
-    placeholder: "New or existing room",
+    placeholder: "Add a room",
     autocomplete: "off",
     autocapitalize: "none",
     maxlength: longestRoomName + 1,

@@ -59,11 +59,11 @@ export class Screen implements Frame {
     const notice = new Notice(this.chat);
     this.views = [rooms, header, members, refusal, this.messages, notice, this.composer];
 
-    const left = h("aside", { class: "side side-rooms", tabindex: "-1", "aria-label": "Rooms and account" }, brand(), rooms.element, this.account());
-    const right = h("aside", { class: "side side-members", tabindex: "-1", "aria-label": "Members" }, members.element);
+    const left = h("aside", { class: "side side-rooms", tabindex: "-1", "aria-label": "Rooms and account" }, h("div", { class: "side-top" }, brand(), this.closeButton()), rooms.element, this.account());
+    const right = h("aside", { class: "side side-members", tabindex: "-1", "aria-label": "Members" }, h("div", { class: "side-top" }, this.closeButton()), members.element);
     const middle = h("main", { class: "middle" }, header.element, refusal.element, this.messages.element, notice.element, this.composer.element);
     this.element = h("div", { class: "shell", testid: "chat" }, this.skipLink(), left, middle, right, this.announcer.element, this.toast.element);
-    this.panels = new Panels(this.element, { rooms: left, members: right }, middle);
+    this.panels = new Panels(this.element, { rooms: left, members: right }, middle, this.ends.signal);
     this.element.append(this.panels.scrim);
   }
 
@@ -87,10 +87,6 @@ export class Screen implements Frame {
     if (matchMedia("(hover: hover)").matches) {
       this.composer.focus(); // elsewhere it would open the keyboard
     }
-  }
-
-  closePanels(): void {
-    this.panels.close();
   }
 
   togglePanel(panel: "rooms" | "members", opener: HTMLElement): void {
@@ -146,6 +142,11 @@ export class Screen implements Frame {
     }
     const { unread, active } = this.chat;
     document.title = `${unread > 0 ? `(${unread}) ` : ""}${active ? `#${active.name} · ` : ""}Gatehouse`;
+  }
+
+  // Seen on small screens only.
+  private closeButton(): HTMLElement {
+    return h("button", { type: "button", class: "ghost close-panel", "aria-label": "Close", on: { click: () => this.panels.close() } }, icon("leave"));
   }
 
   private skipLink(): HTMLElement {

@@ -15,7 +15,7 @@ export function signIn(options: SignInOptions): HTMLElement {
     "main",
     { class: "signin", testid: "signin" },
     h("div", { class: "signin-top" }, h("span", { class: "brand" }, icon("gate"), "Gatehouse"), themeButton()),
-    h("div", { class: "signin-body" }, pitch(), card(options)),
+    h("div", { class: "signin-body" }, pitch(), h("div", { class: "gate" }, card(options))),
   );
 }
 

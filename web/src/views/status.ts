@@ -66,12 +66,12 @@ function happening(state: ConnectionState): string {
       return `${reason}. Trying again in ${Math.max(1, Math.ceil((state.until - Date.now()) / 1000))} s.`;
     }
     case "offline":
-      return "You are offline. The page reconnects as soon as you are back.";
+      return "You are offline. The page comes back by itself.";
     default:
       return "";
   }
 }
 
 function queued(count: number): string {
-  return count === 1 ? "Your message waits and will be sent then." : `Your ${count} messages wait and will be sent in order.`;
+  return count === 1 ? "1 message waits to be sent." : `${count} messages wait to be sent, in order.`;
 }

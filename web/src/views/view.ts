@@ -7,7 +7,6 @@ export interface View {
 // What the parts ask of the page around them.
 export interface Frame {
   openRoom(name: string): void;
-  closePanels(): void;
   togglePanel(panel: "rooms" | "members", opener: HTMLElement): void;
   signOut(): void;
   notify(text: string): void;
