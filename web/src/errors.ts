@@ -89,7 +89,7 @@ export function explainRefusal(failure: Failure): Explanation {
 }
 
 const requests: Record<string, string> = {
-  forbidden: "You may not do this in this room.",
+  forbidden: "You have no access to this room.",
   rate_limited: "You are sending too fast. Wait a moment, then try again.",
   unavailable: "The server cannot do this right now. Try again in a moment.",
   token_expired: "Your session has ended. Sign in again.",

@@ -1,8 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { hashOf, longestRoomName, roomInHash, roomName } from "../src/room.ts";
 import { Members } from "../src/members.ts";
 import { OwnTyping, Typists, typingLasts, typingText } from "../src/typing.ts";
+
+test("a room's name is what was meant", () => {
+  assert.equal(roomName("  # kitchen sink "), "kitchen sink");
+  assert.equal(roomName("##"), "");
+  assert.equal(roomName("x".repeat(100)).length, longestRoomName);
+});
+
+test("a room is found again in the address", () => {
+  for (const name of ["lobby", "kitchen sink", "100%", "a/b?c&d", "žluť", "日本語"]) {
+    assert.equal(roomInHash(hashOf(name)), name);
+  }
+  for (const hash of ["", "#", "#%", "#%20"]) {
+    assert.equal(roomInHash(hash), undefined, hash);
+  }
+});
 
 const ada = { user: "ada", name: "Ada" };
 const bo = { user: "bo", name: "Bo" };

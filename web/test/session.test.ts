@@ -46,7 +46,7 @@ test("every code of the server has words and a next step", () => {
 test("a code without words of ours lets the server speak", () => {
   assert.match(explainRefusal({ code: "teapot", message: "short and stout" }).text, /short and stout/);
   assert.equal(explainRequest({ code: "teapot", message: "short and stout" }), "Short and stout.");
-  assert.equal(explainRequest({ code: "forbidden", message: "whatever" }), "You may not do this in this room.");
+  assert.equal(explainRequest({ code: "forbidden", message: "whatever" }), "You have no access to this room.");
 });
 
 test("times are read in both forms", () => {

@@ -44,7 +44,7 @@ export class Composer implements View {
       this.text.value = room?.draft ?? "";
       this.fit();
     }
-    this.element.hidden = !room;
+    this.element.hidden = !room || room.phase === "refused";
     if (room) {
       const label = `Message #${room.name}`;
       this.text.placeholder = label;

@@ -58,6 +58,7 @@ function card(options: SignInOptions): HTMLElement {
   const failed = (login: Login) => {
     error.replaceChildren(...explain(login));
     if (login.kind === "disabled") {
+      toggle.hidden = true;
       showTokens(true);
     }
   };
