@@ -1,0 +1,37 @@
+// Command orders is a namespace of one's own in a program of one's own.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/server"
+)
+
+type order struct {
+	Item string `json:"item"`
+	By   string `json:"by"`
+}
+
+func main() {
+	orders := namespaces.New("/orders")
+	orders.Admit(func(_ context.Context, s *namespaces.Socket) error {
+		if !s.Identity().Has("scope", "orders") {
+			return namespaces.Forbidden("orders needs the orders scope")
+		}
+		return s.Join("desk")
+	})
+	namespaces.On(orders, "order:create", func(_ context.Context, s *namespaces.Socket, in order) (order, error) {
+		in.By = s.Identity().Subject
+		return in, s.To("desk").Emit("order:created", in) // to the others; the acknowledgement to this one
+	})
+	secret := handshake.Secret(os.Getenv("GATEHOUSE_JWT_HMAC_SECRET"))
+	srv, err := server.New(server.Config{JWT: handshake.JWTConfig{HMACSecret: secret}}, orders)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(srv.Run(context.Background()))
+}
