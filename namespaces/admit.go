@@ -1,0 +1,299 @@
+package namespaces
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// petition is what a socket holds until it is admitted or refused.
+type petition struct {
+	request *handshake.Request
+	rooms   []string        // joined so far, distinct
+	frames  []*packet.Frame // emitted so far
+}
+
+// connect begins the admission to a namespace. A second CONNECT for a namespace that the client is in, or asked for, closes
+// the connection, as Node does.
+func (c *Client) connect(p *packet.Packet) {
+	ns := c.hub.namespaces[p.Namespace]
+	if ns == nil {
+		c.refuseUnknown(p.Namespace)
+		return
+	}
+	id, err := newID(c.hub.cfg.Random)
+	if err != nil {
+		c.hub.log.Error("cannot make a socket id", zap.Error(err))
+		c.shut(closeInternal, "internal error", ReasonForcedServer)
+		return
+	}
+	request := requestOf(c.conn, ns.name)
+	request.Auth = p.Payload
+	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, running: true, petition: &petition{request: request}}
+	if !c.place(s) {
+		c.outOfOrder()
+	}
+}
+
+// place gives a petition its place in the client. It returns false when the namespace's place is taken.
+func (c *Client) place(s *Socket) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return true
+	}
+	if old := c.find(s.ns.name); old != nil {
+		if !old.over() {
+			return false
+		}
+		c.remove(old) // the server is just ending it, the client knows already
+	}
+	if len(c.sockets) >= c.hub.cfg.MaxNamespaces {
+		c.reject(s.ns.name, verdict{Code: string(handshake.CodeTooManyConnections), Message: "Too many namespaces."})
+		return true
+	}
+	c.departed = slices.DeleteFunc(c.departed, func(name string) bool { return name == s.ns.name })
+	c.sockets = append(c.sockets, s)
+	s.waiting = int(c.petitions) >= c.hub.cfg.MaxPetitions
+	if !s.waiting {
+		c.start(s)
+	}
+	return true
+}
+
+// start runs a petition. mu is held.
+func (c *Client) start(s *Socket) {
+	s.waiting = false
+	c.petitions++
+	c.hub.tasks.Go(s.runPetition)
+}
+
+// settled counts a petition that has its answer, and starts the next one that waits.
+func (c *Client) settled(admitted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.petitions--
+	if admitted {
+		c.refusals = 0
+	}
+	for _, s := range c.sockets {
+		if s.waiting {
+			c.start(s)
+			return
+		}
+	}
+}
+
+func (s *Socket) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == ended
+}
+
+// runPetition decides about a socket, and goes on as the goroutine of its queue.
+func (s *Socket) runPetition() {
+	err := s.examine()
+	admitted := err == nil && s.admit()
+	if err != nil {
+		s.refuse(err)
+	}
+	s.client.settled(admitted)
+	if !admitted {
+		return
+	}
+	s.runConnected()
+	s.drain()
+}
+
+// examine asks the gate who the client is and the middleware whether that one may enter.
+func (s *Socket) examine() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.ns.hub.caught(p, "admission", s.fields()...)
+		}
+	}()
+	s.mu.Lock()
+	p := s.petition
+	s.mu.Unlock()
+	if p == nil {
+		return ErrClosed
+	}
+	ctx, cancel := context.WithTimeout(s.context(), s.ns.hub.cfg.AdmitTimeout)
+	defer cancel()
+	id, err := s.ns.gate.Check(ctx, p.request)
+	if err != nil {
+		return fmt.Errorf("identify client: %w", err)
+	}
+	s.setIdentity(id)
+	for _, step := range s.ns.admission {
+		if err := step(ctx, s); err != nil {
+			return fmt.Errorf("admit: %w", err)
+		}
+	}
+	return ctx.Err()
+}
+
+// admit makes the socket one of the namespace. The reply is queued, what was emitted follows it, and the socket enters the
+// index, all while the rooms concerned are locked: a broadcast comes after the reply or not at all.
+func (s *Socket) admit() bool {
+	var rooms []string
+	for entered := false; !entered; {
+		var ok bool
+		if rooms, ok = s.welcome(); !ok {
+			return false
+		}
+		locked := s.ns.rooms.lockMany(rooms, s.ns.everyone)
+		entered = s.enter(rooms, locked)
+		for _, r := range locked {
+			s.ns.rooms.unlock(r)
+		}
+	}
+	s.debug("socket admitted")
+	if o := s.ns.observer(); o != nil {
+		o.SocketOpened(s)
+		for _, name := range rooms {
+			o.RoomJoined(s, name)
+		}
+	}
+	return true
+}
+
+// welcome lifts the limits for strangers and tells the rooms that the petition asked for. It returns false when the socket
+// has ended meanwhile.
+func (s *Socket) welcome() (rooms []string, ok bool) {
+	c := s.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.closed || s.phase != petitioning {
+		return nil, false
+	}
+	if !c.admitted {
+		c.admitted = true
+		s.conn.Admitted()
+	}
+	c.hub.registry.admit(c)
+	return slices.Clone(s.petition.rooms), true
+}
+
+// enter is the step from petition to socket. The rooms are locked, everyone among them. It returns false when the socket has
+// ended or asked for other rooms meanwhile.
+func (s *Socket) enter(names []string, rooms []*room) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != petitioning || !slices.Equal(names, s.petition.rooms) {
+		return false
+	}
+	reply := packet.Packet{Type: packet.Connect, Namespace: s.ns.name, Payload: []byte(`{"sid":"` + s.id + `"}`)}
+	_ = s.conn.Send(packet.Encode(&reply)) // fails when the connection has ended: then Closed ends the socket
+	for _, f := range s.petition.frames {
+		_ = s.conn.Send(f)
+	}
+	for _, r := range rooms {
+		if r == s.ns.everyone {
+			r.add(s, &s.place)
+			continue
+		}
+		r.add(s, s.rooms.add(r, &s.rooms))
+	}
+	s.ns.sockets.add(s)
+	s.phase, s.petition = open, nil
+	return true
+}
+
+// refuse answers a petition with CONNECT_ERROR, unless the client went meanwhile.
+func (s *Socket) refuse(err error) {
+	c := s.client
+	c.mu.Lock()
+	s.mu.Lock()
+	gone := s.phase == ended
+	s.phase, s.petition = ended, nil
+	life := s.life
+	s.mu.Unlock()
+	if !gone {
+		s.done = true
+		c.remove(s)
+		c.discard(s)
+		c.departed = append(c.departed, s.ns.name)
+		c.reject(s.ns.name, refusalFor(err))
+		c.throttle()
+		c.rest()
+	}
+	tooMany := int(c.refusals) > c.hub.cfg.MaxRefusals
+	c.mu.Unlock()
+
+	if life != nil {
+		life.cancel()
+	}
+	if gone {
+		return
+	}
+	s.report(err)
+	if tooMany {
+		c.shut(closePolicy, "too many refused connects", ReasonForcedServer)
+	}
+}
+
+// report tells the log and the observer of a refusal.
+func (s *Socket) report(err error) {
+	v := refusalFor(err)
+	level := zap.DebugLevel
+	if _, ok := known(err); !ok && !errors.Is(err, errPanic) {
+		level = zap.ErrorLevel
+	}
+	s.ns.hub.log.Log(level, "socket refused", s.fields(zap.String("code", v.Code), zap.Error(err))...)
+	if o := s.ns.observer(); o != nil {
+		o.Refused(s.ns.name, v.Code)
+	}
+}
+
+// refuseUnknown answers as Node does for a namespace that it does not have.
+func (c *Client) refuseUnknown(namespace string) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.reject(namespace, verdict{Message: "Invalid namespace"})
+	tooMany := int(c.refusals) > c.hub.cfg.MaxRefusals
+	c.mu.Unlock()
+	if o := c.hub.cfg.Observer; o != nil {
+		o.Refused("", "invalid_namespace")
+	}
+	if tooMany {
+		c.shut(closePolicy, "too many refused connects", ReasonForcedServer)
+	}
+}
+
+// refusalPayload is what CONNECT_ERROR carries.
+type refusalPayload struct {
+	Message string       `json:"message"`
+	Data    *refusalData `json:"data,omitempty"`
+}
+
+type refusalData struct {
+	Code         string `json:"code"`
+	RetryAfterMs int64  `json:"retryAfterMs,omitempty"`
+}
+
+// reject queues CONNECT_ERROR and counts it; data is left out without a code. mu is held.
+func (c *Client) reject(namespace string, v verdict) {
+	c.refusals++
+	payload := refusalPayload{Message: v.Message}
+	if v.Code != "" {
+		payload.Data = &refusalData{Code: v.Code, RetryAfterMs: v.RetryAfter.Milliseconds()}
+	}
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return // strings and numbers: cannot fail
+	}
+	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}))
+}

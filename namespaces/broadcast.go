@@ -1,0 +1,163 @@
+package namespaces
+
+import (
+	"context"
+	"slices"
+
+	"gatehouse/packet"
+)
+
+// Broadcast is a selection of sockets and what can be done with them. It is a value: each method that narrows or widens it
+// returns another one. It is safe for concurrent use.
+//
+// Rooms add to each other: In("a").In("b") is everybody in a or in b, once. Without a room it is the whole namespace.
+type Broadcast struct {
+	ns   *Namespace
+	self *Socket // began it: gets it only when nothing else is named
+	own  bool    // nothing else has been named
+	sel  Selection
+}
+
+// In selects the sockets in the rooms.
+func (ns *Namespace) In(rooms ...string) Broadcast { return Broadcast{ns: ns}.In(rooms...) }
+
+// To is In.
+func (ns *Namespace) To(rooms ...string) Broadcast { return ns.In(rooms...) }
+
+// Except selects all sockets that are in none of the rooms.
+func (ns *Namespace) Except(rooms ...string) Broadcast { return Broadcast{ns: ns}.Except(rooms...) }
+
+// Volatile selects all sockets, for events that may be dropped.
+func (ns *Namespace) Volatile() Broadcast { return Broadcast{ns: ns}.Volatile() }
+
+// Local selects all sockets of this node.
+func (ns *Namespace) Local() Broadcast { return Broadcast{ns: ns}.Local() }
+
+// Emit sends an event to all sockets of the namespace.
+func (ns *Namespace) Emit(event string, args ...any) error {
+	return Broadcast{ns: ns}.Emit(event, args...)
+}
+
+// EmitAck sends an event to all sockets of the namespace and waits for their answers, see [Broadcast.EmitAck].
+func (ns *Namespace) EmitAck(ctx context.Context, event string, args ...any) (Answers, error) {
+	return Broadcast{ns: ns}.EmitAck(ctx, event, args...)
+}
+
+// To selects the sockets in the rooms, without this one.
+func (s *Socket) To(rooms ...string) Broadcast { return s.Others().In(rooms...) }
+
+// Except selects all sockets that are in none of the rooms, without this one.
+func (s *Socket) Except(rooms ...string) Broadcast { return s.Others().Except(rooms...) }
+
+// Others selects all sockets but this one (Node's socket.broadcast).
+func (s *Socket) Others() Broadcast {
+	return Broadcast{ns: s.ns, self: s, sel: Selection{Except: []string{s.id}}}
+}
+
+// Volatile makes the next emit to this socket one that may be dropped; when rooms are named after it, the emit goes to them,
+// without this socket.
+func (s *Socket) Volatile() Broadcast {
+	return Broadcast{ns: s.ns, self: s, own: true, sel: Selection{Flags: Volatile}}
+}
+
+// Local selects all other sockets of this node.
+func (s *Socket) Local() Broadcast { return s.Others().Local() }
+
+// In adds rooms.
+func (b Broadcast) In(rooms ...string) Broadcast {
+	b = b.others()
+	b.sel.Rooms = append(slices.Clip(b.sel.Rooms), rooms...)
+	return b
+}
+
+// To is In.
+func (b Broadcast) To(rooms ...string) Broadcast { return b.In(rooms...) }
+
+// Except leaves out the sockets in the rooms.
+func (b Broadcast) Except(rooms ...string) Broadcast {
+	b = b.others()
+	b.sel.Except = append(slices.Clip(b.sel.Except), rooms...)
+	return b
+}
+
+// Volatile lets the event be dropped for clients that are behind.
+func (b Broadcast) Volatile() Broadcast {
+	b.sel.Flags |= Volatile
+	return b
+}
+
+// Local keeps the operation on this node.
+func (b Broadcast) Local() Broadcast {
+	b.sel.Flags |= Local
+	return b
+}
+
+// others turns from the socket that began the broadcast to the others.
+func (b Broadcast) others() Broadcast {
+	if b.own {
+		b.own = false
+		b.sel.Except = []string{b.self.id}
+	}
+	return b
+}
+
+// Emit sends an event. It fails when the name is reserved or an argument cannot be encoded, not for sockets that end.
+func (b Broadcast) Emit(event string, args ...any) error {
+	p, err := b.ns.event(event, args)
+	if err != nil {
+		return err
+	}
+	if b.own {
+		return b.ns.adapter.Send(b.self, &p, b.sel.Flags)
+	}
+	return b.ns.adapter.Broadcast(&Operation{Selection: b.sel, Packet: p})
+}
+
+// EmitAck sends an event and waits until all selected sockets have answered or ctx ends; ctx without a deadline gets
+// [Config.AckTimeout]. With an error of ctx come the answers that were there by then. Sockets that end count as missing and
+// are not waited for.
+func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answers, error) {
+	p, err := b.ns.event(event, args)
+	if err != nil {
+		return Answers{}, err
+	}
+	if b.own {
+		return b.self.requestOwn(ctx, p)
+	}
+	ctx, cancel := b.ns.deadline(ctx)
+	defer cancel()
+	return b.ns.adapter.Request(ctx, &Operation{Selection: b.sel, Packet: p})
+}
+
+// requestOwn is the request of a broadcast that names only the socket that began it.
+func (s *Socket) requestOwn(ctx context.Context, p packet.Packet) (Answers, error) {
+	args, err := s.request(ctx, p)
+	if err != nil {
+		return Answers{Missing: []string{s.id}}, err
+	}
+	return Answers{Acks: map[string]packet.Args{s.id: args}}, nil
+}
+
+// Sockets describes the selected sockets, those of other nodes included.
+func (b Broadcast) Sockets(ctx context.Context) ([]Info, error) {
+	return b.ns.adapter.Sockets(ctx, b.selection())
+}
+
+// Join puts the selected sockets into rooms.
+func (b Broadcast) Join(rooms ...string) error { return b.ns.adapter.Join(b.selection(), rooms) }
+
+// Leave takes the selected sockets out of rooms.
+func (b Broadcast) Leave(rooms ...string) error { return b.ns.adapter.Leave(b.selection(), rooms) }
+
+// Disconnect disconnects the selected sockets, see [Socket.Disconnect].
+func (b Broadcast) Disconnect(closeTransport bool) error {
+	return b.ns.adapter.Disconnect(b.selection(), closeTransport)
+}
+
+// selection is the selection as rooms.
+func (b Broadcast) selection() *Selection {
+	if b.own {
+		b.sel.Rooms = []string{b.self.id}
+	}
+	return &b.sel
+}

@@ -1,0 +1,228 @@
+package namespaces
+
+import (
+	"slices"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"gatehouse/packet"
+)
+
+// Client is one connection and its sockets, at most one per namespace. Message is called by one goroutine at a time;
+// everything else is safe for concurrent use.
+type Client struct {
+	// Fixed once made.
+	hub  *Hub
+	conn Conn
+
+	// Owned by the reader.
+	decoder packet.Decoder
+	partial int // bytes of the packet whose attachments are awaited
+
+	link link // guarded by the registry
+
+	mu          sync.Mutex // guards what follows, and the queues of the sockets
+	sockets     []*Socket  // petitioning or admitted
+	departed    []string   // namespaces that the server ended or refused: packets for them may still be on their way
+	queued      int        // events that wait for their handlers
+	queuedBytes int
+	awaiting    int   // acknowledgements that handlers and broadcasts wait for
+	petitions   int32 // admissions that run
+	refusals    int32 // in a row
+	admitted    bool  // has been in a namespace
+	paused      bool
+	closed      bool
+}
+
+// Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It never blocks on
+// handlers. What is no packet, or comes out of order, closes the connection.
+func (c *Client) Message(binary bool, data []byte) {
+	defer c.recovered()
+	decode := c.decoder.Text
+	if binary {
+		decode = c.decoder.Binary
+	}
+	p, complete, err := decode(data)
+	c.partial += len(data)
+	if err != nil {
+		c.hub.log.Debug("packet refused", zap.Error(err))
+		c.shut(closeInvalidPayload, ReasonParseError, ReasonParseError)
+		return
+	}
+	if !complete {
+		return
+	}
+	size := c.partial
+	c.partial = 0
+	c.dispatch(&p, size)
+}
+
+// recovered ends the connection on a panic of our own code: the state of this client cannot be trusted any more.
+func (c *Client) recovered() {
+	if p := recover(); p != nil {
+		_ = c.hub.caught(p, "message")
+		c.shut(closeInternal, "internal error", ReasonForcedServer)
+	}
+}
+
+// Closed tells that the connection has ended. The reason is what disconnect handlers see: one of Node's words, or the
+// engine's own such as "slow consumer". Events that the client sent before it went are still handled; when the server has
+// cut it off, they are not.
+func (c *Client) Closed(reason string) {
+	how := cutOff
+	switch reason {
+	case ReasonTransportClose, ReasonTransportError, ReasonPingTimeout:
+		how = lost
+	}
+	c.finish(reason, how)
+}
+
+// shut ends all sockets and closes the transport, without DISCONNECT: the client comes back by itself.
+func (c *Client) shut(code int, text, reason string) {
+	c.finish(reason, cutOff)
+	c.conn.Close(code, text)
+}
+
+// finish ends all sockets; only its first call counts.
+func (c *Client) finish(reason string, how ending) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.closed = true
+	sockets := c.sockets
+	c.sockets = nil
+	c.mu.Unlock()
+
+	c.hub.registry.remove(c)
+	for _, s := range sockets {
+		s.end(reason, how)
+	}
+}
+
+// disconnect ends all sockets by DISCONNECT and closes the transport: the client stays away.
+func (c *Client) disconnect() {
+	c.mu.Lock()
+	sockets := slices.Clone(c.sockets)
+	c.mu.Unlock()
+	for _, s := range sockets {
+		s.end(ReasonServerDisconnect, byServer)
+	}
+	c.shut(closeNormal, ReasonServerDisconnect, ReasonServerDisconnect)
+}
+
+// dispatch acts on one packet.
+func (c *Client) dispatch(p *packet.Packet, size int) {
+	switch p.Type {
+	case packet.Connect:
+		c.connect(p)
+	case packet.Event:
+		c.event(p, size)
+	case packet.Ack:
+		if s := c.expect(p.Namespace); s != nil {
+			s.resolve(p.ID, p.Args)
+		}
+	case packet.Disconnect:
+		if s := c.expect(p.Namespace); s != nil {
+			s.end(ReasonClientDisconnect, byClient)
+		}
+	default:
+		c.outOfOrder()
+	}
+}
+
+// expect returns the socket that a packet is for, or nil when there is none. A packet for a namespace that the client
+// cannot believe to be in closes the connection, as in Node.
+func (c *Client) expect(namespace string) *Socket {
+	c.mu.Lock()
+	s, ok := c.addressee(namespace)
+	c.mu.Unlock()
+	if !ok {
+		c.outOfOrder()
+	}
+	return s
+}
+
+// addressee returns the socket of a namespace. It returns false when a packet for it is a fault of the client: a socket
+// that the server has ended may still be written to by a client that does not know yet. mu is held.
+func (c *Client) addressee(namespace string) (s *Socket, ok bool) {
+	if s = c.find(namespace); s != nil {
+		return s, true
+	}
+	return nil, c.closed || slices.Contains(c.departed, namespace)
+}
+
+// find returns the socket of a namespace, or nil. mu is held.
+func (c *Client) find(namespace string) *Socket {
+	for _, s := range c.sockets {
+		if s.ns.name == namespace {
+			return s
+		}
+	}
+	return nil
+}
+
+// outOfOrder closes the connection of a client that sent a packet in the wrong state (socket.io lib/client.js, ondecoded).
+func (c *Client) outOfOrder() {
+	c.shut(closeProtocolError, "invalid state", ReasonForcedServer)
+}
+
+// event queues an event for its socket.
+func (c *Client) event(p *packet.Packet, size int) {
+	c.mu.Lock()
+	s, ok := c.addressee(p.Namespace)
+	switch {
+	case !ok:
+		c.mu.Unlock()
+		c.outOfOrder()
+		return
+	case s == nil || s.done:
+		c.mu.Unlock()
+		return
+	case !c.enqueue(s, p, size):
+		c.mu.Unlock()
+		c.shut(closePolicy, "too many events waiting", ReasonForcedServer)
+		return
+	}
+	c.mu.Unlock()
+}
+
+// release takes an ended socket out and settles its queue. A socket that was never admitted has no last words.
+func (c *Client) release(s *Socket, how ending, admitted bool) {
+	c.mu.Lock()
+	held := c.remove(s)
+	if held && how.packet {
+		c.departed = append(c.departed, s.ns.name)
+		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}))
+	}
+	s.done = true
+	s.farewell = admitted && (len(s.ns.disconnected) > 0 || s.ns.observer() != nil)
+	if how.drop || !admitted {
+		c.discard(s)
+	}
+	if !s.running && (s.farewell || s.head != nil) {
+		c.run(s)
+	}
+	c.throttle()
+	c.rest()
+	c.mu.Unlock()
+}
+
+// rest starts the deadline of a connection that has left its last namespace. mu is held.
+func (c *Client) rest() {
+	if len(c.sockets) == 0 && !c.closed {
+		c.hub.registry.suspend(c)
+	}
+}
+
+// remove takes s out of the list of sockets and says whether it was in it. mu is held.
+func (c *Client) remove(s *Socket) bool {
+	i := slices.Index(c.sockets, s)
+	if i < 0 {
+		return false
+	}
+	c.sockets = slices.Delete(c.sockets, i, i+1)
+	return true
+}

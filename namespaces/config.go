@@ -1,0 +1,111 @@
+package namespaces
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/packet"
+)
+
+// Config is the configuration of a [Hub]. A field that is zero has the default named with it.
+type Config struct {
+	// Gate identifies clients, unless a namespace has its own ([WithGate]). Required when one has not.
+	Gate Gate
+	// Logger takes what handlers and middleware did wrong; nil logs nothing.
+	Logger *zap.Logger
+	// Observer is told what happens; nil costs nothing.
+	Observer Observer
+	// Adapter makes the adapter of each namespace around its local one; nil keeps the local one.
+	Adapter func(ns *Namespace, local Adapter) Adapter
+	// Random is the source of socket ids: crypto/rand.
+	Random io.Reader
+
+	// Packet limits what one packet may hold.
+	Packet packet.Limits
+
+	// ConnectTimeout is how long a connection may be in no namespace before it is closed: 10 s.
+	ConnectTimeout time.Duration
+	// MaxPending is how many connections may be in no namespace at once; one more closes the oldest of them: 16,384.
+	MaxPending int
+	// AdmitTimeout limits one admission, after which it is refused as "unavailable": 8 s.
+	AdmitTimeout time.Duration
+	// AckTimeout is how long a client has to acknowledge where the caller's context has no deadline: 30 s.
+	AckTimeout time.Duration
+
+	// MaxNamespaces is how many namespaces one connection may be in; one more is refused: 32.
+	MaxNamespaces int
+	// MaxPetitions is how many admissions of one connection run at once; the others wait: 4.
+	MaxPetitions int
+	// MaxRefusals is how many CONNECTs in a row a connection may have refused before it is closed: 16.
+	MaxRefusals int
+	// MaxRooms is how many rooms one socket may be in: 1,024.
+	MaxRooms int
+	// MaxRoomName is the longest name of a room, in bytes: 256.
+	MaxRoomName int
+
+	// QueueEvents and QueueBytes are how many events of one connection may wait for their handlers before reading from it
+	// pauses; it goes on at half: 1,024 and 1 MiB.
+	QueueEvents, QueueBytes int
+	// HardQueueEvents and HardQueueBytes end a connection. They can be reached while a handler awaits its own client, and by
+	// what had been read before the pause: 16,384 and 8 MiB.
+	HardQueueEvents, HardQueueBytes int
+}
+
+// withDefaults returns the configuration with its zero fields filled.
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	fill(&c.ConnectTimeout, 10*time.Second)
+	fill(&c.AdmitTimeout, 8*time.Second)
+	fill(&c.AckTimeout, 30*time.Second)
+	fill(&c.MaxPending, 16384)
+	fill(&c.MaxNamespaces, 32)
+	fill(&c.MaxPetitions, 4)
+	fill(&c.MaxRefusals, 16)
+	fill(&c.MaxRooms, 1024)
+	fill(&c.MaxRoomName, 256)
+	fill(&c.QueueEvents, 1024)
+	fill(&c.QueueBytes, 1<<20)
+	fill(&c.HardQueueEvents, 16*c.QueueEvents)
+	fill(&c.HardQueueBytes, 8*c.QueueBytes)
+	return c
+}
+
+func fill[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// check refuses what cannot work. It sees the configuration with its defaults.
+func (c Config) check() error {
+	var faults []error
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"ConnectTimeout", int64(c.ConnectTimeout)}, {"AdmitTimeout", int64(c.AdmitTimeout)},
+		{"AckTimeout", int64(c.AckTimeout)}, {"MaxPending", int64(c.MaxPending)},
+		{"MaxNamespaces", int64(c.MaxNamespaces)}, {"MaxPetitions", int64(c.MaxPetitions)},
+		{"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
+		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},
+		{"QueueBytes", int64(c.QueueBytes)},
+	} {
+		if limit.value < 0 {
+			faults = append(faults, fmt.Errorf("%s is negative", limit.name))
+		}
+	}
+	if c.HardQueueEvents < c.QueueEvents || c.HardQueueBytes < c.QueueBytes {
+		faults = append(faults, errors.New("HardQueueEvents and HardQueueBytes are below QueueEvents and QueueBytes"))
+	}
+	return errors.Join(faults...)
+}

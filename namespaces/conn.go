@@ -1,0 +1,87 @@
+package namespaces
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// Conn is what the hub needs of a connection. Its methods are safe for concurrent use, never block on the client, and never
+// call back into the hub before they return: they are called with locks held.
+type Conn interface {
+	// Send queues a frame behind all that was sent before. It fails when the connection has ended.
+	Send(f *packet.Frame) error
+	// SendVolatile queues a frame unless the client is behind, and reports whether it did.
+	SendVolatile(f *packet.Frame) bool
+	// Close closes the transport after what was queued has gone out: a WebSocket close code (RFC 6455, section 7.4) and a
+	// reason of at most 123 bytes. Closed follows, or has been called already.
+	Close(code int, reason string)
+	// Pause stops reading from the client, and the heartbeat's deadline with it; Resume goes on. What was read already may
+	// still arrive.
+	Pause()
+	Resume()
+	// Admitted is called once, when the first namespace is about to admit the client: limits for strangers end.
+	Admitted()
+	// Request describes the client, without Namespace and Auth. The result is not changed and may be nil.
+	Request() *handshake.Request
+}
+
+// Gate tells who a client is. It is called concurrently. An error that is no *[handshake.Refusal] reaches the client as
+// "unavailable". [handshake.Gate] is one.
+type Gate interface {
+	Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
+}
+
+// GateFunc makes a function a [Gate].
+type GateFunc func(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
+
+// Check implements Gate.
+func (f GateFunc) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
+	return f(ctx, r)
+}
+
+// Observer is told what happens in the namespaces, for metrics and the admin interface. Its methods are called
+// concurrently, under no lock, and should return quickly.
+type Observer interface {
+	// SocketOpened and SocketClosed come once each for an admitted socket, in this order: the latter after the handler in
+	// progress has returned. The identity, request and rooms of a closed socket can still be read.
+	SocketOpened(s *Socket)
+	SocketClosed(s *Socket, reason string)
+	// Refused reports a CONNECT that was answered with CONNECT_ERROR; code is "invalid_namespace" for unknown names, whose
+	// namespace is reported as "".
+	Refused(namespace, code string)
+	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
+	RoomJoined(s *Socket, room string)
+	RoomLeft(s *Socket, room string)
+	// EventHandled reports one event of a client. The event is "" when there is no handler for it, so that a client cannot
+	// make up names; err is nil when the handler succeeded.
+	EventHandled(s *Socket, event string, err error, took time.Duration)
+	// Broadcasted reports one broadcast and how many sockets of this node it was queued for.
+	Broadcasted(namespace, event string, receivers int)
+}
+
+// Reasons for which a socket ends, in the words of Node's server. A connection may bring others, see [Client.Closed].
+const (
+	ReasonClientDisconnect = "client namespace disconnect" // the client left the namespace
+	ReasonServerDisconnect = "server namespace disconnect" // Socket.Disconnect
+	ReasonTransportClose   = "transport close"
+	ReasonTransportError   = "transport error"
+	ReasonPingTimeout      = "ping timeout"
+	ReasonParseError       = "parse error"         // what the client sent is no packet
+	ReasonForcedClose      = "forced close"        // the server closed the transport
+	ReasonForcedServer     = "forced server close" // packets out of order, or no namespace in time
+	ReasonShutdown         = "server shutting down"
+)
+
+// WebSocket close codes (RFC 6455, section 7.4.1).
+const (
+	closeNormal         = 1000
+	closeGoingAway      = 1001
+	closeProtocolError  = 1002
+	closeInvalidPayload = 1007
+	closePolicy         = 1008
+	closeInternal       = 1011
+	closeTryAgainLater  = 1013
+)

@@ -1,0 +1,92 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatehouse/handshake"
+)
+
+// Codes of the errors that handlers answer with besides their own.
+const (
+	CodeInternal     = "internal"      // the handler failed; the log says why
+	CodeUnknownEvent = "unknown_event" // the namespace has no such event
+	CodeBadRequest   = "bad_request"   // the arguments are not what the event takes
+	CodeForbidden    = "forbidden"     // known, but not here
+)
+
+// Error is a failure that the client is told of: code and message travel in its acknowledgement as
+// {ok: false, error: {code, message}}, or in CONNECT_ERROR when admission returns it.
+type Error struct {
+	Code    string // stable, for programs
+	Message string // for people
+	Cause   error  // for the log only; may be nil
+}
+
+// Error returns the code and the public message.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// Unwrap returns the private cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Forbidden is the refusal of somebody who is known but not allowed here.
+func Forbidden(message string) error { return &Error{Code: CodeForbidden, Message: message} }
+
+// BadRequest is the refusal of arguments; the message says which and why.
+func BadRequest(message string) error { return &Error{Code: CodeBadRequest, Message: message} }
+
+// Errors of the methods of sockets and namespaces.
+var (
+	ErrClosed       = errors.New("namespaces: socket has ended")
+	ErrNotAdmitted  = errors.New("namespaces: socket is not admitted yet")
+	ErrTooManyRooms = errors.New("namespaces: socket is in too many rooms")
+	ErrRoomName     = errors.New("namespaces: room name is empty or too long")
+	ErrReservedName = errors.New("namespaces: event name is empty or reserved")
+	ErrHubClosed    = errors.New("namespaces: hub is closed")
+)
+
+// errPanic is the cause when a handler panicked; the log has the stack.
+var errPanic = errors.New("panic")
+
+// verdict is what a client is told of an error.
+type verdict struct {
+	Code       string
+	Message    string
+	RetryAfter time.Duration
+}
+
+// known returns what the client may read of an error, and whether it is one that was meant for it.
+func known(err error) (verdict, bool) {
+	var refusal *handshake.Refusal
+	if errors.As(err, &refusal) {
+		return verdict{string(refusal.Code), refusal.Message, refusal.RetryAfter}, true
+	}
+	var failure *Error
+	if errors.As(err, &failure) {
+		return verdict{Code: failure.Code, Message: failure.Message}, true
+	}
+	return verdict{}, false
+}
+
+// answerTo is what an acknowledgement says about an error of a handler.
+func answerTo(err error) verdict {
+	if v, ok := known(err); ok {
+		return v
+	}
+	return verdict{Code: CodeInternal, Message: "The server could not handle this event."}
+}
+
+// refusalFor is what CONNECT_ERROR says about an error of an admission: one without a verdict is no verdict.
+func refusalFor(err error) verdict {
+	if v, ok := known(err); ok {
+		return v
+	}
+	const soon = time.Second
+	return verdict{string(handshake.CodeUnavailable), "The server cannot admit anybody right now; try again in a moment.", soon}
+}
+
+// cancelled reports whether an error only says that the socket has ended.
+func cancelled(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)
+}

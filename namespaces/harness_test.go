@@ -1,0 +1,207 @@
+package namespaces_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open admits everybody under the name in {"token": "name"}, and refuses those without.
+var open = namespaces.GateFunc(func(_ context.Context, r *handshake.Request) (handshake.Identity, error) {
+	var auth struct {
+		Token string `json:"token"`
+	}
+	if len(r.Auth) == 0 || json.Unmarshal(r.Auth, &auth) != nil || auth.Token == "" {
+		return handshake.Identity{}, &handshake.Refusal{Code: handshake.CodeUnauthenticated, Message: "Bring a token."}
+	}
+	return handshake.Identity{Subject: auth.Token, Scopes: strings.Split(auth.Token, "+")}, nil
+})
+
+// conn is a connection that writes down what it is told. Frames are in their text form, attachments appended as <hex>.
+type conn struct {
+	mu       sync.Mutex
+	sent     []string
+	behind   bool
+	closed   bool
+	code     int
+	reason   string
+	pauses   int
+	paused   bool
+	admitted int
+	request  *handshake.Request
+	onSend   func(text string) // outside the lock
+}
+
+func (c *conn) Send(f *packet.Frame) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return fmt.Errorf("closed")
+	}
+	text := string(f.Text)
+	for _, a := range f.Attachments {
+		text += fmt.Sprintf("<%x>", a)
+	}
+	c.sent = append(c.sent, text)
+	hook := c.onSend
+	c.mu.Unlock()
+	if hook != nil {
+		hook(text)
+	}
+	return nil
+}
+
+func (c *conn) SendVolatile(f *packet.Frame) bool {
+	c.mu.Lock()
+	behind := c.behind
+	c.mu.Unlock()
+	return !behind && c.Send(f) == nil
+}
+
+func (c *conn) Close(code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.closed, c.code, c.reason = true, code, reason
+	}
+}
+
+func (c *conn) Pause()  { c.mu.Lock(); c.paused = true; c.pauses++; c.mu.Unlock() }
+func (c *conn) Resume() { c.mu.Lock(); c.paused = false; c.mu.Unlock() }
+
+func (c *conn) Admitted() { c.mu.Lock(); c.admitted++; c.mu.Unlock() }
+
+func (c *conn) Request() *handshake.Request { return c.request }
+
+// take returns what was sent since the last take.
+func (c *conn) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sent := c.sent
+	c.sent = nil
+	return sent
+}
+
+func (c *conn) isClosed() (closed bool, code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed, c.code, c.reason
+}
+
+func (c *conn) isPaused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paused
+}
+
+// peer is a client of the tests.
+type peer struct {
+	t testing.TB
+	*conn
+	client *namespaces.Client
+}
+
+func newPeer(t testing.TB, h *namespaces.Hub) *peer {
+	p := &peer{t: t, conn: new(conn)}
+	p.client = h.Connect(p.conn)
+	return p
+}
+
+// say sends text messages of the client, and waits until the server has settled.
+func (p *peer) say(messages ...string) {
+	p.t.Helper()
+	p.push(messages...)
+	synctest.Wait()
+}
+
+// push sends text messages of the client.
+func (p *peer) push(messages ...string) {
+	for _, m := range messages {
+		p.client.Message(false, []byte(m))
+	}
+}
+
+// expect fails unless exactly these frames were sent since the last look.
+func (p *peer) expect(frames ...string) {
+	p.t.Helper()
+	synctest.Wait()
+	got := p.take()
+	if strings.Join(got, "\n") != strings.Join(frames, "\n") {
+		p.t.Fatalf("sent:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(frames, "\n"))
+	}
+}
+
+// expectClosed fails unless the transport was closed with this reason.
+func (p *peer) expectClosed(reason string) {
+	p.t.Helper()
+	synctest.Wait()
+	closed, _, got := p.isClosed()
+	if !closed || got != reason {
+		p.t.Fatalf("closed: %v with %q, want %q", closed, got, reason)
+	}
+}
+
+// enter connects to a namespace and returns the socket's id.
+func (p *peer) enter(namespace, token string) string {
+	p.t.Helper()
+	p.say(connectTo(namespace, token))
+	for _, frame := range p.take() {
+		if id, ok := strings.CutPrefix(frame, "0"+prefix(namespace)+`{"sid":"`); ok {
+			return strings.TrimSuffix(id, `"}`)
+		}
+	}
+	p.t.Fatalf("%s did not admit %s", namespace, token)
+	return ""
+}
+
+func connectTo(namespace, token string) string {
+	return fmt.Sprintf(`0%s{"token":%q}`, prefix(namespace), token)
+}
+
+func prefix(namespace string) string {
+	if namespace == "/" {
+		return ""
+	}
+	return namespace + ","
+}
+
+// run runs a test of a hub in a bubble with its own clock. Channels that a test shares with handlers must be made in the
+// bubble: such a test uses newHub.
+func run(t *testing.T, cfg namespaces.Config, defs []*namespaces.Namespace, test func(t *testing.T, h *namespaces.Hub)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, newHub(t, cfg, defs...)) })
+}
+
+// newHub makes a hub that is closed at the end of the test and must then hold nothing.
+func newHub(t *testing.T, cfg namespaces.Config, defs ...*namespaces.Namespace) *namespaces.Hub {
+	t.Helper()
+	if cfg.Gate == nil {
+		cfg.Gate = open
+	}
+	h, err := namespaces.NewHub(cfg, defs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if st := h.Stats(); st != (namespaces.Stats{}) {
+			t.Errorf("ghosts after Close: %+v", st)
+		}
+	})
+	return h
+}

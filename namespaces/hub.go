@@ -1,0 +1,125 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"gatehouse/packet"
+)
+
+// Hub holds the mounted namespaces and the connections. Its methods are safe for concurrent use.
+type Hub struct {
+	// Fixed once made.
+	cfg        Config
+	log        *zap.Logger
+	namespaces map[string]*Namespace
+	ctx        context.Context // of disconnect handlers; ends when Close gives up
+	giveUp     context.CancelFunc
+
+	events   sync.Pool // of *inbound
+	registry registry
+
+	// tasks counts what Close waits for. Close itself holds one until every client has ended, so that whatever still starts
+	// a task does so while the count is above zero.
+	tasks sync.WaitGroup
+}
+
+// NewHub mounts the definitions. A mistake in one of them, two of one name, or one that another hub has mounted is an error.
+// The hub must be closed.
+func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("configure hub: %w", err)
+	}
+	h := &Hub{cfg: cfg, log: cfg.Logger, namespaces: make(map[string]*Namespace, len(defs))}
+	h.events.New = func() any { return new(inbound) }
+	for _, ns := range defs {
+		if h.namespaces[ns.name] != nil {
+			return nil, fmt.Errorf("namespace %q is defined twice", ns.name)
+		}
+		if err := ns.mount(h); err != nil {
+			return nil, err
+		}
+		h.namespaces[ns.name] = ns
+	}
+	h.ctx, h.giveUp = context.WithCancel(context.Background())
+	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
+	h.tasks.Add(1)
+	h.tasks.Go(h.closeLate)
+	return h, nil
+}
+
+// Connect takes a new connection. It must then get the messages of the client in order, and Closed once at the end.
+func (h *Hub) Connect(conn Conn) *Client {
+	c := &Client{hub: h, conn: conn, decoder: packet.NewDecoder(h.cfg.Packet)}
+	if !h.registry.add(c) {
+		c.shut(closeGoingAway, ReasonShutdown, ReasonShutdown)
+	}
+	for oldest := h.registry.excess(); oldest != nil; oldest = h.registry.excess() {
+		h.log.Warn("too many connections without a namespace, closing the oldest", zap.Int("limit", h.cfg.MaxPending))
+		oldest.shut(closeTryAgainLater, "too many pending connections", ReasonForcedServer)
+	}
+	return c
+}
+
+// Close ends all sockets with [ReasonShutdown], closes their transports without DISCONNECT, so that clients come back, and
+// waits for the handlers in progress and the disconnect handlers. When ctx ends before, the context of disconnect handlers
+// ends too and Close returns an error. Only its first call counts.
+func (h *Hub) Close(ctx context.Context) error {
+	clients, first := h.registry.close()
+	if !first {
+		return ErrHubClosed
+	}
+	for _, c := range clients {
+		c.shut(closeGoingAway, ReasonShutdown, ReasonShutdown)
+	}
+	h.tasks.Done()
+	return h.wait(ctx)
+}
+
+// wait returns when all tasks have ended, or ctx has.
+func (h *Hub) wait(ctx context.Context) error {
+	defer h.giveUp()
+	stopped := make(chan struct{})
+	go func() { // ends with the last task
+		h.tasks.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for handlers: %w", ctx.Err())
+	}
+}
+
+// Stats is a count of what a hub holds.
+type Stats struct {
+	Clients int // connections
+	Pending int // those of them that are in no namespace
+	Sockets int // admitted sockets
+	Rooms   int // rooms with a member on this node
+}
+
+// Stats counts. It locks one thing after the other, so that the numbers may not fit each other exactly.
+func (h *Hub) Stats() Stats {
+	var st Stats
+	st.Clients, st.Pending = h.registry.count()
+	for _, ns := range h.namespaces {
+		st.Sockets += ns.Len()
+		st.Rooms += ns.rooms.count()
+	}
+	return st
+}
+
+// caught logs a panic of somebody's code and returns it as an error. It is for use in deferred functions:
+//
+//	if p := recover(); p != nil { err = h.caught(p, "…") }
+func (h *Hub) caught(p any, where string, fields ...zap.Field) error {
+	h.log.With(fields...).Error("panic recovered", zap.String("in", where), zap.Any("panic", p), zap.Stack("stack"))
+	return errors.Join(errPanic, fmt.Errorf("%s: %v", where, p))
+}

@@ -1,0 +1,60 @@
+package namespaces
+
+import (
+	"context"
+	"time"
+)
+
+// lifetime is a socket seen as the context of its handlers. It costs nothing until somebody waits for its end: then it makes
+// a context of the standard library and stands for that.
+type lifetime Socket
+
+// life is the context behind a lifetime.
+type life struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (l *lifetime) make() *life {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.life == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		l.life = &life{ctx, cancel}
+		if l.phase == ended {
+			cancel()
+		}
+	}
+	return l.life
+}
+
+// Deadline implements context.Context.
+func (l *lifetime) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements context.Context.
+func (l *lifetime) Done() <-chan struct{} { return l.make().ctx.Done() }
+
+// Err implements context.Context.
+func (l *lifetime) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.life != nil {
+		return l.life.ctx.Err() // agrees with Done, which the cancelling goroutine may not have reached
+	}
+	if l.phase == ended {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Value implements context.Context. The standard library looks here for its own context, to make children of it without a
+// goroutine.
+func (l *lifetime) Value(key any) any {
+	l.mu.Lock()
+	life := l.life
+	l.mu.Unlock()
+	if life == nil {
+		return nil
+	}
+	return life.ctx.Value(key)
+}

@@ -1,0 +1,153 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"gatehouse/packet"
+)
+
+// Namespace is the definition of a namespace and, once a [Hub] has mounted it, the handle to its sockets. Everything that
+// defines it (New's options, Admit, On and its like, OnConnect, OnDisconnect) comes before that, from one goroutine, and
+// panics afterwards; everything else is safe for concurrent use at any time.
+type Namespace struct {
+	// Fixed once mounted.
+	name         string
+	gate         Gate
+	admission    []AdmitFunc
+	connected    []ConnectFunc
+	disconnected []DisconnectFunc
+	handlers     map[string]handler
+	faults       []error // of the definition; NewHub reports them
+	hub          *Hub
+	adapter      Adapter
+
+	mounted atomic.Bool
+	ackIDs  atomic.Uint64 // one count for all sockets, so that one frame serves a broadcast with acknowledgements
+
+	sockets  directory
+	rooms    roomIndex
+	everyone *room
+}
+
+// AdmitFunc decides about a petition whose identity is known. An error refuses it: an *[Error] or *[handshake.Refusal] tells
+// the client its code and message, any other is logged and answered with "unavailable". The context ends with the petition.
+// What it joins and emits takes effect when the socket is admitted.
+type AdmitFunc func(ctx context.Context, s *Socket) error
+
+// ConnectFunc is called after the CONNECT reply and before the first event of the client.
+type ConnectFunc func(ctx context.Context, s *Socket)
+
+// DisconnectFunc is called once when an admitted socket has ended, after the handler in progress has returned. The socket's
+// rooms, identity and data can still be read; no broadcast reaches it any more. The context is not the socket's: it ends
+// when Hub.Close gives up waiting.
+type DisconnectFunc func(ctx context.Context, s *Socket, reason string)
+
+// Option is a setting of one namespace.
+type Option func(*Namespace)
+
+// WithGate sets the gate of this namespace, instead of the hub's.
+func WithGate(g Gate) Option { return func(ns *Namespace) { ns.gate = g } }
+
+// New begins the definition of a namespace. The name begins with a slash; "/" is the one that clients enter by default.
+// Mistakes in a definition are reported when it is mounted.
+func New(name string, opts ...Option) *Namespace {
+	ns := &Namespace{name: name, handlers: make(map[string]handler)}
+	if err := checkNamespace(name); err != nil {
+		ns.fault(fmt.Errorf("name %w", err))
+	}
+	ns.sockets.init()
+	ns.rooms.init()
+	ns.everyone = &room{permanent: true}
+	ns.adapter = &local{ns: ns}
+	for _, opt := range opts {
+		opt(ns)
+	}
+	return ns
+}
+
+// Name returns the name with its slash.
+func (ns *Namespace) Name() string { return ns.name }
+
+// Admit adds a step to the admission, after those added before.
+func (ns *Namespace) Admit(step AdmitFunc) {
+	ns.define()
+	ns.admission = append(ns.admission, step)
+}
+
+// OnConnect adds a connect handler. They run one after another; the client's events wait for all of them.
+func (ns *Namespace) OnConnect(h ConnectFunc) {
+	ns.define()
+	ns.connected = append(ns.connected, h)
+}
+
+// OnDisconnect adds a disconnect handler.
+func (ns *Namespace) OnDisconnect(h DisconnectFunc) {
+	ns.define()
+	ns.disconnected = append(ns.disconnected, h)
+}
+
+// define guards the parts that handlers read without a lock.
+func (ns *Namespace) define() {
+	if ns.mounted.Load() {
+		panic("namespaces: " + ns.name + " is already mounted, its definition cannot change")
+	}
+}
+
+func (ns *Namespace) fault(err error) { ns.faults = append(ns.faults, err) }
+
+// mount makes the definition part of a hub.
+func (ns *Namespace) mount(h *Hub) error {
+	if ns.gate == nil {
+		ns.gate = h.cfg.Gate
+	}
+	if ns.gate == nil {
+		ns.fault(errors.New("has no gate and neither has the hub"))
+	}
+	if err := errors.Join(ns.faults...); err != nil {
+		return fmt.Errorf("namespace %q: %w", ns.name, err)
+	}
+	if !ns.mounted.CompareAndSwap(false, true) {
+		return fmt.Errorf("namespace %q is mounted already", ns.name)
+	}
+	ns.hub = h
+	if h.cfg.Adapter != nil {
+		ns.adapter = h.cfg.Adapter(ns, ns.adapter)
+	}
+	return nil
+}
+
+// Socket returns the admitted socket of this node with the given id.
+func (ns *Namespace) Socket(id string) (*Socket, bool) {
+	s := ns.sockets.find(id)
+	return s, s != nil
+}
+
+// Len returns the number of admitted sockets of this node.
+func (ns *Namespace) Len() int {
+	ns.everyone.mu.Lock()
+	defer ns.everyone.mu.Unlock()
+	return len(ns.everyone.members)
+}
+
+// event makes the packet of an emit.
+func (ns *Namespace) event(name string, args []any) (packet.Packet, error) {
+	if err := checkEvent(name); err != nil {
+		return packet.Packet{}, err
+	}
+	encoded, err := packet.NewArgs(args...)
+	if err != nil {
+		return packet.Packet{}, fmt.Errorf("emit %q: %w", name, err)
+	}
+	return packet.Packet{Type: packet.Event, Namespace: ns.name, Event: name, Args: encoded}, nil
+}
+
+// observer returns who watches, or nil.
+func (ns *Namespace) observer() Observer {
+	if ns.hub == nil {
+		return nil
+	}
+	return ns.hub.cfg.Observer
+}

@@ -1,0 +1,185 @@
+package namespaces
+
+import (
+	"sync"
+	"time"
+)
+
+// registry lists the connections. Those in no namespace are pending and have a deadline; as all deadlines are equally long,
+// they stand in the order of a queue, and one timer serves them all.
+type registry struct {
+	// Fixed once made.
+	timeout time.Duration
+	most    int
+	wake    chan struct{} // the queue was empty and is no more
+	stop    chan struct{}
+
+	mu       sync.Mutex // guards what follows, and the links of clients; a leaf
+	pending  clientList
+	admitted clientList
+	closed   bool
+}
+
+// clientList is a doubly linked list through Client.link.
+type clientList struct {
+	first, last *Client
+	len         int
+}
+
+// link is a client's place in the registry.
+type link struct {
+	list       *clientList // nil: in none
+	prev, next *Client
+	deadline   time.Time // while pending
+}
+
+func (r *registry) init(timeout time.Duration, most int) {
+	r.timeout, r.most = timeout, most
+	r.wake = make(chan struct{}, 1)
+	r.stop = make(chan struct{})
+}
+
+// add lists a new client as pending. It returns false when the hub is closed.
+func (r *registry) add(c *Client) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.enqueue(c)
+	return true
+}
+
+// excess returns the oldest pending client while there are too many, or nil. Closing it takes it out of the list.
+func (r *registry) excess() *Client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending.len <= r.most {
+		return nil
+	}
+	return r.pending.first
+}
+
+// enqueue starts the deadline of c. mu is held.
+func (r *registry) enqueue(c *Client) {
+	c.link.deadline = time.Now().Add(r.timeout)
+	r.pending.push(c)
+	if r.pending.len == 1 {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// admit ends the deadline of c.
+func (r *registry) admit(c *Client) { r.move(c, &r.pending, func() { r.admitted.push(c) }) }
+
+// suspend begins a new deadline for c, which has left its last namespace.
+func (r *registry) suspend(c *Client) { r.move(c, &r.admitted, func() { r.enqueue(c) }) }
+
+// move takes c from a list to where push puts it. A client in another list or in none stays: it moved meanwhile or ended.
+func (r *registry) move(c *Client, from *clientList, push func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.link.list == from {
+		from.remove(c)
+		push()
+	}
+}
+
+// remove forgets c.
+func (r *registry) remove(c *Client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.link.list != nil {
+		c.link.list.remove(c)
+	}
+}
+
+// late returns a client whose deadline has passed, or how long the next one has; 0 when there is none. Closing the client
+// takes it out of the list.
+func (r *registry) late(now time.Time) (late *Client, next time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.pending.first
+	if c == nil {
+		return nil, 0
+	}
+	if left := c.link.deadline.Sub(now); left > 0 {
+		return nil, left
+	}
+	return c, 0
+}
+
+// close takes all clients and lets no more in. It returns false when it was called before.
+func (r *registry) close() (all []*Client, first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, false
+	}
+	r.closed = true
+	close(r.stop)
+	for _, list := range []*clientList{&r.pending, &r.admitted} {
+		for list.first != nil {
+			all = append(all, list.first)
+			list.remove(list.first)
+		}
+	}
+	return all, true
+}
+
+func (r *registry) count() (all, pending int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pending.len + r.admitted.len, r.pending.len
+}
+
+func (l *clientList) push(c *Client) {
+	c.link.list, c.link.prev, c.link.next = l, l.last, nil
+	if l.last != nil {
+		l.last.link.next = c
+	} else {
+		l.first = c
+	}
+	l.last = c
+	l.len++
+}
+
+func (l *clientList) remove(c *Client) {
+	if c.link.prev != nil {
+		c.link.prev.link.next = c.link.next
+	} else {
+		l.first = c.link.next
+	}
+	if c.link.next != nil {
+		c.link.next.link.prev = c.link.prev
+	} else {
+		l.last = c.link.prev
+	}
+	c.link = link{}
+	l.len--
+}
+
+// closeLate closes the connections that entered no namespace in time. It runs until the registry is closed.
+func (h *Hub) closeLate() {
+	timer := time.NewTimer(h.cfg.ConnectTimeout)
+	defer timer.Stop()
+	for {
+		late, next := h.registry.late(time.Now())
+		if late != nil {
+			late.shut(closePolicy, "connect timeout", ReasonForcedServer)
+			continue
+		}
+		if next > 0 {
+			timer.Reset(next)
+		}
+		select {
+		case <-timer.C:
+		case <-h.registry.wake:
+		case <-h.registry.stop:
+			return
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package namespaces
+
+import (
+	"gatehouse/packet"
+)
+
+// inbound is one event of a client that waits for its handler. It goes back to the hub's pool.
+type inbound struct {
+	next  *inbound
+	name  string
+	args  packet.Args
+	id    uint64 // of the acknowledgement that the client asked for, if hasID
+	hasID bool
+	size  int // bytes it counts for in the queue
+}
+
+// overhead is what an event counts for besides its bytes on the wire.
+const overhead = 64
+
+// enqueue appends an event to the queue of its socket, starts what drains it, and pauses reading when too much waits. It
+// returns false when the hard limit is reached. mu is held.
+func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
+	cfg := &c.hub.cfg
+	if c.queued >= cfg.HardQueueEvents || c.queuedBytes >= cfg.HardQueueBytes {
+		return false
+	}
+	ev := c.hub.events.Get().(*inbound)
+	*ev = inbound{name: p.Event, args: p.Args, id: p.ID, hasID: p.HasID, size: size + overhead}
+	if s.tail == nil {
+		s.head = ev
+	} else {
+		s.tail.next = ev
+	}
+	s.tail = ev
+	c.queued++
+	c.queuedBytes += ev.size
+	if !s.running {
+		c.run(s)
+	}
+	c.throttle()
+	return true
+}
+
+// run starts the goroutine that empties the queue of s. mu is held.
+func (c *Client) run(s *Socket) {
+	s.running = true
+	c.hub.tasks.Go(s.drain)
+}
+
+// throttle pauses or resumes reading. While somebody awaits an acknowledgement of this client, reading goes on: the answer
+// stands behind whatever the client sent before it. mu is held.
+func (c *Client) throttle() {
+	cfg := &c.hub.cfg
+	full := c.queued >= cfg.QueueEvents || c.queuedBytes >= cfg.QueueBytes
+	low := c.queued <= cfg.QueueEvents/2 && c.queuedBytes <= cfg.QueueBytes/2
+	switch {
+	case c.closed:
+	case !c.paused && full && c.awaiting == 0:
+		c.paused = true
+		c.conn.Pause()
+	case c.paused && (low || c.awaiting > 0):
+		c.paused = false
+		c.conn.Resume()
+	}
+}
+
+// await counts acknowledgements that somebody waits for.
+func (c *Client) await(n int) {
+	c.mu.Lock()
+	c.awaiting += n
+	c.throttle()
+	c.mu.Unlock()
+}
+
+// discard drops what waits in the queue of s. mu is held.
+func (c *Client) discard(s *Socket) {
+	for s.head != nil {
+		c.recycle(s.pop())
+	}
+}
+
+// pop takes the first event. The client's mu is held.
+func (s *Socket) pop() *inbound {
+	ev := s.head
+	s.head = ev.next
+	if s.head == nil {
+		s.tail = nil
+	}
+	s.client.queued--
+	s.client.queuedBytes -= ev.size
+	return ev
+}
+
+func (c *Client) recycle(ev *inbound) {
+	*ev = inbound{}
+	c.hub.events.Put(ev)
+}
+
+// drain handles the events of s one after another until none is left, and says farewell when the socket has ended. There is
+// at most one drain per socket: running says so.
+func (s *Socket) drain() {
+	for {
+		ev, farewell := s.next()
+		switch {
+		case ev != nil:
+			s.handle(ev)
+			s.client.recycle(ev)
+		case farewell:
+			s.runDisconnected()
+			return
+		default:
+			return
+		}
+	}
+}
+
+// next returns the next event, or that it is time for the disconnect handlers, or neither: then drain ends.
+func (s *Socket) next() (ev *inbound, farewell bool) {
+	c := s.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.head != nil {
+		ev = s.pop()
+		c.throttle()
+		return ev, false
+	}
+	if s.done && s.farewell {
+		s.farewell = false
+		return nil, true
+	}
+	s.running = false
+	return nil, false
+}

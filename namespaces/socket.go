@@ -1,0 +1,232 @@
+package namespaces
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// phase is where a socket stands in its life. It only grows.
+type phase uint8
+
+const (
+	petitioning phase = iota // admission runs or waits for its turn
+	open
+	ended
+)
+
+// ending is how a socket ends.
+type ending struct {
+	packet bool // the client is sent DISCONNECT
+	drop   bool // events that wait are not handled any more
+}
+
+var (
+	byClient = ending{}                         // DISCONNECT of the client
+	byServer = ending{packet: true, drop: true} // DISCONNECT of ours
+	lost     = ending{}                         // the client's transport went
+	cutOff   = ending{drop: true}               // we closed the transport
+)
+
+// Socket is one client in one namespace. Its methods are safe for concurrent use, in admission and after its end too.
+type Socket struct {
+	// Fixed once made.
+	id     string
+	ns     *Namespace
+	client *Client
+	conn   Conn // the client's, one step nearer for broadcasts
+
+	identity atomic.Pointer[handshake.Identity]
+
+	// Guarded by the client's mu.
+	head, tail *inbound // events that wait
+	running    bool     // a goroutine owns the queue: the petition's, then drain
+	waiting    bool     // the petition waits for its turn
+	done       bool     // takes no more events
+	farewell   bool     // disconnect handlers are due
+
+	place membership // in everyone; guarded by that room's mu
+
+	mu       sync.Mutex // guards what follows
+	phase    phase
+	petition *petition         // while petitioning
+	rooms    *roomSet          // nil while in none; kept after the end
+	acks     map[uint64]waiter // nil while none is awaited
+	life     *life             // made when somebody asks for the context's end
+	reason   string            // of the end
+	data     any
+}
+
+// ID returns the public id: 120 random bits in base64url.
+func (s *Socket) ID() string { return s.id }
+
+// Namespace returns the namespace that the socket is in.
+func (s *Socket) Namespace() *Namespace { return s.ns }
+
+// Identity returns who the client is. It can change between two events when the client refreshes its token.
+func (s *Socket) Identity() handshake.Identity {
+	if id := s.identity.Load(); id != nil {
+		return *id
+	}
+	return handshake.Identity{}
+}
+
+func (s *Socket) setIdentity(id handshake.Identity) { s.identity.Store(&id) }
+
+// Request returns what the client brought. The auth payload is a secret and there only during admission. The result is the
+// caller's; its header, query and TLS state are shared and must not be changed.
+func (s *Socket) Request() *handshake.Request {
+	s.mu.Lock()
+	p := s.petition
+	s.mu.Unlock()
+	if p != nil {
+		r := *p.request
+		return &r
+	}
+	return requestOf(s.conn, s.ns.name)
+}
+
+func requestOf(conn Conn, namespace string) *handshake.Request {
+	r := new(handshake.Request)
+	if template := conn.Request(); template != nil {
+		*r = *template
+	}
+	r.Namespace = namespace
+	return r
+}
+
+// SetData keeps a value with the socket, instead of the one kept before. [Data] reads it.
+func (s *Socket) SetData(v any) {
+	s.mu.Lock()
+	s.data = v
+	s.mu.Unlock()
+}
+
+// Data returns the value kept with the socket, if it has the type T.
+func Data[T any](s *Socket) (T, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := s.data.(T)
+	return v, ok
+}
+
+// Connected reports whether the socket is admitted and has not ended.
+func (s *Socket) Connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == open
+}
+
+// Emit queues an event for the client. During admission it goes out right after the CONNECT reply. It returns ErrClosed when
+// the socket has ended.
+func (s *Socket) Emit(event string, args ...any) error {
+	p, err := s.ns.event(event, args)
+	if err != nil {
+		return err
+	}
+	return s.ns.adapter.Send(s, &p, 0)
+}
+
+// send queues a frame. It holds mu meanwhile, so that nothing goes out after the end: the client may enter the namespace
+// again, and would take it for the new socket's.
+func (s *Socket) send(f *packet.Frame, flags Flags) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.phase == ended:
+		return ErrClosed
+	case s.phase == petitioning:
+		s.petition.frames = append(s.petition.frames, f)
+	case flags&Volatile != 0:
+		s.conn.SendVolatile(f)
+	case s.conn.Send(f) != nil:
+		return ErrClosed
+	}
+	return nil
+}
+
+// Disconnect ends the socket with [ReasonServerDisconnect]: the client gets DISCONNECT and does not come back by itself.
+// With closeTransport all its other sockets end too, and the connection closes.
+func (s *Socket) Disconnect(closeTransport bool) {
+	if closeTransport {
+		s.client.disconnect()
+		return
+	}
+	s.end(ReasonServerDisconnect, byServer)
+}
+
+// end ends the socket; only the first call counts. The order matters: first nothing of it is sent any more, then it leaves
+// the index, then its place in the client becomes free for another petition.
+func (s *Socket) end(reason string, how ending) {
+	s.mu.Lock()
+	if s.phase == ended {
+		s.mu.Unlock()
+		return
+	}
+	admitted := s.phase == open
+	s.phase, s.reason, s.petition = ended, reason, nil
+	acks, life := s.acks, s.life
+	s.acks = nil
+	s.mu.Unlock()
+
+	if life != nil {
+		life.cancel()
+	}
+	s.abandon(acks)
+	if admitted {
+		s.ns.remove(s)
+	}
+	s.client.release(s, how, admitted)
+	if admitted {
+		s.debug("socket ended", zap.String("reason", reason))
+	}
+}
+
+// runDisconnected calls the disconnect handlers.
+func (s *Socket) runDisconnected() {
+	if o := s.ns.observer(); o != nil {
+		o.SocketClosed(s, s.reason)
+	}
+	for _, h := range s.ns.disconnected {
+		s.protect("disconnect handler", func() { h(s.ns.hub.ctx, s, s.reason) })
+	}
+}
+
+// runConnected calls the connect handlers.
+func (s *Socket) runConnected() {
+	for _, h := range s.ns.connected {
+		s.protect("connect handler", func() { h(s.context(), s) })
+	}
+}
+
+// protect calls somebody's code and recovers its panic.
+func (s *Socket) protect(where string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			_ = s.ns.hub.caught(p, where, s.fields()...)
+		}
+	}()
+	f()
+}
+
+// fields are what a log line says about the socket; none of them is a secret.
+func (s *Socket) fields(more ...zap.Field) []zap.Field {
+	return append([]zap.Field{
+		zap.String("namespace", s.ns.name), zap.String("socket", s.id), zap.String("subject", s.Identity().Subject),
+	}, more...)
+}
+
+// debug writes a log line; when nobody reads it, it costs nothing.
+func (s *Socket) debug(message string, more ...zap.Field) {
+	if entry := s.ns.hub.log.Check(zap.DebugLevel, message); entry != nil {
+		entry.Write(s.fields(more...)...)
+	}
+}
+
+// context returns the context of handlers, which ends with the socket.
+func (s *Socket) context() context.Context { return (*lifetime)(s) }

@@ -1,0 +1,217 @@
+package namespaces
+
+import (
+	"fmt"
+	"slices"
+)
+
+// roomSet is the memberships of one socket: a list while they are few, which is nearly always, then a map as well.
+type roomSet struct {
+	list []*membership
+	many map[string]*membership // nil while few
+}
+
+// fewRooms is up to how many memberships a list is searched.
+const fewRooms = 8
+
+// find returns the membership of a room, or nil; the set may be nil.
+func (rs *roomSet) find(name string) *membership {
+	if rs == nil {
+		return nil
+	}
+	if rs.many != nil {
+		return rs.many[name]
+	}
+	for _, m := range rs.list {
+		if m.room.name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// add makes a membership; a nil set is made first and stored where owner says.
+func (rs *roomSet) add(r *room, owner **roomSet) *membership {
+	if rs == nil {
+		rs = new(roomSet)
+		*owner = rs
+	}
+	m := &membership{room: r, pos: -1}
+	rs.list = append(rs.list, m)
+	switch {
+	case rs.many != nil:
+		rs.many[r.name] = m
+	case len(rs.list) > fewRooms:
+		rs.many = make(map[string]*membership, 2*fewRooms)
+		for _, one := range rs.list {
+			rs.many[one.room.name] = one
+		}
+	}
+	return m
+}
+
+// remove forgets a membership.
+func (rs *roomSet) remove(m *membership) {
+	i := slices.Index(rs.list, m)
+	last := len(rs.list) - 1
+	rs.list[i], rs.list[last] = rs.list[last], nil
+	rs.list = rs.list[:last]
+	delete(rs.many, m.room.name)
+}
+
+func (rs *roomSet) len() int {
+	if rs == nil {
+		return 0
+	}
+	return len(rs.list)
+}
+
+func (rs *roomSet) names() []string {
+	if rs == nil {
+		return nil
+	}
+	names := make([]string, len(rs.list))
+	for i, m := range rs.list {
+		names[i] = m.room.name
+	}
+	return names
+}
+
+// Rooms returns the rooms that the socket is in, in no order; after its end those that it was in. Every socket can also be
+// addressed by its id as if it were a room, which is not listed: rooms whose names clients choose need a prefix.
+func (s *Socket) Rooms() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == petitioning {
+		return slices.Clone(s.petition.rooms)
+	}
+	return s.rooms.names()
+}
+
+// In reports whether the socket is in a room, or was when it ended.
+func (s *Socket) In(room string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == petitioning {
+		return slices.Contains(s.petition.rooms, room)
+	}
+	return s.rooms.find(room) != nil
+}
+
+// Join puts the socket into rooms. During admission that takes effect with it. It returns ErrClosed when the socket has
+// ended, and ErrRoomName or ErrTooManyRooms at the first room that cannot be joined; those before it are.
+func (s *Socket) Join(rooms ...string) error {
+	for _, name := range rooms {
+		if name == "" || len(name) > s.ns.hub.cfg.MaxRoomName {
+			return fmt.Errorf("join room: %w", ErrRoomName)
+		}
+		if err := s.join(name); err != nil {
+			return fmt.Errorf("join room %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Socket) join(name string) error {
+	if aside, err := s.joinAside(name); aside || err != nil {
+		return err
+	}
+	r := s.ns.rooms.lock(name)
+	joined, err := s.joinLocked(r)
+	s.ns.rooms.unlock(r)
+	if o := s.ns.observer(); o != nil && joined {
+		o.RoomJoined(s, name)
+	}
+	return err
+}
+
+// joinAside notes a room for a petition. It returns false when there is none any more.
+func (s *Socket) joinAside(name string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.phase == ended:
+		return false, ErrClosed
+	case s.phase == open:
+		return false, nil
+	case slices.Contains(s.petition.rooms, name):
+		return true, nil
+	case len(s.petition.rooms) >= s.ns.hub.cfg.MaxRooms:
+		return true, ErrTooManyRooms
+	}
+	s.petition.rooms = append(s.petition.rooms, name)
+	return true, nil
+}
+
+// joinLocked joins a room whose mu is held.
+func (s *Socket) joinLocked(r *room) (joined bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.phase == ended:
+		return false, ErrClosed
+	case s.rooms.find(r.name) != nil:
+		return false, nil
+	case s.rooms.len() >= s.ns.hub.cfg.MaxRooms:
+		return false, ErrTooManyRooms
+	}
+	r.add(s, s.rooms.add(r, &s.rooms))
+	return true, nil
+}
+
+// Leave takes the socket out of rooms; it is no error when it is in none of them.
+func (s *Socket) Leave(rooms ...string) {
+	for _, name := range rooms {
+		s.leave(name)
+	}
+}
+
+func (s *Socket) leave(name string) {
+	s.mu.Lock()
+	if s.phase == petitioning {
+		s.petition.rooms = slices.DeleteFunc(s.petition.rooms, func(r string) bool { return r == name })
+	}
+	m := s.rooms.find(name)
+	s.mu.Unlock()
+	if m == nil {
+		return
+	}
+	r := m.room
+	r.mu.Lock()
+	left := s.leaveLocked(m)
+	s.ns.rooms.unlock(r)
+	if o := s.ns.observer(); o != nil && left {
+		o.RoomLeft(s, name)
+	}
+}
+
+// leaveLocked leaves a room whose mu is held. Somebody else may have done so meanwhile, or the socket ended.
+func (s *Socket) leaveLocked(m *membership) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != open || !m.room.take(m) {
+		return false
+	}
+	s.rooms.remove(m)
+	return true
+}
+
+// remove takes an ended socket out of the index. Its memberships stay readable: nothing changes them after the end.
+func (ns *Namespace) remove(s *Socket) {
+	ns.sockets.remove(s)
+	ns.everyone.mu.Lock()
+	ns.everyone.take(&s.place)
+	ns.everyone.mu.Unlock()
+	if s.rooms == nil {
+		return
+	}
+	for _, m := range s.rooms.list {
+		r := m.room
+		r.mu.Lock()
+		left := r.take(m)
+		ns.rooms.unlock(r)
+		if o := ns.observer(); o != nil && left {
+			o.RoomLeft(s, r.name)
+		}
+	}
+}
