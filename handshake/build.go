@@ -10,6 +10,8 @@ import (
 type builder struct {
 	cfg  GateConfig
 	deps Deps
+	gate *Gate
+	open map[string]bool // the ways in that are used anywhere
 	errs []error
 }
 
@@ -20,119 +22,138 @@ func (b *builder) fail(err error) {
 }
 
 func (b *builder) build() *Gate {
-	g := &Gate{clock: b.deps.Clock, maxPayload: b.cfg.Auth.MaxPayload}
-	if g.maxPayload == 0 {
-		g.maxPayload = DefaultMaxPayload
+	b.open = make(map[string]bool)
+	b.gate = &Gate{
+		clock: b.deps.Clock, client: b.deps.HTTPClient, revocations: b.deps.Revocations,
+		maxPayload: b.cfg.Auth.MaxPayload, proxyHeader: b.cfg.ProxyHeader.header(),
 	}
-	if g.maxPayload < 0 {
-		b.fail(fmt.Errorf("auth.max_payload: %d is negative; leave it out for %d", g.maxPayload, DefaultMaxPayload))
+	if b.gate.revocations == nil {
+		b.gate.revocations = NewRevocations(b.cfg.Revocation, b.deps.Clock)
 	}
-	var err error
-	g.origins, err = NewOriginPolicy(b.cfg.Origins)
-	b.fail(err)
-	b.openWays(g)
-	b.addVerifiers(g)
-	return g
+	if b.gate.maxPayload == 0 {
+		b.gate.maxPayload = DefaultMaxPayload
+	}
+	if b.gate.maxPayload < 0 {
+		b.fail(fmt.Errorf("auth.max_payload: %d is negative; leave it out for %d", b.gate.maxPayload, DefaultMaxPayload))
+	}
+	b.readers()
+	b.openWays()
+	b.addVerifiers()
+	b.gate.warnings = b.warnings()
+	return b.gate
 }
 
-var defaultWays = []string{WayToken, WayBearer}
+// readers prepares what the ways in read credentials with.
+func (b *builder) readers() {
+	var err error
+	b.gate.origins, err = NewOriginPolicy(b.cfg.Origins)
+	b.fail(err)
+	b.gate.subprotocols, err = newSubprotocols(b.cfg.Subprotocol)
+	b.fail(err)
+	b.gate.cookies = &sessionCookie{name: b.cfg.Cookie.name(), insecure: b.cfg.Cookie.InsecureName, origins: b.gate.origins}
+	if !b.cfg.Cookie.InsecureNoCSRF {
+		b.gate.cookies.csrf = &csrf{key: []byte(b.cfg.Cookie.CSRFSecret.Reveal()), random: b.deps.Random}
+	}
+}
 
-func (b *builder) openWays(g *Gate) {
+var defaultWays = []string{WayToken, WayTicket, WayBearer}
+
+func (b *builder) openWays() {
 	names := b.cfg.Auth.Ways
 	if len(names) == 0 {
 		names = defaultWays
 	}
-	g.ways = b.waysNamed("auth.ways", names)
-	g.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
+	b.gate.ways = b.waysNamed("auth.ways", names)
+	b.gate.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
 	for i, one := range b.cfg.Auth.Namespaces {
 		at := fmt.Sprintf("auth.namespaces[%d]", i)
-		if _, twice := g.namespaces[one.Name]; twice || one.Name == "" || one.Name[0] != '/' {
+		if _, twice := b.gate.namespaces[one.Name]; twice || one.Name == "" || one.Name[0] != '/' {
 			b.fail(fmt.Errorf("%s.name: %q must be a namespace such as /public, listed once", at, one.Name))
 		}
 		if len(one.Ways) == 0 {
 			b.fail(fmt.Errorf("%s.ways: is empty; name the ways into %s, or remove the entry", at, one.Name))
 		}
-		g.namespaces[one.Name] = b.waysNamed(at+".ways", one.Ways)
+		b.gate.namespaces[one.Name] = b.waysNamed(at+".ways", one.Ways)
 	}
 }
 
 func (b *builder) waysNamed(at string, names []string) []way {
-	ways := make([]way, 0, len(names))
+	ways := make([]way, 0, len(names)+1)
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
 			b.fail(fmt.Errorf("%s: names %q twice; keep one", at, name))
 		}
-		opened, ok := b.waysCalled(name)
-		if !ok {
+		if name == WayAnonymous && i < len(names)-1 {
+			b.fail(fmt.Errorf("%s: %q must be the last, because it lets everybody in", at, name))
+		}
+		opened := b.waysCalled(name)
+		if opened == nil {
 			b.fail(fmt.Errorf("%s: %q is no way in; there are %v", at, name, knownWays))
 		}
+		b.open[name] = true
 		ways = append(ways, opened...)
 	}
 	return ways
 }
 
-var knownWays = []string{WayToken, WayBearer}
+var knownWays = []string{
+	WayToken, WayTicket, WayBearer, WaySubprotocol, WayCookie, WayBasic, WayCertificate, WayProxyHeader, WayQueryToken, WayAnonymous,
+}
 
 // waysCalled returns the extractors behind one configured name.
-func (b *builder) waysCalled(name string) ([]way, bool) {
+func (b *builder) waysCalled(name string) []way {
+	transport := func(e Extractor) []way { return []way{{name, e, false}} }
 	switch name {
 	case WayToken:
-		return []way{{name, ExtractorFunc(tokenFromPayload), true}}, true
+		return []way{{name, ExtractorFunc(tokenFromPayload), true}}
+	case WayTicket:
+		return []way{{name, ExtractorFunc(ticketFromPayload), true}, {name, ExtractorFunc(ticketFromQuery), false}}
 	case WayBearer:
-		return []way{{name, ExtractorFunc(tokenFromHeader), false}}, true
+		return transport(ExtractorFunc(tokenFromHeader))
+	case WaySubprotocol:
+		return transport(b.gate.subprotocols)
+	case WayCookie:
+		return transport(b.gate.cookies)
+	case WayBasic:
+		return transport(ExtractorFunc(userFromHeader))
+	case WayCertificate:
+		return transport(ExtractorFunc(certificateOf))
+	case WayProxyHeader:
+		return transport(proxyUser(b.gate.proxyHeader))
+	case WayQueryToken:
+		return transport(ExtractorFunc(tokenFromQuery))
+	case WayAnonymous:
+		return []way{{name, anonymous{b.deps.Random, b.deps.Clock}, true}}
 	}
-	return nil, false
+	return nil
 }
 
-func (b *builder) addVerifiers(g *Gate) {
-	g.verifiers = slices.Clone(b.deps.Verifiers)
-	if issuers := b.issuers(); len(issuers) > 0 {
-		g.verifiers = append(g.verifiers, newJWTVerifier(issuers, len(g.verifiers) == 0, KindToken))
-	}
-	if len(g.verifiers) == 0 && len(b.errs) == 0 {
-		b.fail(ErrNoVerifier)
-	}
-}
-
-// issuers prepares the keys of every configured issuer.
-func (b *builder) issuers() []*issuer {
-	var out []*issuer
-	if b.cfg.JWT.configured() {
-		out = append(out, b.issuer("jwt", b.cfg.JWT))
-	}
-	for i, cfg := range b.cfg.Issuers {
-		at := fmt.Sprintf("issuers[%d]", i)
-		if !cfg.configured() {
-			b.fail(fmt.Errorf("%s: has no key; set %s.public_key_file, %s.jwks_url or %s.hmac_secret", at, at, at, at))
-			continue
+// warnings says what is on that deserves a second thought.
+func (b *builder) warnings() []string {
+	var out []string
+	for _, w := range []struct {
+		on   bool
+		text string
+	}{
+		{b.open[WayQueryToken], "auth.ways has query_token: addresses with tokens end up in logs, histories and Referer headers; prefer a ticket"},
+		{b.open[WayBasic], "auth.ways has basic: browsers are giving up passwords in addresses, and every connection costs a slow hash"},
+		{b.cfg.Origins.InsecureAllowAny, "origins.insecure_allow_any: pages of every site may connect"},
+		{b.cfg.Origins.AllowLocalhost, "origins.allow_localhost: every page of this machine may connect; for development only"},
+		{b.open[WayCookie] && b.cfg.Cookie.InsecureName, "cookie.insecure_name: a cookie without __Host- can be overwritten by other hosts of the domain, or over http"},
+		{b.open[WayCookie] && b.cfg.Cookie.InsecureNoCSRF, "cookie.insecure_no_csrf: only the Origin header keeps foreign pages out"},
+		{b.cfg.Callback.InsecureHTTP, "callback.insecure_http: credentials cross the network in the clear"},
+		{b.cfg.Introspection.InsecureHTTP, "introspection.insecure_http: tokens cross the network in the clear"},
+	} {
+		if w.on {
+			out = append(out, w.text)
 		}
-		out = append(out, b.issuer(at, cfg))
 	}
 	return out
 }
 
-func (b *builder) issuer(at string, cfg JWTConfig) *issuer {
-	b.fail(cfg.check(at))
-	keys, err := b.keys(at, cfg)
-	b.fail(err)
-	return newIssuer(cfg, keys, b.deps.Clock)
-}
-
-func (b *builder) keys(at string, cfg JWTConfig) (keySource, error) {
-	switch {
-	case cfg.HMACSecret != "" || cfg.HMACSecretFile != "":
-		secret, method, err := cfg.hmacSecret(at)
-		return fixedKey{method, secret}, err
-	case cfg.PublicKeyFile != "" || cfg.PrivateKeyFile != "":
-		public, err := cfg.publicKey(at)
-		if err != nil {
-			return nil, err
-		}
-		method, err := methodFor(public, cfg.Algorithm)
-		if err != nil {
-			return nil, fmt.Errorf("%s.algorithm: %w", at, err)
-		}
-		return fixedKey{method, public}, nil
+// needs refuses a way in behind which nobody judges.
+func (b *builder) needs(way string, judged bool, what string) {
+	if b.open[way] && !judged {
+		b.fail(errors.New("auth.ways: " + way + " is on, but " + what))
 	}
-	return nil, errors.New(at + ": key sets are not supported yet; use public_key_file")
 }

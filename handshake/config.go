@@ -3,6 +3,7 @@ package handshake
 import (
 	"crypto/rand"
 	"io"
+	"net/http"
 	"time"
 )
 
@@ -14,12 +15,22 @@ type GateConfig struct {
 	Issuers []JWTConfig  `koanf:"issuers" yaml:"issuers"` // further issuers, each with its own keys
 	Origins OriginConfig `koanf:"origins" yaml:"origins"`
 
+	Tickets       TicketConfig        `koanf:"tickets" yaml:"tickets"`
+	Subprotocol   SubprotocolConfig   `koanf:"subprotocol" yaml:"subprotocol"`
+	Cookie        CookieConfig        `koanf:"cookie" yaml:"cookie"`
+	Basic         BasicConfig         `koanf:"basic" yaml:"basic"`
+	Certificate   CertificateConfig   `koanf:"certificate" yaml:"certificate"`
+	ProxyHeader   ProxyHeaderConfig   `koanf:"proxy_header" yaml:"proxy_header"`
+	Callback      CallbackConfig      `koanf:"callback" yaml:"callback"`
+	Introspection IntrospectionConfig `koanf:"introspection" yaml:"introspection"`
+	Revocation    RevocationConfig    `koanf:"revocation" yaml:"revocation"`
+
 	Deps Deps `koanf:"-" yaml:"-"`
 }
 
 // AuthConfig says which ways in are open, in which order, and where.
 type AuthConfig struct {
-	// Ways are asked in this order. Empty: token, bearer.
+	// Ways are asked in this order. Empty: token, ticket, bearer.
 	Ways []string `koanf:"ways" yaml:"ways"`
 	// Namespaces with ways of their own instead.
 	Namespaces []NamespaceAuth `koanf:"namespaces" yaml:"namespaces"`
@@ -40,6 +51,13 @@ type Deps struct {
 	Random io.Reader        // nil is crypto/rand
 	// Verifiers of a program's own come before the configured ones.
 	Verifiers []Verifier
+	// Tickets keeps tickets for several nodes; nil is a MemoryTickets.
+	Tickets TicketStore
+	// Revocations is shared with who adds marks; nil is a list of the gate's own.
+	Revocations *Revocations
+	// HTTPClient fetches key sets and asks other servers; nil is a client
+	// that follows no redirects.
+	HTTPClient *http.Client
 }
 
 func (d Deps) withDefaults() Deps {
@@ -48,6 +66,9 @@ func (d Deps) withDefaults() Deps {
 	}
 	if d.Random == nil {
 		d.Random = rand.Reader
+	}
+	if d.HTTPClient == nil {
+		d.HTTPClient = newHTTPClient()
 	}
 	return d
 }

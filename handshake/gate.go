@@ -4,19 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
 // Gate checks who a client is. It is safe for concurrent use.
 type Gate struct {
 	// Fixed once made.
-	ways       []way
-	namespaces map[string][]way
-	verifiers  []Verifier
-	origins    *OriginPolicy
-	maxPayload int
-	clock      func() time.Time
-	warnings   []string
+	ways         []way
+	namespaces   map[string][]way
+	verifiers    []Verifier
+	origins      *OriginPolicy
+	subprotocols *subprotocols
+	cookies      *sessionCookie
+	proxyHeader  string
+	tickets      *ticketOffice // nil when no way accepts tickets
+	bindAddress  bool          // of every ticket
+	revocations  *Revocations
+	client       *http.Client
+	maxPayload   int
+	clock        func() time.Time
+	warnings     []string
 }
 
 // ErrNoVerifier means that nobody could ever be let in.
@@ -32,6 +40,10 @@ func NewGate(cfg GateConfig) (*Gate, error) {
 	}
 	return gate, nil
 }
+
+// Close releases the connections to other servers that are idle. Checks that
+// are under way end by their own contexts.
+func (g *Gate) Close() { g.client.CloseIdleConnections() }
 
 // Warnings says, one sentence each, what is on that deserves a second thought.
 // A server logs them at its start.
@@ -70,8 +82,25 @@ func (g *Gate) check(ctx context.Context, r *Request) (Identity, error) {
 	if id.Method == "" {
 		id.Method = cred.Way
 	}
-	return id, g.stillGood(id)
+	if err := g.stillGood(id); err != nil {
+		return Identity{}, err
+	}
+	return id, nil
 }
+
+// Recheck asks again about an identity that was let in before: whether it has
+// expired or has been revoked meanwhile. A server asks once more when it has
+// registered a socket, because a revocation may have come between the check
+// and that moment. The error is always a [*Refusal].
+func (g *Gate) Recheck(id Identity) error {
+	if err := g.stillGood(id); err != nil {
+		return asRefusal(err)
+	}
+	return nil
+}
+
+// Revocations is the list that every check looks into.
+func (g *Gate) Revocations() *Revocations { return g.revocations }
 
 func (g *Gate) waysOf(namespace string) []way {
 	if own, ok := g.namespaces[namespace]; ok {
@@ -88,6 +117,9 @@ func (g *Gate) stillGood(id Identity) error {
 	}
 	if id.Expired(g.clock()) {
 		return refuse(CodeTokenExpired, "The sign-in has expired; get a new token and connect again.", errors.New("identity expired"))
+	}
+	if mark, revoked := g.revocations.Revoked(id); revoked {
+		return revokedRefusal(mark)
 	}
 	return nil
 }

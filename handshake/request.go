@@ -27,6 +27,7 @@ type Request struct {
 	SessionID  string               // opaque and secret; never logged
 
 	fields map[string]json.RawMessage // the payload's fields, once the gate has read them
+	later  bool                       // not a CONNECT: it is compared with who is in already
 }
 
 // Format prints where a request goes to and nothing that it carries.

@@ -1,0 +1,204 @@
+package handshake
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// CallbackConfig asks the user's own back end who a client is.
+//
+// The request is a POST with the JSON of [CallbackRequest]. Its header
+// Gatehouse-Timestamp has the Unix time in seconds, Gatehouse-Signature has
+// "v1=" and the hex HMAC-SHA256 of timestamp, "." and body under Secret: the
+// back end compares both and refuses what is old. It answers 200 with the JSON
+// of [CallbackReply], or 401 or 403 with a code and a message. Everything else
+// counts as unavailable.
+type CallbackConfig struct {
+	URL          string        `koanf:"url" yaml:"url"`       // https, or http to this machine
+	Secret       Secret        `koanf:"secret" yaml:"secret"` // at least 32 bytes
+	Kinds        []string      `koanf:"kinds" yaml:"kinds"`   // of credentials to ask about: token, cookie, basic; empty is token, cookie
+	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`
+	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"` // how long a yes is remembered; zero is 5s, negative not at all
+	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`
+	MaxInFlight  int           `koanf:"max_in_flight" yaml:"max_in_flight"`
+	InsecureHTTP bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
+}
+
+// CallbackRequest is what the back end is asked.
+type CallbackRequest struct {
+	Kind       Kind   `json:"kind"`
+	Way        string `json:"way"`
+	Credential string `json:"credential"`
+	User       string `json:"user,omitempty"`
+	Namespace  string `json:"namespace"`
+	Origin     string `json:"origin,omitempty"`
+	Address    string `json:"address,omitempty"`
+}
+
+// CallbackReply is what the back end answers. Times are Unix seconds.
+type CallbackReply struct {
+	Subject   string         `json:"subject"`
+	Name      string         `json:"name"`
+	Scopes    []string       `json:"scopes"`
+	Rooms     []string       `json:"rooms"`
+	Claims    map[string]any `json:"claims"`
+	TokenID   string         `json:"token_id"`
+	Session   string         `json:"session"`
+	IssuedAt  int64          `json:"issued_at"`
+	ExpiresAt int64          `json:"expires_at"`
+
+	Code    Code   `json:"code"`    // of a refusal: token_invalid, token_expired, unauthenticated or forbidden
+	Message string `json:"message"` // of a refusal, for people
+}
+
+func (c CallbackConfig) remote() remoteConfig {
+	return remoteConfig{"callback", c.URL, c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight, c.InsecureHTTP}.withDefaults()
+}
+
+var callbackKinds = []Kind{KindToken, KindCookie, KindBasic}
+
+func (c CallbackConfig) kinds() []Kind {
+	if len(c.Kinds) == 0 {
+		return []Kind{KindToken, KindCookie}
+	}
+	kinds := make([]Kind, len(c.Kinds))
+	for i, kind := range c.Kinds {
+		kinds[i] = Kind(kind)
+	}
+	return kinds
+}
+
+func (c CallbackConfig) check() error {
+	errs := []error{c.remote().check()}
+	if len(c.Secret) < 32 {
+		errs = append(errs, fmt.Errorf(`callback.secret: %d bytes, at least 32 are needed to sign requests; make one with "openssl rand -base64 48"`, len(c.Secret)))
+	}
+	for _, kind := range c.kinds() {
+		if !slices.Contains(callbackKinds, kind) {
+			errs = append(errs, fmt.Errorf("callback.kinds: %q cannot be asked about; there are %v", kind, callbackKinds))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// callback verifies by asking the back end.
+type callback struct {
+	*remote
+	kinds  []Kind
+	secret []byte
+}
+
+// Verify asks, unless the same was asked a moment ago.
+func (c *callback) Verify(ctx context.Context, cred Credential) (Identity, error) {
+	if !slices.Contains(c.kinds, cred.Kind) {
+		return Identity{}, ErrNotMine
+	}
+	question := questionOf(cred)
+	key := question.cacheKey()
+	if id, ok := c.remembered(key); ok {
+		return id, nil
+	}
+	body, err := json.Marshal(question)
+	if err != nil {
+		return Identity{}, errors.New("callback: encode the question")
+	}
+	got, err := c.ask(ctx, body, c.sign(body))
+	if err != nil {
+		return Identity{}, err
+	}
+	id, err := answer(got, cred.Kind)
+	if err == nil {
+		c.remember(key, id)
+	}
+	return id, err
+}
+
+func questionOf(cred Credential) CallbackRequest {
+	r := cred.Request
+	origin, _ := r.origin()
+	q := CallbackRequest{
+		Kind: cred.Kind, Way: cred.Way, Credential: cred.Secret.Reveal(), User: cred.User,
+		Namespace: r.Namespace, Origin: origin,
+	}
+	if r.RemoteAddr.IsValid() {
+		q.Address = r.RemoteAddr.String()
+	}
+	return q
+}
+
+// cacheKey covers everything that the back end may have looked at.
+func (q CallbackRequest) cacheKey() [32]byte {
+	return cacheKey(string(q.Kind), q.Way, q.Credential, q.User, q.Namespace, q.Origin, q.Address)
+}
+
+func (c *callback) sign(body []byte) http.Header {
+	timestamp := strconv.FormatInt(c.clock().Unix(), 10)
+	mac := hmac.New(sha256.New, c.secret)
+	mac.Write([]byte(timestamp + "."))
+	mac.Write(body)
+	return http.Header{
+		"Content-Type":        {"application/json"},
+		"Gatehouse-Timestamp": {timestamp},
+		"Gatehouse-Signature": {"v1=" + hex.EncodeToString(mac.Sum(nil))},
+	}
+}
+
+// answer reads a verdict. What is neither a clear yes nor a clear no is none.
+func answer(got reply, kind Kind) (Identity, error) {
+	var said CallbackReply
+	err := decodeNumbers(got.body, &said)
+	switch got.status {
+	case http.StatusOK:
+		if err != nil || said.Subject == "" {
+			return Identity{}, unavailable(errors.New("callback: 200 without a subject"))
+		}
+		return said.identity(), nil
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return Identity{}, said.refusal(got.status, kind)
+	}
+	return Identity{}, unavailable(fmt.Errorf("callback: status %d", got.status))
+}
+
+func (a CallbackReply) identity() Identity {
+	id := Identity{
+		Subject: a.Subject, Name: a.Name, Scopes: a.Scopes, Rooms: a.Rooms, Claims: a.Claims,
+		TokenID: a.TokenID, Session: a.Session,
+	}
+	if id.Name == "" {
+		id.Name = id.Subject
+	}
+	if a.IssuedAt != 0 {
+		id.IssuedAt = time.Unix(a.IssuedAt, 0)
+	}
+	if a.ExpiresAt != 0 {
+		id.ExpiresAt = time.Unix(a.ExpiresAt, 0)
+	}
+	return id
+}
+
+// refusal keeps the back end's words where it gives any, and its code where
+// that is one a verifier may use.
+func (a CallbackReply) refusal(status int, kind Kind) *Refusal {
+	code, message := CodeForbidden, "This is not allowed for you."
+	if status == http.StatusUnauthorized {
+		usual := unjudged(kind, nil)
+		code, message = usual.Code, "The sign-in was not accepted; sign in again."
+	}
+	switch a.Code {
+	case CodeUnauthenticated, CodeTokenInvalid, CodeTokenExpired, CodeForbidden:
+		code = a.Code
+	}
+	if a.Message != "" && len(a.Message) <= 500 {
+		message = a.Message
+	}
+	return refuse(code, message, fmt.Errorf("callback: status %d", status))
+}

@@ -1,0 +1,45 @@
+package handshake
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+)
+
+// csrf makes and checks tokens that only a page of ours can know: an HMAC over
+// the session and a random part, so that one session's token is of no use in
+// another (OWASP: signed double-submit, bound to the session).
+type csrf struct {
+	key    []byte
+	random io.Reader
+}
+
+const csrfRandomBytes = 16
+
+func (c *csrf) token(session Secret) (string, error) {
+	random := make([]byte, csrfRandomBytes, csrfRandomBytes+sha256.Size)
+	if _, err := io.ReadFull(c.random, random); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(append(random, c.sum(session, random)...)), nil
+}
+
+func (c *csrf) sum(session Secret, random []byte) []byte {
+	mac := hmac.New(sha256.New, c.key)
+	mac.Write(random) // of fixed length, so the parts cannot be shifted
+	mac.Write([]byte(session.Reveal()))
+	return mac.Sum(nil)
+}
+
+func (c *csrf) check(session Secret, token string) error {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != csrfRandomBytes+sha256.Size {
+		return errors.New("csrf token missing or malformed")
+	}
+	if !hmac.Equal(raw[csrfRandomBytes:], c.sum(session, raw[:csrfRandomBytes])) {
+		return errors.New("csrf token is of another session")
+	}
+	return nil
+}

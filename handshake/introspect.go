@@ -1,0 +1,135 @@
+package handshake
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// IntrospectionConfig asks an OAuth 2.0 server about tokens (RFC 7662).
+type IntrospectionConfig struct {
+	URL          string        `koanf:"url" yaml:"url"` // https, or http to this machine
+	ClientID     string        `koanf:"client_id" yaml:"client_id"`
+	ClientSecret Secret        `koanf:"client_secret" yaml:"client_secret"`
+	Issuer       string        `koanf:"issuer" yaml:"issuer"`     // when set, iss must be there and equal
+	Audience     []string      `koanf:"audience" yaml:"audience"` // when set, aud must name one of them
+	Claims       ClaimNames    `koanf:"claims" yaml:"claims"`
+	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`
+	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"` // how long a yes is remembered; zero is 5s, negative not at all
+	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`
+	MaxInFlight  int           `koanf:"max_in_flight" yaml:"max_in_flight"`
+	InsecureHTTP bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
+}
+
+func (c IntrospectionConfig) remote() remoteConfig {
+	return remoteConfig{"introspection", c.URL, c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight, c.InsecureHTTP}.withDefaults()
+}
+
+func (c IntrospectionConfig) check() error {
+	errs := []error{c.remote().check()}
+	if c.ClientID == "" || c.ClientSecret == "" {
+		errs = append(errs, errors.New("introspection.client_id, introspection.client_secret: are needed; the server answers only to who signs in (RFC 7662, section 2.1)"))
+	}
+	return errors.Join(errs...)
+}
+
+// introspection verifies tokens by asking the server that made them.
+type introspection struct {
+	*remote
+	cfg IntrospectionConfig
+}
+
+// Verify asks, unless the same was asked a moment ago.
+func (v *introspection) Verify(ctx context.Context, cred Credential) (Identity, error) {
+	if cred.Kind != KindToken {
+		return Identity{}, ErrNotMine
+	}
+	token := cred.Secret.Reveal()
+	if len(token) > defaultMaxToken {
+		return Identity{}, refuse(CodeTokenInvalid, fmt.Sprintf("The token is larger than %d bytes.", defaultMaxToken), errors.New("token over its size limit"))
+	}
+	key := cacheKey(token)
+	if id, ok := v.remembered(key); ok {
+		return id, nil
+	}
+	body := url.Values{"token": {token}, "token_type_hint": {"access_token"}}.Encode()
+	got, err := v.ask(ctx, []byte(body), v.headers())
+	if err != nil {
+		return Identity{}, err
+	}
+	id, err := v.judge(got)
+	if err == nil {
+		v.remember(key, id)
+	}
+	return id, err
+}
+
+// headers authenticate this server; name and secret are form-encoded first
+// (RFC 6749, section 2.3.1).
+func (v *introspection) headers() http.Header {
+	user := url.QueryEscape(v.cfg.ClientID) + ":" + url.QueryEscape(v.cfg.ClientSecret.Reveal())
+	return http.Header{
+		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(user))},
+		"Content-Type":  {"application/x-www-form-urlencoded"},
+		"Accept":        {"application/json"},
+	}
+}
+
+func (v *introspection) judge(got reply) (Identity, error) {
+	var claims map[string]any
+	if got.status != http.StatusOK || decodeNumbers(got.body, &claims) != nil {
+		return Identity{}, unavailable(fmt.Errorf("introspection: status %d or no JSON", got.status))
+	}
+	if active, _ := claims["active"].(bool); !active {
+		return Identity{}, refuse(CodeTokenInvalid, "The token is not active (any more); sign in again.", errors.New("introspection: not active"))
+	}
+	if err := v.meant(claims); err != nil {
+		return Identity{}, err
+	}
+	delete(claims, "active")
+	id := v.cfg.Claims.identity(claims)
+	if id.Subject == "" {
+		return Identity{}, refuse(CodeTokenInvalid, "The token names no user.", errors.New("introspection: no subject"))
+	}
+	return id, nil
+}
+
+// meant checks that the token is for this server, and in force: an active
+// token of the same issuer may still be another service's.
+func (v *introspection) meant(claims map[string]any) error {
+	if v.cfg.Issuer != "" && text(claims, "iss") != v.cfg.Issuer {
+		return refuse(CodeTokenInvalid, "The token comes from another issuer (iss).", errors.New("introspection: issuer"))
+	}
+	if len(v.cfg.Audience) > 0 && !slices.ContainsFunc(v.cfg.Audience, func(one string) bool { return matches(claims["aud"], one) }) {
+		return refuse(CodeTokenInvalid, "The token is meant for another audience (aud).", errors.New("introspection: audience"))
+	}
+	now := v.clock()
+	if start, ok := instant(claims["nbf"]); ok && now.Before(start) {
+		return refuse(CodeTokenInvalid, "The token is not valid yet (nbf); check the clocks.", errors.New("introspection: not yet"))
+	}
+	if end, ok := instant(claims["exp"]); ok && !now.Before(end) {
+		return refuse(CodeTokenExpired, "The token has expired; get a new one and connect again.", errors.New("introspection: expired"))
+	}
+	return nil
+}
+
+// decodeNumbers decodes one JSON value and keeps numbers in claims exact.
+func decodeNumbers(raw []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}

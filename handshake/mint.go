@@ -1,0 +1,74 @@
+package handshake
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// MintTicket makes a ticket for an identity that has just been checked. It is
+// good once, for the binding, for a short time and no longer than the
+// identity. The error is always a [*Refusal].
+//
+// The HTTP side owes the rest: POST only, a limit on how often, and
+// Cache-Control: no-store. For users of cookies [Gate.Check] has asked for the
+// CSRF token, in the body as {"csrf": …} or in the header X-Csrf-Token.
+func (g *Gate) MintTicket(ctx context.Context, id Identity, binding TicketBinding) (ticket string, expires time.Time, err error) {
+	if g.tickets == nil {
+		return "", time.Time{}, refuse(CodeForbidden, "Tickets are not accepted here.", errors.New("auth.ways has no ticket"))
+	}
+	if id.Method == WayTicket {
+		return "", time.Time{}, refuse(CodeForbidden, "A ticket is no credential to get another with; sign in.", errors.New("ticket asked for with a ticket"))
+	}
+	if err := g.Recheck(id); err != nil {
+		return "", time.Time{}, err
+	}
+	if g.bindAddress && !binding.Address.IsValid() {
+		return "", time.Time{}, unavailable(errors.New("tickets.bind_address is on, but the minting address is not known"))
+	}
+	ticket, expires, err = g.tickets.mint(ctx, id, binding)
+	if err != nil {
+		return "", time.Time{}, asRefusal(err)
+	}
+	return ticket, expires, nil
+}
+
+// TicketBindingOf is the usual binding: to the origin of the request that asks
+// for the ticket, to its address where the configuration says so, and to the
+// namespace unless that is empty.
+func (g *Gate) TicketBindingOf(r *Request, namespace string) TicketBinding {
+	origin, _ := r.origin()
+	binding := TicketBinding{Origin: origin, Namespace: namespace}
+	if g.bindAddress {
+		binding.Address = r.RemoteAddr.Unmap().WithZone("")
+	}
+	return binding
+}
+
+// SessionClosed forgets what an Engine.IO session has redeemed. A server calls
+// it when the session is gone.
+func (g *Gate) SessionClosed(session string) {
+	if g.tickets != nil {
+		g.tickets.memory.closed(session)
+	}
+}
+
+// SelectSubprotocol answers an offer of WebSocket protocols: lines are all
+// Sec-WebSocket-Protocol headers as they came. selected is one that the client
+// offered and is never the token; it is empty when nothing was offered. cred is
+// the token that came along, nil without one; the gate finds it again by
+// itself. An error is a [*Refusal]: the upgrade must be refused then, because
+// browsers close a connection whose answer selects nothing.
+func (g *Gate) SelectSubprotocol(lines []string) (selected string, cred *Credential, err error) {
+	token, others, err := g.subprotocols.read(lines)
+	if err != nil || len(lines) == 0 {
+		return "", nil, err
+	}
+	if selected, err = g.subprotocols.choose(others); err != nil {
+		return "", nil, err
+	}
+	if token != "" {
+		cred = &Credential{Kind: KindToken, Way: WaySubprotocol, Secret: token}
+	}
+	return selected, cred, nil
+}

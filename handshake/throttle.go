@@ -1,0 +1,123 @@
+package handshake
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// ThrottleConfig says how failures slow down whoever causes them.
+type ThrottleConfig struct {
+	Free    int           `koanf:"free" yaml:"free"`         // failures without a delay; zero is 5, negative none
+	Base    time.Duration `koanf:"base" yaml:"base"`         // the first delay, doubled by each further failure; zero is 250ms
+	Max     time.Duration `koanf:"max" yaml:"max"`           // the longest delay; zero is 30s
+	Forget  time.Duration `koanf:"forget" yaml:"forget"`     // failures this old are forgiven; zero is 10m
+	MaxKeys int           `koanf:"max_keys" yaml:"max_keys"` // how many are remembered; zero is 100000
+}
+
+func (c ThrottleConfig) withDefaults() ThrottleConfig {
+	if c.Free == 0 {
+		c.Free = 5
+	}
+	c.Free = max(c.Free, 0)
+	if c.Base <= 0 {
+		c.Base = 250 * time.Millisecond
+	}
+	if c.Max <= 0 {
+		c.Max = 30 * time.Second
+	}
+	if c.Forget <= 0 {
+		c.Forget = 10 * time.Minute
+	}
+	if c.MaxKeys <= 0 {
+		c.MaxKeys = 100_000
+	}
+	return c
+}
+
+// Throttle counts failures by key (an address, a connection, a user) and says
+// how long the next try has to wait. It remembers a bounded number of keys:
+// when that is full, the one that failed longest ago is forgiven. It is safe
+// for concurrent use and never waits itself.
+type Throttle[K comparable] struct {
+	cfg   ThrottleConfig
+	clock func() time.Time
+
+	mu       sync.Mutex // guards failures
+	failures *expiring[K, failure]
+}
+
+type failure struct {
+	count int
+	next  time.Time // when the next try may come
+}
+
+// NewThrottle makes a throttle; a nil clock is time.Now.
+func NewThrottle[K comparable](cfg ThrottleConfig, clock func() time.Time) *Throttle[K] {
+	cfg = cfg.withDefaults()
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Throttle[K]{cfg: cfg, clock: clock, failures: newExpiring[K, failure](cfg.MaxKeys)}
+}
+
+// Fail counts a failure and returns how long the next try has to wait.
+func (t *Throttle[K]) Fail(key K) time.Duration {
+	now := t.clock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f, _ := t.failures.get(now, key)
+	f.count++
+	delay := t.delay(f.count)
+	f.next = now.Add(delay)
+	until := now.Add(t.cfg.Forget)
+	if !t.failures.put(now, key, f, until) {
+		t.failures.evict()
+		t.failures.put(now, key, f, until)
+	}
+	return delay
+}
+
+func (t *Throttle[K]) delay(count int) time.Duration {
+	beyond := count - t.cfg.Free
+	if beyond <= 0 {
+		return 0
+	}
+	delay := t.cfg.Base
+	for ; beyond > 1 && delay < t.cfg.Max; beyond-- {
+		delay *= 2
+	}
+	return min(delay, t.cfg.Max)
+}
+
+// Wait returns how long a try of this key has to wait still; zero is not at
+// all.
+func (t *Throttle[K]) Wait(key K) time.Duration {
+	now := t.clock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f, ok := t.failures.get(now, key)
+	if !ok {
+		return 0
+	}
+	return max(f.next.Sub(now), 0)
+}
+
+// Clear forgives a key, after a success or when its connection is gone.
+func (t *Throttle[K]) Clear(key K) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failures.remove(key)
+}
+
+// AddressKey is what limits per address count by: an IPv4 address, or the /64
+// network of an IPv6 address, because one customer has all of it.
+func AddressKey(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits) // the zero Prefix for the zero Addr
+	return prefix
+}
