@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/knadh/koanf/maps"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+)
+
+// configCommand groups what looks at the configuration without serving.
+type configCommand struct {
+	Check configCheckCommand `cmd:"" help:"Validate the configuration."`
+	Print configPrintCommand `cmd:"" help:"Print the effective configuration, secrets masked."`
+}
+
+// configFlags are the flags of serve that change the configuration.
+type configFlags struct {
+	configFile `embed:""`
+
+	Addr string `placeholder:"HOST:PORT" help:"Address to listen on."`
+	Dev  bool   `help:"Development: demo login, /echo, localhost origins, a key of our own."`
+}
+
+// settings gives what serve would run with the same flags.
+func (f configFlags) settings(p *program) (settings, error) {
+	given := map[string]any{}
+	if f.Addr != "" {
+		given["addr"] = f.Addr
+	}
+	if f.Dev {
+		given["dev"] = true
+	}
+	return load(f.File, p.env, given)
+}
+
+type configCheckCommand struct{ configFlags }
+
+// Run says on standard output that the configuration is good.
+func (c *configCheckCommand) Run(p *program) error {
+	s, err := c.settings(p)
+	if err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(p.stdout, "the configuration is good")
+	return nil
+}
+
+type configPrintCommand struct{ configFlags }
+
+// Run prints every key with its effective value as YAML. It does not check
+// them: who looks for a mistake wants to see it.
+func (c *configPrintCommand) Run(p *program) error {
+	s, err := c.settings(p)
+	if err != nil {
+		return err
+	}
+	text, err := s.yaml()
+	if err != nil {
+		return err
+	}
+	_, err = p.stdout.Write(text)
+	return err
+}
+
+// yaml gives the settings as a configuration file, secrets masked.
+func (s settings) yaml() ([]byte, error) {
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(keysOf(reflect.ValueOf(s)), "."), nil); err != nil {
+		return nil, fmt.Errorf("print the configuration: %w", err)
+	}
+	return k.Marshal(yaml.Parser())
+}
+
+// keysOf gives the values of a section by their keys.
+func keysOf(section reflect.Value) map[string]any {
+	all := map[string]any{}
+	for _, f := range fields(section.Type(), "", nil) {
+		all[f.key] = f.printable(section.FieldByIndex(f.index))
+	}
+	return all
+}
+
+// printable gives a value in the form in which a file has it.
+func (f field) printable(v reflect.Value) any {
+	switch {
+	case f.typ == secretType, f.typ == durationType: // the former masks itself
+		return fmt.Sprint(v.Interface())
+	case f.isSections():
+		list := []any{}
+		for i := range v.Len() {
+			list = append(list, maps.Unflatten(keysOf(v.Index(i)), "."))
+		}
+		return list
+	case f.typ.Kind() == reflect.Slice && v.IsNil():
+		return []string{}
+	}
+	return v.Interface()
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	flat "github.com/knadh/koanf/maps"
+)
+
+// errForm says that a value has not the form that its key expects.
+var errForm = errors.New("wrong form")
+
+// parse turns a value from a file, a variable or a flag into the field's type.
+func (f field) parse(v any) (any, error) {
+	parsed, err := f.convert(v)
+	if errors.Is(err, errForm) {
+		return nil, fmt.Errorf("%s: %s is not %s", f.key, f.shown(v), f.expected())
+	}
+	return parsed, err
+}
+
+func (f field) convert(v any) (any, error) {
+	switch {
+	case f.typ == durationType:
+		return toDuration(v)
+	case f.isSections():
+		return f.toSections(v)
+	case f.typ.Kind() == reflect.Bool:
+		return toBool(v)
+	case f.typ.Kind() == reflect.Slice:
+		return toTexts(v)
+	case f.typ.Kind() == reflect.String:
+		return as[string](v)
+	default:
+		return toInt(v)
+	}
+}
+
+func as[T any](v any) (any, error) {
+	if _, ok := v.(T); !ok {
+		return nil, errForm
+	}
+	return v, nil
+}
+
+func toDuration(v any) (any, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, errForm // a bare number has no unit
+	}
+	return form(time.ParseDuration(strings.TrimSpace(s)))
+}
+
+func toBool(v any) (any, error) {
+	if s, ok := v.(string); ok {
+		return form(strconv.ParseBool(strings.TrimSpace(s)))
+	}
+	return as[bool](v)
+}
+
+func toInt(v any) (any, error) {
+	if s, ok := v.(string); ok {
+		return form(strconv.Atoi(strings.TrimSpace(s)))
+	}
+	return as[int](v)
+}
+
+// form keeps the value, and of the error only that there is one.
+func form[T any](v T, err error) (any, error) {
+	if err != nil {
+		return nil, errForm
+	}
+	return v, nil
+}
+
+// toTexts takes a list, or one text with commas as a variable has it.
+func toTexts(v any) (any, error) {
+	if s, ok := v.(string); ok {
+		return splitList(s), nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, errForm
+	}
+	texts := make([]string, 0, len(list))
+	for _, e := range list {
+		s, ok := e.(string)
+		if !ok {
+			return nil, errForm
+		}
+		texts = append(texts, s)
+	}
+	return texts, nil
+}
+
+func splitList(s string) []string {
+	parts := strings.Split(s, ",")
+	for i, p := range parts {
+		parts[i] = strings.TrimSpace(p)
+	}
+	return slices.DeleteFunc(parts, func(p string) bool { return p == "" })
+}
+
+// toSections takes a list of sections and holds each to its own keys.
+func (f field) toSections(v any) (any, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, errForm
+	}
+	sections := make([]any, 0, len(list))
+	for i, e := range list {
+		m, ok := e.(map[string]any)
+		if !ok {
+			return nil, errForm
+		}
+		good, err := parseSection(f.typ.Elem(), fmt.Sprintf("%s[%d].", f.key, i), m)
+		if err != nil {
+			return nil, err
+		}
+		sections = append(sections, good)
+	}
+	return sections, nil
+}
+
+// parseSection parses one section of a list, whose keys begin with prefix.
+func parseSection(t reflect.Type, prefix string, section map[string]any) (map[string]any, error) {
+	all := fields(t, prefix, nil)
+	given, _ := flat.Flatten(section, nil, ".")
+	good, err := parseKeys(all, prefix, given)
+	if err != nil {
+		return nil, err
+	}
+	return flat.Unflatten(good, "."), nil
+}
+
+// parseKeys parses all that was given. prefix stands before each key where all
+// has it; the result is without.
+func parseKeys(all []field, prefix string, given map[string]any) (map[string]any, error) {
+	good := map[string]any{}
+	for _, key := range slices.Sorted(maps.Keys(given)) { // sorted: the same mistake is named every time
+		v := given[key]
+		if v == nil || isEmptySection(v) {
+			continue // "engine:" with nothing below it
+		}
+		f, err := lookup(all, prefix+key)
+		if err != nil {
+			return nil, err
+		}
+		if good[key], err = f.parse(v); err != nil {
+			return nil, err
+		}
+	}
+	return good, nil
+}
+
+func isEmptySection(v any) bool {
+	m, ok := v.(map[string]any)
+	return ok && len(m) == 0
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// program is what a command may touch of the world around it.
+type program struct {
+	ctx    context.Context
+	env    environment
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// commands is the command line.
+type commands struct {
+	Serve  serveCommand  `cmd:"" help:"Run the server."`
+	Token  tokenCommand  `cmd:"" help:"Print a token that the same configuration accepts."`
+	Config configCommand `cmd:"" help:"Check or print the configuration."`
+	Health healthCommand `cmd:"" help:"Exit with 0 when the server is ready."`
+}
+
+// configFile is the flag that every command shares.
+type configFile struct {
+	File string `name:"config" placeholder:"FILE" help:"Configuration file (YAML). Also GATEHOUSE_CONFIG."`
+}
+
+// run is the whole program but for the process around it: args and environ are
+// what os.Args[1:] and os.Environ give. It returns the exit code when ctx has
+// ended or the command is done.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	p := &program{ctx: ctx, env: environment(environ), stdout: stdout, stderr: stderr}
+	if err := p.dispatch(args); err != nil {
+		_, _ = fmt.Fprintln(stderr, "gatehouse:", oneLine(err))
+		return 1
+	}
+	return 0
+}
+
+// dispatch parses the command line and runs the command that it names.
+func (p *program) dispatch(args []string) error {
+	var helped bool // kong has printed its help and would now leave the process
+	parser, err := kong.New(&commands{},
+		kong.Name("gatehouse"),
+		kong.Description("A Socket.IO-compatible realtime server that asks every socket who it is."),
+		kong.Writers(p.stdout, p.stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
+	)
+	if err != nil {
+		return fmt.Errorf("build the command line: %w", err)
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w; see gatehouse --help", err)
+	}
+	return parsed.Run(p)
+}
+
+// oneLine gives the error as one line of the terminal.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+}

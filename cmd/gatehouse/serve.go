@@ -1,0 +1,78 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/namespaces/echo"
+	"gatehouse/server"
+)
+
+// serveCommand runs the server until the context of the program ends.
+type serveCommand struct{ configFlags }
+
+// Run returns nil after a complete drain.
+func (c *serveCommand) Run(p *program) error {
+	s, err := c.settings(p)
+	if err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	log, err := server.NewLogger(s.Log, p.stderr)
+	if err != nil {
+		return err
+	}
+	s.Logger = log
+	if s.Dev {
+		if err := p.prepareDev(&s, log); err != nil {
+			return err
+		}
+	}
+	srv, err := server.New(s.Config, s.namespaces()...)
+	if err != nil {
+		return err
+	}
+	return srv.Run(p.ctx)
+}
+
+// prepareDev says loudly what dev mode opens, and sees that there is a key.
+func (p *program) prepareDev(s *settings, log *zap.Logger) error {
+	log.Warn("DEVELOPMENT MODE: anybody who reaches this address gets a token for any name; never use it in production",
+		zap.String("demoLogin", "/demo/login"), zap.String("echo", "/echo"), zap.String("origins", "all of localhost"))
+	if err := s.Check(); !errors.Is(err, handshake.ErrNoVerifier) {
+		return err
+	}
+	key, err := p.devKey()
+	if errors.Is(err, errNoStateDir) {
+		log.Warn("the dev key is in memory only: gatehouse token --dev cannot use it, and a restart makes all tokens invalid; set XDG_STATE_HOME to keep it",
+			zap.Error(err))
+		key, err = newDevKey(rand.Reader)
+	}
+	s.JWT.HMACSecret = handshake.Secret(key)
+	return err
+}
+
+// devKey gives the key in the user's state directory.
+func (p *program) devKey() (string, error) {
+	dir, err := stateDir(p.env)
+	if err != nil {
+		return "", fmt.Errorf("no place for a dev key: %w", err)
+	}
+	return keptDevKey(dir, rand.Reader)
+}
+
+// namespaces are the built-in ones that the settings ask for.
+func (s settings) namespaces() []*namespaces.Namespace {
+	var defs []*namespaces.Namespace
+	if s.Echo.Enabled || s.Dev {
+		defs = append(defs, echo.New())
+	}
+	return defs
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+
+	"gatehouse/handshake"
+	"gatehouse/server"
+)
+
+// settings is the whole configuration of the program: the server's and which
+// built-in namespaces it mounts.
+type settings struct {
+	server.Config `koanf:",squash"`
+
+	Chat chatSettings `koanf:"chat"`
+	Echo echoSettings `koanf:"echo"`
+}
+
+// chatSettings configure the built-in chat.
+type chatSettings struct {
+	// Enabled mounts /chat.
+	Enabled bool `koanf:"enabled"`
+}
+
+// echoSettings configure the namespace that answers what it gets.
+type echoSettings struct {
+	// Enabled mounts /echo; dev mode does so too.
+	Enabled bool `koanf:"enabled"`
+}
+
+// loader merges the sources of the configuration; the later ones win.
+type loader struct {
+	fields []field
+	merged *koanf.Koanf
+}
+
+// load gives the effective configuration: defaults, then the file (none when
+// its name is empty), then the environment, then the flags that were given.
+// It is complete but not yet checked as a whole.
+func load(path string, e environment, flags map[string]any) (settings, error) {
+	l := &loader{fields: schema(), merged: koanf.New(".")}
+	if path == "" {
+		path = e.value(envConfig)
+	}
+	if err := l.file(path); err != nil {
+		return settings{}, err
+	}
+	if err := l.environment(e); err != nil {
+		return settings{}, err
+	}
+	if err := l.merge("flag", flags); err != nil {
+		return settings{}, err
+	}
+	return l.settings()
+}
+
+func (l *loader) file(path string) error {
+	if path == "" {
+		return nil
+	}
+	k := koanf.New(".")
+	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return fmt.Errorf("read configuration file %s: %w", path, err)
+	}
+	return l.merge(path, k.All())
+}
+
+func (l *loader) environment(e environment) error {
+	names, keys := map[string]string{}, []string(nil)
+	for _, f := range l.fields {
+		names[envName(f.key)] = f.key
+		keys = append(keys, envName(f.key))
+	}
+	var failed error
+	given := map[string]any{}
+	provider := env.Provider("", env.Opt{
+		EnvironFunc: e.settings,
+		TransformFunc: func(name, value string) (string, any) {
+			key, ok := names[name]
+			if !ok {
+				failed = unknown("variable", name, keys)
+			}
+			given[key] = value
+			return key, value
+		},
+	})
+	if _, err := provider.Read(); err != nil {
+		return fmt.Errorf("read the environment: %w", err)
+	}
+	if failed != nil {
+		return failed
+	}
+	return l.merge("environment", given)
+}
+
+// merge lays one source over those before it, once every key and value in it
+// is known to be good.
+func (l *loader) merge(source string, given map[string]any) error {
+	good, err := parseKeys(l.fields, "", given)
+	if err != nil {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	if err := l.merged.Load(confmap.Provider(good, "."), nil); err != nil {
+		return fmt.Errorf("merge %s: %w", source, err)
+	}
+	return nil
+}
+
+// settings decodes what was merged over the defaults.
+func (l *loader) settings() (settings, error) {
+	s := settings{Chat: chatSettings{Enabled: true}}
+	if err := l.merged.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
+		return settings{}, fmt.Errorf("decode the configuration: %w", err)
+	}
+	s.Config = s.WithDefaults()
+	return s, nil
+}
+
+// check refuses settings with which the server must not start. In dev mode it
+// may start without a key: one is made.
+func (s settings) check() error {
+	err := s.Check()
+	if s.Dev && errors.Is(err, handshake.ErrNoVerifier) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// failure is the error half of an answer: a code for programs and a message
+// for people.
+type failure struct {
+	OK    bool `json:"ok"` // always false
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// answer writes v as the JSON body. What the server says about itself or to
+// one client is never stored on the way.
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// A failed write means that the client is gone; nobody is left to tell.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// refuse writes a failure.
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	var f failure
+	f.Error.Code, f.Error.Message = code, message
+	answer(w, status, f)
+}
+
+// only answers 405 unless the request has one of the methods.
+func only(h http.Handler, methods ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, m := range methods {
+			if r.Method == m {
+				h.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Add("Allow", m)
+		}
+		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+methods[0]+" here")
+	})
+}

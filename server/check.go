@@ -1,0 +1,145 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// Check finds what is wrong with a configuration whose defaults are filled in.
+// It reads the key files that the configuration names. The error says for each
+// mistake the key, what is wrong and what to do; it is
+// [handshake.ErrNoVerifier] when all else is good and nobody could sign in.
+func (c Config) Check() error {
+	_, proxies := c.proxies()
+	err := errors.Join(
+		c.checkAddr(),
+		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
+		oneOf("log.format", c.Log.Format, "json", "console"),
+		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(),
+	)
+	if err != nil {
+		return err
+	}
+	_, err = handshake.NewGate(c.gate())
+	return err
+}
+
+// gate is the part of the configuration that says who is let in.
+func (c Config) gate() handshake.GateConfig {
+	origins := c.Origins
+	origins.AllowLocalhost = origins.AllowLocalhost || c.Dev
+	return handshake.GateConfig{
+		Auth: c.Auth, JWT: c.JWT, Issuers: c.Issuers, Origins: origins,
+		Deps: handshake.Deps{Verifiers: c.Verifiers},
+	}
+}
+
+func (c Config) checkAddr() error {
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return fmt.Errorf("addr: %q is not HOST:PORT; write an address such as 127.0.0.1:3000 or :3000", c.Addr)
+	}
+	return nil
+}
+
+func oneOf(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is unknown; write one of %s", key, value, strings.Join(allowed, ", "))
+}
+
+// proxies reads the list of trusted proxies.
+func (c Config) proxies() (handshake.TrustedProxies, error) {
+	proxies, err := handshake.ParseTrustedProxies(c.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range proxies {
+		if p.Bits() == 0 {
+			return nil, fmt.Errorf("trusted_proxies: %s trusts everybody, so that any client could claim any address; list your proxies only", c.TrustedProxies[i])
+		}
+	}
+	return proxies, nil
+}
+
+func (c Config) checkDurations() error {
+	var errs []error
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"engine.ping_interval", c.Engine.PingInterval},
+		{"engine.ping_timeout", c.Engine.PingTimeout},
+		{"engine.upgrade_timeout", c.Engine.UpgradeTimeout},
+		{"engine.pause_timeout", c.Engine.PauseTimeout},
+		{"handshake.timeout", c.Handshake.Timeout},
+		{"handshake.admit_timeout", c.Handshake.AdmitTimeout},
+		{"sockets.ack_timeout", c.Sockets.AckTimeout},
+		{"http.read_header_timeout", c.HTTP.ReadHeaderTimeout},
+		{"http.idle_timeout", c.HTTP.IdleTimeout},
+		{"drain.timeout", c.Drain.Timeout},
+		{"drain.spread", c.Drain.Spread},
+	} {
+		if d.value < time.Millisecond {
+			errs = append(errs, fmt.Errorf("%s: %v is too short; write a duration such as 10s", d.key, d.value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// most is far above every useful value and far below what would overflow where
+// limits are multiplied.
+const most = 1 << 30
+
+func (c Config) checkSizes() error {
+	var errs []error
+	for _, s := range []struct {
+		key            string
+		value, highest int
+	}{
+		{"engine.max_payload", c.Engine.MaxPayload, most},
+		{"engine.outbox_bytes", c.Engine.OutboxBytes, most},
+		{"handshake.max_payload", c.Handshake.MaxPayload, most},
+		{"handshake.max_pending", c.Handshake.MaxPending, most},
+		{"handshake.max_refusals", c.Handshake.MaxRefusals, most},
+		{"sockets.max_namespaces", c.Sockets.MaxNamespaces, most},
+		{"sockets.max_rooms", c.Sockets.MaxRooms, most},
+		{"sockets.queue_events", c.Sockets.QueueEvents, most},
+		{"sockets.queue_bytes", c.Sockets.QueueBytes, most},
+		{"packet.max_attachments", c.Packet.MaxAttachments, packet.HighestMaxAttachments},
+		{"packet.max_depth", c.Packet.MaxDepth, packet.HighestMaxDepth},
+		{"packet.max_event_name", c.Packet.MaxEventName, packet.HighestMaxEventName},
+		{"http.max_header_bytes", c.HTTP.MaxHeaderBytes, most},
+	} {
+		if s.value < 1 || s.value > s.highest {
+			errs = append(errs, fmt.Errorf("%s: %d is out of range; write a number from 1 to %d", s.key, s.value, s.highest))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkTogether refuses values that are good alone and bad together.
+func (c Config) checkTogether() error {
+	switch {
+	case c.Drain.Spread >= c.Drain.Timeout:
+		return fmt.Errorf("drain.spread: %v leaves no time to close before drain.timeout (%v); make it shorter", c.Drain.Spread, c.Drain.Timeout)
+	case c.Handshake.AdmitTimeout > c.Handshake.Timeout:
+		return fmt.Errorf("handshake.admit_timeout: %v is longer than handshake.timeout (%v); make it shorter", c.Handshake.AdmitTimeout, c.Handshake.Timeout)
+	case c.Handshake.MaxPayload > c.Engine.MaxPayload:
+		return fmt.Errorf("handshake.max_payload: %d is above engine.max_payload (%d); make it smaller", c.Handshake.MaxPayload, c.Engine.MaxPayload)
+	case c.Engine.OutboxBytes < c.Engine.MaxPayload:
+		return fmt.Errorf("engine.outbox_bytes: %d cannot hold one message of engine.max_payload (%d); make it larger", c.Engine.OutboxBytes, c.Engine.MaxPayload)
+	case c.Sockets.HardQueueEvents < c.Sockets.QueueEvents:
+		return fmt.Errorf("sockets.hard_queue_events: %d is below sockets.queue_events (%d), where reading only pauses; make it larger", c.Sockets.HardQueueEvents, c.Sockets.QueueEvents)
+	case c.Sockets.HardQueueBytes < c.Sockets.QueueBytes:
+		return fmt.Errorf("sockets.hard_queue_bytes: %d is below sockets.queue_bytes (%d), where reading only pauses; make it larger", c.Sockets.HardQueueBytes, c.Sockets.QueueBytes)
+	}
+	return nil
+}

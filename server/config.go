@@ -1,0 +1,143 @@
+package server
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+// Config says how a server runs. The zero value of a field means its default,
+// which its comment gives. [New] checks the whole once, with [Config.Check].
+type Config struct {
+	// Addr is where Run listens, HOST:PORT. Default ":3000"; with Dev
+	// "127.0.0.1:3000".
+	Addr string `koanf:"addr"`
+
+	// Dev opens what must not be open in production: the demo login, which
+	// gives a token to anybody, and the pages of all localhost origins.
+	Dev bool `koanf:"dev"`
+
+	// TrustedProxies are the addresses and networks of the proxies whose
+	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: none.
+	TrustedProxies []string `koanf:"trusted_proxies"`
+
+	// Auth, JWT, Issuers and Origins say who is let in; see package handshake.
+	Auth    handshake.AuthConfig   `koanf:"auth"`
+	JWT     handshake.JWTConfig    `koanf:"jwt"`
+	Issuers []handshake.JWTConfig  `koanf:"issuers"`
+	Origins handshake.OriginConfig `koanf:"origins"`
+
+	Log       Log       `koanf:"log"`
+	Engine    Engine    `koanf:"engine"`
+	Handshake Handshake `koanf:"handshake"`
+	Sockets   Sockets   `koanf:"sockets"`
+	Packet    Packet    `koanf:"packet"`
+	HTTP      HTTP      `koanf:"http"`
+	Drain     Drain     `koanf:"drain"`
+
+	// Verifiers of a program that embeds the server are asked before the
+	// configured ones.
+	Verifiers []handshake.Verifier `koanf:"-"`
+	// Logger gets the log. Default: none is written.
+	Logger *zap.Logger `koanf:"-"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `koanf:"level"`
+	// Format is json or console. Default json.
+	Format string `koanf:"format"`
+}
+
+// Engine limits the Engine.IO sessions.
+type Engine struct {
+	// PingInterval is the time from a PONG to the next PING. Default 25s.
+	PingInterval time.Duration `koanf:"ping_interval"`
+	// PingTimeout is how long a PONG may take. Default 20s.
+	PingTimeout time.Duration `koanf:"ping_timeout"`
+	// UpgradeTimeout is how long an upgrade may take. Default 10s.
+	UpgradeTimeout time.Duration `koanf:"upgrade_timeout"`
+	// PauseTimeout is how long a client may be slowed by not being read; then
+	// its connection closes. Default 60s.
+	PauseTimeout time.Duration `koanf:"pause_timeout"`
+	// MaxPayload is the largest message of an admitted client and the largest
+	// polling body, in bytes. Default 1,000,000.
+	MaxPayload int `koanf:"max_payload"`
+	// OutboxBytes is how much may wait for one client; above it the client is
+	// a slow consumer and its connection closes. Default 16 MiB.
+	OutboxBytes int `koanf:"outbox_bytes"`
+	// CompressAbove is the size from which polling answers are compressed, in
+	// bytes; negative turns it off. Default 1024.
+	CompressAbove int `koanf:"compress_above"`
+	// NoUpgrades offers polling clients no WebSocket. Default false.
+	NoUpgrades bool `koanf:"no_upgrades"`
+}
+
+// Handshake limits what happens before a client is admitted.
+type Handshake struct {
+	// Timeout is the time that a connection may be in no namespace. Default 10s.
+	Timeout time.Duration `koanf:"timeout"`
+	// AdmitTimeout limits one admission, the verifiers included. Default 8s.
+	AdmitTimeout time.Duration `koanf:"admit_timeout"`
+	// MaxPayload is the largest message before admission, in bytes; at most
+	// engine.max_payload. Default 65,536.
+	MaxPayload int `koanf:"max_payload"`
+	// MaxPending is how many connections may be in no namespace at once; one
+	// more closes the oldest of them. Default 16,384.
+	MaxPending int `koanf:"max_pending"`
+	// MaxRefusals is how many CONNECTs in a row a connection may have refused
+	// before it is closed. Default 16.
+	MaxRefusals int `koanf:"max_refusals"`
+}
+
+// Sockets limits what an admitted client can make the server hold.
+type Sockets struct {
+	// AckTimeout is how long a client has to acknowledge, where the caller sets
+	// no deadline. Default 30s.
+	AckTimeout time.Duration `koanf:"ack_timeout"`
+	// MaxNamespaces is how many namespaces one connection may be in. Default 32.
+	MaxNamespaces int `koanf:"max_namespaces"`
+	// MaxRooms is how many rooms one socket may be in. Default 1,024.
+	MaxRooms int `koanf:"max_rooms"`
+	// QueueEvents and QueueBytes are how much may wait for the handlers of one
+	// connection before it is not read any more. Default 1,024 and 1 MiB.
+	QueueEvents int `koanf:"queue_events"`
+	QueueBytes  int `koanf:"queue_bytes"`
+	// HardQueueEvents and HardQueueBytes end a connection. Default 16 times
+	// queue_events and 8 times queue_bytes.
+	HardQueueEvents int `koanf:"hard_queue_events"`
+	HardQueueBytes  int `koanf:"hard_queue_bytes"`
+}
+
+// Packet limits what one Socket.IO packet of a client may hold.
+type Packet struct {
+	// MaxAttachments is the number of binary attachments. Default 10.
+	MaxAttachments int `koanf:"max_attachments"`
+	// MaxDepth is how deep arrays and objects may nest. Default 64.
+	MaxDepth int `koanf:"max_depth"`
+	// MaxEventName is the longest name of an event, in bytes. Default 256.
+	MaxEventName int `koanf:"max_event_name"`
+}
+
+// HTTP limits the requests of all paths.
+type HTTP struct {
+	// ReadHeaderTimeout is how long the head of a request may take. Default 10s.
+	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout"`
+	// IdleTimeout is how long a kept-alive connection waits for its next
+	// request. Default 75s.
+	IdleTimeout time.Duration `koanf:"idle_timeout"`
+	// MaxHeaderBytes limits the head of a request. Default 16 KiB.
+	MaxHeaderBytes int `koanf:"max_header_bytes"`
+}
+
+// Drain says how a server ends.
+type Drain struct {
+	// Timeout is the hard deadline of the whole drain. Default 20s.
+	Timeout time.Duration `koanf:"timeout"`
+	// Spread is the time over which the connections are closed in waves, so
+	// that their clients do not return all at once. Default 5s.
+	Spread time.Duration `koanf:"spread"`
+}

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+
+	"go.uber.org/zap"
+
+	"gatehouse/engine"
+	"gatehouse/handshake"
+)
+
+// keptHeaders are those of the Engine.IO handshake that the gate reads.
+var keptHeaders = []string{
+	"Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Protocol",
+	"X-Forwarded-For", "X-Forwarded-Proto",
+}
+
+// request describes a client to the gate. It is made anew when it is asked for,
+// so that an idle connection does not keep it.
+func (s *Server) request(p *engine.Peer, session string) *handshake.Request {
+	peer := p.RemoteAddr.Addr()
+	return &handshake.Request{
+		Header:     p.Header,
+		Query:      p.Query,
+		Host:       p.Host,
+		RemoteAddr: handshake.ClientAddr(peer, p.Header, s.proxies),
+		Secure:     handshake.Secure(peer, p.Header, p.Secure, s.proxies),
+		ViaProxy:   s.proxies.Trusts(peer),
+		TLS:        p.TLS,
+		Transport:  p.Transport,
+		SessionID:  session,
+	}
+}
+
+// allowsOrigin holds an HTTP request to the same rule as the gate does a
+// CONNECT (security requirement 1).
+func (s *Server) allowsOrigin(r *http.Request) bool {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // not an address: trusted by nobody
+	secure := handshake.Secure(peer.Addr(), r.Header, r.TLS != nil, s.proxies)
+	return s.gate.Origins().AllowedHTTP(r, secure)
+}
+
+// checkOrigin refuses an Engine.IO handshake of a foreign page: CORS alone does
+// not keep such a page from opening a WebSocket.
+func (s *Server) checkOrigin(r *http.Request) *engine.Refusal {
+	if s.allowsOrigin(r) {
+		return nil
+	}
+	s.log.Debug("handshake refused", zap.String("code", string(handshake.CodeOriginForbidden)),
+		zap.Strings("origin", r.Header["Origin"]), zap.String("host", r.Host))
+	return &engine.Refusal{
+		Status:  http.StatusForbidden,
+		Code:    forbidden,
+		Message: "Pages of this origin may not connect; add it to origins.allow on the server.",
+	}
+}
+
+// forbidden is Engine.IO's error number for a handshake that is not let in.
+const forbidden = 4
