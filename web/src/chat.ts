@@ -56,7 +56,7 @@ export class Chat {
   }
 
   get state(): ConnectionState {
-    return this.renewing ? { kind: "connecting" } : this.connection.state;
+    return this.renewing ? { kind: "connecting", again: true } : this.connection.state;
   }
 
   get unread(): number {
@@ -285,9 +285,11 @@ export class Chat {
       return;
     }
     room.phase = "joined";
-    room.members.replace(reply.count, reply.members);
-    const inHistory = new Set(reply.history.map(identity));
-    for (const message of room.timeline.joined(reply.history, reply.complete)) {
+    // An empty list may come as null.
+    const history = reply.history ?? [];
+    room.members.replace(reply.count, reply.members ?? []);
+    const inHistory = new Set(history.map(identity));
+    for (const message of room.timeline.joined(history, reply.complete)) {
       this.added(room, message, !(first && inHistory.has(identity(message))));
     }
     this.deliver(room);

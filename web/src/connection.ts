@@ -6,7 +6,7 @@ import type { ClientEvents, Failure, ServerEvents } from "./protocol.ts";
 export type ChatSocket = Socket<ServerEvents, ClientEvents>;
 
 export type ConnectionState =
-  | { kind: "connecting" }
+  | { kind: "connecting"; again: boolean } // again: after an attempt that failed
   | { kind: "connected"; transport: string }
   | { kind: "waiting"; until: number; reason: string } // for the next attempt
   | { kind: "offline" } // so says the browser; the next attempt is made when it says otherwise
@@ -23,13 +23,13 @@ export interface ConnectionOptions {
 // before that, and a refusal ends the attempts instead of repeating them.
 export class Connection {
   readonly socket: ChatSocket;
-  state: ConnectionState = { kind: "connecting" };
+  state: ConnectionState = { kind: "connecting", again: false };
 
   private readonly changed: (state: ConnectionState) => void;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
   private revoked: string | undefined;
-  private readonly online = () => this.now();
+  private readonly online = () => this.state.kind !== "refused" && this.now();
   private readonly offline = () => this.retryLater("this device is offline");
 
   constructor({ token, transports, changed }: ConnectionOptions) {
@@ -53,7 +53,7 @@ export class Connection {
     }
     clearTimeout(this.timer);
     this.revoked = undefined;
-    this.set({ kind: "connecting" });
+    this.set({ kind: "connecting", again: this.failures > 0 });
     this.socket.connect();
   }
 

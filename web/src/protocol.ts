@@ -27,8 +27,8 @@ export type Reply<T> = ({ ok: true } & T) | { ok: false; error: Failure };
 
 export interface Joined {
   count: number;
-  members: Member[]; // the first hundred of them
-  history: Message[];
+  members: Member[] | null; // the first hundred of them
+  history: Message[] | null;
   complete: boolean; // the history reaches back to `since`
 }
 

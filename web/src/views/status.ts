@@ -67,6 +67,8 @@ function happening(state: ConnectionState): string {
     }
     case "offline":
       return "You are offline. The page comes back by itself.";
+    case "connecting":
+      return state.again ? "Connecting…" : "";
     default:
       return "";
   }
