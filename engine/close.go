@@ -58,6 +58,7 @@ var (
 	errUnexpected   = &protocolError{CodePolicy, ReasonParseError, "packet not allowed here"}
 	errBase64       = &protocolError{CodeInvalidPayload, ReasonParseError, "invalid base64"}
 	errPeerClosed   = &protocolError{CodeNormal, ReasonTransportClose, "closed by the client"}
+	errNotPolling   = &protocolError{CodePolicy, ReasonTransportError, "the session does not poll"}
 	errOverlapGET   = &protocolError{CodePolicy, ReasonTransportError, "overlap from client: a second GET while one is pending"}
 	errOverlapPOST  = &protocolError{CodePolicy, ReasonTransportError, "overlap from client: a second POST while one is read"}
 	errAbortedGET   = &protocolError{CodeGoingAway, ReasonTransportError, "poll connection closed prematurely"}

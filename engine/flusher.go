@@ -92,9 +92,9 @@ const flushRounds = 4
 // clears the dirty mark and, for a closing session, ends the writing side.
 func (f *flusher) gather(s *Session) (b []byte, conn *websocket, more bool) {
 	s.mu.Lock()
-	if s.out.empty() || s.blocked || s.ws == nil {
+	if s.out.empty() || s.blocked {
 		s.dirty = false
-		done := s.out.empty() && s.closing.queued
+		done := s.out.empty() && s.closing.queued && !s.ws.stream.pending()
 		s.mu.Unlock()
 		if done {
 			s.closeSent()
@@ -138,8 +138,6 @@ func (s *Session) written(n, want int) bool {
 	}
 	s.blocked = true
 	s.dirty = false
-	if s.ws != nil {
-		s.ws.stream.awaitWritable()
-	}
+	s.ws.stream.awaitWritable()
 	return false
 }

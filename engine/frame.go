@@ -62,8 +62,10 @@ func (f *Frame) size() int {
 	return n
 }
 
-// frameOverhead stands for headers and bookkeeping, so that empty frames count.
-const frameOverhead = 16
+// frameOverhead stands for headers and bookkeeping: a client that makes us answer
+// with many small frames, as with WebSocket pings, must not get far beyond the
+// outbox limit in memory.
+const frameOverhead = 128
 
 // websocket returns the bytes of all WebSocket frames of f (RFC 6455, section
 // 5.2): unmasked, unfragmented.

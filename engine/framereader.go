@@ -54,6 +54,9 @@ func (r *frameReader) keep(rest []byte) {
 		if len(rest) < len(r.partial) {
 			r.partial = r.partial[:copy(r.partial, rest)]
 		}
+		if cap(r.partial) > 2*readBytes && len(rest) < readBytes {
+			r.partial = bytes.Clone(rest) // a large frame is over
+		}
 		return
 	}
 	r.partial = append([]byte(nil), rest...)

@@ -44,7 +44,8 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query 
 // check asks whether a handshake may go on.
 func (srv *Server) check(r *http.Request) *Refusal {
 	if srv.draining.Load() {
-		return &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden, Message: "Server is shutting down"}
+		return &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden,
+			Message: "Server is shutting down", RetryAfter: srv.cfg.CloseTimeout}
 	}
 	if srv.cfg.Check == nil {
 		return nil
@@ -75,9 +76,23 @@ func (srv *Server) admit(s *Session) bool {
 		return false
 	}
 	s.startBeat()
-	s.handler = srv.accept(s)
+	s.handler = srv.handlerOf(s)
 	return true
 }
+
+// handlerOf asks for the handler of s. A panic there ends s alone.
+func (srv *Server) handlerOf(s *Session) (h Handler) {
+	defer s.recovered("open")
+	h = noHandler{}
+	h = srv.accept(s)
+	return h
+}
+
+// noHandler stands in when there is none to tell.
+type noHandler struct{}
+
+func (noHandler) Message(bool, []byte) {}
+func (noHandler) Close(Close)          {}
 
 // openFrame is the first packet of a session.
 func (s *Session) openFrame() *Frame {

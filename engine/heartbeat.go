@@ -22,10 +22,18 @@ func (s *Session) startBeat() {
 func (b *heartbeat) pause(paused bool, now int64) {
 	switch {
 	case paused:
-		b.pausedAt = now
+		b.pausedAt = max(now, 1)
 	case b.pausedAt != 0:
 		b.due += now - b.pausedAt
 		b.pausedAt = 0
+	}
+}
+
+// planPauseLimit has the session looked at when its pause is too long, unless
+// its heartbeat is due before. mu is held.
+func (s *Session) planPauseLimit() {
+	if limit := s.beat.pausedAt + int64(s.srv.cfg.PauseTimeout); limit < s.beat.due {
+		s.srv.wheel.schedule(s, limit)
 	}
 }
 

@@ -90,9 +90,20 @@ func (o *outbox) reset() {
 	o.frames, o.head, o.bytes = o.frames[:0], 0, 0
 }
 
-// take empties the outbox and returns what waited.
-func (o *outbox) take() []*Frame {
-	frames := o.frames[o.head:]
-	*o = outbox{}
-	return frames
+// take takes off frames of up to max bytes, and at least one if there is one.
+func (o *outbox) take(max int) []*Frame {
+	if o.bytes <= max {
+		frames := o.frames[o.head:]
+		*o = outbox{}
+		return frames
+	}
+	var batch []*Frame
+	for size := 0; !o.empty(); {
+		size += o.frames[o.head].size()
+		if size > max && len(batch) > 0 {
+			break
+		}
+		batch = append(batch, o.pop())
+	}
+	return batch
 }

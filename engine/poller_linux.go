@@ -85,7 +85,7 @@ func (p *epollPoller) take(conn net.Conn, owner streamOwner) (stream, bool) {
 	}
 	_ = tcp.Close()
 	l := p.loops[int(p.next.Add(1))%len(p.loops)]
-	return &epollStream{loop: l, fd: int32(fd), owner: owner}, true
+	return &epollStream{loop: l, fd: int32(fd), owner: owner, interest: interestRead}, true
 }
 
 func (p *epollPoller) close() {
@@ -156,28 +156,36 @@ type epollStream struct {
 	reading  bool // the loop is handing bytes up: it closes when it is back
 }
 
+// interestRead is what a stream that is not paused waits for.
+const interestRead = unix.EPOLLIN | unix.EPOLLRDHUP
+
+// start begins to watch; a stream that was paused before stays so.
 func (s *epollStream) start() {
+	if err := s.add(); err != nil {
+		s.owner.streamFailed(fmt.Errorf("watch connection: %w", err))
+	}
+}
+
+func (s *epollStream) add() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return
+		return nil
 	}
 	s.loop.mu.Lock()
 	defer s.loop.mu.Unlock()
 	if s.loop.closed {
-		return
+		return net.ErrClosed
 	}
 	s.loop.streams[s.fd] = s
 	s.watched = true
-	s.interest |= unix.EPOLLIN | unix.EPOLLRDHUP
-	s.control(unix.EPOLL_CTL_ADD)
+	return s.control(unix.EPOLL_CTL_ADD)
 }
 
-// control tells the kernel what to watch for. mu is held. It cannot fail for a
-// descriptor that is open and watched.
-func (s *epollStream) control(op int) {
+// control tells the kernel what to watch for. mu is held.
+func (s *epollStream) control(op int) error {
 	ev := unix.EpollEvent{Events: s.interest, Fd: s.fd}
-	_ = unix.EpollCtl(s.loop.fd, op, int(s.fd), &ev)
+	return unix.EpollCtl(s.loop.fd, op, int(s.fd), &ev)
 }
 
 // watch adds and takes away interest.
@@ -187,12 +195,12 @@ func (s *epollStream) watch(add, remove uint32) {
 	old := s.interest
 	s.interest = old&^remove | add
 	if s.watched && !s.closed && s.interest != old {
-		s.control(unix.EPOLL_CTL_MOD)
+		_ = s.control(unix.EPOLL_CTL_MOD) // cannot fail: open, watched, and no new memory
 	}
 }
 
-func (s *epollStream) pause()         { s.watch(0, unix.EPOLLIN|unix.EPOLLRDHUP) }
-func (s *epollStream) resume()        { s.watch(unix.EPOLLIN|unix.EPOLLRDHUP, 0) }
+func (s *epollStream) pause()         { s.watch(0, interestRead) }
+func (s *epollStream) resume()        { s.watch(interestRead, 0) }
 func (s *epollStream) awaitWritable() { s.watch(unix.EPOLLOUT, 0) }
 
 // ready handles what the kernel reported. Only the loop calls it.
@@ -270,6 +278,8 @@ func (s *epollStream) tryWrite(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+func (s *epollStream) pending() bool { return false }
 
 func (s *epollStream) closeWrite() {
 	s.mu.Lock()

@@ -25,6 +25,10 @@ type pendingGET struct {
 
 var closePollFrame = control(typeClose, "")
 
+// pollBytes is what one answer holds at most, unless a single frame is larger.
+// It bounds what is out of the outbox, and so out of its limit, at a time.
+const pollBytes = 1 << 20
+
 // answer gives what waits to the pending GET, if there is one. For a closing
 // session the close packet comes last. Session.mu is held.
 func (p *pollState) answer(s *Session) {
@@ -35,8 +39,8 @@ func (p *pollState) answer(s *Session) {
 	if s.out.empty() && !closing {
 		return
 	}
-	batch := s.out.take()
-	if closing {
+	batch := s.out.take(pollBytes)
+	if closing && s.out.empty() {
 		batch = append(batch, closePollFrame)
 	}
 	p.reply(batch)
@@ -80,15 +84,31 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 		s.srv.refuseFault(w, r, s, err)
 		return
 	}
+	var batch []*Frame
 	select {
-	case batch := <-g.batch:
-		s.writeBatch(w, r, batch)
+	case batch = <-g.batch:
 	case <-r.Context().Done():
 		if s.cancelGET(g) {
 			s.fail(errAbortedGET)
 			return
 		}
-		s.writeBatch(w, r, <-g.batch)
+		batch = <-g.batch
+	}
+	err := r.Context().Err()
+	if err == nil {
+		err = s.writeBatch(w, r, batch)
+	}
+	s.afterGET(batch, err)
+}
+
+// afterGET ends a session that lost frames with a response, or whose last
+// frames are out. A lost NOOP is no loss: who upgrades may abort its GET.
+func (s *Session) afterGET(batch []*Frame, err error) {
+	if err != nil && batch[0] != noopFrame {
+		s.fail(errAbortedGET)
+	}
+	if batch[len(batch)-1] == closePollFrame {
+		s.finish()
 	}
 }
 
@@ -97,7 +117,7 @@ func (s *Session) beginGET(g *pendingGET) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.poll == nil || s.current() == stateClosed:
-		return errUnexpected
+		return errNotPolling
 	case s.poll.get != nil:
 		return errOverlapGET
 	}
@@ -117,19 +137,13 @@ func (s *Session) cancelGET(g *pendingGET) bool {
 	return false
 }
 
-// writeBatch sends frames as the response. When that fails they are lost, and
-// so the session ends.
-func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, batch []*Frame) {
+// writeBatch sends frames as the response.
+func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, batch []*Frame) error {
 	rc := http.NewResponseController(w)
 	_ = rc.SetWriteDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
 	err := s.srv.writePayload(w, r, joinPayload(batch))
 	_ = rc.SetWriteDeadline(time.Time{}) // the connection serves other requests too
-	if err != nil {
-		s.fail(errAbortedGET)
-	}
-	if batch[len(batch)-1] == closePollFrame {
-		s.finish()
-	}
+	return err
 }
 
 // writePayload writes a polling response, compressed when it is large and the
@@ -141,13 +155,25 @@ func (srv *Server) writePayload(w http.ResponseWriter, r *http.Request, payload 
 	if srv.cfg.CompressAbove >= 0 && len(payload) >= srv.cfg.CompressAbove && acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		h.Add("Vary", "Accept-Encoding")
-		z := gzip.NewWriter(w)
-		_, err := z.Write(payload)
-		return errors.Join(err, z.Close(), flush(w))
+		return errors.Join(srv.compress(w, payload), flush(w))
 	}
 	h.Set("Content-Length", strconv.Itoa(len(payload)))
 	_, err := w.Write(payload)
 	return errors.Join(err, flush(w))
+}
+
+// compress borrows its writer: each new one would be hundreds of kilobytes.
+func (srv *Server) compress(w io.Writer, payload []byte) error {
+	z, ok := srv.gzips.Get().(*gzip.Writer)
+	if !ok {
+		z = gzip.NewWriter(nil)
+	}
+	defer srv.gzips.Put(z)
+	z.Reset(w)
+	_, err := z.Write(payload)
+	err = errors.Join(err, z.Close())
+	z.Reset(nil) // lets go of the request
+	return err
 }
 
 // flush makes the write happen now, so that its error is seen.
@@ -202,7 +228,7 @@ func (s *Session) beginPOST(w http.ResponseWriter) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.poll == nil || s.current() != stateOpen:
-		return errUnexpected
+		return errNotPolling
 	case s.poll.post != nil:
 		return errOverlapPOST
 	}

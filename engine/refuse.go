@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -49,9 +50,11 @@ func (srv *Server) refuseWith(w http.ResponseWriter, _ *http.Request, refusal *R
 }
 
 // refuseFault answers a request that broke the rules of its session, and ends
-// the session.
+// the session, unless the request came too late to be part of it.
 func (srv *Server) refuseFault(w http.ResponseWriter, r *http.Request, s *Session, err error) {
-	s.fail(err)
+	if !errors.Is(err, errNotPolling) {
+		s.fail(err)
+	}
 	srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
 }
 

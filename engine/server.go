@@ -19,14 +19,19 @@ type Server struct {
 	began    time.Time
 	wheel    *wheel
 	flushers []*flusher
-	buffers  sync.Pool
-	poller   poller // nil where every stream has its goroutine
+	buffers  sync.Pool // of *[readBytes]byte
+	gzips    sync.Pool // of *gzip.Writer
+	poller   poller    // nil where every stream has its goroutine
 
 	draining atomic.Bool
 	open     atomic.Int64
 
 	workers sync.WaitGroup // the wheel and the flushers
-	tasks   sync.WaitGroup // what sessions have under way
+	ending  sync.Once
+
+	taskMu sync.RWMutex   // held for writing when no more tasks are taken
+	tasks  sync.WaitGroup // what sessions have under way
+	over   bool           // guarded by taskMu
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*Session
@@ -74,8 +79,15 @@ func (srv *Server) startWorkers() {
 // Sessions returns how many sessions are open.
 func (srv *Server) Sessions() int { return int(srv.open.Load()) }
 
-// spawn runs f in a goroutine that Close waits for.
-func (srv *Server) spawn(f func()) { srv.tasks.Go(f) }
+// spawn runs f in a goroutine that Close waits for. When Close is through with
+// the sessions, nothing is left that f could matter to, and it does not run.
+func (srv *Server) spawn(f func()) {
+	srv.taskMu.RLock()
+	defer srv.taskMu.RUnlock()
+	if !srv.over {
+		srv.tasks.Go(f)
+	}
+}
 
 // newStream chooses how conn is read and written.
 func (srv *Server) newStream(conn net.Conn, owner streamOwner) stream {
@@ -221,8 +233,11 @@ func (s *Session) shutdown() {
 }
 
 // Close ends all sessions at once and returns when nothing of the server runs
-// any more. Handlers have been told by then.
-func (srv *Server) Close() {
+// any more. Handlers have been told by then; they must not call it. Further
+// calls wait for the first.
+func (srv *Server) Close() { srv.ending.Do(srv.end) }
+
+func (srv *Server) end() {
 	srv.draining.Store(true)
 	srv.mu.Lock()
 	srv.closed = true
@@ -239,5 +254,8 @@ func (srv *Server) Close() {
 		close(f.stop)
 	}
 	srv.workers.Wait()
+	srv.taskMu.Lock()
+	srv.over = true
+	srv.taskMu.Unlock()
 	srv.tasks.Wait()
 }

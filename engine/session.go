@@ -149,7 +149,9 @@ func (s *Session) setPaused(paused bool) {
 	if s.paused.Load() == paused || s.current() != stateOpen {
 		return
 	}
-	s.beat.pause(paused, s.srv.now())
+	if s.beat.pause(paused, s.srv.now()); paused {
+		s.planPauseLimit()
+	}
 	s.read(!paused)
 }
 
@@ -207,10 +209,10 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	}
 	s.srv.wheel.schedule(s, p.deadline)
 	s.wakeToClose()
-	s.mu.Unlock()
-
 	s.srv.open.Add(-1)
+	// Under mu, so that Server.Close, which comes here too, finds it under way.
 	s.srv.spawn(func() { s.handClose(why) })
+	s.mu.Unlock()
 }
 
 // wakeToClose lets the transport finish. mu is held.

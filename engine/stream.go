@@ -5,7 +5,6 @@ import (
 	"net"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // stream is the connection under a WebSocket: bytes in both directions. Its
@@ -17,12 +16,15 @@ type stream interface {
 	// tryWrite writes what fits without waiting. n < len(b) without an error
 	// means that the stream is full. It does not keep b.
 	tryWrite(b []byte) (n int, err error)
+	// pending reports whether bytes that tryWrite took are still on their way;
+	// streamOwner.writable follows when they are not.
+	pending() bool
 	// awaitWritable has streamOwner.writable called once, when there is room.
 	awaitWritable()
 	// pause stops reading after what is being handed up; resume goes on.
 	pause()
 	resume()
-	// closeWrite ends the writing side; reading goes on.
+	// closeWrite ends the writing side, with nothing pending; reading goes on.
 	closeWrite()
 	// close ends both sides. Nothing is handed up that was not under way.
 	close()
@@ -168,6 +170,12 @@ func (s *goStream) writeBehind(b []byte) (int, error) {
 	return len(b), nil
 }
 
+func (s *goStream) pending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writing
+}
+
 // awaitWritable needs no goroutine of its own when one is writing already.
 func (s *goStream) awaitWritable() {
 	if s.raw == nil {
@@ -199,7 +207,7 @@ func (s *goStream) setPaused(paused bool) {
 
 func (s *goStream) closeWrite() {
 	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
-		s.spawn(func() { _ = c.CloseWrite() }) // TLS may wait for a write under way
+		s.spawn(func() { _ = c.CloseWrite() }) // TLS may wait for room for its alert
 		return
 	}
 	s.close()
@@ -212,7 +220,15 @@ func (s *goStream) close() {
 	s.resumed.Broadcast()
 	s.mu.Unlock()
 	if !already {
-		_ = s.conn.SetDeadline(time.Unix(1, 0)) // a TLS close must not wait for a slow peer
-		_ = s.conn.Close()
+		_ = socket(s.conn).Close()
 	}
+}
+
+// socket returns what is under a TLS connection: the close of TLS itself would
+// wait seconds for a peer that does not read.
+func socket(conn net.Conn) net.Conn {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return c.NetConn()
+	}
+	return conn
 }

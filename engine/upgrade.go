@@ -58,7 +58,7 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 func (s *Session) reserveProbe(up *upgrade) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current() != stateOpen || s.ws != nil || s.probe != nil {
+	if s.srv.cfg.NoUpgrades || s.current() != stateOpen || s.ws != nil || s.probe != nil {
 		return false
 	}
 	s.probe = up

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -98,8 +99,9 @@ func (c *websocket) resume() {
 	}
 }
 
-// stopped implements frameSink.
-func (c *websocket) stopped() bool { return c.s.paused.Load() }
+// stopped implements frameSink. A probe is read while the session is paused: it
+// carries no messages, and what it could bring instead would have to be kept.
+func (c *websocket) stopped() bool { return c.probing == notProbing && c.s.paused.Load() }
 
 // message implements frameSink.
 func (c *websocket) message(binary bool, payload []byte) error {
@@ -126,11 +128,43 @@ func (c *websocket) control(op ws.OpCode, payload []byte) error {
 		}
 		return nil
 	case ws.OpClose:
+		code, err := closeCode(payload)
+		if err != nil {
+			return err
+		}
 		c.peerClosed.Store(true)
-		return errPeerClosed
+		return &protocolError{code, ReasonTransportClose, errPeerClosed.text}
 	default:
 		return nil
 	}
+}
+
+// closeCode holds the body of a client's close frame against RFC 6455, sections
+// 5.5.1 and 7.4, and returns the code to echo.
+func closeCode(body []byte) (int, error) {
+	if len(body) == 0 {
+		return CodeNormal, nil
+	}
+	code, reason := ws.ParseCloseFrameData(body)
+	switch {
+	case len(body) == 1, !mayBeSent(code):
+		return 0, violation("close code %d", code)
+	case !utf8.ValidString(reason):
+		return 0, errUTF8
+	}
+	return int(code), nil
+}
+
+// mayBeSent reports whether code is one that a client may send: registered and
+// not kept for local use, or in the ranges of libraries and applications.
+func mayBeSent(code ws.StatusCode) bool {
+	switch {
+	case code >= 1004 && code <= 1006:
+		return false
+	case code >= 1000 && code <= 1014:
+		return true
+	}
+	return code >= 3000 && code <= 4999
 }
 
 // failed handles a fault of the peer, or its close frame.
@@ -186,8 +220,12 @@ func (s *Session) closeSent() {
 
 // closeFrame makes the WebSocket close frame (RFC 6455, section 5.5.1).
 func closeFrame(code int, reason string) *Frame {
+	for len(reason) > maxCloseReason { // at a boundary of characters: it must be UTF-8
+		_, size := utf8.DecodeLastRuneInString(reason)
+		reason = reason[:len(reason)-size]
+	}
 	body := binary.BigEndian.AppendUint16(nil, uint16(code))
-	return rawFrame(ws.OpClose, append(body, reason[:min(len(reason), maxCloseReason)]...))
+	return rawFrame(ws.OpClose, append(body, reason...))
 }
 
 // maxCloseReason is what a control frame has room for beside the code.
