@@ -73,7 +73,6 @@ function nameForm({ name, done }: SignInOptions, failed: (login: Login) => void)
     maxlength: 40,
     placeholder: "Ada",
     value: name,
-    autofocus: true,
   });
   const submit = h("button", { class: "primary wide", testid: "signin-submit" }, "Enter");
   const form = h("form", { testid: "signin-form", novalidate: true }, h("label", { for: "signin-name" }, "Your name"), input, submit);
