@@ -1,0 +1,3 @@
+module gatehouse/bench
+
+go 1.26.0

@@ -1,0 +1,137 @@
+package peer
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	startLimit = 20 * time.Second
+	tailLines  = 12
+)
+
+var errNotReady = errors.New("did not start to listen")
+
+// ready matches the line by which a server says where it listens: "listening
+// HOST:PORT", or a JSON log line with msg "listening" and addr.
+var ready = regexp.MustCompile(`listening (\S+:\d+)$|"msg":"listening".*"addr":"([^"]+)"`)
+
+// Server is a running peer.
+type Server struct {
+	Addr netip.AddrPort
+	PID  int
+
+	cmd     *exec.Cmd
+	readers sync.WaitGroup
+
+	mu   sync.Mutex // guards tail
+	tail []string   // the newest lines of output
+}
+
+// Start runs the peer with the HMAC secret and returns once it listens. The
+// context ends the process.
+func (p Peer) Start(ctx context.Context, secret string) (*Server, error) {
+	path := p.command[0]
+	if strings.Contains(path, "/") {
+		path = filepath.Join(p.dir, path)
+	}
+	cmd := exec.CommandContext(ctx, path, p.command[1:]...)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), append(p.env, p.secret+"="+secret)...)
+	s := &Server{cmd: cmd}
+	addr := make(chan string, 1)
+	if err := s.follow(addr); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	s.PID = cmd.Process.Pid
+	if err := s.await(addr); err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("%s: %w\n%s", p.Name, err, s.Tail())
+	}
+	return s, nil
+}
+
+// await waits for the address that the server listens on.
+func (s *Server) await(addr <-chan string) error {
+	limit := time.NewTimer(startLimit)
+	defer limit.Stop()
+	select {
+	case text, ok := <-addr:
+		if !ok {
+			return errNotReady
+		}
+		var err error
+		s.Addr, err = netip.ParseAddrPort(text)
+		return err
+	case <-limit.C:
+		return errNotReady
+	}
+}
+
+// follow reads what the server prints, sends the address that it names, and
+// closes addr when the output has ended.
+func (s *Server) follow(addr chan<- string) error {
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	s.cmd.Stderr = s.cmd.Stdout
+	s.readers.Go(func() {
+		defer close(addr)
+		s.read(out, addr)
+	})
+	return nil
+}
+
+func (s *Server) read(out io.Reader, addr chan<- string) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		line := lines.Text()
+		if m := ready.FindStringSubmatch(line); m != nil {
+			select {
+			case addr <- m[1] + m[2]:
+			default: // said before
+			}
+		}
+		s.note(line)
+	}
+	_, _ = io.Copy(io.Discard, out) // after a line too long to scan
+}
+
+func (s *Server) note(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tail = append(s.tail, line)
+	if len(s.tail) > tailLines {
+		s.tail = s.tail[1:]
+	}
+}
+
+// Tail gives the newest lines that the server printed.
+func (s *Server) Tail() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.tail, "\n")
+}
+
+// Stop ends the process and waits until it is gone. Nothing that it still had to
+// do is measured, so it is killed.
+func (s *Server) Stop() {
+	_ = s.cmd.Process.Kill()
+	s.readers.Wait()
+	_ = s.cmd.Wait()
+}

@@ -1,0 +1,102 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Table writes the report for people: a row a metric, a column a peer with its
+// median and, in brackets, its ratio to the reference; below it what is void.
+func (r *Report) Table(w io.Writer) error {
+	fmt.Fprintf(w, "%s · %s, %d CPUs, Linux %s · median of %d rounds · × is the ratio to %s\n\n",
+		r.Date.Format("2006-01-02 15:04"), r.Machine.Processor, r.Machine.CPUs, r.Machine.Kernel, r.Rounds, r.Reference)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	head := []string{"figure", "unit"}
+	for _, p := range r.Peers {
+		head = append(head, p.Name)
+	}
+	fmt.Fprintln(tw, strings.Join(append(head, "target", "", ""), "\t"))
+	for _, row := range r.Rows {
+		fmt.Fprintln(tw, strings.Join(r.line(row), "\t"))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	return r.voids(w)
+}
+
+func (r *Report) line(row Row) []string {
+	line := []string{row.Title, row.Unit}
+	for _, p := range r.Peers {
+		line = append(line, row.Cells[p.Name].String())
+	}
+	return append(line, limit(row), r.Verdict(row), "")
+}
+
+func limit(row Row) string {
+	switch {
+	case row.Target > 0:
+		return fmt.Sprintf("≤ %.2f×", row.Target)
+	case row.Within > 0:
+		return fmt.Sprintf("≤ %.2f", row.Within)
+	default:
+		return ""
+	}
+}
+
+// String gives the median with its ratio, "void", or a dash.
+func (c *Cell) String() string {
+	switch {
+	case c == nil:
+		return "–"
+	case len(c.Void) > 0:
+		return "void"
+	case c.Ratio > 0:
+		return fmt.Sprintf("%s (%.2f×)", figure(c.Median), c.Ratio)
+	default:
+		return figure(c.Median)
+	}
+}
+
+// figure gives three significant digits.
+func figure(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
+	}
+}
+
+// voids says why figures do not count, once a scenario and peer.
+func (r *Report) voids(w io.Writer) error {
+	var said []string
+	for _, row := range r.Rows {
+		for _, p := range r.Peers {
+			c := row.Cells[p.Name]
+			if c == nil || len(c.Void) == 0 {
+				continue
+			}
+			note := fmt.Sprintf("void: %s of %s: %d rounds; %s", row.Scenario, p.Name, len(c.Void), oneLine(c.Void[0]))
+			if !slices.Contains(said, note) {
+				said = append(said, note)
+			}
+		}
+	}
+	if len(said) == 0 {
+		_, err := fmt.Fprintln(w, "\nNo message was lost, duplicated or out of order in any run.")
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\n"+strings.Join(said, "\n"))
+	return err
+}
+
+func oneLine(text string) string {
+	line := strings.Join(strings.Fields(text), " ")
+	return line[:min(len(line), 300)]
+}

@@ -1,0 +1,145 @@
+package scenario
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"gatehouse/bench/client"
+)
+
+// dialling is how many connections of a crowd are on their way in at once.
+const dialling = 32
+
+var (
+	errLost   = errors.New("connection lost")
+	errDenied = errors.New("request denied")
+)
+
+// crowd is many clients of one namespace. It is the handler of their connections.
+type crowd struct {
+	rig       *Rig
+	namespace string
+	conns     []*client.Conn
+	admitted  int
+	acked     int // acknowledgements with ok
+	closing   bool
+	closed    int
+	err       error // the first thing that went wrong
+
+	event func(member int, data []byte)            // nil: events are ignored
+	ack   func(member int, id uint64, data []byte) // nil: it must say ok
+	room  func(member int)                         // nil: nobody waits for it
+}
+
+func newCrowd(r *Rig, namespace string) *crowd {
+	return &crowd{rig: r, namespace: namespace}
+}
+
+// connect brings in n clients with a token each and returns when all are admitted.
+func (c *crowd) connect(n int) error {
+	for len(c.conns) < n {
+		if err := c.dial(); err != nil {
+			return err
+		}
+		if err := c.until(func() bool { return len(c.conns)-c.admitted < dialling }); err != nil {
+			return err
+		}
+	}
+	return c.until(func() bool { return c.admitted == n })
+}
+
+func (c *crowd) dial() error {
+	id := len(c.conns)
+	cfg := client.Config{Addr: c.rig.Addr, Namespace: c.namespace, Token: c.rig.Sign("user-" + strconv.Itoa(id))}
+	conn, err := c.rig.Loop.Dial(id, cfg, c)
+	if err != nil {
+		return err
+	}
+	c.conns = append(c.conns, conn)
+	return nil
+}
+
+// until runs the clients until done says so or something goes wrong.
+func (c *crowd) until(done func() bool) error {
+	err := c.rig.Loop.Until(func() bool { return c.err != nil || done() }, c.rig.Patience)
+	if c.err != nil {
+		return c.err
+	}
+	return err
+}
+
+// request sends one event that is to be acknowledged.
+func (c *crowd) request(member int, id uint64, event, payload string) {
+	c.conns[member].Send(client.AppendText(nil,
+		"42", c.namespace, ",", strconv.FormatUint(id, 10), `["`, event, `",`, payload, "]"))
+}
+
+// join brings the clients from one member on into a room of the chat.
+func (c *crowd) join(room string, from int) error {
+	c.acked = 0
+	for i := from; i < len(c.conns); i++ {
+		c.request(i, 0, "room:join", `{"room":"`+room+`"}`)
+		if err := c.until(func() bool { return i-from-c.acked < dialling }); err != nil {
+			return err
+		}
+	}
+	return c.until(func() bool { return c.acked == len(c.conns)-from })
+}
+
+// leave closes all connections and returns when the server has let them go.
+func (c *crowd) leave() error {
+	c.closing = true
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	return c.until(func() bool { return c.closed == len(c.conns) })
+}
+
+func (c *crowd) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// Admitted counts.
+func (c *crowd) Admitted(*client.Conn) { c.admitted++ }
+
+// Event hands on.
+func (c *crowd) Event(conn *client.Conn, data []byte) {
+	if c.event != nil {
+		c.event(conn.ID, data)
+	}
+}
+
+// Ack hands on, or counts what says ok.
+func (c *crowd) Ack(conn *client.Conn, id uint64, data []byte) {
+	if c.ack != nil {
+		c.ack(conn.ID, id, data)
+		return
+	}
+	if !ok(data) {
+		c.fail(fmt.Errorf("%w: %.200s", errDenied, data))
+		return
+	}
+	c.acked++
+}
+
+// Room hands on.
+func (c *crowd) Room(conn *client.Conn) {
+	if c.room != nil {
+		c.room(conn.ID)
+	}
+}
+
+// Closed counts while the crowd leaves; before that it is a loss.
+func (c *crowd) Closed(conn *client.Conn, err error) {
+	c.closed++
+	if !c.closing {
+		c.fail(fmt.Errorf("%w: client %d: %w", errLost, conn.ID, err))
+	}
+}
+
+// ok says whether an acknowledgement is one of success.
+func ok(data []byte) bool { return bytes.Contains(data, []byte(`"ok":true`)) }

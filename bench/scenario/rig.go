@@ -1,0 +1,76 @@
+package scenario
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"gatehouse/bench/client"
+	"gatehouse/bench/measure"
+)
+
+// aftermath is how long a server may finish what a run left it to do before its
+// processor time is read.
+const aftermath = 150 * time.Millisecond
+
+// Rig is a server under measurement and what is needed to drive it.
+type Rig struct {
+	Addr     netip.AddrPort
+	PID      int
+	Loop     *client.Loop
+	Sign     func(user string) string // gives a user's token
+	Patience time.Duration            // how long a silent server is waited for
+
+	// Attach is a shell command that runs beside each measured section, told by
+	// the variables PID and SECTION, and is interrupted at its end. Empty: none.
+	Attach string
+}
+
+// spent gives the processor time that the server used for the work.
+func (r *Rig) spent(section string, work func() error) (time.Duration, error) {
+	detach, err := r.attach(section)
+	if err != nil {
+		return 0, err
+	}
+	defer detach()
+	before, err := measure.CPU(r.PID)
+	if err != nil {
+		return 0, err
+	}
+	if err := work(); err != nil {
+		return 0, err
+	}
+	if err := r.Loop.For(aftermath); err != nil {
+		return 0, err
+	}
+	after, err := measure.CPU(r.PID)
+	return after - before, err
+}
+
+// attach starts the attached command and gives what ends it.
+func (r *Rig) attach(section string) (func(), error) {
+	if r.Attach == "" {
+		return func() {}, nil
+	}
+	cmd := exec.Command("sh", "-c", "exec "+r.Attach)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("PID=%d", r.PID), "SECTION="+section)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("attach: %w", err)
+	}
+	if err := r.Loop.For(300 * time.Millisecond); err != nil { // until it is attached
+		return nil, err
+	}
+	return func() {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		_ = cmd.Wait()
+	}, nil
+}
+
+// per gives the microseconds that one of n pieces of work took.
+func per(d time.Duration, n int) float64 {
+	return float64(d.Nanoseconds()) / 1e3 / float64(n)
+}
