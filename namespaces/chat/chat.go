@@ -1,0 +1,262 @@
+// Package chat is the built-in chat: rooms with members, messages and a bounded history. It is written on the public API of
+// package namespaces only, and is the example of how to use it.
+//
+// It promises:
+//
+//   - One order per room: all members, and the history, see its messages in the same one.
+//   - Joining and reading the history are one step: between the two no message is missing and none comes twice.
+//   - A message with a nonce is sent once, however often the same user sends it.
+//   - Who is not in a room can neither read it nor write to it.
+//
+// Everything it keeps is in memory and bounded by [Config].
+package chat
+
+import (
+	"context"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+)
+
+// Codes of refused requests besides those of package namespaces ("bad_request", "forbidden", "internal").
+const (
+	CodeNotInRoom    = "not_in_room"
+	CodeTextTooLong  = "text_too_long"
+	CodeTooManyRooms = "too_many_rooms"
+)
+
+// Message is a message of a room.
+type Message struct {
+	ID    string `json:"id"` // later messages have greater ids
+	Room  string `json:"room"`
+	From  string `json:"from"` // the sender's subject
+	Name  string `json:"name"`
+	Text  string `json:"text"`
+	At    int64  `json:"at"` // milliseconds since 1970
+	Nonce string `json:"nonce,omitempty"`
+}
+
+// Member is a user who is in a room, with however many tabs.
+type Member struct {
+	User string `json:"user"`
+	Name string `json:"name"`
+}
+
+type (
+	joinRequest struct {
+		Room  string `json:"room"`
+		Since string `json:"since"` // id of the last message that the client has
+	}
+	joined struct {
+		OK       bool      `json:"ok"`
+		Count    int       `json:"count"`
+		Members  []Member  `json:"members"` // at most maxMembers of them
+		History  []Message `json:"history"`
+		Complete bool      `json:"complete"` // the history reaches back to Since, or to the room's beginning without one
+	}
+	leaveRequest struct {
+		Room string `json:"room"`
+	}
+	sendRequest struct {
+		Room  string `json:"room"`
+		Text  string `json:"text"`
+		Nonce string `json:"nonce"`
+	}
+	sent struct {
+		OK bool   `json:"ok"`
+		ID string `json:"id"`
+		At int64  `json:"at"`
+	}
+	typingNotice struct {
+		Room string `json:"room"`
+		On   bool   `json:"on"`
+	}
+	typing struct {
+		Room string `json:"room"`
+		User string `json:"user"`
+		On   bool   `json:"on"`
+	}
+	membership struct {
+		Room string `json:"room"`
+		User string `json:"user"`
+		Name string `json:"name"`
+	}
+)
+
+// chat is the state behind one namespace.
+type chat struct {
+	cfg   Config
+	ns    *namespaces.Namespace
+	rooms rooms
+}
+
+// New defines the namespace "/chat".
+func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
+	c := &chat{cfg: cfg.withDefaults(), ns: namespaces.New("/chat", opts...)}
+	c.rooms.init(&c.cfg)
+	c.ns.OnConnect(func(_ context.Context, s *namespaces.Socket) { s.SetData(&seat{rooms: make(map[string]*room)}) })
+	c.ns.OnDisconnect(c.gone)
+	namespaces.On(c.ns, "room:join", c.join)
+	namespaces.Handle(c.ns, "room:leave", c.leave)
+	namespaces.On(c.ns, "message:send", c.send)
+	namespaces.Handle(c.ns, "typing", c.typing)
+	return c.ns
+}
+
+// seat is the rooms that a socket has joined. Only handlers of that socket touch it, and they run one after another.
+type seat struct{ rooms map[string]*room }
+
+// seatOf returns a socket's seat; its connect handler has made it.
+func seatOf(s *namespaces.Socket) *seat {
+	at, _ := namespaces.Data[*seat](s)
+	return at
+}
+
+// userOf is who a socket speaks for.
+func userOf(s *namespaces.Socket) user {
+	id := s.Identity()
+	u := user{key: userKey{id.Issuer, id.Subject}, Member: Member{User: id.Subject, Name: id.Name}}
+	if u.Name == "" {
+		u.Name = u.User
+	}
+	return u
+}
+
+// key is the room's name among the namespace's. The prefix keeps names that clients choose from meeting socket ids.
+func key(room string) string { return "room:" + room }
+
+func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (joined, error) {
+	if err := checkRoom(in.Room); err != nil {
+		return joined{}, err
+	}
+	if err := c.cfg.MayJoin(ctx, s.Identity(), in.Room); err != nil {
+		return joined{}, err
+	}
+	for {
+		r, err := c.rooms.obtain(in.Room)
+		if err != nil {
+			return joined{}, err
+		}
+		out, ok, err := c.enter(r, s, in.Since)
+		if !ok {
+			continue // the room was forgotten meanwhile: make it anew
+		}
+		if err == nil {
+			seatOf(s).rooms[in.Room] = r
+		}
+		if out.Count == 1 {
+			c.rooms.settle(r)
+		}
+		return out, err
+	}
+}
+
+// enter is the one step of joining and reading the history. Messages are sent under the same lock.
+func (c *chat) enter(r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.forgotten {
+		return joined{}, false, nil
+	}
+	if err := s.Join(key(r.name)); err != nil {
+		return joined{}, true, tooMany(err)
+	}
+	u := userOf(s)
+	if r.members.add(u, s.ID()) && r.members.len() <= c.cfg.QuietAbove {
+		_ = s.To(key(r.name)).Emit("member:joined", membership{r.name, u.User, u.Name})
+	}
+	history, complete := r.history.since(since)
+	return joined{true, r.members.len(), r.members.first(maxMembers), history, complete}, true, nil
+}
+
+func (c *chat) leave(_ context.Context, s *namespaces.Socket, in leaveRequest) error {
+	if err := checkRoom(in.Room); err != nil {
+		return err
+	}
+	at := seatOf(s)
+	if r := at.rooms[in.Room]; r != nil {
+		delete(at.rooms, in.Room)
+		c.exit(r, s)
+	}
+	return nil
+}
+
+// gone leaves all rooms of a socket that has ended.
+func (c *chat) gone(_ context.Context, s *namespaces.Socket, _ string) {
+	for _, r := range seatOf(s).rooms {
+		c.exit(r, s)
+	}
+}
+
+func (c *chat) exit(r *room, s *namespaces.Socket) {
+	r.mu.Lock()
+	s.Leave(key(r.name))
+	before := r.members.len()
+	if u, last := r.members.remove(userOf(s).key, s.ID()); last && before <= c.cfg.QuietAbove {
+		_ = c.ns.In(key(r.name)).Emit("member:left", membership{r.name, u.User, u.Name})
+	}
+	empty := r.members.len() == 0
+	r.mu.Unlock()
+	if empty {
+		c.rooms.settle(r)
+	}
+}
+
+func (c *chat) send(_ context.Context, s *namespaces.Socket, in sendRequest) (sent, error) {
+	if err := c.checkMessage(in); err != nil {
+		return sent{}, err
+	}
+	r, err := present(s, in.Room)
+	if err != nil {
+		return sent{}, err
+	}
+	out, err := c.post(r, s, in)
+	c.rooms.relieve(r)
+	return out, err
+}
+
+// post gives the message its place in the room's order: history and members get it under one lock.
+func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error) {
+	u := userOf(s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if first, ok := r.nonces.find(u.key, in.Nonce); ok {
+		return first, nil
+	}
+	m := Message{Room: r.name, From: u.User, Name: u.Name, Text: in.Text, Nonce: in.Nonce}
+	m.ID, m.At = c.rooms.nextID()
+	if err := c.ns.In(key(r.name)).Emit("message", m); err != nil {
+		return sent{}, err
+	}
+	r.history.add(m)
+	out := sent{true, m.ID, m.At}
+	r.nonces.add(u.key, in.Nonce, out)
+	return out, nil
+}
+
+func (c *chat) typing(_ context.Context, s *namespaces.Socket, in typingNotice) error {
+	if _, err := present(s, in.Room); err != nil {
+		return err
+	}
+	return s.To(key(in.Room)).Volatile().Emit("typing", typing{in.Room, s.Identity().Subject, in.On})
+}
+
+// present returns a room that the socket is in.
+func present(s *namespaces.Socket, name string) (*room, error) {
+	if err := checkRoom(name); err != nil {
+		return nil, err
+	}
+	r := seatOf(s).rooms[name]
+	if r == nil || !s.In(key(name)) {
+		return nil, &namespaces.Error{Code: CodeNotInRoom, Message: "Join the room first."}
+	}
+	return r, nil
+}
+
+// RoomsOfIdentity is the default of [Config.MayJoin]: an identity that names rooms may join those only.
+func RoomsOfIdentity(_ context.Context, id handshake.Identity, room string) error {
+	if len(id.Rooms) > 0 && !id.Has("room", room) {
+		return namespaces.Forbidden("You may not join this room.")
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+)
+
+// Config is the configuration of the chat. A field that is zero has the default named with it.
+type Config struct {
+	// Now is the clock: time.Now.
+	Now func() time.Time
+	// MayJoin decides who may join a room; an error refuses, see [namespaces.On]. [RoomsOfIdentity] is the default.
+	MayJoin func(ctx context.Context, id handshake.Identity, room string) error
+
+	// MaxText is the longest text of a message, in characters: 4,000.
+	MaxText int
+	// QuietAbove is up to how many users a room announces who joins and leaves: 500.
+	QuietAbove int
+
+	// HistoryMessages and HistoryBytes are how much a room remembers: 200 messages and 256 KiB.
+	HistoryMessages, HistoryBytes int
+	// HistoryTotal is how many bytes all rooms remember together. Over it, empty rooms are forgotten first, then a room that
+	// gets a message loses its oldest: 64 MiB.
+	HistoryTotal int
+	// Nonces is how many answers a room remembers for repeated nonces, at most an eighth of them for one user: 1,024.
+	Nonces int
+
+	// MaxRooms is how many rooms there may be; when none of them is empty, no other can be opened: 10,000.
+	MaxRooms int
+	// EmptyRooms and EmptyFor are how many rooms without members keep their history, so that it survives a reload, and for
+	// how long: 1,000 and 10 min. A room that is overdue is forgotten when another one is opened or left.
+	EmptyRooms int
+	EmptyFor   time.Duration
+}
+
+// Limits that the protocol of the chat fixes.
+const (
+	maxMembers  = 100 // in the answer to a join
+	maxRoomName = 64  // characters
+	maxNonce    = 128 // bytes
+)
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.MayJoin == nil {
+		c.MayJoin = RoomsOfIdentity
+	}
+	fill(&c.MaxText, 4000)
+	fill(&c.QuietAbove, 500)
+	fill(&c.HistoryMessages, 200)
+	fill(&c.HistoryBytes, 256<<10)
+	fill(&c.HistoryTotal, 64<<20)
+	fill(&c.Nonces, 1024)
+	fill(&c.MaxRooms, 10_000)
+	fill(&c.EmptyRooms, 1000)
+	fill(&c.EmptyFor, 10*time.Minute)
+	return c
+}
+
+func fill[T int | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+// checkRoom refuses names of rooms that people could not tell apart or read.
+func checkRoom(name string) error {
+	switch {
+	case name == "":
+		return namespaces.BadRequest("Name a room.")
+	case len(name) > maxRoomName*utf8.UTFMax || utf8.RuneCountInString(name) > maxRoomName:
+		return namespaces.BadRequest(fmt.Sprintf("The name of a room has at most %d characters.", maxRoomName))
+	case strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return namespaces.BadRequest("The name of a room has printable characters only, and no space at its ends.")
+	}
+	return nil
+}
+
+// checkMessage refuses messages that cannot be sent to any room.
+func (c *chat) checkMessage(in sendRequest) error {
+	switch {
+	case strings.TrimSpace(in.Text) == "":
+		return namespaces.BadRequest("A message needs a text.")
+	case utf8.RuneCountInString(in.Text) > c.cfg.MaxText:
+		return &namespaces.Error{Code: CodeTextTooLong, Message: fmt.Sprintf("A message has at most %d characters.", c.cfg.MaxText)}
+	case len(in.Nonce) > maxNonce:
+		return namespaces.BadRequest(fmt.Sprintf("A nonce has at most %d bytes.", maxNonce))
+	}
+	return nil
+}
+
+// tooMany tells a client that it reached the limit of rooms per socket.
+func tooMany(err error) error {
+	if errors.Is(err, namespaces.ErrTooManyRooms) {
+		return &namespaces.Error{Code: CodeTooManyRooms, Message: "You are in too many rooms; leave one first.", Cause: err}
+	}
+	return err
+}

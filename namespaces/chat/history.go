@@ -1,0 +1,73 @@
+package chat
+
+import "sync/atomic"
+
+// history is the last messages of a room, bounded in number and bytes.
+type history struct {
+	most, mostBytes int
+	total           *atomic.Int64 // of all rooms
+
+	messages []Message // from start on
+	start    int
+	bytes    int
+	dropped  string // id of the last message that was given up
+}
+
+func (h *history) init(most, mostBytes int, total *atomic.Int64) {
+	h.most, h.mostBytes, h.total = most, mostBytes, total
+}
+
+func (h *history) len() int { return len(h.messages) - h.start }
+
+// weight is what a message counts for: its texts and about what holds them.
+func weight(m Message) int {
+	const fixed = 128
+	return fixed + len(m.Text) + len(m.Room) + len(m.From) + len(m.Name) + len(m.Nonce)
+}
+
+// add appends a message and gives up the oldest ones that are too many. The last one always stays.
+func (h *history) add(m Message) {
+	if h.start > h.most {
+		h.messages = append([]Message(nil), h.messages[h.start:]...)
+		h.start = 0
+	}
+	h.messages = append(h.messages, m)
+	h.count(weight(m))
+	for h.len() > 1 && (h.len() > h.most || h.bytes > h.mostBytes) {
+		h.drop()
+	}
+}
+
+// drop gives up the oldest message.
+func (h *history) drop() {
+	oldest := &h.messages[h.start]
+	h.count(-weight(*oldest))
+	h.dropped = oldest.ID
+	*oldest = Message{}
+	h.start++
+}
+
+func (h *history) count(bytes int) {
+	h.bytes += bytes
+	h.total.Add(int64(bytes))
+}
+
+// clear gives back what a forgotten room counts for.
+func (h *history) clear() {
+	h.count(-h.bytes)
+	h.messages, h.start = nil, 0
+}
+
+// since returns the messages after the one with the given id, and whether that is all that came after it; without an id,
+// all messages and whether the room never had others.
+func (h *history) since(id string) (after []Message, complete bool) {
+	all := h.messages[h.start:]
+	complete = id == h.dropped
+	for i := len(all) - 1; i >= 0 && id != ""; i-- {
+		if all[i].ID == id {
+			all, complete = all[i+1:], true
+			break
+		}
+	}
+	return append([]Message{}, all...), complete
+}
