@@ -38,13 +38,9 @@ export async function connected(socket) {
   return socket;
 }
 
+// upgrade resolves when the connection that a socket is opening has changed to WebSocket.
 export function upgrade(socket) {
-  return new Promise((resolve, reject) => {
-    const engine = socket.io.engine;
-    engine.once("upgrade", resolve);
-    engine.once("upgradeError", reject);
-    engine.once("close", (reason) => reject(new Error(`closed before the upgrade: ${reason}`)));
-  });
+  return event(socket.io.engine, "upgrade", { failure: "close" });
 }
 
 // refusal resolves with the error of a connection that must be refused.
