@@ -93,6 +93,7 @@ const requests: Record<string, string> = {
   rate_limited: "You are sending too fast. Wait a moment, then try again.",
   unavailable: "The server cannot do this right now. Try again in a moment.",
   token_expired: "Your session has ended. Sign in again.",
+  not_in_room: "You are not in this room any more. Leave it and join it again.",
   timeout: "The server did not answer. Try again.",
 };
 

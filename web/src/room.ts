@@ -34,10 +34,11 @@ export function newRoom(name: string): Room {
 // What is entered as the name of a room, as the server gets it: without the # in front, and without spaces
 // around. Empty when nothing is left.
 export function roomName(entered: string): string {
-  return entered.trim().replace(/^#+/, "").trim().slice(0, longestRoomName);
+  const name = entered.trim().replace(/^#+/, "").trim();
+  return [...name].slice(0, longestRoomName).join("").trim();
 }
 
-export const longestRoomName = 64;
+export const longestRoomName = 64; // characters
 
 // The room in the page's address: #name. Undefined when there is none.
 export function roomInHash(hash: string): string | undefined {

@@ -17,7 +17,7 @@ export class Rooms implements View {
     placeholder: "Add a room",
     autocomplete: "off",
     autocapitalize: "none",
-    maxlength: longestRoomName + 1,
+    maxlength: 2 * longestRoomName,
     "aria-describedby": "room-error",
   });
   private readonly error = h("p", { id: "room-error", class: "error", role: "alert", testid: "room-create-error" });
