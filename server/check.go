@@ -27,7 +27,10 @@ func (c Config) Check() error {
 	if err != nil {
 		return err
 	}
-	_, err = handshake.NewGate(c.gate())
+	gate, err := handshake.NewGate(c.gate())
+	if err == nil {
+		gate.Close()
+	}
 	return err
 }
 
@@ -36,8 +39,20 @@ func (c Config) gate() handshake.GateConfig {
 	origins := c.Origins
 	origins.AllowLocalhost = origins.AllowLocalhost || c.Dev
 	return handshake.GateConfig{
-		Auth: c.Auth, JWT: c.JWT, Issuers: c.Issuers, Origins: origins,
-		Deps: handshake.Deps{Verifiers: c.Verifiers},
+		Auth:          c.Auth,
+		JWT:           c.JWT,
+		Issuers:       c.Issuers,
+		Origins:       origins,
+		Tickets:       c.Tickets,
+		Subprotocol:   c.Subprotocol,
+		Cookie:        c.Cookie,
+		Basic:         c.Basic,
+		Certificate:   c.Certificate,
+		ProxyHeader:   c.ProxyHeader,
+		Callback:      c.Callback,
+		Introspection: c.Introspection,
+		Revocation:    c.Revocation,
+		Deps:          handshake.Deps{Verifiers: c.Verifiers},
 	}
 }
 
@@ -78,6 +93,7 @@ func (c Config) checkDurations() error {
 		{"engine.ping_interval", c.Engine.PingInterval},
 		{"engine.ping_timeout", c.Engine.PingTimeout},
 		{"engine.upgrade_timeout", c.Engine.UpgradeTimeout},
+		{"engine.close_timeout", c.Engine.CloseTimeout},
 		{"engine.pause_timeout", c.Engine.PauseTimeout},
 		{"handshake.timeout", c.Handshake.Timeout},
 		{"handshake.admit_timeout", c.Handshake.AdmitTimeout},
@@ -128,8 +144,8 @@ func (c Config) checkSizes() error {
 // checkTogether refuses values that are good alone and bad together.
 func (c Config) checkTogether() error {
 	switch {
-	case c.Drain.Spread >= c.Drain.Timeout:
-		return fmt.Errorf("drain.spread: %v leaves no time to close before drain.timeout (%v); make it shorter", c.Drain.Spread, c.Drain.Timeout)
+	case c.Drain.Spread+c.Engine.CloseTimeout > c.Drain.Timeout:
+		return fmt.Errorf("drain.timeout: %v is shorter than drain.spread and engine.close_timeout together (%v); make it longer", c.Drain.Timeout, c.Drain.Spread+c.Engine.CloseTimeout)
 	case c.Handshake.AdmitTimeout > c.Handshake.Timeout:
 		return fmt.Errorf("handshake.admit_timeout: %v is longer than handshake.timeout (%v); make it shorter", c.Handshake.AdmitTimeout, c.Handshake.Timeout)
 	case c.Handshake.MaxPayload > c.Engine.MaxPayload:

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"io"
@@ -55,15 +56,19 @@ func enter(c client, namespace, token string) string {
 type websocketClient struct {
 	t    *testing.T
 	conn net.Conn
+	in   io.ReadWriter // conn, and before it what came along with the upgrade
 }
 
 func dialWebSocket(t *testing.T, addr string) client {
 	t.Helper()
-	conn, _, _, err := ws.Dial(t.Context(), "ws://"+addr+"/socket.io/?EIO=4&transport=websocket")
+	conn, early, _, err := ws.Dial(t.Context(), "ws://"+addr+"/socket.io/?EIO=4&transport=websocket")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &websocketClient{t, conn}
+	c := &websocketClient{t: t, conn: conn, in: conn}
+	if early != nil {
+		c.in = bufio.NewReadWriter(early, bufio.NewWriter(conn))
+	}
 	t.Cleanup(c.close)
 	return c
 }
@@ -76,7 +81,7 @@ func (c *websocketClient) send(packet string) {
 }
 
 func (c *websocketClient) next() string {
-	text, err := wsutil.ReadServerText(c.conn)
+	text, err := wsutil.ReadServerText(c.in)
 	if err != nil {
 		return err.Error()
 	}

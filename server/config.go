@@ -23,11 +23,20 @@ type Config struct {
 	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: none.
 	TrustedProxies []string `koanf:"trusted_proxies"`
 
-	// Auth, JWT, Issuers and Origins say who is let in; see package handshake.
-	Auth    handshake.AuthConfig   `koanf:"auth"`
-	JWT     handshake.JWTConfig    `koanf:"jwt"`
-	Issuers []handshake.JWTConfig  `koanf:"issuers"`
-	Origins handshake.OriginConfig `koanf:"origins"`
+	// Who is let in; see package handshake for each part.
+	Auth          handshake.AuthConfig          `koanf:"auth"`
+	JWT           handshake.JWTConfig           `koanf:"jwt"`
+	Issuers       []handshake.JWTConfig         `koanf:"issuers"`
+	Origins       handshake.OriginConfig        `koanf:"origins"`
+	Tickets       handshake.TicketConfig        `koanf:"tickets"`
+	Subprotocol   handshake.SubprotocolConfig   `koanf:"subprotocol"`
+	Cookie        handshake.CookieConfig        `koanf:"cookie"`
+	Basic         handshake.BasicConfig         `koanf:"basic"`
+	Certificate   handshake.CertificateConfig   `koanf:"certificate"`
+	ProxyHeader   handshake.ProxyHeaderConfig   `koanf:"proxy_header"`
+	Callback      handshake.CallbackConfig      `koanf:"callback"`
+	Introspection handshake.IntrospectionConfig `koanf:"introspection"`
+	Revocation    handshake.RevocationConfig    `koanf:"revocation"`
 
 	Log       Log       `koanf:"log"`
 	Engine    Engine    `koanf:"engine"`
@@ -60,6 +69,9 @@ type Engine struct {
 	PingTimeout time.Duration `koanf:"ping_timeout"`
 	// UpgradeTimeout is how long an upgrade may take. Default 10s.
 	UpgradeTimeout time.Duration `koanf:"upgrade_timeout"`
+	// CloseTimeout is how long a closing connection may take to hand over what
+	// waits for it. Default 5s.
+	CloseTimeout time.Duration `koanf:"close_timeout"`
 	// PauseTimeout is how long a client may be slowed by not being read; then
 	// its connection closes. Default 60s.
 	PauseTimeout time.Duration `koanf:"pause_timeout"`

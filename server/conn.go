@@ -55,6 +55,7 @@ func (r reader) Message(binary bool, data []byte) {
 func (r reader) Close(why engine.Close) {
 	r.client.Closed(disconnectReason(why.Reason))
 	r.srv.conns.remove(r.conn)
+	r.srv.gate.SessionClosed(r.id)
 	r.srv.log.Info("connection closed", r.fields(why)...)
 }
 

@@ -32,6 +32,7 @@ func (e *Engine) setDefaults() {
 	setDefault(&e.PingInterval, engine.DefaultPingInterval)
 	setDefault(&e.PingTimeout, engine.DefaultPingTimeout)
 	setDefault(&e.UpgradeTimeout, engine.DefaultUpgradeTimeout)
+	setDefault(&e.CloseTimeout, engine.DefaultCloseTimeout)
 	setDefault(&e.PauseTimeout, engine.DefaultPauseTimeout)
 	setDefault(&e.MaxPayload, engine.DefaultMaxPayload)
 	setDefault(&e.OutboxBytes, engine.DefaultOutboxBytes)

@@ -10,10 +10,24 @@ import (
 	"gatehouse/handshake"
 )
 
-// keptHeaders are those of the Engine.IO handshake that the gate reads.
-var keptHeaders = []string{
-	"Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Protocol",
-	"X-Forwarded-For", "X-Forwarded-Proto",
+// keptHeaders are those of the Engine.IO handshake that the gate reads. What a
+// client cannot speak about, such as a proxy's word, is there for trusted
+// proxies only; the gate sees to that.
+func keptHeaders(proxy handshake.ProxyHeaderConfig) []string {
+	user := proxy.Name
+	if user == "" {
+		user = "X-Authenticated-User"
+	}
+	return []string{
+		"Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Protocol",
+		"X-Forwarded-For", "X-Forwarded-Proto", http.CanonicalHeaderKey(user),
+	}
+}
+
+// subprotocol answers the WebSocket protocols that a client offers.
+func (s *Server) subprotocol(r *http.Request) (string, error) {
+	selected, _, err := s.gate.SelectSubprotocol(r.Header["Sec-Websocket-Protocol"])
+	return selected, err
 }
 
 // request describes a client to the gate. It is made anew when it is asked for,

@@ -106,6 +106,7 @@ func (s *Server) engineConfig() engine.Config {
 		PingInterval:    e.PingInterval,
 		PingTimeout:     e.PingTimeout,
 		UpgradeTimeout:  e.UpgradeTimeout,
+		CloseTimeout:    e.CloseTimeout,
 		PauseTimeout:    e.PauseTimeout,
 		MaxPayload:      e.MaxPayload,
 		MaxEarlyPayload: s.cfg.Handshake.MaxPayload,
@@ -113,8 +114,9 @@ func (s *Server) engineConfig() engine.Config {
 		CompressAbove:   e.CompressAbove,
 		NoUpgrades:      e.NoUpgrades,
 		Check:           s.checkOrigin,
+		Subprotocol:     s.subprotocol,
 		AllowOrigin:     s.allowsOrigin,
-		KeepHeaders:     keptHeaders,
+		KeepHeaders:     keptHeaders(s.cfg.ProxyHeader),
 		Logger:          s.log,
 	}
 }
@@ -142,6 +144,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if herr := s.hub.Close(ctx); herr != nil {
 		err = errors.Join(err, herr)
 	}
+	s.gate.Close()
 	if err != nil {
 		err = fmt.Errorf("drain: %w", err)
 	}
@@ -153,6 +156,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) release() {
 	s.engine.Close()
 	s.closeHub()
+	s.gate.Close()
 }
 
 func (s *Server) closeHub() {

@@ -158,7 +158,7 @@ func TestUnsafeValuesAreRefused(t *testing.T) {
 		{"engine: {max_payload: -1}", []string{"engine.max_payload"}},
 		{"handshake: {max_payload: 2000000}", []string{"handshake.max_payload", "engine.max_payload"}},
 		{"engine: {outbox_bytes: 10}", []string{"engine.outbox_bytes", "engine.max_payload"}},
-		{"drain: {spread: 1m}", []string{"drain.spread", "drain.timeout"}},
+		{"drain: {spread: 1m}", []string{"drain.spread", "drain.timeout", "engine.close_timeout"}},
 	} {
 		environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}
 		refused(t, gatehouse(t, environ, "config", "check", "--config", configured(t, c.text)), c.words...)

@@ -1,0 +1,111 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const secret = "a-secret-of-the-tests-that-is-long-enough-for-every-HMAC-of-theirs"
+
+// journal is a log that a test reads while a server writes.
+type journal struct {
+	mu   sync.Mutex // guards what follows
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// running is a server under test.
+type running struct {
+	t    *testing.T
+	addr string
+	log  *journal
+	end  context.CancelFunc
+	done chan error
+}
+
+// serve starts a server on a free port; the test ends it or its cleanup does.
+func serve(t *testing.T, cfg server.Config, defs ...*namespaces.Namespace) *running {
+	t.Helper()
+	r := &running{t: t, log: &journal{}, done: make(chan error, 1)}
+	cfg.JWT = handshake.JWTConfig{HMACSecret: secret}
+	cfg.Log.Level = "debug"
+	cfg.Engine.CloseTimeout = 50 * time.Millisecond // for clients that the tests leave behind
+	var err error
+	if cfg.Logger, err = server.NewLogger(cfg.Log, r.log); err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.New(cfg, defs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.addr, r.end = ln.Addr().String(), cancel
+	go func() { r.done <- s.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		<-r.done
+	})
+	return r
+}
+
+// stopped ends the server and returns what Serve said.
+func (r *running) stopped() error {
+	r.end()
+	err := <-r.done
+	r.done <- err // for the cleanup
+	return err
+}
+
+func (r *running) url(path string) string { return "http://" + r.addr + path }
+
+// token is one that the server accepts.
+func token(t *testing.T, subject string) string {
+	t.Helper()
+	signer, err := handshake.NewSigner(handshake.JWTConfig{HMACSecret: secret}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := signer.Sign(handshake.TokenSpec{Subject: subject, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// says checks for each word that the text has it.
+func says(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("%q does not say %q", text, w)
+		}
+	}
+}
