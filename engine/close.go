@@ -55,7 +55,7 @@ var (
 	errEmpty        = &protocolError{CodeInvalidPayload, ReasonParseError, "empty packet"}
 	errUnknownType  = &protocolError{CodeInvalidPayload, ReasonParseError, "unknown packet type"}
 	errDirection    = &protocolError{CodePolicy, ReasonTransportError, "invalid heartbeat direction"}
-	errUnexpected   = &protocolError{CodePolicy, ReasonParseError, "packet not allowed here"}
+	errContentType  = &protocolError{CodePolicy, ReasonTransportError, "a POST of application/octet-stream"}
 	errBase64       = &protocolError{CodeInvalidPayload, ReasonParseError, "invalid base64"}
 	errPeerClosed   = &protocolError{CodeNormal, ReasonTransportClose, "closed by the client"}
 	errNotPolling   = &protocolError{CodePolicy, ReasonTransportError, "the session does not poll"}

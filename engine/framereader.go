@@ -107,7 +107,7 @@ func (r *frameReader) check(h ws.Header, max int) error {
 		return violation("control frame longer than 125 bytes or in fragments")
 	case h.OpCode == ws.OpContinuation && !r.inside:
 		return violation("continuation of nothing")
-	case h.OpCode.IsData() && r.inside:
+	case r.inside && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation:
 		return violation("a new message inside a fragmented one")
 	case !h.OpCode.IsControl() && h.Length > int64(max-len(r.message)):
 		return errTooBig

@@ -207,7 +207,7 @@ func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.endPOST()
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/octet-stream" {
-		s.srv.refuseFault(w, r, s, errUnexpected)
+		s.srv.refuseFault(w, r, s, errContentType)
 		return
 	}
 	payload, err := s.readBody(w, r)

@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// probing is a polling session with a WebSocket that has had its probe answered.
+func probing(t *testing.T, cfg Config) (*rig, *pollClient, *wsClient, *side) {
+	t.Helper()
+	r := newRig(t, cfg)
+	p := r.dialPolling(t)
+	w := r.dialWS(t, p.sid)
+	check(t, w.frame(ws.OpText, []byte("2probe")))
+	if answer := must[packet](t)(w.next()); answer != (packet{kind: typePong, data: "probe"}) {
+		t.Fatalf("answer to the probe: %q", answer)
+	}
+	return r, p, w, r.opened.next(t)
+}
+
+// expectCut expects the connection to end without anything more.
+func (c *wsClient) expectCut(t *testing.T) {
+	t.Helper()
+	if p, err := c.next(); err == nil {
+		t.Errorf("got %q", p)
+	}
+}
+
+func (c *pollClient) expectWorks(t *testing.T, s *side) {
+	t.Helper()
+	check(t, c.send("up"))
+	if m := s.got.next(t); m.data != "up" {
+		t.Errorf("got %q", m)
+	}
+	check(t, s.Send(NewFrame([]byte("down"), nil)))
+	if p := must[packet](t)(c.next()); p.data != "down" {
+		t.Errorf("got %q", p)
+	}
+}
+
+func TestANoopFreesThePendingGETWhileProbing(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		_, p, w, s := probing(t, cfg)
+		for range 2 {
+			if status, body, err := p.get(); status != 200 || body != "6" || err != nil {
+				t.Fatalf("GET: %d %q %v", status, body, err)
+			}
+		}
+		check(t, w.frame(ws.OpText, []byte("5")))
+		check(t, w.send("up"))
+		s.got.next(t)
+	})
+}
+
+func TestAPendingGETIsFreedByTheUpgradeItself(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg)
+		p := r.dialPolling(t)
+		s := r.opened.next(t)
+		body := make(chan string, 1)
+		go func() { _, b, _ := p.get(); body <- b }()
+		s.awaitGET(t)
+		w := r.dialWS(t, p.sid)
+		check(t, w.write(append(clientFrame(ws.OpText, []byte("2probe")), clientFrame(ws.OpText, []byte("5"))...)))
+		if b := await(t, body); b != "6" {
+			t.Errorf("the GET brought %q", b)
+		}
+		if answer := must[packet](t)(w.next()); answer.data != "probe" {
+			t.Errorf("got %q", answer)
+		}
+		check(t, w.send("up"))
+		s.got.next(t)
+	})
+}
+
+func TestMessagesRightBehindTheUpgradePacketAreTheSessions(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		_, _, w, s := probing(t, cfg)
+		check(t, w.write(append(clientFrame(ws.OpText, []byte("5")), clientFrame(ws.OpText, []byte("4first"))...)))
+		if m := s.got.next(t); m.data != "first" {
+			t.Errorf("got %q", m)
+		}
+		if got := s.Transport(); got != "websocket" {
+			t.Errorf("transport %q", got)
+		}
+	})
+}
+
+func TestAWrongPacketWhileProbingEndsTheProbeOnly(t *testing.T) {
+	for name, packets := range map[string][]string{
+		"message first":         {"4hello"},
+		"upgrade first":         {"5"},
+		"ping without probe":    {"2"},
+		"empty":                 {""},
+		"message after probe":   {"2probe", "4hello"},
+		"two probes":            {"2probe", "2probe"},
+		"close after the probe": {"2probe", "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+				r := newRig(t, cfg)
+				p := r.dialPolling(t)
+				s := r.opened.next(t)
+				w := r.dialWS(t, p.sid)
+				for _, text := range packets {
+					check(t, w.frame(ws.OpText, []byte(text)))
+				}
+				for err := error(nil); err == nil; {
+					_, err = w.next()
+				}
+				p.expectWorks(t, s)
+				again := r.dialWS(t, p.sid) // the place for a probe is free again
+				check(t, p.upgrade(again))
+				check(t, again.send("up"))
+				s.got.next(t)
+			})
+		})
+	}
+}
+
+func TestAProbeThatIsBrokenOffLeavesThePollingAlone(t *testing.T) {
+	for name, spoil := range map[string]func(*wsClient) error{
+		"cut":         func(w *wsClient) error { return w.conn.Close() },
+		"close frame": (*wsClient).leave,
+		"bad frame":   func(w *wsClient) error { return w.write([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+				_, p, w, s := probing(t, cfg)
+				check(t, spoil(w))
+				s.awaitState(t, func() bool { return s.probe == nil })
+				p.expectWorks(t, s)
+			})
+		})
+	}
+}
+
+func TestAProbeHasALimitedTime(t *testing.T) {
+	for _, packets := range [][]string{nil, {"2probe"}} {
+		onPaths(t, Config{UpgradeTimeout: 20 * time.Millisecond}, func(t *testing.T, cfg Config) {
+			r := newRig(t, cfg)
+			p := r.dialPolling(t)
+			s := r.opened.next(t)
+			w := r.dialWS(t, p.sid)
+			for _, text := range packets {
+				check(t, w.frame(ws.OpText, []byte(text)))
+				must[packet](t)(w.next())
+			}
+			w.expectCut(t)
+			p.expectWorks(t, s)
+		})
+	}
+}
+
+func TestOnlyOneUpgradeAtATime(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		r, p, w, s := probing(t, cfg)
+		if got, _ := r.request(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, websocketHeader); got != wantRequest {
+			t.Errorf("second upgrade: %s", got)
+		}
+		check(t, w.frame(ws.OpText, []byte("5")))
+		check(t, w.send("up"))
+		s.got.next(t)
+		if got, _ := r.request(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, websocketHeader); got != wantRequest {
+			t.Errorf("upgrade of an upgraded session: %s", got)
+		}
+	})
+}
+
+func TestNoUpgradesMeansNone(t *testing.T) {
+	r := newRig(t, Config{NoUpgrades: true})
+	p := r.dialPolling(t)
+	if got, _ := r.request(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, websocketHeader); got != wantRequest {
+		t.Errorf("upgrade: %s", got)
+	}
+	p.expectWorks(t, r.opened.next(t))
+}
+
+func TestTheEndOfASessionTakesItsProbeAlong(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		_, p, w, s := probing(t, cfg)
+		s.Session.Close(CodeNormal, "bye")
+		w.expectCut(t)
+		if _, body, _ := p.get(); body != "1" {
+			t.Errorf("GET brings %q", body)
+		}
+		s.end(t, ReasonForcedClose)
+	})
+}
+
+func TestAGETThatIsAbortedByTheUpgradeDoesNotEndTheSession(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg)
+		for range 20 {
+			p := r.dialPolling(t)
+			s := r.opened.next(t)
+			gone := goes(func() error { _, _, err := p.get(); return err })
+			s.awaitGET(t)
+			w := r.dialWS(t, p.sid)
+			check(t, w.frame(ws.OpText, []byte("2probe")))
+			must[packet](t)(w.next())
+			check(t, w.frame(ws.OpText, []byte("5")))
+			p.http.Transport.(*http.Transport).CloseIdleConnections()
+			check(t, w.send("up"))
+			s.got.next(t)
+			check(t, await(t, gone))
+			check(t, s.Send(NewFrame([]byte("down"), nil)))
+			if got := must[packet](t)(w.next()); got.data != "down" {
+				t.Fatalf("got %q", got)
+			}
+		}
+	})
+}
+
+func TestAPausedSessionDoesNotKeepWhatItsProbeSends(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg, onOpen(func(s *side) { s.Pause() }))
+		p := r.dialPolling(t)
+		s := r.opened.next(t)
+		w := r.dialWS(t, p.sid)
+		check(t, p.upgrade(w))
+		check(t, w.send("1", "2", "3"))
+		s.awaitState(t, func() bool { return s.ws != nil })
+		if n := s.got.length(); n > 0 {
+			t.Errorf("%d messages while paused", n)
+		}
+		s.Resume()
+		for _, want := range []string{"1", "2", "3"} {
+			if m := s.got.next(t); m.data != want {
+				t.Errorf("got %q, want %s", m, want)
+			}
+		}
+	})
+}
