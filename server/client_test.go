@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -23,6 +24,8 @@ type client interface {
 	// polling's close packet, the close code and reason of a WebSocket.
 	next() string
 	close()
+	// session is the Engine.IO session id.
+	session() string
 }
 
 var transports = []string{"polling", "websocket"}
@@ -30,21 +33,25 @@ var transports = []string{"polling", "websocket"}
 // dial opens a session and reads its open packet.
 func dial(t *testing.T, addr, transport string) client {
 	t.Helper()
-	var c client
 	if transport == "websocket" {
-		c = dialWebSocket(t, addr)
-	} else {
-		c = &poller{t: t, url: "http://" + addr + "/socket.io/?EIO=4&transport=polling"}
+		c := dialWebSocket(t, addr)
+		c.sid = hello(t, c.next())
+		return c
 	}
-	open := c.next()
-	var hello struct{ SID string }
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(open, "0")), &hello); err != nil || hello.SID == "" {
-		t.Fatalf("no open packet: %q", open)
+	p := &poller{t: t, url: "http://" + addr + "/socket.io/?EIO=4&transport=polling"}
+	p.sid = hello(t, p.next())
+	p.url += "&sid=" + url.QueryEscape(p.sid)
+	return p
+}
+
+// hello takes the session id out of the open packet.
+func hello(t *testing.T, packet string) string {
+	t.Helper()
+	var open struct{ SID string }
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(packet, "0")), &open); err != nil || open.SID == "" {
+		t.Fatalf("no open packet: %q", packet)
 	}
-	if p, ok := c.(*poller); ok {
-		p.url += "&sid=" + url.QueryEscape(hello.SID)
-	}
-	return c
+	return open.SID
 }
 
 // enter sends CONNECT with a token and returns the reply.
@@ -55,11 +62,12 @@ func enter(c client, namespace, token string) string {
 
 type websocketClient struct {
 	t    *testing.T
+	sid  string
 	conn net.Conn
 	in   io.ReadWriter // conn, and before it what came along with the upgrade
 }
 
-func dialWebSocket(t *testing.T, addr string) client {
+func dialWebSocket(t *testing.T, addr string) *websocketClient {
 	t.Helper()
 	conn, early, _, err := ws.Dial(t.Context(), "ws://"+addr+"/socket.io/?EIO=4&transport=websocket")
 	if err != nil {
@@ -81,17 +89,24 @@ func (c *websocketClient) send(packet string) {
 }
 
 func (c *websocketClient) next() string {
-	text, err := wsutil.ReadServerText(c.in)
+	frame, err := ws.ReadFrame(c.in)
 	if err != nil {
 		return err.Error()
 	}
-	return string(text)
+	if frame.Header.OpCode == ws.OpClose {
+		code, reason := ws.ParseCloseFrameData(frame.Payload)
+		return fmt.Sprint("closed ", code, " ", reason)
+	}
+	return string(frame.Payload)
 }
+
+func (c *websocketClient) session() string { return c.sid }
 
 func (c *websocketClient) close() { _ = c.conn.Close() }
 
 type poller struct {
 	t       *testing.T
+	sid     string
 	url     string
 	waiting []string
 }
@@ -117,9 +132,9 @@ func (p *poller) next() string {
 	return first
 }
 
-func (p *poller) close() {
-	_, _ = http.Post(p.url, "text/plain", strings.NewReader("1")) //nolint:noctx,bodyclose // the end of a test
-}
+func (p *poller) session() string { return p.sid }
+
+func (p *poller) close() { p.send("1") }
 
 // request makes one HTTP request on a connection of its own.
 func request(t *testing.T, method, url, contentType, body string) (int, string) {

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
+	"gatehouse/namespaces/chat"
 	"gatehouse/namespaces/echo"
 	"gatehouse/server"
 )
@@ -71,6 +72,9 @@ func (p *program) devKey() (string, error) {
 // namespaces are the built-in ones that the settings ask for.
 func (s settings) namespaces() []*namespaces.Namespace {
 	var defs []*namespaces.Namespace
+	if s.Chat.Enabled {
+		defs = append(defs, chat.New(s.Chat.config()))
+	}
 	if s.Echo.Enabled || s.Dev {
 		defs = append(defs, echo.New())
 	}

@@ -23,12 +23,6 @@ type settings struct {
 	Echo echoSettings `koanf:"echo"`
 }
 
-// chatSettings configure the built-in chat.
-type chatSettings struct {
-	// Enabled mounts /chat.
-	Enabled bool `koanf:"enabled"`
-}
-
 // echoSettings configure the namespace that answers what it gets.
 type echoSettings struct {
 	// Enabled mounts /echo; dev mode does so too.
@@ -115,7 +109,7 @@ func (l *loader) merge(source string, given map[string]any) error {
 
 // settings decodes what was merged over the defaults.
 func (l *loader) settings() (settings, error) {
-	s := settings{Chat: chatSettings{Enabled: true}}
+	s := settings{Chat: defaultChat()}
 	if err := l.merged.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
 		return settings{}, fmt.Errorf("decode the configuration: %w", err)
 	}
@@ -126,6 +120,9 @@ func (l *loader) settings() (settings, error) {
 // check refuses settings with which the server must not start. In dev mode it
 // may start without a key: one is made.
 func (s settings) check() error {
+	if err := s.Chat.check(); err != nil {
+		return err
+	}
 	err := s.Check()
 	if s.Dev && errors.Is(err, handshake.ErrNoVerifier) {
 		return nil
