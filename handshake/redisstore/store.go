@@ -1,0 +1,78 @@
+// Package redisstore keeps tickets in Redis, so that the node which redeems
+// one need not be the node that made it. It promises what
+// [handshake.TicketStore] asks for: a ticket is redeemed by one atomic command,
+// and a server that cannot be reached is an error, never a way in.
+package redisstore
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/handshake"
+)
+
+// DefaultPrefix stands before the key of every ticket.
+const DefaultPrefix = "gatehouse:ticket:"
+
+// DefaultTimeout bounds one command.
+const DefaultTimeout = 2 * time.Second
+
+// Store is a ticket store on Redis 6.2 or later. It is safe for concurrent use.
+type Store struct {
+	client  rueidis.Client
+	prefix  string
+	timeout time.Duration
+}
+
+var _ handshake.TicketStore = (*Store)(nil)
+
+// New makes a store on a client, which stays the caller's to close. An empty
+// prefix is DefaultPrefix; a timeout of zero is DefaultTimeout.
+func New(client rueidis.Client, prefix string, timeout time.Duration) *Store {
+	if prefix == "" {
+		prefix = DefaultPrefix
+	}
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	return &Store{client: client, prefix: prefix, timeout: timeout}
+}
+
+// Put keeps a record for ttl, to the millisecond. Redis forgets it by itself,
+// so there is no limit of ours: the limit on minting bounds how many there are.
+func (s *Store) Put(ctx context.Context, key [32]byte, record []byte, ttl time.Duration) error {
+	if ttl < time.Millisecond {
+		return nil // it has lapsed already
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	put := s.client.B().Set().Key(s.key(key)).Value(rueidis.BinaryString(record)).Nx().Px(ttl).Build()
+	if err := s.client.Do(ctx, put).Error(); err != nil {
+		return fmt.Errorf("redis set: %w", err)
+	}
+	return nil
+}
+
+// Redeem takes a record out with GETDEL. When the answer is lost on its way,
+// the ticket is gone and its holder needs another: that is the safe side.
+func (s *Store) Redeem(ctx context.Context, key [32]byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	record, err := s.client.Do(ctx, s.client.B().Getdel().Key(s.key(key)).Build()).AsBytes()
+	switch {
+	case rueidis.IsRedisNil(err):
+		return nil, handshake.ErrNoTicket
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("redis getdel: no answer within %s: %w", s.timeout, err)
+	case err != nil:
+		return nil, fmt.Errorf("redis getdel: %w", err)
+	}
+	return record, nil
+}
+
+func (s *Store) key(key [32]byte) string { return s.prefix + hex.EncodeToString(key[:]) }
