@@ -1,0 +1,111 @@
+# The two commands: make run, make test. Everything is built when something it is made of is newer.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+FUZZTIME ?= 30s
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+prune := \( -name node_modules -o -path ./web/dist -o -name .git -o -path ./bin \) -prune -o
+go-sources := go.mod go.sum $(shell find . $(prune) -name '*.go' -print)
+# What a build reads or writes decides nothing: sources and settings do.
+web-sources := $(shell find web \( -name node_modules -o -name dist -o -name test \) -prune -o -type f ! -name '*.go' -print)
+page := web/dist/index.html
+
+# A folder's npm packages are there when npm has written its own list of them.
+installed = $(1)/node_modules/.package-lock.json
+
+.PHONY: help run build test lint fuzz clean
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-compose system-packages
+
+help: ## says what there is
+	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
+
+run: bin/gatehouse ## builds what is missing and serves the demo on http://localhost:3000
+	bin/gatehouse serve --dev
+
+build: bin/gatehouse ## builds the pages and the binary
+
+# One part after the other, so that the output can be read; each can be run alone.
+test: ## installs what the tests need and runs everything
+	$(MAKE) system-packages
+	$(MAKE) test-static
+	$(MAKE) test-go
+	$(MAKE) test-web
+	$(MAKE) test-compose
+	$(MAKE) test-artillery
+	$(MAKE) test-js
+	$(MAKE) test-browser
+
+lint: $(GOLANGCI) ## runs the linters
+	$(GOLANGCI) run ./...
+
+test-static: lint
+	go vet ./...
+	go mod tidy -diff
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt wants to change: $$unformatted"; exit 1; }
+
+test-go: $(call installed,packet/testdata/oracle) $(page) ## runs the Go tests with the race detector
+	GATEHOUSE_ORACLE=1 go test -race ./...
+
+test-web: $(call installed,web) ## runs the unit tests of the pages
+	cd web && npm test
+
+test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real client against the binary
+	cd test/js && node --test --test-reporter=spec *.test.mjs
+
+test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in Chromium
+	cd test/browser && node --test --test-reporter=spec *.test.mjs
+
+test-artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's smoke test
+	cd test/artillery && node --test --test-reporter=spec *.test.mjs
+
+test-compose: ## checks docker-compose.yml
+	docker-compose --file docker-compose.yml config --quiet
+
+fuzz: ## runs each fuzz target for FUZZTIME (30s)
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+clean: ## removes what was built, not what was downloaded
+	rm -rf bin test/browser/out
+	find web/dist -mindepth 1 ! -name .gitkeep -delete
+
+bin/gatehouse: $(go-sources) $(page)
+	go build -trimpath -o $@ ./cmd/gatehouse
+
+bin/testapp: $(go-sources) $(page)
+	go build -trimpath -o $@ ./test/js/testapp
+
+$(page): $(web-sources) $(call installed,web)
+	cd web && npm run build
+	touch $@
+
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund
+	touch $@
+
+$(GOLANGCI):
+	GOBIN=$(CURDIR)/bin/install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv bin/install/golangci-lint $@
+
+# Debian's names of the commands that the tests need.
+system-packages:
+	@missing=(); \
+	command -v redis-server >/dev/null || missing+=(redis-server); \
+	command -v docker-compose >/dev/null || missing+=(docker-compose); \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
+	if (( $${#missing[@]} )); then \
+		$(SUDO) apt-get update; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$${missing[@]}"; \
+	fi
