@@ -56,12 +56,10 @@ func (b *builder) readers() {
 	}
 }
 
-var defaultWays = []string{WayToken, WayTicket, WayBearer}
-
 func (b *builder) openWays() {
 	names := b.cfg.Auth.Ways
 	if len(names) == 0 {
-		names = defaultWays
+		names = []string{WayToken, WayTicket, WayBearer}
 	}
 	b.gate.ways = b.waysNamed("auth.ways", names)
 	b.gate.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
@@ -88,7 +86,7 @@ func (b *builder) waysNamed(at string, names []string) []way {
 		}
 		opened := b.waysCalled(name)
 		if opened == nil {
-			b.fail(fmt.Errorf("%s: %q is no way in; there are %v", at, name, knownWays))
+			b.fail(fmt.Errorf("%s: %q is no way in; there are %v", at, name, knownWays()))
 		}
 		b.open[name] = true
 		ways = append(ways, opened...)
@@ -96,8 +94,10 @@ func (b *builder) waysNamed(at string, names []string) []way {
 	return ways
 }
 
-var knownWays = []string{
-	WayToken, WayTicket, WayBearer, WaySubprotocol, WayCookie, WayBasic, WayCertificate, WayProxyHeader, WayQueryToken, WayAnonymous,
+func knownWays() []string {
+	return []string{
+		WayToken, WayTicket, WayBearer, WaySubprotocol, WayCookie, WayBasic, WayCertificate, WayProxyHeader, WayQueryToken, WayAnonymous,
+	}
 }
 
 // waysCalled returns the extractors behind one configured name.

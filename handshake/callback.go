@@ -64,8 +64,6 @@ func (c CallbackConfig) remote() remoteConfig {
 	return remoteConfig{"callback", c.URL, c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight, c.InsecureHTTP}.withDefaults()
 }
 
-var callbackKinds = []Kind{KindToken, KindCookie, KindBasic}
-
 func (c CallbackConfig) kinds() []Kind {
 	if len(c.Kinds) == 0 {
 		return []Kind{KindToken, KindCookie}
@@ -82,9 +80,10 @@ func (c CallbackConfig) check() error {
 	if len(c.Secret) < 32 {
 		errs = append(errs, fmt.Errorf(`callback.secret: %d bytes, at least 32 are needed to sign requests; make one with "openssl rand -base64 48"`, len(c.Secret)))
 	}
+	possible := []Kind{KindToken, KindCookie, KindBasic}
 	for _, kind := range c.kinds() {
-		if !slices.Contains(callbackKinds, kind) {
-			errs = append(errs, fmt.Errorf("callback.kinds: %q cannot be asked about; there are %v", kind, callbackKinds))
+		if !slices.Contains(possible, kind) {
+			errs = append(errs, fmt.Errorf("callback.kinds: %q cannot be asked about; there are %v", kind, possible))
 		}
 	}
 	return errors.Join(errs...)

@@ -122,7 +122,7 @@ func (p *OriginPolicy) cookiesCount(r *Request) bool {
 	case origin == "":
 		return site == "same-origin" && r.Transport == "polling" || site == "" && r.later
 	}
-	return p.any
+	return p.anyone
 }
 
 // NewCookie makes the cookie of a new session under the configured name:

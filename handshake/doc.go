@@ -29,9 +29,39 @@
 // its Message for people, its Cause for the log. None of the three ever holds
 // a token, ticket, cookie or password.
 //
-// [NewSigner] mints tokens that the same [JWTConfig] accepts. [OriginPolicy]
-// and [TrustedProxies] are the rules about origins and client addresses that
-// the HTTP side of a server shares with the gate.
+// # What a server calls
+//
+//   - [OriginPolicy.AllowedHTTP] for every request, upgrade and preflight;
+//     [ClientAddr] and [Secure] with its [TrustedProxies].
+//   - [Gate.SelectSubprotocol] for the answer of an upgrade.
+//   - [Gate.Digest] when a session opens, [Gate.CheckLater] for its later
+//     requests, [Gate.SessionClosed] when it is gone.
+//   - [Gate.Check] for every CONNECT, with the Origin of the request that
+//     carried it; [Gate.Recheck] once the socket is registered; [Gate.Refresh]
+//     for a new credential of a socket that is in.
+//   - [Gate.MintTicket] and [Gate.CSRFToken] behind its HTTP endpoints.
+//   - [Revocations.Add] to revoke; [Mark.Matches] finds the sockets to end.
+//   - [Throttle] by address and by connection for refused CONNECTs.
+//   - [Gate.Warnings] at the start, [Gate.Close] at the end.
+//
+// [NewSigner] mints tokens that the same [JWTConfig] accepts.
+//
+// # Ways in
+//
+// A way in is an [Extractor] under a name that the configuration orders; a
+// [Verifier] judges the kind of credential that it finds. Both are interfaces
+// of one method, so a program brings its own verifiers in [Deps].
+//
+//	token         auth.token                     JWT, introspection, callback
+//	ticket        auth.ticket, ?ticket=          this server's own, single use
+//	bearer        Authorization: Bearer          as token
+//	subprotocol   Sec-WebSocket-Protocol         as token
+//	cookie        the session cookie             JWT or callback, with Origin and CSRF
+//	basic         Authorization: Basic           slow hashes or callback, TLS only
+//	certificate   a verified client certificate  its name
+//	proxy_header  a header of a trusted proxy    the proxy's word
+//	query_token   ?token=                        as token; off, and warned about
+//	anonymous     nothing                        everybody
 //
 // # Promises
 //
@@ -40,5 +70,7 @@
 //   - Every map that a client can fill has a named limit and a defined outcome.
 //   - A store or a verifier that cannot be reached gives [CodeUnavailable],
 //     never a way in.
-//   - A Gate is safe for concurrent use and starts no goroutines.
+//   - A Gate is safe for concurrent use and starts no goroutines of its own.
+//     The HTTP client that reaches other servers keeps idle connections, which
+//     Gate.Close ends.
 package handshake

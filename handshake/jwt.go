@@ -159,7 +159,7 @@ func tokenRefusal(err error) error {
 	if errors.Is(err, ErrNotMine) {
 		return fmt.Errorf("jwt: not an issuer of ours: %w", ErrNotMine)
 	}
-	for _, known := range tokenFaults {
+	for _, known := range tokenFaults() {
 		if errors.Is(err, known.err) {
 			return refuse(known.code, known.message, fmt.Errorf("jwt: %w", known.err))
 		}
@@ -167,22 +167,27 @@ func tokenRefusal(err error) error {
 	return refuse(CodeTokenInvalid, "The token cannot be accepted; sign in again.", errors.New("jwt: "+plainCause(err)))
 }
 
-// tokenFaults is searched in order: a token that is expired and wrong besides
-// is wrong, because renewing it would not help.
-var tokenFaults = []struct {
+// tokenFault is what a refusal says about an error of the library.
+type tokenFault struct {
 	err     error
 	code    Code
 	message string
-}{
-	{errWrongAlgorithm, CodeTokenInvalid, "The token is signed with an algorithm that is not accepted here."},
-	{errUnknownKey, CodeTokenInvalid, "The token is signed with a key that is not known here; sign in again."},
-	{jwt.ErrTokenMalformed, CodeTokenInvalid, "This is not a JSON Web Token; send the token as you received it."},
-	{jwt.ErrTokenSignatureInvalid, CodeTokenInvalid, "The token's signature is wrong; sign in again."},
-	{jwt.ErrTokenRequiredClaimMissing, CodeTokenInvalid, "The token lacks a claim that is required here (exp, and iss or aud when configured)."},
-	{jwt.ErrTokenInvalidIssuer, CodeTokenInvalid, "The token comes from another issuer (iss)."},
-	{jwt.ErrTokenInvalidAudience, CodeTokenInvalid, "The token is meant for another audience (aud)."},
-	{jwt.ErrTokenNotValidYet, CodeTokenInvalid, "The token is not valid yet (nbf); check the clocks."},
-	{jwt.ErrTokenExpired, CodeTokenExpired, "The token has expired; get a new one and connect again."},
+}
+
+// tokenFaults are searched in order: a token that is expired and wrong besides
+// is wrong, because renewing it would not help.
+func tokenFaults() []tokenFault {
+	return []tokenFault{
+		{errWrongAlgorithm, CodeTokenInvalid, "The token is signed with an algorithm that is not accepted here."},
+		{errUnknownKey, CodeTokenInvalid, "The token is signed with a key that is not known here; sign in again."},
+		{jwt.ErrTokenMalformed, CodeTokenInvalid, "This is not a JSON Web Token; send the token as you received it."},
+		{jwt.ErrTokenSignatureInvalid, CodeTokenInvalid, "The token's signature is wrong; sign in again."},
+		{jwt.ErrTokenRequiredClaimMissing, CodeTokenInvalid, "The token lacks a claim that is required here (exp, and iss or aud when configured)."},
+		{jwt.ErrTokenInvalidIssuer, CodeTokenInvalid, "The token comes from another issuer (iss)."},
+		{jwt.ErrTokenInvalidAudience, CodeTokenInvalid, "The token is meant for another audience (aud)."},
+		{jwt.ErrTokenNotValidYet, CodeTokenInvalid, "The token is not valid yet (nbf); check the clocks."},
+		{jwt.ErrTokenExpired, CodeTokenExpired, "The token has expired; get a new one and connect again."},
+	}
 }
 
 // plainCause keeps those of our own words that say what was wrong, and nothing

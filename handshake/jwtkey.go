@@ -143,11 +143,11 @@ func (c JWTConfig) privateKey(at string) (crypto.Signer, error) {
 	}
 	switch block.Type {
 	case "PRIVATE KEY":
-		any, err := parsed(key, c.PrivateKeyFile, x509.ParsePKCS8PrivateKey, block.Bytes)
+		key8, err := parsed(key, c.PrivateKeyFile, x509.ParsePKCS8PrivateKey, block.Bytes)
 		if err != nil {
 			return nil, err
 		}
-		if signer, ok := any.(crypto.Signer); ok {
+		if signer, ok := key8.(crypto.Signer); ok {
 			return signer, nil
 		}
 	case "RSA PRIVATE KEY":

@@ -27,14 +27,14 @@ type OriginPolicy struct {
 	listed    map[string]bool
 	self      bool
 	localhost bool
-	any       bool
+	anyone    bool
 }
 
 // NewOriginPolicy checks the list.
 func NewOriginPolicy(cfg OriginConfig) (*OriginPolicy, error) {
 	p := &OriginPolicy{
 		listed: make(map[string]bool, len(cfg.Allow)), self: len(cfg.Allow) == 0,
-		localhost: cfg.AllowLocalhost, any: cfg.InsecureAllowAny,
+		localhost: cfg.AllowLocalhost, anyone: cfg.InsecureAllowAny,
 	}
 	var errs []error
 	for _, entry := range cfg.Allow {
@@ -84,7 +84,7 @@ func canonicalOrigin(scheme, host string) string {
 // there is one). The empty origin is no page and is allowed; for credentials that
 // browsers add by themselves the gate is stricter.
 func (p *OriginPolicy) Allowed(origin, host string, secure bool) bool {
-	if origin == "" || p.any {
+	if origin == "" || p.anyone {
 		return true
 	}
 	return p.Listed(origin, host, secure)
@@ -125,19 +125,25 @@ func isLocalhost(origin string) bool {
 	return false
 }
 
-// AllowedHTTP applies Allowed to an HTTP request. Several Origin headers are
-// never allowed; no browser sends them.
+// AllowedHTTP applies Allowed to a request for an endpoint of the protocol:
+// WebSocket, polling or preflight. Several Origin headers are never allowed; no
+// browser sends them. A request that the browser calls cross-site needs an
+// origin on the list, so pages of other sites cannot leave theirs out.
 func (p *OriginPolicy) AllowedHTTP(r *http.Request, secure bool) bool {
-	lines := r.Header["Origin"]
-	if len(lines) > 1 {
+	return p.allows(&Request{Header: r.Header, Host: r.Host, Secure: secure})
+}
+
+func (p *OriginPolicy) allows(r *Request) bool {
+	origin, single := r.origin()
+	if !single || !p.Allowed(origin, r.Host, r.Secure) {
 		return false
 	}
-	return len(lines) == 0 || p.Allowed(lines[0], r.Host, secure)
+	crossSite := len(r.Header["Sec-Fetch-Site"]) > 0 && r.Header["Sec-Fetch-Site"][0] == "cross-site"
+	return !crossSite || p.anyone || p.Listed(origin, r.Host, r.Secure)
 }
 
 func (p *OriginPolicy) check(r *Request) error {
-	origin, single := r.origin()
-	if single && p.Allowed(origin, r.Host, r.Secure) {
+	if p.allows(r) {
 		return nil
 	}
 	return originRefusal()

@@ -75,3 +75,25 @@ func TestReq01_TheGateRefusesForeignOrigins(t *testing.T) {
 	_, err := g.Check(t.Context(), r)
 	wantCode(t, err, CodeOriginForbidden)
 }
+
+func TestReq02_CrossSiteRequestsNeedAListedOrigin(t *testing.T) {
+	p, err := NewOriginPolicy(OriginConfig{Allow: []string{"self", "https://app.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		origin, site string
+		want         bool
+	}{
+		{"", "", true}, {"", "same-origin", true}, {"", "none", true}, {"", "cross-site", false},
+		{"https://app.example", "cross-site", true}, {"https://evil.example", "cross-site", false},
+	} {
+		h := http.Header{"Sec-Fetch-Site": {c.site}}
+		if c.origin != "" {
+			h.Set("Origin", c.origin)
+		}
+		if got := p.AllowedHTTP(&http.Request{Host: "chat.example", Header: h}, true); got != c.want {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+}

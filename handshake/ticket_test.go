@@ -129,7 +129,7 @@ func TestReq10_TicketsAreBound(t *testing.T) {
 		"another origin":                  {func(r *Request) { r.Header.Set("Origin", "https://other.example"); r.Host = "other.example" }, CodeTicketInvalid},
 		"no origin on websocket":          {func(r *Request) { r.Header.Del("Origin") }, CodeTicketInvalid},
 		"no origin on own polling":        {func(r *Request) { r.Header.Del("Origin"); r.Transport = "polling" }, ""},
-		"no origin on cross-site poll":    {func(r *Request) { r.Header = http.Header{"Sec-Fetch-Site": {"cross-site"}}; r.Transport = "polling" }, CodeTicketInvalid},
+		"no origin on same-site poll":     {func(r *Request) { r.Header = http.Header{"Sec-Fetch-Site": {"same-site"}}; r.Transport = "polling" }, CodeTicketInvalid},
 		"origin of the POST with CONNECT": {func(r *Request) { r.Header.Del("Origin"); r.Origin = "https://chat.example" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
