@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"bridge":     {"engine", "handshake", "packet"},
 	"web":        {},
 	"examples":   {anything},
+	"test":       {anything},
 }
 
 // listed is what `go list -json` says of a package.

@@ -89,11 +89,17 @@ func (r *running) url(path string) string { return "http://" + r.addr + path }
 // token is one that the server accepts.
 func token(t *testing.T, subject string) string {
 	t.Helper()
+	return mint(t, handshake.TokenSpec{Subject: subject})
+}
+
+func mint(t *testing.T, spec handshake.TokenSpec) string {
+	t.Helper()
 	signer, err := handshake.NewSigner(handshake.JWTConfig{HMACSecret: secret}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _, err := signer.Sign(handshake.TokenSpec{Subject: subject, TTL: time.Hour})
+	spec.TTL = time.Hour
+	text, _, err := signer.Sign(spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,92 @@
+package server_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse/handshake"
+)
+
+// TestAProgramOfSomebodyElseEmbedsTheServer builds a module of its own, which
+// replaces gatehouse by this tree, and talks to it.
+func TestAProgramOfSomebodyElseEmbedsTheServer(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), buildEmbedding(t)) //nolint:gosec // just built
+	cmd.Env = append(os.Environ(), "ORDERS_SECRET="+secret)
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	addr := listeningAddr(t, lines)
+
+	c := dial(t, addr, "websocket")
+	if reply := enter(c, "/orders", token(t, "eve")); reply != `44/orders,{"message":"orders needs the orders scope","data":{"code":"forbidden"}}` {
+		t.Errorf("without the scope: %s", reply)
+	}
+	if reply := enter(c, "/orders", scoped(t, "ada", "orders")); !strings.HasPrefix(reply, `40/orders,{"sid":`) {
+		t.Fatalf("with the scope: %s", reply)
+	}
+	c.send(`42/orders,7["order:create",{"item":"tea"}]`)
+	if reply := c.next(); reply != `43/orders,7[{"item":"tea","by":"ada"}]` {
+		t.Errorf("the acknowledgement is %s", reply)
+	}
+
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() { // to its end, before Wait closes the pipe
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the program ended with %v", err)
+	}
+}
+
+// buildEmbedding builds testdata/embed with our checksums, so that nothing is
+// asked for over the network.
+func buildEmbedding(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for from, to := range map[string]string{"testdata/embed/go.mod": "go.mod", "../go.sum": "go.sum"} {
+		text, err := os.ReadFile(from) //nolint:gosec // the tree's own
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(dir, "orders")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-modfile="+filepath.Join(dir, "go.mod"), "-o", program, ".") //nolint:gosec // fixed but for the directory
+	cmd.Dir = filepath.Join("testdata", "embed")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+func listeningAddr(t *testing.T, lines *bufio.Scanner) string {
+	t.Helper()
+	for lines.Scan() {
+		var entry struct{ Msg, Addr string }
+		if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "listening" {
+			return entry.Addr
+		}
+		t.Log(lines.Text())
+	}
+	t.Fatal("the program did not start")
+	return ""
+}
+
+// scoped is a token with a scope.
+func scoped(t *testing.T, subject, scope string) string {
+	t.Helper()
+	return mint(t, handshake.TokenSpec{Subject: subject, Claims: map[string]any{"scope": scope}})
+}
