@@ -1,3 +1,5 @@
 module gatehouse/bench
 
 go 1.26.0
+
+require go.uber.org/goleak v1.3.0 // indirect

@@ -47,7 +47,7 @@ func Known(root string) []Peer {
 			Name: Product, Title: "Gatehouse", dir: root,
 			prepare: []step{{command: []string{"go", "build", "-o", "bin/gatehouse", "./cmd/gatehouse"}}},
 			command: []string{"bin/gatehouse", "serve", "--addr", "127.0.0.1:0"},
-			secret:  "GATEHOUSE_JWT_HMAC_SECRET", env: []string{"GATEHOUSE_ECHO=true"},
+			secret:  "GATEHOUSE_JWT_HMAC_SECRET", env: []string{"GATEHOUSE_ECHO_ENABLED=true"},
 		},
 		{
 			Name: Reference, Title: "Node, socket.io 4.8.4 with ws", dir: filepath.Join(peers, "node"),

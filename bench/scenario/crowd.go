@@ -76,11 +76,16 @@ func (c *crowd) request(member int, id uint64, event, payload string) {
 		"42", c.namespace, ",", strconv.FormatUint(id, 10), `["`, event, `",`, payload, "]"))
 }
 
-// join brings the clients from one member on into a room of the chat.
-func (c *crowd) join(room string, from int) error {
+// join brings the clients from one member on into a room of the chat. They ask
+// for its history after the message with the id since; "" for all.
+func (c *crowd) join(room string, from int, since string) error {
+	payload := `{"room":"` + room + `"}`
+	if since != "" {
+		payload = `{"room":"` + room + `","since":"` + since + `"}`
+	}
 	c.acked = 0
 	for i := from; i < len(c.conns); i++ {
-		c.request(i, 0, "room:join", `{"room":"`+room+`"}`)
+		c.request(i, 0, "room:join", payload)
 		if err := c.until(func() bool { return i-from-c.acked < dialling }); err != nil {
 			return err
 		}

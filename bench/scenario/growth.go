@@ -39,7 +39,7 @@ func (s Sizes) grow(m *room, n int, values Values) error {
 	if err := m.connect(n); err != nil {
 		return err
 	}
-	cpu, err := m.rig.spent(growthID("join", n), func() error { return m.join(m.name, present) })
+	cpu, err := m.rig.spent(growthID("join", n), func() error { return m.join(m.name, present, m.last) })
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ var (
 type room struct {
 	*crowd
 	name string
-	next int // number of the next message; numbers of earlier runs are not used again
+	next int    // number of the next message; numbers of earlier runs are not used again
+	last string // id of the newest message that reached everybody
 
 	// Of the run in hand.
 	first     int
@@ -77,7 +78,15 @@ func (m *room) deliver(member int, data []byte) {
 	}
 	if m.book.Deliver(member, number-m.first) {
 		m.completed++
+		m.last = idOf(data)
 	}
+}
+
+// idOf gives the id that the server gave to a message, "" when it has none.
+func idOf(data []byte) string {
+	_, after, _ := bytes.Cut(data, []byte(`"id":"`))
+	id, _, _ := bytes.Cut(after, []byte(`"`))
+	return string(id)
 }
 
 func numberOf(data []byte) (int, error) {
@@ -129,7 +138,7 @@ func (m *room) fill(n int) error {
 	if err := m.connect(n); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if err := m.join(m.name, 0); err != nil {
+	if err := m.join(m.name, 0, ""); err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
 	if err := m.burst(rehearse); err != nil {

@@ -2,7 +2,8 @@ package scenario
 
 import "time"
 
-// Sizes say how much work the scenarios do.
+// Sizes say how much work the scenarios do. A room has at least four members: the
+// senders.
 type Sizes struct {
 	IdleConnections int           `json:"idleConnections"`
 	Settle          time.Duration `json:"settleNs"` // before memory is read
@@ -19,7 +20,7 @@ type Sizes struct {
 
 	ChurnCycles int `json:"churnCycles"`
 
-	GrowthMembers    []int `json:"growthMembers"` // rising
+	GrowthMembers    []int `json:"growthMembers"` // rising; at least two sizes
 	GrowthDeliveries int   `json:"growthDeliveries"`
 }
 

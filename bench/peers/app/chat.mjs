@@ -1,9 +1,10 @@
 // Gatehouse's chat on Socket.IO's JavaScript server, as lean as an application would write it.
 
 // The same bounds as Gatehouse's chat, so that both do the same work.
-const historyKept = 100;
+const historyKept = 200;
+const noncesKept = 1024;
 const membersShown = 100;
-const announcedUpTo = 200;
+const announcedUpTo = 500;
 
 // mountChat serves the chat on a namespace whose middleware has set socket.data.user.
 export function mountChat(nsp) {
@@ -83,7 +84,7 @@ class Room {
   #remember(key, answer) {
     if (key) {
       this.#answered.set(key, answer);
-      if (this.#answered.size > 2 * historyKept) {
+      if (this.#answered.size > noncesKept) {
         this.#answered.delete(this.#answered.keys().next().value);
       }
     }

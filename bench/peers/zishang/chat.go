@@ -19,7 +19,7 @@ func mountChat(nsp socket.Namespace) {
 	_ = nsp.On("connection", func(clients ...any) {
 		s := clients[0].(*socket.Socket)
 		u := s.Data().(*user)
-		_ = s.On("room:join", reply(func(in map[string]any) any { return c.join(s, u, text(in, "room")) }))
+		_ = s.On("room:join", reply(func(in map[string]any) any { return c.join(s, u, text(in, "room"), text(in, "since")) }))
 		_ = s.On("room:leave", reply(func(in map[string]any) any {
 			c.leave(s, u, text(in, "room"))
 			s.Leave(socket.Room(text(in, "room")))
@@ -56,13 +56,13 @@ func text(in map[string]any, key string) string {
 	return value
 }
 
-func (c *chat) join(s *socket.Socket, u *user, name string) joined {
+func (c *chat) join(s *socket.Socket, u *user, name, since string) joined {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.rooms[name] == nil {
 		c.rooms[name] = newRoom(c.nsp, name)
 	}
-	return c.rooms[name].join(s, u)
+	return c.rooms[name].join(s, u, since)
 }
 
 func (c *chat) room(name string) *room {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -10,9 +11,10 @@ import (
 
 // The same bounds as Gatehouse's chat, so that both do the same work.
 const (
-	historyKept   = 100
+	historyKept   = 200
+	noncesKept    = 1024
 	membersShown  = 100
-	announcedUpTo = 200
+	announcedUpTo = 500
 )
 
 type message struct {
@@ -69,15 +71,21 @@ func newRoom(nsp socket.Namespace, name string) *room {
 	return &room{nsp: nsp, name: name, users: map[string]*tabs{}, answered: map[string]sent{}}
 }
 
-func (r *room) join(s *socket.Socket, u *user) joined {
+func (r *room) join(s *socket.Socket, u *user, since string) joined {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !s.Rooms().Has(socket.Room(r.name)) {
 		r.arrive(s, u)
 		s.Join(socket.Room(r.name))
 	}
-	history := append([]message{}, r.history...)
-	return joined{OK: true, Count: len(r.users), Members: r.members(), History: history, Complete: true}
+	history, complete := r.since(since)
+	return joined{OK: true, Count: len(r.users), Members: r.members(), History: history, Complete: complete}
+}
+
+// since gives the messages after the one with the id, and whether it is remembered.
+func (r *room) since(id string) ([]message, bool) {
+	at := slices.IndexFunc(r.history, func(m message) bool { return m.ID == id })
+	return append([]message{}, r.history[at+1:]...), id == "" || at >= 0
 }
 
 func (r *room) arrive(s *socket.Socket, u *user) {
@@ -150,7 +158,7 @@ func (r *room) keep(m message) {
 func (r *room) remember(key string, answer sent) {
 	r.answered[key] = answer
 	r.nonces = append(r.nonces, key)
-	if len(r.nonces) > 2*historyKept {
+	if len(r.nonces) > noncesKept {
 		delete(r.answered, r.nonces[0])
 		r.nonces = r.nonces[1:]
 	}

@@ -1,0 +1,103 @@
+package scenario_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gatehouse/bench/client"
+	"gatehouse/bench/fake"
+	"gatehouse/bench/scenario"
+	"gatehouse/bench/token"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// small are sizes for a server that breaks its promises at the fortieth message.
+func small() scenario.Sizes {
+	return scenario.Sizes{
+		IdleConnections: 5, Settle: time.Millisecond,
+		BurstMembers: 6, BurstMessages: 40,
+		PacedMembers: 6, PacedMessages: 40, PacedRate: 500,
+		EchoConnections: 2, EchoRequests: 100,
+		ChurnCycles:   10,
+		GrowthMembers: []int{4, 6}, GrowthDeliveries: 50,
+	}
+}
+
+// run runs one scenario against a fake with the fault. This process stands in for
+// the server's, as only its figures matter.
+func run(t *testing.T, name string, fault fake.Fault) (scenario.Scenario, scenario.Values, error) {
+	t.Helper()
+	server, err := fake.Start(fault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	loop, err := client.NewLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = loop.Close() }()
+	for _, s := range scenario.All(small()) {
+		if s.Name == name {
+			values, err := s.Run(&scenario.Rig{
+				Addr: server.Addr, PID: os.Getpid(), Loop: loop, Patience: time.Second,
+				Sign: token.NewSigner("secret", time.Now).Sign,
+			})
+			return s, values, err
+		}
+	}
+	t.Fatalf("no scenario %q", name)
+	return scenario.Scenario{}, nil, nil
+}
+
+func TestAnHonestServerGetsAllFigures(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []fake.Fault{fake.None, fake.Fragments} {
+		for _, name := range []string{"idle", "burst", "paced", "echo", "churn", "growth"} {
+			s, values, err := run(t, name, fault)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			for _, m := range s.Metrics {
+				if _, ok := values[m.ID]; !ok {
+					t.Errorf("%s gives no %s", name, m.ID)
+				}
+			}
+		}
+	}
+}
+
+func TestABrokenPromiseMakesARunVoid(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		scenario string
+		fault    fake.Fault
+		want     string // in the error
+	}{
+		{"burst, lost", "burst", fake.Loses, "240 deliveries 1 lost, 0 duplicated, 0 out of order"},
+		{"burst, duplicated", "burst", fake.Duplicates, "0 lost, 1 duplicated"},
+		{"burst, reordered", "burst", fake.Reorders, "0 lost, 0 duplicated, 1 out of order"},
+		{"burst, hung up", "burst", fake.HangsUp, "connection lost"},
+		{"paced, lost", "paced", fake.Loses, "1 lost"},
+		{"paced, reordered", "paced", fake.Reorders, "1 out of order"},
+		{"growth, lost", "growth", fake.Loses, "1 lost"},
+		{"echo, changed", "echo", fake.EchoesWrong, "echo wrong or out of order"},
+		{"echo, reordered", "echo", fake.EchoesLate, "echo wrong or out of order"},
+		{"churn, ghost", "churn", fake.KeepsGhosts, "still in its room"},
+		{"refused", "idle", fake.Refuses, "token_invalid"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, values, err := run(t, tt.scenario, tt.fault)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("the run gave %v and the error %v, want one with %q", values, err, tt.want)
+			}
+		})
+	}
+}
