@@ -14,8 +14,9 @@ import (
 // None is the In of events without arguments and the Out of handlers whose acknowledgement is {"ok": true}.
 type None struct{}
 
-// handler is a registered handler with its types taken away. It returns what the acknowledgement carries.
-type handler func(ctx context.Context, s *Socket, args packet.Args) (reply any, err error)
+// handler is a registered handler with its types taken away. It returns what the acknowledgement carries, encoded only if
+// the client asked for one.
+type handler func(ctx context.Context, s *Socket, args packet.Args, asked bool) (reply packet.Args, err error)
 
 // On registers the handler of an event with one argument and a reply.
 //
@@ -29,37 +30,40 @@ type handler func(ctx context.Context, s *Socket, args packet.Args) (reply any, 
 //
 // Handlers of one socket are called one after another, of different sockets in parallel. ctx ends with the socket.
 func On[In, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
-	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args) (any, error) {
+	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args, asked bool) (packet.Args, error) {
 		in, err := arg[In](args, 0)
 		if err != nil {
-			return nil, err
+			return packet.Args{}, err
 		}
-		return h(ctx, s, in)
+		out, err := h(ctx, s, in)
+		return reply(out, err, asked)
 	})
 }
 
 // On2 is [On] for events with two arguments.
 func On2[A, B, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B) (Out, error)) {
-	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args) (any, error) {
+	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args, asked bool) (packet.Args, error) {
 		a, errA := arg[A](args, 0)
 		b, errB := arg[B](args, 1)
 		if err := errors.Join(errA, errB); err != nil {
-			return nil, err
+			return packet.Args{}, err
 		}
-		return h(ctx, s, a, b)
+		out, err := h(ctx, s, a, b)
+		return reply(out, err, asked)
 	})
 }
 
 // On3 is [On] for events with three arguments.
 func On3[A, B, C, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B, c C) (Out, error)) {
-	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args) (any, error) {
+	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args, asked bool) (packet.Args, error) {
 		a, errA := arg[A](args, 0)
 		b, errB := arg[B](args, 1)
 		c, errC := arg[C](args, 2)
 		if err := errors.Join(errA, errB, errC); err != nil {
-			return nil, err
+			return packet.Args{}, err
 		}
-		return h(ctx, s, a, b, c)
+		out, err := h(ctx, s, a, b, c)
+		return reply(out, err, asked)
 	})
 }
 
@@ -102,6 +106,11 @@ func arg[T any](args packet.Args, i int) (v T, err error) {
 	case *None:
 		return v, nil
 	}
+	return decode[T](args, i)
+}
+
+// decode decodes argument i. It is apart from arg so that arguments that pass undecoded cost no memory.
+func decode[T any](args packet.Args, i int) (v T, err error) {
 	if err := args.Decode(i, &v); err != nil {
 		message := fmt.Sprintf("Argument %d is not what this event takes.", i+1)
 		if errors.Is(err, packet.ErrNoArgument) {
@@ -110,6 +119,20 @@ func arg[T any](args packet.Args, i int) (v T, err error) {
 		return v, &Error{Code: CodeBadRequest, Message: message, Cause: err}
 	}
 	return v, nil
+}
+
+// reply encodes what a handler returned.
+func reply[Out any](out Out, err error, asked bool) (packet.Args, error) {
+	if err != nil || !asked {
+		return packet.Args{}, err
+	}
+	switch v := any(&out).(type) {
+	case *packet.Args:
+		return *v, nil
+	case *None:
+		return packet.NewArgs(success{OK: true})
+	}
+	return packet.NewArgs(out)
 }
 
 // handle runs the handler of one event and acknowledges it.
@@ -142,21 +165,14 @@ func (s *Socket) handle(ev *inbound) {
 	}
 }
 
-// call runs a handler under recover and encodes what it returns, if the client wants to know.
+// call runs a handler under recover.
 func (s *Socket) call(h handler, ev *inbound) (reply packet.Args, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.ns.hub.caught(p, "handler", s.fields(zap.String("event", ev.name))...)
 		}
 	}()
-	value, err := h(s.context(), s, ev.args)
-	if err != nil || !ev.hasID {
-		return packet.Args{}, err
-	}
-	if _, ok := value.(None); ok {
-		value = success{OK: true}
-	}
-	return packet.NewArgs(value)
+	return h(s.context(), s, ev.args, ev.hasID)
 }
 
 // logFailure writes the cause of what the client is only told in a code. Failures that it was meant to read are its business.
