@@ -83,7 +83,7 @@ func (s *subprotocols) read(lines []string) (token Secret, others []string, err 
 	if err != nil {
 		return "", nil, err
 	}
-	if s.plain != "" && len(offered) == 2 && offered[0] == s.plain && !s.marked(offered[1]) {
+	if s.plain != "" && len(offered) == 2 && offered[0] == s.plain && offered[1] != s.plain && !s.marked(offered[1]) {
 		return Secret(offered[1]), offered[:1], nil
 	}
 	found := 0
