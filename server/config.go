@@ -141,7 +141,8 @@ type HTTP struct {
 	// IdleTimeout is how long a kept-alive connection waits for its next
 	// request. Default 75s.
 	IdleTimeout time.Duration `koanf:"idle_timeout"`
-	// MaxHeaderBytes limits the head of a request. Default 16 KiB.
+	// MaxHeaderBytes limits the head of a request, which may hold a token and
+	// cookies. Default 32 KiB.
 	MaxHeaderBytes int `koanf:"max_header_bytes"`
 }
 

@@ -15,7 +15,7 @@ import (
 // TestAProgramOfSomebodyElseEmbedsTheServer builds a module of its own, which
 // replaces gatehouse by this tree, and talks to it.
 func TestAProgramOfSomebodyElseEmbedsTheServer(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), buildEmbedding(t)) //nolint:gosec // just built
+	cmd := exec.CommandContext(t.Context(), buildEmbedding(t))
 	cmd.Env = append(os.Environ(), "ORDERS_SECRET="+secret)
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -55,7 +55,7 @@ func buildEmbedding(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for from, to := range map[string]string{"testdata/embed/go.mod": "go.mod", "../go.sum": "go.sum"} {
-		text, err := os.ReadFile(from) //nolint:gosec // the tree's own
+		text, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func buildEmbedding(t *testing.T) string {
 		}
 	}
 	program := filepath.Join(dir, "orders")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-modfile="+filepath.Join(dir, "go.mod"), "-o", program, ".") //nolint:gosec // fixed but for the directory
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-modfile="+filepath.Join(dir, "go.mod"), "-o", program, ".")
 	cmd.Dir = filepath.Join("testdata", "embed")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

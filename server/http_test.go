@@ -3,6 +3,8 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -144,5 +146,43 @@ func TestTheAddressInTheLogIsTheClientsBehindATrustedProxyOnly(t *testing.T) {
 			t.Error(err)
 		}
 		says(t, r.log.String(), c.peer)
+	}
+}
+
+func TestAListenerThatFailsEndsTheServerWithItsError(t *testing.T) {
+	s, err := server.New(server.Config{JWT: handshake.JWTConfig{HMACSecret: secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = ln.Close()
+	if err := s.Serve(t.Context(), ln); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v, want the listener's error", err)
+	}
+}
+
+func TestAWrongConfigurationIsRefusedBeforeAnythingRuns(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg  server.Config
+		defs []*namespaces.Namespace
+		says string
+	}{
+		"nobody could sign in":   {server.Config{}, nil, "nobody can sign in"},
+		"two of one name":        {server.Config{}, []*namespaces.Namespace{namespaces.New("/a"), namespaces.New("/a")}, "defined twice"},
+		"a name without a slash": {server.Config{}, []*namespaces.Namespace{namespaces.New("a")}, "name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.defs != nil {
+				c.cfg.JWT.HMACSecret = secret
+			}
+			_, err := server.New(c.cfg, c.defs...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			says(t, err.Error(), c.says)
+		})
 	}
 }

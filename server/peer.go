@@ -61,7 +61,7 @@ func (s *Server) checkOrigin(r *http.Request) *engine.Refusal {
 	if s.allowsOrigin(r) {
 		return nil
 	}
-	s.log.Debug("handshake refused", zap.String("code", string(handshake.CodeOriginForbidden)),
+	s.refusals.Warn("handshake refused", zap.String("code", string(handshake.CodeOriginForbidden)),
 		zap.Strings("origin", r.Header["Origin"]), zap.String("host", r.Host))
 	return &engine.Refusal{
 		Status:  http.StatusForbidden,

@@ -30,16 +30,16 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(ln) }()
 	s.log.Info("listening", zap.String("addr", ln.Addr().String()), zap.Bool("dev", s.cfg.Dev))
-	var failed error
 	select {
 	case <-ctx.Done():
-	case failed = <-served:
-		failed = fmt.Errorf("accept connections: %w", failed)
-		served <- http.ErrServerClosed
+	case err := <-served:
+		served <- err
 	}
 	err := s.stop(context.WithoutCancel(ctx), hs)
-	<-served
-	return errors.Join(failed, err)
+	if serr := <-served; !errors.Is(serr, http.ErrServerClosed) {
+		err = errors.Join(fmt.Errorf("accept connections: %w", serr), err)
+	}
+	return err
 }
 
 // stop drains and closes the listener last, so that the answer to a late client
@@ -59,7 +59,7 @@ func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 // WriteTimeout: a long poll lasts longer than any of them may; the handlers set
 // their own deadlines.
 func (s *Server) httpServer() *http.Server {
-	errorLog, err := zap.NewStdLogAt(s.log.Named("http"), zapcore.DebugLevel)
+	errorLog, err := zap.NewStdLogAt(s.log.Named("http"), zapcore.WarnLevel)
 	if err != nil {
 		errorLog = nil // never for a known level; net/http then uses its own
 	}

@@ -19,14 +19,15 @@ import (
 // Server is one node of Gatehouse. Its methods are safe for concurrent use.
 type Server struct {
 	// Fixed.
-	cfg     Config
-	log     *zap.Logger
-	proxies handshake.TrustedProxies
-	gate    *handshake.Gate
-	signer  *handshake.Signer // of the demo login; nil when there is nothing to sign with
-	hub     *namespaces.Hub
-	engine  *engine.Server
-	handler http.Handler
+	cfg      Config
+	log      *zap.Logger
+	refusals *zap.Logger // sampled
+	proxies  handshake.TrustedProxies
+	gate     *handshake.Gate
+	signer   *handshake.Signer // of the demo login; nil when there is nothing to sign with
+	hub      *namespaces.Hub
+	engine   *engine.Server
+	handler  http.Handler
 
 	conns    register
 	draining atomic.Bool
@@ -45,6 +46,7 @@ func New(cfg Config, defs ...*namespaces.Namespace) (*Server, error) {
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}
+	s.refusals = sampled(s.log)
 	s.conns.init()
 	if err := s.assemble(defs); err != nil {
 		return nil, err
