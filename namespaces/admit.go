@@ -18,6 +18,14 @@ type petition struct {
 	request *handshake.Request
 	rooms   []string        // joined so far, distinct
 	frames  []*packet.Frame // emitted so far
+	cancel  func()          // ends the context of its admission; nil while it waits
+}
+
+// stop ends the admission of a petition that was there.
+func (p *petition) stop() {
+	if p != nil && p.cancel != nil {
+		p.cancel()
+	}
 }
 
 // connect begins the admission to a namespace. A second CONNECT for a namespace that the client is in, or asked for, closes
@@ -119,14 +127,18 @@ func (s *Socket) examine() (err error) {
 			err = s.ns.hub.caught(p, "admission", s.fields()...)
 		}
 	}()
+	// The context is the petition's own: the socket's would have to remember it ever after.
+	ctx, cancel := context.WithTimeout(context.Background(), s.ns.hub.cfg.AdmitTimeout)
+	defer cancel()
 	s.mu.Lock()
 	p := s.petition
+	if p != nil {
+		p.cancel = cancel
+	}
 	s.mu.Unlock()
 	if p == nil {
 		return ErrClosed
 	}
-	ctx, cancel := context.WithTimeout(s.context(), s.ns.hub.cfg.AdmitTimeout)
-	defer cancel()
 	id, err := s.ns.gate.Check(ctx, p.request)
 	if err != nil {
 		return fmt.Errorf("identify client: %w", err)
@@ -216,7 +228,6 @@ func (s *Socket) refuse(err error) {
 	s.mu.Lock()
 	gone := s.phase == ended
 	s.phase, s.petition = ended, nil
-	life := s.life
 	s.mu.Unlock()
 	if !gone {
 		s.done = true
@@ -230,9 +241,6 @@ func (s *Socket) refuse(err error) {
 	tooMany := int(c.refusals) > c.hub.cfg.MaxRefusals
 	c.mu.Unlock()
 
-	if life != nil {
-		life.cancel()
-	}
 	if gone {
 		return
 	}

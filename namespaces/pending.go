@@ -9,6 +9,7 @@ import (
 // they stand in the order of a queue, and one timer serves them all.
 type registry struct {
 	// Fixed once made.
+	epoch   time.Time // deadlines count from it
 	timeout time.Duration
 	most    int
 	wake    chan struct{} // the queue was empty and is no more
@@ -30,11 +31,11 @@ type clientList struct {
 type link struct {
 	list       *clientList // nil: in none
 	prev, next *Client
-	deadline   time.Time // while pending
+	deadline   time.Duration // since the registry's epoch, while pending
 }
 
 func (r *registry) init(timeout time.Duration, most int) {
-	r.timeout, r.most = timeout, most
+	r.epoch, r.timeout, r.most = time.Now(), timeout, most
 	r.wake = make(chan struct{}, 1)
 	r.stop = make(chan struct{})
 }
@@ -62,7 +63,7 @@ func (r *registry) excess() *Client {
 
 // enqueue starts the deadline of c. mu is held.
 func (r *registry) enqueue(c *Client) {
-	c.link.deadline = time.Now().Add(r.timeout)
+	c.link.deadline = time.Since(r.epoch) + r.timeout
 	r.pending.push(c)
 	if r.pending.len == 1 {
 		select {
@@ -99,14 +100,14 @@ func (r *registry) remove(c *Client) {
 
 // late returns a client whose deadline has passed, or how long the next one has; 0 when there is none. Closing the client
 // takes it out of the list.
-func (r *registry) late(now time.Time) (late *Client, next time.Duration) {
+func (r *registry) late() (late *Client, next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.pending.first
 	if c == nil {
 		return nil, 0
 	}
-	if left := c.link.deadline.Sub(now); left > 0 {
+	if left := c.link.deadline - time.Since(r.epoch); left > 0 {
 		return nil, left
 	}
 	return c, 0
@@ -167,7 +168,7 @@ func (h *Hub) closeLate() {
 	timer := time.NewTimer(h.cfg.ConnectTimeout)
 	defer timer.Stop()
 	for {
-		late, next := h.registry.late(time.Now())
+		late, next := h.registry.late()
 		if late != nil {
 			late.shut(closePolicy, "connect timeout", ReasonForcedServer)
 			continue

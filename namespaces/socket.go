@@ -169,11 +169,11 @@ func (s *Socket) end(reason string, how ending) {
 		return
 	}
 	admitted := s.phase == open
-	s.phase, s.reason, s.petition = ended, reason, nil
-	acks, life := s.acks, s.life
-	s.acks = nil
+	acks, life, pet := s.acks, s.life, s.petition
+	s.phase, s.reason, s.petition, s.acks = ended, reason, nil, nil
 	s.mu.Unlock()
 
+	pet.stop()
 	if life != nil {
 		life.cancel()
 	}
