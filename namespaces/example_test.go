@@ -36,7 +36,7 @@ func Example() {
 
 	orders := namespaces.New("/orders")
 
-	orders.Admit(func(ctx context.Context, s *namespaces.Socket) error {
+	orders.Admit(func(_ context.Context, s *namespaces.Socket) error {
 		if !s.Identity().Has("scope", "orders") {
 			return namespaces.Forbidden("orders needs the orders scope")
 		}
