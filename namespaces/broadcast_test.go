@@ -179,7 +179,7 @@ func TestOperationsOnARoom(t *testing.T) {
 			t.Error("disconnected others than those in the room")
 		}
 		_ = c.socks["ann"].Volatile().Join("own")
-		if !c.socks["ann"].In("own") {
+		if !c.socks["ann"].Joined("own") {
 			t.Error("an operation on oneself reached another")
 		}
 	})
@@ -285,7 +285,7 @@ func TestRoomsAreLimited(t *testing.T) {
 		}
 		for i := range 20 {
 			ann.Leave(fmt.Sprint("r", i), "never joined")
-			if ann.In(fmt.Sprint("r", i)) || len(ann.Rooms()) != 19-i {
+			if ann.Joined(fmt.Sprint("r", i)) || len(ann.Rooms()) != 19-i {
 				t.Fatalf("in %v", ann.Rooms())
 			}
 		}

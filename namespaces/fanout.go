@@ -127,7 +127,7 @@ func (l *local) each(sel *Selection, visit func(*Socket)) {
 
 // alone visits the one socket whose id was named, unless it is a member of the room of that name and will be visited as such.
 func (l *local) alone(s *Socket, r *room, visit func(*Socket)) {
-	if r != nil && s.In(r.name) {
+	if r != nil && s.Joined(r.name) {
 		return
 	}
 	l.ns.everyone.mu.Lock() // nothing is visited that has left the index

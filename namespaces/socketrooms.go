@@ -88,8 +88,8 @@ func (s *Socket) Rooms() []string {
 	return s.rooms.names()
 }
 
-// In reports whether the socket is in a room, or was when it ended.
-func (s *Socket) In(room string) bool {
+// Joined reports whether the socket is in a room, or was when it ended.
+func (s *Socket) Joined(room string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == petitioning {

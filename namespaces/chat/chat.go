@@ -247,7 +247,7 @@ func present(s *namespaces.Socket, name string) (*room, error) {
 		return nil, err
 	}
 	r := seatOf(s).rooms[name]
-	if r == nil || !s.In(key(name)) {
+	if r == nil || !s.Joined(key(name)) {
 		return nil, &namespaces.Error{Code: CodeNotInRoom, Message: "Join the room first."}
 	}
 	return r, nil
