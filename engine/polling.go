@@ -29,21 +29,20 @@ var closePollFrame = control(typeClose, "")
 // It bounds what is out of the outbox, and so out of its limit, at a time.
 const pollBytes = 1 << 20
 
-// answer gives what waits to the pending GET, if there is one. For a closing
-// session the close packet comes last. Session.mu is held.
+// answer gives what waits to the pending GET, if there is one. A closing session
+// sends its close packet in an answer of its own, as Node does: the client acts
+// on it at once, before the messages that came in the same payload.
+// Session.mu is held.
 func (p *pollState) answer(s *Session) {
 	if p.get == nil {
 		return
 	}
-	closing := s.current() == stateClosing
-	if s.out.empty() && !closing {
-		return
+	switch {
+	case !s.out.empty():
+		p.reply(s.out.take(pollBytes))
+	case s.current() == stateClosing:
+		p.reply([]*Frame{closePollFrame})
 	}
-	batch := s.out.take(pollBytes)
-	if closing && s.out.empty() {
-		batch = append(batch, closePollFrame)
-	}
-	p.reply(batch)
 }
 
 func (p *pollState) reply(batch []*Frame) {
@@ -261,6 +260,7 @@ func (s *Session) takePOST(w http.ResponseWriter, r *http.Request, payload []byt
 		s.srv.answerText(w, r, http.StatusOK, "ok")
 	case errors.Is(err, errPeerClosed):
 		s.fail(err)
+		s.finish() // nothing more is asked for by who has said good-bye
 		s.srv.answerText(w, r, http.StatusOK, "ok")
 	default:
 		s.srv.refuseFault(w, r, s, err)
