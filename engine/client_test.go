@@ -175,7 +175,13 @@ func (c *wsClient) next() (packet, error) {
 	for len(c.came) > 0 {
 		p := c.came[0]
 		c.came = c.came[1:]
-		if p.kind != typeNoop && p.kind != typePing {
+		switch {
+		case p.kind == typeNoop:
+		case p.kind == typePing && !c.mute:
+			if err := c.frame(ws.OpText, []byte{typePong}); err != nil {
+				return packet{}, err
+			}
+		default:
 			return p, nil
 		}
 	}

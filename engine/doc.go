@@ -22,8 +22,8 @@
 // Handler, and Session → outbox → flusher → stream. Long-polling enters at
 // Session and leaves at outbox.
 //
-// Locks, in the order they may be taken: Session.in, Session.mu, then the locks
-// of flusher, wheel and stream. No callback runs under Session.mu.
+// Locks, in the order they may be taken: Session.in, Session.mu, then one of the
+// locks of Server, flusher, wheel and stream. No callback runs under Session.mu.
 //
 // Source: https://socket.io/docs/v4/engine-io-protocol/ (protocol revision 4),
 // RFC 6455.

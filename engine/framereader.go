@@ -55,7 +55,7 @@ func (r *frameReader) keep(rest []byte) {
 			r.partial = r.partial[:copy(r.partial, rest)]
 		}
 		if cap(r.partial) > 2*readBytes && len(rest) < readBytes {
-			r.partial = bytes.Clone(rest) // a large frame is over
+			r.partial = bytes.Clone(r.partial) // a large frame is over
 		}
 		return
 	}

@@ -49,6 +49,9 @@ func (s *Session) beatHeard(kind byte) {
 	case kind == typePong:
 		b.awaiting = false
 		b.due = s.srv.now() + int64(s.srv.cfg.PingInterval)
+		if s.srv.cfg.PingInterval < s.srv.cfg.PingTimeout && s.current() == stateOpen { // else the wheel looks early enough
+			s.srv.wheel.schedule(s, b.due)
+		}
 	case !b.extended:
 		b.extended = true
 		b.due = s.srv.now() + int64(s.srv.cfg.PingTimeout)

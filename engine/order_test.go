@@ -77,7 +77,7 @@ func TestTenThousandMessagesKeepTheirOrderBothWays(t *testing.T) {
 func TestTheUpgradeLosesAndReordersNothing(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
-		for range 10 {
+		for range 4 {
 			p := r.dialPolling(t)
 			s := r.opened.next(t)
 			sender := goes(s.sendNumbers)

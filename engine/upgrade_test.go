@@ -125,7 +125,7 @@ func TestAProbeThatIsBrokenOffLeavesThePollingAlone(t *testing.T) {
 	for name, spoil := range map[string]func(*wsClient) error{
 		"cut":         func(w *wsClient) error { return w.conn.Close() },
 		"close frame": (*wsClient).leave,
-		"bad frame":   func(w *wsClient) error { return w.write([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}) },
+		"bad frame":   func(w *wsClient) error { return w.write([]byte{0x81, 0}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			onPaths(t, Config{}, func(t *testing.T, cfg Config) {

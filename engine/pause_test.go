@@ -1,0 +1,272 @@
+package engine
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// pauseAfterEach pauses the session at each message.
+func pauseAfterEach(s *side) { s.hook = func(s *side, _ message) { s.Pause() } }
+
+func TestAPausedSessionHandsUpOneMessagePerResume(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		for _, transport := range transports {
+			t.Run(transport, func(t *testing.T) {
+				r := newRig(t, cfg, onOpen(pauseAfterEach))
+				c := r.dial(t, transport)
+				s := r.opened.next(t)
+				sent := goes(func() error { return c.send("0", "1", "2", "3", "4") })
+				for n := range 5 {
+					if m := s.got.next(t); m.data != number(n) {
+						t.Fatalf("got %q", m)
+					}
+					if k := s.got.length(); k > 0 {
+						t.Fatalf("%d more while paused", k)
+					}
+					s.Resume()
+				}
+				check(t, await(t, sent))
+			})
+		}
+	})
+}
+
+func TestThousandsOfMessagesPassThroughPauses(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		for _, transport := range transports {
+			t.Run(transport, func(t *testing.T) {
+				r := newRig(t, cfg, onOpen(func(s *side) {
+					s.hook = func(s *side, m message) {
+						if len(m.data) > 0 && m.data[len(m.data)-1] == '7' {
+							s.Pause()
+							go s.Resume()
+						}
+					}
+				}))
+				c := r.dial(t, transport)
+				sent := goes(func() error { return sendNumbers(c) })
+				r.opened.next(t).expectNumbers(t)
+				check(t, await(t, sent))
+			})
+		}
+	})
+}
+
+func TestAPausedPOSTIsAnsweredOnlyAfterwards(t *testing.T) {
+	r := newRig(t, Config{}, onOpen(pauseAfterEach))
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	sent := goes(func() error { return c.send("1", "2") })
+	s.got.next(t)
+	s.awaitState(t, func() bool { return s.poll.resumed != nil })
+	if len(sent) > 0 {
+		t.Error("answered while paused")
+	}
+	s.Resume()
+	s.got.next(t)
+	check(t, await(t, sent))
+}
+
+func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
+	everyPath := func(t *testing.T, cfg Config, options ...rigOption) {
+		r := newRig(t, cfg, append(options, onOpen(func(s *side) { s.Pause() }))...)
+		w := r.dialWS(t, "")
+		s := r.opened.next(t)
+		w.expectOpen(t)
+		full := clientFrame(ws.OpBinary, make([]byte, 512<<10))
+		stuck := goes(func() error {
+			for range 64 {
+				if err := w.write(full); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		s.Send(NewFrame([]byte("x"), nil))
+		must[packet](t)(w.next())
+		if n := s.got.length(); n > 0 {
+			t.Errorf("%d messages while paused", n)
+		}
+		s.in.Lock()
+		kept := len(s.ws.reader.partial)
+		s.in.Unlock()
+		if kept > 2*readBytes {
+			t.Errorf("%d bytes kept while paused", kept)
+		}
+		s.Resume()
+		for range 64 {
+			s.got.next(t)
+		}
+		check(t, await(t, stuck))
+	}
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) { everyPath(t, cfg) })
+	t.Run("TLS", func(t *testing.T) { everyPath(t, Config{}, overTLS) })
+}
+
+func TestAPauseThatLastsTooLongEndsTheSession(t *testing.T) {
+	everywhere(t, Config{PauseTimeout: 20 * time.Millisecond}, func(t *testing.T, c client, s *side) {
+		s.Pause()
+		s.end(t, ReasonOverload)
+		expectEnd(t, c, CodeTryAgainLater, string(ReasonOverload))
+	})
+}
+
+func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
+	onPaths(t, Config{PauseTimeout: time.Second}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg)
+		w := r.dial(t, "websocket").(*wsClient)
+		s := r.opened.next(t)
+		s.Pause()
+		_ = w.conn.Close()
+		s.end(t, ReasonTransportClose, ReasonOverload)
+	})
+}
+
+// beating is a polling session on a server whose wheel a test turns, inside a
+// synctest bubble.
+func beating(cfg Config) (*Session, *side) {
+	cfg = cfg.withDefaults()
+	srv := &Server{cfg: cfg, began: time.Now(), sessions: map[string]*Session{}, emptied: make(chan struct{})}
+	srv.wheel = newWheel(min(cfg.PingInterval, cfg.PingTimeout, cfg.CloseTimeout, cfg.PauseTimeout), srv.now)
+	go srv.wheel.run()
+	s := &Session{srv: srv, id: "x", peer: &Peer{}, poll: &pollState{}}
+	h := &side{Session: s, got: newQueue[message](), closed: make(chan Close, 2)}
+	s.handler = h
+	srv.remember(s)
+	s.startBeat()
+	return s, h
+}
+
+func (s *Session) heard(kind byte) {
+	s.in.Lock()
+	defer s.in.Unlock()
+	_ = s.receive(kind, nil)
+}
+
+func (s *Session) pings() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.out.take(1 << 20) {
+		if f == pingFrame {
+			n++
+		}
+	}
+	return n
+}
+
+// pass lets time go by: a little more than d, for the wheel rounds up.
+func pass(d time.Duration) {
+	time.Sleep(d + time.Second)
+	synctest.Wait()
+}
+
+func inBubble(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := beating(Config{})
+		defer s.srv.wheel.close()
+		test(t, s, h)
+	})
+}
+
+func TestThePingComesOneIntervalAfterThePong(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Session, h *side) {
+		for range 3 {
+			pass(DefaultPingInterval - 2*time.Second)
+			if n := s.pings(); n != 0 {
+				t.Fatalf("%d pings too early", n)
+			}
+			pass(2 * time.Second)
+			if n := s.pings(); n != 1 {
+				t.Fatalf("%d pings", n)
+			}
+			pass(10 * time.Second)
+			s.heard(typePong)
+		}
+		if len(h.closed) > 0 {
+			t.Error("closed")
+		}
+	})
+}
+
+func TestAShortIntervalIsKeptWithALongTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := beating(Config{PingInterval: 5 * time.Second, PingTimeout: 20 * time.Second})
+		defer s.srv.wheel.close()
+		for range 3 {
+			pass(5 * time.Second)
+			if n := s.pings(); n != 1 {
+				t.Fatalf("%d pings", n)
+			}
+			s.heard(typePong)
+		}
+	})
+}
+
+func TestAPingThatIsNotAnsweredEndsTheSession(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Session, h *side) {
+		pass(DefaultPingInterval)
+		pass(DefaultPingTimeout)
+		h.end(t, ReasonPingTimeout)
+		pass(DefaultCloseTimeout)
+		if s.current() != stateClosed || len(s.srv.sessions) != 0 || s.slot.linked {
+			t.Error("not gone")
+		}
+	})
+}
+
+func TestOtherPacketsExtendTheWaitForAPongOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Session, h *side) {
+		pass(DefaultPingInterval)
+		for range 2 {
+			pass(DefaultPingTimeout - 5*time.Second)
+			if len(h.closed) > 0 {
+				t.Fatal("closed too early")
+			}
+			s.heard(typeMessage)
+		}
+		pass(5 * time.Second)
+		h.end(t, ReasonPingTimeout)
+	})
+}
+
+func TestAPauseStopsTheHeartbeat(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Session, h *side) {
+		pass(10 * time.Second)
+		for range 3 { // never longer than the limit at a time
+			s.Pause()
+			pass(50 * time.Second)
+			s.Resume()
+		}
+		if n := s.pings(); n != 0 {
+			t.Fatalf("%d pings", n)
+		}
+		pass(DefaultPingInterval - 10*time.Second)
+		if n := s.pings(); n != 1 {
+			t.Fatalf("%d pings", n)
+		}
+		s.Pause() // while a PONG is awaited
+		pass(50 * time.Second)
+		s.Resume()
+		pass(DefaultPingTimeout - 5*time.Second)
+		if len(h.closed) > 0 {
+			t.Fatal("closed too early")
+		}
+		pass(5 * time.Second)
+		h.end(t, ReasonPingTimeout)
+	})
+}
+
+func TestAPauseEndsAtItsLimit(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Session, h *side) {
+		s.Pause()
+		pass(DefaultPauseTimeout - 2*time.Second)
+		if len(h.closed) > 0 {
+			t.Fatal("closed too early")
+		}
+		pass(2 * time.Second)
+		h.end(t, ReasonOverload)
+	})
+}
