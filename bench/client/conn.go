@@ -125,7 +125,7 @@ func (c *Conn) write(b []byte) {
 		return
 	}
 	n, err := syscall.Write(c.fd, b)
-	if err != nil && err != syscall.EAGAIN {
+	if err != nil && !errors.Is(err, syscall.EAGAIN) {
 		c.fail(fmt.Errorf("write: %w", err))
 		return
 	}
@@ -158,7 +158,7 @@ func (c *Conn) await(room bool) {
 func (c *Conn) readable(buf []byte) {
 	n, err := syscall.Read(c.fd, buf)
 	switch {
-	case err == syscall.EAGAIN:
+	case errors.Is(err, syscall.EAGAIN):
 		return
 	case err != nil:
 		c.fail(fmt.Errorf("read: %w", err))

@@ -81,7 +81,7 @@ func (l *Loop) For(d time.Duration) error {
 func (l *Loop) poll(wait time.Duration) error {
 	ms := int((wait + time.Millisecond - 1) / time.Millisecond)
 	n, err := syscall.EpollWait(l.epoll, l.events[:], ms)
-	if err == syscall.EINTR {
+	if errors.Is(err, syscall.EINTR) {
 		return nil
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 )
 
+// The two peers that have a part of their own.
 const (
 	Product   = "gatehouse" // the peer that has targets
 	Reference = "node"      // the peer that all ratios refer to

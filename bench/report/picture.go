@@ -21,6 +21,8 @@ const (
 )
 
 // style suits light and dark pages: the picture has no background of its own.
+//
+//nolint:misspell // CSS has its own spelling
 const style = `
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600; font-size: 13px }

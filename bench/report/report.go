@@ -104,7 +104,7 @@ func (r *Report) Finish() {
 // where there is no target or nothing to hold against it.
 func (r *Report) Verdict(row Row) string {
 	c := row.Cells[r.Product]
-	met := false
+	var met bool
 	switch {
 	case row.Target == 0 && row.Within == 0, c == nil:
 		return ""
