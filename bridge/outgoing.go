@@ -1,0 +1,165 @@
+package bridge
+
+import (
+	"bytes"
+	"io"
+
+	zpacket "github.com/zishang520/engine.io-go-parser/packet"
+	zengine "github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/engine.io/v2/types"
+	"go.uber.org/zap"
+
+	"gatehouse/engine"
+	"gatehouse/packet"
+)
+
+// partial is an outgoing packet that is not complete: the library writes its
+// text and each attachment by themselves, and our engine sends them as one.
+type partial struct {
+	text        []byte
+	attachments [][]byte
+	missing     int
+}
+
+// broadcast is the frame of the library's last broadcast. All its receivers come
+// with the same key, so that it is made once for all of them.
+type broadcast struct {
+	key   any
+	frame *engine.Frame
+}
+
+// Send implements engine.Socket.
+func (c *conn) Send(data io.Reader, opts *zpacket.Options, sent zengine.SendCallback) zengine.Socket {
+	return c.Write(data, opts, sent)
+}
+
+// Write implements engine.Socket. The library writes the parts of one packet
+// under a lock of its own. A client that has gone is no error here: its "close"
+// follows.
+func (c *conn) Write(data io.Reader, opts *zpacket.Options, sent zengine.SendCallback) zengine.Socket {
+	_, text := data.(*types.StringBuffer)
+	b, err := contents(data)
+	if err != nil {
+		c.srv.log.Error("a message could not be read", zap.Error(err))
+		c.end(engine.CodeInternal, "internal error")
+		return c
+	}
+	if text {
+		c.sending(b)
+	}
+	if f := c.frame(text, b, opts); f != nil {
+		_ = c.session.Send(f)
+	}
+	if text && isType(b, packet.ConnectError) {
+		c.refused(namespaceOf(b))
+	}
+	if sent != nil {
+		sent(c.Transport())
+	}
+	return c
+}
+
+// contents returns the bytes of data, which is the library's clone.
+func contents(data io.Reader) ([]byte, error) {
+	if buffer, ok := data.(types.BufferInterface); ok {
+		return buffer.Bytes(), nil
+	}
+	return io.ReadAll(data)
+}
+
+// frame returns what is to be sent, or nil while attachments are missing.
+func (c *conn) frame(text bool, b []byte, opts *zpacket.Options) *engine.Frame {
+	c.outMu.Lock()
+	defer c.outMu.Unlock()
+	if text {
+		if n := announced(b); n > 0 {
+			c.partial = &partial{text: b, missing: n}
+			return nil
+		}
+		return c.srv.textFrame(b, opts)
+	}
+	p := c.partial
+	if p == nil {
+		return engine.NewBinaryFrame(b)
+	}
+	p.attachments = append(p.attachments, b)
+	if len(p.attachments) < p.missing {
+		return nil
+	}
+	c.partial = nil
+	return engine.NewFrame(p.text, p.attachments)
+}
+
+// textFrame makes a frame of one text message, once for a broadcast.
+func (s *Server) textFrame(text []byte, opts *zpacket.Options) *engine.Frame {
+	if opts == nil || opts.WsPreEncodedFrame == nil {
+		return engine.NewFrame(text, nil)
+	}
+	key := any(opts.WsPreEncodedFrame)
+	if last := s.last.Load(); last != nil && last.key == key {
+		return last.frame
+	}
+	f := engine.NewFrame(text, nil)
+	s.last.Store(&broadcast{key: key, frame: f})
+	return f
+}
+
+// sending looks at what the library sends: a CONNECT reply means that the
+// connection listeners come next, and an event with an id that somebody waits
+// for the client.
+func (c *conn) sending(text []byte) {
+	switch {
+	case isType(text, packet.Connect):
+		c.admitted(text)
+	case isType(text, packet.Event), isType(text, packet.BinaryEvent):
+		if rest := body(text); len(rest) > 0 && digit(rest[0]) {
+			c.asks()
+		}
+	}
+}
+
+func isType(text []byte, t packet.Type) bool { return len(text) > 0 && text[0] == '0'+byte(t) }
+
+// announced returns how many attachments a text message says will follow.
+func announced(text []byte) int {
+	if !isType(text, packet.BinaryEvent) && !isType(text, packet.BinaryAck) {
+		return 0
+	}
+	n := 0
+	for _, b := range text[1:] {
+		if !digit(b) {
+			break
+		}
+		n = n*10 + int(b-'0')
+	}
+	return n
+}
+
+// namespaceOf returns the namespace of an encoded packet.
+func namespaceOf(text []byte) string {
+	rest := afterAttachments(text)
+	if len(rest) == 0 || rest[0] != '/' {
+		return "/"
+	}
+	name, _, _ := bytes.Cut(rest, []byte{','})
+	return string(name)
+}
+
+// body returns an encoded packet from its id on.
+func body(text []byte) []byte {
+	rest := afterAttachments(text)
+	if len(rest) > 0 && rest[0] == '/' {
+		_, rest, _ = bytes.Cut(rest, []byte{','})
+	}
+	return rest
+}
+
+func afterAttachments(text []byte) []byte {
+	rest := text[1:]
+	if isType(text, packet.BinaryEvent) || isType(text, packet.BinaryAck) {
+		_, rest, _ = bytes.Cut(rest, []byte{'-'})
+	}
+	return rest
+}
+
+func digit(b byte) bool { return '0' <= b && b <= '9' }

@@ -1,0 +1,169 @@
+package bridge
+
+import (
+	"time"
+
+	"gatehouse/engine"
+	"gatehouse/packet"
+)
+
+// lane holds the packets of one namespace that wait their turn; a goroutine
+// handles them while there are any. Acknowledgements have a lane of their own,
+// where nobody waits for listeners.
+type lane struct{ waiting []item }
+
+// item is a packet with the bytes that it came as.
+type item struct {
+	packet packet.Packet
+	size   int
+}
+
+// ackLane is no namespace: those begin with a slash.
+const ackLane = ""
+
+func laneOf(p *packet.Packet) string {
+	if p.Type == packet.Ack || p.Type == packet.BinaryAck {
+		return ackLane
+	}
+	return p.Namespace
+}
+
+// enqueue puts a packet behind those of its lane.
+func (c *conn) enqueue(p packet.Packet, size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dropped {
+		return
+	}
+	name := laneOf(&p)
+	l := c.lanes[name]
+	if l == nil {
+		l = &lane{}
+		c.lanes[name] = l
+		c.srv.workers.Go(func() { c.work(name, l) })
+	}
+	l.waiting = append(l.waiting, item{p, size})
+	c.packed++
+	c.bytes += size
+	c.slow()
+}
+
+// slow stops reading when much is waiting, and ends the connection when far too
+// much is. mu is held.
+func (c *conn) slow() {
+	switch cfg := &c.srv.cfg; {
+	case c.packed > hardQueue*cfg.QueuePackets || c.bytes > hardQueue*cfg.QueueBytes:
+		c.discard(string(engine.ReasonOverload))
+		c.session.Close(engine.CodeTryAgainLater, string(engine.ReasonOverload))
+	case !c.paused && c.asked == 0 && (c.packed > cfg.QueuePackets || c.bytes > cfg.QueueBytes):
+		c.paused = true
+		c.session.Pause()
+	}
+}
+
+// work handles the packets of a lane, one after the other.
+func (c *conn) work(name string, l *lane) {
+	for {
+		it, ok := c.next(name, l)
+		if !ok {
+			return
+		}
+		c.handle(&it.packet)
+	}
+}
+
+// next takes the first packet of a lane; a lane without any is given up.
+func (c *conn) next(name string, l *lane) (item, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(l.waiting) == 0 {
+		delete(c.lanes, name)
+		c.signalIdle()
+		return item{}, false
+	}
+	it := l.waiting[0]
+	l.waiting[0] = item{} // let it go
+	l.waiting = l.waiting[1:]
+	c.packed--
+	c.bytes -= it.size
+	if c.paused && c.packed <= c.srv.cfg.QueuePackets/2 && c.bytes <= c.srv.cfg.QueueBytes/2 {
+		c.resume()
+	}
+	return it, true
+}
+
+// resume goes on reading. mu is held.
+func (c *conn) resume() {
+	c.paused = false
+	c.session.Resume()
+}
+
+// asks notes that the application waits for an acknowledgement: it can only come
+// when the client is read.
+func (c *conn) asks() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked++
+	if c.paused {
+		c.resume()
+	}
+}
+
+func (c *conn) answered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = max(c.asked-1, 0)
+}
+
+// drop forgets what waits; the reason is the one that the library will hear,
+// unless there was one before.
+func (c *conn) drop(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.discard(reason)
+}
+
+// discard is drop with mu held.
+func (c *conn) discard(reason string) {
+	if c.why == "" {
+		c.why = reason
+	}
+	c.dropped = true
+	for _, l := range c.lanes {
+		l.waiting = nil
+	}
+	c.packed, c.bytes = 0, 0
+}
+
+// over notes that the session has ended. idle is closed when no lane is busy.
+func (c *conn) over(reason string) (idle <-chan struct{}, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why == "" {
+		c.why = reason
+	}
+	c.ended = true
+	c.signalIdle()
+	return c.idle, c.why
+}
+
+// signalIdle says that nothing is under way any more. mu is held.
+func (c *conn) signalIdle() {
+	if c.ended && len(c.lanes) == 0 {
+		select {
+		case <-c.idle:
+		default:
+			close(c.idle)
+		}
+	}
+}
+
+// wait waits for c, but no longer than d.
+func wait(c <-chan struct{}, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c:
+	case <-timer.C:
+	}
+}
