@@ -60,6 +60,11 @@ type Config struct {
 	// Check, when set, may refuse a handshake before a session exists. It must be
 	// safe for concurrent use.
 	Check func(*http.Request) *Refusal
+	// CheckLater, when set, may refuse a further request of a session: a poll, a
+	// POST or an upgrade. h is the session's handler, as accept gave it. The
+	// request is refused, the session goes on. The messages of a POST are handed
+	// up after it was asked about. It must be safe for concurrent use.
+	CheckLater func(r *http.Request, h Handler) *Refusal
 	// Subprotocol, when set, picks the WebSocket subprotocol among those that the
 	// client offered; an empty string picks none. An error refuses the request.
 	Subprotocol func(*http.Request) (string, error)

@@ -163,9 +163,17 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveSession serves a request that belongs to s.
 func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Session, transport, version string) {
 	upgrade := isWebSocket(r)
-	switch {
-	case version != "4", upgrade != (transport == "websocket"), !upgrade && s.Transport() != transport:
+	if version != "4" || upgrade != (transport == "websocket") || !upgrade && s.Transport() != transport {
 		srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+		return
+	}
+	if srv.cfg.CheckLater != nil {
+		if refusal := srv.cfg.CheckLater(r, s.handler); refusal != nil {
+			srv.refuseWith(w, r, refusal)
+			return
+		}
+	}
+	switch {
 	case upgrade:
 		srv.serveUpgrade(w, r, s)
 	case r.Method == http.MethodGet:
