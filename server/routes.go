@@ -22,6 +22,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
 	if s.cfg.Dev {
 		mux.Handle("/demo/login", unhurried(http.HandlerFunc(s.demoLogin)))
+		mux.Handle("/lab/", unhurried(s.lab()))
 	}
 	mux.Handle("/", unhurried(web.Handler()))
 	return mux

@@ -38,7 +38,7 @@ type Server struct {
 // it does not listen yet. [Server.Run], [Server.Serve] or [Server.Shutdown]
 // releases what it holds.
 func New(cfg Config, defs ...*namespaces.Namespace) (*Server, error) {
-	cfg = cfg.WithDefaults()
+	cfg, defs = withLab(cfg.WithDefaults(), defs)
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}

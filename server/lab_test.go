@@ -1,0 +1,98 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"gatehouse/server"
+)
+
+// labGiven is what the lab's endpoints give.
+type labGiven struct{ Token, Expired, Cookie, CSRF string }
+
+func labMakes(t *testing.T, r *running, path string) labGiven {
+	t.Helper()
+	status, body := requestWith(t, http.MethodPost, r.url(path), "", http.Header{"Origin": {r.url("")}})
+	var given labGiven
+	if err := json.Unmarshal([]byte(body), &given); err != nil || status != http.StatusOK {
+		t.Fatalf("POST %s: %d %s", path, status, body)
+	}
+	return given
+}
+
+func TestEachNamespaceOfTheLabHasItsOwnWayInOnly(t *testing.T) {
+	r := serve(t, server.Config{Dev: true})
+	given := labMakes(t, r, "/lab/credentials")
+	c := dial(t, r.addr, "websocket")
+	for namespace, want := range map[string]string{
+		"/lab/token": `40/lab/token,{"sid":`, "/lab/anonymous": `40/lab/anonymous,{"sid":`, "/lab/ticket": "unauthenticated",
+		"/lab/bearer": "unauthenticated", "/lab/subprotocol": "unauthenticated", "/lab/cookie": "unauthenticated",
+		"/lab/basic": "unauthenticated", "/lab/certificate": "unauthenticated", "/lab/query-token": "unauthenticated",
+	} {
+		if reply := enter(c, namespace, given.Token); !strings.Contains(reply, want) {
+			t.Errorf("a token in the first message to %s: %s, want %s", namespace, reply, want)
+		}
+	}
+	if reply := enter(c, "/lab/none", given.Token); !strings.Contains(reply, "Invalid namespace") {
+		t.Error(reply)
+	}
+}
+
+func TestTheLabAnswersWhoCameIn(t *testing.T) {
+	r := serve(t, server.Config{Dev: true})
+	given := labMakes(t, r, "/lab/credentials")
+	c := dial(t, r.addr, "websocket")
+	enter(c, "/lab/token", given.Token)
+	c.send(`42/lab/token,7["whoami"]`)
+	says(t, c.next(), `43/lab/token,7[{"subject":"ada","name":"Ada","method":"token","expiresAt":"`)
+
+	c = dial(t, r.addr, "websocket")
+	says(t, enter(c, "/lab/token", given.Expired), `"code":"token_expired"`)
+}
+
+func TestTheLabMakesASessionWithItsCSRFToken(t *testing.T) {
+	r := serve(t, server.Config{Dev: true})
+	given := labMakes(t, r, "/lab/session")
+	if given.Cookie != "gatehouse-lab" || given.CSRF == "" || given.Token != "" {
+		t.Errorf("cookie %q, %d bytes of CSRF token, %d of token", given.Cookie, len(given.CSRF), len(given.Token))
+	}
+	req := http.Header{"Origin": {r.url("")}}
+	if status, _ := requestWith(t, http.MethodDelete, r.url("/lab/session"), "", req); status != http.StatusNoContent {
+		t.Errorf("DELETE /lab/session: %d", status)
+	}
+}
+
+func TestThereIsNoLabWithoutDevMode(t *testing.T) {
+	r := serve(t, server.Config{})
+	for _, path := range []string{"/lab/credentials", "/lab/session"} {
+		if status, body := request(t, http.MethodPost, r.url(path), "", ""); status/100 == 2 || strings.Contains(body, "token") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if reply := enter(dial(t, r.addr, "websocket"), "/lab/token", token(t, "ada")); !strings.Contains(reply, "Invalid namespace") {
+		t.Error(reply)
+	}
+}
+
+func TestForeignPagesGetNothingFromTheLab(t *testing.T) {
+	r := serve(t, server.Config{Dev: true})
+	for _, path := range []string{"/lab/credentials", "/lab/session"} {
+		status, body := requestWith(t, http.MethodPost, r.url(path), "", http.Header{"Origin": {"https://evil.example"}})
+		if status != http.StatusForbidden || !strings.Contains(body, "origin_forbidden") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+func TestTheLabLeavesSettingsAsTheyAre(t *testing.T) {
+	cfg := server.Config{Dev: true}
+	cfg.Cookie.InsecureNoCSRF, cfg.Cookie.Name, cfg.Cookie.InsecureName = true, "mine", true
+	cfg.Subprotocol.Forms = []string{"appsync"}
+	r := serve(t, cfg)
+	says(t, r.log.String(), "cookie.insecure_no_csrf")
+	if status, body := requestWith(t, http.MethodPost, r.url("/lab/session"), "", http.Header{"Origin": {r.url("")}}); status/100 == 2 {
+		t.Errorf("a CSRF token although it is off: %s", body)
+	}
+}
