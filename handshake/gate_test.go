@@ -46,7 +46,7 @@ func TestReq07_PayloadHasItsOwnSizeLimit(t *testing.T) {
 	wantCode(t, err, "")
 	r.Auth = append(r.Auth[:len(r.Auth)-1], `,"x":"`+strings.Repeat("x", 512)+`"}`...)
 	_, err = g.Check(t.Context(), r)
-	wantCode(t, err, CodeUnauthenticated)
+	wantCode(t, err, CodeTokenInvalid)
 }
 
 func TestReq08_RecoveryFieldsAreNoCredentials(t *testing.T) {

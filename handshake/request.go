@@ -69,7 +69,7 @@ func readPayload(raw json.RawMessage, limit int) (map[string]json.RawMessage, er
 		return nil, nil
 	}
 	if len(raw) > limit {
-		return nil, refuse(CodeUnauthenticated,
+		return nil, refuse(CodeTokenInvalid,
 			fmt.Sprintf("The auth payload is larger than %d bytes; send only the credential in it.", limit),
 			errors.New("auth payload over its limit"))
 	}

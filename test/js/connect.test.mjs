@@ -17,13 +17,13 @@ const refusals = [
   { name: "no auth", auth: undefined, code: "unauthenticated" },
   { name: "an empty auth", auth: {}, code: "unauthenticated" },
   { name: "a token that is no text", auth: { token: 42 }, code: "token_invalid" },
-  { name: "an empty token", auth: { token: "" }, code: "token_invalid" },
+  { name: "an empty token", auth: { token: "" }, code: "unauthenticated" },
   { name: "words for a token", auth: { token: "let me in" }, code: "token_invalid" },
   { name: "a token signed with another key", auth: { token: mint("eve", {}, { key: "another secret, as long as the right one" }) }, code: "token_invalid" },
   { name: "an unsigned token", auth: { token: `${none}.${mint("eve").split(".")[1]}.` }, code: "token_invalid" },
   { name: "another algorithm in the token's header", auth: { token: mint("eve", {}, { header: { alg: "HS512" } }) }, code: "token_invalid" },
   { name: "a token with a tail", auth: { token: `${mint("eve")}.more` }, code: "token_invalid" },
-  { name: "a token of 100,000 letters", auth: { token: "a".repeat(50_000) }, code: "token_invalid" },
+  { name: "a token of 50,000 letters", auth: { token: "a".repeat(50_000) }, code: "token_invalid" },
   { name: "an expired token", auth: { token: expired("ada") }, code: "token_expired" },
 ];
 

@@ -19,7 +19,7 @@ export const admit = (secret) => (socket, next) => {
 };
 
 function verify(secret, auth) {
-  if (auth?.token === undefined) {
+  if (auth?.token === undefined || auth.token === "") {
     throw new Refused("unauthenticated", "sign in first");
   }
   const claims = signed(secret, auth.token);
