@@ -14,13 +14,19 @@ import (
 // pollState is a session's long-polling transport. Session.mu guards it.
 type pollState struct {
 	get     *pendingGET
-	post    *http.ResponseController // the POST that is read now
-	resumed chan struct{}            // closed when a paused POST may go on; nil while none waits
+	post    *pendingPOST  // the POST that is handled now
+	resumed chan struct{} // closed when a paused POST may go on; nil while none waits
 }
 
 // pendingGET is the request that waits for something to send.
 type pendingGET struct {
 	batch chan []*Frame // one batch, the answer
+}
+
+// pendingPOST is the request whose packets are handled.
+type pendingPOST struct {
+	body *http.ResponseController // while the body is read
+	cut  bool                     // the session ended meanwhile: the deadline spoilt the connection
 }
 
 var closePollFrame = control(typeClose, "")
@@ -65,7 +71,15 @@ func (p *pollState) release() {
 	}
 	p.resumePOST()
 	if p.post != nil {
-		_ = p.post.SetReadDeadline(time.Unix(1, 0))
+		p.post.cutOff()
+	}
+}
+
+// cutOff lets a body that is being read come to an end. Session.mu is held.
+func (p *pendingPOST) cutOff() {
+	if p.body != nil {
+		p.cut = true
+		_ = p.body.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -88,7 +102,7 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 	case batch = <-g.batch:
 	case <-r.Context().Done():
 		if s.cancelGET(g) {
-			s.fail(errAbortedGET)
+			s.srv.refuseFault(w, r, s, errAbortedGET)
 			return
 		}
 		batch = <-g.batch
@@ -96,6 +110,8 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 	err := r.Context().Err()
 	if err == nil {
 		err = s.writeBatch(w, r, batch)
+	} else {
+		s.srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
 	}
 	s.afterGET(batch, err)
 }
@@ -200,16 +216,17 @@ func acceptsGzip(r *http.Request) bool {
 // servePOST takes the packets of one request. While reading is paused it holds
 // the answer back, and with it the client.
 func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
-	if err := s.beginPOST(w); err != nil {
+	post := &pendingPOST{}
+	if err := s.beginPOST(post); err != nil {
 		s.srv.refuseFault(w, r, s, err)
 		return
 	}
-	defer s.endPOST()
+	defer s.endPOST(post)
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/octet-stream" {
 		s.srv.refuseFault(w, r, s, errContentType)
 		return
 	}
-	payload, err := s.readBody(w, r)
+	payload, err := s.readBody(w, r, post)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -222,7 +239,7 @@ func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Session) beginPOST(w http.ResponseWriter) error {
+func (s *Session) beginPOST(post *pendingPOST) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -231,26 +248,42 @@ func (s *Session) beginPOST(w http.ResponseWriter) error {
 	case s.poll.post != nil:
 		return errOverlapPOST
 	}
-	s.poll.post = http.NewResponseController(w)
+	s.poll.post = post
 	return nil
 }
 
-func (s *Session) endPOST() {
+func (s *Session) endPOST(post *pendingPOST) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.poll != nil {
+	if s.poll != nil && s.poll.post == post {
 		s.poll.post = nil
 	}
 }
 
 // readBody reads the whole body within the size limit and the time that a ping
-// has.
-func (s *Session) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// has. A connection whose deadline passed must not be used again: net/http then
+// has cancelled the context of every later request on it, of other sessions too.
+func (s *Session) readBody(w http.ResponseWriter, r *http.Request, post *pendingPOST) ([]byte, error) {
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
+	s.setReading(post, rc)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxMessage.Load()))
+	if s.setReading(post, nil) || err != nil {
+		w.Header().Set("Connection", "close")
+	}
 	_ = rc.SetReadDeadline(time.Time{})
 	return body, err
+}
+
+// setReading notes whose body is read, and reports whether it was cut.
+func (s *Session) setReading(post *pendingPOST, body *http.ResponseController) (cut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	post.body = body
+	if s.current() == stateClosed {
+		post.cutOff()
+	}
+	return post.cut
 }
 
 func (s *Session) takePOST(w http.ResponseWriter, r *http.Request, payload []byte) {

@@ -175,6 +175,23 @@ func TestASlowPOSTEndsWithTheTimeThatAPongHas(t *testing.T) {
 	s.end(t, ReasonTransportError, ReasonPingTimeout)
 }
 
+func TestAPOSTThatIsCutWithItsSessionLeavesNoConnectionBehind(t *testing.T) {
+	r := newRig(t, Config{CloseTimeout: 10 * time.Millisecond})
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
+	defer func() { _ = conn.Close() }()
+	_, query, _ := strings.Cut(c.url, "?")
+	must[int](t)(io.WriteString(conn, "POST /socket.io/?"+query+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"))
+	s.awaitState(t, func() bool { return s.poll.post != nil && s.poll.post.body != nil })
+	s.Session.Close(CodeNormal, "bye")
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	answer := string(must[[]byte](t)(io.ReadAll(conn))) // to the end of the connection
+	if !strings.HasPrefix(answer, "HTTP/1.1 400") || !strings.Contains(answer, "\r\nConnection: close\r\n") {
+		t.Errorf("answered %q", answer)
+	}
+}
+
 func TestBadPayloadsEndTheSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		body   string

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// countingStream takes everything at once and counts it.
+type countingStream struct{ bytes *atomic.Int64 }
+
+func (s countingStream) tryWrite(b []byte) (int, error) {
+	s.bytes.Add(int64(len(b)))
+	return len(b), nil
+}
+func (countingStream) start()         {}
+func (countingStream) pending() bool  { return false }
+func (countingStream) awaitWritable() {}
+func (countingStream) pause()         {}
+func (countingStream) resume()        {}
+func (countingStream) closeWrite()    {}
+func (countingStream) close()         {}
+
+// BenchmarkFanOut sends one frame to 1,000 sessions and waits until all of it is
+// written. Burst is how many frames are in flight.
+func BenchmarkFanOut(b *testing.B) {
+	const members = 1000
+	for _, burst := range []int{1, 4} {
+		b.Run(fmt.Sprintf("burst=%d", burst), func(b *testing.B) {
+			srv, err := New(Config{}, func(*Session) Handler { return noHandler{} })
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer srv.Close()
+			var written atomic.Int64
+			sessions := make([]*Session, members)
+			for i := range sessions {
+				s, _ := srv.newSession(&Peer{})
+				s.handler = noHandler{}
+				s.ws = &websocket{s: s, stream: countingStream{&written}}
+				sessions[i] = s
+			}
+			text := []byte(strings.Repeat("x", 100))
+			b.ReportAllocs()
+			for b.Loop() {
+				goal := written.Load()
+				for range burst {
+					f := NewFrame(text, nil)
+					goal += int64(members * len(f.websocket()))
+					for _, s := range sessions {
+						_ = s.Send(f)
+					}
+				}
+				for written.Load() < goal {
+					runtime.Gosched()
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members*burst), "ns/delivery")
+		})
+	}
+}
+
+type noSink struct{}
+
+func (noSink) message(bool, []byte) error      { return nil }
+func (noSink) control(ws.OpCode, []byte) error { return nil }
+func (noSink) stopped() bool                   { return false }
+
+func BenchmarkFrameReader(b *testing.B) {
+	for _, size := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("payload=%d", size), func(b *testing.B) {
+			frame := clientFrame(ws.OpText, []byte(strings.Repeat("4", size)))
+			n := readBytes / len(frame)
+			buffer := []byte(strings.Repeat(string(frame), n))
+			work := make([]byte, len(buffer))
+			var r frameReader
+			b.SetBytes(int64(len(buffer)))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(work, buffer) // feed unmasks in place
+				if err := r.feed(work, 1<<20, noSink{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/frame")
+		})
+	}
+}
+
+func BenchmarkWheel(b *testing.B) {
+	w, all, now := turning(250*time.Millisecond, 10_000)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		*now = int64(i) * int64(time.Microsecond)
+		w.schedule(all[i%len(all)], *now+int64(25*time.Second))
+	}
+}
+
+// BenchmarkIdleWebSocket reports what one idle session costs the process beyond
+// its client, which this process holds too and which is measured first.
+func BenchmarkIdleWebSocket(b *testing.B) {
+	if testing.Short() {
+		b.Log("5,000 connections are opened only without -short")
+		return
+	}
+	for name, portable := range map[string]bool{"epoll": false, "portable": true} {
+		b.Run(name, func(b *testing.B) { idle(b, Config{Portable: portable}) })
+	}
+}
+
+func idle(b *testing.B, cfg Config) {
+	const sessions = 5000
+	srv, err := New(cfg, func(*Session) Handler { return noHandler{} })
+	check(b, err)
+	r := &rig{srv: srv, web: httptest.NewServer(srv)}
+	defer r.web.Close()
+	defer srv.Close()
+	query := strings.TrimPrefix(r.url("http", "EIO=4&transport=websocket"), r.web.URL)
+	request := "GET " + query + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	for b.Loop() {
+		conns := make([]net.Conn, sessions)
+		before := inUse()
+		for i := range conns {
+			c, err := net.Dial("tcp", r.web.Listener.Addr().String())
+			check(b, err)
+			conns[i] = c
+		}
+		clients := inUse() // half of it is the server's accepted end
+		var all sync.WaitGroup
+		for part := range 4 {
+			all.Go(func() {
+				for i := part; i < sessions; i += 4 {
+					_, _ = io.WriteString(conns[i], request)
+					readOpen(conns[i])
+				}
+			})
+		}
+		all.Wait()
+		b.ReportMetric(float64(inUse()-before)/sessions, "B/session+client")
+		b.ReportMetric(float64(clients-before)/sessions, "B/accepted+client")
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		for r.srv.Sessions() > 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// readOpen reads until the open packet is there.
+func readOpen(c net.Conn) {
+	var got strings.Builder
+	b := make([]byte, 512)
+	for !strings.Contains(got.String(), "maxPayload") {
+		n, err := c.Read(b)
+		if err != nil {
+			return
+		}
+		got.Write(b[:n])
+	}
+}
+
+// inUse is what the heap and the stacks hold, in bytes.
+func inUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
