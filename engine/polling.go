@@ -263,6 +263,7 @@ func (s *Session) endPOST(post *pendingPOST) {
 // readBody reads the whole body within the size limit and the time that a ping
 // has. A connection whose deadline passed must not be used again: net/http then
 // has cancelled the context of every later request on it, of other sessions too.
+// Nor is the deadline lifted: net/http would wait for the rest of the body.
 func (s *Session) readBody(w http.ResponseWriter, r *http.Request, post *pendingPOST) ([]byte, error) {
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
@@ -270,9 +271,10 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, post *pending
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxMessage.Load()))
 	if s.setReading(post, nil) || err != nil {
 		w.Header().Set("Connection", "close")
+		return body, err
 	}
 	_ = rc.SetReadDeadline(time.Time{})
-	return body, err
+	return body, nil
 }
 
 // setReading notes whose body is read, and reports whether it was cut.

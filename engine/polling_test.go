@@ -192,6 +192,19 @@ func TestAPOSTThatIsCutWithItsSessionLeavesNoConnectionBehind(t *testing.T) {
 	}
 }
 
+func TestARefusedRequestIsNotWaitedFor(t *testing.T) {
+	r := newRig(t, Config{CloseTimeout: 10 * time.Millisecond})
+	for _, query := range []string{"EIO=4&transport=polling", "EIO=4&transport=polling&sid=x"} {
+		conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
+		must[int](t)(io.WriteString(conn, "POST /socket.io/?"+query+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"))
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		if answer := must[[]byte](t)(io.ReadAll(conn)); !strings.HasPrefix(string(answer), "HTTP/1.1 400") {
+			t.Errorf("answered %q", answer)
+		}
+		_ = conn.Close()
+	}
+}
+
 func TestBadPayloadsEndTheSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		body   string

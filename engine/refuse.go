@@ -33,8 +33,12 @@ func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, status, code i
 	srv.refuseWith(w, r, &Refusal{Status: status, Code: code, Message: codeMessages[code]})
 }
 
-func (srv *Server) refuseWith(w http.ResponseWriter, _ *http.Request, refusal *Refusal) {
+func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
 	h := w.Header()
+	if r.ContentLength != 0 { // net/http would wait for the rest of the body without a limit
+		h.Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(srv.cfg.CloseTimeout))
+	}
 	if refusal.RetryAfter > 0 {
 		seconds := (refusal.RetryAfter + time.Second - 1) / time.Second
 		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
