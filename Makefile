@@ -64,7 +64,7 @@ test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in 
 	cd test/browser && node --test --test-reporter=spec *.test.mjs
 
 test-artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's smoke test
-	cd test/artillery && node --test --test-reporter=spec *.test.mjs
+	node bench/artillery/run.mjs
 
 test-compose: ## checks docker-compose.yml
 	docker-compose --file docker-compose.yml config --quiet

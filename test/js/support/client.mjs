@@ -65,6 +65,7 @@ export function event(emitter, name, { failure, where = () => true } = {}) {
     const heard = (...args) => where(...args) && done(() => resolve(args));
     const failed = (err) => done(() => reject(err instanceof Error ? err : new Error(`${failure}: ${String(err)}`)));
     const timer = setTimeout(() => done(() => reject(new Error(`no ${name} within ${patience} ms`))), patience);
+    timer.unref();
     emitter.on(name, heard);
     if (failure) {
       emitter.on(failure, failed);
