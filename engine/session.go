@@ -199,13 +199,10 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	s.closing = p
 	if drop {
 		s.out.drop()
+		s.dropProbe()
 	}
 	if s.paused.Load() {
 		s.read(true) // to see the peer's answer to the close frame
-	}
-	if s.probe != nil {
-		s.probe.abandon()
-		s.probe = nil
 	}
 	s.srv.wheel.schedule(s, p.deadline)
 	s.wakeToClose()
@@ -250,6 +247,7 @@ func (s *Session) finish() {
 	}
 	s.state.Store(int32(stateClosed))
 	s.out = outbox{}
+	s.dropProbe()
 	conn := s.ws
 	if s.poll != nil {
 		s.poll.release()

@@ -102,14 +102,21 @@ func (up *upgrade) stopTimers() {
 	}
 }
 
+// dropProbe gives up the upgrade, if there is one. mu is held.
+func (s *Session) dropProbe() {
+	if s.probe != nil {
+		s.probe.abandon()
+		s.probe = nil
+	}
+}
+
 // abandonProbe gives up the upgrade by c, if it is under way; the session stays
 // with its transport.
 func (s *Session) abandonProbe(c *websocket) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.probe != nil && s.probe.conn == c {
-		s.probe.abandon()
-		s.probe = nil
+		s.dropProbe()
 		return true
 	}
 	return s.ws != c
@@ -164,11 +171,12 @@ func (s *Session) freeGET(c *websocket) {
 
 // switchTo makes c the transport: what waits goes out over it, in order. A GET
 // that is still pending gets its NOOP first, so that the two never write at
-// once.
+// once. A session that is closing still switches: its client may have stopped
+// polling already, and what was sent before the close has no other way.
 func (s *Session) switchTo(c *websocket) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.probe == nil || s.probe.conn != c || s.current() != stateOpen {
+	if s.probe == nil || s.probe.conn != c {
 		return errUpgradeOrder
 	}
 	s.probe.stopTimers()
@@ -177,6 +185,9 @@ func (s *Session) switchTo(c *websocket) error {
 	s.ws, s.poll = c, nil
 	if s.paused.Load() {
 		c.stream.pause()
+	}
+	if s.current() == stateClosing {
+		s.queueCloseFrame()
 	}
 	if !s.out.empty() {
 		s.wake()

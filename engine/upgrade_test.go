@@ -183,10 +183,24 @@ func TestTheEndOfASessionTakesItsProbeAlong(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		_, p, w, s := probing(t, cfg)
 		s.Session.Close(CodeNormal, "bye")
-		w.expectCut(t)
 		if _, body, _ := p.get(); body != "1" {
 			t.Errorf("GET brings %q", body)
 		}
+		w.expectCut(t)
+		s.end(t, ReasonForcedClose)
+	})
+}
+
+func TestACloseInTheMiddleOfAnUpgradeLosesNothing(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		_, _, w, s := probing(t, cfg)
+		check(t, s.Send(NewFrame([]byte("last words"), nil)))
+		s.Session.Close(4000, "bye")
+		check(t, w.frame(ws.OpText, []byte("5")))
+		if p := must[packet](t)(w.next()); p.data != "last words" {
+			t.Errorf("got %q", p)
+		}
+		expectEnd(t, w, 4000, "bye")
 		s.end(t, ReasonForcedClose)
 	})
 }
