@@ -12,6 +12,8 @@ type failure struct {
 	Error struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
+		// RetryAfterMs is when trying again makes sense; zero is at any time.
+		RetryAfterMs int64 `json:"retryAfterMs,omitempty"`
 	} `json:"error"`
 }
 

@@ -22,7 +22,7 @@ func (c Config) Check() error {
 		c.checkAddr(),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "json", "console"),
-		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(),
+		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(),
 	)
 	if err != nil {
 		return err

@@ -38,6 +38,11 @@ type Config struct {
 	Introspection handshake.IntrospectionConfig `koanf:"introspection"`
 	Revocation    handshake.RevocationConfig    `koanf:"revocation"`
 
+	TLS   TLS   `koanf:"tls"`
+	Door  Door  `koanf:"door"`
+	Redis Redis `koanf:"redis"`
+	Admin Admin `koanf:"admin"`
+
 	Log       Log       `koanf:"log"`
 	Engine    Engine    `koanf:"engine"`
 	Handshake Handshake `koanf:"handshake"`
@@ -49,6 +54,9 @@ type Config struct {
 	// Verifiers of a program that embeds the server are asked before the
 	// configured ones.
 	Verifiers []handshake.Verifier `koanf:"-"`
+	// ExternalTLS says that the program serves Handler on a listener of its own
+	// that has TLS, so that what needs TLS can be switched on.
+	ExternalTLS bool `koanf:"-"`
 	// Logger gets the log. Default: none is written.
 	Logger *zap.Logger `koanf:"-"`
 }
@@ -98,7 +106,8 @@ type Handshake struct {
 	// engine.max_payload. Default 65,536.
 	MaxPayload int `koanf:"max_payload"`
 	// MaxPending is how many connections may be in no namespace at once; one
-	// more closes the oldest of them. Default 16,384.
+	// more closes the oldest of them. Never more than half of the files that the
+	// process may have open. Default 16,384.
 	MaxPending int `koanf:"max_pending"`
 	// MaxRefusals is how many CONNECTs in a row a connection may have refused
 	// before it is closed. Default 16.

@@ -21,6 +21,10 @@ type conn struct {
 	id      string // the register's
 	client  *namespaces.Client
 	began   time.Time
+	digest  *[32]byte // of the credentials that the transport came with; nil without any
+
+	origin  atomic.Pointer[string] // of the last request that brought messages; nil: the opening one
+	waiting atomic.Bool            // counts as pending at its address
 
 	used    usage
 	in, out traffic
@@ -38,8 +42,30 @@ func (t *traffic) count(bytes int) {
 func (s *Server) open(session *engine.Session) engine.Handler {
 	c := &conn{srv: s, session: session, began: time.Now()}
 	s.conns.add(c)
+	r := c.Request()
+	if digest := s.gate.Digest(r); digest != ([32]byte{}) {
+		c.digest = &digest
+	}
+	c.waiting.Store(true)
+	s.pending.add(handshake.AddressKey(r.RemoteAddr))
 	c.client = s.hub.Connect(c)
 	return reader{c}
+}
+
+// opened is the digest of what the session was opened with.
+func (c *conn) opened() [32]byte {
+	if c.digest == nil {
+		return [32]byte{}
+	}
+	return *c.digest
+}
+
+// known ends what counts strangers: somebody has admitted the client, or it is
+// gone.
+func (c *conn) known() {
+	if c.waiting.Swap(false) {
+		c.srv.pending.remove(handshake.AddressKey(c.Request().RemoteAddr))
+	}
 }
 
 // reader is the conn as the engine's Handler.
@@ -54,8 +80,10 @@ func (r reader) Message(binary bool, data []byte) {
 // Close implements engine.Handler.
 func (r reader) Close(why engine.Close) {
 	r.client.Closed(disconnectReason(why.Reason))
+	r.known()
 	r.srv.conns.remove(r.conn)
-	r.srv.gate.SessionClosed(r.id)
+	r.srv.guard.closed(r.id)
+	r.srv.metrics.connectionClosed(why.Reason)
 	r.srv.log.Info("connection closed", r.fields(why)...)
 }
 
@@ -90,10 +118,19 @@ func size(f *packet.Frame) int {
 }
 
 // Admitted implements namespaces.Conn: the limits before admission end.
-func (c *conn) Admitted() { c.session.SetMaxMessage(c.srv.cfg.Engine.MaxPayload) }
+func (c *conn) Admitted() {
+	c.session.SetMaxMessage(c.srv.cfg.Engine.MaxPayload)
+	c.known()
+}
 
 // Request implements namespaces.Conn.
-func (c *conn) Request() *handshake.Request { return c.srv.request(c.session.Peer(), c.id) }
+func (c *conn) Request() *handshake.Request {
+	r := c.srv.request(c.session.Peer(), c.id)
+	if origin := c.origin.Load(); origin != nil {
+		r.Origin = *origin
+	}
+	return r
+}
 
 // Close implements namespaces.Conn.
 func (c *conn) Close(code int, reason string) { c.session.Close(code, reason) }

@@ -8,11 +8,17 @@ func alive(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"status": "alive"})
 }
 
-// ready answers whether new connections are taken.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+// ready answers whether new connections are taken. Redis that is away is told
+// of but is no reason to say no: only tickets need it, and all nodes would
+// leave the balancer at once for what most of their clients do not use.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.draining.Load() {
 		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"status": "ready"})
+	status := map[string]string{"status": "ready"}
+	if s.redis != nil && !s.redis.reachable(r.Context()) {
+		status["redis"] = "unavailable"
+	}
+	answer(w, http.StatusOK, status)
 }

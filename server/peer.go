@@ -47,6 +47,28 @@ func (s *Server) request(p *engine.Peer, session string) *handshake.Request {
 	}
 }
 
+// describe gives an HTTP request to the gate as it gives a session's.
+func (s *Server) describe(r *http.Request, transport string) *handshake.Request {
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // not an address: trusted by nobody
+	peer := addr.Addr()
+	return &handshake.Request{
+		Header:     r.Header,
+		Query:      r.URL.Query(),
+		Host:       r.Host,
+		RemoteAddr: handshake.ClientAddr(peer, r.Header, s.proxies),
+		Secure:     handshake.Secure(peer, r.Header, r.TLS != nil, s.proxies),
+		ViaProxy:   s.proxies.Trusts(peer),
+		TLS:        r.TLS,
+		Transport:  transport,
+	}
+}
+
+// clientAddr is the client's address after trusted proxies.
+func (s *Server) clientAddr(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return handshake.ClientAddr(peer.Addr(), r.Header, s.proxies)
+}
+
 // allowsOrigin holds an HTTP request to the same rule as the gate does a
 // CONNECT (security requirement 1).
 func (s *Server) allowsOrigin(r *http.Request) bool {
@@ -61,7 +83,8 @@ func (s *Server) checkOrigin(r *http.Request) *engine.Refusal {
 	if s.allowsOrigin(r) {
 		return nil
 	}
-	s.refusals.Warn("handshake refused", zap.String("code", string(handshake.CodeOriginForbidden)),
+	s.metrics.refusedHandshake(handshake.CodeOriginForbidden)
+	s.refusals.Warn("request refused", zap.String("code", string(handshake.CodeOriginForbidden)),
 		zap.Strings("origin", r.Header["Origin"]), zap.String("host", r.Host))
 	return &engine.Refusal{
 		Status:  http.StatusForbidden,

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/handshake"
 	"gatehouse/namespaces"
 )
 
@@ -14,6 +15,8 @@ import (
 type register struct {
 	mu    sync.Mutex // guards what follows; a leaf
 	conns map[string]*conn
+
+	metrics *metrics // fixed; nil when nobody asks for them
 }
 
 func (r *register) init() { r.conns = map[string]*conn{} }
@@ -35,6 +38,7 @@ func (r *register) remove(c *conn) {
 
 // SocketOpened implements namespaces.Observer.
 func (r *register) SocketOpened(s *namespaces.Socket) {
+	r.metrics.socketOpened(s)
 	r.mu.Lock()
 	c := r.conns[s.Request().SessionID]
 	r.mu.Unlock()
@@ -46,10 +50,12 @@ func (r *register) SocketOpened(s *namespaces.Socket) {
 // The other reports are for metrics.
 
 // SocketClosed implements namespaces.Observer.
-func (r *register) SocketClosed(*namespaces.Socket, string) {}
+func (r *register) SocketClosed(s *namespaces.Socket, reason string) {
+	r.metrics.socketClosed(s, reason)
+}
 
 // Refused implements namespaces.Observer.
-func (r *register) Refused(string, string) {}
+func (r *register) Refused(namespace, code string) { r.metrics.refusedConnect(namespace, code) }
 
 // RoomJoined implements namespaces.Observer.
 func (r *register) RoomJoined(*namespaces.Socket, string) {}
@@ -58,10 +64,14 @@ func (r *register) RoomJoined(*namespaces.Socket, string) {}
 func (r *register) RoomLeft(*namespaces.Socket, string) {}
 
 // EventHandled implements namespaces.Observer.
-func (r *register) EventHandled(*namespaces.Socket, string, error, time.Duration) {}
+func (r *register) EventHandled(s *namespaces.Socket, event string, err error, took time.Duration) {
+	r.metrics.eventHandled(s, event, err, took)
+}
 
 // Broadcasted implements namespaces.Observer.
-func (r *register) Broadcasted(string, string, int) {}
+func (r *register) Broadcasted(namespace, _ string, receivers int) {
+	r.metrics.broadcasted(namespace, receivers)
+}
 
 // notedSockets is how many sockets the line about one connection names; a
 // client can come and go as often as it likes.
@@ -70,16 +80,36 @@ const notedSockets = 8
 // usage is who used a connection, and where.
 type usage struct {
 	mu         sync.Mutex // guards what follows
+	users      []user     // distinct; without those who signed in with nothing
 	user       string     // of the first socket
 	namespaces []string
 	sockets    []string
 }
 
+// user names somebody: subjects are unique only within an issuer.
+type user struct{ subject, issuer string }
+
+// identities are those whose credentials later requests may bring.
+func (u *usage) identities() []handshake.Identity {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	all := make([]handshake.Identity, len(u.users))
+	for i, one := range u.users {
+		all[i] = handshake.Identity{Subject: one.subject, Issuer: one.issuer}
+	}
+	return all
+}
+
 func (u *usage) note(s *namespaces.Socket) {
+	id := s.Identity()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.user == "" {
-		u.user = s.Identity().Subject
+		u.user = id.Subject
+	}
+	one := user{id.Subject, id.Issuer}
+	if id.Method != handshake.WayAnonymous && len(u.users) < notedSockets && !slices.Contains(u.users, one) {
+		u.users = append(u.users, one)
 	}
 	if len(u.sockets) < notedSockets {
 		u.sockets = append(u.sockets, s.ID())

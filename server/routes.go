@@ -20,6 +20,14 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/socket.io/", unhurried(web.ClientBundle()))
 	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
+	mux.Handle("/auth/tickets", unhurried(s.auth(http.MethodPost, s.mintTicket)))
+	mux.Handle("/auth/csrf", unhurried(s.auth(http.MethodGet, s.csrfToken)))
+	if s.cfg.Admin.Key != "" && s.cfg.Admin.Addr == "" {
+		operators := s.operatorsOnly(s.operatorRoutes())
+		for _, path := range operatorPaths {
+			mux.Handle(path, operators)
+		}
+	}
 	if s.cfg.Dev {
 		mux.Handle("/demo/login", unhurried(http.HandlerFunc(s.demoLogin)))
 		mux.Handle("/lab/", unhurried(s.lab()))

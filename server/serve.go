@@ -13,29 +13,54 @@ import (
 
 // Run listens at Config.Addr and serves until ctx ends; see [Server.Serve].
 func (s *Server) Run(ctx context.Context) error {
-	var listen net.ListenConfig
-	ln, err := listen.Listen(ctx, "tcp", s.cfg.Addr)
+	ln, err := listen(ctx, "addr", s.cfg.Addr)
 	if err != nil {
 		s.release()
-		return fmt.Errorf("addr: %w", err)
+		return err
 	}
 	return s.Serve(ctx, ln)
 }
 
+// listen opens a TCP listener; key is the configuration's, for the error.
+func listen(ctx context.Context, key, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return ln, nil
+}
+
+// publicServer serves everybody, and counts who keeps silent.
+func (s *Server) publicServer() *http.Server {
+	hs := s.httpServer(s.silence.broken(s.handler))
+	hs.ConnState, hs.ConnContext = s.silence.state, s.silence.context
+	return hs
+}
+
 // Serve takes connections from ln until ctx ends, then drains within
-// Config.Drain. It closes ln and returns when nothing that it started runs any
+// Config.Drain. With Config.TLS it speaks TLS on ln. It closes ln and returns when nothing that it started runs any
 // more; nil after a complete drain. A server serves once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	hs := s.httpServer()
+	stopAdmin, err := s.startAdmin(func(addr string) (net.Listener, error) {
+		return listen(ctx, "admin.addr", addr)
+	})
+	if err != nil {
+		_ = ln.Close()
+		s.release()
+		return err
+	}
+	defer stopAdmin() // last: who watches sees the drain
+	hs := s.publicServer()
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(ln) }()
-	s.log.Info("listening", zap.String("addr", ln.Addr().String()), zap.Bool("dev", s.cfg.Dev))
+	go func() { served <- hs.Serve(s.keys.wrap(ln, true)) }()
+	s.log.Info("listening", zap.String("addr", ln.Addr().String()), zap.Bool("dev", s.cfg.Dev), zap.Bool("tls", s.cfg.TLS.enabled()))
 	select {
 	case <-ctx.Done():
 	case err := <-served:
 		served <- err
 	}
-	err := s.stop(context.WithoutCancel(ctx), hs)
+	err = s.stop(context.WithoutCancel(ctx), hs)
 	if serr := <-served; !errors.Is(serr, http.ErrServerClosed) {
 		err = errors.Join(fmt.Errorf("accept connections: %w", serr), err)
 	}
@@ -58,13 +83,13 @@ func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 // httpServer limits what a request may take. There is no ReadTimeout and no
 // WriteTimeout: a long poll lasts longer than any of them may; the handlers set
 // their own deadlines.
-func (s *Server) httpServer() *http.Server {
+func (s *Server) httpServer(h http.Handler) *http.Server {
 	errorLog, err := zap.NewStdLogAt(s.log.Named("http"), zapcore.WarnLevel)
 	if err != nil {
 		errorLog = nil // never for a known level; net/http then uses its own
 	}
 	return &http.Server{
-		Handler:           s.handler,
+		Handler:           h,
 		ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.HTTP.IdleTimeout,
 		MaxHeaderBytes:    s.cfg.HTTP.MaxHeaderBytes,

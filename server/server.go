@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,13 +26,23 @@ type Server struct {
 	refusals *zap.Logger // sampled
 	proxies  handshake.TrustedProxies
 	gate     *handshake.Gate
+	guard    *guard            // the gate, throttled
 	signer   *handshake.Signer // of the demo login; nil when there is nothing to sign with
+	redis    *redisTickets     // nil when nothing is shared
+	metrics  *metrics          // nil when nobody asks for them
+	mounted  []*namespaces.Namespace
+	began    time.Time
 	hub      *namespaces.Hub
 	engine   *engine.Server
 	handler  http.Handler
 
-	conns    register
-	draining atomic.Bool
+	keys             keyring
+	conns            register
+	pending          pendingByAddress
+	silence          *silence
+	ticketsByAddress *pace[netip.Prefix]
+	ticketsBySubject *pace[user]
+	draining         atomic.Bool
 }
 
 // New makes a server that mounts the definitions. It reads the key files that
@@ -42,12 +54,14 @@ func New(cfg Config, defs ...*namespaces.Namespace) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger}
+	s := &Server{cfg: cfg, log: cfg.Logger, mounted: defs, began: time.Now(), metrics: newMetrics(cfg.Admin)}
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}
 	s.refusals = sampled(s.log)
 	s.conns.init()
+	s.conns.metrics = s.metrics
+	s.prepareDoor()
 	if err := s.assemble(defs); err != nil {
 		return nil, err
 	}
@@ -60,27 +74,71 @@ func (s *Server) assemble(defs []*namespaces.Namespace) (err error) {
 	if s.proxies, err = s.cfg.proxies(); err != nil {
 		return err
 	}
-	if s.gate, err = handshake.NewGate(s.cfg.gate()); err != nil {
+	if err := s.prepareGate(); err != nil {
 		return err
-	}
-	for _, w := range s.gate.Warnings() {
-		s.log.Warn("configuration: " + w)
 	}
 	s.prepareDemo()
 	if s.hub, err = namespaces.NewHub(s.hubConfig(), defs...); err != nil {
+		s.closeGate()
 		return fmt.Errorf("mount the namespaces: %w", err)
 	}
 	if s.engine, err = engine.New(s.engineConfig(), s.open); err != nil {
 		s.closeHub()
+		s.closeGate()
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	return nil
 }
 
+// prepareGate makes the gate with what it needs from outside.
+func (s *Server) prepareGate() (err error) {
+	cfg := s.cfg.gate()
+	if s.cfg.TLS.enabled() {
+		keys, err := s.cfg.TLS.load()
+		if err != nil {
+			return err
+		}
+		s.keys.current.Store(keys)
+	}
+	if s.cfg.Redis.URL != "" {
+		if s.redis, err = newRedisTickets(s.cfg.Redis, s.log); err != nil {
+			return err
+		}
+		cfg.Deps.Tickets = s.redis
+	}
+	if s.gate, err = handshake.NewGate(cfg); err != nil {
+		s.closeGate()
+		return err
+	}
+	s.guard = newGuard(s.gate, s.cfg.Door)
+	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings()) {
+		s.log.Warn("configuration: " + w)
+	}
+	return nil
+}
+
+// prepareDoor makes what counts strangers. Files that the process may not open
+// bound what it can promise.
+func (s *Server) prepareDoor() {
+	files := openFiles()
+	if half := max(files/2, 1); s.cfg.Handshake.MaxPending > half {
+		s.cfg.Handshake.MaxPending = half
+	}
+	if quarter := max(files/4, 1); s.cfg.Door.MaxSilent > quarter {
+		s.cfg.Door.MaxSilent = quarter
+	}
+	s.log.Debug("limits at the door", zap.Int("openFiles", files),
+		zap.Int("maxPending", s.cfg.Handshake.MaxPending), zap.Int("maxSilent", s.cfg.Door.MaxSilent))
+	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
+	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
+	s.ticketsByAddress = newPace[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
+	s.ticketsBySubject = newPace[user](s.cfg.Door.TicketsPerSubject, time.Now)
+}
+
 func (s *Server) hubConfig() namespaces.Config {
 	before, after := s.cfg.Handshake, s.cfg.Sockets
 	return namespaces.Config{
-		Gate:     s.gate,
+		Gate:     s.guard,
 		Logger:   s.log,
 		Observer: &s.conns,
 		Packet: packet.Limits{
@@ -115,7 +173,8 @@ func (s *Server) engineConfig() engine.Config {
 		OutboxBytes:     e.OutboxBytes,
 		CompressAbove:   e.CompressAbove,
 		NoUpgrades:      e.NoUpgrades,
-		Check:           s.checkOrigin,
+		Check:           s.checkHandshake,
+		CheckLater:      s.checkLater,
 		Subprotocol:     s.subprotocol,
 		AllowOrigin:     s.allowsOrigin,
 		KeepHeaders:     keptHeaders(s.cfg.ProxyHeader),
@@ -146,7 +205,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if herr := s.hub.Close(ctx); herr != nil {
 		err = errors.Join(err, herr)
 	}
-	s.gate.Close()
+	s.closeGate()
 	if err != nil {
 		err = fmt.Errorf("drain: %w", err)
 	}
@@ -158,7 +217,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) release() {
 	s.engine.Close()
 	s.closeHub()
-	s.gate.Close()
+	s.closeGate()
+}
+
+// closeGate lets go of what the gate asks.
+func (s *Server) closeGate() {
+	if s.gate != nil {
+		s.gate.Close()
+	}
+	if s.redis != nil {
+		s.redis.close()
+	}
 }
 
 func (s *Server) closeHub() {

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+// operatorRoutes are the operators' surfaces.
+func (s *Server) operatorRoutes() http.Handler {
+	mux := http.NewServeMux()
+	revocations := http.HandlerFunc(s.listRevocations)
+	mux.Handle("GET /api/v1/revocations", revocations)
+	mux.HandleFunc("POST /api/v1/revocations", s.addRevocation)
+	mux.HandleFunc("GET /api/v1/stats", s.serveStats)
+	mux.HandleFunc("GET /metrics", s.serveMetrics)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	// Not the command line: flags may hold a secret.
+	mux.HandleFunc("/debug/pprof/cmdline", http.NotFound)
+	return mux
+}
+
+// operatorPaths is where they are.
+var operatorPaths = []string{"/api/v1/", "/metrics", "/debug/pprof/"}
+
+// adminHandler is the whole of the operators' own listener.
+func (s *Server) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
+	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
+	mux.Handle("/", s.operatorsOnly(s.operatorRoutes()))
+	return mux
+}
+
+// operatorsOnly asks for the key. Without one the listener is on this machine
+// only; then pages that a browser on it shows must be kept out: they can send
+// requests there, under a host name of their own too.
+func (s *Server) operatorsOnly(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.checkOperator(r); err != nil {
+			why := asRefusal(err)
+			s.refuseHTTP(w, r, why)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) checkOperator(r *http.Request) error {
+	if s.cfg.Admin.Key == "" {
+		if fromPage(r) || !namesThisMachine(r.Host) {
+			return &handshake.Refusal{Code: handshake.CodeForbidden, Message: "Pages may not use this; set admin.key for other programs.", Cause: errors.New("admin: request of a page")}
+		}
+		return nil
+	}
+	q := s.describe(r, "")
+	if err := s.guard.wait(q); err != nil {
+		return err
+	}
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if ok && sameText(given, s.cfg.Admin.Key.Reveal()) {
+		return nil
+	}
+	return s.guard.judged(q, &handshake.Refusal{
+		Code: handshake.CodeUnauthenticated, Message: "Send the key of the configuration as Authorization: Bearer.", Cause: errors.New("admin: wrong key or none"),
+	})
+}
+
+// sameText compares in constant time, whatever the lengths.
+func sameText(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+func fromPage(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return r.Header.Get("Origin") != "" || site != "" && site != "none" && site != "same-origin"
+}
+
+// namesThisMachine reports whether a Host header is an address or localhost: a
+// name that somebody else's DNS turned to this machine is neither.
+func namesThisMachine(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil
+}
+
+// adminServer serves the operators' own listener.
+func (s *Server) adminServer() *http.Server {
+	hs := s.httpServer(s.adminHandler())
+	hs.WriteTimeout = 0 // a profile takes as long as was asked for
+	hs.ReadTimeout = readDeadline
+	return hs
+}
+
+// startAdmin listens for operators, when there is an address for them.
+func (s *Server) startAdmin(listen func(addr string) (net.Listener, error)) (stop func(), err error) {
+	if s.cfg.Admin.Addr == "" {
+		return func() {}, nil
+	}
+	ln, err := listen(s.cfg.Admin.Addr)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("operators' listener", zap.String("adminAddr", ln.Addr().String()), zap.Bool("key", s.cfg.Admin.Key != ""))
+	if !s.cfg.Admin.OnThisMachine() {
+		ln = s.keys.wrap(ln, false)
+	}
+	hs, served := s.adminServer(), make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := hs.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("operators' listener failed", zap.Error(err))
+		}
+	}()
+	return func() {
+		_ = hs.Close() // a scrape in progress is not worth waiting for
+		<-served
+	}, nil
+}

@@ -1,0 +1,156 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+// stats is what GET /api/v1/stats answers.
+type stats struct {
+	Connections  int            `json:"connections"`  // Engine.IO sessions
+	Pending      int            `json:"pending"`      // those in no namespace
+	Sockets      int            `json:"sockets"`      // admitted
+	Rooms        int            `json:"rooms"`        // with a member on this node
+	Silent       int            `json:"silent"`       // TCP connections without a request
+	SilentClosed uint64         `json:"silentClosed"` // closed because there were too many
+	Revocations  int            `json:"revocations"`  // marks in force
+	Draining     bool           `json:"draining"`
+	Namespaces   map[string]int `json:"namespaces"` // sockets of each
+	UptimeMs     int64          `json:"uptimeMs"`
+}
+
+func (s *Server) stats() stats {
+	held := s.hub.Stats()
+	st := stats{
+		Connections: s.engine.Sessions(), Pending: held.Pending, Sockets: held.Sockets, Rooms: held.Rooms,
+		Revocations: len(s.gate.Revocations().All()), Draining: s.draining.Load(),
+		Namespaces: make(map[string]int, len(s.mounted)), UptimeMs: time.Since(s.began).Milliseconds(),
+	}
+	st.Silent, st.SilentClosed = s.silence.count()
+	for _, ns := range s.mounted {
+		st.Namespaces[ns.Name()] = ns.Len()
+	}
+	return st
+}
+
+func (s *Server) serveStats(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, s.stats())
+}
+
+// revocation is what operators send and get: one of subject, tokenId and
+// session.
+type revocation struct {
+	Subject string    `json:"subject,omitempty"` // everything that the user holds, issued up to At
+	TokenID string    `json:"tokenId,omitempty"` // one token, by its jti
+	Session string    `json:"session,omitempty"` // one login, by its sid
+	Issuer  string    `json:"issuer,omitempty"`  // of that issuer only
+	Reason  string    `json:"reason,omitempty"`  // for the log and the client
+	At      time.Time `json:"at,omitzero"`       // when it was made
+	Until   time.Time `json:"until,omitzero"`    // when it lapses; without it revocation.keep decides
+}
+
+const maxReason = 200 // bytes
+
+func (v revocation) mark() (handshake.Mark, error) {
+	m := handshake.Mark{Issuer: v.Issuer, Reason: v.Reason, Until: v.Until}
+	named := 0
+	for kind, value := range map[handshake.MarkKind]string{
+		handshake.MarkSubject: v.Subject, handshake.MarkToken: v.TokenID, handshake.MarkSession: v.Session,
+	} {
+		if value != "" {
+			m.Kind, m.Value = kind, value
+			named++
+		}
+	}
+	switch {
+	case named != 1:
+		return m, errors.New("name one of subject, tokenId and session")
+	case len(v.Reason) > maxReason:
+		return m, errors.New("the reason is too long")
+	case !v.Until.IsZero() && !v.Until.After(time.Now()):
+		return m, errors.New("until is over already")
+	case !v.At.IsZero():
+		return m, errors.New("at is set by the server")
+	}
+	return m, nil
+}
+
+func revocationOf(m handshake.Mark) revocation {
+	v := revocation{Issuer: m.Issuer, Reason: m.Reason, At: m.At, Until: m.Until}
+	switch m.Kind {
+	case handshake.MarkSubject:
+		v.Subject = m.Value
+	case handshake.MarkToken:
+		v.TokenID = m.Value
+	case handshake.MarkSession:
+		v.Session = m.Value
+	}
+	return v
+}
+
+// addRevocation puts a mark in force, ends the sockets that it names and
+// answers the mark with how many those were (security requirement 20).
+func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
+	var in revocation
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as application/json")
+		return
+	}
+	d := json.NewDecoder(io.LimitReader(r.Body, ticketBodyLimit))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"subject": "ada", "reason": "left"}; until is a time such as 2030-01-31T12:00:00Z`)
+		return
+	}
+	mark, err := in.mark()
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err.Error())
+		return
+	}
+	kept, ended, err := s.Revoke(mark)
+	if err != nil {
+		s.log.Error("revocation not kept", zap.Error(err))
+		refuse(w, http.StatusInsufficientStorage, string(handshake.CodeUnavailable), err.Error())
+		return
+	}
+	answer(w, http.StatusOK, struct {
+		revocation
+		Ended int `json:"ended"`
+	}{revocationOf(kept), ended})
+}
+
+func (s *Server) listRevocations(w http.ResponseWriter, _ *http.Request) {
+	list := []revocation{}
+	for _, m := range s.gate.Revocations().All() {
+		list = append(list, revocationOf(m))
+	}
+	slices.SortFunc(list, func(a, b revocation) int {
+		return strings.Compare(a.Subject+a.TokenID+a.Session, b.Subject+b.TokenID+b.Session)
+	})
+	answer(w, http.StatusOK, map[string]any{"revocations": list})
+}
+
+// Revoke puts a mark in force on this node and ends the sockets that it names:
+// no CONNECT of such an identity succeeds until the mark lapses. It returns the
+// mark as it is kept and how many sockets ended. The error is
+// [handshake.ErrRevocationsFull] or a mark that names nothing.
+func (s *Server) Revoke(m handshake.Mark) (kept handshake.Mark, ended int, err error) {
+	if kept, err = s.gate.Revocations().Add(m); err != nil {
+		return handshake.Mark{}, 0, err
+	}
+	ended = s.endRevoked(kept)
+	s.metrics.revoked(kept.Kind)
+	s.log.Info("revoked", zap.String("kind", string(kept.Kind)), zap.String("value", kept.Value),
+		zap.String("reason", kept.Reason), zap.Time("until", kept.Until), zap.Int("ended", ended))
+	return kept, ended, nil
+}

@@ -1,0 +1,151 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/handshake"
+)
+
+// checkDoor refuses what is wrong with the surfaces around the gate: TLS,
+// Redis, the operators' surfaces and the limits at the door.
+func (c Config) checkDoor() error {
+	return errors.Join(c.checkTLS(), c.checkRedis(), c.checkAdmin(), c.checkLimits(), c.checkWays())
+}
+
+func (c Config) checkTLS() error {
+	t := c.TLS
+	err := oneOf("tls.client_auth", t.ClientAuth, clientAuthNone, clientAuthRequest, clientAuthRequire)
+	switch {
+	case err != nil:
+		return err
+	case t.enabled() && (t.CertFile == "" || t.KeyFile == ""):
+		return errors.New("tls.cert_file, tls.key_file: one without the other; set both")
+	case !t.enabled() && (t.ClientCAFile != "" || t.ClientAuth != clientAuthNone):
+		return errors.New("tls.client_auth: client certificates need a TLS listener of ours; set tls.cert_file and tls.key_file")
+	case t.ClientAuth != clientAuthNone && t.ClientCAFile == "":
+		return errors.New("tls.client_ca_file: is empty; name the authorities that tls.client_auth verifies against")
+	case t.ClientAuth == clientAuthNone && t.ClientCAFile != "":
+		return errors.New(`tls.client_auth: is none, so tls.client_ca_file has no use; write request or require, or remove the file`)
+	case !t.enabled():
+		return nil
+	}
+	_, err = t.load()
+	return err
+}
+
+func (c Config) checkRedis() error {
+	if c.Redis.URL == "" {
+		return nil
+	}
+	if _, err := rueidis.ParseURL(c.Redis.URL.Reveal()); err != nil {
+		// The error of the parser may hold the password.
+		return errors.New("redis.url: cannot be read; write it as redis://user:password@host:6379/0, or rediss:// for TLS")
+	}
+	return nil
+}
+
+const minAdminKey = 32
+
+func (c Config) checkAdmin() error {
+	a := c.Admin
+	if a.Key != "" && len(a.Key) < minAdminKey {
+		return fmt.Errorf(`admin.key: %d bytes, at least %d are needed; make one with "openssl rand -base64 48"`, len(a.Key), minAdminKey)
+	}
+	if a.Addr == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(a.Addr)
+	if err != nil {
+		return fmt.Errorf("admin.addr: %q is not HOST:PORT; write an address such as 127.0.0.1:3001", a.Addr)
+	}
+	if a.Key == "" && !isLoopback(host) {
+		return fmt.Errorf("admin.addr: %q can be reached from other machines, and there is no admin.key; set one, or listen on 127.0.0.1", a.Addr)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
+func (c Config) checkLimits() error {
+	var errs []error
+	for _, l := range []struct {
+		key           string
+		value, lowest int
+	}{
+		{"door.max_pending_per_address", c.Door.MaxPendingPerAddress, 1},
+		{"door.max_connections", c.Door.MaxConnections, 0},
+		{"door.max_silent", c.Door.MaxSilent, 1},
+		{"door.tickets_per_address", c.Door.TicketsPerAddress, 1},
+		{"door.tickets_per_subject", c.Door.TicketsPerSubject, 1},
+	} {
+		if l.value < l.lowest || l.value > most {
+			errs = append(errs, fmt.Errorf("%s: %d is out of range; write a number from %d to %d", l.key, l.value, l.lowest, most))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// opens reports whether a way in is on anywhere.
+func (c Config) opens(way string) bool {
+	return slices.Contains(c.Auth.Ways, way) || slices.ContainsFunc(c.Auth.Namespaces, func(ns handshake.NamespaceAuth) bool {
+		return slices.Contains(ns.Ways, way)
+	})
+}
+
+// checkWays refuses ways in that the listener makes useless or unsafe. Dev mode
+// opens all of them to show them, and the gate refuses each CONNECT instead.
+func (c Config) checkWays() error {
+	if c.Dev || c.ExternalTLS {
+		return nil
+	}
+	var errs []error
+	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0
+	if c.opens(handshake.WayBasic) && !encrypted {
+		errs = append(errs, errors.New("auth.ways: basic would send passwords in the clear; set tls.cert_file and tls.key_file, or list the proxy that has TLS in trusted_proxies"))
+	}
+	if c.opens(handshake.WayCertificate) && (c.TLS.ClientAuth == "" || c.TLS.ClientAuth == clientAuthNone) {
+		errs = append(errs, errors.New("auth.ways: certificate is on, but no client certificate is asked for; set tls.client_auth and tls.client_ca_file"))
+	}
+	if c.opens(handshake.WayProxyHeader) && len(c.TrustedProxies) == 0 {
+		errs = append(errs, errors.New("auth.ways: proxy_header is on, but no proxy is trusted; list it in trusted_proxies"))
+	}
+	return errors.Join(errs...)
+}
+
+// warnings says what is on around the gate that deserves a second thought.
+func (c Config) warnings() []string {
+	var out []string
+	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0 || c.ExternalTLS
+	if c.Admin.Key != "" && c.Admin.Addr == "" {
+		out = append(out, "admin.key without admin.addr: the operators' surfaces are on the public listener, behind the key alone")
+	}
+	if c.Admin.Key != "" && !encrypted {
+		if host, _, _ := strings.Cut(c.Admin.Addr, ":"); !isLoopback(host) {
+			out = append(out, "admin.key: crosses the network in the clear; set tls.cert_file and tls.key_file")
+		}
+	}
+	if c.opens(handshake.WayCookie) && !encrypted && !c.Dev {
+		out = append(out, "auth.ways has cookie without TLS: whoever sees the traffic has the session; set tls.cert_file, or trusted_proxies")
+	}
+	return out
+}
+
+// readable says which file of a key cannot be read.
+func readable(key, path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return text, nil
+}

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/engine"
+	"gatehouse/handshake"
+)
+
+// pendingByAddress counts the connections in no namespace by address. It holds
+// no more keys than there are such connections, which the hub limits.
+type pendingByAddress struct {
+	most int
+
+	mu    sync.Mutex // guards count; a leaf
+	count map[netip.Prefix]int
+}
+
+func (p *pendingByAddress) init(most int) { p.most, p.count = most, make(map[netip.Prefix]int) }
+
+// full reports whether an address has as many as it may have.
+func (p *pendingByAddress) full(key netip.Prefix) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count[key] >= p.most
+}
+
+func (p *pendingByAddress) add(key netip.Prefix) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count[key]++
+}
+
+func (p *pendingByAddress) remove(key netip.Prefix) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count[key]--; p.count[key] <= 0 {
+		delete(p.count, key)
+	}
+}
+
+// doorWait is when a client that found the door full should try again.
+const doorWait = 5 * time.Second
+
+// checkHandshake decides about an Engine.IO handshake before a session exists:
+// the origin, how many connections there are, and how many of this address are
+// in no namespace (security requirements 1 and 6).
+func (s *Server) checkHandshake(r *http.Request) *engine.Refusal {
+	if refusal := s.checkOrigin(r); refusal != nil {
+		return refusal
+	}
+	if most := s.cfg.Door.MaxConnections; most > 0 && s.engine.Sessions() >= most {
+		return s.tooMany(r, "The server has as many connections as it takes; try again in a moment.")
+	}
+	if s.pending.full(handshake.AddressKey(s.clientAddr(r))) {
+		return s.tooMany(r, "Too many connections of your address have not signed in; try again in a moment.")
+	}
+	return nil
+}
+
+func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
+	s.metrics.refusedHandshake(handshake.CodeTooManyConnections)
+	s.refusals.Warn("handshake refused", zap.String("code", string(handshake.CodeTooManyConnections)),
+		zap.Stringer("peer", s.clientAddr(r)))
+	return &engine.Refusal{
+		Status: http.StatusServiceUnavailable, Code: forbidden, Message: message, RetryAfter: doorWait,
+	}
+}
+
+// checkLater holds every further request of a session to what it was opened
+// with: another user's credentials are refused, and so is a foreign page. What
+// comes with such a request never changes an identity (security requirement 5).
+func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
+	c, ok := h.(reader)
+	if !ok {
+		return nil // its opening failed; nobody listens to what it sends
+	}
+	if refusal := s.checkOrigin(r); refusal != nil {
+		return refusal
+	}
+	if err := c.checkCredentials(r); err != nil {
+		return s.refuseLater(r, err)
+	}
+	c.carriedBy(r)
+	return nil
+}
+
+func (s *Server) refuseLater(r *http.Request, err error) *engine.Refusal {
+	why := asRefusal(err)
+	s.metrics.refusedHandshake(why.Code)
+	s.refusals.Warn("later request refused", zap.String("code", string(why.Code)),
+		zap.Stringer("peer", s.clientAddr(r)), zap.NamedError("cause", why.Cause))
+	return &engine.Refusal{Status: why.HTTPStatus(), Code: forbidden, Message: why.Message, RetryAfter: why.RetryAfter}
+}
+
+// checkCredentials compares those of a later request with the session's users.
+// A session whose namespaces know different users may bring either's.
+func (c *conn) checkCredentials(r *http.Request) error {
+	q := c.srv.describe(r, "polling")
+	if isUpgrade(r) {
+		q.Transport = "websocket"
+	}
+	digest := c.srv.gate.Digest(q)
+	if digest == ([32]byte{}) || digest == c.opened() {
+		return nil
+	}
+	q.SessionID = c.id
+	if err := c.srv.guard.wait(q); err != nil {
+		return err
+	}
+	return c.srv.guard.judged(q, c.checkUsers(r.Context(), q))
+}
+
+func (c *conn) checkUsers(ctx context.Context, q *handshake.Request) error {
+	users := c.used.identities()
+	if len(users) == 0 {
+		return c.srv.gate.CheckLater(ctx, c.opened(), nil, q)
+	}
+	var err error
+	for _, user := range users {
+		if err = c.srv.gate.CheckLater(ctx, c.opened(), &user, q); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func isUpgrade(r *http.Request) bool { return r.URL.Query().Get("transport") == "websocket" }
+
+// carriedBy notes the Origin of a request that brings messages: a CONNECT with
+// a cookie counts only from a listed page (security requirement 2).
+func (c *conn) carriedBy(r *http.Request) {
+	if r.Method == http.MethodPost || isUpgrade(r) {
+		origin := r.Header.Get("Origin")
+		c.origin.Store(&origin)
+	}
+}

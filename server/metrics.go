@@ -1,0 +1,110 @@
+package server
+
+import (
+	"errors"
+	"time"
+
+	"gatehouse/engine"
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+)
+
+// metrics counts what operators watch. A nil one counts nothing, so that a
+// server without the operators' surfaces pays nothing for them. No label holds
+// anything that a client can make up.
+type metrics struct {
+	socketsOpened counters // namespace
+	socketsClosed counters // namespace, reason
+	refused       counters // namespace, code: CONNECT_ERROR
+	handshakes    counters // code: refused Engine.IO requests
+	requests      counters // code: refused requests under /auth/ and /api/
+	events        counters // namespace, event, result
+	broadcasts    counters // namespace
+	deliveries    counters // namespace
+	closed        counters // reason: connections
+	tickets       counters
+	revocations   counters // kind
+	eventSeconds  counters // namespace, in nanoseconds: what handlers took
+}
+
+func newMetrics(cfg Admin) *metrics {
+	if !cfg.enabled() {
+		return nil
+	}
+	return &metrics{}
+}
+
+func (m *metrics) socketOpened(s *namespaces.Socket) {
+	if m != nil {
+		m.socketsOpened.add(1, s.Namespace().Name())
+	}
+}
+
+func (m *metrics) socketClosed(s *namespaces.Socket, reason string) {
+	if m != nil {
+		m.socketsClosed.add(1, s.Namespace().Name(), reason)
+	}
+}
+
+func (m *metrics) refusedConnect(namespace, code string) {
+	if m != nil {
+		m.refused.add(1, namespace, code)
+	}
+}
+
+func (m *metrics) refusedHandshake(code handshake.Code) {
+	if m != nil {
+		m.handshakes.add(1, string(code))
+	}
+}
+
+func (m *metrics) refusedHTTP(code handshake.Code) {
+	if m != nil {
+		m.requests.add(1, string(code))
+	}
+}
+
+func (m *metrics) eventHandled(s *namespaces.Socket, event string, err error, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.events.add(1, s.Namespace().Name(), event, resultOf(err))
+	m.eventSeconds.add(uint64(took), s.Namespace().Name())
+}
+
+// resultOf tells a handler that said no from one that failed.
+func resultOf(err error) string {
+	var said *namespaces.Error
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &said):
+		return "refused"
+	}
+	return "failed"
+}
+
+func (m *metrics) broadcasted(namespace string, receivers int) {
+	if m != nil {
+		m.broadcasts.add(1, namespace)
+		m.deliveries.add(uint64(receivers), namespace)
+	}
+}
+
+func (m *metrics) connectionClosed(reason engine.Reason) {
+	if m != nil {
+		m.closed.add(1, string(reason))
+	}
+}
+
+func (m *metrics) ticketMinted() {
+	if m != nil {
+		m.tickets.add(1)
+	}
+}
+
+func (m *metrics) revoked(kind handshake.MarkKind) {
+	if m != nil {
+		m.revocations.add(1, string(kind))
+	}
+}

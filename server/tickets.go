@@ -1,0 +1,197 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+// The endpoints under /auth/ are for pages and back ends that have signed in
+// some other way and want to open a WebSocket with a ticket.
+
+const (
+	ticketBodyLimit = 16 << 10 // bytes
+	maxNamespace    = 256      // bytes, of the namespace that a ticket is for
+)
+
+// ticketPetition is the body of POST /auth/tickets. What else it holds is the
+// credential, as in the `auth` payload of a CONNECT: token or csrf, say.
+type ticketPetition struct {
+	Namespace string
+	auth      json.RawMessage
+}
+
+// auth serves the endpoints under /auth/. CORS lets allowed pages of other
+// origins use them; all others are refused, not just kept from the answer.
+func (s *Server) auth(method string, serve http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		if !s.allowsOrigin(r) {
+			s.refuseHTTP(w, r, &handshake.Refusal{
+				Code: handshake.CodeOriginForbidden, Message: "Pages of this origin may not sign in here; add it to origins.allow on the server.",
+				Cause: errors.New("origin not allowed"),
+			})
+			return
+		}
+		allowPage(w, r, method)
+		switch r.Method {
+		case http.MethodOptions:
+			w.WriteHeader(http.StatusNoContent)
+		case method:
+			serve(w, r)
+		default:
+			w.Header().Set("Allow", method+", OPTIONS")
+			refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+method+" here")
+		}
+	})
+}
+
+// allowPage lets an allowed page of another origin read the answer, and send
+// the credentials that the browser adds by itself.
+func allowPage(w http.ResponseWriter, r *http.Request, method string) {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", method)
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-CSRF-Token")
+		h.Set("Access-Control-Max-Age", "7200")
+	}
+}
+
+// mintTicket answers {ticket, expiresAt}, the latter in milliseconds since 1970
+// (security requirement 10).
+func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
+	q := s.describe(r, "polling")
+	if wait := s.ticketsByAddress.take(handshake.AddressKey(q.RemoteAddr)); wait > 0 {
+		s.refuseHTTP(w, r, rateLimited(wait, "Too many tickets asked for from your address; wait, then try again."))
+		return
+	}
+	petition, ok := readPetition(w, r)
+	if !ok {
+		return
+	}
+	q.Namespace, q.Auth = petition.Namespace, petition.auth
+	ticket, expires, err := s.ticketFor(r, q)
+	if err != nil {
+		s.refuseHTTP(w, r, asRefusal(err))
+		return
+	}
+	s.metrics.ticketMinted()
+	answer(w, http.StatusOK, map[string]any{"ticket": ticket, "expiresAt": expires.UnixMilli()})
+}
+
+// ticketFor asks who wants a ticket. A ticket buys no ticket, and is not used
+// up by trying.
+func (s *Server) ticketFor(r *http.Request, q *handshake.Request) (string, time.Time, error) {
+	if s.draining.Load() {
+		return "", time.Time{}, &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "The server is shutting down; try again in a moment.", RetryAfter: doorWait}
+	}
+	if bringsTicket(q) {
+		return "", time.Time{}, &handshake.Refusal{Code: handshake.CodeForbidden, Message: "A ticket is no credential to get another with; sign in."}
+	}
+	id, err := s.guard.Check(r.Context(), q)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if wait := s.ticketsBySubject.take(user{id.Subject, id.Issuer}); wait > 0 {
+		return "", time.Time{}, rateLimited(wait, "Too many tickets asked for; wait, then try again.")
+	}
+	return s.gate.MintTicket(r.Context(), id, s.gate.TicketBindingOf(q, q.Namespace))
+}
+
+func bringsTicket(q *handshake.Request) bool {
+	var in struct {
+		Ticket json.RawMessage `json:"ticket"`
+	}
+	_ = json.Unmarshal(q.Auth, &in) // readPetition has read it before
+	return in.Ticket != nil || q.Query.Has("ticket")
+}
+
+// readPetition reads the body, which may be empty, and answers what is wrong
+// with it.
+func readPetition(w http.ResponseWriter, r *http.Request) (p ticketPetition, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ticketBodyLimit))
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		refuse(w, http.StatusRequestEntityTooLarge, "too_large", "the request is larger than "+strconv.Itoa(ticketBodyLimit)+" bytes")
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "bad_request", "the request is not complete")
+	case len(body) == 0:
+		return p, true
+	case kind != "application/json":
+		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as application/json, or none")
+	case p.read(body) != nil:
+		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"namespace": "/chat"}, or nothing`)
+	default:
+		return p, true
+	}
+	return p, false
+}
+
+// read takes the namespace out of the body; what is left is the credential.
+func (p *ticketPetition) read(body []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return err
+	}
+	if fields == nil {
+		return errors.New("not an object")
+	}
+	if raw, ok := fields["namespace"]; ok {
+		delete(fields, "namespace")
+		if err := json.Unmarshal(raw, &p.Namespace); err != nil {
+			return err
+		}
+		if p.Namespace != "" && p.Namespace[0] != '/' || len(p.Namespace) > maxNamespace {
+			return errors.New("not a namespace")
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	var err error
+	p.auth, err = json.Marshal(fields)
+	return err
+}
+
+// csrfToken answers {csrf}: what a page with a session cookie sends as
+// auth: {csrf} when it connects, or as X-CSRF-Token when it asks for a ticket.
+func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) {
+	token, err := s.gate.CSRFToken(s.describe(r, "polling"))
+	if err != nil {
+		s.refuseHTTP(w, r, asRefusal(err))
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"csrf": token})
+}
+
+// refuseHTTP answers with a refusal's own status and code.
+func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, why *handshake.Refusal) {
+	s.metrics.refusedHTTP(why.Code)
+	s.refusals.Info("request refused", zap.String("path", r.URL.Path), zap.String("code", string(why.Code)),
+		zap.Stringer("peer", s.clientAddr(r)), zap.NamedError("cause", why.Cause))
+	if why.Code == handshake.CodeUnauthenticated || why.Code == handshake.CodeTokenInvalid || why.Code == handshake.CodeTokenExpired {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse"`)
+	}
+	var f failure
+	f.Error.Code, f.Error.Message = string(why.Code), why.Message
+	if why.RetryAfter > 0 {
+		f.Error.RetryAfterMs = why.RetryAfter.Milliseconds()
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((why.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	answer(w, why.HTTPStatus(), f)
+}
