@@ -40,6 +40,9 @@ func (c *serveCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	if s.TLS.CertFile != "" {
+		defer reloadOnHangup(p.ctx, srv, log)()
+	}
 	return srv.Run(p.ctx)
 }
 
