@@ -58,10 +58,10 @@ test-web: $(call installed,web) ## runs the unit tests of the pages
 	cd web && npm test
 
 test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real client against the binary
-	cd test/js && node --test --test-reporter=spec *.test.mjs
+	cd test/js && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in Chromium
-	cd test/browser && node --test --test-reporter=spec *.test.mjs
+	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 test-artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's smoke test
 	node bench/artillery/run.mjs
