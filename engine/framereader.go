@@ -2,9 +2,8 @@ package engine
 
 import (
 	"bytes"
-	"errors"
+	"encoding/binary"
 	"fmt"
-	"io"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -64,21 +63,14 @@ func (r *frameReader) keep(rest []byte) {
 
 // frames handles the complete frames of b and returns what is left.
 func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) {
-	var from bytes.Reader
-	var scratch [ws.MaxHeaderSize]byte
 	for len(b) > 0 && !sink.stopped() {
-		from.Reset(b)
-		h, err := ws.ReadHeaderBuffer(&from, scratch[:])
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		h, start := readHeader(b)
+		if start == 0 {
 			return b, nil
-		}
-		if err != nil {
-			return nil, violation("%v", err)
 		}
 		if err := r.check(h, max); err != nil {
 			return nil, err
 		}
-		start := len(b) - from.Len()
 		end := start + int(h.Length)
 		if end > len(b) {
 			return b, nil
@@ -93,12 +85,42 @@ func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) 
 	return b, nil
 }
 
+// readHeader reads the header of a frame (RFC 6455, section 5.2) and returns it
+// with its size, or 0 when b does not hold all of it. It differs from the
+// library's in that nothing escapes to the heap.
+func readHeader(b []byte) (h ws.Header, size int) {
+	if len(b) < 2 {
+		return h, 0
+	}
+	h.Fin, h.Rsv, h.OpCode = b[0]&0x80 != 0, b[0]>>4&7, ws.OpCode(b[0]&0x0f)
+	h.Masked, h.Length = b[1]&0x80 != 0, int64(b[1]&0x7f)
+	size = 2
+	switch {
+	case h.Length == 126 && len(b) >= 4:
+		h.Length, size = int64(binary.BigEndian.Uint16(b[2:])), 4
+	case h.Length == 127 && len(b) >= 10:
+		h.Length, size = int64(binary.BigEndian.Uint64(b[2:])), 10
+	case h.Length >= 126:
+		return h, 0
+	}
+	if !h.Masked {
+		return h, size
+	}
+	if len(b) < size+4 {
+		return h, 0
+	}
+	copy(h.Mask[:], b[size:])
+	return h, size + 4
+}
+
 // check holds a header against the rules for a client's frames (RFC 6455,
 // sections 5.1 to 5.5) and the size limit.
 func (r *frameReader) check(h ws.Header, max int) error {
 	switch {
 	case !h.Masked:
 		return violation("client frame without a mask")
+	case h.Length < 0:
+		return violation("length with its highest bit set")
 	case h.Rsv != 0:
 		return violation("reserved bits without an extension")
 	case h.OpCode.IsReserved():

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -52,6 +53,7 @@ func FuzzFrameReader(f *testing.F) {
 	f.Add(header(0x81, true, 1<<62), []byte{1})
 	f.Add([]byte{0x81, 0x80, 0, 0, 0, 0, 0x88, 0x82, 1, 2, 3, 4, 2, 234}, []byte{5})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
+		sameHeader(t, data)
 		var whole, cut recorder
 		var a, b frameReader
 		wantErr := a.feed(bytes.Clone(data), max, &whole)
@@ -66,6 +68,20 @@ func FuzzFrameReader(f *testing.F) {
 			t.Fatalf("whole: %q %v\nwith pauses: %q %v", whole.log, wantErr, p.log, err)
 		}
 	})
+}
+
+// sameHeader holds our reading of a header against the library's.
+func sameHeader(t *testing.T, data []byte) {
+	want, err := ws.ReadHeader(bytes.NewReader(data))
+	got, size := readHeader(data)
+	switch {
+	case errors.Is(err, ws.ErrHeaderLengthMSB):
+		if got.Length >= 0 {
+			t.Fatalf("length %d", got.Length)
+		}
+	case (err == nil) != (size > 0), err == nil && got != want:
+		t.Fatalf("read %+v of %d bytes, want %+v, %v", got, size, want, err)
+	}
 }
 
 func feedInPieces(t *testing.T, r *frameReader, data, cuts []byte, max int, sink frameSink) error {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,6 +121,7 @@ func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
 		w := r.dial(t, "websocket").(*wsClient)
 		s := r.opened.next(t)
 		s.Pause()
+		check(t, w.conn.(*net.TCPConn).SetLinger(0)) // a reset, which is seen without reading
 		_ = w.conn.Close()
 		s.end(t, ReasonTransportClose, ReasonOverload)
 	})
