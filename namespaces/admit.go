@@ -149,6 +149,9 @@ func (s *Socket) examine() (err error) {
 			return fmt.Errorf("admit: %w", err)
 		}
 	}
+	if err := s.ns.recheck(id); err != nil {
+		return fmt.Errorf("recheck identity: %w", err)
+	}
 	return ctx.Err()
 }
 
@@ -168,6 +171,7 @@ func (s *Socket) admit() bool {
 		}
 	}
 	s.debug("socket admitted")
+	s.limitUser()
 	if o := s.ns.observer(); o != nil {
 		o.SocketOpened(s)
 		for _, name := range rooms {
@@ -193,6 +197,9 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 		s.conn.Admitted()
 	}
 	c.hub.registry.admit(c)
+	if expires := s.Identity().ExpiresAt; !expires.IsZero() {
+		c.hub.agenda.set(s.tenured(), expires)
+	}
 	return slices.Clone(s.petition.rooms), true
 }
 
@@ -217,37 +224,48 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 		r.add(s, s.rooms.add(r, &s.rooms))
 	}
 	s.ns.sockets.add(s)
+	s.ns.hub.users.add(s)
 	s.phase, s.petition = open, nil
 	return true
 }
 
-// refuse answers a petition with CONNECT_ERROR, unless the client went meanwhile.
-func (s *Socket) refuse(err error) {
+// refuse answers a petition with CONNECT_ERROR. It returns false when there is none any more: the client went meanwhile, or
+// has been admitted.
+func (s *Socket) refuse(err error) bool {
 	c := s.client
 	c.mu.Lock()
-	s.mu.Lock()
-	gone := s.phase == ended
-	s.phase, s.petition = ended, nil
-	s.mu.Unlock()
-	if !gone {
-		s.done = true
-		c.remove(s)
-		c.discard(s)
-		c.departed = append(c.departed, s.ns.name)
-		c.reject(s.ns.name, refusalFor(err))
-		c.throttle()
-		c.rest()
+	if !s.withdraw() {
+		c.mu.Unlock()
+		return false
 	}
+	s.done = true
+	c.lapse(s)
+	c.remove(s)
+	c.discard(s)
+	c.departed = append(c.departed, s.ns.name)
+	c.reject(s.ns.name, refusalFor(err))
+	c.throttle()
+	c.rest()
 	tooMany := int(c.refusals) > c.hub.cfg.MaxRefusals
 	c.mu.Unlock()
 
-	if gone {
-		return
-	}
 	s.report(err)
 	if tooMany {
 		c.shut(closePolicy, "too many refused connects", ReasonForcedServer)
 	}
+	return true
+}
+
+// withdraw ends a petition, and returns false when there is none.
+func (s *Socket) withdraw() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != petitioning {
+		return false
+	}
+	s.petition.stop()
+	s.phase, s.petition = ended, nil
+	return true
 }
 
 // report tells the log and the observer of a refusal.

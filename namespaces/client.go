@@ -33,6 +33,8 @@ type Client struct {
 	admitted    bool  // has been in a namespace
 	paused      bool
 	closed      bool
+
+	replaced bool // by a newer connection of its user; guarded by the hub's users
 }
 
 // Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It never blocks on
@@ -102,15 +104,15 @@ func (c *Client) finish(reason string, how ending) {
 	}
 }
 
-// disconnect ends all sockets by DISCONNECT and closes the transport: the client stays away.
-func (c *Client) disconnect() {
+// dismiss ends all sockets by DISCONNECT and closes the transport: the client stays away.
+func (c *Client) dismiss(code int, text, reason string) {
 	c.mu.Lock()
 	sockets := slices.Clone(c.sockets)
 	c.mu.Unlock()
 	for _, s := range sockets {
-		s.end(ReasonServerDisconnect, byServer)
+		s.end(reason, byServer)
 	}
-	c.shut(closeNormal, ReasonServerDisconnect, ReasonServerDisconnect)
+	c.shut(code, text, reason)
 }
 
 // dispatch acts on one packet.
@@ -181,6 +183,9 @@ func (c *Client) event(p *packet.Packet, size int) {
 	case s == nil || s.done:
 		c.mu.Unlock()
 		return
+	case p.Event == eventRefresh && c.refresh(s, p):
+		c.mu.Unlock()
+		return
 	case !c.enqueue(s, p, size):
 		c.mu.Unlock()
 		c.shut(closePolicy, "too many events waiting", ReasonForcedServer)
@@ -198,6 +203,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}))
 	}
 	s.done = true
+	c.lapse(s)
 	s.farewell = admitted && (len(s.ns.disconnected) > 0 || s.ns.observer() != nil)
 	if how.drop || !admitted {
 		c.discard(s)

@@ -48,6 +48,20 @@ type Config struct {
 	// MaxRoomName is the longest name of a room, in bytes: 256.
 	MaxRoomName int
 
+	// MaxPerUser is how many connections of one user (issuer and subject) there may be on this node, counted once admitted;
+	// when there is one more, the oldest ends by DISCONNECT: no limit.
+	MaxPerUser int
+
+	// ExpiryNotice is how long before the end of its identity a client gets "auth:expiring", or when a quarter of the time
+	// that it had at its admission is left, whichever is later: 60 s.
+	ExpiryNotice time.Duration
+	// ExpiryGrace is how long after the end of its identity a socket ends that has not been refreshed: 5 s.
+	ExpiryGrace time.Duration
+	// RefreshBurst is how many times a socket may try to refresh its identity at once, RefreshInterval how often after
+	// that; more is answered with "rate_limited": 8 and 5 s.
+	RefreshBurst    int
+	RefreshInterval time.Duration
+
 	// QueueEvents and QueueBytes are how many events of one connection may wait for their handlers before reading from it
 	// pauses; it goes on at half: 1,024 and 1 MiB.
 	QueueEvents, QueueBytes int
@@ -73,6 +87,10 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxRefusals, 16)
 	fill(&c.MaxRooms, 1024)
 	fill(&c.MaxRoomName, 256)
+	fill(&c.ExpiryNotice, 60*time.Second)
+	fill(&c.ExpiryGrace, 5*time.Second)
+	fill(&c.RefreshBurst, 8)
+	fill(&c.RefreshInterval, 5*time.Second)
 	fill(&c.QueueEvents, 1024)
 	fill(&c.QueueBytes, 1<<20)
 	fill(&c.HardQueueEvents, 16*c.QueueEvents)
@@ -98,7 +116,9 @@ func (c Config) check() error {
 		{"MaxNamespaces", int64(c.MaxNamespaces)}, {"MaxPetitions", int64(c.MaxPetitions)},
 		{"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
 		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},
-		{"QueueBytes", int64(c.QueueBytes)},
+		{"QueueBytes", int64(c.QueueBytes)}, {"MaxPerUser", int64(c.MaxPerUser)},
+		{"ExpiryNotice", int64(c.ExpiryNotice)}, {"ExpiryGrace", int64(c.ExpiryGrace)},
+		{"RefreshBurst", int64(c.RefreshBurst)}, {"RefreshInterval", int64(c.RefreshInterval)},
 	} {
 		if limit.value < 0 {
 			faults = append(faults, fmt.Errorf("%s is negative", limit.name))

@@ -29,7 +29,7 @@ type Conn interface {
 }
 
 // Gate tells who a client is. It is called concurrently. An error that is no *[handshake.Refusal] reaches the client as
-// "unavailable". [handshake.Gate] is one.
+// "unavailable". [handshake.Gate] is one. A Gate may also be a [Refresher] and a [Rechecker].
 type Gate interface {
 	Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
 }
@@ -43,7 +43,7 @@ func (f GateFunc) Check(ctx context.Context, r *handshake.Request) (handshake.Id
 }
 
 // Observer is told what happens in the namespaces, for metrics and the admin interface. Its methods are called
-// concurrently, under no lock, and should return quickly.
+// concurrently, under no lock, and should return quickly. It may also be an [IdentityObserver].
 type Observer interface {
 	// SocketOpened and SocketClosed come once each for an admitted socket, in this order: the latter after the handler in
 	// progress has returned. The identity, request and rooms of a closed socket can still be read.
@@ -73,6 +73,9 @@ const (
 	ReasonForcedClose      = "forced close"        // the server closed the transport
 	ReasonForcedServer     = "forced server close" // packets out of order, or no namespace in time
 	ReasonShutdown         = "server shutting down"
+	ReasonExpired          = "token expired"                  // the identity ended and was not refreshed
+	ReasonRevoked          = "revoked"                        // Hub.Revoke, or a refresh handler did not permit to stay
+	ReasonReplaced         = "replaced by a newer connection" // Config.MaxPerUser
 )
 
 // WebSocket close codes (RFC 6455, section 7.4.1).

@@ -204,8 +204,15 @@ type (
 
 // failed is the acknowledgement of an event that was not handled well.
 func failed(err error) packet.Args {
-	v := answerTo(err)
-	args, _ := packet.NewArgs(failure{Error: failureCode{v.Code, v.Message, v.RetryAfter.Milliseconds()}})
+	return failure{Error: codeOf(answerTo(err))}.args()
+}
+
+func codeOf(v verdict) failureCode {
+	return failureCode{v.Code, v.Message, v.RetryAfter.Milliseconds()}
+}
+
+func (f failure) args() packet.Args {
+	args, _ := packet.NewArgs(f) // strings and numbers: cannot fail
 	return args
 }
 

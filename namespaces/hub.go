@@ -22,6 +22,8 @@ type Hub struct {
 
 	events   sync.Pool // of *inbound
 	registry registry
+	agenda   agenda
+	users    *users // nil without a limit
 
 	// tasks counts what Close waits for. Close itself holds one until every client has ended, so that whatever still starts
 	// a task does so while the count is above zero.
@@ -48,8 +50,11 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	}
 	h.ctx, h.giveUp = context.WithCancel(context.Background())
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
+	h.agenda.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
+	h.users = newUsers(cfg.MaxPerUser)
 	h.tasks.Add(1)
 	h.tasks.Go(h.closeLate)
+	h.tasks.Go(h.keepTime)
 	return h, nil
 }
 

@@ -19,8 +19,11 @@ type Namespace struct {
 	admission    []AdmitFunc
 	connected    []ConnectFunc
 	disconnected []DisconnectFunc
+	refreshed    []RefreshFunc
 	handlers     map[string]handler
-	faults       []error // of the definition; NewHub reports them
+	refresher    Refresher // the gate, if it is one
+	rechecker    Rechecker // the gate, if it is one
+	faults       []error   // of the definition; NewHub reports them
 	hub          *Hub
 	adapter      Adapter
 
@@ -113,6 +116,8 @@ func (ns *Namespace) mount(h *Hub) error {
 		return fmt.Errorf("namespace %q is mounted already", ns.name)
 	}
 	ns.hub = h
+	ns.refresher, _ = ns.gate.(Refresher)
+	ns.rechecker, _ = ns.gate.(Rechecker)
 	if h.cfg.Adapter != nil {
 		ns.adapter = h.cfg.Adapter(ns, ns.adapter)
 	}

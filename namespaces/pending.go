@@ -131,6 +131,19 @@ func (r *registry) close() (all []*Client, first bool) {
 	return all, true
 }
 
+// all returns the connections, pending ones included.
+func (r *registry) all() []*Client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*Client, 0, r.pending.len+r.admitted.len)
+	for _, list := range []*clientList{&r.pending, &r.admitted} {
+		for c := list.first; c != nil; c = c.link.next {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 func (r *registry) count() (all, pending int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

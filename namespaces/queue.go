@@ -100,34 +100,48 @@ func (c *Client) recycle(ev *inbound) {
 // at most one drain per socket: running says so.
 func (s *Socket) drain() {
 	for {
-		ev, farewell := s.next()
-		switch {
-		case ev != nil:
+		ev, todo := s.next()
+		switch todo {
+		case toHandle:
 			s.handle(ev)
 			s.client.recycle(ev)
-		case farewell:
+		case toRenew:
+			s.renew()
+		case toPart:
 			s.runDisconnected()
 			return
-		default:
+		case toRest:
 			return
 		}
 	}
 }
 
-// next returns the next event, or that it is time for the disconnect handlers, or neither: then drain ends.
-func (s *Socket) next() (ev *inbound, farewell bool) {
+// todo is what the goroutine of a queue does next.
+type todo uint8
+
+const (
+	toRest   todo = iota // nothing: it ends
+	toHandle             // an event
+	toRenew              // bring a refreshed identity into force
+	toPart               // call the disconnect handlers
+)
+
+// next returns what to do, and the event if that is to handle one.
+func (s *Socket) next() (*inbound, todo) {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.head != nil {
-		ev = s.pop()
+	switch {
+	case s.hasFresh():
+		return nil, toRenew
+	case s.head != nil:
+		ev := s.pop()
 		c.throttle()
-		return ev, false
-	}
-	if s.done && s.farewell {
+		return ev, toHandle
+	case s.done && s.farewell:
 		s.farewell = false
-		return nil, true
+		return nil, toPart
 	}
 	s.running = false
-	return nil, false
+	return nil, toRest
 }

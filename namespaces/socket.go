@@ -49,6 +49,7 @@ type Socket struct {
 	waiting    bool     // the petition waits for its turn
 	done       bool     // takes no more events
 	farewell   bool     // disconnect handlers are due
+	tenure     *tenure  // nil while the identity cannot end and was never refreshed
 
 	place membership // in everyone; guarded by that room's mu
 
@@ -154,19 +155,19 @@ func (s *Socket) send(f *packet.Frame, flags Flags) error {
 // With closeTransport all its other sockets end too, and the connection closes.
 func (s *Socket) Disconnect(closeTransport bool) {
 	if closeTransport {
-		s.client.disconnect()
+		s.client.dismiss(closeNormal, ReasonServerDisconnect, ReasonServerDisconnect)
 		return
 	}
 	s.end(ReasonServerDisconnect, byServer)
 }
 
-// end ends the socket; only the first call counts. The order matters: first nothing of it is sent any more, then it leaves
+// end ends the socket; only the first call counts, and returns true. The order matters: first nothing of it is sent any more, then it leaves
 // the index, then its place in the client becomes free for another petition.
-func (s *Socket) end(reason string, how ending) {
+func (s *Socket) end(reason string, how ending) bool {
 	s.mu.Lock()
 	if s.phase == ended {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	admitted := s.phase == open
 	acks, life, pet := s.acks, s.life, s.petition
@@ -180,11 +181,13 @@ func (s *Socket) end(reason string, how ending) {
 	s.abandon(acks)
 	if admitted {
 		s.ns.remove(s)
+		s.ns.hub.users.remove(s)
 	}
 	s.client.release(s, how, admitted)
 	if admitted {
 		s.debug("socket ended", zap.String("reason", reason))
 	}
+	return true
 }
 
 // runDisconnected calls the disconnect handlers.

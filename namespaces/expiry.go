@@ -1,0 +1,175 @@
+package namespaces
+
+import (
+	"container/heap"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// agenda has the identities that will expire, the next one first. One goroutine works it off for all sockets of a hub;
+// identities that do not expire are not in it.
+type agenda struct {
+	// Fixed once made.
+	notice, grace time.Duration
+	wake          chan struct{} // there is a new first one
+
+	mu    sync.Mutex // guards what follows, and the places of tenures; a leaf
+	queue tenures
+}
+
+// nap is the longest time that the agenda sleeps. Tokens expire by the wall clock, which can be set while timers run.
+const nap = 30 * time.Second
+
+// noticeShare is which part of a short life is left when its end is announced.
+const noticeShare = 4
+
+func (a *agenda) init(notice, grace time.Duration) {
+	a.notice, a.grace = notice, grace
+	a.wake = make(chan struct{}, 1)
+}
+
+// set enters a tenure, or moves it; zero takes it out.
+func (a *agenda) set(t *tenure, expires time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drop(t)
+	if expires.IsZero() {
+		return
+	}
+	t.expires, t.noticed = expires, false
+	t.due = expires.Add(-min(a.notice, max(0, time.Until(expires))/noticeShare))
+	heap.Push(&a.queue, t)
+	if a.queue[0] == t {
+		select {
+		case a.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// remove takes a tenure out.
+func (a *agenda) remove(t *tenure) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drop(t)
+}
+
+// drop is remove with mu held.
+func (a *agenda) drop(t *tenure) {
+	if t.pos > 0 {
+		heap.Remove(&a.queue, t.pos-1)
+	}
+}
+
+// next returns a tenure whose time has come: for the notice, or over when that was given before. Otherwise it returns nil
+// and how long to sleep.
+func (a *agenda) next(now time.Time) (due *tenure, expires time.Time, over bool, sleep time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.queue) == 0 {
+		return nil, time.Time{}, false, nap
+	}
+	t := a.queue[0]
+	if now.Before(t.due) {
+		return nil, time.Time{}, false, min(t.due.Sub(now), nap)
+	}
+	if t.noticed {
+		heap.Pop(&a.queue)
+		return t, t.expires, true, 0
+	}
+	t.noticed, t.due = true, t.expires.Add(a.grace)
+	heap.Fix(&a.queue, 0)
+	return t, t.expires, false, 0
+}
+
+// tenures is a heap by due.
+type tenures []*tenure
+
+func (q tenures) Len() int           { return len(q) }
+func (q tenures) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+func (q tenures) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].pos, q[j].pos = i+1, j+1
+}
+
+// Push implements heap.Interface.
+func (q *tenures) Push(x any) {
+	t := x.(*tenure)
+	*q = append(*q, t)
+	t.pos = len(*q)
+}
+
+// Pop implements heap.Interface.
+func (q *tenures) Pop() any {
+	last := len(*q) - 1
+	t := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	t.pos = 0
+	return t
+}
+
+// keepTime announces the end of identities and ends those that were not refreshed. It runs until the hub closes.
+func (h *Hub) keepTime() {
+	timer := time.NewTimer(nap)
+	defer timer.Stop()
+	for {
+		t, expires, over, sleep := h.agenda.next(time.Now())
+		switch {
+		case t != nil && over:
+			t.socket.client.expire(t.socket)
+			continue
+		case t != nil:
+			t.socket.announceEnd(expires)
+			continue
+		}
+		timer.Reset(sleep)
+		select {
+		case <-timer.C:
+		case <-h.agenda.wake:
+		case <-h.registry.stop:
+			return
+		}
+	}
+}
+
+// expiring is what auth:expiring carries.
+type expiring struct {
+	ExpiresAt int64 `json:"expiresAt"` // milliseconds since 1970
+}
+
+func (s *Socket) announceEnd(expires time.Time) {
+	_ = s.send(s.ns.notice(eventExpiring, expiring{expires.UnixMilli()}), 0)
+}
+
+// expire ends a socket whose identity has ended. When the connection has another namespace with an identity that lives, the
+// socket alone ends, by DISCONNECT; otherwise the transport closes, so that a client with an auth function comes back by
+// itself, with everything that it had.
+func (c *Client) expire(s *Socket) {
+	now := time.Now()
+	c.mu.Lock()
+	if s.done || !s.expired(now, c.hub.cfg.ExpiryGrace) {
+		c.mu.Unlock()
+		return // it was refreshed, or ended, just now
+	}
+	s.done = true // no refresh is accepted any more
+	shared := slices.ContainsFunc(c.sockets, func(o *Socket) bool {
+		return o != s && !o.done && o.Connected() && !o.expired(now, 0)
+	})
+	c.mu.Unlock()
+	s.debug("identity expired", zap.Bool("transport", !shared))
+	if shared {
+		s.end(ReasonExpired, byServer)
+		return
+	}
+	c.shut(closePolicy, ReasonExpired, ReasonExpired)
+}
+
+// expired reports whether the identity that was accepted last has ended that long ago. The client's mu is held.
+func (s *Socket) expired(now time.Time, ago time.Duration) bool {
+	expires := s.latest().ExpiresAt
+	return !expires.IsZero() && !now.Before(expires.Add(ago))
+}

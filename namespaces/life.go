@@ -1,0 +1,105 @@
+package namespaces
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// Events of a session's life. Only the package itself sends and handles them.
+const (
+	eventExpiring = reservedPrefix + "expiring" // to the client: {expiresAt}
+	eventRefresh  = reservedPrefix + "refresh"  // of the client: {token} or what else the gate takes
+	eventRevoked  = reservedPrefix + "revoked"  // to the client: {reason}
+)
+
+// Refresher is a [Gate] that takes a new credential of a client that is in, and so makes "auth:refresh" work. The argument
+// of the event is the request's Auth. A client whose gate is no Refresher is told "unknown_event". It is called
+// concurrently; its context ends with the socket or after [Config.AdmitTimeout]. Errors are those of Check.
+type Refresher interface {
+	Refresh(ctx context.Context, r *handshake.Request, current handshake.Identity) (handshake.Identity, error)
+}
+
+// Rechecker is a [Gate] that says whether an identity that it gave is still good. It is asked once more at the end of an
+// admission and of a refresh, when [Hub.Revoke] can already see the new identity: a revocation that falls between the check
+// and this moment is caught by one of the two. It is called concurrently and should not block.
+type Rechecker interface {
+	Recheck(id handshake.Identity) error
+}
+
+// RefreshFunc is called when a client has refreshed its identity: between two of its events, when [Socket.Identity] is the
+// new one already. It leaves the rooms that the new identity does not permit. An error, or a panic, ends the socket as a
+// revocation does; the client is told the message of an *[Error] or *[handshake.Refusal].
+type RefreshFunc func(ctx context.Context, s *Socket, old handshake.Identity) error
+
+// IdentityObserver is an [Observer] that is also told when an identity has changed. The new one is the socket's.
+type IdentityObserver interface {
+	IdentityChanged(s *Socket, old handshake.Identity)
+}
+
+// OnRefresh adds a handler for refreshed identities. A refresh does not run the admission again, and never changes the
+// subject or the issuer: whatever else the admission looked at is to be looked at here.
+func (ns *Namespace) OnRefresh(h RefreshFunc) {
+	ns.define()
+	ns.refreshed = append(ns.refreshed, h)
+}
+
+// tenure is what a socket holds whose identity can end, or whose client has refreshed it. Others have none.
+type tenure struct {
+	socket *Socket // fixed
+
+	// Guarded by the client's mu.
+	fresh  *handshake.Identity // accepted, comes into force between two events
+	cancel context.CancelFunc  // of the refresh under way; nil when there is none
+	paid   time.Time           // up to when refreshes have used up their allowance
+
+	// Guarded by the agenda's mu.
+	expires time.Time
+	due     time.Time // when the agenda has to do something about it
+	pos     int       // in the agenda, counted from 1; 0 when not in it
+	noticed bool      // the client has been told
+}
+
+// tenured returns the tenure of s and makes it if needed. The client's mu is held.
+func (s *Socket) tenured() *tenure {
+	if s.tenure == nil {
+		s.tenure = &tenure{socket: s}
+	}
+	return s.tenure
+}
+
+// latest is the identity that was accepted last, in force or about to be. The client's mu is held.
+func (s *Socket) latest() handshake.Identity {
+	if s.tenure != nil && s.tenure.fresh != nil {
+		return *s.tenure.fresh
+	}
+	return s.Identity()
+}
+
+// lapse ends the tenure of a socket that has ended. mu is held.
+func (c *Client) lapse(s *Socket) {
+	t := s.tenure
+	if t == nil {
+		return
+	}
+	if t.cancel != nil {
+		t.cancel()
+	}
+	c.hub.agenda.remove(t)
+}
+
+// recheck asks the gate again about an identity.
+func (ns *Namespace) recheck(id handshake.Identity) error {
+	if ns.rechecker == nil {
+		return nil
+	}
+	return ns.rechecker.Recheck(id)
+}
+
+// notice is the frame of an event of a session's life, which emits cannot send.
+func (ns *Namespace) notice(event string, payload any) *packet.Frame {
+	args, _ := packet.NewArgs(payload) // of strings and numbers: cannot fail
+	return packet.Encode(&packet.Packet{Type: packet.Event, Namespace: ns.name, Event: event, Args: args})
+}

@@ -1,0 +1,200 @@
+package namespaces
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// refreshed is the acknowledgement of a refresh that was accepted.
+type refreshed struct {
+	OK        bool  `json:"ok"`
+	ExpiresAt int64 `json:"expiresAt,omitempty"` // milliseconds since 1970; left out when the identity does not expire
+}
+
+// refresh takes an auth:refresh of the client, and returns false when it is an event like any other: before the admission,
+// or with a gate that cannot refresh. It is handled ahead of the event queue, as acknowledgements are, so that a handler
+// that takes long does not cost its client the session: a goroutine of its own asks the gate, one at a time per socket. mu
+// is held.
+func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
+	if s.ns.refresher == nil || !s.Connected() {
+		return false
+	}
+	t := s.tenured()
+	if err := c.mayRefresh(t, time.Now()); err != nil {
+		if p.HasID {
+			s.answer(p.ID, failed(err))
+		}
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.hub.cfg.AdmitTimeout)
+	t.cancel = cancel
+	ask := *p // the caller's does not leave its stack
+	c.hub.tasks.Go(func() { s.runRefresh(ctx, &ask) })
+	return true
+}
+
+// mayRefresh takes one refresh from the socket's allowance: [Config.RefreshBurst] at once, then one every
+// [Config.RefreshInterval]. mu is held.
+func (c *Client) mayRefresh(t *tenure, now time.Time) error {
+	cfg := &c.hub.cfg
+	refusal := &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "Too many refreshes; wait a moment.", RetryAfter: time.Second}
+	if t.cancel != nil {
+		refusal.Message = "A refresh is under way; wait for its answer."
+		return refusal
+	}
+	if t.paid.Before(now) {
+		t.paid = now
+	}
+	if over := t.paid.Sub(now) - time.Duration(cfg.RefreshBurst-1)*cfg.RefreshInterval; over > 0 {
+		refusal.RetryAfter = over
+		return refusal
+	}
+	t.paid = t.paid.Add(cfg.RefreshInterval)
+	return nil
+}
+
+// runRefresh asks the gate and answers. The identity comes into force between two events: at once when no handler runs,
+// otherwise before the next one, after the answer.
+func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
+	began := time.Now()
+	id, err := s.reidentify(ctx, p)
+	owner, err := s.accept(id, err)
+	var reply packet.Args
+	if err == nil {
+		if refusal := s.ns.recheck(id); refusal != nil {
+			s.revoke(refusalFor(refusal).Message, nil)
+		}
+		reply, err = packet.NewArgs(granted(id))
+	}
+	if err != nil {
+		s.logFailure(eventRefresh, err)
+		reply = failure{Error: codeOf(refusalFor(err))}.args()
+	}
+	if owner {
+		s.renew()
+	}
+	if p.HasID {
+		s.answer(p.ID, reply)
+	}
+	if o := s.ns.observer(); o != nil {
+		o.EventHandled(s, eventRefresh, err, time.Since(began))
+	}
+	if owner {
+		s.drain()
+	}
+}
+
+func granted(id handshake.Identity) refreshed {
+	answer := refreshed{OK: true}
+	if !id.ExpiresAt.IsZero() {
+		answer.ExpiresAt = id.ExpiresAt.UnixMilli()
+	}
+	return answer
+}
+
+// reidentify asks the gate about the new credential.
+func (s *Socket) reidentify(ctx context.Context, p *packet.Packet) (id handshake.Identity, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.ns.hub.caught(p, "refresh", s.fields()...)
+		}
+	}()
+	auth, err := arg1(p.Args)
+	if err != nil {
+		return handshake.Identity{}, err
+	}
+	s.client.mu.Lock()
+	current := s.latest()
+	s.client.mu.Unlock()
+	request := requestOf(s.conn, s.ns.name)
+	request.Auth = auth
+	if id, err = s.ns.refresher.Refresh(ctx, request, current); err != nil {
+		return handshake.Identity{}, fmt.Errorf("refresh identity: %w", err)
+	}
+	if id.Subject != current.Subject || id.Issuer != current.Issuer {
+		return handshake.Identity{}, Forbidden("This credential belongs to another user; disconnect and sign in anew.")
+	}
+	return id, nil
+}
+
+// arg1 is the only argument of a refresh: an object without attachments.
+func arg1(args packet.Args) (json.RawMessage, error) {
+	if args.Len() != 1 || len(args.Attachments()) != 0 || len(args.Raw(0)) == 0 || args.Raw(0)[0] != '{' {
+		return nil, BadRequest("A refresh takes one object, such as {token}.")
+	}
+	return args.Raw(0), nil
+}
+
+// accept ends a refresh. When it succeeded, the socket has the new identity's time from now on, and the identity itself as
+// soon as no handler runs; owner says that none does and that the caller has the queue. A socket that has ended meanwhile
+// stays so: of expiry and refresh, the first one wins.
+func (s *Socket) accept(id handshake.Identity, err error) (owner bool, _ error) {
+	c := s.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := s.tenure
+	t.cancel()
+	t.cancel = nil
+	if err == nil && s.done {
+		err = &handshake.Refusal{Code: handshake.CodeTokenExpired, Message: "The session has ended meanwhile; connect again."}
+	}
+	if err != nil {
+		return false, err
+	}
+	t.fresh = &id
+	c.hub.agenda.set(t, id.ExpiresAt)
+	owner = !s.running
+	s.running = true
+	return owner, nil
+}
+
+// renew brings an accepted identity into force. It runs in the goroutine that has the queue, so between two events.
+func (s *Socket) renew() {
+	id := s.takeFresh()
+	if id == nil {
+		return
+	}
+	old := s.Identity()
+	s.identity.Store(id)
+	for _, h := range s.ns.refreshed {
+		if err := s.callRefreshed(h, old); err != nil {
+			s.logFailure(eventRefresh, err)
+			s.revoke(refusalFor(err).Message, nil)
+			return
+		}
+	}
+	s.debug("identity refreshed")
+	if o, ok := s.ns.observer().(IdentityObserver); ok {
+		o.IdentityChanged(s, old)
+	}
+}
+
+func (s *Socket) takeFresh() *handshake.Identity {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	if !s.hasFresh() {
+		return nil
+	}
+	id := s.tenure.fresh
+	s.tenure.fresh = nil
+	return id
+}
+
+// hasFresh reports whether an identity waits to come into force. The client's mu is held.
+func (s *Socket) hasFresh() bool { return s.tenure != nil && s.tenure.fresh != nil && !s.done }
+
+// callRefreshed calls a refresh handler; one that panics has not permitted anything.
+func (s *Socket) callRefreshed(h RefreshFunc, old handshake.Identity) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.Join(err, s.ns.hub.caught(p, "refresh handler", s.fields()...))
+		}
+	}()
+	return h(s.context(), s, old)
+}

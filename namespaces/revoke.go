@@ -1,0 +1,80 @@
+package namespaces
+
+import (
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// revocation is what auth:revoked carries.
+type revocation struct {
+	Reason string `json:"reason"`
+}
+
+// Revoke ends all sockets of this node whose identity matches, and refuses the petitions under way that do, and returns how
+// many. A client gets "auth:revoked" with the reason and DISCONNECT, so that it stays away; the transport closes when that
+// was its last namespace. Without a reason it is "revoked".
+//
+// Who must also be kept out is revoked at the gate first: then a petition or a refresh that the call does not see yet is
+// refused by its [Rechecker]. match is called under no lock, and must be quick.
+func (h *Hub) Revoke(match func(handshake.Identity) bool, reason string) int {
+	if reason == "" {
+		reason = ReasonRevoked
+	}
+	frames := make(map[*Namespace]*packet.Frame, len(h.namespaces)) // one per namespace, for however many sockets
+	for _, ns := range h.namespaces {
+		frames[ns] = ns.notice(eventRevoked, revocation{reason})
+	}
+	n := 0
+	var found []holder
+	for _, c := range h.registry.all() {
+		found = c.holders(found[:0])
+		for _, f := range found {
+			if f.id.Subject != "" && match(f.id) && f.socket.revoke(reason, frames[f.socket.ns]) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// holder is a socket and who it belongs to; nobody yet when the gate has not answered.
+type holder struct {
+	socket *Socket
+	id     handshake.Identity
+}
+
+// holders appends the sockets of c.
+func (c *Client) holders(to []holder) []holder {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sockets {
+		to = append(to, holder{s, s.latest()})
+	}
+	return to
+}
+
+// revoke ends a socket, or refuses its petition, and reports whether it did. A nil frame is made when it is needed.
+func (s *Socket) revoke(reason string, frame *packet.Frame) bool {
+	if s.refuse(&handshake.Refusal{Code: handshake.CodeTokenInvalid, Message: "This sign-in has been revoked; sign in again."}) {
+		return true
+	}
+	if frame == nil {
+		frame = s.ns.notice(eventRevoked, revocation{reason})
+	}
+	_ = s.send(frame, 0)
+	if !s.end(ReasonRevoked, byServer) {
+		return false
+	}
+	s.client.shutIfEmpty(ReasonRevoked)
+	return true
+}
+
+// shutIfEmpty closes a connection that has no namespace left.
+func (c *Client) shutIfEmpty(reason string) {
+	c.mu.Lock()
+	empty := len(c.sockets) == 0
+	c.mu.Unlock()
+	if empty {
+		c.shut(closePolicy, reason, reason)
+	}
+}
