@@ -13,12 +13,14 @@ export default defineConfig({
     // The Content-Security-Policy allows no inline script and no data: URL.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { input: ["index.html", "auth-lab.html"] },
   },
   server: {
     proxy: {
       "/socket.io": { target: server, ws: true },
       "/demo": server,
-      "/auth": server,
+      "/auth/": server,
+      "/lab/": server,
     },
   },
 });

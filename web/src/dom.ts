@@ -5,7 +5,7 @@
 //   sign in        signin, signin-form, signin-name, signin-submit, signin-error,
 //                  signin-token-toggle, signin-token-form, signin-token, signin-token-submit
 //   frame          chat, skip-link, announcer, notice, theme-toggle [data-theme-choice=system|light|dark],
-//                  me-name, sign-out, rooms-toggle, members-toggle
+//                  me-name, sign-out, rooms-toggle, members-toggle, to-lab (also on the sign-in page)
 //   connection     connection-state [data-state=connecting|connected|waiting|offline|refused,
 //                  data-transport=polling|websocket], connection-notice, connection-retry
 //   refusal        refusal [data-code], refusal-title, refusal-text, refusal-retry, refusal-signin
@@ -74,6 +74,7 @@ const shapes = {
   clock: "M16 28a12 12 0 1 0 0-24 12 12 0 0 0 0 24ZM16 9v7l5 3",
   tick: "M7 17l6 6L26 9",
   ticks: "M2 17l6 6L20 10M14 22l1 1L28 10",
+  key: "M11 21a6 6 0 1 0 0-12 6 6 0 0 0 0 12ZM17 15h12v6M24 15v4",
   alert: "M16 4l13 23H3zM16 13v6M16 23v.5",
 } as const;
 

@@ -160,6 +160,7 @@ export class Screen implements Frame {
       { class: "account" },
       avatar(user, name),
       h("bdi", { class: "name", testid: "me-name" }, name),
+      h("a", { class: "ghost", href: "/auth-lab", "aria-label": "Auth lab", title: "Auth lab: every way to sign in", testid: "to-lab" }, icon("key")),
       themeButton(),
       h(
         "button",

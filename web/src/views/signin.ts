@@ -14,7 +14,7 @@ export function signIn(options: SignInOptions): HTMLElement {
   return h(
     "main",
     { class: "signin", testid: "signin" },
-    h("div", { class: "signin-top" }, h("span", { class: "brand" }, icon("gate"), "Gatehouse"), themeButton()),
+    h("div", { class: "signin-top" }, h("span", { class: "brand" }, icon("gate"), "Gatehouse"), h("a", { class: "ghost", href: "/auth-lab", testid: "to-lab" }, icon("key"), "Auth lab"), themeButton()),
     h("div", { class: "signin-body" }, pitch(), h("div", { class: "gate" }, card(options))),
   );
 }

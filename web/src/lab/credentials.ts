@@ -1,0 +1,54 @@
+import { ask } from "./connect.ts";
+import { Failure } from "./outcome.ts";
+import type { Wire } from "./wire.ts";
+
+export interface Credentials {
+  token: string;
+  expired: string; // was good once
+}
+
+const noLab = "This server has no lab. Start it with gatehouse serve --dev.";
+
+// The server's lab makes what a login would. It is there in dev mode only.
+export async function credentials(wire: Wire): Promise<Credentials> {
+  const response = await fetch("/lab/credentials", { method: "POST" });
+  if (!response.ok) {
+    throw new Failure(noLab);
+  }
+  const made = (await response.json()) as Credentials;
+  wire.mask.hide("token", made.token);
+  wire.mask.hide("token", made.expired);
+  return made;
+}
+
+export async function labIsThere(): Promise<boolean> {
+  const response = await fetch("/lab/credentials", { method: "POST" }).catch(() => undefined);
+  return response?.ok ?? false;
+}
+
+// A ticket for whom the token is of.
+export async function ticket(wire: Wire): Promise<string> {
+  const { token } = await credentials(wire);
+  const made = (await ask(wire, "POST", "/auth/tickets", { Authorization: `Bearer ${token}` })) as { ticket: string };
+  wire.mask.hide("ticket", made.ticket);
+  wire.in(JSON.stringify(made));
+  return made.ticket;
+}
+
+export interface Session {
+  cookie: string; // its name: the page cannot read the rest
+  csrf: string;
+}
+
+// Signs in with a session cookie for as long as the work takes.
+export async function withSession<T>(wire: Wire, work: (session: Session) => Promise<T>): Promise<T> {
+  const session = (await ask(wire, "POST", "/lab/session")) as Session;
+  wire.mask.hide("CSRF token", session.csrf);
+  wire.in(`Set-Cookie: ${session.cookie}=…; Path=/; HttpOnly; SameSite=Lax`, JSON.stringify({ csrf: session.csrf }));
+  wire.note("The page cannot read the cookie: it is HttpOnly.");
+  try {
+    return await work(session);
+  } finally {
+    await fetch("/lab/session", { method: "DELETE" });
+  }
+}
