@@ -61,10 +61,11 @@ func enter(c client, namespace, token string) string {
 }
 
 type websocketClient struct {
-	t    *testing.T
-	sid  string
-	conn net.Conn
-	in   io.ReadWriter // conn, and before it what came along with the upgrade
+	t        *testing.T
+	sid      string
+	conn     net.Conn
+	in       io.ReadWriter // conn, and before it what came along with the upgrade
+	protocol string        // the subprotocol that the server chose
 }
 
 func dialWebSocket(t *testing.T, addr string) *websocketClient {

@@ -127,9 +127,19 @@ func (c *conn) Admitted() {
 func (c *conn) Request() *handshake.Request {
 	r := c.srv.request(c.session.Peer(), c.id)
 	if origin := c.origin.Load(); origin != nil {
-		r.Origin = *origin
+		withOrigin(r, *origin)
 	}
 	return r
+}
+
+// withOrigin makes a request one that came from origin, whatever the session
+// was opened from.
+func withOrigin(r *handshake.Request, origin string) {
+	r.Origin = origin
+	if origin == "" && r.Header["Origin"] != nil {
+		r.Header = r.Header.Clone() // the session's own stays as it is
+		r.Header.Del("Origin")
+	}
 }
 
 // Close implements namespaces.Conn.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"net/netip"
 	"reflect"
 	"slices"
 	"time"
@@ -144,42 +143,25 @@ func labToken() handshake.TokenSpec {
 	return handshake.TokenSpec{Subject: "ada", TTL: labTokenLife, Claims: map[string]any{"name": "Ada"}}
 }
 
-// labSession sets a session cookie, which holds a token, and gives the CSRF
-// token of the session.
+// labSession signs in with a session cookie, which holds a token. GET
+// /auth/csrf then gives the CSRF token of the session.
 func (s *Server) labSession(w http.ResponseWriter, r *http.Request) {
 	token, expires, err := s.signer.Sign(labToken())
 	if err != nil {
 		s.labFailed(w, err)
 		return
 	}
-	q := s.labRequest(r)
-	cookie := s.gate.NewCookie(handshake.Secret(token), expires, q.Secure)
-	q.Header = r.Header.Clone()
-	q.Header.Set("Cookie", cookie.Name+"="+cookie.Value)
-	csrf, err := s.gate.CSRFToken(q)
-	if err != nil {
-		s.labFailed(w, err)
-		return
-	}
+	cookie := s.gate.NewCookie(handshake.Secret(token), expires, s.describe(r, "polling").Secure)
 	http.SetCookie(w, cookie)
-	answer(w, http.StatusOK, map[string]string{"cookie": cookie.Name, "csrf": csrf})
+	answer(w, http.StatusOK, map[string]string{"cookie": cookie.Name})
 }
 
 // labSignOut takes the session cookie away.
 func (s *Server) labSignOut(w http.ResponseWriter, r *http.Request) {
-	cookie := s.gate.NewCookie("", time.Time{}, s.labRequest(r).Secure)
+	cookie := s.gate.NewCookie("", time.Time{}, s.describe(r, "polling").Secure)
 	cookie.MaxAge = -1
 	http.SetCookie(w, cookie)
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// labRequest describes the page to the gate.
-func (s *Server) labRequest(r *http.Request) *handshake.Request {
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // not an address: trusted by nobody
-	return &handshake.Request{
-		Header: r.Header, Host: r.Host,
-		Secure: handshake.Secure(peer.Addr(), r.Header, r.TLS != nil, s.proxies),
-	}
 }
 
 func (s *Server) labFailed(w http.ResponseWriter, err error) {

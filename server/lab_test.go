@@ -10,7 +10,7 @@ import (
 )
 
 // labGiven is what the lab's endpoints give.
-type labGiven struct{ Token, Expired, Cookie, CSRF string }
+type labGiven struct{ Token, Expired, Cookie string }
 
 func labMakes(t *testing.T, r *running, path string) labGiven {
 	t.Helper()
@@ -52,11 +52,10 @@ func TestTheLabAnswersWhoCameIn(t *testing.T) {
 	says(t, enter(c, "/lab/token", given.Expired), `"code":"token_expired"`)
 }
 
-func TestTheLabMakesASessionWithItsCSRFToken(t *testing.T) {
+func TestTheLabSignsInWithACookieAndOutAgain(t *testing.T) {
 	r := serve(t, server.Config{Dev: true})
-	given := labMakes(t, r, "/lab/session")
-	if given.Cookie != "gatehouse-lab" || given.CSRF == "" || given.Token != "" {
-		t.Errorf("cookie %q, %d bytes of CSRF token, %d of token", given.Cookie, len(given.CSRF), len(given.Token))
+	if given := labMakes(t, r, "/lab/session"); given.Cookie != "gatehouse-lab" || given.Token != "" {
+		t.Errorf("cookie %q, %d bytes of token in the body", given.Cookie, len(given.Token))
 	}
 	req := http.Header{"Origin": {r.url("")}}
 	if status, _ := requestWith(t, http.MethodDelete, r.url("/lab/session"), "", req); status != http.StatusNoContent {
@@ -92,7 +91,9 @@ func TestTheLabLeavesSettingsAsTheyAre(t *testing.T) {
 	cfg.Subprotocol.Forms = []string{"appsync"}
 	r := serve(t, cfg)
 	says(t, r.log.String(), "cookie.insecure_no_csrf")
-	if status, body := requestWith(t, http.MethodPost, r.url("/lab/session"), "", http.Header{"Origin": {r.url("")}}); status/100 == 2 {
-		t.Errorf("a CSRF token although it is off: %s", body)
+	if given := labMakes(t, r, "/lab/session"); given.Cookie != "mine" {
+		t.Errorf("cookie %q, want the configured one", given.Cookie)
 	}
+	c := dial(t, r.addr, "websocket")
+	says(t, enter(c, "/lab/token", labMakes(t, r, "/lab/credentials").Token), `40/lab/token,{"sid":`)
 }

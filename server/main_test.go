@@ -43,6 +43,7 @@ type running struct {
 	t    *testing.T
 	addr string
 	log  *journal
+	seen journal // what call was answered
 	end  context.CancelFunc
 	done chan error
 }
