@@ -42,12 +42,14 @@ export interface Session {
 
 // Signs in with a session cookie for as long as the work takes.
 export async function withSession<T>(wire: Wire, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = (await ask(wire, "POST", "/lab/session")) as Session;
-  wire.mask.hide("CSRF token", session.csrf);
-  wire.in(`Set-Cookie: ${session.cookie}=…; Path=/; HttpOnly; SameSite=Lax`, JSON.stringify({ csrf: session.csrf }));
+  const { cookie } = (await ask(wire, "POST", "/lab/session")) as { cookie: string };
+  wire.in(`Set-Cookie: ${cookie}=…; Path=/; HttpOnly; SameSite=Lax`);
   wire.note("The page cannot read the cookie: it is HttpOnly.");
   try {
-    return await work(session);
+    const made = (await ask(wire, "GET", "/auth/csrf")) as { csrf: string };
+    wire.mask.hide("CSRF token", made.csrf);
+    wire.in(JSON.stringify(made));
+    return await work({ cookie, csrf: made.csrf });
   } finally {
     await fetch("/lab/session", { method: "DELETE" });
   }
