@@ -156,12 +156,10 @@ func (s *Socket) accept(id handshake.Identity, err error) (owner bool, _ error) 
 
 // renew brings an accepted identity into force. It runs in the goroutine that has the queue, so between two events.
 func (s *Socket) renew() {
-	id := s.takeFresh()
-	if id == nil {
+	old := s.Identity()
+	if !s.takeFresh() {
 		return
 	}
-	old := s.Identity()
-	s.identity.Store(id)
 	for _, h := range s.ns.refreshed {
 		if err := s.callRefreshed(h, old); err != nil {
 			s.logFailure(eventRefresh, err)
@@ -175,15 +173,16 @@ func (s *Socket) renew() {
 	}
 }
 
-func (s *Socket) takeFresh() *handshake.Identity {
+// takeFresh changes the identity in one step, so that a revocation sees the new one at any moment.
+func (s *Socket) takeFresh() bool {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	if !s.hasFresh() {
-		return nil
+		return false
 	}
-	id := s.tenure.fresh
+	s.identity.Store(s.tenure.fresh)
 	s.tenure.fresh = nil
-	return id
+	return true
 }
 
 // hasFresh reports whether an identity waits to come into force. The client's mu is held.

@@ -96,6 +96,7 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c.rooms.init(&c.cfg)
 	c.ns.OnConnect(func(_ context.Context, s *namespaces.Socket) { s.SetData(&seat{rooms: make(map[string]*room)}) })
 	c.ns.OnDisconnect(c.gone)
+	c.ns.OnRefresh(c.refreshed)
 	namespaces.On(c.ns, "room:join", c.join)
 	namespaces.Handle(c.ns, "room:leave", c.leave)
 	namespaces.On(c.ns, "message:send", c.send)
@@ -186,6 +187,20 @@ func (c *chat) gone(_ context.Context, s *namespaces.Socket, _ string) {
 	for _, r := range seatOf(s).rooms {
 		c.exit(r, s)
 	}
+}
+
+// refreshed leaves the rooms that a new identity does not permit. The socket itself is told too: it did not ask to leave.
+func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.Identity) error {
+	at, u := seatOf(s), userOf(s)
+	for name, r := range at.rooms {
+		if c.cfg.MayJoin(ctx, s.Identity(), name) == nil {
+			continue
+		}
+		delete(at.rooms, name)
+		c.exit(r, s)
+		_ = s.Emit("member:left", membership{name, u.User, u.Name})
+	}
+	return nil
 }
 
 func (c *chat) exit(r *room, s *namespaces.Socket) {

@@ -322,3 +322,49 @@ func TestAHookDecidesWhoMayJoin(t *testing.T) {
 		}
 	})
 }
+
+// refreshingGate is gate for those who refresh, too.
+type refreshingGate struct{ namespaces.GateFunc }
+
+func (g refreshingGate) Refresh(ctx context.Context, r *handshake.Request, _ handshake.Identity) (handshake.Identity, error) {
+	return g.Check(ctx, r)
+}
+
+func TestReq25_ARefreshedIdentityLeavesTheRoomsItMayNotBeIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ns := chat.New(chat.Config{}, namespaces.WithGate(refreshingGate{gate}))
+		hub, err := namespaces.NewHub(namespaces.Config{ConnectTimeout: time.Hour}, ns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &server{t, hub, ns}
+		ann, bob := s.user("ann", "kept", "lost"), s.user("bob")
+		for _, room := range []string{"kept", "lost"} {
+			ann.join(room)
+			bob.join(room)
+		}
+		ann.take()
+		bob.take()
+		if got := ann.request("auth:refresh", handshake.Identity{Subject: "ann", Name: "ANN", Rooms: []string{"kept"}}); got["ok"] != true {
+			t.Errorf("refresh: %v", got)
+		}
+		left := []string{`["member:left",{"room":"lost","user":"ann","name":"ANN"}]`}
+		if a, b := ann.heard(), bob.heard(); !reflect.DeepEqual(a, left) || !reflect.DeepEqual(b, left) {
+			t.Errorf("ann heard %q, bob %q", a, b)
+		}
+		bob.send("lost", "x")
+		bob.send("kept", "y")
+		if got := ann.heard(); len(got) != 1 || !strings.Contains(got[0], `"text":"y"`) {
+			t.Errorf("ann heard %q", got)
+		}
+		if got := code(ann.send("lost", "x")); got != chat.CodeNotInRoom {
+			t.Errorf("sending: %s", got)
+		}
+		if got := code(ann.join("lost")); got != namespaces.CodeForbidden {
+			t.Errorf("joining: %s", got)
+		}
+		if err := hub.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
