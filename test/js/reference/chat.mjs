@@ -51,7 +51,7 @@ class Chat {
   send(payload) {
     const name = nameOf(payload);
     if (!this.socket.rooms.has(name)) {
-      return refused("forbidden", "join the room first");
+      return refused("not_in_room", "join the room first");
     }
     const room = this.#room(name);
     const key = payload.nonce === undefined ? undefined : JSON.stringify([this.user.sub, payload.nonce]);
