@@ -37,8 +37,10 @@ func main() {
 	}
 }
 
-// stopTimeout limits the orderly end.
-const stopTimeout = 5 * time.Second
+const (
+	stopTimeout = 5 * time.Second        // limits the orderly end
+	drainOver   = 100 * time.Millisecond // clients reconnect spread over this time
+)
 
 // run serves the chat until ctx ends. Log lines, JSON, go to log; the line
 // "listening" has the address.
@@ -57,51 +59,56 @@ func run(ctx context.Context, args []string, getenv func(string) string, log io.
 	}
 	defer gate.Close()
 	logger := newLogger(log)
-	handler, closeEngine, err := mount(*engineName, newChat(gate, logger))
+	handler, stopEngine, err := mount(*engineName, newChat(gate, logger))
 	if err != nil {
 		return err
 	}
-	defer closeEngine()
-	return serve(ctx, *addr, handler, closeEngine, logger)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	return serve(ctx, listener, handler, stopEngine, logger)
 }
 
 // mount puts an engine under the chat. This is what changes with the engine, and
 // nothing else.
-func mount(name string, io *socket.Server) (h http.Handler, closeEngine func(), err error) {
+func mount(name string, io *socket.Server) (h http.Handler, stop func(context.Context), err error) {
 	switch name {
 	case "stock":
-		return io.ServeHandler(nil), func() { io.Close(nil) }, nil
+		return io.ServeHandler(nil), func(context.Context) { io.Close(nil) }, nil
 	case "gatehouse":
 		bound, err := bridge.Bind(io, bridge.Config{})
 		if err != nil {
 			return nil, nil, err
 		}
-		return bound, bound.Close, nil
+		return bound, func(ctx context.Context) {
+			_ = bound.Drain(ctx, drainOver) // what is left is cut
+			bound.Close()
+		}, nil
 	default:
 		return nil, nil, fmt.Errorf("--engine is %q, it must be stock or gatehouse", name)
 	}
 }
 
-// serve listens until ctx ends, then closes the connections and waits.
-func serve(ctx context.Context, addr string, h http.Handler, closeEngine func(), log *zap.Logger) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
+// serve answers until ctx ends, then closes the connections and waits.
+func serve(ctx context.Context, listener net.Listener, h http.Handler, stopEngine func(context.Context), log *zap.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", h)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
 	log.Info("listening", zap.String("addr", listener.Addr().String()))
+	var err error
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
+	case err = <-failed:
 	case <-ctx.Done():
 	}
-	closeEngine() // first: polls that hang would hold the HTTP server up
 	stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	stopEngine(stopping) // first: polls that hang would hold the HTTP server up
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
 	if err := srv.Shutdown(stopping); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}

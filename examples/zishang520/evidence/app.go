@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 func newApp(opts *socket.ServerOptions, gate bridge.Gate) *socket.Server {
 	io := socket.NewServer(nil, opts)
 	listen(io.Of("/", nil), open)
+	listen(io.Of(regexp.MustCompile(`^/made-\d+$`), nil), open)
 	listen(io.Of("/late", nil), late)
 	listen(io.Of("/guarded", nil), guarded)
 	private := io.Of("/private", nil)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/zishang520/engine.io/v2/types"
@@ -22,6 +21,9 @@ var errRefused = errors.New("refused by the middleware")
 
 // setups are the ways in which the application is served, by name.
 func setups() []string { return []string{"stock", "stock+deflate", "stock+parser", "gatehouse"} }
+
+// stopTimeout limits the orderly end.
+const stopTimeout = 5 * time.Second
 
 // serve runs the application until ctx ends. The log line "listening" has the
 // address.
@@ -50,7 +52,9 @@ func serve(ctx context.Context, setup, addr, secret string, log io.Writer) error
 	}
 	closeEngine()
 	err = srv.Close()
-	<-served
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
 	return err
 }
 
@@ -74,6 +78,10 @@ func mount(setup string, gate *handshake.Gate) (h http.Handler, closeEngine func
 	if err != nil {
 		return nil, nil, err
 	}
-	listen(io.Of(regexp.MustCompile(`^/made-\d+$`), nil), open)
-	return bound, bound.Close, nil
+	return bound, func() {
+		stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		_ = bound.Drain(stopping, 0) // what is left is cut
+		bound.Close()
+	}, nil
 }
