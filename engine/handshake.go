@@ -16,13 +16,13 @@ const sessionIDBytes = 16
 func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query url.Values, transport string) {
 	switch {
 	case r.Method != http.MethodGet:
-		srv.refuse(w, r, http.StatusBadRequest, codeBadMethod)
+		srv.refuse(w, r, codeBadMethod)
 		return
 	case (transport == "websocket") != isWebSocket(r):
-		srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+		srv.refuse(w, r, codeBadRequest)
 		return
 	case query.Get("EIO") != "4":
-		srv.refuse(w, r, http.StatusBadRequest, codeVersion)
+		srv.refuse(w, r, codeVersion)
 		return
 	}
 	if refusal := srv.check(r); refusal != nil {
@@ -82,10 +82,13 @@ func (srv *Server) admit(s *Session) bool {
 
 // handlerOf asks for the handler of s. A panic there ends s alone.
 func (srv *Server) handlerOf(s *Session) (h Handler) {
+	defer func() {
+		if h == nil { // accept panicked
+			h = noHandler{}
+		}
+	}()
 	defer s.recovered("open")
-	h = noHandler{}
-	h = srv.accept(s)
-	return h
+	return srv.accept(s)
 }
 
 // noHandler stands in when there is none to tell.

@@ -111,7 +111,7 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.writeBatch(w, r, batch)
 	} else {
-		s.srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+		s.srv.refuse(w, r, codeBadRequest)
 	}
 	s.afterGET(batch, err)
 }

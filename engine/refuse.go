@@ -28,9 +28,9 @@ var codeMessages = [...]string{
 	codeVersion:          "Unsupported protocol version",
 }
 
-// refuse answers with a numbered error.
-func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, status, code int) {
-	srv.refuseWith(w, r, &Refusal{Status: status, Code: code, Message: codeMessages[code]})
+// refuse answers 400 with a numbered error.
+func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, code int) {
+	srv.refuseWith(w, r, &Refusal{Status: http.StatusBadRequest, Code: code, Message: codeMessages[code]})
 }
 
 func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
@@ -59,7 +59,7 @@ func (srv *Server) refuseFault(w http.ResponseWriter, r *http.Request, s *Sessio
 	if !errors.Is(err, errNotPolling) {
 		s.fail(err)
 	}
-	srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+	srv.refuse(w, r, codeBadRequest)
 }
 
 // answerText answers a POST. The type is text/html, as Node's: some browsers

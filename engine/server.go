@@ -144,7 +144,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	transport := query.Get("transport")
 	if transport != "polling" && transport != "websocket" {
-		srv.refuse(w, r, http.StatusBadRequest, codeUnknownTransport)
+		srv.refuse(w, r, codeUnknownTransport)
 		return
 	}
 	id := query.Get("sid")
@@ -154,7 +154,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s := srv.session(id)
 	if s == nil {
-		srv.refuse(w, r, http.StatusBadRequest, codeUnknownSID)
+		srv.refuse(w, r, codeUnknownSID)
 		return
 	}
 	srv.serveSession(w, r, s, transport, query.Get("EIO"))
@@ -164,7 +164,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Session, transport, version string) {
 	upgrade := isWebSocket(r)
 	if version != "4" || upgrade != (transport == "websocket") || !upgrade && s.Transport() != transport {
-		srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+		srv.refuse(w, r, codeBadRequest)
 		return
 	}
 	if srv.cfg.CheckLater != nil {
@@ -181,7 +181,7 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Sessi
 	case r.Method == http.MethodPost:
 		s.servePOST(w, r)
 	default:
-		srv.refuse(w, r, http.StatusBadRequest, codeBadMethod)
+		srv.refuse(w, r, codeBadMethod)
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -180,8 +181,8 @@ func (s *Session) Close(code int, reason string) {
 
 // fail ends the session for a fault of the client: what waits is dropped.
 func (s *Session) fail(err error) {
-	pe, ok := err.(*protocolError)
-	if !ok {
+	var pe *protocolError
+	if !errors.As(err, &pe) {
 		pe = &protocolError{CodeGoingAway, ReasonTransportClose, err.Error()}
 	}
 	s.shut(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)

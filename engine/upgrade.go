@@ -36,7 +36,7 @@ const noopInterval = 100 * time.Millisecond
 func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Session) {
 	up := &upgrade{}
 	if !s.reserveProbe(up) {
-		srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+		srv.refuse(w, r, codeBadRequest)
 		return
 	}
 	conn, early, err := srv.upgradeHTTP(w, r)

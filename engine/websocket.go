@@ -31,7 +31,7 @@ func (srv *Server) upgradeHTTP(w http.ResponseWriter, r *http.Request) (net.Conn
 	if srv.cfg.Subprotocol != nil {
 		chosen, err := srv.cfg.Subprotocol(r)
 		if err != nil {
-			srv.refuse(w, r, http.StatusBadRequest, codeBadRequest)
+			srv.refuse(w, r, codeBadRequest)
 			return nil, nil, err
 		}
 		if chosen != "" {
