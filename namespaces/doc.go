@@ -16,16 +16,30 @@
 //   - Isolation. A panic in a handler fails its event and nothing else.
 //   - No ghosts. A socket that has ended is in no room and no broadcast reaches it.
 //
+// # Life of a session
+//
+// An identity belongs to one namespace, and so does its end. The client is told before ("auth:expiring") and may bring a new
+// credential ("auth:refresh"), which a [Refresher] checks and which is answered ahead of the event queue; the identity itself
+// changes between two events, and [Namespace.OnRefresh] then leaves what is no longer permitted. The way of an end decides
+// whether the client comes back by itself:
+//
+//	identity expired     DISCONNECT when another namespace of the connection lives on, else the transport closes
+//	Hub.Revoke           "auth:revoked" and DISCONNECT: it stays away
+//	Config.MaxPerUser    DISCONNECT of the oldest connection: it stays away, or two of them would push each other out forever
+//
+// Nothing of this costs a socket whose identity does not expire, nor a hub without a limit per user.
+//
 // # Goroutines
 //
-// An idle socket has none. One is started when a socket petitions or when its queue becomes non-empty, runs the handlers,
-// and ends when there is nothing left; [Hub.Close] waits for all of them.
+// An idle socket has none, and no timer. One is started when a socket petitions or when its queue becomes non-empty, runs the
+// handlers, and ends when there is nothing left; a refresh has one of its own while the gate is asked. A hub has one for
+// connections without a namespace and one for identities that expire. [Hub.Close] waits for all of them.
 //
 // # Lock order
 //
 //	room.mu (several: by room.seq)  →  Client.mu  →  Socket.mu  →  locks of the Conn
 //
-// The locks of the room index, of the directory of sockets and of the hub's lists are leaves: nothing else is taken under
+// The locks of the room index, of the directory of sockets and of the hub's lists, agenda and users are leaves: nothing else is taken under
 // them. Queueing a frame on a Conn never blocks and never calls back, so it happens under room.mu: this is what gives a room
 // its one order. Handlers, middleware, gates and observers run under no lock.
 package namespaces
