@@ -28,7 +28,7 @@ func (s *Server) operatorRoutes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	// Not the command line: flags may hold a secret.
-	mux.HandleFunc("/debug/pprof/cmdline", http.NotFound)
+	mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound)
 	return mux
 }
 
