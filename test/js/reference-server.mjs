@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";
 import { mountChat } from "./reference/chat.mjs";
-import { mountGreeter, mountGuarded, mountLab } from "./reference/lab.mjs";
+import { mountEcho, mountGreeter, mountGuarded, mountLab } from "./reference/lab.mjs";
 import { admit } from "./reference/token.mjs";
 
 const { values } = parseArgs({ options: { addr: { type: "string", default: "127.0.0.1:3000" } } });
@@ -28,9 +28,6 @@ for (const [name, mount] of Object.entries(namespaces)) {
   mount(io.of(name).use(admit(secret)));
 }
 
-function mountEcho(nsp) {
-  nsp.on("connection", (socket) => socket.on("echo", (...args) => args.pop()(...args)));
-}
 
 // answer serves what is not Socket.IO: the development login.
 async function answer(req, res) {

@@ -49,6 +49,9 @@ async function startWithState(command, args, { ping = node, env = {} }) {
   const running = await startProcess(command, args, {
     env: { XDG_STATE_HOME: state, GATEHOUSE_JWT_HMAC_SECRET: secret, ...heartbeat(ping), ...env },
   });
-  running.exited.then(() => rm(state, { recursive: true, force: true }));
+  running.exited = running.exited.then(async (end) => {
+    await rm(state, { recursive: true, force: true });
+    return end;
+  });
   return running;
 }
