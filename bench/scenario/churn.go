@@ -53,7 +53,10 @@ func (t *turnstile) run() error {
 	if t.err != nil {
 		return t.err
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%d of %d clients came and went: %w", t.ended, t.started, err)
+	}
+	return nil
 }
 
 func (t *turnstile) start() {

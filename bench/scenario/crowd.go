@@ -43,11 +43,19 @@ func (c *crowd) connect(n int) error {
 		if err := c.dial(); err != nil {
 			return err
 		}
-		if err := c.until(func() bool { return len(c.conns)-c.admitted < dialling }); err != nil {
+		if err := c.enter(len(c.conns) - dialling + 1); err != nil {
 			return err
 		}
 	}
-	return c.until(func() bool { return c.admitted == n })
+	return c.enter(n)
+}
+
+// enter waits until n clients are admitted.
+func (c *crowd) enter(n int) error {
+	if err := c.until(func() bool { return c.admitted >= n }); err != nil {
+		return fmt.Errorf("%d of %d clients admitted: %w", c.admitted, len(c.conns), err)
+	}
+	return nil
 }
 
 func (c *crowd) dial() error {
@@ -86,11 +94,19 @@ func (c *crowd) join(room string, from int, since string) error {
 	c.acked = 0
 	for i := from; i < len(c.conns); i++ {
 		c.request(i, 0, "room:join", payload)
-		if err := c.until(func() bool { return i-from-c.acked < dialling }); err != nil {
+		if err := c.answered(i - from + 1 - dialling); err != nil {
 			return err
 		}
 	}
-	return c.until(func() bool { return c.acked == len(c.conns)-from })
+	return c.answered(len(c.conns) - from)
+}
+
+// answered waits until n requests are acknowledged.
+func (c *crowd) answered(n int) error {
+	if err := c.until(func() bool { return c.acked >= n }); err != nil {
+		return fmt.Errorf("%d requests acknowledged: %w", c.acked, err)
+	}
+	return nil
 }
 
 // leave closes all connections and returns when the server has let them go.
@@ -99,7 +115,10 @@ func (c *crowd) leave() error {
 	for _, conn := range c.conns {
 		conn.Close()
 	}
-	return c.until(func() bool { return c.closed == len(c.conns) })
+	if err := c.until(func() bool { return c.closed == len(c.conns) }); err != nil {
+		return fmt.Errorf("%d of %d connections closed: %w", c.closed, len(c.conns), err)
+	}
+	return nil
 }
 
 func (c *crowd) fail(err error) {

@@ -136,7 +136,7 @@ func (m *room) verdict(err error) error {
 // fill brings n members into the room and has a few messages go round.
 func (m *room) fill(n int) error {
 	if err := m.connect(n); err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return err
 	}
 	if err := m.join(m.name, 0, ""); err != nil {
 		return fmt.Errorf("join: %w", err)
