@@ -148,7 +148,7 @@ func (s *Server) Revoke(m handshake.Mark) (kept handshake.Mark, ended int, err e
 	if kept, err = s.gate.Revocations().Add(m); err != nil {
 		return handshake.Mark{}, 0, err
 	}
-	ended = s.endRevoked(kept)
+	ended = s.hub.Revoke(kept.Matches, kept.Reason)
 	s.metrics.revoked(kept.Kind)
 	s.log.Info("revoked", zap.String("kind", string(kept.Kind)), zap.String("value", kept.Value),
 		zap.String("reason", kept.Reason), zap.Time("until", kept.Until), zap.Int("ended", ended))

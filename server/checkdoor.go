@@ -85,6 +85,7 @@ func (c Config) checkLimits() error {
 	}{
 		{"door.max_pending_per_address", c.Door.MaxPendingPerAddress, 1},
 		{"door.max_connections", c.Door.MaxConnections, 0},
+		{"session.max_per_user", c.Session.MaxPerUser, 0},
 		{"door.max_silent", c.Door.MaxSilent, 1},
 		{"door.tickets_per_address", c.Door.TicketsPerAddress, 1},
 		{"door.tickets_per_subject", c.Door.TicketsPerSubject, 1},

@@ -47,6 +47,7 @@ type Config struct {
 	Engine    Engine    `koanf:"engine"`
 	Handshake Handshake `koanf:"handshake"`
 	Sockets   Sockets   `koanf:"sockets"`
+	Session   Session   `koanf:"session"`
 	Packet    Packet    `koanf:"packet"`
 	HTTP      HTTP      `koanf:"http"`
 	Drain     Drain     `koanf:"drain"`
@@ -112,6 +113,23 @@ type Handshake struct {
 	// MaxRefusals is how many CONNECTs in a row a connection may have refused
 	// before it is closed. Default 16.
 	MaxRefusals int `koanf:"max_refusals"`
+}
+
+// Session is about the time for which somebody is in.
+type Session struct {
+	// ExpiryNotice is how long before its identity ends a client is told with
+	// auth:expiring; of a short life the last quarter. Default 60s.
+	ExpiryNotice time.Duration `koanf:"expiry_notice"`
+	// ExpiryGrace is how long after that end a socket ends that has not been
+	// refreshed. Default 5s.
+	ExpiryGrace time.Duration `koanf:"expiry_grace"`
+	// MaxPerUser is how many connections one user may have on this node; one more
+	// ends the oldest. Default 0: no limit.
+	MaxPerUser int `koanf:"max_per_user"`
+	// RefreshBurst is how many times a socket may refresh its identity at once,
+	// RefreshInterval how often after that. Default 8 and 5s.
+	RefreshBurst    int           `koanf:"refresh_burst"`
+	RefreshInterval time.Duration `koanf:"refresh_interval"`
 }
 
 // Sockets limits what an admitted client can make the server hold.

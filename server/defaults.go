@@ -22,6 +22,7 @@ func (c Config) WithDefaults() Config {
 	c.Engine.setDefaults()
 	c.Handshake.setDefaults(c.Engine.MaxPayload)
 	c.Sockets.setDefaults()
+	c.Session.setDefaults()
 	c.Packet.setDefaults()
 	setDefault(&c.HTTP.ReadHeaderTimeout, 10*time.Second)
 	setDefault(&c.HTTP.IdleTimeout, 75*time.Second)
@@ -48,6 +49,13 @@ func (h *Handshake) setDefaults(maxPayload int) {
 	setDefault(&h.MaxPayload, min(64<<10, maxPayload))
 	setDefault(&h.MaxPending, 16384)
 	setDefault(&h.MaxRefusals, 16)
+}
+
+func (s *Session) setDefaults() {
+	setDefault(&s.ExpiryNotice, time.Minute)
+	setDefault(&s.ExpiryGrace, 5*time.Second)
+	setDefault(&s.RefreshBurst, 8)
+	setDefault(&s.RefreshInterval, 5*time.Second)
 }
 
 func (s *Sockets) setDefaults() {

@@ -116,3 +116,18 @@ func says(t *testing.T, text string, words ...string) {
 		}
 	}
 }
+
+// expired is one that was good until an hour ago.
+func expired(t *testing.T, subject string) string {
+	t.Helper()
+	past := func() time.Time { return time.Now().Add(-2 * time.Hour) }
+	signer, err := handshake.NewSigner(handshake.JWTConfig{HMACSecret: secret}, past, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := signer.Sign(handshake.TokenSpec{Subject: subject, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

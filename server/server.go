@@ -136,7 +136,7 @@ func (s *Server) prepareDoor() {
 }
 
 func (s *Server) hubConfig() namespaces.Config {
-	before, after := s.cfg.Handshake, s.cfg.Sockets
+	before, after, life := s.cfg.Handshake, s.cfg.Sockets, s.cfg.Session
 	return namespaces.Config{
 		Gate:     s.guard,
 		Logger:   s.log,
@@ -150,6 +150,11 @@ func (s *Server) hubConfig() namespaces.Config {
 		AdmitTimeout:    before.AdmitTimeout,
 		MaxPending:      before.MaxPending,
 		MaxRefusals:     before.MaxRefusals,
+		MaxPerUser:      life.MaxPerUser,
+		ExpiryNotice:    life.ExpiryNotice,
+		ExpiryGrace:     life.ExpiryGrace,
+		RefreshBurst:    life.RefreshBurst,
+		RefreshInterval: life.RefreshInterval,
 		AckTimeout:      after.AckTimeout,
 		MaxNamespaces:   after.MaxNamespaces,
 		MaxRooms:        after.MaxRooms,
