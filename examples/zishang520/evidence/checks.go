@@ -38,9 +38,9 @@ func table(ctx context.Context, out io.Writer, e experiment) error {
 	rows := []row{
 		{fmt.Sprintf("%d messages in a burst, %d runs: arrived, in order?", burst, burstRuns), e.bursts},
 		{fmt.Sprintf("%d clients that CONNECT at once when the session is open: answered", connects), connected},
-		{"the frame `42`", frame("42", "")},
-		{"the frame `450-`", frame("450-", "")},
-		{"the frame `431`, while the server waits for that acknowledgement", frame(`42["ask"]`, "431")},
+		{"the frame `42`", frame("42")},
+		{"the frame `450-`", frame("450-")},
+		{"an acknowledgement without arguments, such as `431`", bareAck},
 		{fmt.Sprintf("PONGs before the session is open, up to %d connections", pongTries), earlyPongs},
 		{"resident KB per idle connection", e.memory},
 		{"server CPU per delivered message, µs", e.cpu},
@@ -118,34 +118,44 @@ func connected(ctx context.Context, setup string) (string, error) {
 	return fmt.Sprint(answered), nil
 }
 
-// frame sends one text frame from a connected client, and another when the
-// server has asked it something.
-func frame(text, answer string) func(context.Context, string) (string, error) {
+// frame sends one text frame from a connected client.
+func frame(text string) func(context.Context, string) (string, error) {
 	return func(ctx context.Context, setup string) (string, error) {
-		c, err := startChild(ctx, setup)
-		if err != nil {
-			return "", err
-		}
-		defer c.stop()
-		client, err := join(ctx, c.addr)
-		if err != nil {
-			return "", err
-		}
-		defer client.Close()
-		if err := client.send(text); err != nil {
-			return "", err
-		}
-		if answer == "" {
-			return verdict(c, ""), nil
-		}
-		if err := client.until([]byte("421["), joinLimit); err != nil {
-			return "", err
-		}
-		if err := client.send(answer); err != nil {
-			return "", err
-		}
-		return verdict(c, ""), nil
+		return afterwards(ctx, setup, func(client raw) error { return client.send(text) })
 	}
+}
+
+// bareAck answers a question of the server with nothing at all.
+func bareAck(ctx context.Context, setup string) (string, error) {
+	return afterwards(ctx, setup, func(client raw) error {
+		if err := client.send(`42["ask"]`); err != nil {
+			return err
+		}
+		question, err := client.until("42", joinLimit)
+		if err != nil {
+			return err
+		}
+		id, _, _ := strings.Cut(strings.TrimPrefix(question, "42"), "[")
+		return client.send("43" + id)
+	})
+}
+
+// afterwards says whether the process lives when a client has done something.
+func afterwards(ctx context.Context, setup string, do func(raw) error) (string, error) {
+	c, err := startChild(ctx, setup)
+	if err != nil {
+		return "", err
+	}
+	defer c.stop()
+	client, err := join(ctx, c.addr)
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	if err := do(client); err != nil {
+		return "", err
+	}
+	return verdict(c, ""), nil
 }
 
 func earlyPongs(ctx context.Context, setup string) (string, error) {
@@ -207,6 +217,16 @@ func (e experiment) cpu(ctx context.Context, setup string) (string, error) {
 	return cell, err
 }
 
+// count counts the messages that arrive until the connection ends.
+func (r raw) count(received *atomic.Int64) {
+	for {
+		if _, err := r.until(`42["message"`, time.Minute); err != nil {
+			return
+		}
+		received.Add(1)
+	}
+}
+
 // withClients opens idle connections and calls then, with the memory before, the
 // count of messages that they receive, and one of them.
 func (e experiment) withClients(ctx context.Context, setup string, then func(*child, int, *atomic.Int64, raw) error) error {
@@ -234,17 +254,9 @@ func (e experiment) withClients(ctx context.Context, setup string, then func(*ch
 		}
 		defer client.Close()
 		sender = client
-		go func() { // ends with its connection
-			for client.until([]byte(`42["message"`), time.Minute) == nil {
-				received.Add(1)
-			}
-		}()
+		go client.count(&received) // ends with its connection
 	}
-	go func() { // ends with its connection
-		for first.until([]byte(`42["message"`), time.Minute) == nil {
-			continue
-		}
-	}()
+	go first.count(new(atomic.Int64))
 	time.Sleep(settle)
 	return then(c, before, &received, sender)
 }

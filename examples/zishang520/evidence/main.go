@@ -7,7 +7,8 @@
 //	go run ./examples/zishang520/evidence
 //
 // The setups: the library's engine as it comes; with permessage-deflate; with a
-// parser that refuses malformed packets; and Gatehouse's engine.
+// parser that refuses malformed packets; Gatehouse's engine under the same
+// application; and the application written for Gatehouse.
 package main
 
 import (

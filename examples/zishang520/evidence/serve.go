@@ -20,7 +20,9 @@ import (
 var errRefused = errors.New("refused by the middleware")
 
 // setups are the ways in which the application is served, by name.
-func setups() []string { return []string{"stock", "stock+deflate", "stock+parser", "gatehouse"} }
+func setups() []string {
+	return []string{"stock", "stock+deflate", "stock+parser", "gatehouse", "native"}
+}
 
 // stopTimeout limits the orderly end.
 const stopTimeout = 5 * time.Second
@@ -28,6 +30,14 @@ const stopTimeout = 5 * time.Second
 // serve runs the application until ctx ends. The log line "listening" has the
 // address.
 func serve(ctx context.Context, setup, addr, secret string, log io.Writer) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	_, _ = fmt.Fprintf(log, `{"msg":"listening","addr":%q}`+"\n", listener.Addr())
+	if setup == "native" {
+		return serveNative(ctx, listener, secret)
+	}
 	gate, err := handshake.NewGate(handshake.GateConfig{JWT: handshake.JWTConfig{HMACSecret: handshake.Secret(secret)}})
 	if err != nil {
 		return err
@@ -37,14 +47,9 @@ func serve(ctx context.Context, setup, addr, secret string, log io.Writer) error
 	if err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
-	_, _ = fmt.Fprintf(log, `{"msg":"listening","addr":%q}`+"\n", listener.Addr())
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -71,13 +72,14 @@ const (
 
 // enter sends CONNECT as soon as the session is open, as clients do.
 func (r raw) enter() error {
-	if err := r.until([]byte("0{"), joinLimit); err != nil {
+	if _, err := r.until("0{", joinLimit); err != nil {
 		return err
 	}
 	if err := r.send("40"); err != nil {
 		return err
 	}
-	return r.until([]byte("40{"), joinLimit)
+	_, err := r.until("40{", joinLimit)
+	return err
 }
 
 func (r raw) send(text string) error {
@@ -85,17 +87,17 @@ func (r raw) send(text string) error {
 }
 
 // until reads on to a message with the given beginning.
-func (r raw) until(prefix []byte, limit time.Duration) error {
+func (r raw) until(prefix string, limit time.Duration) (string, error) {
 	if err := r.SetReadDeadline(time.Now().Add(limit)); err != nil {
-		return err
+		return "", err
 	}
 	for {
 		message, _, err := wsutil.ReadServerData(r.Conn)
 		if err != nil {
-			return fmt.Errorf("wait for %q: %w", prefix, err)
+			return "", fmt.Errorf("wait for %q: %w", prefix, err)
 		}
-		if bytes.HasPrefix(message, prefix) {
-			return r.SetReadDeadline(time.Time{})
+		if strings.HasPrefix(string(message), prefix) {
+			return string(message), r.SetReadDeadline(time.Time{})
 		}
 	}
 }
