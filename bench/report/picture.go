@@ -10,14 +10,15 @@ import (
 
 // Measures of the picture, in its own units.
 const (
-	width     = 860
+	width     = 812
 	labelEnd  = 250 // where names end
 	barStart  = 262
 	barRoom   = 420 // for a ratio of fullRatio
 	barHeight = 13
 	barGap    = 4
 	groupGap  = 30
-	fullRatio = 1.5 // wider bars are cut, and say so
+	fullRatio = 1.5 // wider bars are cut
+	figureEnd = 800 // where figures end, beside the bars and the target's line
 )
 
 // style suits light and dark pages: the picture has no background of its own.
@@ -92,11 +93,7 @@ func (r *Report) bar(p *picture, peer Peer, c *Cell) {
 	length := math.Min(c.Ratio, fullRatio) / fullRatio * barRoom
 	fmt.Fprintf(p, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/>`+"\n",
 		r.class(peer.Name), barStart, p.y, length, barHeight)
-	more := ""
-	if c.Ratio > fullRatio {
-		more = " →"
-	}
-	p.text("note", barStart+int(length)+6, base, "start", fmt.Sprintf("%.2f× · %s%s", c.Ratio, figure(c.Median), more))
+	p.text("note", figureEnd, base, "end", fmt.Sprintf("%.2f× · %s", c.Ratio, figure(c.Median)))
 }
 
 func (r *Report) class(peer string) string {

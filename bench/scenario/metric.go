@@ -32,8 +32,8 @@ func All(s Sizes) []Scenario {
 		{"burst", []Metric{{ID: "burst_us", Title: "fan-out burst, per delivery", Unit: "µs", Target: 0.35}}, s.burst},
 		{"paced", []Metric{
 			{ID: "paced_us", Title: "fan-out 20/s, per delivery", Unit: "µs", Target: 0.45},
-			{ID: "paced_p50_ms", Title: "its latency, median", Unit: "ms"},
-			{ID: "paced_p99_ms", Title: "its latency, 99th percentile", Unit: "ms", Target: 0.70},
+			{ID: "paced_p50_ms", Title: "fan-out 20/s, median latency", Unit: "ms"},
+			{ID: "paced_p99_ms", Title: "fan-out 20/s, p99 latency", Unit: "ms", Target: 0.70},
 		}, s.paced},
 		{"echo", []Metric{{ID: "echo_us", Title: "echo with acknowledgement", Unit: "µs", Target: 0.15}}, s.echo},
 		{"churn", []Metric{{ID: "churn_us", Title: "connect, join, leave, close", Unit: "µs"}}, s.churn},
