@@ -29,14 +29,32 @@ func (n ClaimNames) identity(claims map[string]any) Identity {
 		TokenID: text(claims, "", "jti"),
 		Session: text(claims, "", "sid"),
 		Issuer:  text(claims, "", "iss"),
-		Claims:  claims,
 	}
 	if id.Name == "" {
 		id.Name = id.Subject
 	}
 	id.IssuedAt, _ = instant(claims["iat"])
 	id.ExpiresAt, _ = instant(claims["exp"])
+	id.Claims = beyondFields(claims)
 	return id
+}
+
+// beyondFields returns the claims that no field of an identity stands for. An
+// identity lives as long as its connection, and a map of its own weighs more
+// than all its fields; most tokens need none.
+func beyondFields(claims map[string]any) map[string]any {
+	var rest map[string]any
+	for name, value := range claims {
+		switch name {
+		case "sub", "name", "scope", "iss", "jti", "sid", "iat", "exp", "nbf":
+			continue
+		}
+		if rest == nil {
+			rest = make(map[string]any)
+		}
+		rest[name] = value
+	}
+	return rest
 }
 
 // text returns the first claim that is a string or a number: the configured

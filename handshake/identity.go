@@ -14,7 +14,7 @@ type Identity struct {
 	Name     string         `json:"name,omitempty"`     // for people; the subject when nothing better is known
 	Scopes   []string       `json:"scopes,omitempty"`   // what the credential allows
 	Rooms    []string       `json:"rooms,omitempty"`    // rooms that the credential names
-	Claims   map[string]any `json:"claims,omitempty"`   // everything the verifier learned; numbers are json.Number
+	Claims   map[string]any `json:"claims,omitempty"`   // what the verifier learned besides; numbers are json.Number
 	TokenID  string         `json:"token_id,omitempty"` // the token's own id (jti), for revocation
 	Session  string         `json:"session,omitempty"`  // the login it belongs to (sid), for revocation
 	Issuer   string         `json:"issuer,omitempty"`
@@ -25,15 +25,26 @@ type Identity struct {
 }
 
 // Has reports whether the identity carries the value for the claim. The claims
-// "scope" and "room" look into Scopes and Rooms whatever the token called
-// them; any other name looks into Claims, where a list matches by one of its
-// elements. Numbers and booleans match by their JSON text.
+// "scope", "room", "sub", "name", "iss", "jti" and "sid" look into the fields,
+// whatever the token called them; any other name looks into Claims, where a
+// list matches by one of its elements. Numbers and booleans match by their JSON
+// text.
 func (id Identity) Has(claim, value string) bool {
 	switch claim {
 	case "scope":
 		return slices.Contains(id.Scopes, value)
 	case "room":
 		return slices.Contains(id.Rooms, value)
+	case "sub":
+		return id.Subject == value
+	case "name":
+		return id.Name == value
+	case "iss":
+		return id.Issuer == value
+	case "jti":
+		return id.TokenID == value
+	case "sid":
+		return id.Session == value
 	}
 	return matches(id.Claims[claim], value)
 }
