@@ -116,8 +116,10 @@ func TestAPanickingHandlerEndsItsOwnSessionOnly(t *testing.T) {
 			}
 		}))
 		for _, transport := range transports {
-			good, bad := r.dial(t, "websocket"), r.dial(t, transport)
-			goodSide, badSide := r.opened.next(t), r.opened.next(t)
+			good := r.dial(t, "websocket")
+			goodSide := r.opened.next(t)
+			bad := r.dial(t, transport)
+			badSide := r.opened.next(t)
 			_ = bad.send("panic")
 			badSide.end(t, ReasonForcedClose)
 			expectEnd(t, bad, CodeInternal, "internal error")
@@ -136,7 +138,11 @@ func TestAPanicAtTheOpeningEndsTheSession(t *testing.T) {
 				expectEnd(t, p, 0, "")
 				continue
 			}
-			expectEnd(t, r.dialWS(t, ""), CodeInternal, "internal error")
+			w := r.dialWS(t, "")
+			if open, err := w.next(); err != nil || open.kind != typeOpen { // it went out with the 101
+				t.Errorf("got %v, %v before the end", open, err)
+			}
+			expectEnd(t, w, CodeInternal, "internal error")
 		}
 	})
 }

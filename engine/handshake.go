@@ -64,12 +64,9 @@ func (srv *Server) newSession(peer *Peer) (*Session, error) {
 	return s, nil
 }
 
-// admit makes s known and asks for its handler. The open packet is first in the
-// outbox, so nothing that the handler sends comes before it.
+// admit makes s known and asks for its handler. The open packet is out or first
+// in the outbox by then, so nothing that the handler sends comes before it.
 func (srv *Server) admit(s *Session) bool {
-	s.mu.Lock()
-	s.out.push(s.openFrame())
-	s.mu.Unlock()
 	s.in.Lock() // an early end waits until there is a handler to tell
 	defer s.in.Unlock()
 	if !srv.remember(s) {
@@ -116,6 +113,9 @@ func (s *Session) openFrame() *Frame {
 
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Session) {
 	s.poll = &pollState{}
+	s.mu.Lock()
+	s.out.push(s.openFrame())
+	s.mu.Unlock()
 	if !srv.admit(s) {
 		srv.refuseWith(w, r, srv.check(r))
 		return
@@ -124,17 +124,31 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Sessio
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	conn, early, err := srv.upgradeHTTP(w, r)
+	t, err := srv.takeOver(w, r)
 	if err != nil {
 		return
 	}
-	s.ws = srv.attach(s, conn)
+	s.ws = srv.attach(s, t.conn)
+	s.dirty = true // no flusher writes before the answer is out
 	if !srv.admit(s) {
+		_ = s.ws.respond([]byte(lateRefusal))
 		s.ws.stream.close()
 		return
 	}
+	// One write for the answer and the open packet: connecting is mostly writes.
+	if err := s.ws.respond(append(t.answer, s.openFrame().websocket()...)); err != nil {
+		s.streamFailed(err)
+		return
+	}
 	s.mu.Lock()
-	s.wake()
+	s.dirty = false
+	if !s.out.empty() {
+		s.wake()
+	}
 	s.mu.Unlock()
-	s.ws.begin(early)
+	s.ws.begin(t.early)
 }
+
+// lateRefusal answers a handshake whose connection was taken over when the
+// server closed.
+const lateRefusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

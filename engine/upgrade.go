@@ -39,18 +39,22 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 		srv.refuse(w, r, codeBadRequest)
 		return
 	}
-	conn, early, err := srv.upgradeHTTP(w, r)
+	t, err := srv.takeOver(w, r)
 	if err != nil {
 		s.releaseProbe(up)
 		return
 	}
-	c := srv.attach(s, conn)
+	c := srv.attach(s, t.conn)
 	c.probing = awaitsProbe
 	if !s.startProbe(up, c) {
 		c.stream.close()
 		return
 	}
-	c.begin(early)
+	if c.respond(t.answer) != nil {
+		s.abandonProbe(c)
+		return
+	}
+	c.begin(t.early)
 }
 
 // reserveProbe holds the one place for a probe; a session that has upgraded has

@@ -3,7 +3,6 @@ package engine
 import (
 	"encoding/binary"
 	"net"
-	"net/http"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -22,36 +21,6 @@ type websocket struct {
 	spoiled bool // a protocol error: what follows cannot be read
 
 	peerClosed atomic.Bool // a close frame came
-}
-
-// upgradeHTTP answers the WebSocket handshake of r (RFC 6455, section 4.2) and
-// takes the connection over. Bytes that came behind the request are returned.
-func (srv *Server) upgradeHTTP(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
-	header := http.Header{}
-	if srv.cfg.Subprotocol != nil {
-		chosen, err := srv.cfg.Subprotocol(r)
-		if err != nil {
-			srv.refuse(w, r, codeBadRequest)
-			return nil, nil, err
-		}
-		if chosen != "" {
-			header.Set("Sec-WebSocket-Protocol", chosen)
-		}
-	}
-	up := ws.HTTPUpgrader{Header: header, Timeout: srv.cfg.CloseTimeout}
-	conn, rw, _, err := up.Upgrade(r, w)
-	if err != nil {
-		if conn != nil {
-			_ = conn.Close()
-		}
-		return nil, nil, err
-	}
-	var early []byte
-	if n := rw.Reader.Buffered(); n > 0 {
-		peeked, _ := rw.Reader.Peek(n)
-		early = append(early, peeked...)
-	}
-	return conn, early, nil
 }
 
 // attach puts a WebSocket connection under s. It does not read yet.

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"crypto/sha1" //nolint:gosec // what RFC 6455 asks for; nothing is secured by it
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// acceptGUID is the fixed part of Sec-WebSocket-Accept (RFC 6455, section 1.3).
+const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+var errNoWebSocket = errors.New("no WebSocket handshake")
+
+// takeover is a connection that has asked to be a WebSocket.
+type takeover struct {
+	conn   net.Conn
+	answer []byte // to be written first
+	early  []byte // what came behind the request
+}
+
+// takeOver checks the WebSocket handshake of r (RFC 6455, section 4.2) and takes
+// its connection. When it fails, r has been answered.
+func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, error) {
+	answer, err := srv.webSocketAnswer(w, r)
+	if err != nil {
+		srv.refuse(w, r, codeBadRequest)
+		return nil, err
+	}
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		srv.refuse(w, r, codeBadRequest)
+		return nil, fmt.Errorf("take the connection over: %w", err)
+	}
+	t := &takeover{conn: conn, answer: answer}
+	if n := rw.Reader.Buffered(); n > 0 {
+		peeked, _ := rw.Reader.Peek(n)
+		t.early = append(t.early, peeked...)
+	}
+	return t, nil
+}
+
+// respond writes the answer and what goes out with it. A new connection has room
+// for that: a part that is not taken is a failure.
+func (c *websocket) respond(b []byte) error {
+	n, err := c.stream.tryWrite(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// webSocketAnswer checks the handshake and makes the head of the answer. Header
+// fields that are set on w already, such as those for CORS, mean nothing to a
+// WebSocket and are left out.
+func (srv *Server) webSocketAnswer(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	key := r.Header.Get("Sec-Websocket-Key")
+	raw, err := base64.StdEncoding.DecodeString(key)
+	switch {
+	case r.Method != http.MethodGet, r.ProtoMajor != 1, r.ProtoMinor < 1:
+		return nil, errNoWebSocket
+	case !hasToken(r.Header.Values("Connection"), "upgrade"):
+		return nil, errNoWebSocket
+	case err != nil || len(raw) != 16:
+		return nil, fmt.Errorf("%w: bad key", errNoWebSocket)
+	case r.Header.Get("Sec-Websocket-Version") != "13":
+		w.Header().Set("Sec-Websocket-Version", "13") // section 4.4: what we do speak
+		return nil, fmt.Errorf("%w: unknown version", errNoWebSocket)
+	}
+	protocol := ""
+	if srv.cfg.Subprotocol != nil {
+		if protocol, err = srv.cfg.Subprotocol(r); err != nil {
+			return nil, err
+		}
+	}
+	return appendAnswer(make([]byte, 0, answerBytes), key, protocol), nil
+}
+
+// answerBytes has room for an answer and a first packet.
+const answerBytes = 384
+
+func appendAnswer(b []byte, key, protocol string) []byte {
+	sum := sha1.Sum([]byte(key + acceptGUID)) //nolint:gosec // see the import
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = base64.StdEncoding.AppendEncode(b, sum[:])
+	if protocol != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), protocol...)
+	}
+	return append(b, "\r\n\r\n"...)
+}
+
+// hasToken looks for a word in a header that is a list (RFC 9110, section
+// 5.6.1), whatever its case.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for word := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(word), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
