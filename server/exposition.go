@@ -73,20 +73,12 @@ func (c *counters) samples() []sample {
 	return out
 }
 
-// total sums the counts whose label at place has the value.
-func (c *counters) total(place int, value string) (sum uint64) {
-	for _, s := range c.samples() {
-		if s.labels[place] == value {
-			sum += s.value
-		}
-	}
-	return sum
-}
-
 // exposition writes the text format of Prometheus, version 0.0.4
 // (https://prometheus.io/docs/instrumenting/exposition_formats/). Errors of w
 // are kept until the end.
 type exposition struct{ w *bufio.Writer }
+
+func newExposition(w io.Writer) exposition { return exposition{bufio.NewWriter(w)} }
 
 func (e exposition) head(name, kind, help string) {
 	_, _ = fmt.Fprintf(e.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
@@ -128,7 +120,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) writeMetrics(w io.Writer) error {
-	e := exposition{bufio.NewWriter(w)}
+	e := newExposition(w)
 	st, m := s.stats(), s.metrics
 	e.gauge("gatehouse_connections", "Open Engine.IO sessions.", float64(st.Connections))
 	e.gauge("gatehouse_connections_pending", "Those of them that are in no namespace.", float64(st.Pending))

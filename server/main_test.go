@@ -47,8 +47,10 @@ type running struct {
 	addr string
 	log  *journal
 	seen journal // what call was answered
-	end  context.CancelFunc
-	done chan error
+
+	server *server.Server
+	end    context.CancelFunc
+	done   chan error
 }
 
 // serve starts a server on a free port; the test ends it or its cleanup does.
@@ -66,6 +68,7 @@ func serve(t *testing.T, cfg server.Config, defs ...*namespaces.Namespace) *runn
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.server = s
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

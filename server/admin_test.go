@@ -1,0 +1,195 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/server"
+)
+
+// adminAddr reads the operators' address from the log.
+func (r *running) adminAddr() string {
+	r.t.Helper()
+	if !strings.Contains(r.log.String(), "adminAddr") {
+		ask(r.t, r.url("/healthz"), nil, "") // is answered once the operators' listener is there
+	}
+	for line := range strings.Lines(r.log.String()) {
+		var entry struct{ AdminAddr string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.AdminAddr != "" {
+			return entry.AdminAddr
+		}
+	}
+	r.t.Fatal("no operators' listener in the log")
+	return ""
+}
+
+// ask makes one request to the operators' listener.
+func ask(t *testing.T, url string, header http.Header, host string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header != nil {
+		req.Header = header.Clone()
+	}
+	req.Host, req.Close = host, true
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text)
+}
+
+var operatorPaths = []string{"/api/v1/stats", "/api/v1/revocations", "/metrics", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"}
+
+func TestOperatorsSurfacesAreOffByDefault(t *testing.T) {
+	r := serve(t, server.Config{})
+	for _, path := range operatorPaths {
+		if _, body := ask(t, r.url(path), operator, ""); strings.Contains(body, "gatehouse_") || strings.Contains(body, "connections") || strings.Contains(body, "goroutine profile") {
+			t.Errorf("%s: %.100s", path, body)
+		}
+	}
+}
+
+func TestOperatorsSurfacesOnThePublicListenerNeedTheKey(t *testing.T) {
+	r := serve(t, server.Config{Admin: server.Admin{Key: adminKey}})
+	for _, path := range operatorPaths {
+		for name, h := range map[string]http.Header{
+			"no key": nil, "another key": page("", "Authorization", "Bearer "+strings.Repeat("x", 36)),
+			"half the key": page("", "Authorization", "Bearer "+adminKey[:20]), "basic": page("", "Authorization", "Basic "+adminKey),
+		} {
+			if status, body := ask(t, r.url(path), h, ""); status != http.StatusUnauthorized {
+				t.Errorf("%s with %s: %d %.100s", path, name, status, body)
+			}
+		}
+		if status, body := ask(t, r.url(path), operator, ""); status != http.StatusOK {
+			t.Errorf("%s: %d %.100s", path, status, body)
+		}
+	}
+	says(t, r.log.String(), "admin.key without admin.addr")
+}
+
+func TestOperatorsOwnListenerIsClosedToPages(t *testing.T) {
+	r := serve(t, server.Config{Admin: server.Admin{Addr: "127.0.0.1:0"}})
+	base := "http://" + r.adminAddr()
+	for _, path := range append(operatorPaths, "/healthz", "/readyz") {
+		if status, body := ask(t, base+path, nil, ""); status != http.StatusOK {
+			t.Errorf("%s: %d %.100s", path, status, body)
+		}
+	}
+	for name, c := range map[string]struct {
+		header http.Header
+		host   string
+	}{
+		"a page":                 {page("https://evil.example"), ""},
+		"a page of this machine": {page("http://localhost:3000"), ""},
+		"an image of a page":     {page("", "Sec-Fetch-Site", "cross-site"), ""},
+		"a name turned here":     {nil, "evil.example:3001"},
+	} {
+		if status, _ := ask(t, base+"/api/v1/stats", c.header, c.host); status != http.StatusForbidden {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	if status, body := ask(t, r.url("/api/v1/stats"), nil, ""); strings.Contains(body, "connections") {
+		t.Errorf("on the public listener: %d %s", status, body)
+	}
+}
+
+func TestUnsafeOperatorsSurfacesDoNotStart(t *testing.T) {
+	for _, c := range []struct {
+		cfg   server.Admin
+		words string
+	}{
+		{server.Admin{Addr: ":3001"}, "admin.key"},
+		{server.Admin{Addr: "0.0.0.0:3001"}, "admin.key"},
+		{server.Admin{Addr: "3001"}, "HOST:PORT"},
+		{server.Admin{Key: "short"}, "32"},
+	} {
+		if err := startsWith(t, server.Config{Admin: c.cfg}); err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%+v: %v", c.cfg, err)
+		}
+	}
+	if err := startsWith(t, server.Config{Redis: server.Redis{URL: "http://user:hunter22@x"}}); err == nil || strings.Contains(err.Error(), "hunter22") {
+		t.Errorf("redis.url: %v", err)
+	}
+}
+
+func TestAnOperatorsPortInUseEndsTheStart(t *testing.T) {
+	first := serve(t, server.Config{Admin: server.Admin{Addr: "127.0.0.1:0"}})
+	second := serve(t, server.Config{Admin: server.Admin{Addr: first.adminAddr()}})
+	err := <-second.done
+	second.done <- err
+	if err == nil || !strings.Contains(err.Error(), "admin.addr") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRevocationsAreHeldToTheirForm(t *testing.T) {
+	r := serve(t, server.Config{Admin: server.Admin{Key: adminKey}})
+	for body, status := range map[string]int{
+		`{"subject":"ada"}`: 200, `{"subject":"ada","until":"2099-01-01T00:00:00Z"}`: 200, `{"tokenId":"x","issuer":"https://id.example"}`: 200,
+		`{}`: 400, `{"subject":"ada","session":"x"}`: 400, `{"user":"ada"}`: 400, `[]`: 400, `x`: 400,
+		`{"subject":"ada","until":"2001-01-01T00:00:00Z"}`: 400, `{"subject":"ada","at":"2001-01-01T00:00:00Z"}`: 400,
+		`{"subject":"ada","reason":"` + strings.Repeat("x", 300) + `"}`: 400,
+	} {
+		if got, _, answer := r.call(http.MethodPost, "/api/v1/revocations", body, operator); got != status {
+			t.Errorf("%.60s: %d %v", body, got, answer)
+		}
+	}
+	form := operator.Clone()
+	form.Set("Content-Type", "text/plain")
+	if got, _, _ := r.call(http.MethodPost, "/api/v1/revocations", `{"subject":"ada"}`, form); got != http.StatusUnsupportedMediaType {
+		t.Errorf("as text: %d", got)
+	}
+	_, _, answer := r.call(http.MethodGet, "/api/v1/revocations", "", operator)
+	list, _ := answer["revocations"].([]any)
+	if len(list) != 2 {
+		t.Errorf("the list: %v", answer)
+	}
+	for _, one := range list {
+		mark, _ := one.(map[string]any)
+		if until, err := time.Parse(time.RFC3339, fmt.Sprint(mark["until"])); err != nil || until.Before(time.Now()) {
+			t.Errorf("%v: %v", mark, err)
+		}
+	}
+}
+
+func TestMetricsCountWhatHappened(t *testing.T) {
+	r := serve(t, server.Config{Admin: server.Admin{Key: adminKey}}, who("/who")...)
+	c := come(t, r.addr, way{transport: "websocket"})
+	petition(c, "/who", `{"token":"x"}`)
+	petition(c, "/who", `{"token":"`+token(t, "ada")+`"}`)
+	whoami(t, c, "/who")
+	_, _ = way{transport: "websocket", header: page("https://evil.example")}.open(t, r.addr)
+	r.ticket("ada", "", nil)
+	_, text := ask(t, r.url("/metrics"), operator, "")
+	for _, line := range []string{
+		"gatehouse_connections 1\n", "gatehouse_sockets 1\n", "gatehouse_connections_pending 0\n",
+		`gatehouse_connects_refused_total{namespace="/who",code="token_invalid"} 1`,
+		`gatehouse_handshakes_refused_total{code="origin_forbidden"} 1`,
+		`gatehouse_sockets_opened_total{namespace="/who"} 1`,
+		`gatehouse_events_total{namespace="/who",event="whoami",result="ok"} 1`,
+		"gatehouse_tickets_minted_total 1\n", "# TYPE gatehouse_events_total counter", "go_goroutines ",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no %q in:\n%s", line, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); !strings.HasPrefix(line, "#") && (!ok || name == "" || value == "") {
+			t.Errorf("no sample: %q", line)
+		}
+	}
+	_, _, answer := r.call(http.MethodGet, "/api/v1/stats", "", operator)
+	if answer["sockets"] != 1.0 || answer["connections"] != 1.0 || answer["draining"] != false {
+		t.Errorf("stats: %v", answer)
+	}
+}

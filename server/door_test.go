@@ -1,0 +1,123 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+func TestPaceGivesAMinutesWorthAtOnceAndThenEvenly(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	p := newPace[string](60, func() time.Time { return now })
+	for i := range 60 {
+		if wait := p.take("ada"); wait != 0 {
+			t.Fatalf("number %d waits %s", i, wait)
+		}
+	}
+	if wait := p.take("ada"); wait != time.Second {
+		t.Errorf("one too many waits %s", wait)
+	}
+	if wait := p.take("bob"); wait != 0 {
+		t.Errorf("somebody else waits %s", wait)
+	}
+	now = now.Add(time.Second)
+	if wait := p.take("ada"); wait != 0 {
+		t.Errorf("a second later it waits %s", wait)
+	}
+	if wait := p.take("ada"); wait != time.Second {
+		t.Errorf("and then %s", wait)
+	}
+}
+
+func TestPaceRemembersABoundedNumber(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	p := newPace[int](1, func() time.Time { return now })
+	for i := range 3 * paceKeys {
+		p.take(i)
+	}
+	if n := len(p.young) + len(p.old); n > 2*paceKeys {
+		t.Errorf("%d keys", n)
+	}
+	if wait := p.take(3*paceKeys - 1); wait == 0 {
+		t.Error("the newest is forgotten")
+	}
+}
+
+func TestSilenceClosesTheLongestSilent(t *testing.T) {
+	q := newSilence(2, zap.NewNop())
+	var ends [4]net.Conn
+	for i := range ends {
+		here, there := net.Pipe()
+		ends[i] = here
+		t.Cleanup(func() { _ = there.Close() })
+	}
+	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
+	q.state(ends[0], http.StateNew)
+	q.state(ends[1], http.StateNew)
+	speaks := q.broken(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	speaks.ServeHTTP(nil, httptest.NewRequestWithContext(q.context(context.Background(), ends[0]), http.MethodGet, "/", nil))
+	q.state(ends[2], http.StateNew)
+	q.state(ends[2], http.StateActive) // one byte of a request is none
+	q.state(ends[3], http.StateNew)
+	if closed(ends[0]) || !closed(ends[1]) || closed(ends[2]) || closed(ends[3]) {
+		t.Error("not the longest silent was closed")
+	}
+	q.state(ends[0], http.StateIdle) // kept alive: silent again
+	if !closed(ends[2]) {
+		t.Error("a kept-alive connection does not count")
+	}
+	q.state(ends[0], http.StateHijacked)
+	q.state(ends[3], http.StateClosed)
+	if silent, cut := q.count(); silent != 0 || cut != 2 {
+		t.Errorf("%d silent, %d cut", silent, cut)
+	}
+	for _, c := range ends {
+		_ = c.Close()
+	}
+}
+
+func TestPendingByAddressForgetsWhoIsGone(t *testing.T) {
+	var p pendingByAddress
+	p.init(1)
+	key := handshake.AddressKey(netip.MustParseAddr("203.0.113.7"))
+	p.add(key)
+	if !p.full(key) {
+		t.Error("there is room")
+	}
+	p.remove(key)
+	if p.full(key) || len(p.count) != 0 {
+		t.Error("the address is remembered")
+	}
+}
+
+func TestExpositionEscapesLabels(t *testing.T) {
+	var c counters
+	c.add(2, "a\"b\\c\nd")
+	w := httptest.NewRecorder()
+	e := newExposition(w)
+	e.vector("x_total", "Help.", &c, 1, "l")
+	if err := e.w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "# HELP x_total Help.\n# TYPE x_total counter\nx_total{l=\"a\\\"b\\\\c\\nd\"} 2\n"; w.Body.String() != want {
+		t.Errorf("%q", w.Body)
+	}
+}
+
+func TestCountersAreBounded(t *testing.T) {
+	var c counters
+	for i := range 2 * maxSeries {
+		c.add(1, string(rune('a'+i%26))+time.Duration(i).String())
+	}
+	if n := len(c.samples()); n > maxSeries+1 {
+		t.Errorf("%d series", n)
+	}
+}
