@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 
 	"go.uber.org/zap"
 
+	"gatehouse/cmd/gatehouse/internal/heap"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/namespaces/chat"
@@ -43,7 +46,23 @@ func (c *serveCommand) Run(p *program) error {
 	if s.TLS.CertFile != "" {
 		defer reloadOnHangup(p.ctx, srv, log)()
 	}
+	defer p.tendHeap()()
 	return srv.Run(p.ctx)
+}
+
+// tendHeap sets the collector's policy, unless the environment has one. The
+// function that it returns ends that.
+func (p *program) tendHeap() (stop func()) {
+	if p.env.value("GOGC") != "" || p.env.value("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	var tending sync.WaitGroup
+	tending.Go(func() { heap.Tend(ctx) })
+	return func() {
+		cancel()
+		tending.Wait()
+	}
 }
 
 // prepareDev says loudly what dev mode opens, and sees that there is a key.
