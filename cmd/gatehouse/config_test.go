@@ -60,6 +60,16 @@ func TestConfigPrintMasksSecretsAndReadsBack(t *testing.T) {
 	}
 }
 
+func TestConfigPrintMasksEverySecret(t *testing.T) {
+	const hidden = "hidden-hidden-hidden-hidden-hidden-hidden"
+	path := configured(t, "redis: {url: 'redis://u:"+hidden+"@x:1'}\nadmin: {key: "+hidden+"}\ncookie: {csrf_secret: "+hidden+"}\n"+
+		"callback: {secret: "+hidden+"}\nintrospection: {client_secret: "+hidden+"}\nbasic: {users: [{name: ada, hash: "+hidden+"}]}\n")
+	r := gatehouse(t, []string{"GATEHOUSE_JWT_HMAC_SECRET=" + hidden}, "config", "print", "--config", path)
+	if r.code != 0 || strings.Contains(r.stdout+r.stderr, hidden) || strings.Count(r.stdout, "'***'") != 7 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestConfigCheck(t *testing.T) {
 	good := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}
 	if r := gatehouse(t, good, "config", "check"); r.code != 0 || r.stderr != "" {
@@ -158,6 +168,18 @@ func TestUnsafeValuesAreRefused(t *testing.T) {
 		{"engine: {max_payload: -1}", []string{"engine.max_payload"}},
 		{"handshake: {max_payload: 2000000}", []string{"handshake.max_payload", "engine.max_payload"}},
 		{"engine: {outbox_bytes: 10}", []string{"engine.outbox_bytes", "engine.max_payload"}},
+		{"tls: {cert_file: /c.pem}", []string{"tls.cert_file", "tls.key_file"}},
+		{"tls: {cert_file: /c.pem, key_file: /k.pem}", []string{"tls.cert_file", "/c.pem"}},
+		{"tls: {client_auth: maybe}", []string{"tls.client_auth", "require"}},
+		{"admin: {addr: ':3001'}", []string{"admin.addr", "admin.key", "127.0.0.1"}},
+		{"admin: {key: short}", []string{"admin.key", "at least 32"}},
+		{"redis: {url: localhost}", []string{"redis.url", "redis://"}},
+		{"door: {max_pending_per_address: -1}", []string{"door.max_pending_per_address"}},
+		{"session: {max_per_user: -1}", []string{"session.max_per_user"}},
+		{"session: {expiry_grace: -1s}", []string{"session.expiry_grace"}},
+		{"auth: {ways: [token, basic]}\nbasic: {users: []}", []string{"basic", "tls.cert_file"}},
+		{"auth: {ways: [token, certificate]}", []string{"certificate", "tls.client_auth"}},
+		{"auth: {ways: [token, proxy_header]}", []string{"proxy_header", "trusted_proxies"}},
 		{"drain: {spread: 1m}", []string{"drain.spread", "drain.timeout", "engine.close_timeout"}},
 	} {
 		environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}

@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"gatehouse/cmd/gatehouse/internal/heap"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/namespaces/chat"
@@ -46,19 +45,19 @@ func (c *serveCommand) Run(p *program) error {
 	if s.TLS.CertFile != "" {
 		defer reloadOnHangup(p.ctx, srv, log)()
 	}
-	defer p.tendHeap()()
+	defer p.heapPolicy()()
 	return srv.Run(p.ctx)
 }
 
-// tendHeap sets the collector's policy, unless the environment has one. The
+// heapPolicy sets the collector's policy, unless the environment has one. The
 // function that it returns ends that.
-func (p *program) tendHeap() (stop func()) {
+func (p *program) heapPolicy() (stop func()) {
 	if p.env.value("GOGC") != "" || p.env.value("GOMEMLIMIT") != "" {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
 	var tending sync.WaitGroup
-	tending.Go(func() { heap.Tend(ctx) })
+	tending.Go(func() { tendHeap(ctx) })
 	return func() {
 		cancel()
 		tending.Wait()

@@ -1,4 +1,4 @@
-package heap
+package main
 
 import (
 	"context"
@@ -16,7 +16,7 @@ func TestASmallHeapMayGrowByTheHeadroomAndALargeOneMayDouble(t *testing.T) {
 		64 << 20: 100,
 		4 << 30:  100,
 	} {
-		if got := growth(live); got != want {
+		if got := heapGrowth(live); got != want {
 			t.Errorf("growth of %d MiB is %d %%, want %d", live>>20, got, want)
 		}
 	}
@@ -25,29 +25,29 @@ func TestASmallHeapMayGrowByTheHeadroomAndALargeOneMayDouble(t *testing.T) {
 func TestMemoryIsGivenBackWhenItIsQuietAndNotTooOften(t *testing.T) {
 	var begin time.Time
 	begin = begin.Add(time.Hour)
-	held := &tender{percent: growth(0)}
-	held.look(sample{allocated: 100 << 20, unused: 50 << 20}, begin)
+	held := &heapTender{percent: heapGrowth(0)}
+	held.look(heapSample{allocated: 100 << 20, unused: 50 << 20}, begin)
 	if !held.returned.IsZero() {
 		t.Error("memory was given back while the process was busy")
 	}
-	held.look(sample{allocated: 100 << 20, unused: 1 << 20}, begin)
+	held.look(heapSample{allocated: 100 << 20, unused: 1 << 20}, begin)
 	if !held.returned.IsZero() {
 		t.Error("a collection for little memory")
 	}
-	held.look(sample{allocated: 100 << 20, unused: 50 << 20}, begin)
+	held.look(heapSample{allocated: 100 << 20, unused: 50 << 20}, begin)
 	if !held.returned.Equal(begin) {
 		t.Error("memory was not given back when it was quiet")
 	}
-	held.look(sample{allocated: 100 << 20, unused: 50 << 20}, begin.Add(returnEvery-1))
+	held.look(heapSample{allocated: 100 << 20, unused: 50 << 20}, begin.Add(returnEvery-1))
 	if !held.returned.Equal(begin) {
 		t.Error("memory was given back again at once")
 	}
 }
 
-func TestTendEndsWithItsContext(t *testing.T) {
+func TestTendHeapEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*lookEvery)
 		defer cancel()
-		Tend(ctx)
+		tendHeap(ctx)
 	})
 }

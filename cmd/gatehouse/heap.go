@@ -1,11 +1,4 @@
-// Package heap tunes the garbage collector of a whole process for a server with
-// many connections that are mostly idle: it collects seldom while the heap is
-// small and busy, and gives memory back when nothing happens.
-//
-// Go's default lets a heap double before it collects. Of a server that holds
-// 5,000 idle connections in 13 MB, that is 13 MB of garbage that nobody needs;
-// while the connections come in, it is a collection every 13 MB.
-package heap
+package main
 
 import (
 	"context"
@@ -14,7 +7,12 @@ import (
 	"time"
 )
 
-// Policy of Tend.
+// The collector is tuned for a process with many connections that are mostly
+// idle: it collects seldom while the heap is small and busy, and gives memory
+// back when nothing happens. Go's default lets a heap double before it collects:
+// of a server that holds 5,000 idle connections in 13 MB, that is 13 MB of
+// garbage that nobody needs; while the connections come in, it is a collection
+// every 13 MB.
 const (
 	headroom    = 64 << 20 // bytes that may be allocated between two collections of a small heap
 	leastGrowth = 100      // percent, of a large one: Go's default
@@ -24,14 +22,13 @@ const (
 	returnWorth = 4 << 20          // bytes that make it worth a collection
 )
 
-// Tend applies the policy until ctx ends. A process whose environment sets GOGC
-// or GOMEMLIMIT has a policy of its own: who starts it must not call Tend then.
-func Tend(ctx context.Context) {
-	t := &tender{percent: leastGrowth}
+// tendHeap applies the policy until ctx ends.
+func tendHeap(ctx context.Context) {
+	t := &heapTender{percent: leastGrowth}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		t.look(readSample(), time.Now())
+		t.look(readHeap(), time.Now())
 		select {
 		case <-ctx.Done():
 			return
@@ -40,14 +37,14 @@ func Tend(ctx context.Context) {
 	}
 }
 
-// sample is what the runtime says of the heap, in bytes.
-type sample struct {
+// heapSample is what the runtime says of the heap, in bytes.
+type heapSample struct {
 	live      uint64 // found by the last collection
 	allocated uint64 // since the process began
 	unused    uint64 // held by the heap beyond live, and not given back
 }
 
-func readSample() sample {
+func readHeap() heapSample {
 	s := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"},
 		{Name: "/gc/heap/allocs:bytes"},
@@ -57,18 +54,18 @@ func readSample() sample {
 	}
 	metrics.Read(s)
 	live, held := s[0].Value.Uint64(), s[2].Value.Uint64()+s[3].Value.Uint64()+s[4].Value.Uint64()
-	return sample{live: live, allocated: s[1].Value.Uint64(), unused: held - min(held, live)}
+	return heapSample{live: live, allocated: s[1].Value.Uint64(), unused: held - min(held, live)}
 }
 
-// tender remembers what the last look saw.
-type tender struct {
+// heapTender remembers what the last look saw.
+type heapTender struct {
 	percent   int
 	allocated uint64
 	returned  time.Time
 }
 
-func (t *tender) look(s sample, now time.Time) {
-	if p := growth(s.live); p != t.percent {
+func (t *heapTender) look(s heapSample, now time.Time) {
+	if p := heapGrowth(s.live); p != t.percent {
 		t.percent = p
 		debug.SetGCPercent(p)
 	}
@@ -80,9 +77,9 @@ func (t *tender) look(s sample, now time.Time) {
 	}
 }
 
-// growth is how much the heap may grow before it is collected, in percent of
+// heapGrowth is how much the heap may grow before it is collected, in percent of
 // what is live: headroom for a small one, and never less than Go's default.
-func growth(live uint64) int {
+func heapGrowth(live uint64) int {
 	const steps = 50 // so that it does not change at every look
 	p := int(min(headroom*100/max(live, 1), 1600))
 	return max(p/steps*steps, leastGrowth)
