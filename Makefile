@@ -21,8 +21,8 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build test lint fuzz clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-compose system-packages
+.PHONY: help run build test lint fuzz bench artillery soak clean
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-bridge test-bench test-compose system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -41,7 +41,9 @@ test: ## installs what the tests need and runs everything
 	$(MAKE) test-compose
 	$(MAKE) test-artillery
 	$(MAKE) test-js
+	$(MAKE) test-bridge
 	$(MAKE) test-browser
+	$(MAKE) test-bench
 
 lint: $(GOLANGCI) ## runs the linters
 	$(GOLANGCI) run ./...
@@ -63,7 +65,18 @@ test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real cl
 test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in Chromium
 	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
-test-artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's smoke test
+test-artillery: artillery
+
+test-bridge: $(call installed,test/bridge) ## runs the real client against zishang520 applications
+	cd test/bridge && npm test
+
+test-bench: ## runs the tests of the load tool, a module of its own
+	$(MAKE) -C bench test
+
+bench: bin/gatehouse ## measures Gatehouse and its peers, about 20 minutes
+	$(MAKE) -C bench bench
+
+artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's scenarios against the binary
 	node bench/artillery/run.mjs
 
 test-compose: ## checks docker-compose.yml
