@@ -21,9 +21,14 @@ export async function credentials(wire: Wire): Promise<Credentials> {
   return made;
 }
 
+// Also takes away a session that a closed tab has left behind.
 export async function labIsThere(): Promise<boolean> {
-  const response = await fetch("/lab/credentials", { method: "POST" }).catch(() => undefined);
-  return response?.ok ?? false;
+  return signOut().catch(() => false);
+}
+
+async function signOut(): Promise<boolean> {
+  const { ok } = await fetch("/lab/session", { method: "DELETE" });
+  return ok;
 }
 
 // A ticket for whom the token is of.
@@ -51,6 +56,6 @@ export async function withSession<T>(wire: Wire, work: (session: Session) => Pro
     wire.in(JSON.stringify(made));
     return await work({ cookie, csrf: made.csrf });
   } finally {
-    await fetch("/lab/session", { method: "DELETE" });
+    await signOut();
   }
 }
