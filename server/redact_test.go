@@ -129,7 +129,7 @@ func (r *running) mistakes(a *authority, good, bad string, secretly func(string)
 			r.seen.Write([]byte(text))
 		}
 		_, err := way{tls: secure.tls, header: h}.openWebSocket(r.t, r.addr, p.sid)
-		r.seen.Write([]byte(fmt.Sprint(err)))
+		_, _ = fmt.Fprint(&r.seen, err)
 		for _, path := range []string{"/auth/tickets?token=" + bad, "/auth/csrf?token=" + bad, "/api/v1/stats?key=" + adminKey, "/nowhere?ticket=" + bad} {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
 				req, err := http.NewRequestWithContext(r.t.Context(), method, "https://"+r.addr+path, strings.NewReader(`{"token":"`+bad+`"}`))

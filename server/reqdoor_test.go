@@ -56,7 +56,7 @@ func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 	come(t, r.addr, way{transport: "polling", header: from("203.0.113.7")})
 	for _, transport := range []string{"polling", "websocket"} {
 		_, err := way{transport: transport, header: from("203.0.113.7")}.open(t, r.addr)
-		if got, ok := err.(refused); !ok || got.status != http.StatusServiceUnavailable {
+		if statusOf(err) != http.StatusServiceUnavailable {
 			t.Errorf("%s: %v, want 503", transport, err)
 		}
 		come(t, r.addr, way{transport: transport, header: from("203.0.113.8")}).close()

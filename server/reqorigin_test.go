@@ -46,7 +46,7 @@ func TestReq01_ForeignPagesAreRefusedOnEveryRequest(t *testing.T) {
 	for _, origin := range []string{"https://evil.example", "null", "https://app.example.evil.example", "http://app.example", "file://"} {
 		for _, transport := range []string{"polling", "websocket"} {
 			_, err := way{transport: transport, header: page(origin)}.open(t, r.addr)
-			if got, ok := err.(refused); !ok || got.status != http.StatusForbidden {
+			if statusOf(err) != http.StatusForbidden {
 				t.Errorf("%s from %s: %v", transport, origin, err)
 			}
 		}

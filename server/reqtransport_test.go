@@ -15,7 +15,7 @@ func base64url(text string) string { return base64.RawURLEncoding.EncodeToString
 
 // offering is a client that offers WebSocket protocols.
 func offering(protocols ...string) way {
-	return way{transport: "websocket", header: http.Header{"Sec-WebSocket-Protocol": {strings.Join(protocols, ", ")}}}
+	return way{transport: "websocket", header: http.Header{"Sec-Websocket-Protocol": {strings.Join(protocols, ", ")}}}
 }
 
 func withProtocols() server.Config {
@@ -52,7 +52,7 @@ func TestReq13_KubernetesForm(t *testing.T) {
 		}
 	}
 	// Polling requests have no protocols; an upgrade that brings one changes nothing.
-	p := come(t, r.addr, way{transport: "polling", header: http.Header{"Sec-WebSocket-Protocol": {kubernetes + base64url(ada) + ", chat.v2"}}})
+	p := come(t, r.addr, way{transport: "polling", header: http.Header{"Sec-Websocket-Protocol": {kubernetes + base64url(ada) + ", chat.v2"}}})
 	if got := petition(p, "/who", ""); got != "unauthenticated" {
 		t.Errorf("over polling: %s", got)
 	}

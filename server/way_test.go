@@ -39,6 +39,13 @@ type refused struct {
 
 func (e refused) Error() string { return fmt.Sprint(e.status, " ", e.body) }
 
+// statusOf is the status that a handshake was refused with; 0 when it was not.
+func statusOf(err error) int {
+	var answer refused
+	_ = errors.As(err, &answer)
+	return answer.status
+}
+
 func (w way) url(addr, transport, sid string) string {
 	q := url.Values{"EIO": {"4"}, "transport": {transport}}
 	for name, values := range w.query {
@@ -89,9 +96,9 @@ func (w way) openWebSocket(t *testing.T, addr, sid string) (*websocketClient, er
 		Protocols:     nil,
 		OnStatusError: func(code int, _ []byte, _ io.Reader) { status = code },
 	}
-	if protocols := w.header["Sec-WebSocket-Protocol"]; len(protocols) > 0 {
+	if protocols := w.header["Sec-Websocket-Protocol"]; len(protocols) > 0 {
 		header := w.header.Clone()
-		delete(header, "Sec-WebSocket-Protocol")
+		delete(header, "Sec-Websocket-Protocol")
 		d.Header, d.Protocols = ws.HandshakeHeaderHTTP(header), strings.Split(protocols[0], ", ")
 	}
 	conn, early, shake, err := d.Dial(t.Context(), w.url(addr, "websocket", sid))
