@@ -100,8 +100,8 @@ func (c *Client) recycle(ev *inbound) {
 // at most one drain per socket: running says so.
 func (s *Socket) drain() {
 	for {
-		ev, todo := s.next()
-		switch todo {
+		ev, nextStep := s.next()
+		switch nextStep {
 		case toHandle:
 			s.handle(ev)
 			s.client.recycle(ev)
@@ -116,18 +116,18 @@ func (s *Socket) drain() {
 	}
 }
 
-// todo is what the goroutine of a queue does next.
-type todo uint8
+// nextStep is what the goroutine of a queue does next.
+type nextStep uint8
 
 const (
-	toRest   todo = iota // nothing: it ends
+	toRest   nextStep = iota // nothing: it ends
 	toHandle             // an event
 	toRenew              // bring a refreshed identity into force
 	toPart               // call the disconnect handlers
 )
 
 // next returns what to do, and the event if that is to handle one.
-func (s *Socket) next() (*inbound, todo) {
+func (s *Socket) next() (*inbound, nextStep) {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
