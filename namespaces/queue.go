@@ -100,8 +100,8 @@ func (c *Client) recycle(ev *inbound) {
 // at most one drain per socket: running says so.
 func (s *Socket) drain() {
 	for {
-		ev, nextStep := s.next()
-		switch nextStep {
+		ev, step := s.next()
+		switch step {
 		case toHandle:
 			s.handle(ev)
 			s.client.recycle(ev)
