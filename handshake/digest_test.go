@@ -28,6 +28,7 @@ func TestReq05_LaterRequestsBringTheSameCredentialsOrNone(t *testing.T) {
 		"another of the same user":       {bearer(again), &identity, ""},
 		"another user":                   {bearer(bob), &identity, CodeForbidden},
 		"another user, nobody in yet":    {bearer(bob), nil, ""},
+		"what no way in reads":           {&Request{Header: http.Header{"Authorization": {"Basic YTpi"}}}, &identity, ""},
 		"rubbish":                        {bearer("x.y.z"), &identity, CodeTokenInvalid},
 		"rubbish, nobody in yet":         {bearer("x.y.z"), nil, CodeTokenInvalid},
 		"upgrade with a protocol token":  {offer(kubernetes + b64(ann) + ", p"), &identity, ""},

@@ -55,8 +55,11 @@ func noCredential(decided bool) *Refusal {
 	}
 	return refuse(CodeUnauthenticated,
 		`Sign in first: send {"token": "…"} as auth when you connect.`,
-		errors.New("no credential"))
+		errNoCredential)
 }
+
+// errNoCredential is the cause when no open way in found anything.
+var errNoCredential = errors.New("no credential")
 
 // payloadDecides reports whether the payload brought anything that may be a
 // credential. A CSRF token is none: it goes along with a cookie.
