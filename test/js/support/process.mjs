@@ -3,10 +3,19 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
+// A runner that gives up on a test file ends it by SIGTERM: then nothing that it started stays behind.
+const children = new Set();
+process.once("SIGTERM", () => {
+  children.forEach((child) => child.kill("SIGKILL"));
+  process.exit(143);
+});
+
 // startProcess runs a command that logs JSON lines on standard error and resolves once it has logged
 // {"msg":"listening","addr":…}. A process that ends before that rejects, with what it had printed.
 export async function startProcess(command, args, { env = {}, cwd } = {}) {
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   const log = [];
   const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
   const addr = await listening(child, log, exited);
