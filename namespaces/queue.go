@@ -121,9 +121,9 @@ type nextStep uint8
 
 const (
 	toRest   nextStep = iota // nothing: it ends
-	toHandle             // an event
-	toRenew              // bring a refreshed identity into force
-	toPart               // call the disconnect handlers
+	toHandle                 // an event
+	toRenew                  // bring a refreshed identity into force
+	toPart                   // call the disconnect handlers
 )
 
 // next returns what to do, and the event if that is to handle one.
