@@ -22,7 +22,7 @@ page := web/dist/index.html
 installed = $(1)/node_modules/.package-lock.json
 
 .PHONY: help run build test lint fuzz bench artillery soak clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-bridge test-bench test-compose system-packages
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-bridge test-bench test-compose system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -41,6 +41,7 @@ test: ## installs what the tests need and runs everything
 	$(MAKE) test-compose
 	$(MAKE) test-artillery
 	$(MAKE) test-js
+	$(MAKE) test-auth
 	$(MAKE) test-bridge
 	$(MAKE) test-browser
 	$(MAKE) test-bench
@@ -61,6 +62,9 @@ test-web: $(call installed,web) ## runs the unit tests of the pages
 
 test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real client against the binary
 	cd test/js && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
+
+test-auth: $(call installed,test/js) bin/gatehouse ## runs every way in with the client that can
+	cd test/auth && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in Chromium
 	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
