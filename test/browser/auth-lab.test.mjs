@@ -71,16 +71,18 @@ function eavesdrop(page) {
   const pending = [];
   const session = (text) => hear(/^0\{"sid":"([^"]+)/.exec(text)?.[1]);
   page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => session(String(payload))));
-  page.on("response", (response) => {
-    const { pathname, searchParams } = new URL(response.url());
+  const read = async (request) => {
+    const { pathname, searchParams } = new URL(request.url());
+    const response = await request.response();
     if (pathname === "/socket.io/" && !searchParams.has("sid")) {
-      pending.push(response.text().then(session));
-    } else if (/^\/(lab|auth)\/(?!session)/.test(pathname) && response.status() === 200) {
-      pending.push(response.json().then((body) => Object.entries(body).forEach(([key, value]) => key !== "expiresAt" && hear(value))));
+      session(await response.text());
     } else if (pathname === "/lab/session") {
-      pending.push(response.headerValue("set-cookie").then((line) => hear(/=([^;]*)/.exec(line ?? "")?.[1])));
+      hear(/=([^;]*)/.exec((await response.headerValue("set-cookie")) ?? "")?.[1]);
+    } else if (/^\/(lab|auth)\//.test(pathname)) {
+      Object.entries(await response.json()).forEach(([key, value]) => key !== "expiresAt" && hear(value));
     }
-  });
+  };
+  page.on("requestfinished", (request) => pending.push(read(request)));
   return { secrets, settled: () => Promise.all(pending) };
 }
 
