@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // acceptGUID is the fixed part of Sec-WebSocket-Accept (RFC 6455, section 1.3).
@@ -47,10 +48,23 @@ func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, 
 // respond writes the answer and what goes out with it. A new connection has room
 // for that: a part that is not taken is a failure.
 func (c *websocket) respond(b []byte) error {
+	if hidden, ok := c.stream.(*goStream); ok && hidden.raw == nil {
+		return c.respondNow(hidden.conn, b)
+	}
 	n, err := c.stream.tryWrite(b)
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
 	}
+	return err
+}
+
+// respondNow writes where tryWrite would leave it to a goroutine, behind TLS: a
+// client that has the answer may send its probe before that goroutine is through,
+// and the answer to the probe would find no room.
+func (c *websocket) respondNow(conn net.Conn, b []byte) error {
+	_ = conn.SetWriteDeadline(time.Now().Add(c.s.srv.cfg.CloseTimeout))
+	_, err := conn.Write(b)
+	_ = conn.SetWriteDeadline(time.Time{})
 	return err
 }
 
