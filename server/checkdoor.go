@@ -139,7 +139,23 @@ func (c Config) warnings() []string {
 	if c.opens(handshake.WayCookie) && !encrypted && !c.Dev {
 		out = append(out, "auth.ways has cookie without TLS: whoever sees the traffic has the session; set tls.cert_file, or trusted_proxies")
 	}
+	for i, ns := range c.Auth.Namespaces {
+		if !c.Dev && c.laxerTickets(ns) {
+			out = append(out, fmt.Sprintf("auth.namespaces[%d].ways has ticket: a ticket for no certain namespace, which every way of auth.ways buys, opens %s too", i, ns.Name))
+		}
+	}
 	return out
+}
+
+// laxerTickets reports whether a namespace takes tickets that somebody could
+// buy with a credential that it does not take.
+func (c Config) laxerTickets(ns handshake.NamespaceAuth) bool {
+	ways := c.Auth.Ways
+	if len(ways) == 0 {
+		ways = []string{handshake.WayToken, handshake.WayTicket, handshake.WayBearer}
+	}
+	return slices.Contains(ns.Ways, handshake.WayTicket) && !slices.Contains(ns.Ways, handshake.WayAnonymous) &&
+		slices.ContainsFunc(ways, func(way string) bool { return !slices.Contains(ns.Ways, way) })
 }
 
 // readable says which file of a key cannot be read.

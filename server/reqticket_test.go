@@ -253,3 +253,12 @@ func TestReq12_WithoutItsStoreNoTicketOpensAnything(t *testing.T) {
 		t.Error("the log has the password of Redis")
 	}
 }
+
+func TestANamespaceThatTakesTicketsForMoreIsWarnedAbout(t *testing.T) {
+	for ways, warned := range map[string]bool{"ticket": true, "ticket token bearer": false, "token": false} {
+		r := serve(t, server.Config{Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/admin", Ways: strings.Fields(ways)}}}})
+		if strings.Contains(r.log.String(), "opens /admin too") != warned {
+			t.Errorf("%s: %s", ways, r.log.String())
+		}
+	}
+}

@@ -188,8 +188,8 @@ func (s *Server) engineConfig() engine.Config {
 }
 
 // Handler serves everything that the server has on HTTP, for who brings an
-// http.Server of their own. Timeouts for the head of a request and for idle
-// connections are then theirs to set; a ReadTimeout or WriteTimeout would end
+// http.Server of their own. TLS, timeouts for the head of a request and for idle
+// connections, and a limit on connections that say nothing are then theirs; a ReadTimeout or WriteTimeout would end
 // long-polling.
 func (s *Server) Handler() http.Handler { return s.handler }
 
