@@ -8,8 +8,10 @@ export const certificate = method({
   title: "Client certificate",
   where: "Node, native apps, machines; a browser asks its user to choose one",
   lead: "The client proves who it is while TLS is being set up, before a single byte of HTTP. A page has no say in it, so here are the commands: they make an authority, a server and a client certificate, and connect.",
-  code: `const agent = new https.Agent({ key, cert, ca });
-const socket = io("https://…/lab/certificate", { agent });`,
+  code: `const [key, cert, ca] = ["client.key", "client.pem", "ca.pem"]
+  .map((file) => readFileSync(file));
+const socket = io("https://localhost:3443/lab/certificate",
+  { key, cert, ca });   // in Node`,
   danger:
     "Taking one away means revoking its subject or waiting for its end. Before TLS 1.3 the holder's name crosses the network in the clear. Only what the TLS stack has verified counts; the name is read from its structured fields.",
   config: `auth:
