@@ -66,7 +66,8 @@ type Door struct {
 	MaxConnections int `koanf:"max_connections"`
 	// MaxSilent is how many TCP connections may have no request under way: new
 	// ones that have not said what they want, and kept-alive ones. One more
-	// closes the one that has been silent for longest. Default 8,192.
+	// closes the one that has been silent for longest. Never more than a quarter
+	// of the files that the process may have open. Default 8,192.
 	MaxSilent int `koanf:"max_silent"`
 	// AddressFailures slows down an address whose credentials are refused.
 	// Expired tokens and missing ones do not count: those are honest clients'.

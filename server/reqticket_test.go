@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -251,6 +252,70 @@ func TestReq12_WithoutItsStoreNoTicketOpensAnything(t *testing.T) {
 	says(t, r.log.String(), "redis cannot be reached")
 	if strings.Contains(r.log.String(), "hunter22") {
 		t.Error("the log has the password of Redis")
+	}
+}
+
+// relay passes connections on to Redis from an address at which nobody was.
+func relay(t *testing.T, at, redis string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(func() { _ = ln.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			there, err := net.Dial("tcp", redis)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, pair := range [][2]net.Conn{{conn, there}, {there, conn}} {
+				all.Go(func() {
+					_, _ = io.Copy(pair[0], pair[1])
+					_, _ = pair[0].Close(), pair[1].Close()
+				})
+			}
+		}
+	})
+}
+
+func TestReq12_TicketsWorkOnceRedisIsThere(t *testing.T) {
+	redis := os.Getenv("GATEHOUSE_REDIS_ADDR")
+	if redis == "" {
+		t.Log("GATEHOUSE_REDIS_ADDR is not set: nothing to come back")
+		return
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := ln.Addr().String()
+	_ = ln.Close()
+	r := serve(t, server.Config{Redis: server.Redis{URL: handshake.Secret("redis://" + at)}}, who("/who")...)
+	if _, _, answer := r.call(http.MethodGet, "/readyz", "", nil); answer["redis"] != "unavailable" {
+		t.Fatalf("/readyz: %v", answer)
+	}
+	relay(t, at, redis)
+	for started := time.Now(); ; {
+		if _, _, answer := r.call(http.MethodGet, "/readyz", "", nil); answer["redis"] == nil {
+			break
+		}
+		if time.Since(started) > time.Minute {
+			t.Fatal("Redis is there and is not seen")
+		}
+	}
+	ticket := r.ticket("ada", "", nil)
+	if got := petition(come(t, r.addr, way{transport: "websocket"}), "/who", `{"ticket":"`+ticket+`"}`); got != "in" {
+		t.Error(got)
+	}
+	if err := r.stopped(); err != nil {
+		t.Error(err)
 	}
 }
 
