@@ -24,6 +24,7 @@ func (s countingStream) tryWrite(b []byte) (int, error) {
 }
 func (countingStream) start()         {}
 func (countingStream) pending() bool  { return false }
+func (countingStream) queued() int    { return -1 }
 func (countingStream) awaitWritable() {}
 func (countingStream) pause()         {}
 func (countingStream) resume()        {}
@@ -177,4 +178,36 @@ func inUse() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+// BenchmarkSendAndFlush is the way of a frame to 1,000 sessions on one
+// goroutine, which does not depend on how the machine schedules.
+func BenchmarkSendAndFlush(b *testing.B) {
+	const members = 1000
+	srv, err := New(Config{}, func(*Session) Handler { return noHandler{} })
+	check(b, err)
+	defer srv.Close()
+	var written atomic.Int64
+	f := newFlusher()
+	f.dirty = make([]*Session, 1, members+1) // never empty: nobody needs to be woken
+	sessions := make([]*Session, members)
+	for i := range sessions {
+		s, _ := srv.newSession(&Peer{})
+		s.handler, s.flusher = noHandler{}, f
+		s.ws = &websocket{s: s, stream: countingStream{&written}}
+		sessions[i] = s
+	}
+	text := []byte(strings.Repeat("x", 100))
+	b.ReportAllocs()
+	for b.Loop() {
+		frame := NewFrame(text, nil)
+		for _, s := range sessions {
+			_ = s.Send(frame)
+		}
+		for _, s := range f.dirty[1:] {
+			f.flush(s)
+		}
+		f.dirty = f.dirty[:1]
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/delivery")
 }

@@ -14,7 +14,7 @@ const (
 	ReasonParseError     Reason = "parse error"
 	ReasonForcedClose    Reason = "forced close" // Session.Close
 	ReasonShutdown       Reason = "server shutting down"
-	ReasonSlow           Reason = "slow consumer" // the outbox limit
+	ReasonSlow           Reason = "slow consumer" // a limit of the outbox: see Cuts
 	ReasonOverload       Reason = "overload"      // reading paused for too long
 )
 
@@ -63,5 +63,8 @@ var (
 	errOverlapPOST  = &protocolError{CodePolicy, ReasonTransportError, "overlap from client: a second POST while one is read"}
 	errAbortedGET   = &protocolError{CodeGoingAway, ReasonTransportError, "poll connection closed prematurely"}
 	errAbortedPOST  = &protocolError{CodeGoingAway, ReasonTransportError, "data request closed prematurely"}
+	errOutboxFull   = &protocolError{CodePolicy, ReasonSlow, "outbox full"}
+	errOutboxAge    = &protocolError{CodePolicy, ReasonSlow, "nothing taken from the outbox for too long"}
+	errOutboxTotal  = &protocolError{CodePolicy, ReasonSlow, "all outboxes together are too large"}
 	errUpgradeOrder = &protocolError{CodePolicy, ReasonTransportError, "unexpected packet while probing"}
 )

@@ -20,6 +20,8 @@ const (
 	DefaultPauseTimeout   = 60 * time.Second
 	DefaultMaxPayload     = 1_000_000
 	DefaultOutboxBytes    = 16 << 20
+	DefaultOutboxAge      = 30 * time.Second
+	DefaultOutboxTotal    = 256 << 20
 	DefaultCompressAbove  = 1024
 )
 
@@ -48,6 +50,18 @@ type Config struct {
 	// OutboxBytes limits what waits for one client. Over it the session closes
 	// with ReasonSlow.
 	OutboxBytes int
+	// OutboxAge limits for how long a client may take nothing at all while
+	// something waits for it. It is looked at four times within it, so that a
+	// client is cut at most a quarter later, with ReasonSlow. A client that takes
+	// little by little is not stopped by it.
+	OutboxAge time.Duration
+	// OutboxTotal limits what waits for all clients together, in bytes of memory: a
+	// frame counts once with each wire form it is needed in, however many clients
+	// it waits for, and the list of each client with 8 bytes a frame. Above seven
+	// eighths of it the sessions with the largest backlogs are closed with
+	// ReasonSlow. Not counted are up to 16 KiB of frames for a client that takes
+	// what it is sent, and what the garbage collector has not found yet.
+	OutboxTotal int
 	// CompressAbove is the size in bytes from which polling responses are
 	// gzipped for clients that accept it; negative turns compression off.
 	CompressAbove int
@@ -96,6 +110,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxPayload, DefaultMaxPayload)
 	setDefault(&c.MaxEarlyPayload, c.MaxPayload)
 	setDefault(&c.OutboxBytes, DefaultOutboxBytes)
+	setDefault(&c.OutboxAge, DefaultOutboxAge)
+	setDefault(&c.OutboxTotal, DefaultOutboxTotal)
 	setDefault(&c.CompressAbove, DefaultCompressAbove)
 	if c.Random == nil {
 		c.Random = rand.Reader
@@ -120,7 +136,7 @@ func (c Config) validate() error {
 	}{
 		{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout},
 		{"UpgradeTimeout", c.UpgradeTimeout}, {"CloseTimeout", c.CloseTimeout},
-		{"PauseTimeout", c.PauseTimeout},
+		{"PauseTimeout", c.PauseTimeout}, {"OutboxAge", c.OutboxAge},
 	}
 	for _, d := range durations {
 		if d.value < time.Millisecond {
@@ -130,8 +146,8 @@ func (c Config) validate() error {
 	if c.MaxPayload < 1 || c.MaxEarlyPayload < 1 || c.MaxEarlyPayload > c.MaxPayload {
 		return errors.New("engine: MaxEarlyPayload and MaxPayload must be positive, the first at most the second")
 	}
-	if c.OutboxBytes < 1 {
-		return errors.New("engine: OutboxBytes must be positive")
+	if c.OutboxBytes < 1 || c.OutboxTotal < 1 {
+		return errors.New("engine: OutboxBytes and OutboxTotal must be positive")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ type flusher struct {
 	dirty []*Session
 
 	// Owned by run.
+	bulk    []*Session // dirty, with more to write than one turn's share
 	scratch []byte
 	batch   []*Frame
 }
@@ -47,14 +48,12 @@ func (f *flusher) add(s *Session) {
 	}
 }
 
+// run gives each listed session its turn, and after each pass a few of the bulk:
+// one pass is never longer than a turn for every session of this flusher, however
+// much waits for some of them.
 func (f *flusher) run() {
 	var work []*Session
-	for {
-		select {
-		case <-f.stop:
-			return
-		case <-f.wakeup:
-		}
+	for f.wait() {
 		f.mu.Lock()
 		work, f.dirty = f.dirty, work[:0]
 		f.mu.Unlock()
@@ -62,14 +61,47 @@ func (f *flusher) run() {
 			f.flush(s)
 			work[i] = nil
 		}
+		f.flushBulk()
 	}
 }
 
-// flush writes what waits for s until nothing does or the stream is full. After
-// flushRounds writes the session goes to the end of the list, so that one busy
-// client does not keep the others waiting.
+// wait returns when there is something to do, and false when all is over.
+func (f *flusher) wait() bool {
+	if len(f.bulk) > 0 {
+		select {
+		case <-f.stop:
+			return false
+		default:
+			return true
+		}
+	}
+	select {
+	case <-f.stop:
+		return false
+	case <-f.wakeup:
+		return true
+	}
+}
+
+// bulkTurns is how many sessions of the bulk get a turn between two passes.
+const bulkTurns = 16
+
+// flushBulk gives the oldest of the bulk a turn.
+func (f *flusher) flushBulk() {
+	n := min(len(f.bulk), bulkTurns)
+	for _, s := range f.bulk[:n] {
+		f.flush(s) // may put it behind the others
+	}
+	left := copy(f.bulk, f.bulk[n:])
+	clear(f.bulk[left:])
+	f.bulk = f.bulk[:left]
+}
+
+// flush writes what waits for s until nothing does or the stream is full. One
+// turn ends after flushBytes; the session then has another one among the bulk, so
+// that a long backlog does not keep the others waiting.
 func (f *flusher) flush(s *Session) {
-	for range flushRounds {
+	for sent := 0; sent < flushBytes; {
 		b, conn, more := f.gather(s)
 		if !more {
 			return
@@ -82,11 +114,10 @@ func (f *flusher) flush(s *Session) {
 		if !s.written(n, len(b)) {
 			return
 		}
+		sent += n
 	}
-	f.add(s)
+	f.bulk = append(f.bulk, s)
 }
-
-const flushRounds = 4
 
 // gather joins waiting frames into one run of bytes. When nothing waits it
 // clears the dirty mark and, for a closing session, ends the writing side.
@@ -94,6 +125,9 @@ func (f *flusher) gather(s *Session) (b []byte, conn *websocket, more bool) {
 	s.mu.Lock()
 	if s.out.empty() || s.blocked {
 		s.dirty = false
+		if s.out.empty() {
+			s.stall.since = 0
+		}
 		done := s.out.empty() && s.closing.queued && !s.ws.stream.pending()
 		s.mu.Unlock()
 		if done {
@@ -132,12 +166,17 @@ func (f *flusher) join(frames []*Frame, offset int) []byte {
 func (s *Session) written(n, want int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out.advance(n)
+	s.out.advance(n, &s.srv.budget)
+	if n > 0 {
+		s.stall.since = 0
+	}
 	if n == want {
 		return true
 	}
 	s.blocked = true
 	s.dirty = false
+	s.stalled()
+	s.countOutbox()
 	s.ws.stream.awaitWritable()
 	return false
 }

@@ -20,6 +20,9 @@ const (
 	typeBinary  = 'b' // long-polling only: base64 follows
 )
 
+// kindRaw marks a frame of WebSockets only, whose text is its wire form.
+const kindRaw = 0
+
 // separator stands between the packets of a long-polling payload.
 const separator = '\x1e'
 
@@ -35,6 +38,8 @@ type Frame struct {
 	ws       []byte
 	pollOnce sync.Once
 	poll     []byte
+
+	holders holders
 }
 
 // NewFrame makes a message of text and, behind it, binary attachments. The

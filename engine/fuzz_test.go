@@ -122,7 +122,7 @@ func FuzzPayload(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := decode(joinPayload(first))
+		again, err := decode(payloadOf(first))
 		if err != nil {
 			t.Fatalf("%q does not come back: %v", payload, err)
 		}
@@ -142,6 +142,15 @@ func decode(payload []byte) (frames []*Frame, err error) {
 		return nil
 	})
 	return frames, err
+}
+
+func payloadOf(frames []*Frame) []byte {
+	var b bytes.Buffer
+	_ = writePayload(&b, frames)
+	if b.Len() != payloadLength(frames) {
+		panic("payloadLength is wrong")
+	}
+	return b.Bytes()
 }
 
 func wire(frames []*Frame) string {

@@ -114,7 +114,7 @@ func (s *Session) openFrame() *Frame {
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Session) {
 	s.poll = &pollState{}
 	s.mu.Lock()
-	s.out.push(s.openFrame())
+	s.out.push(s.openFrame(), &srv.budget)
 	s.mu.Unlock()
 	if !srv.admit(s) {
 		srv.refuseWith(w, r, srv.check(r))

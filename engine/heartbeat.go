@@ -1,5 +1,7 @@
 package engine
 
+import "errors"
+
 // heartbeat is the part of a session that keeps it alive. Session.mu guards it.
 // Times are nanoseconds since the server began.
 type heartbeat struct {
@@ -33,7 +35,7 @@ func (b *heartbeat) pause(paused bool, now int64) {
 // its heartbeat is due before. mu is held.
 func (s *Session) planPauseLimit() {
 	if limit := s.beat.pausedAt + int64(s.srv.cfg.PauseTimeout); limit < s.beat.due {
-		s.srv.wheel.schedule(s, limit)
+		s.plan(limit)
 	}
 }
 
@@ -50,7 +52,7 @@ func (s *Session) beatHeard(kind byte) {
 		b.awaiting = false
 		b.due = s.srv.now() + int64(s.srv.cfg.PingInterval)
 		if s.srv.cfg.PingInterval < s.srv.cfg.PingTimeout && s.current() == stateOpen { // else the wheel looks early enough
-			s.srv.wheel.schedule(s, b.due)
+			s.plan(b.due)
 		}
 	case !b.extended:
 		b.extended = true
@@ -71,8 +73,16 @@ func (s *Session) tick(now int64) int64 {
 	}
 	s.mu.Lock()
 	next, err := s.beatDue(now)
+	if err == nil {
+		next, err = s.stallDue(now, next)
+	}
 	s.mu.Unlock()
-	if err != nil {
+	var slow *protocolError
+	switch {
+	case errors.As(err, &slow) && slow.reason == ReasonSlow:
+		s.cut(slow)
+		return 0
+	case err != nil:
 		s.fail(err)
 		return 0 // shut has put the session back with its closing deadline
 	}

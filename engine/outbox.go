@@ -4,21 +4,47 @@ package engine
 // lock guards it. Frames stay until they were written, so that its size is what
 // the client has not taken yet.
 type outbox struct {
-	frames []*Frame
-	head   int // frames[:head] are gone
-	offset int // bytes of frames[head] already written (WebSocket form)
-	flight int // frames that the flusher is writing now: they must stay
-	bytes  int
+	frames  []*Frame
+	head    int // frames[:head] are gone
+	offset  int // bytes of frames[head] already written (WebSocket form)
+	flight  int // frames that the flusher is writing now: they must stay
+	bytes   int
+	counted int // the oldest frames that count in the budget
 }
 
 func (o *outbox) empty() bool { return o.head == len(o.frames) }
 
-func (o *outbox) push(f *Frame) {
-	if o.head > 0 && len(o.frames) == cap(o.frames) {
+// idle reports whether nothing waits but perhaps a PING: how long that may take
+// is the heartbeat's business.
+func (o *outbox) idle() bool {
+	switch len(o.frames) - o.head {
+	case 0:
+		return true
+	case 1:
+		return o.frames[o.head].fixed()
+	}
+	return false
+}
+
+func (o *outbox) push(f *Frame, b *budget) {
+	if len(o.frames) == cap(o.frames) {
+		o.grow(f, b)
+	} else {
+		o.frames = append(o.frames, f)
+	}
+	o.bytes += f.size()
+}
+
+// grow makes room for f in a full list.
+func (o *outbox) grow(f *Frame, b *budget) {
+	if o.head > 0 {
 		o.compact()
 	}
+	before := listCost(o.frames)
 	o.frames = append(o.frames, f)
-	o.bytes += f.size()
+	if after := listCost(o.frames); after != before {
+		b.add(after - before)
+	}
 }
 
 // compact moves what waits to the front when at least half of the slice is
@@ -32,6 +58,22 @@ func (o *outbox) compact() {
 	o.frames, o.head = o.frames[:n], 0
 }
 
+// count has all that waits count in the budget.
+func (o *outbox) count(b *budget, form forms) {
+	for _, f := range o.frames[o.head+o.counted:] {
+		f.hold(b, form)
+	}
+	o.counted = len(o.frames) - o.head
+}
+
+// uncount takes all that waits out of the budget.
+func (o *outbox) uncount() {
+	for _, f := range o.frames[o.head : o.head+o.counted] {
+		f.release()
+	}
+	o.counted = 0
+}
+
 // peek appends up to max waiting frames to dst and returns it with the bytes of
 // the first that are already written. Until advance these frames stay.
 func (o *outbox) peek(dst []*Frame, max int) ([]*Frame, int) {
@@ -41,7 +83,7 @@ func (o *outbox) peek(dst []*Frame, max int) ([]*Frame, int) {
 
 // advance takes off the frames that n more written bytes complete, and ends the
 // flight of the others.
-func (o *outbox) advance(n int) {
+func (o *outbox) advance(n int, b *budget) {
 	o.flight = 0
 	n += o.offset
 	for !o.empty() {
@@ -53,57 +95,88 @@ func (o *outbox) advance(n int) {
 		o.pop()
 	}
 	o.offset = n
+	if o.empty() {
+		o.reset(b)
+	}
 }
 
+// pop takes off the oldest frame, which the client has then, and with it out of
+// the budget.
 func (o *outbox) pop() *Frame {
 	f := o.frames[o.head]
 	o.frames[o.head] = nil
 	o.head++
 	o.bytes -= f.size()
-	if o.empty() {
-		o.reset()
+	if o.counted > 0 {
+		o.counted--
+		f.release()
 	}
 	return f
 }
 
 // drop forgets all frames but those in flight and one that is half written:
 // without its rest nothing behind it could be read.
-func (o *outbox) drop() {
+func (o *outbox) drop(b *budget) {
 	keep := o.flight
 	if o.offset > 0 {
 		keep = max(keep, 1)
 	}
-	for _, f := range o.frames[o.head+keep:] {
+	gone := o.frames[o.head+keep:]
+	for i, f := range gone {
 		o.bytes -= f.size()
+		if keep+i < o.counted {
+			f.release()
+		}
 	}
-	clear(o.frames[o.head+keep:])
-	o.frames = o.frames[:o.head+keep]
+	o.counted = min(o.counted, keep)
+	clear(gone)
+	before := listCost(o.frames)
+	kept := o.frames[o.head : o.head+keep]
+	o.frames, o.head = append(make([]*Frame, 0, keep+1), kept...), 0 // and the close frame
+	b.add(listCost(o.frames) - before)
+}
+
+// forget lets go of everything: nobody takes it any more.
+func (o *outbox) forget(b *budget) {
+	o.uncount()
+	b.add(-listCost(o.frames))
+	*o = outbox{}
 }
 
 // keepFrames is the capacity, in frames, that an empty outbox may hold on to.
 const keepFrames = 4
 
-func (o *outbox) reset() {
+// reset makes an empty outbox small.
+func (o *outbox) reset(b *budget) {
 	if cap(o.frames) > keepFrames {
+		if cost := listCost(o.frames); cost > 0 {
+			b.add(-cost)
+		}
 		o.frames = nil
 	}
 	o.frames, o.head, o.bytes = o.frames[:0], 0, 0
 }
 
 // take takes off frames of up to max bytes, and at least one if there is one.
-func (o *outbox) take(max int) []*Frame {
-	if o.bytes <= max {
-		frames := o.frames[o.head:]
-		*o = outbox{}
-		return frames
-	}
-	var batch []*Frame
-	for size := 0; !o.empty(); {
-		size += o.frames[o.head].size()
-		if size > max && len(batch) > 0 {
+// They still count in the budget: who took them releases them.
+func (o *outbox) take(max int, b *budget) []*Frame {
+	o.count(b, formPolling)
+	n, size := 0, 0
+	for _, f := range o.frames[o.head:] {
+		if size += f.size(); size > max && n > 0 {
+			size -= f.size()
 			break
 		}
-		batch = append(batch, o.pop())
+		n++
 	}
+	if o.head+n == len(o.frames) {
+		batch := o.frames[o.head:]
+		b.add(-listCost(o.frames))
+		*o = outbox{}
+		return batch
+	}
+	batch := append([]*Frame(nil), o.frames[o.head:o.head+n]...)
+	clear(o.frames[o.head : o.head+n])
+	o.head, o.bytes, o.counted = o.head+n, o.bytes-size, o.counted-n
 	return batch
 }

@@ -151,7 +151,7 @@ func (s *Session) heard(kind byte) {
 func (s *Session) pings() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.out.take(1 << 20) {
+	for _, f := range s.out.take(1<<20, &s.srv.budget) {
 		if f == pingFrame {
 			n++
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/base64"
+	"io"
 	"unicode/utf8"
 )
 
@@ -42,18 +43,28 @@ func readPacket(packet []byte) (kind byte, data []byte, err error) {
 	return kind, data[:n], nil
 }
 
-// joinPayload renders frames as one long-polling payload.
-func joinPayload(frames []*Frame) []byte {
-	n := len(frames)
+// payloadLength is the length of frames as one long-polling payload, in bytes.
+func payloadLength(frames []*Frame) int {
+	n := len(frames) - 1
 	for _, f := range frames {
 		n += len(f.polling())
 	}
-	b := make([]byte, 0, n)
+	return n
+}
+
+var separators = []byte{separator}
+
+// writePayload writes frames as one long-polling payload.
+func writePayload(w io.Writer, frames []*Frame) error {
 	for i, f := range frames {
 		if i > 0 {
-			b = append(b, separator)
+			if _, err := w.Write(separators); err != nil {
+				return err
+			}
 		}
-		b = append(b, f.polling()...)
+		if _, err := w.Write(f.polling()); err != nil {
+			return err
+		}
 	}
-	return b
+	return nil
 }

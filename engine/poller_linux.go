@@ -281,6 +281,15 @@ func (s *epollStream) tryWrite(b []byte) (int, error) {
 
 func (s *epollStream) pending() bool { return false }
 
+func (s *epollStream) queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return -1
+	}
+	return queuedBytes(uintptr(s.fd))
+}
+
 func (s *epollStream) closeWrite() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,13 +1,11 @@
 package engine
 
 import (
-	"compress/gzip"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
-	"strings"
+	"os"
 	"time"
 )
 
@@ -18,9 +16,13 @@ type pollState struct {
 	resumed chan struct{} // closed when a paused POST may go on; nil while none waits
 }
 
-// pendingGET is the request that waits for something to send.
+// pendingGET is the request that waits for something to send. Session.mu guards
+// what it says of its response.
 type pendingGET struct {
-	batch chan []*Frame // one batch, the answer
+	batch chan []*Frame            // one batch, the answer
+	out   *http.ResponseController // of the response
+	bytes int                      // of the batch, while it is written
+	cut   bool                     // the session does not wait for the client to take it
 }
 
 // pendingPOST is the request whose packets are handled.
@@ -35,17 +37,21 @@ var closePollFrame = control(typeClose, "")
 // It bounds what is out of the outbox, and so out of its limit, at a time.
 const pollBytes = 1 << 20
 
-// answer gives what waits to the pending GET, if there is one. A closing session
-// sends its close packet in an answer of its own, as Node does: the client acts
-// on it at once, before the messages that came in the same payload.
-// Session.mu is held.
+// answer gives what waits to the pending GET, if there is one and the client has
+// taken the response before. A closing session sends its close packet in an
+// answer of its own, as Node does: the client acts on it at once, before the
+// messages that came in the same payload. Session.mu is held.
 func (p *pollState) answer(s *Session) {
-	if p.get == nil {
+	if p.get == nil || s.sending != nil {
 		return
 	}
 	switch {
 	case !s.out.empty():
-		p.reply(s.out.take(pollBytes))
+		s.sending, s.stall.since = p.get, 0
+		s.sending.bytes = s.out.bytes
+		batch := s.out.take(pollBytes, &s.srv.budget)
+		s.sending.bytes -= s.out.bytes
+		p.reply(batch)
 	case s.current() == stateClosing:
 		p.reply([]*Frame{closePollFrame})
 	}
@@ -92,7 +98,7 @@ func (p *pollState) resumePOST() {
 
 // serveGET answers one poll: at once when something waits, else when it comes.
 func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
-	g := &pendingGET{batch: make(chan []*Frame, 1)}
+	g := &pendingGET{batch: make(chan []*Frame, 1), out: http.NewResponseController(w)}
 	if err := s.beginGET(g); err != nil {
 		s.srv.refuseFault(w, r, s, err)
 		return
@@ -109,21 +115,55 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 	}
 	err := r.Context().Err()
 	if err == nil {
-		err = s.writeBatch(w, r, batch)
+		err = s.writeBatch(w, r, g, batch)
 	} else {
 		s.srv.refuse(w, r, codeBadRequest)
 	}
-	s.afterGET(batch, err)
+	s.afterGET(g, batch, err)
 }
 
 // afterGET ends a session that lost frames with a response, or whose last
 // frames are out. A lost NOOP is no loss: who upgrades may abort its GET.
-func (s *Session) afterGET(batch []*Frame, err error) {
-	if err != nil && batch[0] != noopFrame {
+func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
+	switch {
+	case err == nil || batch[0] == noopFrame:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.fail(errOutboxAge)
+	default:
 		s.fail(errAbortedGET)
 	}
 	if batch[len(batch)-1] == closePollFrame {
 		s.finish()
+	}
+	s.taken(g, batch)
+}
+
+// taken ends the response of g. What came meanwhile is the next one's.
+func (s *Session) taken(g *pendingGET, batch []*Frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sending != g {
+		return
+	}
+	s.sending = nil
+	for _, f := range batch {
+		f.release()
+	}
+	if s.poll == nil {
+		return
+	}
+	s.poll.answer(s)
+	if !s.out.empty() && s.sending == nil {
+		s.stalled()
+	}
+}
+
+// abortGET gives up the response that is being written, if there is one. mu is
+// held.
+func (s *Session) abortGET() {
+	if s.sending != nil && !s.sending.cut {
+		s.sending.cut = true
+		_ = s.sending.out.SetWriteDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -148,67 +188,6 @@ func (s *Session) cancelGET(g *pendingGET) bool {
 	if s.poll != nil && s.poll.get == g {
 		s.poll.get = nil
 		return true
-	}
-	return false
-}
-
-// writeBatch sends frames as the response.
-func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, batch []*Frame) error {
-	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
-	err := s.srv.writePayload(w, r, joinPayload(batch))
-	_ = rc.SetWriteDeadline(time.Time{}) // the connection serves other requests too
-	return err
-}
-
-// writePayload writes a polling response, compressed when it is large and the
-// client takes it.
-func (srv *Server) writePayload(w http.ResponseWriter, r *http.Request, payload []byte) error {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=UTF-8")
-	h.Set("Cache-Control", "no-store")
-	if srv.cfg.CompressAbove >= 0 && len(payload) >= srv.cfg.CompressAbove && acceptsGzip(r) {
-		h.Set("Content-Encoding", "gzip")
-		h.Add("Vary", "Accept-Encoding")
-		return errors.Join(srv.compress(w, payload), flush(w))
-	}
-	h.Set("Content-Length", strconv.Itoa(len(payload)))
-	_, err := w.Write(payload)
-	return errors.Join(err, flush(w))
-}
-
-// compress borrows its writer: each new one would be hundreds of kilobytes.
-func (srv *Server) compress(w io.Writer, payload []byte) error {
-	z, ok := srv.gzips.Get().(*gzip.Writer)
-	if !ok {
-		z = gzip.NewWriter(nil)
-	}
-	defer srv.gzips.Put(z)
-	z.Reset(w)
-	_, err := z.Write(payload)
-	err = errors.Join(err, z.Close())
-	z.Reset(nil) // lets go of the request
-	return err
-}
-
-// flush makes the write happen now, so that its error is seen.
-func flush(w http.ResponseWriter) error {
-	err := http.NewResponseController(w).Flush()
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
-	return err
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3) as far as gzip is
-// concerned.
-func acceptsGzip(r *http.Request) bool {
-	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
-		name, params, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			q := strings.TrimSpace(params)
-			return q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000"
-		}
 	}
 	return false
 }

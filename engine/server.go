@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"compress/gzip"
 	"context"
 	"net"
 	"net/http"
@@ -19,14 +20,17 @@ type Server struct {
 	began    time.Time
 	wheel    *wheel
 	flushers []*flusher
-	buffers  sync.Pool // of *[readBytes]byte
-	gzips    sync.Pool // of *gzip.Writer
-	poller   poller    // nil where every stream has its goroutine
+	buffers  sync.Pool         // of *[readBytes]byte
+	gzips    chan *gzip.Writer // all there are, nil until used
+	poller   poller            // nil where every stream has its goroutine
+
+	budget budget
+	cuts   cutCounts
 
 	draining atomic.Bool
 	open     atomic.Int64
 
-	workers sync.WaitGroup // the wheel and the flushers
+	workers sync.WaitGroup // the wheel, the flushers and the reaper
 	ending  sync.Once
 
 	taskMu sync.RWMutex   // held for writing when no more tasks are taken
@@ -53,6 +57,11 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		sessions: make(map[string]*Session),
 		emptied:  make(chan struct{}),
 	}
+	srv.gzips = make(chan *gzip.Writer, 2*runtime.GOMAXPROCS(0))
+	for range cap(srv.gzips) {
+		srv.gzips <- nil
+	}
+	srv.budget.init(cfg.OutboxTotal)
 	srv.buffers.New = func() any { return new([readBytes]byte) }
 	if !cfg.Portable {
 		var err error
@@ -66,9 +75,10 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 
 func (srv *Server) startWorkers() {
 	cfg := &srv.cfg
-	shortest := min(cfg.PingInterval, cfg.PingTimeout, cfg.CloseTimeout, cfg.PauseTimeout)
+	shortest := min(cfg.PingInterval, cfg.PingTimeout, cfg.CloseTimeout, cfg.PauseTimeout, cfg.OutboxAge)
 	srv.wheel = newWheel(shortest, srv.now)
 	srv.workers.Go(srv.wheel.run)
+	srv.workers.Go(srv.reap)
 	for range runtime.GOMAXPROCS(0) {
 		f := newFlusher()
 		srv.flushers = append(srv.flushers, f)
@@ -96,7 +106,7 @@ func (srv *Server) newStream(conn net.Conn, owner streamOwner) stream {
 			return s
 		}
 	}
-	return newGoStream(conn, owner, &srv.buffers, srv.spawn)
+	return newGoStream(conn, owner, srv)
 }
 
 // remember lists s as open; a server that is closed takes none.
@@ -258,6 +268,7 @@ func (srv *Server) end() {
 		srv.poller.close()
 	}
 	srv.wheel.close()
+	close(srv.budget.stop)
 	for _, f := range srv.flushers {
 		close(f.stop)
 	}

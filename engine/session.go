@@ -47,8 +47,10 @@ type Session struct {
 
 	mu      sync.Mutex // guards what follows
 	out     outbox
+	stall   stall
 	ws      *websocket  // nil while long-polling
 	poll    *pollState  // nil after the upgrade
+	sending *pendingGET // the polling response that is being written
 	probe   *upgrade    // an upgrade under way
 	closing closePacket // valid from stateClosing on
 	dirty   bool        // in the flusher's list
@@ -88,7 +90,8 @@ func (s *Session) SetMaxMessage(bytes int) {
 }
 
 // Send queues f behind all that was sent before. It returns ErrClosed when the
-// session has ended. A client whose outbox is full is closed with ReasonSlow.
+// session has ended. A client whose outbox is full is closed with ReasonSlow, and
+// so is one that is behind when all outboxes together are at their limit.
 func (s *Session) Send(f *Frame) error {
 	s.mu.Lock()
 	if s.current() != stateOpen {
@@ -97,11 +100,16 @@ func (s *Session) Send(f *Frame) error {
 	}
 	if s.out.bytes+f.size() > s.srv.cfg.OutboxBytes {
 		s.mu.Unlock()
-		s.fail(&protocolError{CodePolicy, ReasonSlow, "outbox full"})
+		s.cut(errOutboxFull)
 		return ErrClosed
 	}
 	s.push(f)
+	over := s.out.counted > 0 && s.late() && s.srv.budget.over()
 	s.mu.Unlock()
+	if over {
+		s.cut(errOutboxTotal)
+		return ErrClosed
+	}
 	return nil
 }
 
@@ -109,11 +117,24 @@ func (s *Session) Send(f *Frame) error {
 func (s *Session) SendVolatile(f *Frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current() != stateOpen || s.blocked || s.out.bytes > volatileLimit {
+	if !s.keepsUp() {
 		return false
 	}
 	s.push(f)
 	return true
+}
+
+// Writable reports whether SendVolatile would queue a frame now.
+func (s *Session) Writable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keepsUp()
+}
+
+// keepsUp reports whether the client is there and not behind. mu is held.
+func (s *Session) keepsUp() bool {
+	return s.current() == stateOpen && !s.blocked && s.out.bytes <= volatileLimit &&
+		(s.ws != nil || !s.srv.budget.over())
 }
 
 // volatileLimit is how many bytes may wait for a client before it counts as
@@ -122,8 +143,35 @@ const volatileLimit = 64 << 10
 
 // push queues f and sees that it goes out. mu is held.
 func (s *Session) push(f *Frame) {
-	s.out.push(f)
+	s.out.push(f, &s.srv.budget)
+	if s.behind() {
+		s.countOutbox()
+	}
 	s.wake()
+}
+
+// behind reports whether what waits may stay for a time, so that it must count. mu
+// is held.
+func (s *Session) behind() bool {
+	return s.blocked || s.ws == nil || s.out.bytes > countAbove
+}
+
+// late reports whether so much waits, or for such a cause, that the session is cut
+// rather than sent more when the budget is spent. mu is held.
+func (s *Session) late() bool {
+	return s.blocked || s.ws == nil || s.out.bytes > volatileLimit
+}
+
+// countOutbox has all that waits count in the budget. mu is held.
+func (s *Session) countOutbox() {
+	form := formWebSocket
+	if s.ws == nil {
+		form = formPolling
+		if s.poll.get == nil {
+			s.stalled()
+		}
+	}
+	s.out.count(&s.srv.budget, form)
 }
 
 // wake gets what waits on its way. mu is held.
@@ -198,8 +246,9 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	s.state.Store(int32(stateClosing))
 	p.deadline = s.srv.now() + int64(s.srv.cfg.CloseTimeout)
 	s.closing = p
+	s.srv.cuts.note(why.Err)
 	if drop {
-		s.out.drop()
+		s.out.drop(&s.srv.budget)
 		s.dropProbe()
 	}
 	if s.paused.Load() {
@@ -227,7 +276,7 @@ func (s *Session) wakeToClose() {
 func (s *Session) queueCloseFrame() {
 	if !s.closing.queued {
 		s.closing.queued = true
-		s.out.push(closeFrame(s.closing.code, s.closing.text))
+		s.out.push(closeFrame(s.closing.code, s.closing.text), &s.srv.budget)
 	}
 }
 
@@ -247,7 +296,8 @@ func (s *Session) finish() {
 		return
 	}
 	s.state.Store(int32(stateClosed))
-	s.out = outbox{}
+	s.out.forget(&s.srv.budget)
+	s.abortGET()
 	s.dropProbe()
 	conn := s.ws
 	if s.poll != nil {

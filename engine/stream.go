@@ -21,6 +21,9 @@ type stream interface {
 	pending() bool
 	// awaitWritable has streamOwner.writable called once, when there is room.
 	awaitWritable()
+	// queued is how many bytes the kernel holds that the peer has not taken, or -1
+	// where that cannot be known.
+	queued() int
 	// pause stops reading after what is being handed up; resume goes on.
 	pause()
 	resume()
@@ -56,6 +59,7 @@ type goStream struct {
 	raw     syscall.RawConn // nil when the socket is hidden, as under TLS
 	spawn   func(func())
 	buffers *sync.Pool
+	budget  *budget
 
 	mu      sync.Mutex // guards what follows
 	resumed *sync.Cond
@@ -64,8 +68,8 @@ type goStream struct {
 	writing bool // hidden socket: a goroutine writes
 }
 
-func newGoStream(conn net.Conn, owner streamOwner, buffers *sync.Pool, spawn func(func())) *goStream {
-	s := &goStream{owner: owner, conn: conn, spawn: spawn, buffers: buffers}
+func newGoStream(conn net.Conn, owner streamOwner, srv *Server) *goStream {
+	s := &goStream{owner: owner, conn: conn, spawn: srv.spawn, buffers: &srv.buffers, budget: &srv.budget}
 	s.resumed = sync.NewCond(&s.mu)
 	s.raw = rawConn(conn)
 	return s
@@ -144,7 +148,8 @@ func (s *goStream) tryWrite(b []byte) (int, error) {
 	return n, err
 }
 
-// writeBehind gives a copy of b to a goroutine, when none is writing.
+// writeBehind gives a copy of b to a goroutine, when none is writing. It takes no
+// more than one turn's share: the copy is memory beside the outbox.
 func (s *goStream) writeBehind(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,9 +160,11 @@ func (s *goStream) writeBehind(b []byte) (int, error) {
 		return 0, nil
 	}
 	s.writing = true
-	own := append([]byte(nil), b...)
+	own := append([]byte(nil), b[:min(len(b), flushBytes)]...)
+	s.budget.add(int64(len(own)))
 	s.spawn(func() {
 		_, err := s.conn.Write(own)
+		s.budget.add(-int64(len(own)))
 		s.mu.Lock()
 		s.writing = false
 		s.mu.Unlock()
@@ -167,7 +174,15 @@ func (s *goStream) writeBehind(b []byte) (int, error) {
 		}
 		s.owner.writable()
 	})
-	return len(b), nil
+	return len(own), nil
+}
+
+func (s *goStream) queued() (n int) {
+	n = -1
+	if raw := rawConn(socket(s.conn)); raw != nil {
+		_ = raw.Control(func(fd uintptr) { n = queuedBytes(fd) }) // closed: not known
+	}
+	return n
 }
 
 func (s *goStream) pending() bool {

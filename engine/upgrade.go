@@ -187,6 +187,11 @@ func (s *Session) switchTo(c *websocket) error {
 	s.probe = nil
 	s.poll.retire()
 	s.ws, s.poll = c, nil
+	s.out.uncount() // it may not stay, and if so in another form
+	s.stall.since = 0
+	if s.behind() {
+		s.countOutbox()
+	}
 	if s.paused.Load() {
 		c.stream.pause()
 	}

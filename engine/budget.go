@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync/atomic"
+)
+
+// budget is what waits for all clients of a server together, in bytes of memory,
+// held against Config.OutboxTotal. Only what stays is counted: the first
+// countAbove bytes of a client that takes what it is sent are with a flusher and
+// gone before they could add up.
+//
+// What counts, once each:
+//
+//   - a frame that waits for anybody: its bytes and those of each wire form that
+//     its receivers need. A frame that waits for 5,000 clients is in memory once
+//     and counts once;
+//   - for each client the list of what waits for it, 8 bytes a frame;
+//   - what is made for one client: a compressed polling response, the bytes on
+//     their way into TLS or from a compressor with a context.
+//
+// Who is cut first: above seven eighths of the limit the reaper closes the
+// sessions with the largest backlogs, a shared frame counted whole for each of
+// them, until six eighths are left. Frames are freed with their last receiver, so
+// the longest backlogs hold the oldest frames. Where memory grows faster than
+// the reaper works, a session that is behind and is sent more at the limit itself
+// is closed. Either way the reason is ReasonSlow.
+//
+// It is safe for concurrent use. A receiver that keeps up touches none of it.
+type budget struct {
+	limit int64 // 0: none
+	held  atomic.Int64
+	wake  chan struct{} // to the reaper
+	stop  chan struct{}
+}
+
+// countAbove is how many bytes may wait, in frames, for a client that takes what
+// it is sent before they count.
+const countAbove = 16 << 10
+
+func (b *budget) init(limit int) {
+	b.limit = int64(limit)
+	b.wake = make(chan struct{}, 1)
+	b.stop = make(chan struct{})
+}
+
+// add counts n more bytes, or fewer.
+func (b *budget) add(n int64) {
+	if b.held.Add(n) > b.high() && n > 0 && b.limit > 0 {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (b *budget) high() int64 { return b.limit / 8 * 7 }
+func (b *budget) low() int64  { return b.limit / 8 * 6 }
+func (b *budget) over() bool  { return b.limit > 0 && b.held.Load() > b.limit }
+
+// forms of a frame, as far as they take memory of their own.
+type forms uint64
+
+const (
+	formWebSocket forms = 1 << iota
+	formPolling
+	formDeflated
+	oneHolder // above it the number of outboxes that hold the frame
+)
+
+// holders counts the outboxes in which a frame waits.
+type holders struct {
+	// owner is the budget that the frame's bytes count in: of the server that
+	// held it first, should there be several.
+	owner atomic.Pointer[budget]
+	state atomic.Uint64 // holders times oneHolder, and the forms they need
+}
+
+// hold counts f as waiting in one more outbox, in the given form.
+func (f *Frame) hold(b *budget, form forms) {
+	if f.fixed() {
+		return
+	}
+	f.holders.owner.CompareAndSwap(nil, b)
+	for {
+		old := f.holders.state.Load()
+		now := old + uint64(oneHolder) | uint64(form)
+		if !f.holders.state.CompareAndSwap(old, now) {
+			continue
+		}
+		if added := f.memory(forms(now)) - f.memory(forms(old)); added != 0 {
+			f.holders.owner.Load().add(added)
+		}
+		return
+	}
+}
+
+// release undoes one hold.
+func (f *Frame) release() {
+	if f.fixed() {
+		return
+	}
+	for {
+		old := f.holders.state.Load()
+		now := old - uint64(oneHolder)
+		if now < uint64(oneHolder) {
+			now = 0 // the last one: its forms go with it
+		}
+		if !f.holders.state.CompareAndSwap(old, now) {
+			continue
+		}
+		if now == 0 {
+			f.holders.owner.Load().add(-f.memory(forms(old)))
+		}
+		return
+	}
+}
+
+// fixed reports whether f is one of the packets without content, which exist
+// once.
+func (f *Frame) fixed() bool {
+	return f.kind != typeMessage && f.kind != typeBinary && f.kind != kindRaw
+}
+
+// memory is what f takes with the forms of state, in bytes; nothing when nobody
+// holds it.
+func (f *Frame) memory(state forms) int64 {
+	if state < oneHolder {
+		return 0
+	}
+	n := f.size()
+	if f.kind == kindRaw {
+		return int64(n) // its only form is its text
+	}
+	body, parts := n-frameOverhead, 1+len(f.attachments)
+	if state&formWebSocket != 0 {
+		n += body + parts*maxServerHeader
+	}
+	if state&formDeflated != 0 {
+		n += body + parts*maxServerHeader // at most; compressed only where that is less
+	}
+	if state&formPolling != 0 {
+		n += body + (body-len(f.text))/3 + parts*4
+	}
+	return int64(n)
+}
+
+// listCost is what the list of an outbox counts; short ones are part of the
+// session.
+func listCost(frames []*Frame) int64 {
+	const free, pointer = 64, 8
+	if cap(frames) <= free {
+		return 0
+	}
+	return int64(cap(frames)) * pointer
+}
+
+// reap relieves the budget whenever it is nearly spent, until stop.
+func (srv *Server) reap() {
+	for {
+		select {
+		case <-srv.budget.stop:
+			return
+		case <-srv.budget.wake:
+			srv.relieve()
+		}
+	}
+}
+
+// relieve cuts the sessions with the largest backlogs until enough is free.
+func (srv *Server) relieve() {
+	if srv.budget.held.Load() <= srv.budget.high() {
+		return
+	}
+	for _, c := range srv.backlogs() {
+		if srv.budget.held.Load() <= srv.budget.low() {
+			return
+		}
+		c.s.cut(errOutboxTotal)
+	}
+}
+
+// backlog is what waits for a session.
+type backlog struct {
+	s     *Session
+	bytes int
+	since int64 // as of stall; math.MaxInt64 when the client is not behind
+}
+
+// backlogs lists the sessions for which something waits, the largest first and
+// among equals the one that has taken nothing for longest.
+func (srv *Server) backlogs() []backlog {
+	var all []backlog
+	for _, s := range srv.snapshot() {
+		if b := s.backlog(); b.bytes > 0 {
+			all = append(all, b)
+		}
+	}
+	slices.SortFunc(all, func(a, b backlog) int {
+		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.since, b.since))
+	})
+	return all
+}
+
+func (s *Session) backlog() backlog {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := backlog{s: s, bytes: s.out.bytes, since: s.stall.since}
+	if b.since == 0 {
+		b.since = math.MaxInt64
+	}
+	if s.sending != nil {
+		b.bytes += s.sending.bytes
+	}
+	return b
+}

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"errors"
+	"sync/atomic"
+)
+
+// Stats is what a Server can say about itself for monitoring.
+type Stats struct {
+	Sessions int // open
+	// OutboxBytes is what waits for all clients together, as Config.OutboxTotal
+	// counts it.
+	OutboxBytes int64
+	// Cuts are the sessions that were closed with ReasonSlow so far.
+	Cuts Cuts
+}
+
+// Cuts counts slow consumers by the limit that they met.
+type Cuts struct {
+	Full  uint64 // Config.OutboxBytes
+	Age   uint64 // Config.OutboxAge
+	Total uint64 // Config.OutboxTotal
+}
+
+// Stats returns the figures of now. It is safe for concurrent use and cheap.
+func (srv *Server) Stats() Stats {
+	return Stats{
+		Sessions:    srv.Sessions(),
+		OutboxBytes: srv.budget.held.Load(),
+		Cuts:        Cuts{Full: srv.cuts.full.Load(), Age: srv.cuts.age.Load(), Total: srv.cuts.total.Load()},
+	}
+}
+
+// cutCounts are the counters behind Cuts.
+type cutCounts struct{ full, age, total atomic.Uint64 }
+
+// note counts a session that ends because of err, if it was cut.
+func (c *cutCounts) note(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, errOutboxFull):
+		c.full.Add(1)
+	case errors.Is(err, errOutboxAge):
+		c.age.Add(1)
+	case errors.Is(err, errOutboxTotal):
+		c.total.Add(1)
+	}
+}
