@@ -280,16 +280,16 @@ func TestWhoLingersIsEndedAndNobodyElse(t *testing.T) {
 			})
 		}
 	})
-	r.empties(t)
+	r.empties(t, r.adminAddr(), nil)
 }
 
 // empties waits until the server says that nothing is left, asking again and
 // again.
-func (r *running) empties(t *testing.T) {
+func (r *running) empties(t *testing.T, addr string, operator http.Header) {
 	t.Helper()
 	var held struct{ Connections, Pending, Sockets, Rooms, Silent int }
 	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); {
-		_, text := ask(t, "http://"+r.adminAddr()+"/api/v1/stats", nil, "")
+		_, text := ask(t, "http://"+addr+"/api/v1/stats", operator, "")
 		if err := json.Unmarshal([]byte(text), &held); err != nil {
 			t.Fatal(err)
 		}
