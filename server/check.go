@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -95,6 +96,7 @@ func (c Config) checkDurations() error {
 		{"engine.upgrade_timeout", c.Engine.UpgradeTimeout},
 		{"engine.close_timeout", c.Engine.CloseTimeout},
 		{"engine.pause_timeout", c.Engine.PauseTimeout},
+		{"engine.outbox_age", c.Engine.OutboxAge},
 		{"handshake.timeout", c.Handshake.Timeout},
 		{"handshake.admit_timeout", c.Handshake.AdmitTimeout},
 		{"session.expiry_notice", c.Session.ExpiryNotice},
@@ -125,6 +127,7 @@ func (c Config) checkSizes() error {
 	}{
 		{"engine.max_payload", c.Engine.MaxPayload, most},
 		{"engine.outbox_bytes", c.Engine.OutboxBytes, most},
+		{"engine.outbox_total", c.Engine.OutboxTotal, math.MaxInt},
 		{"handshake.max_payload", c.Handshake.MaxPayload, most},
 		{"handshake.max_pending", c.Handshake.MaxPending, most},
 		{"handshake.max_refusals", c.Handshake.MaxRefusals, most},
@@ -156,6 +159,8 @@ func (c Config) checkTogether() error {
 		return fmt.Errorf("handshake.max_payload: %d is above engine.max_payload (%d); make it smaller", c.Handshake.MaxPayload, c.Engine.MaxPayload)
 	case c.Engine.OutboxBytes < c.Engine.MaxPayload:
 		return fmt.Errorf("engine.outbox_bytes: %d cannot hold one message of engine.max_payload (%d); make it larger", c.Engine.OutboxBytes, c.Engine.MaxPayload)
+	case c.Engine.OutboxTotal < 4*c.Engine.OutboxBytes:
+		return fmt.Errorf("engine.outbox_total: %d is less than four clients may hold by engine.outbox_bytes (%d); make it larger", c.Engine.OutboxTotal, c.Engine.OutboxBytes)
 	case c.Sockets.HardQueueEvents < c.Sockets.QueueEvents:
 		return fmt.Errorf("sockets.hard_queue_events: %d is below sockets.queue_events (%d), where reading only pauses; make it larger", c.Sockets.HardQueueEvents, c.Sockets.QueueEvents)
 	case c.Sockets.HardQueueBytes < c.Sockets.QueueBytes:

@@ -90,6 +90,13 @@ type Engine struct {
 	// OutboxBytes is how much may wait for one client; above it the client is
 	// a slow consumer and its connection closes. Default 16 MiB.
 	OutboxBytes int `koanf:"outbox_bytes"`
+	// OutboxAge is for how long a client may take nothing of what waits for it;
+	// then it is a slow consumer, too. Default 30s.
+	OutboxAge time.Duration `koanf:"outbox_age"`
+	// OutboxTotal is how much memory may wait for all clients together, in bytes;
+	// what waits for many counts once. Near it the clients for whom most waits
+	// are cut as slow consumers. Default 256 MiB.
+	OutboxTotal int `koanf:"outbox_total"`
 	// CompressAbove is the size from which polling answers are compressed, in
 	// bytes; negative turns it off. Default 1024.
 	CompressAbove int `koanf:"compress_above"`

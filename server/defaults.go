@@ -40,6 +40,8 @@ func (e *Engine) setDefaults() {
 	setDefault(&e.PauseTimeout, engine.DefaultPauseTimeout)
 	setDefault(&e.MaxPayload, engine.DefaultMaxPayload)
 	setDefault(&e.OutboxBytes, engine.DefaultOutboxBytes)
+	setDefault(&e.OutboxAge, engine.DefaultOutboxAge)
+	setDefault(&e.OutboxTotal, engine.DefaultOutboxTotal)
 	setDefault(&e.CompressAbove, engine.DefaultCompressAbove)
 }
 

@@ -176,6 +176,8 @@ func (s *Server) engineConfig() engine.Config {
 		MaxPayload:      e.MaxPayload,
 		MaxEarlyPayload: s.cfg.Handshake.MaxPayload,
 		OutboxBytes:     e.OutboxBytes,
+		OutboxAge:       e.OutboxAge,
+		OutboxTotal:     e.OutboxTotal,
 		CompressAbove:   e.CompressAbove,
 		NoUpgrades:      e.NoUpgrades,
 		Check:           s.checkHandshake,
