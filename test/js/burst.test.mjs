@@ -35,7 +35,7 @@ async function room(t, target, mode, count) {
 describe("bursts", () => {
   let target;
   before(async () => (target = await startTarget()));
-  after(() => target.stop());
+  after(() => target?.stop());
 
   test("10,000 messages of four senders reach 50 members of a room", async (t) => {
     const members = await room(t, target, "websocket", 50);

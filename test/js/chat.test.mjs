@@ -8,7 +8,7 @@ for (const mode of modes) {
   describe(`chat over ${mode}`, () => {
     let target;
     before(async () => (target = await startTarget()));
-    after(() => target.stop());
+    after(() => target?.stop());
 
     const user = (t, name, options = {}) => connect(t, target, "/chat", mode, { user: name, ...options });
 

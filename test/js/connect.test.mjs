@@ -30,7 +30,7 @@ const refusals = [
 describe("connecting", () => {
   let target;
   before(async () => (target = await startTarget()));
-  after(() => target.stop());
+  after(() => target?.stop());
 
   for (const mode of modes) {
     test(`a valid token enters over ${mode}`, async (t) => {

@@ -20,8 +20,11 @@ async function transcript(step, target, t) {
 function suite(name, steps, start) {
   describe(name, () => {
     let node, ours;
-    before(async () => ([node, ours] = await Promise.all([startReference(), start()])));
-    after(() => Promise.all([node.stop(), ours.stop()]));
+    before(async () => {
+      node = await startReference();
+      ours = await start();
+    });
+    after(() => Promise.all([node?.stop(), ours?.stop()]));
 
     for (const [step, run] of Object.entries(steps)) {
       const intended = differences.find((d) => d.transcripts[`${name}/${step}`]);

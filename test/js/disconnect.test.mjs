@@ -10,7 +10,7 @@ for (const mode of modes) {
   describe(`endings over ${mode}`, () => {
     let target;
     before(async () => (target = await startLab()));
-    after(() => target.stop());
+    after(() => target?.stop());
 
     const enter = (t, user, options = {}) => connect(t, target, "/lab", mode, { user, ...options });
 
@@ -67,7 +67,7 @@ for (const mode of modes) {
 describe("endings that no client library makes", () => {
   let target;
   before(async () => (target = await startLab({ ping: { interval: 300, timeout: 200 } })));
-  after(() => target.stop());
+  after(() => target?.stop());
 
   test("a connection that vanishes", async (t) => {
     const watcher = await connect(t, target, "/lab", "websocket", { user: "watcher" });

@@ -24,7 +24,7 @@ const errors = [
 describe("Engine.IO", () => {
   let target;
   before(async () => (target = await startTarget()));
-  after(() => target.stop());
+  after(() => target?.stop());
 
   for (const { name, url, init, code, message } of errors) {
     test(`${name} gets error ${code}`, async () => {
@@ -217,7 +217,7 @@ describe("Engine.IO", () => {
 describe("the heartbeat", () => {
   let target;
   before(async () => (target = await startTarget({ ping: { interval: 200, timeout: 400 } })));
-  after(() => target.stop());
+  after(() => target?.stop());
 
   test("the server pings, and who answers stays", async () => {
     const frames = await admitted(target, "/echo", mint("ada"));

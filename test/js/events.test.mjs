@@ -42,7 +42,7 @@ for (const mode of modes) {
   describe(`echo over ${mode}`, () => {
     let target;
     before(async () => (target = await startTarget()));
-    after(() => target.stop());
+    after(() => target?.stop());
 
     test("arguments come back as they were", async (t) => {
       const socket = await connect(t, target, "/echo", mode);
@@ -91,7 +91,7 @@ for (const mode of modes) {
   describe(`handlers over ${mode}`, () => {
     let target;
     before(async () => (target = await startLab()));
-    after(() => target.stop());
+    after(() => target?.stop());
 
     test("a handler takes several arguments", async (t) => {
       const socket = await connect(t, target, "/lab", mode);

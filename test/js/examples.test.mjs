@@ -8,7 +8,7 @@ import { secret } from "./support/token.mjs";
 
 test("a back end's own token, ten lines of Node, enters the chat", async (t) => {
   const target = await startTarget();
-  t.after(() => target.stop());
+  t.after(() => target?.stop());
   const socket = await connect(t, target, "/chat", "upgrade", { auth: { token: mint("u-17", "Ada", secret) } });
   const { ok, members } = await request(socket, "room:join", { room: "lobby" });
   assert.deepEqual([ok, members], [true, [{ user: "u-17", name: "Ada" }]]);
@@ -16,7 +16,7 @@ test("a back end's own token, ten lines of Node, enters the chat", async (t) => 
 
 test("auth as a function that logs in, as the README's client does", async (t) => {
   const target = await startTarget();
-  t.after(() => target.stop());
+  t.after(() => target?.stop());
   const login = () =>
     fetch(`${target.url}/demo/login`, {
       method: "POST",

@@ -76,7 +76,7 @@ const frames = {
 describe("hostile clients", () => {
   let target;
   before(async () => (target = await startTarget({ env: { GATEHOUSE_HANDSHAKE_TIMEOUT: "2s" } })));
-  after(() => target.stop());
+  after(() => target?.stop());
 
   // honest holds that the process lives and serves.
   async function honest(t) {

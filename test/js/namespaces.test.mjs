@@ -12,7 +12,7 @@ for (const mode of modes) {
   describe(`namespaces over ${mode}`, () => {
     let target;
     before(async () => (target = await startLab()));
-    after(() => target.stop());
+    after(() => target?.stop());
 
     const enter = (t, user, namespace = "/lab") => connect(t, target, namespace, mode, { user });
 

@@ -14,7 +14,7 @@ describe("a restart", { skip: isReference && "Node's server has no drain" }, () 
   for (const mode of modes) {
     test(`a default client comes back by itself over ${mode}`, async (t) => {
       let target = await startTarget();
-      t.after(() => target.stop());
+      t.after(() => target?.stop());
       const socket = io(`${target.url}/chat`, { transports: transports[mode], forceNew: true, auth: { token: mint("ada") }, reconnectionDelay: 50 });
       t.after(() => socket.disconnect());
       await connected(socket);
@@ -35,7 +35,7 @@ describe("a restart", { skip: isReference && "Node's server has no drain" }, () 
 
     test(`what a page could not deliver it sends again, once and in order, over ${mode}`, async (t) => {
       let target = await startTarget();
-      t.after(() => target.stop());
+      t.after(() => target?.stop());
       const page = new Page(target.url, transports[mode]);
       t.after(() => page.socket.disconnect());
       await connected(page.socket);
@@ -60,7 +60,7 @@ describe("a restart", { skip: isReference && "Node's server has no drain" }, () 
 
   test("a draining server refuses handshakes with 503 and is not ready", async (t) => {
     const target = await startTarget({ env: { GATEHOUSE_DRAIN_SPREAD: "10s", GATEHOUSE_DRAIN_TIMEOUT: "20s" } });
-    t.after(() => target.stop());
+    t.after(() => target?.stop());
     const members = await Promise.all(Array.from({ length: 20 }, () => admitted(target, "/chat", mint("ada"))));
     const ready = await fetch(`${target.url}/readyz`);
     assert.equal(ready.status, 200);
@@ -78,7 +78,7 @@ describe("a restart", { skip: isReference && "Node's server has no drain" }, () 
 
   test("a drain closes WebSockets with a code and without DISCONNECT", async (t) => {
     const target = await startTarget();
-    t.after(() => target.stop());
+    t.after(() => target?.stop());
     const frames = await admitted(target, "/chat", mint("ada"));
     const exited = target.terminate();
     const last = [];
@@ -94,7 +94,7 @@ describe("a restart", { skip: isReference && "Node's server has no drain" }, () 
 
   test("a drain answers a waiting poll with CLOSE", async (t) => {
     const target = await startTarget();
-    t.after(() => target.stop());
+    t.after(() => target?.stop());
     const { sid } = await poll(target);
     const waiting = get(target, { transport: "polling", sid });
     const exited = target.terminate();

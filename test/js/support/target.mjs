@@ -9,8 +9,8 @@ import { secret } from "./token.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-export const binary = process.env.GATEHOUSE_BIN ?? here("../../../bin/gatehouse");
-const testapp = process.env.GATEHOUSE_TESTAPP ?? here("../../../bin/testapp");
+export const binary = process.env.TEST_BINARY ?? here("../../../bin/gatehouse");
+const testapp = process.env.TEST_APP ?? here("../../../bin/testapp");
 export const isReference = process.env.TARGET === "reference";
 
 // Node's own heartbeat.
@@ -43,15 +43,18 @@ export async function startGatehouse(options = {}) {
   return startWithState(binary, ["serve", "--dev", "--addr", addr, ...args], options);
 }
 
-// The state directory is the process's own: the development key never reaches the user's home.
+// The state directory is the process's own: the development key never reaches the user's home. It goes with the process.
 async function startWithState(command, args, { ping = node, env = {} }) {
   const state = await mkdtemp(join(tmpdir(), "gatehouse-test-"));
-  const running = await startProcess(command, args, {
-    env: { XDG_STATE_HOME: state, GATEHOUSE_JWT_HMAC_SECRET: secret, ...heartbeat(ping), ...env },
-  });
-  running.exited = running.exited.then(async (end) => {
-    await rm(state, { recursive: true, force: true });
-    return end;
-  });
-  return running;
+  const clear = () => rm(state, { recursive: true, force: true });
+  try {
+    const running = await startProcess(command, args, {
+      env: { XDG_STATE_HOME: state, GATEHOUSE_JWT_HMAC_SECRET: secret, ...heartbeat(ping), ...env },
+    });
+    running.exited = running.exited.then((end) => clear().then(() => end));
+    return running;
+  } catch (err) {
+    await clear();
+    throw err;
+  }
 }
