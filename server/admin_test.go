@@ -177,7 +177,7 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		`gatehouse_handshakes_refused_total{code="origin_forbidden"} 1`,
 		`gatehouse_sockets_opened_total{namespace="/who"} 1`,
 		`gatehouse_events_total{namespace="/who",event="whoami",result="ok"} 1`,
-		"gatehouse_tickets_minted_total 1\n", "# TYPE gatehouse_events_total counter", "go_goroutines ",
+		"gatehouse_tickets_minted_total 1\n", `gatehouse_outbox_cuts_total{limit="engine.outbox_age"} 0`, "# TYPE gatehouse_events_total counter", "go_goroutines ",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %q in:\n%s", line, text)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/engine"
 )
 
 // counters is one metric: a count for each combination of label values. The
@@ -130,6 +132,7 @@ func (s *Server) writeMetrics(w io.Writer) error {
 	e.gauge("gatehouse_revocation_marks", "Revocations in force.", float64(st.Revocations))
 	e.gauge("gatehouse_draining", "1 while the server drains.", float64(btoi(st.Draining)))
 	e.counter("gatehouse_connections_silent_closed_total", "TCP connections closed because too many were silent.", st.SilentClosed)
+	e.outboxes(s.engine.Stats())
 	e.vector("gatehouse_connections_closed_total", "Ended sessions by reason; slow consumer is a full outbox.", &m.closed, 1, "reason")
 	e.vector("gatehouse_handshakes_refused_total", "Engine.IO requests refused with HTTP.", &m.handshakes, 1, "code")
 	e.vector("gatehouse_connects_refused_total", "CONNECTs answered with CONNECT_ERROR.", &m.refused, 1, "namespace", "code")
@@ -144,6 +147,16 @@ func (s *Server) writeMetrics(w io.Writer) error {
 	e.vector("gatehouse_revocations_total", "Revocations made.", &m.revocations, 1, "kind")
 	e.process()
 	return e.w.Flush()
+}
+
+// outboxes writes what waits for clients, and who was cut for it.
+func (e exposition) outboxes(st engine.Stats) {
+	e.gauge("gatehouse_outbox_bytes", "What waits for all clients together.", float64(st.OutboxBytes))
+	var cuts counters
+	cuts.add(st.Cuts.Full, "engine.outbox_bytes")
+	cuts.add(st.Cuts.Age, "engine.outbox_age")
+	cuts.add(st.Cuts.Total, "engine.outbox_total")
+	e.vector("gatehouse_outbox_cuts_total", "Slow consumers that were cut, by the limit that they met.", &cuts, 1, "limit")
 }
 
 // process writes what the run-time knows of itself.
