@@ -64,7 +64,7 @@ test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real cl
 	cd test/js && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 test-auth: $(call installed,test/js) bin/gatehouse ## runs every way in with the client that can
-	cd test/auth && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
+	test/with-redis bash -c 'cd test/auth && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'
 
 test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in Chromium
 	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
@@ -120,6 +120,7 @@ $(GOLANGCI):
 system-packages:
 	@missing=(); \
 	command -v redis-server >/dev/null || missing+=(redis-server); \
+	command -v openssl >/dev/null || missing+=(openssl); \
 	command -v docker-compose >/dev/null || missing+=(docker-compose); \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
 	if (( $${#missing[@]} )); then \
