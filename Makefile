@@ -80,6 +80,9 @@ test-bench: ## runs the tests of the load tool, a module of its own
 bench: bin/gatehouse ## measures Gatehouse and its peers, about 20 minutes
 	$(MAKE) -C bench bench
 
+soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accounts for every message
+	go run ./test/soak $(FLAGS)
+
 artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's scenarios against the binary
 	node bench/artillery/run.mjs
 
