@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gobwas/ws"
+)
+
+// One client that floods gets one borrowed buffer per turn: a message of another
+// one on the same loop is handled behind at most two of them.
+func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		const size = 100
+		entered, release := make(chan struct{}), make(chan struct{})
+		var log []string // of messages, in their order; the loop's, or under mu
+		var mu sync.Mutex
+		first := sync.OnceFunc(func() { close(entered); <-release })
+		quietCame := make(chan struct{})
+		r := newRig(t, cfg, onOpen(func(s *side) {
+			s.hook = func(_ *side, m message) {
+				mu.Lock()
+				log = append(log, m.data[:1])
+				mu.Unlock()
+				if m.data[0] == 'f' {
+					first()
+				} else {
+					close(quietCame)
+				}
+			}
+		}))
+		r.oneLoop(t)
+		flooding, quiet := r.dial(t, "websocket").(*wsClient), r.dial(t, "websocket")
+		burst := []byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4"+strings.Repeat("f", size)))), 1000))
+		flood := goes(func() error {
+			for flooding.write(burst) == nil {
+			}
+			return nil
+		})
+		await(t, entered)
+		check(t, quiet.send("q"))
+		close(release)
+		await(t, quietCame)
+		_ = flooding.conn.Close()
+		await(t, flood)
+		if cfg.Portable {
+			return // goroutines of their own: how they take turns is not ours
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		before := 0
+		for before < len(log) && log[before] == "f" {
+			before++
+		}
+		if most := 2 * readBytes / size; before > most {
+			t.Errorf("%d messages of the flood came first, at most %d were expected", before, most)
+		}
+	})
+}
+
+// oneLoop has all connections read by one loop, where there are loops.
+func (r *rig) oneLoop(t *testing.T) {
+	t.Helper()
+	if r.srv.poller == nil {
+		return
+	}
+	r.srv.poller.close()
+	p, err := newPoller(1)
+	check(t, err)
+	r.srv.poller = p
+}
+
+// A flood is slowed down by not being read, and costs no more memory than what
+// is kept of one read.
+func TestAPausedFloodIsNotReadAndOthersAre(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg, onOpen(func(s *side) {
+			s.hook = func(s *side, m message) {
+				if m.data[0] == 'f' {
+					s.Pause()
+				}
+			}
+		}))
+		r.oneLoop(t)
+		flooding, quiet := r.dial(t, "websocket").(*wsClient), r.dial(t, "websocket")
+		floodSide, quietSide := r.opened.next(t), r.opened.next(t)
+		burst := []byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4f"))), 1000))
+		flood := goes(func() error {
+			for flooding.write(burst) == nil {
+			}
+			return nil
+		})
+		for n := range 100 {
+			check(t, quiet.send(number(n)))
+			if m := quietSide.got.next(t); m.data != number(n) {
+				t.Fatalf("got %q", m)
+			}
+		}
+		floodSide.got.next(t)
+		if n := floodSide.got.length(); n > 0 {
+			t.Errorf("%d messages while paused", n)
+		}
+		_ = flooding.conn.Close()
+		await(t, flood)
+	})
+}
+
+// journal notes which streams were written to, in order.
+type journal struct {
+	mu     sync.Mutex
+	writes []string
+	taken  map[string]int // bytes
+}
+
+type journaled struct {
+	countingStream
+	*journal
+	name string
+}
+
+func (s journaled) tryWrite(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes = append(s.writes, s.name)
+	s.taken[s.name] += len(b)
+	return len(b), nil
+}
+
+// A room with long backlogs does not keep a small one waiting: whoever has
+// little to be written comes before the second turn of all others but a few.
+func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const members, rounds = 1000, 20
+		srv := &Server{cfg: Config{}.withDefaults()}
+		f := newFlusher()
+		j := &journal{taken: map[string]int{}}
+		member := func(name string) *Session {
+			s := &Session{srv: srv, flusher: f}
+			s.ws = &websocket{s: s, stream: journaled{journal: j, name: name}}
+			return s
+		}
+		backlog := NewFrame(make([]byte, flushBytes), nil)
+		for n := range members {
+			s := member(fmt.Sprint("huge ", n))
+			for range rounds {
+				check(t, s.Send(backlog))
+			}
+		}
+		check(t, member("small").Send(NewFrame([]byte("x"), nil)))
+		done := make(chan struct{})
+		go func() { f.run(); close(done) }()
+		synctest.Wait()
+		close(f.stop)
+		<-done
+
+		turns := map[string]int{}
+		for _, name := range j.writes {
+			if turns[name]++; turns[name] > 1 {
+				t.Fatalf("%s had a second turn first", name)
+			}
+			if name == "small" {
+				break
+			}
+		}
+		for name, n := range j.taken {
+			if name != "small" && n < rounds*flushBytes {
+				t.Fatalf("%s got %d bytes only", name, n)
+			}
+		}
+	})
+}
+
+// What is sent while the bulk is written waits for a few turns of it only.
+func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
+	srv := &Server{cfg: Config{}.withDefaults()}
+	f := newFlusher()
+	j := &journal{taken: map[string]int{}}
+	for n := range 1000 {
+		s := &Session{srv: srv, flusher: f, dirty: true}
+		s.ws = &websocket{s: s, stream: journaled{journal: j, name: fmt.Sprint(n)}}
+		check(t, s.Send(NewFrame(make([]byte, flushBytes), nil)))
+		f.bulk = append(f.bulk, s)
+	}
+	f.flushBulk()
+	if n := len(j.writes); n != bulkTurns {
+		t.Errorf("%d turns of the bulk at a time", n)
+	}
+}
