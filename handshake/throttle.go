@@ -69,7 +69,9 @@ func (t *Throttle[K]) Fail(key K) time.Duration {
 	f, _ := t.failures.get(now, key)
 	f.count++
 	delay := t.delay(f.count)
-	f.next = now.Add(delay)
+	if delay > 0 { // a free failure delays nobody, not even who read the clock before us
+		f.next = now.Add(delay)
+	}
 	until := now.Add(t.cfg.Forget)
 	if !t.failures.put(now, key, f, until) {
 		t.failures.evict()
