@@ -117,16 +117,21 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "bad_request", err.Error())
 		return
 	}
-	kept, ended, err := s.Revoke(mark)
+	done, err := s.Revoke(r.Context(), mark)
 	if err != nil {
 		s.log.Error("revocation not kept", zap.Error(err))
 		refuse(w, http.StatusInsufficientStorage, string(handshake.CodeUnavailable), err.Error())
 		return
 	}
-	answer(w, http.StatusOK, struct {
+	out := struct {
 		revocation
-		Ended int `json:"ended"`
-	}{revocationOf(kept), ended})
+		Ended  int   `json:"ended"`            // sockets of this node
+		Spread *bool `json:"spread,omitempty"` // whether the other nodes know; without Redis there are none
+	}{revocation: revocationOf(done.Mark), Ended: done.Ended}
+	if s.spread != nil {
+		out.Spread = &done.Spread
+	}
+	answer(w, http.StatusOK, out)
 }
 
 func (s *Server) listRevocations(w http.ResponseWriter, _ *http.Request) {
@@ -138,19 +143,4 @@ func (s *Server) listRevocations(w http.ResponseWriter, _ *http.Request) {
 		return strings.Compare(a.Subject+a.TokenID+a.Session, b.Subject+b.TokenID+b.Session)
 	})
 	answer(w, http.StatusOK, map[string]any{"revocations": list})
-}
-
-// Revoke puts a mark in force on this node and ends the sockets that it names:
-// no CONNECT of such an identity succeeds until the mark lapses. It returns the
-// mark as it is kept and how many sockets ended. The error is
-// [handshake.ErrRevocationsFull] or a mark that names nothing.
-func (s *Server) Revoke(m handshake.Mark) (kept handshake.Mark, ended int, err error) {
-	if kept, err = s.gate.Revocations().Add(m); err != nil {
-		return handshake.Mark{}, 0, err
-	}
-	ended = s.hub.Revoke(kept.Matches, kept.Reason)
-	s.metrics.revoked(kept.Kind)
-	s.log.Info("revoked", zap.String("kind", string(kept.Kind)), zap.String("value", kept.Value),
-		zap.String("reason", kept.Reason), zap.Time("until", kept.Until), zap.Int("ended", ended))
-	return kept, ended, nil
 }

@@ -9,8 +9,9 @@ func alive(w http.ResponseWriter, _ *http.Request) {
 }
 
 // ready answers whether new connections are taken. Redis that is away is told
-// of but is no reason to say no: only tickets need it, and all nodes would
-// leave the balancer at once for what most of their clients do not use.
+// of but is no reason to say no: only tickets and new revocations need it, and
+// all nodes would leave the balancer at once for what most of their clients do
+// not use.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.draining.Load() {
 		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})

@@ -75,6 +75,16 @@ func (r *redisTickets) connected() (*redisstore.Store, error) {
 	return r.store, nil
 }
 
+// shared gives the client itself, for what else is shared over Redis.
+func (r *redisTickets) shared() (rueidis.Client, error) {
+	if store, err := r.connected(); store == nil {
+		return nil, errors.Join(errRedisClosed, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.client, nil
+}
+
 var errRedisClosed = errors.New("redis: closed")
 
 // Put implements handshake.TicketStore.

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"gatehouse/cluster"
 	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -29,6 +30,7 @@ type Server struct {
 	guard    *guard            // the gate, throttled
 	signer   *handshake.Signer // of the demo login; nil when there is nothing to sign with
 	redis    *redisTickets     // nil when nothing is shared
+	spread   *cluster.Bus      // nil when nothing is shared
 	metrics  *metrics          // nil when nobody asks for them
 	mounted  []*namespaces.Namespace
 	began    time.Time
@@ -87,6 +89,7 @@ func (s *Server) assemble(defs []*namespaces.Namespace) (err error) {
 		s.closeGate()
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	s.startSpread()
 	return nil
 }
 
@@ -229,6 +232,9 @@ func (s *Server) release() {
 
 // closeGate lets go of what the gate asks.
 func (s *Server) closeGate() {
+	if s.spread != nil {
+		s.spread.Close()
+	}
 	if s.gate != nil {
 		s.gate.Close()
 	}

@@ -1,0 +1,232 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+// Config says what a bus connects. All fields but the limits are needed.
+type Config struct {
+	// Client gives the client, which stays its owner's to close, after the bus;
+	// an error while Redis cannot be reached. It may take a few seconds.
+	Client func() (rueidis.Client, error)
+	// Prefix stands before the keys and the channel.
+	Prefix string
+	// MaxMarks is how many marks Redis may hold; zero is 100,000.
+	MaxMarks int
+	// Marks lists the marks in force on this node.
+	Marks func() []handshake.Mark
+	// Apply puts marks in force on this node and ends the sockets that they
+	// name. It hears marks more than once, its own among them. Calls come one at
+	// a time.
+	Apply func([]handshake.Mark)
+	// Logger says when the bus is connected and when not.
+	Logger *zap.Logger
+}
+
+const (
+	retry    = 500 * time.Millisecond // between two tries to connect
+	inboxLen = 1024                   // marks heard and not applied; when there are more, the list is read again
+)
+
+// Bus spreads marks between nodes. It is safe for concurrent use.
+type Bus struct {
+	cfg   Config
+	store store
+
+	inbox  chan handshake.Mark
+	behind chan struct{} // holds a token when the list must be read again
+	end    context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// New makes a bus and connects it in the background, whether Redis is there or
+// not. [Bus.Close] releases it.
+func New(cfg Config) *Bus {
+	if cfg.MaxMarks <= 0 {
+		cfg.MaxMarks = 100_000
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &Bus{
+		cfg: cfg, store: newStore(cfg.Prefix, cfg.MaxMarks), end: cancel,
+		inbox: make(chan handshake.Mark, inboxLen), behind: make(chan struct{}, 1),
+	}
+	b.done.Go(func() { b.run(ctx) })
+	return b
+}
+
+// Close ends the bus and waits for it.
+func (b *Bus) Close() {
+	b.end()
+	b.done.Wait()
+}
+
+// Spread stores a mark that is in force on this node and tells the others, for
+// a second at most and the time that Config.Client takes. After an error the
+// mark is tried again for as long as Config.Marks has it.
+func (b *Bus) Spread(ctx context.Context, m handshake.Mark) error {
+	r, err := recordOf(m)
+	if err != nil {
+		return err
+	}
+	client, err := b.cfg.Client()
+	if err != nil {
+		return err // when Redis is there, the list is compared anyway
+	}
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	if err := b.store.put(ctx, client, r); err != nil {
+		b.catchUp()
+		return err
+	}
+	return nil
+}
+
+// catchUp has the list compared with that of Redis soon.
+func (b *Bus) catchUp() {
+	select {
+	case b.behind <- struct{}{}:
+	default: // it is asked for already
+	}
+}
+
+func (b *Bus) run(ctx context.Context) {
+	away := false
+	for {
+		err := b.listen(ctx, func() {
+			b.cfg.Logger.Info("revocations are shared over redis")
+			away = false
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if !away {
+			b.cfg.Logger.Warn("revocations are not shared until redis can be reached", zap.Error(err))
+			away = true
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retry):
+		}
+	}
+}
+
+// listen subscribes, reads what it has missed, and applies what it hears until
+// the connection is lost. The connection is its own: one that came back by
+// itself would not say that it was away.
+func (b *Bus) listen(ctx context.Context, up func()) error {
+	client, err := b.cfg.Client()
+	if err != nil {
+		return err
+	}
+	own, release := client.Dedicate()
+	defer release()
+	defer own.Close()
+	lost := own.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: b.hear})
+	subscribing, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	if err := own.Do(subscribing, own.B().Subscribe().Channel(b.store.channel).Build()).Error(); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if err := b.compare(ctx, client); err != nil {
+		return err
+	}
+	up()
+	return b.follow(ctx, client, lost)
+}
+
+// follow applies what is heard.
+func (b *Bus) follow(ctx context.Context, client rueidis.Client, lost <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-lost:
+			return errors.Join(errors.New("the subscription is lost"), err)
+		case <-b.behind:
+			if err := b.compare(ctx, client); err != nil {
+				return err
+			}
+		case m := <-b.inbox:
+			b.cfg.Apply([]handshake.Mark{m})
+		}
+	}
+}
+
+// hear runs on the connection's reader, which it must not hold up.
+func (b *Bus) hear(msg rueidis.PubSubMessage) {
+	m, err := parseRecord(msg.Message)
+	if err != nil {
+		b.cfg.Logger.Warn("redis: a message on the channel of revocations is not a mark", zap.Int("bytes", len(msg.Message)))
+		return
+	}
+	select {
+	case b.inbox <- m:
+	default:
+		b.catchUp()
+	}
+}
+
+// compare applies what Redis has, and stores there what only this node has.
+func (b *Bus) compare(ctx context.Context, client rueidis.Client) error {
+	there, broken, err := b.store.list(ctx, client)
+	if err != nil {
+		return err
+	}
+	if broken > 0 {
+		b.cfg.Logger.Warn("redis: some revocations cannot be read", zap.Int("number", broken))
+	}
+	missing := b.missing(there)
+	marks := make([]handshake.Mark, 0, len(there))
+	for _, m := range there {
+		marks = append(marks, m)
+	}
+	if len(marks) > 0 {
+		b.cfg.Apply(marks)
+	}
+	return b.putAll(ctx, client, missing)
+}
+
+// missing gives the marks of this node that Redis does not have, or has with
+// earlier times.
+func (b *Bus) missing(there map[string]handshake.Mark) []record {
+	var missing []record
+	for _, m := range b.cfg.Marks() {
+		r, err := recordOf(m)
+		if err != nil {
+			continue // Spread has said so
+		}
+		if have, ok := there[r.id]; !ok || r.at > micros(have.At) || r.until > micros(have.Until) {
+			missing = append(missing, r)
+		}
+	}
+	return missing
+}
+
+func (b *Bus) putAll(ctx context.Context, client rueidis.Client, records []record) error {
+	for len(records) > 0 {
+		n := min(len(records), putBatch)
+		batch, cancel := context.WithTimeout(ctx, listTimeout)
+		err := b.store.put(batch, client, records[:n]...)
+		cancel()
+		if errors.Is(err, ErrFull) {
+			// What there is still counts here; room comes with the marks that lapse.
+			b.cfg.Logger.Error("revocations of this node are not shared", zap.Int("number", len(records)), zap.Error(err))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	return nil
+}

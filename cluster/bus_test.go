@@ -1,0 +1,202 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// connect gives a client on the Redis that GATEHOUSE_REDIS_ADDR names (make
+// test starts it), nil when there is none, and a prefix of the test's own.
+func connect(t *testing.T) (rueidis.Client, string) {
+	t.Helper()
+	addr := os.Getenv("GATEHOUSE_REDIS_ADDR")
+	if addr == "" {
+		t.Log("GATEHOUSE_REDIS_ADDR is not set: without Redis")
+		return nil, ""
+	}
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client, fmt.Sprintf("gatehouse:test:%s:%d:", t.Name(), time.Now().UnixNano())
+}
+
+// join starts the bus of a node; heard gets what it applies.
+func join(t *testing.T, client rueidis.Client, prefix string, limit int) (bus *Bus, list *handshake.Revocations, heard chan handshake.Mark) {
+	t.Helper()
+	list, heard = handshake.NewRevocations(handshake.RevocationConfig{}, nil), make(chan handshake.Mark, 100)
+	bus = New(Config{
+		Client: func() (rueidis.Client, error) { return client, nil }, Prefix: prefix, MaxMarks: limit, Marks: list.All, Logger: zap.NewNop(),
+		Apply: func(marks []handshake.Mark) {
+			for _, m := range marks {
+				kept, err := list.Add(m)
+				if err != nil {
+					t.Error(err)
+				}
+				heard <- kept
+			}
+		},
+	})
+	t.Cleanup(bus.Close)
+	return bus, list, heard
+}
+
+func mark(value string, until time.Duration) handshake.Mark {
+	now := time.Now()
+	return handshake.Mark{Kind: handshake.MarkSubject, Value: value, At: now, Until: now.Add(until), Reason: "left"}
+}
+
+// hears waits for a mark on the value.
+func hears(t *testing.T, heard chan handshake.Mark, value string) handshake.Mark {
+	t.Helper()
+	for {
+		select {
+		case m := <-heard:
+			if m.Value == value {
+				return m
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("nothing of %s", value)
+		}
+	}
+}
+
+func TestReq20_MarksReachWhoIsThereAndWhoJoins(t *testing.T) {
+	client, prefix := connect(t)
+	if client == nil {
+		return
+	}
+	one, _, own := join(t, client, prefix, 0)
+	_, _, heard := join(t, client, prefix, 0)
+	sent := mark("ada", time.Hour)
+	if err := one.Spread(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	for _, ch := range []chan handshake.Mark{own, heard} {
+		if m := hears(t, ch, "ada"); m.At.Before(sent.At) || m.Until.Before(sent.Until) || m.Reason != "left" {
+			t.Errorf("%+v", m)
+		}
+	}
+	_, _, late := join(t, client, prefix, 0)
+	hears(t, late, "ada")
+	if ttl, err := client.Do(t.Context(), client.B().Pttl().Key(newStore(prefix, 1).marks).Build()).AsInt64(); err != nil || ttl <= 0 || ttl > time.Hour.Milliseconds()+1 {
+		t.Errorf("the list lapses in %d ms: %v", ttl, err)
+	}
+}
+
+func TestReq20_WhatRedisLostIsStoredAgain(t *testing.T) {
+	client, prefix := connect(t)
+	if client == nil {
+		return
+	}
+	_, list, own := join(t, client, prefix, 0)
+	first, _, _ := join(t, client, prefix, 0)
+	if err := first.Spread(t.Context(), mark("ada", time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	hears(t, own, "ada")
+	s := newStore(prefix, 10)
+	if err := client.Do(t.Context(), client.B().Del().Key(s.marks, s.ends).Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	kill := client.B().ClientKill().TypePubsub().Build() // their connections break, too
+	if err := client.Do(t.Context(), kill).Error(); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(time.Minute); ; {
+		there, _, err := s.list(t.Context(), client)
+		if err == nil && len(there) == 1 && len(list.All()) == 1 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%v, %v", there, err)
+		}
+	}
+}
+
+func TestReq20_TheListInRedisMergesLapsesAndIsBounded(t *testing.T) {
+	client, prefix := connect(t)
+	if client == nil {
+		return
+	}
+	s := newStore(prefix, 2)
+	put := func(m handshake.Mark) error {
+		r, err := recordOf(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.put(t.Context(), client, r)
+	}
+	long, short := mark("ada", 2*time.Hour), mark("ada", time.Hour)
+	for _, m := range []handshake.Mark{long, short, mark("bob", time.Hour)} {
+		if err := put(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := put(mark("cleo", time.Hour)); !errors.Is(err, ErrFull) {
+		t.Errorf("one too many: %v", err)
+	}
+	there, _, err := s.list(t.Context(), client)
+	if m := there[idOf(long)]; err != nil || len(there) != 2 || m.Until.Before(long.Until) || m.At.Before(short.At) {
+		t.Errorf("%v, %v", there, err)
+	}
+	s = newStore(prefix+"lapsed:", 1)
+	if err := put(mark("ada", -time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(mark("bob", time.Hour)); err != nil {
+		t.Errorf("a lapsed mark takes the place of another: %v", err)
+	}
+}
+
+func TestRecordsAreReadAsTheyAreWritten(t *testing.T) {
+	m := mark(`a "quoted" <name>: ü`, time.Hour)
+	m.Issuer = "https://id.example"
+	r, err := recordOf(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseRecord(fmt.Sprintf("%d:%d:%s", r.at, r.until, r.rest))
+	if err != nil || idOf(got) != r.id || got.Reason != m.Reason || got.At.Before(m.At) || got.At.Sub(m.At) > time.Microsecond {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, text := range []string{"", "1", "1:2", "1:2:", "1:2:{}", "x:2:{}", "1:x:{}", `-1:2:{"value":"x"}`, "1:2:[]", `1:2:{"value":"` + strings.Repeat("x", maxRecord) + `"}`} {
+		if _, err := parseRecord(text); err == nil {
+			t.Errorf("%.30q is a mark", text)
+		}
+	}
+	m.Value = strings.Repeat("x", maxRecord)
+	if _, err := recordOf(m); err == nil {
+		t.Error("a mark of any length")
+	}
+}
+
+func TestABusWithoutRedisEnds(t *testing.T) {
+	away := errors.New("away")
+	asked := make(chan struct{}, 1)
+	bus := New(Config{Logger: zap.NewNop(), Client: func() (rueidis.Client, error) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return nil, away
+	}})
+	<-asked
+	if err := bus.Spread(t.Context(), mark("ada", time.Hour)); !errors.Is(err, away) {
+		t.Error(err)
+	}
+	bus.Close()
+}

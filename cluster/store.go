@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/handshake"
+)
+
+// store is the list of marks in Redis: a hash of records by id, which is read
+// whole, and a sorted set of their ends, by which they are dropped. Both keys
+// lapse with the last mark.
+type store struct {
+	marks, ends, channel string
+	limit                string
+	script               *rueidis.Lua
+}
+
+// putScript drops what has lapsed by the clock of Redis, merges the mark with
+// the one that is there, and publishes the result. It answers 0 when the list
+// is full.
+const putScript = `
+local id, at, till, rest = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local now = redis.call('TIME')
+now = now[1] .. string.format('%06d', now[2])
+for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 1000)) do
+  redis.call('HDEL', KEYS[1], old)
+  redis.call('ZREM', KEYS[2], old)
+end
+local old = redis.call('HGET', KEYS[1], id)
+if old then
+  local a, u = string.match(old, '^(%d+):(%d+):')
+  if a and tonumber(a) > tonumber(at) then at = a end
+  if u and tonumber(u) > tonumber(till) then till = u end
+elseif redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) then
+  return 0
+end
+local record = at .. ':' .. till .. ':' .. rest
+redis.call('HSET', KEYS[1], id, record)
+redis.call('ZADD', KEYS[2], till, id)
+local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+local lapse = string.format('%.0f', math.ceil(tonumber(last[2]) / 1000))
+redis.call('PEXPIREAT', KEYS[1], lapse)
+redis.call('PEXPIREAT', KEYS[2], lapse)
+redis.call('PUBLISH', ARGV[6], record)
+return 1`
+
+const (
+	putTimeout  = time.Second      // storing one mark, while an operator waits
+	listTimeout = 10 * time.Second // reading the list, storing a batch
+	putBatch    = 500              // marks in one go
+)
+
+// ErrFull is returned when Redis holds as many marks as it may.
+var ErrFull = errors.New("the list of revocations in redis is full; raise revocation.max_marks")
+
+func newStore(prefix string, limit int) store {
+	base := prefix + "{revocations}:" // one slot of a Redis Cluster
+	return store{
+		marks: base + "marks", ends: base + "ends", channel: base + "made",
+		limit: strconv.Itoa(limit), script: rueidis.NewLuaScript(putScript),
+	}
+}
+
+func (s store) put(ctx context.Context, client rueidis.Client, records ...record) error {
+	calls := make([]rueidis.LuaExec, len(records))
+	for i, r := range records {
+		calls[i] = rueidis.LuaExec{Keys: []string{s.marks, s.ends}, Args: []string{
+			r.id, strconv.FormatInt(r.at, 10), strconv.FormatInt(r.until, 10), r.rest, s.limit, s.channel,
+		}}
+	}
+	for _, answer := range s.script.ExecMulti(ctx, client, calls...) {
+		stored, err := answer.AsInt64()
+		if err != nil {
+			return fmt.Errorf("store a mark: %w", err)
+		}
+		if stored == 0 {
+			return ErrFull
+		}
+	}
+	return nil
+}
+
+// list reads all marks, by id; broken says how many could not be read.
+func (s store) list(ctx context.Context, client rueidis.Client) (marks map[string]handshake.Mark, broken int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	records, err := client.Do(ctx, client.B().Hgetall().Key(s.marks).Build()).AsStrMap()
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the marks: %w", err)
+	}
+	marks = make(map[string]handshake.Mark, len(records))
+	for _, text := range records {
+		m, err := parseRecord(text)
+		if err != nil {
+			broken++
+			continue
+		}
+		marks[idOf(m)] = m
+	}
+	return marks, broken, nil
+}

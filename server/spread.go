@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/cluster"
+	"gatehouse/handshake"
+)
+
+// Revoked says what [Server.Revoke] did.
+type Revoked struct {
+	Mark   handshake.Mark // as it is kept
+	Ended  int            // sockets of this node
+	Spread bool           // the other nodes are told; false with Redis away, and without Redis
+}
+
+// Revoke puts a mark in force and ends the sockets that it names: no CONNECT of
+// such an identity succeeds until the mark lapses. With Config.Redis it holds
+// on all nodes within a second; when Redis cannot be reached it holds on this
+// one, and the others hear of it once Redis is back. The error is
+// [handshake.ErrRevocationsFull] or a mark that names nothing.
+func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) {
+	kept, err := s.gate.Revocations().Add(m)
+	if err != nil {
+		return Revoked{}, err
+	}
+	done := Revoked{Mark: kept, Ended: s.hub.Revoke(kept.Matches, kept.Reason)}
+	if s.spread != nil {
+		err := s.spread.Spread(ctx, kept)
+		if done.Spread = err == nil; err != nil {
+			s.log.Error("revocation holds on this node only, until redis takes it", zap.String("kind", string(kept.Kind)), zap.Error(err))
+		}
+	}
+	s.metrics.revoked(kept.Kind)
+	s.log.Info("revoked", zap.String("kind", string(kept.Kind)), zap.String("value", kept.Value), zap.String("reason", kept.Reason),
+		zap.Time("until", kept.Until), zap.Int("ended", done.Ended), zap.Bool("spread", done.Spread))
+	return done, nil
+}
+
+// startSpread shares marks with the other nodes where there is Redis.
+func (s *Server) startSpread() {
+	if s.redis == nil {
+		return
+	}
+	s.spread = cluster.New(cluster.Config{
+		Client: s.redis.shared, Prefix: s.cfg.Redis.Prefix, MaxMarks: s.cfg.Revocation.MaxMarks,
+		Marks: s.gate.Revocations().All, Apply: s.applyMarks, Logger: s.log,
+	})
+}
+
+// fewMarks end sockets one by one, each with its reason; more take one look at
+// all sockets together.
+const fewMarks = 16
+
+// applyMarks puts in force what other nodes have revoked.
+func (s *Server) applyMarks(marks []handshake.Mark) {
+	list, ended, failed := s.gate.Revocations(), 0, 0
+	for _, m := range marks {
+		if !m.Until.After(time.Now()) {
+			continue
+		}
+		if _, err := list.Add(m); err != nil {
+			failed++
+		}
+		if len(marks) <= fewMarks {
+			ended += s.hub.Revoke(m.Matches, m.Reason)
+		}
+	}
+	if len(marks) > fewMarks {
+		ended = s.hub.Revoke(func(id handshake.Identity) bool { _, is := list.Revoked(id); return is }, "")
+	}
+	if failed > 0 {
+		s.log.Error("revocations of other nodes are not kept: the list is full, or they name nothing", zap.Int("number", failed))
+	}
+	if ended > 0 {
+		s.log.Info("revoked by another node", zap.Int("marks", len(marks)), zap.Int("ended", ended))
+	}
+}
