@@ -27,8 +27,8 @@ func (t TLS) enabled() bool { return t.CertFile != "" || t.KeyFile != "" }
 // Redis is what nodes share.
 type Redis struct {
 	// URL is redis://user:password@host:port/db, or rediss:// with TLS. With it
-	// tickets are kept in Redis, so that another node may have made them.
-	// Default: tickets are kept in memory.
+	// tickets are kept in Redis, so that another node may have made them, and
+	// revocations reach every node. Default: both stay on this node.
 	URL handshake.Secret `koanf:"url"`
 	// Prefix stands before every key, for servers that share one Redis.
 	// Default "gatehouse:".
