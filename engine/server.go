@@ -15,14 +15,15 @@ import (
 // without its last slash, and safe for concurrent use.
 type Server struct {
 	// Fixed.
-	cfg      Config
-	accept   func(*Session) Handler
-	began    time.Time
-	wheel    *wheel
-	flushers []*flusher
-	buffers  sync.Pool         // of *[readBytes]byte
-	gzips    chan *gzip.Writer // all there are, nil until used
-	poller   poller            // nil where every stream has its goroutine
+	cfg       Config
+	accept    func(*Session) Handler
+	began     time.Time
+	wheel     *wheel
+	flushers  []*flusher
+	buffers   sync.Pool // of *[readBytes]byte
+	inflaters inflaterPools
+	gzips     chan *gzip.Writer // all there are, nil until used
+	poller    poller            // nil where every stream has its goroutine
 
 	budget budget
 	cuts   cutCounts
@@ -178,7 +179,7 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Sessi
 		return
 	}
 	if srv.cfg.CheckLater != nil {
-		if refusal := srv.cfg.CheckLater(r, s.handler); refusal != nil {
+		if refusal := srv.cfg.CheckLater(r, s.owner()); refusal != nil {
 			srv.refuseWith(w, r, refusal)
 			return
 		}
@@ -193,6 +194,14 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Sessi
 	default:
 		srv.refuse(w, r, codeBadMethod)
 	}
+}
+
+// owner is the handler of s. A request that comes while the session is still
+// being opened waits for it.
+func (s *Session) owner() Handler {
+	s.in.Lock()
+	defer s.in.Unlock()
+	return s.handler
 }
 
 // Drain refuses new handshakes with 503 and closes the open sessions spread

@@ -122,6 +122,10 @@ func TestAnUpgradeOfSomebodyElsesSessionIsRefused(t *testing.T) {
 		}
 		a.goesOn()
 	}
+	w := come(t, r.addr, way{transport: "websocket"})
+	if _, err := (way{}).openWebSocket(t, r.addr, w.session()); statusOf(err) != 400 {
+		t.Errorf("a second WebSocket for a session: %v", err)
+	}
 	r.serves(t)
 }
 
