@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -83,7 +84,9 @@ func (s *server) start(ctx context.Context) error {
 	s.births = append(s.births, time.Now().UnixMilli())
 	s.mu.Unlock()
 	cmd := exec.Command(s.binary, "serve", "--config", s.config(), "--addr", s.addr)
-	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+s.dir)
+	// The tests' own variables are no configuration: the server refuses them.
+	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GATEHOUSE_") })
+	cmd.Env = append(inherited, "XDG_STATE_HOME="+s.dir)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return err
