@@ -1,0 +1,306 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+	"gatehouse/server"
+)
+
+// model is what a session is, as simply as it can be said. The machine holds the
+// server to it: after each step the client has seen what the model says, and
+// nothing else.
+type model struct {
+	over     bool              // the connection has ended
+	in       map[string]string // namespaces that the client is in, with its socket's id
+	departed map[string]bool   // namespaces that the server ended or refused: packets for them are ignored
+	awaiting string            // the namespace of a binary event whose attachment is missing; "" for none
+	probe    probeState
+}
+
+type probeState int
+
+const (
+	noProbe probeState = iota
+	openProbing
+	answeredProbe
+)
+
+// machine runs steps against a server and the model.
+type machine struct {
+	t     *testing.T
+	rig   *modelRig
+	p     *puppet
+	model model
+	born  []string // sockets that were admitted
+	trace []string
+	turn  int
+}
+
+// modelRig is the server of the model tests.
+type modelRig struct {
+	addr  string
+	token string
+	names map[string]*namespaces.Namespace
+
+	mu   sync.Mutex // guards what follows
+	gone map[string]int
+	note map[string]int // the last note of each socket
+	some chan struct{}  // closed when gone changes
+}
+
+// modelNames are the namespaces of the model.
+var modelNames = []string{"/room", "/other"}
+
+// newModelRig starts a server without the limits that many refusals meet.
+func newModelRig(t testing.TB) *modelRig {
+	t.Helper()
+	m := &modelRig{names: map[string]*namespaces.Namespace{}, gone: map[string]int{}, note: map[string]int{}, some: make(chan struct{})}
+	var defs []*namespaces.Namespace
+	for _, name := range modelNames {
+		ns := namespaces.New(name)
+		namespaces.On(ns, "echo", func(_ context.Context, _ *namespaces.Socket, args packet.Args) (packet.Args, error) { return args, nil })
+		namespaces.Handle(ns, "note", func(_ context.Context, s *namespaces.Socket, n int) error {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.note[s.ID()] = n
+			return nil
+		})
+		ns.OnDisconnect(m.left)
+		m.names[name] = ns
+		defs = append(defs, ns)
+	}
+	never := handshake.ThrottleConfig{Free: 1 << 30}
+	cfg := server.Config{
+		JWT:       handshake.JWTConfig{HMACSecret: secret},
+		Engine:    server.Engine{CloseTimeout: 50 * time.Millisecond},
+		Handshake: server.Handshake{MaxRefusals: 1 << 30, Timeout: overall, AdmitTimeout: overall},
+		Door:      server.Door{AddressFailures: never, ConnectionFailures: never},
+	}
+	m.run(t, cfg, defs)
+	return m
+}
+
+func (m *modelRig) left(_ context.Context, s *namespaces.Socket, _ string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gone[s.ID()]++
+	close(m.some)
+	m.some = make(chan struct{})
+}
+
+// ends waits until each of the sockets has ended, and checks that it did once.
+func (m *modelRig) ends(t *testing.T, sockets []string) {
+	t.Helper()
+	limit := time.After(overall)
+	for {
+		m.mu.Lock()
+		missing := slices.IndexFunc(sockets, func(id string) bool { return m.gone[id] == 0 })
+		twice := slices.IndexFunc(sockets, func(id string) bool { return m.gone[id] > 1 })
+		some := m.some
+		m.mu.Unlock()
+		switch {
+		case twice >= 0:
+			t.Fatal("a socket ended twice")
+		case missing < 0:
+			return
+		}
+		select {
+		case <-some:
+		case <-limit:
+			t.Fatal("a socket does not end")
+		}
+	}
+}
+
+// newMachine connects.
+func (m *modelRig) newMachine(t *testing.T, transport string) *machine {
+	return &machine{t: t, rig: m, p: newPuppet(t, m.addr, transport), model: model{in: map[string]string{}, departed: map[string]bool{}}}
+}
+
+// fail tells what the client did until now.
+func (m *machine) fail(format string, args ...any) {
+	m.t.Helper()
+	m.t.Fatalf("%s\nover %v, after:\n  %s", fmt.Sprintf(format, args...), m.p, strings.Join(m.trace, "\n  "))
+}
+
+// sees expects the next packets.
+func (m *machine) sees(packets ...string) {
+	m.t.Helper()
+	for _, want := range packets {
+		if got := m.p.next(); got != want {
+			m.fail("got %.300q, want %.300q", got, want)
+		}
+	}
+}
+
+// ends expects the connection to end, without another packet.
+func (m *machine) ends() {
+	m.t.Helper()
+	m.sees(finished)
+	m.model.over = true
+}
+
+// says sends packets. A text while an attachment is missing is the end.
+func (m *machine) says(packets ...string) (ended bool) {
+	m.t.Helper()
+	m.trace = append(m.trace, fmt.Sprintf("%.200q", packets))
+	m.p.send(packets...)
+	for _, p := range packets {
+		if m.model.awaiting != "" && strings.HasPrefix(p, "4") {
+			m.ends()
+			return true
+		}
+	}
+	return false
+}
+
+// barrier shows that nothing else had come: the server answers a CONNECT to
+// nowhere at once, and in the order of everything.
+func (m *machine) barrier() {
+	m.t.Helper()
+	if m.model.over || m.model.awaiting != "" {
+		return
+	}
+	m.p.send("40/nowhere,")
+	m.sees(`44/nowhere,{"message":"Invalid namespace"}`)
+}
+
+// addressed is what a packet for a namespace does: the socket takes it, nobody
+// minds, or it is the end.
+func (m *machine) addressed(ns string, taken func()) {
+	m.t.Helper()
+	switch {
+	case m.model.in[ns] != "":
+		taken()
+	case !m.model.departed[ns]:
+		m.ends()
+	}
+}
+
+// socket gives the server's side of the client in a namespace, or nil.
+func (m *machine) socket(ns string) *namespaces.Socket {
+	s, _ := m.rig.names[ns].Socket(m.model.in[ns])
+	return s
+}
+
+// step takes one step, if the model knows what it would do, and holds the
+// server to it.
+func (m *machine) step(b byte) {
+	m.t.Helper()
+	if m.model.over {
+		return
+	}
+	m.turn++
+	ns := modelNames[int(b>>7)]
+	s := modelSteps[int(b&0x7f)%len(modelSteps)]
+	m.trace = append(m.trace, s.name+" "+ns)
+	s.do(m, ns)
+	m.barrier()
+}
+
+// finish leaves, and checks that every socket ended once and that the server
+// serves the next client.
+func (m *machine) finish() {
+	m.t.Helper()
+	if !m.model.over {
+		m.model.awaiting = ""
+		m.p.send("1")
+		if m.p.main != nil {
+			_ = m.p.main.conn.Close()
+		}
+	}
+	m.p.release()
+	m.rig.ends(m.t, m.born)
+	honest := m.rig.newMachine(m.t, "websocket")
+	connectGood(honest, "/room")
+	honest.says(`42/room,1["echo","hi"]`)
+	honest.sees(`43/room,1["hi"]`)
+	honest.p.release()
+	m.rig.ends(m.t, honest.born)
+}
+
+// FuzzSteps lets a client take the steps that the input says, legal or not, over
+// the transport that it says, and holds the server to the model.
+func FuzzSteps(f *testing.F) {
+	for n := range modelSteps {
+		f.Add([]byte{0, byte(n), 0, byte(n) | 0x80, byte(n)}, n%2 == 0)
+	}
+	f.Add([]byte{0, 20, 21, 3, 22, 3, 12}, false)
+	rig := newModelRig(f)
+	f.Fuzz(func(t *testing.T, steps []byte, websocket bool) {
+		transport := "polling"
+		if websocket {
+			transport = "websocket"
+		}
+		rig.walk(t, transport, steps[:min(len(steps), 60)])
+	})
+}
+
+func (m *modelRig) walk(t *testing.T, transport string, steps []byte) {
+	t.Helper()
+	w := m.newMachine(t, transport)
+	for _, b := range steps {
+		w.step(b)
+	}
+	w.finish()
+}
+
+// TestTheServerKeepsToTheModel is a run of FuzzSteps that is the same each time.
+func TestTheServerKeepsToTheModel(t *testing.T) {
+	rig := newModelRig(t)
+	dice := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable, not secret
+	walks := 150
+	if testing.Short() {
+		walks = 40
+	}
+	for n := range walks {
+		steps := []byte{0} // in, mostly
+		for range 5 + dice.IntN(25) {
+			steps = append(steps, byte(dice.UintN(256)))
+		}
+		rig.walk(t, []string{"polling", "websocket"}[n%2], steps)
+	}
+}
+
+// errEnded is what a server's request ends with when its client ends.
+var errEnded = errors.New("ended")
+
+// run serves until the test ends.
+func (m *modelRig) run(t testing.TB, cfg server.Config, defs []*namespaces.Namespace) {
+	t.Helper()
+	s, err := server.New(cfg, defs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.addr = ln.Addr().String()
+	signer, err := handshake.NewSigner(cfg.JWT, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.token, _, err = signer.Sign(handshake.TokenSpec{Subject: "ada", TTL: 24 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
