@@ -33,18 +33,14 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 build: bin/gatehouse ## builds the pages and the binary
 
 # One part after the other, so that the output can be read; each can be run alone.
+parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-bridge test-browser test-bench
+
 test: ## installs what the tests need and runs everything
-	$(MAKE) system-packages
-	$(MAKE) test-static
-	$(MAKE) test-go
-	$(MAKE) test-web
-	$(MAKE) test-compose
-	$(MAKE) test-artillery
-	$(MAKE) test-js
-	$(MAKE) test-auth
-	$(MAKE) test-bridge
-	$(MAKE) test-browser
-	$(MAKE) test-bench
+	@for part in $(parts); do \
+		SECONDS=0; \
+		$(MAKE) --no-print-directory $$part; \
+		echo "== $$part: $$SECONDS s"; \
+	done
 
 lint: $(GOLANGCI) ## runs the linters
 	$(GOLANGCI) run ./...
