@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -38,7 +39,7 @@ const overall = time.Minute // for any step; nothing is measured by it
 const finished = "end"
 
 func newPuppet(t *testing.T, addr, transport string) *puppet {
-	p := &puppet{t: t, addr: addr, http: &http.Client{Timeout: overall, Transport: &http.Transport{}}}
+	p := &puppet{t: t, addr: addr, http: &http.Client{Timeout: overall, Transport: &http.Transport{DialContext: briefly}}}
 	if transport == "websocket" {
 		p.main = p.upgrade("")
 		if p.main == nil {
@@ -47,6 +48,16 @@ func newPuppet(t *testing.T, addr, transport string) *puppet {
 	}
 	p.sid = hello(t, p.next())
 	return p
+}
+
+// briefly dials so that the port is free again as soon as the connection is
+// closed: fuzzing takes tens of thousands of them.
+func briefly(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.(*net.TCPConn).SetLinger(0)
 }
 
 // release closes everything.
@@ -62,7 +73,7 @@ func (p *puppet) release() {
 // upgrade opens a WebSocket, or gives nil when it is refused.
 func (p *puppet) upgrade(sid string) *wsEnd {
 	p.t.Helper()
-	c, err := net.Dial("tcp", p.addr)
+	c, err := briefly(p.t.Context(), "tcp", p.addr)
 	if err != nil {
 		p.t.Fatal(err)
 	}

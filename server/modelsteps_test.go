@@ -311,15 +311,24 @@ func probes(m *machine, _ string) {
 	m.model.probe = answeredProbe
 }
 
-func switches(m *machine, _ string) {
+// switches ends the upgrade. What the server emitted before, and nobody polled
+// for, comes over the WebSocket.
+func switches(m *machine, ns string) {
 	switch m.model.probe {
 	case openProbing:
 		m.p.probe.write(masked(ws.OpText, true, []byte("5")))
 		m.probeEnds()
 	case answeredProbe:
+		s := m.socket(ns)
+		if s != nil {
+			_ = s.Emit("waits", []byte{3})
+		}
 		m.p.probe.write(masked(ws.OpText, true, []byte("5")))
 		m.p.switchOver()
 		m.model.probe = noProbe
+		if s != nil {
+			m.sees(`451-`+ns+`,["waits",{"_placeholder":true,"num":0}]`, "bAw==")
+		}
 	}
 }
 
