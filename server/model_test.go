@@ -237,7 +237,8 @@ func FuzzSteps(f *testing.F) {
 	for n := range modelSteps {
 		f.Add([]byte{0, byte(n), 0, byte(n) | 0x80, byte(n)}, n%2 == 0)
 	}
-	f.Add([]byte{0, 20, 21, 3, 22, 3, 12}, false)
+	upgrade := []byte{stepCalled("CONNECT"), stepCalled("opens a probe"), stepCalled("2probe"), stepCalled("event"), stepCalled("5")}
+	f.Add(append(upgrade, stepCalled("event"), stepCalled("the server closes")), false)
 	rig := newModelRig(f)
 	f.Fuzz(func(t *testing.T, steps []byte, websocket bool) {
 		transport := "polling"
@@ -266,12 +267,22 @@ func TestTheServerKeepsToTheModel(t *testing.T) {
 		walks = 40
 	}
 	for n := range walks {
-		steps := []byte{0} // in, mostly
+		steps := []byte{stepCalled("CONNECT")}
 		for range 5 + dice.IntN(25) {
 			steps = append(steps, byte(dice.UintN(256)))
 		}
-		rig.walk(t, []string{"polling", "websocket"}[n%2], steps)
+		if n%3 == 0 { // an upgrade, with something between its steps
+			for i, name := range []string{"opens a probe", "2probe", "5"} {
+				steps = slices.Insert(steps, 1+i+i*dice.IntN(2), stepCalled(name))
+			}
+		}
+		rig.walk(t, []string{"polling", "websocket"}[min(n%3, 1)], steps)
 	}
+}
+
+// stepCalled gives the byte of a step.
+func stepCalled(name string) byte {
+	return byte(slices.IndexFunc(modelSteps, func(s modelStep) bool { return s.name == name })) //nolint:gosec // there are few
 }
 
 // errEnded is what a server's request ends with when its client ends.
