@@ -214,5 +214,8 @@ func (s *Session) backlog() backlog {
 	if s.sending != nil {
 		b.bytes += s.sending.bytes
 	}
+	if s.ws != nil {
+		b.bytes += s.ws.context.unsent()
+	}
 	return b
 }

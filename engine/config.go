@@ -66,6 +66,9 @@ type Config struct {
 	// gzipped for clients that accept it; negative turns compression off.
 	CompressAbove int
 
+	// Deflate is the compression of WebSocket messages; the zero value is off.
+	Deflate Deflate
+
 	// NoUpgrades offers no upgrade to polling clients.
 	NoUpgrades bool
 	// Portable keeps to one goroutine per connection on Linux too.
@@ -113,6 +116,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.OutboxAge, DefaultOutboxAge)
 	setDefault(&c.OutboxTotal, DefaultOutboxTotal)
 	setDefault(&c.CompressAbove, DefaultCompressAbove)
+	c.Deflate = c.Deflate.withDefaults()
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
@@ -149,5 +153,5 @@ func (c Config) validate() error {
 	if c.OutboxBytes < 1 || c.OutboxTotal < 1 {
 		return errors.New("engine: OutboxBytes and OutboxTotal must be positive")
 	}
-	return nil
+	return c.Deflate.validate()
 }

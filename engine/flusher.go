@@ -13,7 +13,8 @@ type flusher struct {
 	dirty []*Session
 
 	// Owned by run.
-	bulk    []*Session // dirty, with more to write than one turn's share
+	bulk    []*Session  // dirty, with more to write than one turn's share
+	deflate *compressor // nil until needed
 	scratch []byte
 	batch   []*Frame
 }
@@ -102,8 +103,8 @@ func (f *flusher) flushBulk() {
 // that a long backlog does not keep the others waiting.
 func (f *flusher) flush(s *Session) {
 	for sent := 0; sent < flushBytes; {
-		b, conn, more := f.gather(s)
-		if !more {
+		b, frames, conn := f.gather(s)
+		if len(b) == 0 {
 			return
 		}
 		n, err := conn.stream.tryWrite(b)
@@ -111,7 +112,7 @@ func (f *flusher) flush(s *Session) {
 			s.streamFailed(err)
 			return
 		}
-		if !s.written(n, len(b)) {
+		if !f.written(s, frames, n, len(b)) {
 			return
 		}
 		sent += n
@@ -119,54 +120,94 @@ func (f *flusher) flush(s *Session) {
 	f.bulk = append(f.bulk, s)
 }
 
-// gather joins waiting frames into one run of bytes. When nothing waits it
-// clears the dirty mark and, for a closing session, ends the writing side.
-func (f *flusher) gather(s *Session) (b []byte, conn *websocket, more bool) {
+// gather joins waiting frames into one run of bytes, and says how many frames they
+// complete. When nothing waits it clears the dirty mark and, for a closing
+// session, ends the writing side.
+func (f *flusher) gather(s *Session) (b []byte, whole int, conn *websocket) {
 	s.mu.Lock()
-	if s.out.empty() || s.blocked {
-		s.dirty = false
-		if s.out.empty() {
-			s.stall.since = 0
-		}
-		done := s.out.empty() && s.closing.queued && !s.ws.stream.pending()
+	conn = s.ws
+	if s.blocked || s.out.empty() && conn.context.unsent() == 0 {
+		done := s.rest()
 		s.mu.Unlock()
 		if done {
 			s.closeSent()
 		}
-		return nil, nil, false
+		return nil, 0, nil
 	}
-	conn = s.ws
+	if conn.context.unsent() > 0 {
+		b = conn.context.rest
+		s.mu.Unlock()
+		return b, 0, conn
+	}
 	frames, offset := s.out.peek(f.batch[:0], flushFrames)
 	s.mu.Unlock()
-	b = f.join(frames, offset)
+	switch {
+	case !conn.deflates:
+		b, whole = f.join(frames, offset, nil)
+	case conn.context == nil:
+		b, whole = f.join(frames, offset, f.compressor(s.srv))
+	default:
+		b = f.compressNext(s, conn.context, frames)
+	}
 	clear(frames)
-	return b, conn, true
+	return b, whole, conn
 }
 
-// join returns the bytes of frames from offset of the first on: of as many as
-// fit into flushBytes, or of the first alone.
-func (f *flusher) join(frames []*Frame, offset int) []byte {
-	first := frames[0].websocket()[offset:]
+// rest takes a session with nothing to write for now off the list, and reports
+// whether its close frame is with the kernel. mu is held.
+func (s *Session) rest() (done bool) {
+	s.dirty = false
+	if !s.out.empty() || s.ws.context.unsent() > 0 {
+		return false
+	}
+	s.stall.since = 0
+	return s.closing.queued && !s.ws.stream.pending()
+}
+
+// compressor returns what compresses for all connections of f.
+func (f *flusher) compressor(srv *Server) *compressor {
+	if f.deflate == nil {
+		f.deflate = newCompressor(srv.cfg.Deflate)
+	}
+	return f.deflate
+}
+
+// join returns the bytes of frames from offset of the first on, and of how many:
+// of as many as fit into flushBytes, or of the first alone.
+func (f *flusher) join(frames []*Frame, offset int, z *compressor) ([]byte, int) {
+	first := frames[0].wire(z)[offset:]
 	if len(frames) == 1 || len(first) >= flushBytes/2 {
-		return first
+		return first, 1
 	}
 	b := append(f.scratch[:0], first...)
+	n := 1
 	for _, frame := range frames[1:] {
-		next := frame.websocket()
+		next := frame.wire(z)
 		if len(b)+len(next) > flushBytes {
 			break
 		}
 		b = append(b, next...)
+		n++
 	}
-	return b
+	return b, n
 }
 
-// written notes that n of want bytes are with the kernel. It reports false when
-// the stream is full; it will call Session.writable when it has room.
-func (s *Session) written(n, want int) bool {
+// written notes that n of want bytes are with the kernel, which complete whole
+// frames if they are all. It reports false when the stream is full; it will call
+// websocket.writable when it has room.
+func (f *flusher) written(s *Session, whole, n, want int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out.advance(n, &s.srv.budget)
+	switch {
+	case s.ws.context != nil:
+		s.ws.context.advance(n, &s.srv.budget)
+	case n == want:
+		s.out.shift(whole, &s.srv.budget)
+	case s.ws.deflates:
+		s.out.advance(n, f.compressor(s.srv), &s.srv.budget)
+	default:
+		s.out.advance(n, nil, &s.srv.budget)
+	}
 	if n > 0 {
 		s.stall.since = 0
 	}

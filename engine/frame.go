@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gobwas/ws"
 )
@@ -38,6 +39,8 @@ type Frame struct {
 	ws       []byte
 	pollOnce sync.Once
 	poll     []byte
+
+	compressed atomic.Pointer[deflatedForm]
 
 	holders holders
 }

@@ -17,6 +17,9 @@ type frameReader struct {
 	message []byte // the fragments of a message so far
 	op      ws.OpCode
 	inside  bool // a fragmented message is under way
+	deflate bool // and it is compressed
+
+	inflater *inflater // nil when the client may not compress
 }
 
 // frameSink takes what a frameReader finds. The bytes are borrowed.
@@ -36,7 +39,7 @@ func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
 	}
 	rest, err := r.frames(b, max, sink)
 	if err != nil {
-		*r = frameReader{}
+		*r = frameReader{inflater: r.inflater}
 		return err
 	}
 	r.keep(rest)
@@ -78,7 +81,7 @@ func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) 
 		payload := b[start:end]
 		ws.Cipher(payload, h.Mask, 0)
 		b = b[end:]
-		if err := r.frame(h, payload, sink); err != nil {
+		if err := r.frame(h, payload, max, sink); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +124,7 @@ func (r *frameReader) check(h ws.Header, max int) error {
 		return violation("client frame without a mask")
 	case h.Length < 0:
 		return violation("length with its highest bit set")
-	case h.Rsv != 0:
+	case h.Rsv != 0 && !r.mayCompress(h):
 		return violation("reserved bits without an extension")
 	case h.OpCode.IsReserved():
 		return violation("reserved opcode %d", h.OpCode)
@@ -131,10 +134,24 @@ func (r *frameReader) check(h ws.Header, max int) error {
 		return violation("continuation of nothing")
 	case r.inside && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation:
 		return violation("a new message inside a fragmented one")
-	case !h.OpCode.IsControl() && h.Length > int64(max-len(r.message)):
+	case !h.OpCode.IsControl() && h.Length > int64(r.limit(h, max)-len(r.message)):
 		return errTooBig
 	}
 	return nil
+}
+
+// mayCompress reports whether the reserved bits of h are in their place: the first
+// of them alone, on the first frame of a message (RFC 7692, section 6.1).
+func (r *frameReader) mayCompress(h ws.Header) bool {
+	return r.inflater != nil && h.Rsv == rsv1>>4 && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
+}
+
+// limit is how long the message of h may be on the wire.
+func (r *frameReader) limit(h ws.Header, max int) int {
+	if h.Rsv != 0 || r.inside && r.deflate {
+		return compressedLimit(max)
+	}
+	return max
 }
 
 func violation(format string, args ...any) error {
@@ -142,15 +159,15 @@ func violation(format string, args ...any) error {
 }
 
 // frame handles one complete, unmasked frame.
-func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
+func (r *frameReader) frame(h ws.Header, payload []byte, max int, sink frameSink) error {
 	switch {
 	case h.OpCode.IsControl():
 		return sink.control(h.OpCode, payload)
 	case h.Fin && !r.inside:
-		return r.complete(h.OpCode, payload, sink)
+		return r.complete(h.OpCode, h.Rsv != 0, payload, max, sink)
 	}
 	if !r.inside {
-		r.inside, r.op = true, h.OpCode
+		r.inside, r.op, r.deflate = true, h.OpCode, h.Rsv != 0
 	}
 	r.message = append(r.message, payload...)
 	if !h.Fin {
@@ -158,10 +175,15 @@ func (r *frameReader) frame(h ws.Header, payload []byte, sink frameSink) error {
 	}
 	message, op := r.message, r.op
 	r.message, r.inside = nil, false
-	return r.complete(op, message, sink)
+	return r.complete(op, r.deflate, message, max, sink)
 }
 
-func (r *frameReader) complete(op ws.OpCode, message []byte, sink frameSink) error {
+func (r *frameReader) complete(op ws.OpCode, deflate bool, message []byte, max int, sink frameSink) error {
+	if deflate {
+		return r.inflater.inflate(message, max, func(plain []byte) error {
+			return r.complete(op, false, plain, max, sink)
+		})
+	}
 	if op == ws.OpText && !utf8.Valid(message) {
 		return errUTF8
 	}

@@ -128,7 +128,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 	if err != nil {
 		return
 	}
-	s.ws = srv.attach(s, t.conn)
+	s.ws = srv.attach(s, t)
 	s.dirty = true // no flusher writes before the answer is out
 	if !srv.admit(s) {
 		_ = s.ws.respond([]byte(lateRefusal))

@@ -83,11 +83,11 @@ func (o *outbox) peek(dst []*Frame, max int) ([]*Frame, int) {
 
 // advance takes off the frames that n more written bytes complete, and ends the
 // flight of the others.
-func (o *outbox) advance(n int, b *budget) {
+func (o *outbox) advance(n int, z *compressor, b *budget) {
 	o.flight = 0
 	n += o.offset
-	for !o.empty() {
-		size := len(o.frames[o.head].websocket())
+	for n > 0 && !o.empty() {
+		size := len(o.frames[o.head].wire(z))
 		if n < size {
 			break
 		}
@@ -100,9 +100,21 @@ func (o *outbox) advance(n int, b *budget) {
 	}
 }
 
+// shift takes off the n oldest frames, which are written whole, and ends the
+// flight of the others.
+func (o *outbox) shift(n int, b *budget) {
+	o.flight, o.offset = 0, 0
+	for range min(n, len(o.frames)-o.head) { // none are left of a session that is gone
+		o.pop()
+	}
+	if o.empty() {
+		o.reset(b)
+	}
+}
+
 // pop takes off the oldest frame, which the client has then, and with it out of
 // the budget.
-func (o *outbox) pop() *Frame {
+func (o *outbox) pop() {
 	f := o.frames[o.head]
 	o.frames[o.head] = nil
 	o.head++
@@ -111,7 +123,6 @@ func (o *outbox) pop() *Frame {
 		o.counted--
 		f.release()
 	}
-	return f
 }
 
 // drop forgets all frames but those in flight and one that is half written:

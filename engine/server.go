@@ -15,14 +15,15 @@ import (
 // without its last slash, and safe for concurrent use.
 type Server struct {
 	// Fixed.
-	cfg      Config
-	accept   func(*Session) Handler
-	began    time.Time
-	wheel    *wheel
-	flushers []*flusher
-	buffers  sync.Pool         // of *[readBytes]byte
-	gzips    chan *gzip.Writer // all there are, nil until used
-	poller   poller            // nil where every stream has its goroutine
+	cfg       Config
+	accept    func(*Session) Handler
+	began     time.Time
+	wheel     *wheel
+	flushers  []*flusher
+	buffers   sync.Pool // of *[readBytes]byte
+	inflaters inflaterPools
+	gzips     chan *gzip.Writer // all there are, nil until used
+	poller    poller            // nil where every stream has its goroutine
 
 	budget budget
 	cuts   cutCounts

@@ -165,11 +165,14 @@ func (s *Session) late() bool {
 // countOutbox has all that waits count in the budget. mu is held.
 func (s *Session) countOutbox() {
 	form := formWebSocket
-	if s.ws == nil {
+	switch {
+	case s.ws == nil:
 		form = formPolling
 		if s.poll.get == nil {
 			s.stalled()
 		}
+	case s.ws.deflates:
+		form = formDeflated
 	}
 	s.out.count(&s.srv.budget, form)
 }
@@ -300,6 +303,9 @@ func (s *Session) finish() {
 	s.abortGET()
 	s.dropProbe()
 	conn := s.ws
+	if conn != nil {
+		conn.context.forget(&s.srv.budget)
+	}
 	if s.poll != nil {
 		s.poll.release()
 	}

@@ -22,8 +22,8 @@ import (
 func TestMemoryUnderFiveThousandSlowReadersStaysWithinTheBudget(t *testing.T) {
 	const (
 		slow, quick = 5000, 10
-		total       = 16 << 20
-		messages    = 600
+		total       = 8 << 20
+		messages    = 250
 		perPass     = 50
 	)
 	onPaths(t, Config{OutboxTotal: total, PingInterval: time.Hour, CloseTimeout: time.Second}, func(t *testing.T, cfg Config) {

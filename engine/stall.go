@@ -43,7 +43,7 @@ func (s *Session) stallDue(now, next int64) (int64, error) {
 	if st.look == 0 || now < st.look {
 		return s.nextLook(next), nil
 	}
-	if st.since == 0 || s.out.idle() {
+	if st.since == 0 || s.out.idle() && (s.ws == nil || s.ws.context.unsent() == 0) {
 		*st = stall{}
 		return next, nil
 	}

@@ -44,7 +44,7 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 		s.releaseProbe(up)
 		return
 	}
-	c := srv.attach(s, t.conn)
+	c := srv.attach(s, t)
 	c.probing = awaitsProbe
 	if !s.startProbe(up, c) {
 		c.stream.close()

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"net"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -15,6 +14,10 @@ type websocket struct {
 	s      *Session
 	stream stream
 
+	// Fixed: what goes out is compressed, with a context if that is not nil.
+	deflates bool
+	context  *deflateContext
+
 	// Guarded by Session.in.
 	reader  frameReader
 	probing probeStep
@@ -24,9 +27,13 @@ type websocket struct {
 }
 
 // attach puts a WebSocket connection under s. It does not read yet.
-func (srv *Server) attach(s *Session, conn net.Conn) *websocket {
-	c := &websocket{s: s}
-	c.stream = srv.newStream(conn, c)
+func (srv *Server) attach(s *Session, t *takeover) *websocket {
+	c := &websocket{s: s, deflates: t.deflate.on}
+	if t.deflate.serverTakeover {
+		c.context = &deflateContext{}
+	}
+	c.reader.inflater = srv.newInflater(t.deflate)
+	c.stream = srv.newStream(t.conn, c)
 	return c
 }
 
@@ -155,7 +162,7 @@ func (c *websocket) writable() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blocked = false
-	if !s.out.empty() || s.closing.queued {
+	if !s.out.empty() || c.context.unsent() > 0 || s.closing.queued {
 		s.wake()
 	}
 }

@@ -22,12 +22,15 @@ type takeover struct {
 	conn   net.Conn
 	answer []byte // to be written first
 	early  []byte // what came behind the request
+
+	deflate agreement
 }
 
 // takeOver checks the WebSocket handshake of r (RFC 6455, section 4.2) and takes
 // its connection. When it fails, r has been answered.
 func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, error) {
-	answer, err := srv.webSocketAnswer(w, r)
+	deflate := srv.cfg.Deflate.agree(r.Header)
+	answer, err := srv.webSocketAnswer(w, r, deflate.answer)
 	if err != nil {
 		srv.refuse(w, r, codeBadRequest)
 		return nil, err
@@ -37,7 +40,7 @@ func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, 
 		srv.refuse(w, r, codeBadRequest)
 		return nil, fmt.Errorf("take the connection over: %w", err)
 	}
-	t := &takeover{conn: conn, answer: answer}
+	t := &takeover{conn: conn, answer: answer, deflate: deflate}
 	if n := rw.Reader.Buffered(); n > 0 {
 		peeked, _ := rw.Reader.Peek(n)
 		t.early = append(t.early, peeked...)
@@ -71,7 +74,7 @@ func (c *websocket) respondNow(conn net.Conn, b []byte) error {
 // webSocketAnswer checks the handshake and makes the head of the answer. Header
 // fields that are set on w already, such as those for CORS, mean nothing to a
 // WebSocket and are left out.
-func (srv *Server) webSocketAnswer(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (srv *Server) webSocketAnswer(w http.ResponseWriter, r *http.Request, extension string) ([]byte, error) {
 	key := r.Header.Get("Sec-Websocket-Key")
 	raw, err := base64.StdEncoding.DecodeString(key)
 	switch {
@@ -91,18 +94,21 @@ func (srv *Server) webSocketAnswer(w http.ResponseWriter, r *http.Request) ([]by
 			return nil, err
 		}
 	}
-	return appendAnswer(make([]byte, 0, answerBytes), key, protocol), nil
+	return appendAnswer(make([]byte, 0, answerBytes), key, protocol, extension), nil
 }
 
 // answerBytes has room for an answer and a first packet.
 const answerBytes = 384
 
-func appendAnswer(b []byte, key, protocol string) []byte {
+func appendAnswer(b []byte, key, protocol, extension string) []byte {
 	sum := sha1.Sum([]byte(key + acceptGUID)) //nolint:gosec // see the import
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = base64.StdEncoding.AppendEncode(b, sum[:])
 	if protocol != "" {
 		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), protocol...)
+	}
+	if extension != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Extensions: "...), extension...)
 	}
 	return append(b, "\r\n\r\n"...)
 }

@@ -1,0 +1,73 @@
+package engine
+
+// deflateContext is the writing side of a connection with context takeover: what
+// the client remembers of earlier messages, and the bytes that were made for it
+// alone. A nil one is no context.
+type deflateContext struct {
+	history []byte // owned by the flusher
+
+	// Session.mu guards what follows.
+	rest []byte // made for the client and not yet written
+	held int64  // what that counts in the budget: all of its memory
+}
+
+func (d *deflateContext) past() []byte {
+	if d == nil {
+		return nil
+	}
+	return d.history
+}
+
+// remember keeps the last n bytes of what was compressed.
+func (d *deflateContext) remember(parts [][]byte, n int) {
+	if d == nil {
+		return
+	}
+	for _, p := range parts {
+		d.history = slide(d.history, p, n)
+	}
+}
+
+// unsent is how many bytes wait behind the outbox. Session.mu is held.
+func (d *deflateContext) unsent() int {
+	if d == nil {
+		return 0
+	}
+	return len(d.rest)
+}
+
+// advance takes n written bytes off. Session.mu is held.
+func (d *deflateContext) advance(n int, b *budget) {
+	d.rest = d.rest[min(n, len(d.rest)):] // it may be gone with its session
+	if len(d.rest) == 0 {
+		d.forget(b)
+	}
+}
+
+// forget lets go of what is unsent. Session.mu is held.
+func (d *deflateContext) forget(b *budget) {
+	if d != nil {
+		b.add(-d.held)
+		d.rest, d.held = nil, 0
+	}
+}
+
+// compressNext makes the bytes of the next waiting frames for a client with a
+// context, and takes the frames off. frames are in flight.
+func (f *flusher) compressNext(s *Session, d *deflateContext, frames []*Frame) []byte {
+	var b []byte
+	n := 0
+	for plain := 0; n < len(frames) && plain < flushBytes; n++ {
+		plain += frames[n].size()
+		b = f.compressor(s.srv).appendFrame(b, frames[n], d)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current() == stateClosed {
+		return nil
+	}
+	s.out.shift(n, &s.srv.budget)
+	d.rest, d.held = b, int64(cap(b))
+	s.srv.budget.add(d.held)
+	return b
+}
