@@ -42,17 +42,19 @@ const (
 	TakeoverBoth   Takeover = "both"
 )
 
+// Defaults of Deflate.
 const (
-	defaultDeflateLevel  = 1
-	defaultDeflateWindow = 12
-	maxDeflateWindow     = 15
+	DefaultDeflateLevel  = 1
+	DefaultDeflateWindow = 12
 )
+
+const maxDeflateWindow = 15
 
 func (d Deflate) withDefaults() Deflate {
 	setDefault(&d.Threshold, DefaultCompressAbove)
 	setDefault(&d.Takeover, TakeoverNone)
-	setDefault(&d.Level, defaultDeflateLevel)
-	setDefault(&d.Window, defaultDeflateWindow)
+	setDefault(&d.Level, DefaultDeflateLevel)
+	setDefault(&d.Window, DefaultDeflateWindow)
 	return d
 }
 

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"bytes"
-	"compress/gzip"
+
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // writeBatch sends frames as the response of g, compressed when they are large

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"compress/gzip"
 	"context"
 	"net"
 	"net/http"
@@ -9,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // Server serves Engine.IO v4. It is an http.Handler for one path, with and

@@ -23,6 +23,7 @@ func (c Config) Check() error {
 		c.checkAddr(),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "json", "console"),
+		c.Compression.check(),
 		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(),
 	)
 	if err != nil {

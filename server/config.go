@@ -43,8 +43,11 @@ type Config struct {
 	Redis Redis `koanf:"redis"`
 	Admin Admin `koanf:"admin"`
 
-	Log       Log       `koanf:"log"`
-	Engine    Engine    `koanf:"engine"`
+	Log    Log    `koanf:"log"`
+	Engine Engine `koanf:"engine"`
+
+	Compression Compression `koanf:"compression"`
+
 	Handshake Handshake `koanf:"handshake"`
 	Sockets   Sockets   `koanf:"sockets"`
 	Session   Session   `koanf:"session"`
@@ -97,11 +100,30 @@ type Engine struct {
 	// what waits for many counts once. Near it the clients for whom most waits
 	// are cut as slow consumers. Default 256 MiB.
 	OutboxTotal int `koanf:"outbox_total"`
-	// CompressAbove is the size from which polling answers are compressed, in
-	// bytes; negative turns it off. Default 1024.
-	CompressAbove int `koanf:"compress_above"`
 	// NoUpgrades offers polling clients no WebSocket. Default false.
 	NoUpgrades bool `koanf:"no_upgrades"`
+}
+
+// Compression says what is compressed on its way, for clients that can read it.
+// A secret and what a stranger makes the server say beside it do not belong into
+// one compressed message: its length tells of both (the BREACH attack).
+type Compression struct {
+	// WebSocket is on or off: permessage-deflate (RFC 7692). Default off.
+	WebSocket string `koanf:"websocket"`
+	// Polling is on or off: gzip of polling answers. Default on.
+	Polling string `koanf:"polling"`
+	// Threshold is the size from which a message or an answer is compressed, in
+	// bytes. Default 1024.
+	Threshold int `koanf:"threshold"`
+	// ContextTakeover says who may refer to earlier messages of a WebSocket: none,
+	// server, client or both. Without it, a broadcast is compressed once for all;
+	// with it, for each receiver. Default none.
+	ContextTakeover string `koanf:"context_takeover"`
+	// Level is 1, fastest, to 9, smallest, for WebSockets. Default 1.
+	Level int `koanf:"level"`
+	// Window is how much a connection keeps for each direction with takeover, as
+	// the power of two, 9 to 15. Default 12: 4 KiB.
+	Window int `koanf:"window"`
 }
 
 // Handshake limits what happens before a client is admitted.

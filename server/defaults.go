@@ -20,6 +20,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Redis.Prefix, "gatehouse:")
 	c.Door.setDefaults()
 	c.Engine.setDefaults()
+	c.Compression.setDefaults()
 	c.Handshake.setDefaults(c.Engine.MaxPayload)
 	c.Sockets.setDefaults()
 	c.Session.setDefaults()
@@ -42,7 +43,6 @@ func (e *Engine) setDefaults() {
 	setDefault(&e.OutboxBytes, engine.DefaultOutboxBytes)
 	setDefault(&e.OutboxAge, engine.DefaultOutboxAge)
 	setDefault(&e.OutboxTotal, engine.DefaultOutboxTotal)
-	setDefault(&e.CompressAbove, engine.DefaultCompressAbove)
 }
 
 func (h *Handshake) setDefaults(maxPayload int) {
