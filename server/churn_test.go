@@ -339,7 +339,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	}
 	const key = "operators of the tests come with this key"
 	r := unlogged(t, server.Config{
-		Engine:    server.Engine{PingInterval: 2 * time.Second, PingTimeout: 2 * time.Second},
+		Engine:    server.Engine{PingInterval: 8 * time.Second, PingTimeout: 3 * time.Second},
 		Handshake: server.Handshake{Timeout: 5 * time.Second, AdmitTimeout: 5 * time.Second},
 		HTTP:      server.HTTP{ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second},
 		Admin:     server.Admin{Key: key},
