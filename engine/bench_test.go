@@ -211,3 +211,69 @@ func BenchmarkSendAndFlush(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/delivery")
 }
+
+// BenchmarkDeflate compresses a message of 2 KB, as it comes and behind earlier ones.
+func BenchmarkDeflate(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		ctx  *deflateContext
+	}{{"none", nil}, {"takeover", &deflateContext{}}} {
+		b.Run(c.name, func(b *testing.B) {
+			z := newCompressor(Deflate{Enabled: true}.withDefaults())
+			var buf []byte
+			text := []byte(talk(1))
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				buf = z.appendFrame(buf[:0], NewFrame(text, nil), c.ctx)
+			}
+			b.ReportMetric(float64(len(buf))/float64(len(text)), "ratio")
+		})
+	}
+}
+
+// BenchmarkInflate reads a compressed message of 2 KB.
+func BenchmarkInflate(b *testing.B) {
+	frame := deflated(b, nil, []byte("4"+talk(1)))
+	for name, window := range map[string]int{"none": 0, "takeover": 1 << DefaultDeflateWindow} {
+		b.Run(name, func(b *testing.B) {
+			z := &inflater{pools: &inflaterPools{}, window: window}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := z.inflate(frame, 1<<20, func([]byte) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkSendToABlockedClient is the way of a frame to 1,000 clients that do
+// not read: what the budget costs where it counts.
+func BenchmarkSendToABlockedClient(b *testing.B) {
+	const members = 1000
+	srv, err := New(Config{OutboxBytes: 1 << 40, OutboxTotal: 1 << 40}, func(*Session) Handler { return noHandler{} })
+	check(b, err)
+	defer srv.Close()
+	sessions := make([]*Session, members)
+	for i := range sessions {
+		s, _ := srv.newSession(&Peer{})
+		s.handler, s.blocked = noHandler{}, true
+		s.ws = &websocket{s: s, stream: countingStream{}}
+		sessions[i] = s
+	}
+	text := []byte(strings.Repeat("x", 100))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		frame := NewFrame(text, nil)
+		for _, s := range sessions {
+			_ = s.Send(frame)
+		}
+		if i%500 == 499 {
+			for _, s := range sessions {
+				s.out.forget(&srv.budget)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/frame")
+}

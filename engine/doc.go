@@ -13,6 +13,17 @@
 //   - [Handler.Close] is called exactly once, after the last message.
 //   - Everything a client can fill is limited by [Config]; a client that is
 //     too slow or too large is cut with a [Reason], never waited for.
+//   - What waits for clients is limited three ways, and who meets a limit is
+//     closed with [ReasonSlow] and counted in [Stats]: what waits for one client
+//     (Config.OutboxBytes), how long it takes nothing of that (OutboxAge), and the
+//     memory of all that waits (OutboxTotal), where what is shared counts once
+//     and the largest backlogs are cut first.
+//   - Turns are bounded. A connection is read one buffer at a time, and written
+//     64 KiB at a time, those with little to write before those with a backlog:
+//     neither a client that floods nor a large room keeps others waiting for
+//     more than a turn of each.
+//   - Compression ([Deflate], RFC 7692) never unpacks more than the limit of a
+//     message, and is made once per frame for all receivers without a context.
 //   - An idle WebSocket connection owns no goroutine, no buffer and no timer on
 //     Linux; elsewhere, and under TLS, it owns one goroutine that waits without
 //     a buffer where the connection allows it.
@@ -26,5 +37,5 @@
 // locks of Server, flusher, wheel and stream. No callback runs under Session.mu.
 //
 // Source: https://socket.io/docs/v4/engine-io-protocol/ (protocol revision 4),
-// RFC 6455.
+// RFC 6455, RFC 7692.
 package engine
