@@ -20,7 +20,7 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 		var mu sync.Mutex
 		first := sync.OnceFunc(func() { close(entered); <-release })
 		quietCame := make(chan struct{})
-		r := newRig(t, cfg, onOpen(func(s *side) {
+		r := newRig(t, cfg, oneLoop, onOpen(func(s *side) {
 			s.hook = func(_ *side, m message) {
 				mu.Lock()
 				log = append(log, m.data[:1])
@@ -32,7 +32,6 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 				}
 			}
 		}))
-		r.oneLoop(t)
 		flooding, quiet := r.dial(t, "websocket").(*wsClient), r.dial(t, "websocket")
 		burst := []byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4"+strings.Repeat("f", size)))), 1000))
 		flood := goes(func() error {
@@ -62,7 +61,7 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 }
 
 // oneLoop has all connections read by one loop, where there are loops.
-func (r *rig) oneLoop(t *testing.T) {
+func oneLoop(t testing.TB, r *rig) {
 	t.Helper()
 	if r.srv.poller == nil {
 		return
@@ -77,14 +76,13 @@ func (r *rig) oneLoop(t *testing.T) {
 // is kept of one read.
 func TestAPausedFloodIsNotReadAndOthersAre(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
-		r := newRig(t, cfg, onOpen(func(s *side) {
+		r := newRig(t, cfg, oneLoop, onOpen(func(s *side) {
 			s.hook = func(s *side, m message) {
 				if m.data[0] == 'f' {
 					s.Pause()
 				}
 			}
 		}))
-		r.oneLoop(t)
 		flooding, quiet := r.dial(t, "websocket").(*wsClient), r.dial(t, "websocket")
 		floodSide, quietSide := r.opened.next(t), r.opened.next(t)
 		burst := []byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4f"))), 1000))

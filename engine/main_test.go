@@ -129,33 +129,34 @@ type rig struct {
 	srv    *Server
 	web    *httptest.Server
 	opened *queue[*side]
+	open   func(*side) // told of each new session first
 }
 
 // rigOption changes a rig before it starts.
-type rigOption func(*httptest.Server, *func(*side))
+type rigOption func(testing.TB, *rig)
 
-func overTLS(web *httptest.Server, _ *func(*side)) {
-	web.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-}
+func overTLS(_ testing.TB, r *rig) { r.web.TLS = &tls.Config{MinVersion: tls.VersionTLS12} }
+
+// throughHTTP leaves WebSocket handshakes to net/http.
+func throughHTTP(_ testing.TB, r *rig) { r.web.Listener = struct{ net.Listener }{r.web.Listener} }
 
 func onOpen(f func(*side)) rigOption {
-	return func(_ *httptest.Server, open *func(*side)) { *open = f }
+	return func(_ testing.TB, r *rig) { r.open = f }
 }
 
 func onListener(l net.Listener) rigOption {
-	return func(web *httptest.Server, _ *func(*side)) {
-		_ = web.Listener.Close()
-		web.Listener = l
+	return func(_ testing.TB, r *rig) {
+		_ = r.web.Listener.Close()
+		r.web.Listener = l
 	}
 }
 
 func newRig(t testing.TB, cfg Config, options ...rigOption) *rig {
 	t.Helper()
-	r := &rig{opened: newQueue[*side]()}
-	open := func(*side) {}
+	r := &rig{opened: newQueue[*side](), open: func(*side) {}}
 	srv, err := New(cfg, func(s *Session) Handler {
 		h := &side{Session: s, got: newQueue[message](), closed: make(chan Close, 2)}
-		open(h)
+		r.open(h)
 		r.opened.push(h)
 		return h
 	})
@@ -165,11 +166,12 @@ func newRig(t testing.TB, cfg Config, options ...rigOption) *rig {
 	r.srv = srv
 	r.web = httptest.NewUnstartedServer(srv)
 	for _, o := range options {
-		o(r.web, &open)
+		o(t, r)
 	}
 	if r.web.TLS != nil {
 		r.web.StartTLS()
 	} else {
+		r.web.Listener = srv.Intercept(r.web.Listener, "/socket.io")
 		r.web.Start()
 	}
 	t.Cleanup(func() {

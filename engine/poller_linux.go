@@ -84,8 +84,12 @@ func (p *epollPoller) take(conn net.Conn, owner streamOwner) (stream, bool) {
 		return nil, false
 	}
 	_ = tcp.Close()
+	return p.adopt(fd, owner), true
+}
+
+func (p *epollPoller) adopt(socket int, owner streamOwner) stream {
 	l := p.loops[int(p.next.Add(1))%len(p.loops)]
-	return &epollStream{loop: l, fd: int32(fd), owner: owner, interest: interestRead}, true
+	return &epollStream{loop: l, fd: int32(socket), owner: owner, interest: interestRead}
 }
 
 func (p *epollPoller) close() {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -92,23 +91,28 @@ func (srv *Server) startWorkers() {
 func (srv *Server) Sessions() int { return int(srv.open.Load()) }
 
 // spawn runs f in a goroutine that Close waits for. When Close is through with
-// the sessions, nothing is left that f could matter to, and it does not run.
-func (srv *Server) spawn(f func()) {
+// the sessions, nothing is left that f could matter to: it does not run, and spawn
+// returns false.
+func (srv *Server) spawn(f func()) bool {
 	srv.taskMu.RLock()
 	defer srv.taskMu.RUnlock()
 	if !srv.over {
 		srv.tasks.Go(f)
 	}
+	return !srv.over
 }
 
-// newStream chooses how conn is read and written.
-func (srv *Server) newStream(conn net.Conn, owner streamOwner) stream {
+// newStream chooses how the connection of t is read and written.
+func (srv *Server) newStream(t *takeover, owner streamOwner) stream {
+	if t.conn == nil {
+		return srv.poller.adopt(t.socket, owner)
+	}
 	if srv.poller != nil {
-		if s, ok := srv.poller.take(conn, owner); ok {
+		if s, ok := srv.poller.take(t.conn, owner); ok {
 			return s
 		}
 	}
-	return newGoStream(conn, owner, srv)
+	return newGoStream(t.conn, owner, srv)
 }
 
 // remember lists s as open; a server that is closed takes none.

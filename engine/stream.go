@@ -57,7 +57,7 @@ type goStream struct {
 	owner   streamOwner
 	conn    net.Conn
 	raw     syscall.RawConn // nil when the socket is hidden, as under TLS
-	spawn   func(func())
+	spawn   func(func()) bool
 	buffers *sync.Pool
 	budget  *budget
 

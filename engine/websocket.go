@@ -33,7 +33,7 @@ func (srv *Server) attach(s *Session, t *takeover) *websocket {
 		c.context = &deflateContext{}
 	}
 	c.reader.inflater = srv.newInflater(t.deflate)
-	c.stream = srv.newStream(t.conn, c)
+	c.stream = srv.newStream(t, c)
 	return c
 }
 

@@ -19,7 +19,8 @@ var errNoWebSocket = errors.New("no WebSocket handshake")
 
 // takeover is a connection that has asked to be a WebSocket.
 type takeover struct {
-	conn   net.Conn
+	conn   net.Conn // nil: socket
+	socket int
 	answer []byte // to be written first
 	early  []byte // what came behind the request
 
@@ -34,6 +35,9 @@ func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, 
 	if err != nil {
 		srv.refuse(w, r, codeBadRequest)
 		return nil, err
+	}
+	if h, ok := w.(*handshaker); ok {
+		return &takeover{socket: h.take(), answer: answer, deflate: deflate}, nil
 	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -149,11 +149,17 @@ func (c Config) checkSizes() error {
 	return errors.Join(errs...)
 }
 
+// leastHead is the smallest http.max_header_bytes. net/http takes 4 KiB more than
+// it is told; the engine, where it reads a head by itself, takes 8 KiB.
+const leastHead = 4 << 10
+
 // checkTogether refuses values that are good alone and bad together.
 func (c Config) checkTogether() error {
 	switch {
 	case c.Drain.Spread+c.Engine.CloseTimeout > c.Drain.Timeout:
 		return fmt.Errorf("drain.timeout: %v is shorter than drain.spread and engine.close_timeout together (%v); make it longer", c.Drain.Timeout, c.Drain.Spread+c.Engine.CloseTimeout)
+	case c.HTTP.MaxHeaderBytes < leastHead:
+		return fmt.Errorf("http.max_header_bytes: %d is less than the request of an ordinary browser may have; write %d or more", c.HTTP.MaxHeaderBytes, leastHead)
 	case c.Handshake.AdmitTimeout > c.Handshake.Timeout:
 		return fmt.Errorf("handshake.admit_timeout: %v is longer than handshake.timeout (%v); make it shorter", c.Handshake.AdmitTimeout, c.Handshake.Timeout)
 	case c.Handshake.MaxPayload > c.Engine.MaxPayload:

@@ -52,6 +52,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	defer stopAdmin() // last: who watches sees the drain
 	hs := s.publicServer()
+	if !s.cfg.TLS.enabled() {
+		ln = s.engine.Intercept(ln, "/socket.io")
+	}
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(s.keys.wrap(ln, true)) }()
 	s.log.Info("listening", zap.String("addr", ln.Addr().String()), zap.Bool("dev", s.cfg.Dev), zap.Bool("tls", s.cfg.TLS.enabled()))

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// counted counts the requests that the http.Server sees.
+func counted(seen *atomic.Int32) rigOption {
+	return func(_ testing.TB, r *rig) {
+		inner := r.web.Config.Handler
+		r.web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen.Add(1)
+			inner.ServeHTTP(w, r)
+		})
+	}
+}
+
+// raw sends a request in pieces and returns the connection and the answer's head.
+func (r *rig) raw(t *testing.T, pieces ...string) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	for i, p := range pieces {
+		if i > 0 {
+			time.Sleep(20 * time.Millisecond) // so that they are read apart; either way must work
+		}
+		must[int](t)(conn.Write([]byte(p)))
+	}
+	return conn, bufio.NewReader(conn)
+}
+
+func TestWebSocketsDoNotPassTheHTTPServer(t *testing.T) {
+	var seen atomic.Int32
+	r := newRig(t, Config{}, counted(&seen))
+	c := r.dial(t, "websocket")
+	s := r.opened.next(t)
+	check(t, c.send("hello"))
+	if got := s.got.next(t); got.data != "hello" {
+		t.Error(got)
+	}
+	if got := s.Peer().RemoteAddr.String(); !strings.HasPrefix(got, "127.0.0.1:") {
+		t.Errorf("it comes from %s", got)
+	}
+	if n := seen.Load(); n != 0 {
+		t.Errorf("the http.Server saw %d requests", n)
+	}
+	p := r.dial(t, "polling")
+	check(t, p.send("hello"))
+	if got := r.opened.next(t).got.next(t); got.data != "hello" {
+		t.Error(got)
+	}
+	if n := seen.Load(); n < 2 {
+		t.Errorf("the http.Server saw %d requests of a polling client", n)
+	}
+}
+
+// Heads that come in pieces, are long or unusual go through net/http, and what
+// comes behind a head is not lost on either way.
+func TestHeadsOfEveryShapeOpenWebSockets(t *testing.T) {
+	head := opens(target)
+	early := string(clientFrame(0x1, []byte("4early")))
+	for name, c := range map[string]struct {
+		pieces []string
+		passes bool
+	}{
+		"plain":               {[]string{head}, true},
+		"and a frame":         {[]string{head + early}, true},
+		"in two pieces":       {[]string{head[:40], head[40:]}, false},
+		"byte by byte":        {strings.Split(head, ""), false},
+		"long":                {[]string{opens(target, "Cookie: a="+strings.Repeat("x", 2*openingBytes)+"\r\n")}, false},
+		"long and a frame":    {[]string{opens(target, "Cookie: a="+strings.Repeat("x", 2*openingBytes)+"\r\n") + early}, false},
+		"with an odd field":   {[]string{opens(target, "X-A!: b\r\n")}, false},
+		"odd and a frame":     {[]string{opens(target, "X-A!: b\r\n") + early}, false},
+		"odd, then a frame":   {[]string{opens(target, "X-A!: b\r\n"), early}, false},
+		"plain, then a frame": {[]string{head, early}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(c.pieces) > 10 {
+				c.pieces = append(c.pieces[:10:10], strings.Join(c.pieces[10:], ""))
+			}
+			var seen atomic.Int32
+			r := newRig(t, Config{}, counted(&seen))
+			conn, in := r.raw(t, c.pieces...)
+			res := must[*http.Response](t)(http.ReadResponse(in, nil))
+			if res.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatalf("%d", res.StatusCode)
+			}
+			if passed := seen.Load() == 0; passed != c.passes {
+				t.Errorf("past the http.Server: %t", passed)
+			}
+			w := &wsClient{conn: conn, in: in}
+			w.expectOpen(t)
+			check(t, w.send("later"))
+			s := r.opened.next(t)
+			if strings.HasSuffix(strings.Join(c.pieces, ""), early) {
+				if got := s.got.next(t); got.data != "early" {
+					t.Error(got)
+				}
+			}
+			if got := s.got.next(t); got.data != "later" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// Whoever is refused gets the same answer on both ways.
+func TestRefusalsAreThoseOfTheHTTPServer(t *testing.T) {
+	cfg := Config{
+		Check: func(r *http.Request) *Refusal {
+			if r.URL.Query().Has("no") {
+				return &Refusal{Status: http.StatusTooManyRequests, Code: codeForbidden, Message: "later", RetryAfter: time.Second}
+			}
+			return nil
+		},
+		Subprotocol: func(r *http.Request) (string, error) {
+			if r.Header.Get("Sec-Websocket-Protocol") != "" {
+				return "", fmt.Errorf("none")
+			}
+			return "", nil
+		},
+		AllowOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "https://good.example" },
+	}
+	direct, http11 := newRig(t, cfg), newRig(t, cfg, throughHTTP)
+	for _, head := range []string{
+		opens("/socket.io/"),
+		opens("/socket.io/?EIO=3&transport=websocket"),
+		opens("/socket.io/?EIO=4&transport=polling"),
+		opens("/socket.io/?EIO=4&transport=websocket&sid=none"),
+		opens(target+"&no", "Origin: https://good.example\r\n"),
+		opens(target+"&no", "Origin: https://bad.example\r\n"),
+		opens(target, "Sec-WebSocket-Protocol: x\r\n"),
+		strings.Replace(opens(target), "Version: 13", "Version: 8", 1),
+		strings.Replace(opens(target), "Key: dGhl", "Key: ", 1),
+		strings.Replace(opens(target), "keep-alive, Upgrade", "keep-alive", 1),
+	} {
+		got, want := answered(t, direct, head), answered(t, http11, head)
+		if got != want {
+			t.Errorf("%q is answered\n%s\nand through net/http\n%s", head, got, want)
+		}
+	}
+}
+
+// answered gives what a request is answered, without what differs at any time.
+func answered(t *testing.T, r *rig, head string) string {
+	t.Helper()
+	_, in := r.raw(t, head)
+	res := must[*http.Response](t)(http.ReadResponse(in, nil))
+	body := must[[]byte](t)(io.ReadAll(res.Body))
+	if _, err := http.ParseTime(res.Header.Get("Date")); err != nil {
+		t.Error(err)
+	}
+	res.Header.Del("Date")
+	res.Header.Del("Connection") // net/http keeps the connection for another request
+	return fmt.Sprint(res.Status, res.Header, string(body))
+}
+
+func TestAPanicInAHandshakeEndsItsConnectionOnly(t *testing.T) {
+	r := newRig(t, Config{Check: func(r *http.Request) *Refusal {
+		if r.URL.Query().Has("panic") {
+			panic("on purpose")
+		}
+		return nil
+	}})
+	_, in := r.raw(t, opens(target+"&panic"))
+	if b, err := in.ReadByte(); err == nil {
+		t.Errorf("it was answered: %c", b)
+	}
+	r.dial(t, "websocket")
+}
+
+func TestCloseWaitsForAHandshakeUnderWay(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	r := newRig(t, Config{CloseTimeout: time.Second, Check: func(*http.Request) *Refusal {
+		close(asked)
+		<-answer
+		return nil
+	}})
+	_, in := r.raw(t, opens(target))
+	await(t, asked)
+	closed := make(chan struct{})
+	go func() {
+		r.srv.Close()
+		close(closed)
+	}()
+	for !r.srv.draining.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case <-closed:
+		t.Error("it did not wait")
+	default:
+	}
+	close(answer)
+	await(t, closed)
+	res := must[*http.Response](t)(http.ReadResponse(in, nil))
+	if res.StatusCode != http.StatusServiceUnavailable && res.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("%d", res.StatusCode)
+	}
+	_, in = r.raw(t, opens(target)) // the listener is open still
+	if b, err := in.ReadByte(); err == nil && b != 'H' {
+		t.Errorf("%c", b)
+	}
+}
+
+// Messages take the same way, whoever read the handshake.
+func TestHandshakesThroughNetHTTP(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			r := newRig(t, Config{}, throughHTTP)
+			c := r.dial(t, transport)
+			s := r.opened.next(t)
+			check(t, c.send("up"))
+			if got := s.got.next(t); got.data != "up" {
+				t.Error(got)
+			}
+			check(t, s.Send(NewFrame([]byte("down"), nil)))
+			for {
+				p := must[packet](t)(c.next())
+				if p.kind == typeMessage {
+					if p.data != "down" {
+						t.Error(p)
+					}
+					break
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// opens is a head as a browser sends it; more are header fields, each with its end
+// of line.
+func opens(target string, more ...string) string {
+	return "GET " + target + " HTTP/1.1\r\nHost: chat.example:3000\r\n" +
+		"Connection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + strings.Join(more, "") + "\r\n"
+}
+
+const target = "/socket.io/?EIO=4&transport=websocket"
+
+func TestPlainOpeningsAreRead(t *testing.T) {
+	head := opens(target+"&token=a%20b", "Origin: https://chat.example\r\n", "Cookie: a=1; b=\"2\"\r\n", "cookie:\tc=3 \r\n", "X-Empty:\r\n")
+	r, n := parseOpening([]byte(head+"\x81\x80"), "/socket.io")
+	if r == nil || n != len(head) {
+		t.Fatalf("%v %d", r, n)
+	}
+	want := http.Header{
+		"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"WebSocket"}, "Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Origin": {"https://chat.example"},
+		"Cookie": {`a=1; b="2"`, "c=3"}, "X-Empty": {""},
+	}
+	if !reflect.DeepEqual(r.Header, want) {
+		t.Errorf("%q", r.Header)
+	}
+	if r.Host != "chat.example:3000" || r.URL.Query().Get("token") != "a b" || r.URL.Path != "/socket.io/" {
+		t.Errorf("%q %q", r.Host, r.URL)
+	}
+	for _, target := range []string{"/socket.io?EIO=4", "/socket.io", "/socket.io/"} {
+		if r, _ := parseOpening([]byte(opens(target)), "/socket.io"); r == nil {
+			t.Errorf("%s is left to net/http", target)
+		}
+	}
+}
+
+func TestWhatIsInDoubtIsLeftToNetHTTP(t *testing.T) {
+	good := opens(target)
+	for name, head := range map[string]string{
+		"nothing":             "",
+		"half a head":         good[:len(good)-2],
+		"another path":        opens("/socket.iox/?EIO=4"),
+		"a path below":        opens("/socket.io/client.js"),
+		"two slashes":         opens("/socket.io//?EIO=4"),
+		"an escaped path":     opens("/socket%2Eio/?EIO=4"),
+		"an empty query":      opens("/socket.io/?"),
+		"a fragment":          opens(target + "#x"),
+		"a space":             opens(target + " x"),
+		"the absolute form":   opens("http://chat.example" + target),
+		"a byte above ASCII":  opens(target + "\xc3\xa4"),
+		"a POST":              strings.Replace(good, "GET", "POST", 1),
+		"HTTP/1.0":            strings.Replace(good, "HTTP/1.1", "HTTP/1.0", 1),
+		"no Upgrade":          strings.Replace(good, "upgrade", "X-Upgrade", 1),
+		"another Upgrade":     strings.Replace(good, "WebSocket", "h2c", 1),
+		"no Host":             strings.Replace(good, "Host", "X-Host", 1),
+		"an empty Host":       strings.Replace(good, "chat.example:3000", "", 1),
+		"an odd Host":         strings.Replace(good, "chat.example:3000", "a/b", 1),
+		"two Hosts":           opens(target, "Host: other.example\r\n"),
+		"a body":              opens(target, "Content-Length: 3\r\n"),
+		"an empty body":       opens(target, "Content-Length: 0\r\n"),
+		"chunks":              opens(target, "Transfer-Encoding: chunked\r\n"),
+		"trailers":            opens(target, "Trailer: X\r\n"),
+		"an expectation":      opens(target, "Expect: 100-continue\r\n"),
+		"a folded field":      opens(target, "X-A: b\r\n c\r\n"),
+		"a space in a name":   opens(target, "X A: b\r\n"),
+		"a space before :":    opens(target, "X-A : b\r\n"),
+		"no name":             opens(target, ": b\r\n"),
+		"no colon":            opens(target, "X-A\r\n"),
+		"a bare line feed":    opens(target, "X-A: b\nX-C: d\r\n"),
+		"a bare return":       opens(target, "X-A: b\rX-C: d\r\n"),
+		"a NUL":               opens(target, "X-A: b\x00\r\n"),
+		"line feeds only":     strings.ReplaceAll(good, "\r\n", "\n"),
+		"a byte above in one": opens(target, "X-A: \xff\r\n"),
+		"a line before":       "\r\n" + good,
+	} {
+		if r, _ := parseOpening([]byte(head), "/socket.io"); r != nil {
+			t.Errorf("%s is taken: %q", name, head)
+		}
+	}
+}
+
+// FuzzOpening holds what is taken against net/http: it must read the same.
+func FuzzOpening(f *testing.F) {
+	f.Add([]byte(opens(target)))
+	f.Add([]byte(opens("/socket.io?a=%zz&b=;", "Pragma: no-cache\r\n", "X-A:  b \t\r\n", "x-a: c\r\n")))
+	f.Add([]byte(opens(target, "Cookie: a=1\r\n", "HOST: x\r\n") + "early"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, n := parseOpening(b, "/socket.io")
+		if got == nil {
+			return
+		}
+		want, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(b[:n])))
+		if err != nil {
+			t.Fatalf("net/http refuses %q: %v", b[:n], err)
+		}
+		if want.Header.Get("Pragma") == "no-cache" && got.Header["Cache-Control"] == nil {
+			delete(want.Header, "Cache-Control") // net/http adds it
+		}
+		type parts struct {
+			method, uri, host, proto string
+			url                      url.URL
+			length                   int64
+		}
+		of := func(r *http.Request) parts {
+			return parts{r.Method, r.RequestURI, r.Host, r.Proto, *r.URL, r.ContentLength}
+		}
+		if of(got) != of(want) || !maps.EqualFunc(got.Header, want.Header, equalValues) {
+			t.Fatalf("%q is\n%+v %q, for net/http\n%+v %q", b[:n], of(got), got.Header, of(want), want.Header)
+		}
+	})
+}
+
+func equalValues(a, b []string) bool { return reflect.DeepEqual(a, b) }
+
+func BenchmarkOpening(b *testing.B) {
+	head := []byte(opens(target, "Origin: https://chat.example\r\n", "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"))
+	b.Run("parseOpening", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if r, _ := parseOpening(head, "/socket.io"); r == nil {
+				b.Fatal("not taken")
+			}
+		}
+	})
+	b.Run("net/http", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head))); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
