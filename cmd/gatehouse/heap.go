@@ -16,6 +16,7 @@ import (
 const (
 	headroom    = 64 << 20 // bytes that may be allocated between two collections of a small heap
 	leastGrowth = 100      // percent, of a large one: Go's default
+	mostGrowth  = 400      // percent: the longer garbage stays, the wider what lives is spread among it
 	lookEvery   = time.Second
 	quietBytes  = 1 << 20          // allocations per look below which the process is quiet
 	returnEvery = 30 * time.Second // memory is given back no more often
@@ -78,9 +79,10 @@ func (t *heapTender) look(s heapSample, now time.Time) {
 }
 
 // heapGrowth is how much the heap may grow before it is collected, in percent of
-// what is live: headroom for a small one, and never less than Go's default.
+// what is live: headroom for a small one, within mostGrowth, and never less than
+// Go's default.
 func heapGrowth(live uint64) int {
 	const steps = 50 // so that it does not change at every look
-	p := int(min(headroom*100/max(live, 1), 1600))
+	p := int(min(headroom*100/max(live, 1), mostGrowth))
 	return max(p/steps*steps, leastGrowth)
 }

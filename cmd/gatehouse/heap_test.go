@@ -9,8 +9,8 @@ import (
 
 func TestASmallHeapMayGrowByTheHeadroomAndALargeOneMayDouble(t *testing.T) {
 	for live, want := range map[uint64]int{
-		0:        1600,
-		4 << 20:  1600,
+		0:        400,
+		4 << 20:  400,
 		16 << 20: 400,
 		32 << 20: 200,
 		64 << 20: 100,
