@@ -168,6 +168,7 @@ func TestUnsafeValuesAreRefused(t *testing.T) {
 		{"engine: {max_payload: -1}", []string{"engine.max_payload"}},
 		{"handshake: {max_payload: 2000000}", []string{"handshake.max_payload", "engine.max_payload"}},
 		{"engine: {outbox_bytes: 10}", []string{"engine.outbox_bytes", "engine.max_payload"}},
+		{"engine: {outbox_bytes: 1000000}", []string{"engine.outbox_bytes", "chat.history_bytes", "1572864"}},
 		{"tls: {cert_file: /c.pem}", []string{"tls.cert_file", "tls.key_file"}},
 		{"tls: {cert_file: /c.pem, key_file: /k.pem}", []string{"tls.cert_file", "/c.pem"}},
 		{"tls: {client_auth: maybe}", []string{"tls.client_auth", "require"}},

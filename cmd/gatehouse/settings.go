@@ -123,9 +123,21 @@ func (s settings) check() error {
 	if err := s.Chat.check(); err != nil {
 		return err
 	}
-	err := s.Check()
-	if s.Dev && errors.Is(err, handshake.ErrNoVerifier) {
-		return nil
+	if err := s.Check(); err != nil && (!s.Dev || !errors.Is(err, handshake.ErrNoVerifier)) {
+		return err
 	}
-	return err
+	return s.checkHistory()
+}
+
+// widest is how long a byte of text may become in JSON: a control character is six.
+const widest = 6
+
+// checkHistory refuses a history that could be too much for the outbox of who
+// joins its room: nobody could join any more.
+func (s settings) checkHistory() error {
+	if need := widest * s.Chat.HistoryBytes; s.Engine.OutboxBytes < need {
+		return fmt.Errorf("engine.outbox_bytes: %d cannot hold every history of chat.history_bytes (%d) as JSON; write %d or more, or make the history smaller",
+			s.Engine.OutboxBytes, s.Chat.HistoryBytes, need)
+	}
+	return nil
 }

@@ -44,7 +44,7 @@ http:
   read_header_timeout: 4s
   idle_timeout: 10s
 chat:
-  history_bytes: 98304
+  history_bytes: 40000
 drain:
   spread: 1s
   timeout: 15s
