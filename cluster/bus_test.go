@@ -17,13 +17,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// connect gives a client on the Redis that GATEHOUSE_REDIS_ADDR names (make
+// connect gives a client on the Redis that TEST_REDIS_ADDR names (make
 // test starts it), nil when there is none, and a prefix of the test's own.
 func connect(t *testing.T) (rueidis.Client, string) {
 	t.Helper()
-	addr := os.Getenv("GATEHOUSE_REDIS_ADDR")
+	addr := os.Getenv("TEST_REDIS_ADDR")
 	if addr == "" {
-		t.Log("GATEHOUSE_REDIS_ADDR is not set: without Redis")
+		t.Log("TEST_REDIS_ADDR is not set: without Redis")
 		return nil, ""
 	}
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true})

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// The oracle is Node's parser. With GATEHOUSE_ORACLE=1 it is asked, and must be there and still say what was recorded; with
-// GATEHOUSE_ORACLE=record its answers are recorded anew. Otherwise it is asked when it is installed (npm ci in
+// The oracle is Node's parser. With TEST_ORACLE=1 it is asked, and must be there and still say what was recorded; with
+// TEST_ORACLE=record its answers are recorded anew. Otherwise it is asked when it is installed (npm ci in
 // testdata/oracle), and the recorded answers are used when it is not.
 const (
 	oracleDir = "testdata/oracle"
-	oracleEnv = "GATEHOUSE_ORACLE"
+	oracleEnv = "TEST_ORACLE"
 )
 
 // question is one line of input for oracle.js: frames to decode or a packet to encode.

@@ -18,12 +18,12 @@ import (
 )
 
 // ticketStores are the servers that each ticket test runs on: in memory, and in
-// Redis when GATEHOUSE_REDIS_ADDR names one (make test starts it).
+// Redis when TEST_REDIS_ADDR names one (make test starts it).
 func ticketStores(t *testing.T, test func(t *testing.T, cfg server.Config)) {
 	t.Run("memory", func(t *testing.T) { test(t, server.Config{}) })
-	addr := os.Getenv("GATEHOUSE_REDIS_ADDR")
+	addr := os.Getenv("TEST_REDIS_ADDR")
 	if addr == "" {
-		t.Log("GATEHOUSE_REDIS_ADDR is not set: the memory store only")
+		t.Log("TEST_REDIS_ADDR is not set: the memory store only")
 		return
 	}
 	t.Run("redis", func(t *testing.T) {
@@ -286,9 +286,9 @@ func relay(t *testing.T, at, redis string) {
 }
 
 func TestReq12_TicketsWorkOnceRedisIsThere(t *testing.T) {
-	redis := os.Getenv("GATEHOUSE_REDIS_ADDR")
+	redis := os.Getenv("TEST_REDIS_ADDR")
 	if redis == "" {
-		t.Log("GATEHOUSE_REDIS_ADDR is not set: nothing to come back")
+		t.Log("TEST_REDIS_ADDR is not set: nothing to come back")
 		return
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -14,11 +14,11 @@ import (
 )
 
 // nodes gives the configuration of servers that share the Redis which
-// GATEHOUSE_REDIS_ADDR names (make test starts it), or none.
+// TEST_REDIS_ADDR names (make test starts it), or none.
 func nodes(t *testing.T) (redis string, node func(addr string) server.Config) {
 	t.Helper()
 	prefix := fmt.Sprintf("gatehouse:test:%d:", time.Now().UnixNano())
-	return os.Getenv("GATEHOUSE_REDIS_ADDR"), func(addr string) server.Config {
+	return os.Getenv("TEST_REDIS_ADDR"), func(addr string) server.Config {
 		return server.Config{Admin: server.Admin{Key: adminKey}, Redis: server.Redis{URL: handshake.Secret("redis://" + addr), Prefix: prefix}}
 	}
 }
@@ -71,7 +71,7 @@ func sees(t *testing.T, c client, reason string) {
 func TestReq20_RevocationReachesEveryNode(t *testing.T) {
 	redis, node := nodes(t)
 	if redis == "" {
-		t.Log("GATEHOUSE_REDIS_ADDR is not set: nodes share nothing")
+		t.Log("TEST_REDIS_ADDR is not set: nodes share nothing")
 		return
 	}
 	one, other := serve(t, node(redis), who("/who")...), serve(t, node(redis), who("/who")...)
@@ -139,7 +139,7 @@ func TestReq20_WithoutRedisARevocationHoldsHere(t *testing.T) {
 func TestReq20_MarksCatchUpOnceRedisIsThere(t *testing.T) {
 	redis, node := nodes(t)
 	if redis == "" {
-		t.Log("GATEHOUSE_REDIS_ADDR is not set: nothing to come back")
+		t.Log("TEST_REDIS_ADDR is not set: nothing to come back")
 		return
 	}
 	at := nobodyAt(t)

@@ -23,15 +23,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-// stores are what each test runs on: Redis when GATEHOUSE_REDIS_ADDR names one
+// stores are what each test runs on: Redis when TEST_REDIS_ADDR names one
 // (make test starts it), and always the store in memory, whose behaviour both
 // have.
 func stores(t *testing.T) map[string]handshake.TicketStore {
 	t.Helper()
 	all := map[string]handshake.TicketStore{"memory": handshake.NewMemoryTickets(100, nil)}
-	addr := os.Getenv("GATEHOUSE_REDIS_ADDR")
+	addr := os.Getenv("TEST_REDIS_ADDR")
 	if addr == "" {
-		t.Log("GATEHOUSE_REDIS_ADDR is not set: the memory store only")
+		t.Log("TEST_REDIS_ADDR is not set: the memory store only")
 		return all
 	}
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true})

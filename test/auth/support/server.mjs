@@ -1,4 +1,4 @@
-// Servers on which every way in is open, the tickets in Redis when GATEHOUSE_REDIS_ADDR names one.
+// Servers on which every way in is open, the tickets in Redis when TEST_REDIS_ADDR names one.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,10 +13,7 @@ export const password = "open sesame";
 // bcrypt of the password above.
 const passwordHash = "$2a$10$/3GO6kUDzErBswC/Tf0SdeUAKEr5HsAzEOgacd652jJ2R4XAM06XS";
 
-// Variables of the tests are no settings of the server, which refuses what it does not know.
-const none = { GATEHOUSE_BIN: undefined, GATEHOUSE_REDIS_ADDR: undefined };
-
-const redis = process.env.GATEHOUSE_REDIS_ADDR;
+const redis = process.env.TEST_REDIS_ADDR;
 
 const settings = (more) => ({
   jwt: { hmac_secret: secret },
@@ -43,7 +40,7 @@ export async function startServer(more = {}) {
   const file = join(dir, "gatehouse.yaml");
   await writeFile(file, JSON.stringify(settings(more)));
   const running = await startProcess(binary, ["serve", "--config", file, "--addr", "127.0.0.1:0"], {
-    env: { XDG_STATE_HOME: dir, ...none },
+    env: { XDG_STATE_HOME: dir },
   });
   running.exited.then(() => rm(dir, { recursive: true, force: true }));
   if (more.tls) {
