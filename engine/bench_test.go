@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http/httptest"
 	"runtime"
@@ -252,7 +253,7 @@ func BenchmarkInflate(b *testing.B) {
 // not read: what the budget costs where it counts.
 func BenchmarkSendToABlockedClient(b *testing.B) {
 	const members = 1000
-	srv, err := New(Config{OutboxBytes: 1 << 40, OutboxTotal: 1 << 40}, func(*Session) Handler { return noHandler{} })
+	srv, err := New(Config{OutboxBytes: math.MaxInt / 8, OutboxTotal: math.MaxInt}, func(*Session) Handler { return noHandler{} })
 	check(b, err)
 	defer srv.Close()
 	sessions := make([]*Session, members)

@@ -158,8 +158,8 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query := r.URL.Query()
-	transport := query.Get("transport")
-	if transport != "polling" && transport != "websocket" {
+	transport, ok := transportOf(query.Get("transport"))
+	if !ok {
 		srv.refuse(w, r, codeUnknownTransport)
 		return
 	}
@@ -174,6 +174,18 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	srv.serveSession(w, r, s, transport, query.Get("EIO"))
+}
+
+// transportOf returns a literal for what a request says: a session that kept its
+// piece of the query would keep the whole head.
+func transportOf(name string) (string, bool) {
+	switch name {
+	case "polling":
+		return "polling", true
+	case "websocket":
+		return "websocket", true
+	}
+	return "", false
 }
 
 // serveSession serves a request that belongs to s.
