@@ -160,7 +160,7 @@ func TestAPlanCanBeBroughtForwardAndPutOff(t *testing.T) {
 func TestAPollingGhostEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // as after a handshake whose client never came back
 		s, h := beating(Config{PingInterval: time.Second, PingTimeout: time.Second, CloseTimeout: time.Second})
-		defer s.srv.wheel.close()
+		defer windUp(s.srv)
 		pass(3 * time.Second)
 		h.end(t, ReasonPingTimeout)
 		if s.current() != stateClosed {

@@ -182,6 +182,12 @@ func newRig(t testing.TB, cfg Config, options ...rigOption) *rig {
 	return r
 }
 
+// windUp ends what a server without connections runs.
+func windUp(srv *Server) {
+	srv.wheel.close()
+	srv.tasks.Wait()
+}
+
 // url is the address of a request: kind is "http" or "ws".
 func (r *rig) url(kind, query string) string {
 	return strings.Replace(r.web.URL, "http", kind, 1) + "/socket.io/?" + query

@@ -113,7 +113,7 @@ func (s *thin) queued() int { return s.queue }
 func onThinLine(t *testing.T, test func(t *testing.T, line *thin, s *Session, h *side)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := beating(Config{PingInterval: time.Hour})
-		defer s.srv.wheel.close()
+		defer windUp(s.srv)
 		s.flusher = newFlusher()
 		done := make(chan struct{})
 		go func() { s.flusher.run(); close(done) }()
@@ -170,7 +170,7 @@ func TestAQuietSessionHasNoAge(t *testing.T) {
 func TestAPollThatDoesNotComeBackIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := beating(Config{PingInterval: time.Hour})
-		defer s.srv.wheel.close()
+		defer windUp(s.srv)
 		check(t, s.Send(NewFrame([]byte("x"), nil)))
 		pass(DefaultOutboxAge - 2*time.Second)
 		if len(h.closed) > 0 {

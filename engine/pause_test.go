@@ -168,7 +168,7 @@ func pass(d time.Duration) {
 func inBubble(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := beating(Config{})
-		defer s.srv.wheel.close()
+		defer windUp(s.srv)
 		test(t, s, h)
 	})
 }
@@ -196,7 +196,7 @@ func TestThePingComesOneIntervalAfterThePong(t *testing.T) {
 func TestAShortIntervalIsKeptWithALongTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := beating(Config{PingInterval: 5 * time.Second, PingTimeout: 20 * time.Second})
-		defer s.srv.wheel.close()
+		defer windUp(s.srv)
 		for range 3 {
 			pass(5 * time.Second)
 			if n := s.pings(); n != 1 {

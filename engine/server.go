@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"gatehouse/internal/crew"
 )
 
 // Server serves Engine.IO v4. It is an http.Handler for one path, with and
@@ -34,9 +36,9 @@ type Server struct {
 	workers sync.WaitGroup // the wheel, the flushers and the reaper
 	ending  sync.Once
 
-	taskMu sync.RWMutex   // held for writing when no more tasks are taken
-	tasks  sync.WaitGroup // what sessions have under way
-	over   bool           // guarded by taskMu
+	taskMu sync.RWMutex // held for writing when no more tasks are taken
+	tasks  crew.Crew    // what sessions have under way
+	over   bool         // guarded by taskMu
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*Session

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"gatehouse/internal/crew"
 	"gatehouse/packet"
 )
 
@@ -27,7 +28,7 @@ type Hub struct {
 
 	// tasks counts what Close waits for. Close itself holds one until every client has ended, so that whatever still starts
 	// a task does so while the count is above zero.
-	tasks sync.WaitGroup
+	tasks crew.Crew
 }
 
 // NewHub mounts the definitions. A mistake in one of them, two of one name, or one that another hub has mounted is an error.
@@ -52,7 +53,7 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
 	h.agenda.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
 	h.users = newUsers(cfg.MaxPerUser)
-	h.tasks.Add(1)
+	h.tasks.Hold()
 	h.tasks.Go(h.closeLate)
 	h.tasks.Go(h.keepTime)
 	return h, nil
@@ -82,7 +83,7 @@ func (h *Hub) Close(ctx context.Context) error {
 	for _, c := range clients {
 		c.shut(closeGoingAway, ReasonShutdown, ReasonShutdown)
 	}
-	h.tasks.Done()
+	h.tasks.Release()
 	return h.wait(ctx)
 }
 
