@@ -8,7 +8,7 @@ import (
 
 // builder turns a configuration into a gate and collects what is wrong with it.
 type builder struct {
-	cfg  GateConfig
+	cfg  GateConfig // defaults filled in
 	deps Deps
 	gate *Gate
 	open map[string]bool // the ways in that are used anywhere
@@ -30,9 +30,6 @@ func (b *builder) build() *Gate {
 	if b.gate.revocations == nil {
 		b.gate.revocations = NewRevocations(b.cfg.Revocation, b.deps.Clock)
 	}
-	if b.gate.maxPayload == 0 {
-		b.gate.maxPayload = DefaultMaxPayload
-	}
 	if b.gate.maxPayload < 0 {
 		b.fail(fmt.Errorf("auth.max_payload: %d is negative; leave it out for %d", b.gate.maxPayload, DefaultMaxPayload))
 	}
@@ -50,18 +47,14 @@ func (b *builder) readers() {
 	b.fail(err)
 	b.gate.subprotocols, err = newSubprotocols(b.cfg.Subprotocol)
 	b.fail(err)
-	b.gate.cookies = &sessionCookie{name: b.cfg.Cookie.name(), insecure: b.cfg.Cookie.InsecureName, origins: b.gate.origins}
+	b.gate.cookies = &sessionCookie{name: b.cfg.Cookie.Name, insecure: b.cfg.Cookie.InsecureName, origins: b.gate.origins}
 	if !b.cfg.Cookie.InsecureNoCSRF {
 		b.gate.cookies.csrf = &csrf{key: []byte(b.cfg.Cookie.CSRFSecret.Reveal()), random: b.deps.Random}
 	}
 }
 
 func (b *builder) openWays() {
-	names := b.cfg.Auth.Ways
-	if len(names) == 0 {
-		names = []string{WayToken, WayTicket, WayBearer}
-	}
-	b.gate.ways = b.waysNamed("auth.ways", names)
+	b.gate.ways = b.waysNamed("auth.ways", b.cfg.Auth.Ways)
 	b.gate.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
 	for i, one := range b.cfg.Auth.Namespaces {
 		at := fmt.Sprintf("auth.namespaces[%d]", i)

@@ -75,7 +75,7 @@ func (b *builder) otherVerifiers() []Verifier {
 
 func (b *builder) ticketOffice() *ticketOffice {
 	b.fail(b.cfg.Tickets.check())
-	cfg := b.cfg.Tickets.withDefaults()
+	cfg := b.cfg.Tickets
 	store := b.deps.Tickets
 	if store == nil {
 		store = NewMemoryTickets(cfg.MaxOpen, b.deps.Clock)

@@ -23,13 +23,13 @@ import (
 // of [CallbackReply], or 401 or 403 with a code and a message. Everything else
 // counts as unavailable.
 type CallbackConfig struct {
-	URL          string        `koanf:"url" yaml:"url"`       // https, or http to this machine
-	Secret       Secret        `koanf:"secret" yaml:"secret"` // at least 32 bytes
-	Kinds        []string      `koanf:"kinds" yaml:"kinds"`   // of credentials to ask about: token, cookie, basic; empty is token, cookie
-	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`
-	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"` // how long a yes is remembered; zero is 5s, negative not at all
-	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`
-	MaxInFlight  int           `koanf:"max_in_flight" yaml:"max_in_flight"`
+	URL          string        `koanf:"url" yaml:"url"`                     // https, or http to this machine
+	Secret       Secret        `koanf:"secret" yaml:"secret"`               // at least 32 bytes
+	Kinds        []string      `koanf:"kinds" yaml:"kinds"`                 // of credentials to ask about: token, cookie, basic; empty is token, cookie
+	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`             // zero is 3s; at most 30s
+	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a yes is remembered; zero is 5s, negative not at all
+	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`       // zero is 10000
+	MaxInFlight  int           `koanf:"max_in_flight" yaml:"max_in_flight"` // zero is 64
 	InsecureHTTP bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
 }
 
@@ -60,14 +60,18 @@ type CallbackReply struct {
 	Message string `json:"message"` // of a refusal, for people
 }
 
+func (c CallbackConfig) withDefaults() CallbackConfig {
+	c.Kinds = orList(c.Kinds, string(KindToken), string(KindCookie))
+	r := c.remote().withDefaults()
+	c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight = r.timeout, r.cacheTTL, r.cacheSize, r.maxInFlight
+	return c
+}
+
 func (c CallbackConfig) remote() remoteConfig {
-	return remoteConfig{"callback", c.URL, c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight, c.InsecureHTTP}.withDefaults()
+	return remoteConfig{"callback", c.URL, c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight, c.InsecureHTTP}
 }
 
 func (c CallbackConfig) kinds() []Kind {
-	if len(c.Kinds) == 0 {
-		return []Kind{KindToken, KindCookie}
-	}
 	kinds := make([]Kind, len(c.Kinds))
 	for i, kind := range c.Kinds {
 		kinds[i] = Kind(kind)

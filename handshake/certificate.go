@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -22,6 +23,11 @@ type CertificateConfig struct {
 	Allow []string `koanf:"allow" yaml:"allow"`
 }
 
+func (c CertificateConfig) withDefaults() CertificateConfig {
+	c.Identity = cmp.Or(c.Identity, "uri")
+	return c
+}
+
 // certificates names the holder of a client certificate (RFC 5280, 4.2.1.6).
 type certificates struct {
 	names func(*x509.Certificate) []string
@@ -31,7 +37,7 @@ type certificates struct {
 func newCertificates(cfg CertificateConfig) (*certificates, error) {
 	c := &certificates{allow: cfg.Allow}
 	switch cfg.Identity {
-	case "", "uri":
+	case "uri":
 		c.names = uriNames
 	case "dns":
 		c.names = func(leaf *x509.Certificate) []string { return leaf.DNSNames }
@@ -96,12 +102,12 @@ type ProxyHeaderConfig struct {
 	Name string `koanf:"name" yaml:"name"` // zero is X-Authenticated-User
 }
 
-func (c ProxyHeaderConfig) header() string {
-	if c.Name == "" {
-		return "X-Authenticated-User"
-	}
-	return textproto.CanonicalMIMEHeaderKey(c.Name)
+func (c ProxyHeaderConfig) withDefaults() ProxyHeaderConfig {
+	c.Name = cmp.Or(c.Name, "X-Authenticated-User")
+	return c
 }
+
+func (c ProxyHeaderConfig) header() string { return textproto.CanonicalMIMEHeaderKey(c.Name) }
 
 // proxyUser reads the header, which anybody could send, from configured
 // proxies only.

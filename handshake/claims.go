@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"strings"
@@ -19,13 +20,20 @@ type ClaimNames struct {
 	Rooms   string `koanf:"rooms" yaml:"rooms"`     // zero is rooms
 }
 
+// withDefaults leaves the names empty for which there are several usual claims.
+func (n ClaimNames) withDefaults() ClaimNames {
+	n.Subject = cmp.Or(n.Subject, "sub")
+	n.Rooms = cmp.Or(n.Rooms, "rooms")
+	return n
+}
+
 // identity maps claims. The subject is empty when the claims have none.
 func (n ClaimNames) identity(claims map[string]any) Identity {
 	id := Identity{
-		Subject: text(claims, n.Subject, "sub"),
+		Subject: text(claims, n.Subject),
 		Name:    text(claims, n.Name, "name", "preferred_username"),
 		Scopes:  words(claims, n.Scopes, "scope", "scp", "scopes"),
-		Rooms:   words(claims, n.Rooms, "rooms"),
+		Rooms:   words(claims, n.Rooms),
 		TokenID: text(claims, "", "jti"),
 		Session: text(claims, "", "sid"),
 		Issuer:  text(claims, "", "iss"),

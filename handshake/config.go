@@ -1,9 +1,11 @@
 package handshake
 
 import (
+	"cmp"
 	"crypto/rand"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -28,6 +30,47 @@ type GateConfig struct {
 	Deps Deps `koanf:"-" yaml:"-"`
 }
 
+// WithDefaults gives the configuration with every setting that was left at its
+// zero value replaced by its default; what means something when it is empty, such
+// as a verifier that is off, stays so. Filling a configuration twice changes
+// nothing more. [NewGate] does it by itself; Deps stay as they are.
+func (c GateConfig) WithDefaults() GateConfig {
+	c.Auth = c.Auth.withDefaults()
+	c.JWT = c.JWT.withDefaults()
+	c.Issuers = slices.Clone(c.Issuers) // the caller's stay as they are
+	for i, one := range c.Issuers {
+		c.Issuers[i] = one.withDefaults()
+	}
+	c.Origins = c.Origins.withDefaults()
+	c.Tickets = c.Tickets.withDefaults()
+	c.Subprotocol = c.Subprotocol.withDefaults()
+	c.Cookie = c.Cookie.withDefaults()
+	c.Basic.Throttle = c.Basic.Throttle.withDefaults()
+	c.Certificate = c.Certificate.withDefaults()
+	c.ProxyHeader = c.ProxyHeader.withDefaults()
+	c.Callback = c.Callback.withDefaults()
+	c.Introspection = c.Introspection.withDefaults()
+	c.Revocation = c.Revocation.withDefaults()
+	return c
+}
+
+// orElse gives a limit, or its default where none is set. A negative limit is
+// none: nothing could ever be within it.
+func orElse[T int | time.Duration](limit, usual T) T {
+	if limit <= 0 {
+		return usual
+	}
+	return limit
+}
+
+// orList gives a list, or its default where it is empty.
+func orList(list []string, usual ...string) []string {
+	if len(list) == 0 {
+		return usual
+	}
+	return list
+}
+
 // AuthConfig says which ways in are open, in which order, and where.
 type AuthConfig struct {
 	// Ways are asked in this order. Empty: token, ticket, bearer.
@@ -37,6 +80,12 @@ type AuthConfig struct {
 	// MaxPayload is the size limit of an `auth` payload in bytes; zero is
 	// DefaultMaxPayload.
 	MaxPayload int `koanf:"max_payload" yaml:"max_payload"`
+}
+
+func (c AuthConfig) withDefaults() AuthConfig {
+	c.Ways = orList(c.Ways, WayToken, WayTicket, WayBearer)
+	c.MaxPayload = cmp.Or(c.MaxPayload, DefaultMaxPayload)
+	return c
 }
 
 // NamespaceAuth opens other ways into one namespace.

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,26 +26,23 @@ type CookieConfig struct {
 
 const (
 	hostPrefix     = "__Host-"
-	defaultCookie  = hostPrefix + "session"
 	minCSRFSecret  = 32
 	maxCookieBytes = 4096
 	csrfHeader     = "X-Csrf-Token" // where a POST to this server may have it instead
 )
 
-func (c CookieConfig) name() string {
-	if c.Name == "" {
-		return defaultCookie
-	}
-	return c.Name
+func (c CookieConfig) withDefaults() CookieConfig {
+	c.Name = cmp.Or(c.Name, hostPrefix+"session")
+	return c
 }
 
 func (c CookieConfig) check(origins OriginConfig) error {
 	var errs []error
-	if !strings.HasPrefix(c.name(), hostPrefix) && !c.InsecureName {
-		errs = append(errs, fmt.Errorf("cookie.name: %q does not begin with __Host-; rename it, or set cookie.insecure_name", c.name()))
+	if !strings.HasPrefix(c.Name, hostPrefix) && !c.InsecureName {
+		errs = append(errs, fmt.Errorf("cookie.name: %q does not begin with __Host-; rename it, or set cookie.insecure_name", c.Name))
 	}
-	if !isHeaderToken(c.name()) {
-		errs = append(errs, fmt.Errorf("cookie.name: %q is no cookie name", c.name()))
+	if !isHeaderToken(c.Name) {
+		errs = append(errs, fmt.Errorf("cookie.name: %q is no cookie name", c.Name))
 	}
 	if c.InsecureNoCSRF && origins.InsecureAllowAny {
 		errs = append(errs, errors.New("cookie.insecure_no_csrf: with origins.insecure_allow_any every page could act as its visitors; switch one of them off"))

@@ -33,7 +33,7 @@ var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make on
 // NewGate checks the configuration and prepares a gate. The error lists
 // everything that is wrong, one line each, naming the key and what to do.
 func NewGate(cfg GateConfig) (*Gate, error) {
-	b := &builder{cfg: cfg, deps: cfg.Deps.withDefaults()}
+	b := &builder{cfg: cfg.WithDefaults(), deps: cfg.Deps.withDefaults()}
 	gate := b.build()
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err

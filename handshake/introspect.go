@@ -22,15 +22,22 @@ type IntrospectionConfig struct {
 	Issuer       string        `koanf:"issuer" yaml:"issuer"`     // when set, iss must be there and equal
 	Audience     []string      `koanf:"audience" yaml:"audience"` // when set, aud must name one of them
 	Claims       ClaimNames    `koanf:"claims" yaml:"claims"`
-	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`
-	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"` // how long a yes is remembered; zero is 5s, negative not at all
-	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`
-	MaxInFlight  int           `koanf:"max_in_flight" yaml:"max_in_flight"`
+	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`             // zero is 3s; at most 30s
+	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a yes is remembered; zero is 5s, negative not at all
+	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`       // zero is 10000
+	MaxInFlight  int           `koanf:"max_in_flight" yaml:"max_in_flight"` // zero is 64
 	InsecureHTTP bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
 }
 
+func (c IntrospectionConfig) withDefaults() IntrospectionConfig {
+	c.Claims = c.Claims.withDefaults()
+	r := c.remote().withDefaults()
+	c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight = r.timeout, r.cacheTTL, r.cacheSize, r.maxInFlight
+	return c
+}
+
 func (c IntrospectionConfig) remote() remoteConfig {
-	return remoteConfig{"introspection", c.URL, c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight, c.InsecureHTTP}.withDefaults()
+	return remoteConfig{"introspection", c.URL, c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight, c.InsecureHTTP}
 }
 
 func (c IntrospectionConfig) check() error {

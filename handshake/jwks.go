@@ -51,8 +51,7 @@ const (
 func newKeySet(cfg JWTConfig, client *http.Client, clock func() time.Time) *keySet {
 	s := &keySet{
 		algorithm: cfg.Algorithm, clock: clock,
-		refresh: orElse(cfg.JWKSRefresh, time.Hour), cooldown: orElse(cfg.JWKSCooldown, 30*time.Second),
-		maxStale: orElse(cfg.JWKSMaxStale, 24*time.Hour),
+		refresh: cfg.JWKSRefresh, cooldown: cfg.JWKSCooldown, maxStale: cfg.JWKSMaxStale,
 	}
 	if cfg.JWKSFile != "" {
 		s.load = func(context.Context) ([]byte, error) { return os.ReadFile(cfg.JWKSFile) }
@@ -60,13 +59,6 @@ func newKeySet(cfg JWTConfig, client *http.Client, clock func() time.Time) *keyS
 	}
 	s.load = func(ctx context.Context) ([]byte, error) { return fetchKeySet(ctx, client, cfg.JWKSURL) }
 	return s
-}
-
-func orElse(d, zero time.Duration) time.Duration {
-	if d <= 0 {
-		return zero
-	}
-	return d
 }
 
 // find looks a key up by kid, or by algorithm when the token names none.

@@ -156,7 +156,7 @@ func TestReq17_AnUnknownKidCausesOneRefetch(t *testing.T) {
 func TestReq17_ReadsOfAKeySetAreSingleFlight(t *testing.T) {
 	key := ecKey(t, elliptic.P256())
 	entered, release, reads := make(chan struct{}), make(chan struct{}), 0
-	s := newKeySet(JWTConfig{JWKSURL: "http://127.0.0.1/"}, nil, atNoon)
+	s := newKeySet(JWTConfig{JWKSURL: "http://127.0.0.1/"}.withDefaults(), nil, atNoon)
 	s.load = func(context.Context) ([]byte, error) {
 		reads++
 		close(entered)

@@ -45,7 +45,7 @@ func newIssuer(cfg JWTConfig, keys keySource, clock func() time.Time) *issuer {
 	}
 	return &issuer{
 		name: cfg.Issuer, keys: keys, validator: jwt.NewValidator(options...), claims: cfg.Claims,
-		leeway: cfg.Leeway, accessToken: cfg.RequireAccessToken, maxTokenBytes: cfg.maxBytes(),
+		leeway: cfg.Leeway, accessToken: cfg.RequireAccessToken, maxTokenBytes: cfg.MaxBytes,
 	}
 }
 

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -46,6 +47,16 @@ const (
 	defaultMaxToken = 8 << 10
 )
 
+// withDefaults leaves Algorithm empty: its default depends on the key.
+func (c JWTConfig) withDefaults() JWTConfig {
+	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxToken)
+	c.Claims = c.Claims.withDefaults()
+	c.JWKSRefresh = orElse(c.JWKSRefresh, time.Hour)
+	c.JWKSCooldown = orElse(c.JWKSCooldown, 30*time.Second)
+	c.JWKSMaxStale = orElse(c.JWKSMaxStale, 24*time.Hour)
+	return c
+}
+
 // configured reports whether any source of keys is set.
 func (c JWTConfig) configured() bool {
 	return c.HMACSecret != "" || c.HMACSecretFile != "" || c.PublicKeyFile != "" ||
@@ -87,11 +98,4 @@ func (c JWTConfig) checkSources(at string) error {
 		return fmt.Errorf("%s: has several kinds of keys; keep one of hmac_secret, hmac_secret_file, public_key_file/private_key_file, jwks_url, jwks_file, and list further issuers under issuers", at)
 	}
 	return nil
-}
-
-func (c JWTConfig) maxBytes() int {
-	if c.MaxBytes == 0 {
-		return defaultMaxToken
-	}
-	return c.MaxBytes
 }

@@ -22,6 +22,11 @@ type OriginConfig struct {
 	InsecureAllowAny bool `koanf:"insecure_allow_any" yaml:"insecure_allow_any"`
 }
 
+func (c OriginConfig) withDefaults() OriginConfig {
+	c.Allow = orList(c.Allow, "self")
+	return c
+}
+
 // OriginPolicy is an exact allow list of origins. It is immutable.
 type OriginPolicy struct {
 	listed    map[string]bool
@@ -32,8 +37,9 @@ type OriginPolicy struct {
 
 // NewOriginPolicy checks the list.
 func NewOriginPolicy(cfg OriginConfig) (*OriginPolicy, error) {
+	cfg = cfg.withDefaults()
 	p := &OriginPolicy{
-		listed: make(map[string]bool, len(cfg.Allow)), self: len(cfg.Allow) == 0,
+		listed:    make(map[string]bool, len(cfg.Allow)),
 		localhost: cfg.AllowLocalhost, anyone: cfg.InsecureAllowAny,
 	}
 	var errs []error

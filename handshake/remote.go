@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -29,28 +30,19 @@ type remoteConfig struct {
 }
 
 const (
-	defaultRemoteTimeout  = 3 * time.Second
-	maxRemoteTimeout      = 30 * time.Second
-	defaultRemoteCache    = 5 * time.Second
-	maxRemoteCache        = 5 * time.Minute
-	defaultRemoteEntries  = 10_000
-	defaultRemoteInFlight = 64
-	maxReplyBytes         = 64 << 10
-	breakerFailures       = 5                // in a row, to open the circuit
-	breakerPause          = 10 * time.Second // that it stays open
+	maxRemoteTimeout = 30 * time.Second
+	maxRemoteCache   = 5 * time.Minute
+	maxReplyBytes    = 64 << 10
+	breakerFailures  = 5                // in a row, to open the circuit
+	breakerPause     = 10 * time.Second // that it stays open
 )
 
+// withDefaults fills the limits, which all who ask another server share.
 func (c remoteConfig) withDefaults() remoteConfig {
-	c.timeout = orElse(c.timeout, defaultRemoteTimeout)
-	if c.cacheTTL == 0 {
-		c.cacheTTL = defaultRemoteCache
-	}
-	if c.cacheSize <= 0 {
-		c.cacheSize = defaultRemoteEntries
-	}
-	if c.maxInFlight <= 0 {
-		c.maxInFlight = defaultRemoteInFlight
-	}
+	c.timeout = orElse(c.timeout, 3*time.Second)
+	c.cacheTTL = cmp.Or(c.cacheTTL, 5*time.Second) // negative is none
+	c.cacheSize = orElse(c.cacheSize, 10_000)
+	c.maxInFlight = orElse(c.maxInFlight, 64)
 	return c
 }
 

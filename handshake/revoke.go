@@ -13,6 +13,12 @@ type RevocationConfig struct {
 	Keep     time.Duration `koanf:"keep" yaml:"keep"`           // how long a mark without an end lasts: the longest life of a token; zero is 720h
 }
 
+func (c RevocationConfig) withDefaults() RevocationConfig {
+	c.MaxMarks = orElse(c.MaxMarks, 100_000)
+	c.Keep = orElse(c.Keep, 30*24*time.Hour)
+	return c
+}
+
 // MarkKind says what a revocation names.
 type MarkKind string
 
@@ -71,12 +77,7 @@ var ErrRevocationsFull = errors.New("the list of revocations is full; raise revo
 
 // NewRevocations makes an empty list; a nil clock is time.Now.
 func NewRevocations(cfg RevocationConfig, clock func() time.Time) *Revocations {
-	if cfg.MaxMarks <= 0 {
-		cfg.MaxMarks = 100_000
-	}
-	if cfg.Keep <= 0 {
-		cfg.Keep = 30 * 24 * time.Hour
-	}
+	cfg = cfg.withDefaults()
 	if clock == nil {
 		clock = time.Now
 	}

@@ -35,7 +35,7 @@ func NewSigner(cfg JWTConfig, clock func() time.Time, random io.Reader) (*Signer
 	if err := cfg.check("jwt"); err != nil {
 		return nil, err
 	}
-	s := &Signer{cfg: cfg, clock: clock, random: random}
+	s := &Signer{cfg: cfg.withDefaults(), clock: clock, random: random}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -93,11 +93,7 @@ func (s *Signer) Sign(spec TokenSpec) (token string, expires time.Time, err erro
 func (s *Signer) fill(spec TokenSpec, id string, now, expires time.Time) jwt.MapClaims {
 	claims := jwt.MapClaims{"jti": id}
 	maps.Copy(claims, spec.Claims)
-	subject := s.cfg.Claims.Subject
-	if subject == "" {
-		subject = "sub"
-	}
-	claims[subject] = spec.Subject
+	claims[s.cfg.Claims.Subject] = spec.Subject
 	claims["iat"], claims["exp"] = now.Unix(), expires.Unix()
 	if s.cfg.Issuer != "" {
 		claims["iss"] = s.cfg.Issuer

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,12 @@ type SubprotocolConfig struct {
 	Supported []string `koanf:"supported" yaml:"supported"`
 }
 
+func (c SubprotocolConfig) withDefaults() SubprotocolConfig {
+	c.Forms = orList(c.Forms, formKubernetes, formAppSync)
+	c.Domain = cmp.Or(c.Domain, "gatehouse")
+	return c
+}
+
 const (
 	formKubernetes = "kubernetes"
 	formAppSync    = "appsync"
@@ -47,18 +54,10 @@ type subprotocols struct {
 
 func newSubprotocols(cfg SubprotocolConfig) (*subprotocols, error) {
 	s := &subprotocols{supported: cfg.Supported}
-	forms := cfg.Forms
-	if len(forms) == 0 {
-		forms = []string{formKubernetes, formAppSync}
-	}
-	domain := cfg.Domain
-	if domain == "" {
-		domain = "gatehouse"
-	}
-	for _, form := range forms {
+	for _, form := range cfg.Forms {
 		switch form {
 		case formKubernetes:
-			s.prefix = cfg.Prefix + "base64url.bearer.authorization." + domain + "."
+			s.prefix = cfg.Prefix + "base64url.bearer.authorization." + cfg.Domain + "."
 		case formAppSync:
 			s.appSync = true
 		case formPlain:
@@ -67,7 +66,7 @@ func newSubprotocols(cfg SubprotocolConfig) (*subprotocols, error) {
 			return nil, fmt.Errorf("subprotocol.forms: %q is no form; there are kubernetes, appsync and plain", form)
 		}
 	}
-	if slices.Contains(forms, formPlain) && !isProtocolName(cfg.Plain) {
+	if slices.Contains(cfg.Forms, formPlain) && !isProtocolName(cfg.Plain) {
 		return nil, fmt.Errorf("subprotocol.plain: %q is no protocol name; set the name that clients put before the token", cfg.Plain)
 	}
 	if s.prefix != "" && !isHeaderToken(s.prefix) {

@@ -154,7 +154,7 @@ func TestSubprotocolConfigurationIsChecked(t *testing.T) {
 }
 
 func FuzzSubprotocols(f *testing.F) {
-	s, err := newSubprotocols(SubprotocolConfig{Forms: []string{"kubernetes", "appsync", "plain"}, Plain: "p"})
+	s, err := newSubprotocols(SubprotocolConfig{Forms: []string{"kubernetes", "appsync", "plain"}, Plain: "p"}.withDefaults())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"net/netip"
 	"sync"
 	"time"
@@ -16,22 +17,11 @@ type ThrottleConfig struct {
 }
 
 func (c ThrottleConfig) withDefaults() ThrottleConfig {
-	if c.Free == 0 {
-		c.Free = 5
-	}
-	c.Free = max(c.Free, 0)
-	if c.Base <= 0 {
-		c.Base = 250 * time.Millisecond
-	}
-	if c.Max <= 0 {
-		c.Max = 30 * time.Second
-	}
-	if c.Forget <= 0 {
-		c.Forget = 10 * time.Minute
-	}
-	if c.MaxKeys <= 0 {
-		c.MaxKeys = 100_000
-	}
+	c.Free = cmp.Or(c.Free, 5) // negative is none
+	c.Base = orElse(c.Base, 250*time.Millisecond)
+	c.Max = orElse(c.Max, 30*time.Second)
+	c.Forget = orElse(c.Forget, 10*time.Minute)
+	c.MaxKeys = orElse(c.MaxKeys, 100_000)
 	return c
 }
 
@@ -81,7 +71,7 @@ func (t *Throttle[K]) Fail(key K) time.Duration {
 }
 
 func (t *Throttle[K]) delay(count int) time.Duration {
-	beyond := count - t.cfg.Free
+	beyond := count - max(t.cfg.Free, 0)
 	if beyond <= 0 {
 		return 0
 	}

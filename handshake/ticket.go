@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -22,21 +23,14 @@ type TicketConfig struct {
 }
 
 const (
-	defaultTicketTTL = 30 * time.Second
-	maxTicketTTL     = 5 * time.Minute
-	ticketBytes      = 32 // random bytes: twice what is required
+	maxTicketTTL = 5 * time.Minute
+	ticketBytes  = 32 // random bytes: twice what is required
 )
 
 func (c TicketConfig) withDefaults() TicketConfig {
-	if c.TTL == 0 {
-		c.TTL = defaultTicketTTL
-	}
-	if c.MaxOpen <= 0 {
-		c.MaxOpen = 100_000
-	}
-	if c.MaxRemembered <= 0 {
-		c.MaxRemembered = 200_000
-	}
+	c.TTL = cmp.Or(c.TTL, 30*time.Second)
+	c.MaxOpen = orElse(c.MaxOpen, 100_000)
+	c.MaxRemembered = orElse(c.MaxRemembered, 200_000)
 	return c
 }
 
