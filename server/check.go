@@ -58,6 +58,23 @@ func (c Config) gate() handshake.GateConfig {
 	}
 }
 
+// setGate takes the settings of a gate over; it is the reverse of gate.
+func (c *Config) setGate(g handshake.GateConfig) {
+	c.Auth = g.Auth
+	c.JWT = g.JWT
+	c.Issuers = g.Issuers
+	c.Origins = g.Origins
+	c.Tickets = g.Tickets
+	c.Subprotocol = g.Subprotocol
+	c.Cookie = g.Cookie
+	c.Basic = g.Basic
+	c.Certificate = g.Certificate
+	c.ProxyHeader = g.ProxyHeader
+	c.Callback = g.Callback
+	c.Introspection = g.Introspection
+	c.Revocation = g.Revocation
+}
+
 func (c Config) checkAddr() error {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		return fmt.Errorf("addr: %q is not HOST:PORT; write an address such as 127.0.0.1:3000 or :3000", c.Addr)

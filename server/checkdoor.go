@@ -150,12 +150,8 @@ func (c Config) warnings() []string {
 // laxerTickets reports whether a namespace takes tickets that somebody could
 // buy with a credential that it does not take.
 func (c Config) laxerTickets(ns handshake.NamespaceAuth) bool {
-	ways := c.Auth.Ways
-	if len(ways) == 0 {
-		ways = []string{handshake.WayToken, handshake.WayTicket, handshake.WayBearer}
-	}
 	return slices.Contains(ns.Ways, handshake.WayTicket) && !slices.Contains(ns.Ways, handshake.WayAnonymous) &&
-		slices.ContainsFunc(ways, func(way string) bool { return !slices.Contains(ns.Ways, way) })
+		slices.ContainsFunc(c.Auth.Ways, func(way string) bool { return !slices.Contains(ns.Ways, way) })
 }
 
 // readable says which file of a key cannot be read.

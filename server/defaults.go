@@ -21,6 +21,7 @@ func (c Config) WithDefaults() Config {
 	c.Door.setDefaults()
 	c.Engine.setDefaults()
 	c.Compression.setDefaults()
+	c.setGate(c.gate().WithDefaults())
 	c.Handshake.setDefaults(c.Engine.MaxPayload)
 	c.Sockets.setDefaults()
 	c.Session.setDefaults()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"reflect"
 	"slices"
 	"time"
 
@@ -69,11 +68,12 @@ func withLab(cfg Config, defs []*namespaces.Namespace) (Config, []*namespaces.Na
 
 func (c *Config) setLabWays() {
 	c.Auth.Namespaces = slices.Concat(c.Auth.Namespaces, labWays())
-	if reflect.ValueOf(c.Subprotocol).IsZero() {
+	usual := handshake.GateConfig{}.WithDefaults()
+	if sameSubprotocol(c.Subprotocol, usual.Subprotocol) {
 		c.Subprotocol.Forms = []string{"kubernetes", "appsync", "plain"}
 		c.Subprotocol.Plain = labPlain
 	}
-	if c.Cookie == (handshake.CookieConfig{}) {
+	if c.Cookie == usual.Cookie {
 		c.Cookie = handshake.CookieConfig{
 			Name: labCookieName, InsecureName: true, CSRFSecret: handshake.Secret(rand.Text() + rand.Text()),
 		}
@@ -81,6 +81,11 @@ func (c *Config) setLabWays() {
 	if len(c.Basic.Users) == 0 && c.Callback.URL == "" {
 		c.Basic.Users = []handshake.BasicUser{{Name: "lab", Hash: labPasswordHash}}
 	}
+}
+
+func sameSubprotocol(a, b handshake.SubprotocolConfig) bool {
+	return slices.Equal(a.Forms, b.Forms) && slices.Equal(a.Supported, b.Supported) &&
+		a.Prefix == b.Prefix && a.Domain == b.Domain && a.Plain == b.Plain
 }
 
 // labIdentity is what a client of the lab may know about itself.

@@ -85,6 +85,21 @@ func TestForeignPagesGetNothingFromTheLab(t *testing.T) {
 	}
 }
 
+// A printed configuration that is read back has its defaults written out, and
+// lists that are empty and not nil.
+func TestDefaultsThatAreWrittenOutLeaveTheLabItsSettings(t *testing.T) {
+	cfg := server.Config{Dev: true}.WithDefaults()
+	cfg.Subprotocol.Supported = []string{}
+	r := serve(t, cfg)
+	if given := labMakes(t, r, "/lab/session"); given.Cookie != "gatehouse-lab" {
+		t.Errorf("cookie %q, want the lab's", given.Cookie)
+	}
+	c := come(t, r.addr, offering("gatehouse.lab", labMakes(t, r, "/lab/credentials").Token))
+	if got := petition(c, "/lab/subprotocol", ""); got != "in" {
+		t.Errorf("the lab's own protocol: %s", got)
+	}
+}
+
 func TestTheLabLeavesSettingsAsTheyAre(t *testing.T) {
 	cfg := server.Config{Dev: true}
 	cfg.Cookie.InsecureNoCSRF, cfg.Cookie.Name, cfg.Cookie.InsecureName = true, "mine", true

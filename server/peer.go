@@ -14,13 +14,9 @@ import (
 // client cannot speak about, such as a proxy's word, is there for trusted
 // proxies only; the gate sees to that.
 func keptHeaders(proxy handshake.ProxyHeaderConfig) []string {
-	user := proxy.Name
-	if user == "" {
-		user = "X-Authenticated-User"
-	}
 	return []string{
 		"Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Protocol",
-		"X-Forwarded-For", "X-Forwarded-Proto", http.CanonicalHeaderKey(user),
+		"X-Forwarded-For", "X-Forwarded-Proto", http.CanonicalHeaderKey(proxy.Name),
 	}
 }
 

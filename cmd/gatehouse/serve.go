@@ -98,7 +98,7 @@ func (s settings) namespaces() []*namespaces.Namespace {
 	if s.Chat.Enabled {
 		defs = append(defs, chat.New(s.Chat.config()))
 	}
-	if s.Echo.Enabled || s.Dev {
+	if s.Echo.Enabled {
 		defs = append(defs, echo.New())
 	}
 	return defs

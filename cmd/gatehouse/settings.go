@@ -114,6 +114,7 @@ func (l *loader) settings() (settings, error) {
 		return settings{}, fmt.Errorf("decode the configuration: %w", err)
 	}
 	s.Config = s.WithDefaults()
+	s.Echo.Enabled = s.Echo.Enabled || s.Dev
 	return s, nil
 }
 
