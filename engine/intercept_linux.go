@@ -24,8 +24,6 @@ type interceptor struct {
 	raw  syscall.RawConn
 	ctx  context.Context // of the requests
 	end  context.CancelFunc
-
-	head [openingBytes]byte // owned by Accept
 }
 
 // intercept puts an interceptor before ln, if it is a TCP listener.
@@ -55,6 +53,8 @@ const deferSeconds = 1
 
 // prepareListener sets what accepted sockets inherit, and asks for connections
 // when their request is there. Either is an improvement only: errors are none.
+// There is no keep-alive of TCP: a WebSocket has its heartbeat, and net sets it
+// for the others.
 func prepareListener(fd uintptr) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferSeconds)
@@ -69,19 +69,25 @@ func (i *interceptor) Close() error {
 	return i.file.Close()
 }
 
-// Accept implements net.Listener. It serves what it intercepts on its way.
+// Accept implements net.Listener. It has what it intercepts served on its way. What
+// it looks at it leaves in the socket, so that it can still be given to net/http.
 func (i *interceptor) Accept() (net.Conn, error) {
 	for {
 		fd, peer, err := i.accept()
 		if err != nil {
 			return nil, err
 		}
-		if r := i.opening(fd, peer); r == nil {
-			conn, err := netConn(fd)
-			return conn, i.failed(err)
-		} else if !i.srv.spawn(func() { i.serve(fd, r) }) {
-			_ = unix.Close(fd) // the server is closed
+		if r, size := i.opening(fd, peer); r != nil && i.srv.spawn(func() { i.serve(fd, r, size) }) {
+			continue
 		}
+		conn, err := netConn(fd)
+		if err != nil {
+			return nil, i.failed(err)
+		}
+		if conn.RemoteAddr() != nil {
+			return conn, nil
+		}
+		_ = conn.Close() // reset meanwhile, and nobody would know whose request it was
 	}
 }
 
@@ -95,22 +101,27 @@ func (i *interceptor) accept() (fd int, peer unix.Sockaddr, err error) {
 			}
 		}
 	})
-	if closed != nil {
+	switch {
+	case closed != nil:
 		return -1, nil, fmt.Errorf("accept: %w", net.ErrClosed)
+	case err != nil:
+		return -1, nil, i.failed(err)
 	}
-	return fd, peer, i.failed(err)
+	return fd, peer, nil
 }
 
-// failed says for which connection Accept failed.
+// failed says why Accept did.
 func (i *interceptor) failed(err error) error {
-	if err == nil {
-		return nil
+	switch {
+	case errors.Is(err, unix.EBADF), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOTSOCK):
+	default:
+		err = passing{err}
 	}
-	return &net.OpError{Op: "accept", Net: "tcp", Addr: i.addr, Err: passing{err}}
+	return &net.OpError{Op: "accept", Net: "tcp", Addr: i.addr, Err: err}
 }
 
-// passing is an error of accept(2), most likely too many open files. It is none of
-// the listener, so http.Server is to wait a moment and go on.
+// passing is an error of accept(2) that is none of the listener's, most likely too
+// many open files: http.Server waits a moment and goes on.
 type passing struct{ error }
 
 // Temporary is what http.Server asks.
@@ -119,26 +130,25 @@ func (passing) Temporary() bool { return true }
 // Unwrap shows the error of the system.
 func (p passing) Unwrap() error { return p.error }
 
-// opening returns the request of a connection that is to be intercepted, read off
-// the socket; else nil, with the socket as it was.
-func (i *interceptor) opening(fd int, peer unix.Sockaddr) *http.Request {
+// opening returns the request of a connection that is to be intercepted, and the
+// size of its head, which stays in the socket; else nil.
+func (i *interceptor) opening(fd int, peer unix.Sockaddr) (*http.Request, int) {
 	from := addrPort(peer)
 	if !from.IsValid() {
-		return nil
+		return nil, 0
 	}
-	n, _, err := unix.Recvfrom(fd, i.head[:], unix.MSG_PEEK)
+	b := i.srv.buffers.Get().(*[readBytes]byte)
+	defer i.srv.buffers.Put(b)
+	n, _, err := unix.Recvfrom(fd, b[:openingBytes], unix.MSG_PEEK)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
-	r, size := parseOpening(i.head[:n], i.path)
+	r, size := parseOpening(b[:n], i.path)
 	if r == nil {
-		return nil
-	}
-	if n, err := unix.Read(fd, i.head[:size]); err != nil || n != size {
-		return nil // cannot be: it was there
+		return nil, 0
 	}
 	r.RemoteAddr = from.String()
-	return r.WithContext(i.ctx)
+	return r.WithContext(i.ctx), size
 }
 
 // addrPort is not valid for what Request.RemoteAddr needs a zone for.
@@ -155,22 +165,45 @@ func addrPort(a unix.Sockaddr) netip.AddrPort {
 }
 
 // serve does for an intercepted request what an http.Server does.
-func (i *interceptor) serve(fd int, r *http.Request) {
+func (i *interceptor) serve(fd int, r *http.Request, size int) {
 	h := &handshaker{socket: fd}
 	defer func() {
 		if p := recover(); p != nil {
 			i.srv.cfg.Logger.Error("panic in a handshake", zap.String("panic", fmt.Sprint(p)), zap.Stack("stack"))
-			if !h.taken {
-				_ = unix.Close(fd)
-			}
+		}
+		if h.socket >= 0 {
+			_ = unix.Close(h.take())
 		}
 	}()
-	i.srv.ServeHTTP(h, r)
-	if h.taken {
+	if !i.srv.skip(fd, size) {
 		return
 	}
-	if conn, err := netConn(fd); err == nil {
-		h.refuse(conn, i.srv.cfg.CloseTimeout)
+	i.srv.ServeHTTP(h, r)
+	if h.socket >= 0 {
+		i.srv.dismiss(fd, h.refusal())
+	}
+}
+
+// skip reads the n bytes that were looked at.
+func (srv *Server) skip(fd, n int) bool {
+	b := srv.buffers.Get().(*[readBytes]byte)
+	defer srv.buffers.Put(b)
+	got, err := readSome(uintptr(fd), b[:n])
+	return err == nil && got == n
+}
+
+// dismiss sends the answer to a refused client, whose connection is closed next.
+// The socket is new and has room for it. Who waits for its answer has sent nothing
+// else; of others what is there is read, for a reset could overtake the answer.
+func (srv *Server) dismiss(fd int, answer []byte) {
+	const most = 16
+	b := srv.buffers.Get().(*[readBytes]byte)
+	defer srv.buffers.Put(b)
+	_, err := writeSome(uintptr(fd), answer)
+	for range most {
+		if err == nil {
+			_, err = readSome(uintptr(fd), b[:])
+		}
 	}
 }
 

@@ -207,9 +207,58 @@ func TestCloseWaitsForAHandshakeUnderWay(t *testing.T) {
 		t.Errorf("%d", res.StatusCode)
 	}
 	_, in = r.raw(t, opens(target)) // the listener is open still
-	if b, err := in.ReadByte(); err == nil && b != 'H' {
-		t.Errorf("%c", b)
+	if res := must[*http.Response](t)(http.ReadResponse(in, nil)); res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("%d", res.StatusCode)
 	}
+}
+
+// A client that was refused holds no file, whatever it does.
+func TestTheConnectionOfARefusedClientCloses(t *testing.T) {
+	r := newRig(t, Config{})
+	for name, pieces := range map[string][]string{
+		"silent":      {opens("/socket.io/?EIO=3&transport=websocket")},
+		"sends more":  {opens("/socket.io/?EIO=3&transport=websocket") + strings.Repeat("x", 10_000)},
+		"goes on":     {opens("/socket.io/?EIO=3&transport=websocket"), "GET / HTTP/1.1\r\n\r\n"},
+		"half closed": {opens("/socket.io/?EIO=3&transport=websocket")},
+	} {
+		conn, in := r.raw(t, pieces...)
+		if name == "half closed" {
+			check(t, conn.(*net.TCPConn).CloseWrite())
+		}
+		res, err := http.ReadResponse(in, nil)
+		if name == "goes on" && err != nil {
+			continue // what came behind the answer reset it
+		}
+		check(t, err)
+		if _, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d, %v", name, res.StatusCode, err)
+		}
+		if _, err := in.ReadByte(); err == nil {
+			t.Errorf("%s: more than one answer", name)
+		}
+	}
+}
+
+// Whose connection was reset before it was accepted has no address: net/http must
+// not serve a request of nobody.
+func TestARequestOfNobodyIsNotServed(t *testing.T) {
+	r := newRig(t, Config{}, func(_ testing.TB, r *rig) {
+		inner := r.web.Config.Handler
+		r.web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if !strings.HasPrefix(req.RemoteAddr, "127.0.0.1:") {
+				t.Errorf("a request of %q", req.RemoteAddr)
+			}
+			inner.ServeHTTP(w, req)
+		})
+	})
+	for range 300 {
+		conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
+		must[int](t)(conn.Write([]byte("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")))
+		check(t, conn.(*net.TCPConn).SetLinger(0))
+		_ = conn.Close()
+	}
+	r.dial(t, "polling")
+	r.dial(t, "websocket")
 }
 
 // Messages take the same way, whoever read the handshake.

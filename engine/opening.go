@@ -12,13 +12,17 @@ import (
 // has a tenth of it beside its cookies.
 const openingBytes = 8 << 10
 
+// openingFields is the largest number of lines of such a head. It is parsed where
+// all connections come by, so thousands of fields are not for here.
+const openingFields = 64
+
 // parseOpening reads the head of a request that opens a WebSocket at path (RFC
 // 6455, section 4.1) and returns it with the size of the head in bytes. It takes
 // only what is beyond doubt and returns nil for everything else, which net/http
 // is to judge: whatever it does take, net/http reads the same way.
 func parseOpening(b []byte, path string) (*http.Request, int) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
-	if end < 0 || !bytes.HasPrefix(b, []byte("GET /")) {
+	if end < 0 || !bytes.HasPrefix(b, []byte("GET /")) || bytes.Count(b[:end], []byte("\r\n")) > openingFields {
 		return nil, 0
 	}
 	line, fields, _ := strings.Cut(string(b[:end]), "\r\n")

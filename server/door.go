@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,7 +138,7 @@ func isUpgrade(r *http.Request) bool { return r.URL.Query().Get("transport") == 
 // a cookie counts only from a listed page (security requirement 2).
 func (c *conn) carriedBy(r *http.Request) {
 	if r.Method == http.MethodPost || isUpgrade(r) {
-		origin := r.Header.Get("Origin")
+		origin := strings.Clone(r.Header.Get("Origin")) // not a piece of the whole head
 		c.origin.Store(&origin)
 	}
 }
