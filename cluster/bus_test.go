@@ -15,7 +15,11 @@ import (
 	"gatehouse/handshake"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain passes over a goroutine of the Redis client that sleeps, for a second at
+// most, before it finds its client closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+}
 
 // connect gives a client on the Redis that TEST_REDIS_ADDR names (make
 // test starts it), nil when there is none, and a prefix of the test's own.

@@ -19,7 +19,11 @@ import (
 	"gatehouse/handshake"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain passes over a goroutine of the Redis client that sleeps, for a second at
+// most, before it finds its client closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+}
 
 const secret = "0123456789abcdef0123456789abcdef"
 

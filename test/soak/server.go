@@ -67,8 +67,13 @@ type server struct {
 }
 
 func newServer(o options, dir, secret string, log io.Writer) (*server, error) {
-	binary, err := filepath.Abs(o.binary)
+	// A copy: a build meanwhile must not change which server comes back.
+	program, err := os.ReadFile(o.binary)
 	if err != nil {
+		return nil, err
+	}
+	binary := filepath.Join(dir, "gatehouse")
+	if err := os.WriteFile(binary, program, 0o700); err != nil {
 		return nil, err
 	}
 	s := &server{binary: binary, dir: dir, secret: secret, log: log, addr: "127.0.0.1:0", reasons: make(map[string]int)}
@@ -84,7 +89,7 @@ func (s *server) start(ctx context.Context) error {
 	s.births = append(s.births, time.Now().UnixMilli())
 	s.mu.Unlock()
 	cmd := exec.Command(s.binary, "serve", "--config", s.config(), "--addr", s.addr)
-	// The tests' own variables are no configuration: the server refuses them.
+	// What whoever runs this has set is not for this server.
 	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GATEHOUSE_") })
 	cmd.Env = append(inherited, "XDG_STATE_HOME="+s.dir)
 	log, err := cmd.StderrPipe()
