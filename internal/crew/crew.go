@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Crew is the tasks that its owner waits for, in the place of a sync.WaitGroup.
@@ -22,8 +23,10 @@ type Crew struct {
 	over       chan struct{}
 }
 
-// restingPerCPU is how many workers wait for further tasks.
-const restingPerCPU = 16
+const (
+	restingPerCPU = 16          // workers that wait for further tasks
+	restFor       = time.Second // each of them at most, so that nothing is left of a busy time
+)
 
 func (c *Crew) init() { c.next, c.over = make(chan func()), make(chan struct{}) }
 
@@ -53,21 +56,23 @@ func (c *Crew) Wait() {
 	c.workers.Wait()
 }
 
-// work runs f and then what is next.
+// work runs f and then what is next, until there is nothing for a while.
 func (c *Crew) work(f func()) {
 	most := int32(restingPerCPU * runtime.GOMAXPROCS(0))
-	for {
+	rest := time.NewTimer(restFor)
+	defer rest.Stop()
+	for f != nil {
 		f()
 		c.tasks.Done()
-		if c.resting.Add(1) > most {
-			c.resting.Add(-1)
-			return
+		f = nil
+		if c.resting.Add(1) <= most {
+			rest.Reset(restFor)
+			select {
+			case f = <-c.next:
+			case <-rest.C:
+			case <-c.over:
+			}
 		}
-		select {
-		case f = <-c.next:
-			c.resting.Add(-1)
-		case <-c.over:
-			return
-		}
+		c.resting.Add(-1)
 	}
 }

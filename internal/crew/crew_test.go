@@ -2,9 +2,11 @@ package crew_test
 
 import (
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -66,28 +68,50 @@ func TestACrewWithoutTasks(*testing.T) {
 	c.Wait()
 }
 
-// Goroutines are used again, and those that are too many go.
-func TestFewGoroutinesRest(t *testing.T) {
-	var c crew.Crew
-	before := runtime.NumGoroutine()
-	for range 1000 {
-		done := make(chan struct{})
-		c.Go(func() { close(done) })
-		<-done
-	}
-	var gate sync.WaitGroup
-	gate.Add(1000)
-	for range 1000 {
-		c.Go(func() { gate.Done(); gate.Wait() })
-	}
-	gate.Wait()
-	most := 16 * runtime.GOMAXPROCS(0)
-	for end := time.Now().Add(30 * time.Second); runtime.NumGoroutine()-before > most; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d goroutines rest, at most %d should", runtime.NumGoroutine()-before, most)
+// Few goroutines rest, and not for long.
+func TestNothingIsLeftOfABusyTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c crew.Crew
+		before := runtime.NumGoroutine()
+		var gate sync.WaitGroup
+		gate.Add(1000)
+		for range 1000 {
+			c.Go(func() { gate.Done(); gate.Wait() })
 		}
-	}
-	c.Wait()
+		gate.Wait()
+		synctest.Wait()
+		if n, most := runtime.NumGoroutine()-before, 16*runtime.GOMAXPROCS(0); n < 1 || n > most {
+			t.Errorf("%d goroutines rest, at most %d should", n, most)
+		}
+		time.Sleep(2 * time.Second)
+		if n := runtime.NumGoroutine() - before; n > 0 {
+			t.Errorf("%d goroutines are left", n)
+		}
+		c.Wait()
+	})
+}
+
+// A goroutine that has done its task takes the next.
+func TestGoroutinesAreUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c crew.Crew
+		ids := map[string]bool{}
+		for range 100 {
+			c.Go(func() { ids[goroutine()] = true })
+			synctest.Wait()
+		}
+		if len(ids) != 1 {
+			t.Errorf("%d goroutines ran 100 tasks, one after the other", len(ids))
+		}
+		c.Wait()
+	})
+}
+
+// goroutine names the one that calls it.
+func goroutine() string {
+	var b [64]byte
+	name, _, _ := strings.Cut(string(b[:runtime.Stack(b[:], false)]), "[")
+	return name
 }
 
 func BenchmarkGo(b *testing.B) {
