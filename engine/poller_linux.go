@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // epollPoller spreads connections over loops, each an epoll instance with one
-// goroutine.
+// goroutine. The Go runtime polls the instances, which are pollable themselves: a
+// thread of ours that waits in the kernel would hold a processor of the scheduler
+// until that notices, some ten thousand times a second.
 type epollPoller struct {
 	loops []*epollLoop
 	next  atomic.Uint32
@@ -22,7 +27,8 @@ type epollPoller struct {
 // epollLoop waits for its connections and reads those that have something.
 type epollLoop struct {
 	fd   int
-	wake int // an eventfd that ends the loop
+	file *os.File // of fd; a read deadline that has passed ends the loop
+	raw  syscall.RawConn
 
 	mu      sync.Mutex // guards what follows
 	streams map[int32]*epollStream
@@ -51,19 +57,17 @@ func newEpollLoop() (*epollLoop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	_ = unix.SetNonblock(fd, true) // so that os.NewFile has the runtime poll it
+	file := os.NewFile(uintptr(fd), "epoll")
+	raw, err := file.SyscallConn()
+	if err == nil {
+		err = file.SetReadDeadline(time.Time{}) // fails where it is not polled
+	}
 	if err != nil {
-		_ = unix.Close(fd)
-		return nil, fmt.Errorf("create eventfd: %w", err)
+		_ = file.Close()
+		return nil, fmt.Errorf("poll epoll: %w", err)
 	}
-	l := &epollLoop{fd: fd, wake: wake, streams: make(map[int32]*epollStream)}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}
-	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
-		_ = unix.Close(fd)
-		_ = unix.Close(wake)
-		return nil, fmt.Errorf("watch eventfd: %w", err)
-	}
-	return l, nil
+	return &epollLoop{fd: fd, file: file, raw: raw, streams: make(map[int32]*epollStream)}, nil
 }
 
 // take duplicates the socket of conn, so that the Go runtime's own poller lets
@@ -100,30 +104,36 @@ func (p *epollPoller) close() {
 }
 
 // stop ends the loop; its streams are closed by their owners before.
-func (l *epollLoop) stop() {
-	one := [8]byte{1}
-	_, _ = unix.Write(l.wake, one[:])
-}
+func (l *epollLoop) stop() { _ = l.file.SetReadDeadline(time.Now()) }
 
 func (l *epollLoop) run() {
 	events := make([]unix.EpollEvent, epollEvents)
 	buffer := make([]byte, readBytes)
 	for {
-		n, err := unix.EpollWait(l.fd, events, -1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
+		n, err := l.wait(events)
+		if err != nil {
 			break
 		}
-		for _, ev := range events[:max(n, 0)] {
-			if ev.Fd == int32(l.wake) {
-				l.end()
-				return
-			}
+		for _, ev := range events[:n] {
 			if s := l.stream(ev.Fd); s != nil {
 				s.ready(ev.Events, buffer)
 			}
 		}
 	}
 	l.end()
+}
+
+// wait returns how many events there are; at least one without an error.
+func (l *epollLoop) wait(events []unix.EpollEvent) (n int, err error) {
+	stopped := l.raw.Read(func(fd uintptr) bool {
+		for {
+			n, err = unix.EpollWait(int(fd), events, 0)
+			if !errors.Is(err, unix.EINTR) {
+				return n > 0 || err != nil
+			}
+		}
+	})
+	return n, errors.Join(err, stopped)
 }
 
 func (l *epollLoop) end() {
@@ -135,8 +145,7 @@ func (l *epollLoop) end() {
 	for _, s := range left {
 		s.close()
 	}
-	_ = unix.Close(l.fd)
-	_ = unix.Close(l.wake)
+	_ = l.file.Close()
 }
 
 func (l *epollLoop) stream(fd int32) *epollStream {
