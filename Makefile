@@ -73,7 +73,7 @@ test-bridge: $(call installed,test/bridge) ## runs the real client against zisha
 test-bench: ## runs the tests of the load tool, a module of its own
 	$(MAKE) -C bench test
 
-bench: bin/gatehouse ## measures Gatehouse and its peers, about 20 minutes
+bench: bin/gatehouse ## measures Gatehouse and its peers, about ten minutes
 	$(MAKE) -C bench bench
 
 soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accounts for every message
