@@ -175,7 +175,7 @@ func (i *interceptor) serve(fd int, r *http.Request, size int) {
 			_ = unix.Close(h.take())
 		}
 	}()
-	if !i.srv.skip(fd, size) {
+	if !i.srv.discard(fd, size) {
 		return
 	}
 	i.srv.ServeHTTP(h, r)
@@ -184,8 +184,8 @@ func (i *interceptor) serve(fd int, r *http.Request, size int) {
 	}
 }
 
-// skip reads the n bytes that were looked at.
-func (srv *Server) skip(fd, n int) bool {
+// discard reads the n bytes that were looked at.
+func (srv *Server) discard(fd, n int) bool {
 	b := srv.buffers.Get().(*[readBytes]byte)
 	defer srv.buffers.Put(b)
 	got, err := readSome(uintptr(fd), b[:n])
