@@ -31,12 +31,14 @@ test("clients that come and go leave no goroutine", async (t) => {
   assert.ok(after <= before, `${before} goroutines before, ${after} after 60 more clients`);
 });
 
-// steady reads the number of goroutines until it stays, or is small enough.
+// steady reads the number of goroutines until it stays for longer than a second, for which those that have worked wait for
+// more, or is small enough.
 async function steady(socket, enough = 0) {
-  let last = Infinity;
+  let [last, same] = [Infinity, 0];
   for (;;) {
     const [now] = await ask(socket, "goroutines");
-    if (now <= enough || now === last) {
+    same = now === last ? same + 1 : 0;
+    if (now <= enough || same === 4) {
       return now;
     }
     last = now;

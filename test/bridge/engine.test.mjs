@@ -29,7 +29,11 @@ for (const mode of modes) {
     });
 
     test("a broadcast collects acknowledgements", async (t) => {
-      const room = await Promise.all(upTo(3).map(() => connect(t, app, mode, "/made-1")));
+      // One after the other: of two first clients of a dynamic namespace the library makes two namespaces.
+      const room = [];
+      for (const _ of upTo(3)) {
+        room.push(await connect(t, app, mode, "/made-1"));
+      }
       room.forEach((socket, i) => socket.on("question", (_, answer) => answer(i)));
       const [answers] = await ask(room[0], "ask:all", "who");
       assert.deepEqual(answers.sort(), [0, 1, 2]);
