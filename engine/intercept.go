@@ -13,7 +13,7 @@ import (
 //
 // A connection that begins with a plain request for a WebSocket at path, with and
 // without a last slash, is served at once and never seen by the http.Server: that
-// saves a third of what connecting costs. Everything else comes out of Accept with
+// saves more than a quarter of what connecting costs. Everything else comes out of Accept with
 // nothing read: other requests, any doubt about what is asked, and what says
 // nothing for a second. On systems without a poller of ours and for listeners that
 // are not TCP, that is every connection.
