@@ -196,6 +196,7 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 		c.admitted = true
 		s.conn.Admitted()
 	}
+	s.conn.Identified(s.Identity())
 	c.hub.registry.admit(c)
 	if expires := s.Identity().ExpiresAt; !expires.IsZero() {
 		c.hub.agenda.set(s.tenured(), expires)

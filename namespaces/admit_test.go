@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +125,23 @@ func TestAParseErrorClosesWithItsReason(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that has the reply may send another's credentials at once: its connection must know by then whose it is.
+func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
+	run(t, namespaces.Config{}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
+		p := newPeer(t, h)
+		var known []string
+		p.onSend = func(string) {
+			if known == nil {
+				known = slices.Clone(p.identified)
+			}
+		}
+		p.enter("/", "ann")
+		if !slices.Equal(known, []string{"ann"}) {
+			t.Errorf("at the reply the connection knew of %q", known)
+		}
+	})
 }
 
 func TestNothingLeavesBeforeTheReply(t *testing.T) {

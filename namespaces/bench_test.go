@@ -25,6 +25,7 @@ func (s *sink) Close(int, string)               {}
 func (s *sink) Pause()                          {}
 func (s *sink) Resume()                         {}
 func (s *sink) Admitted()                       {}
+func (s *sink) Identified(handshake.Identity)   {}
 func (s *sink) Request() *handshake.Request     { return nil }
 
 func admitAll(context.Context, *handshake.Request) (handshake.Identity, error) {

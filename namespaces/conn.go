@@ -24,6 +24,9 @@ type Conn interface {
 	Resume()
 	// Admitted is called once, when the first namespace is about to admit the client: limits for strangers end.
 	Admitted()
+	// Identified is called for each admission, before its reply is queued: who is in knows of it no sooner. It may be called
+	// again for the same admission, or for one that the client's going prevents. It must not block.
+	Identified(handshake.Identity)
 	// Request describes the client, without Namespace and Auth. The result is not changed and may be nil.
 	Request() *handshake.Request
 }

@@ -40,8 +40,10 @@ type conn struct {
 	pauses   int
 	paused   bool
 	admitted int
-	request  *handshake.Request
-	onSend   func(text string) // outside the lock
+
+	identified []string // subjects
+	request    *handshake.Request
+	onSend     func(text string) // outside the lock
 }
 
 func (c *conn) Send(f *packet.Frame) error {
@@ -82,6 +84,12 @@ func (c *conn) Pause()  { c.mu.Lock(); c.paused = true; c.pauses++; c.mu.Unlock(
 func (c *conn) Resume() { c.mu.Lock(); c.paused = false; c.mu.Unlock() }
 
 func (c *conn) Admitted() { c.mu.Lock(); c.admitted++; c.mu.Unlock() }
+
+func (c *conn) Identified(id handshake.Identity) {
+	c.mu.Lock()
+	c.identified = append(c.identified, id.Subject)
+	c.mu.Unlock()
+}
 
 func (c *conn) Request() *handshake.Request { return c.request }
 

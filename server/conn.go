@@ -123,6 +123,11 @@ func (c *conn) Admitted() {
 	c.known()
 }
 
+// Identified implements namespaces.Conn: from here on later requests are held
+// against id. Were it noted only when the socket is open, a client could answer the
+// reply with a request of somebody else's before (security requirement 5).
+func (c *conn) Identified(id handshake.Identity) { c.used.admit(id) }
+
 // Request implements namespaces.Conn.
 func (c *conn) Request() *handshake.Request {
 	r := c.srv.request(c.session.Peer(), c.id)

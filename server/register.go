@@ -100,16 +100,23 @@ func (u *usage) identities() []handshake.Identity {
 	return all
 }
 
+// admit adds who is about to be let in.
+func (u *usage) admit(id handshake.Identity) {
+	one := user{id.Subject, id.Issuer}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if id.Method != handshake.WayAnonymous && len(u.users) < notedSockets && !slices.Contains(u.users, one) {
+		u.users = append(u.users, one)
+	}
+}
+
+// note keeps what the log says of a socket.
 func (u *usage) note(s *namespaces.Socket) {
 	id := s.Identity()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.user == "" {
 		u.user = id.Subject
-	}
-	one := user{id.Subject, id.Issuer}
-	if id.Method != handshake.WayAnonymous && len(u.users) < notedSockets && !slices.Contains(u.users, one) {
-		u.users = append(u.users, one)
 	}
 	if len(u.sockets) < notedSockets {
 		u.sockets = append(u.sockets, s.ID())

@@ -55,6 +55,7 @@ func (c *tab) Close(int, string)                 {}
 func (c *tab) Pause()                            {}
 func (c *tab) Resume()                           {}
 func (c *tab) Admitted()                         {}
+func (c *tab) Identified(handshake.Identity)     {}
 func (c *tab) Request() *handshake.Request       { return nil }
 
 // server is a chat with its clients.

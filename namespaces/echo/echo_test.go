@@ -23,6 +23,7 @@ func (w wire) Close(int, string)                 {}
 func (w wire) Pause()                            {}
 func (w wire) Resume()                           {}
 func (w wire) Admitted()                         {}
+func (w wire) Identified(handshake.Identity)     {}
 func (w wire) Request() *handshake.Request       { return nil }
 func anyone(context.Context, *handshake.Request) (handshake.Identity, error) {
 	return handshake.Identity{}, nil
