@@ -2,12 +2,12 @@ package handshake
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ClaimNames says which claims an identity is made of. A name may be a path
@@ -28,7 +28,7 @@ func (n ClaimNames) withDefaults() ClaimNames {
 }
 
 // identity maps claims. The subject is empty when the claims have none.
-func (n ClaimNames) identity(claims map[string]any) Identity {
+func (n ClaimNames) identity(claims object) Identity {
 	id := Identity{
 		Subject: text(claims, n.Subject),
 		Name:    text(claims, n.Name, "name", "preferred_username"),
@@ -41,8 +41,8 @@ func (n ClaimNames) identity(claims map[string]any) Identity {
 	if id.Name == "" {
 		id.Name = id.Subject
 	}
-	id.IssuedAt, _ = instant(claims["iat"])
-	id.ExpiresAt, _ = instant(claims["exp"])
+	id.IssuedAt, _ = instant(claims.get("iat"))
+	id.ExpiresAt, _ = instant(claims.get("exp"))
 	id.Claims = beyondFields(claims)
 	return id
 }
@@ -50,32 +50,37 @@ func (n ClaimNames) identity(claims map[string]any) Identity {
 // beyondFields returns the claims that no field of an identity stands for. An
 // identity lives as long as its connection, and a map of its own weighs more
 // than all its fields; most tokens need none.
-func beyondFields(claims map[string]any) map[string]any {
+func beyondFields(claims object) map[string]any {
 	var rest map[string]any
-	for name, value := range claims {
-		switch name {
+	for _, claim := range claims {
+		switch claim.name {
 		case "sub", "name", "scope", "iss", "jti", "sid", "iat", "exp", "nbf":
 			continue
 		}
 		if rest == nil {
 			rest = make(map[string]any)
 		}
-		rest[name] = value
+		rest[claim.name] = valueOf(claim.value)
 	}
 	return rest
 }
 
+// valueOf decodes a value that has been checked; numbers stay json.Number.
+func valueOf(value jsontext.Value) (v any) {
+	_ = decodeNumbers(value, &v)
+	return v
+}
+
 // text returns the first claim that is a string or a number: the configured
 // one only, or the usual ones.
-func text(claims map[string]any, configured string, usual ...string) string {
+func text(claims object, configured string, usual ...string) string {
 	for _, name := range namesOf(configured, usual) {
-		switch value := lookUp(claims, name).(type) {
-		case string:
-			if value != "" {
-				return value
-			}
-		case json.Number:
-			return value.String()
+		value := claims.lookUp(name)
+		if value.Kind() == '0' {
+			return string(value)
+		}
+		if s, _ := stringOf(value); s != "" {
+			return s
 		}
 	}
 	return ""
@@ -83,13 +88,14 @@ func text(claims map[string]any, configured string, usual ...string) string {
 
 // words returns the first claim that is there: a list of strings, or one
 // string with words between spaces (RFC 8693, section 4.2).
-func words(claims map[string]any, configured string, usual ...string) []string {
+func words(claims object, configured string, usual ...string) []string {
 	for _, name := range namesOf(configured, usual) {
-		switch value := lookUp(claims, name).(type) {
-		case string:
-			return strings.Fields(value)
-		case []any:
-			return onlyStrings(value)
+		value := claims.lookUp(name)
+		if s, ok := stringOf(value); ok {
+			return strings.Fields(s)
+		}
+		if value.Kind() == '[' {
+			return onlyStrings(valueOf(value).([]any))
 		}
 	}
 	return nil
@@ -112,37 +118,15 @@ func namesOf(configured string, usual []string) []string {
 	return usual
 }
 
-func lookUp(claims map[string]any, path string) any {
-	if value, ok := claims[path]; ok {
-		return value
-	}
-	head, rest, ok := strings.Cut(path, ".")
-	if !ok {
-		return nil
-	}
-	inner, ok := claims[head].(map[string]any)
-	if !ok {
-		return nil
-	}
-	return lookUp(inner, rest)
-}
-
 // instant reads a NumericDate (RFC 7519, section 2). Fractions are kept to the
 // millisecond.
-func instant(claim any) (time.Time, bool) {
-	number, ok := claim.(json.Number)
-	if !ok {
+func instant(claim jsontext.Value) (time.Time, bool) {
+	if claim.Kind() != '0' {
 		return time.Time{}, false
 	}
-	seconds, err := number.Float64()
-	if err != nil || math.IsNaN(seconds) || math.Abs(seconds) > 1<<40 {
+	seconds, err := strconv.ParseFloat(string(claim), 64)
+	if err != nil || math.Abs(seconds) > 1<<40 {
 		return time.Time{}, false
 	}
 	return time.UnixMilli(int64(seconds * 1000)), true
-}
-
-// newParser reads tokens strictly and leaves the claims to the issuer's own
-// validator, which is known only once the token is taken apart.
-func newParser() *jwt.Parser {
-	return jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithJSONNumber(), jwt.WithoutClaimsValidation())
 }

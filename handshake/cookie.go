@@ -2,7 +2,6 @@ package handshake
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -95,8 +94,7 @@ func (c *sessionCookie) value(r *Request) (Secret, error) {
 }
 
 func csrfToken(r *Request) string {
-	var token string
-	if raw, ok := r.fields[csrfField]; ok && json.Unmarshal(raw, &token) == nil {
+	if token, ok := stringOf(r.fields.get(csrfField)); ok {
 		return token
 	}
 	return r.Header.Get(csrfHeader)

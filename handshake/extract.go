@@ -1,7 +1,6 @@
 package handshake
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 )
@@ -64,7 +63,7 @@ var errNoCredential = errors.New("no credential")
 // payloadDecides reports whether the payload brought anything that may be a
 // credential. A CSRF token is none: it goes along with a cookie.
 func (r *Request) payloadDecides() bool {
-	if _, ok := r.fields[csrfField]; ok {
+	if r.fields.get(csrfField) != nil {
 		return len(r.fields) > 1
 	}
 	return len(r.fields) > 0
@@ -75,20 +74,20 @@ const csrfField = "csrf"
 // payloadString reads a credential from a field of the payload. A field that
 // is there but empty is a client that has not signed in yet.
 func payloadString(r *Request, field string, code Code) (Secret, error) {
-	raw, ok := r.fields[field]
-	if !ok {
+	raw := r.fields.get(field)
+	if raw == nil {
 		return "", ErrNotMine
 	}
-	var text *string
-	if err := json.Unmarshal(raw, &text); err != nil {
+	text, ok := stringOf(raw)
+	if !ok && raw.Kind() != 'n' {
 		return "", refuse(code, "auth."+field+" must be a string.", errors.New("auth."+field+" is not a string"))
 	}
-	if text == nil || *text == "" {
+	if text == "" {
 		return "", refuse(CodeUnauthenticated,
 			"auth."+field+" is empty; sign in, then connect with the new value.",
 			errors.New("auth."+field+" is empty"))
 	}
-	return Secret(*text), nil
+	return Secret(text), nil
 }
 
 // tokenFromPayload reads auth.token.

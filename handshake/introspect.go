@@ -91,18 +91,17 @@ func (v *introspection) headers() http.Header {
 }
 
 func (v *introspection) judge(got reply) (Identity, error) {
-	var claims map[string]any
-	if got.status != http.StatusOK || decodeNumbers(got.body, &claims) != nil {
+	claims, err := readObject(got.body)
+	if got.status != http.StatusOK || err != nil {
 		return Identity{}, unavailable(fmt.Errorf("introspection: status %d or no JSON", got.status))
 	}
-	if active, _ := claims["active"].(bool); !active {
+	if claims.get("active").Kind() != 't' {
 		return Identity{}, refuse(CodeTokenInvalid, "The token is not active (any more); sign in again.", errors.New("introspection: not active"))
 	}
 	if err := v.meant(claims); err != nil {
 		return Identity{}, err
 	}
-	delete(claims, "active")
-	id := v.cfg.Claims.identity(claims)
+	id := v.cfg.Claims.identity(claims.without("active"))
 	if id.Subject == "" {
 		return Identity{}, refuse(CodeTokenInvalid, "The token names no user.", errors.New("introspection: no subject"))
 	}
@@ -111,18 +110,18 @@ func (v *introspection) judge(got reply) (Identity, error) {
 
 // meant checks that the token is for this server, and in force: an active
 // token of the same issuer may still be another service's.
-func (v *introspection) meant(claims map[string]any) error {
+func (v *introspection) meant(claims object) error {
 	if v.cfg.Issuer != "" && text(claims, "iss") != v.cfg.Issuer {
 		return refuse(CodeTokenInvalid, "The token comes from another issuer (iss).", errors.New("introspection: issuer"))
 	}
-	if len(v.cfg.Audience) > 0 && !slices.ContainsFunc(v.cfg.Audience, func(one string) bool { return matches(claims["aud"], one) }) {
+	if len(v.cfg.Audience) > 0 && !slices.ContainsFunc(v.cfg.Audience, func(one string) bool { return matches(valueOf(claims.get("aud")), one) }) {
 		return refuse(CodeTokenInvalid, "The token is meant for another audience (aud).", errors.New("introspection: audience"))
 	}
 	now := v.clock()
-	if start, ok := instant(claims["nbf"]); ok && now.Before(start) {
+	if start, ok := instant(claims.get("nbf")); ok && now.Before(start) {
 		return refuse(CodeTokenInvalid, "The token is not valid yet (nbf); check the clocks.", errors.New("introspection: not yet"))
 	}
-	if end, ok := instant(claims["exp"]); ok && !now.Before(end) {
+	if end, ok := instant(claims.get("exp")); ok && !now.Before(end) {
 		return refuse(CodeTokenExpired, "The token has expired; get a new one and connect again.", errors.New("introspection: expired"))
 	}
 	return nil

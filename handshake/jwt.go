@@ -73,7 +73,7 @@ func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, er
 		return Identity{}, fmt.Errorf("jwt: not three parts: %w", ErrNotMine)
 	}
 	var from *issuer
-	claims := jwt.MapClaims{}
+	claims := new(tokenClaims)
 	_, err := v.parser.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
 		var err error
 		if from, err = v.issuerOf(claims, len(raw)); err != nil {
@@ -87,13 +87,19 @@ func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, er
 	if err := from.validator.Validate(claims); err != nil {
 		return Identity{}, tokenRefusal(err)
 	}
-	return from.identity(claims)
+	return from.identity(claims.object)
+}
+
+// newParser reads tokens strictly and leaves the claims to the issuer's own
+// validator, which is known only once the token is taken apart.
+func newParser() *jwt.Parser {
+	return jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
 }
 
 // issuerOf selects by the unverified iss. That is safe because an issuer's
 // keys verify only its own tokens: the name is compared again afterwards.
-func (v *jwtVerifier) issuerOf(claims jwt.MapClaims, size int) (*issuer, error) {
-	name, _ := claims["iss"].(string)
+func (v *jwtVerifier) issuerOf(claims *tokenClaims, size int) (*issuer, error) {
+	name, _ := claims.GetIssuer()
 	for _, one := range v.issuers {
 		if one.name != name && one.name != "" && !v.sole {
 			continue
@@ -137,7 +143,7 @@ func isAccessToken(typ any) bool {
 	return name == "at+jwt" || name == "application/at+jwt"
 }
 
-func (i *issuer) identity(claims jwt.MapClaims) (Identity, error) {
+func (i *issuer) identity(claims object) (Identity, error) {
 	id := i.claims.identity(claims)
 	if id.Subject == "" {
 		return Identity{}, refuse(CodeTokenInvalid, "The token names no user; it needs a subject (sub).", errors.New("no subject claim"))

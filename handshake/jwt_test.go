@@ -158,6 +158,30 @@ func TestReq18_Claims(t *testing.T) {
 	}
 }
 
+// Another reader of the same token could take the other one.
+func TestReq18_NoClaimComesTwice(t *testing.T) {
+	g := hmacGate(t)
+	for claims, want := range map[string]Code{
+		`{"sub":"ann","exp":99999999999}`:              "",
+		`{"sub":"ann","exp":99999999999,"sub":"root"}`: CodeTokenInvalid,
+		`{"sub":"ann","exp":1,"\u0065xp":99999999999}`: CodeTokenInvalid,
+		`{"sub":"ann","exp":99999999999}{}`:            CodeTokenInvalid,
+		`["sub"]`:                                      CodeTokenInvalid,
+		`null`:                                         CodeTokenInvalid,
+	} {
+		content := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+		signature, err := jwt.SigningMethodHS256.Sign(content, []byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := content + "." + base64.RawURLEncoding.EncodeToString(signature)
+		t.Run(claims, func(t *testing.T) {
+			_, err := g.Check(t.Context(), auth(token))
+			wantCode(t, err, want, token)
+		})
+	}
+}
+
 func TestReq18_SizeIsLimitedBeforeParsing(t *testing.T) {
 	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret, MaxBytes: 300}})
 	_, err := g.Check(t.Context(), auth(signHS(t, good())))

@@ -26,8 +26,8 @@ type Request struct {
 	Transport  string               // "polling" or "websocket": what the session was opened with
 	SessionID  string               // opaque and secret; never logged
 
-	fields map[string]json.RawMessage // the payload's fields, once the gate has read them
-	later  bool                       // not a CONNECT: it is compared with who is in already
+	fields object // of the payload, once the gate has read them
+	later  bool   // not a CONNECT: it is compared with who is in already
 }
 
 // Format prints where a request goes to and nothing that it carries.
@@ -43,8 +43,8 @@ func (r Request) MarshalJSON() ([]byte, error) {
 // Field returns one field of the `auth` payload as raw JSON. Only a request
 // that the gate handed to an extractor has fields.
 func (r *Request) Field(name string) (json.RawMessage, bool) {
-	raw, ok := r.fields[name]
-	return raw, ok
+	raw := r.fields.get(name)
+	return json.RawMessage(raw), raw != nil
 }
 
 // DefaultMaxPayload is the size limit of an `auth` payload in bytes.
@@ -64,7 +64,7 @@ func (r *Request) read(limit int) (*Request, error) {
 
 // readPayload takes an `auth` payload apart. It returns nil when nothing is
 // left: pid and offset belong to connection recovery and are no credentials.
-func readPayload(raw json.RawMessage, limit int) (map[string]json.RawMessage, error) {
+func readPayload(raw json.RawMessage, limit int) (object, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
@@ -73,15 +73,13 @@ func readPayload(raw json.RawMessage, limit int) (map[string]json.RawMessage, er
 			fmt.Sprintf("The auth payload is larger than %d bytes; send only the credential in it.", limit),
 			errors.New("auth payload over its limit"))
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
+	fields, err := readObject(raw)
+	if err != nil {
 		return nil, refuse(CodeUnauthenticated,
-			`The auth payload must be an object such as {"token": "…"}.`,
-			errors.New("auth payload is not a JSON object"))
+			`The auth payload must be an object such as {"token": "…"}, with no name in it twice.`,
+			errors.New("auth payload is not a JSON object with unique names"))
 	}
-	delete(fields, "pid")
-	delete(fields, "offset")
-	if len(fields) == 0 {
+	if fields = fields.without("pid", "offset"); len(fields) == 0 {
 		return nil, nil
 	}
 	return fields, nil

@@ -61,7 +61,7 @@ func FuzzReadPayload(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if fields != nil && (len(fields) == 0 || fields["pid"] != nil || fields["offset"] != nil) {
+		if fields != nil && (len(fields) == 0 || fields.get("pid") != nil || fields.get("offset") != nil) {
 			t.Fatalf("left %v", fields)
 		}
 		r := &Request{fields: fields}
