@@ -11,7 +11,7 @@ type builder struct {
 	cfg  GateConfig // defaults filled in
 	deps Deps
 	gate *Gate
-	open map[string]bool // the ways in that are used anywhere
+	open map[string]string // the ways in that are used anywhere → where first
 	errs []error
 }
 
@@ -22,7 +22,7 @@ func (b *builder) fail(err error) {
 }
 
 func (b *builder) build() *Gate {
-	b.open = make(map[string]bool)
+	b.open = make(map[string]string)
 	b.gate = &Gate{
 		clock: b.deps.Clock, client: b.deps.HTTPClient, revocations: b.deps.Revocations,
 		maxPayload: b.cfg.Auth.MaxPayload, proxyHeader: b.cfg.ProxyHeader.header(),
@@ -54,7 +54,8 @@ func (b *builder) readers() {
 }
 
 func (b *builder) openWays() {
-	b.gate.ways = b.waysNamed("auth.ways", b.cfg.Auth.Ways)
+	b.gate.ways = b.waysNamed("auth.ways", "auth.ways", b.cfg.Auth.Ways)
+	b.needsPayable()
 	b.gate.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
 	for i, one := range b.cfg.Auth.Namespaces {
 		at := fmt.Sprintf("auth.namespaces[%d]", i)
@@ -64,11 +65,13 @@ func (b *builder) openWays() {
 		if len(one.Ways) == 0 {
 			b.fail(fmt.Errorf("%s.ways: is empty; name the ways into %s, or remove the entry", at, one.Name))
 		}
-		b.gate.namespaces[one.Name] = b.waysNamed(at+".ways", one.Ways)
+		b.gate.namespaces[one.Name] = b.waysNamed(at+".ways", "auth.namespaces: "+one.Name, one.Ways)
 	}
 }
 
-func (b *builder) waysNamed(at string, names []string) []way {
+// waysNamed returns the ways in that the setting at lists. place is how warnings
+// call it, to which namespaces may have been added that the file does not count.
+func (b *builder) waysNamed(at, place string, names []string) []way {
 	ways := make([]way, 0, len(names)+1)
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
@@ -81,10 +84,22 @@ func (b *builder) waysNamed(at string, names []string) []way {
 		if opened == nil {
 			b.fail(fmt.Errorf("%s: %q is no way in; there are %v", at, name, knownWays()))
 		}
-		b.open[name] = true
+		if !b.isOpen(name) {
+			b.open[name] = place
+		}
 		ways = append(ways, opened...)
 	}
 	return ways
+}
+
+func (b *builder) isOpen(way string) bool { return b.open[way] != "" }
+
+// needsPayable refuses tickets that nobody can get: it takes another credential
+// to ask for one, and asking for no certain namespace goes by auth.ways.
+func (b *builder) needsPayable() {
+	if ways := b.cfg.Auth.Ways; len(ways) == 1 && ways[0] == WayTicket {
+		b.fail(errors.New("auth.ways: has ticket alone, and a ticket is given for another credential only; add the way in that POST /auth/tickets is to take, such as bearer, token or cookie"))
+	}
 }
 
 func knownWays() []string {
@@ -128,12 +143,13 @@ func (b *builder) warnings() []string {
 		on   bool
 		text string
 	}{
-		{b.open[WayQueryToken], "auth.ways has query_token: addresses with tokens end up in logs, histories and Referer headers; prefer a ticket"},
-		{b.open[WayBasic], "auth.ways has basic: browsers are giving up passwords in addresses, and every connection costs a slow hash"},
+		{slices.Contains(b.cfg.Auth.Ways, WayAnonymous), "auth.ways has anonymous: every namespace without ways of its own is open to everybody; list the open ones under auth.namespaces"},
+		{b.isOpen(WayQueryToken), b.open[WayQueryToken] + " has query_token: addresses with tokens end up in logs, histories and Referer headers; prefer a ticket"},
+		{b.isOpen(WayBasic), b.open[WayBasic] + " has basic: browsers are giving up passwords in addresses, and every connection costs a slow hash"},
 		{b.cfg.Origins.InsecureAllowAny, "origins.insecure_allow_any: pages of every site may connect"},
 		{b.cfg.Origins.AllowLocalhost, "origins.allow_localhost: every page of this machine may connect; for development only"},
-		{b.open[WayCookie] && b.cfg.Cookie.InsecureName, "cookie.insecure_name: a cookie without __Host- can be overwritten by other hosts of the domain, or over http"},
-		{b.open[WayCookie] && b.cfg.Cookie.InsecureNoCSRF, "cookie.insecure_no_csrf: only the Origin header keeps foreign pages out"},
+		{b.isOpen(WayCookie) && b.cfg.Cookie.InsecureName, "cookie.insecure_name: a cookie without __Host- can be overwritten by other hosts of the domain, or over http"},
+		{b.isOpen(WayCookie) && b.cfg.Cookie.InsecureNoCSRF, "cookie.insecure_no_csrf: only the Origin header keeps foreign pages out"},
 		{b.cfg.Callback.InsecureHTTP, "callback.insecure_http: credentials cross the network in the clear"},
 		{b.cfg.Introspection.InsecureHTTP, "introspection.insecure_http: tokens cross the network in the clear"},
 	} {
@@ -146,7 +162,7 @@ func (b *builder) warnings() []string {
 
 // needs refuses a way in behind which nobody judges.
 func (b *builder) needs(way string, judged bool, what string) {
-	if b.open[way] && !judged {
-		b.fail(errors.New("auth.ways: " + way + " is on, but " + what))
+	if b.isOpen(way) && !judged {
+		b.fail(errors.New(b.open[way] + ": " + way + " is on, but " + what))
 	}
 }

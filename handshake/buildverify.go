@@ -51,23 +51,23 @@ func (b *builder) callbackKinds() []Kind {
 // otherVerifiers are those that only one way in leads to.
 func (b *builder) otherVerifiers() []Verifier {
 	var chain []Verifier
-	if b.open[WayTicket] {
+	if b.isOpen(WayTicket) {
 		chain = append(chain, b.ticketOffice())
 	}
-	if b.open[WayBasic] && len(b.cfg.Basic.Users) > 0 {
+	if b.isOpen(WayBasic) && len(b.cfg.Basic.Users) > 0 {
 		p, err := newPasswords(b.cfg.Basic, b.deps.Clock)
 		b.fail(err)
 		chain = append([]Verifier{p}, chain...)
 	}
-	if b.open[WayCertificate] {
+	if b.isOpen(WayCertificate) {
 		c, err := newCertificates(b.cfg.Certificate)
 		b.fail(err)
 		chain = append(chain, c)
 	}
-	if b.open[WayProxyHeader] {
+	if b.isOpen(WayProxyHeader) {
 		chain = append(chain, VerifierFunc(verifyProxyUser))
 	}
-	if b.open[WayAnonymous] {
+	if b.isOpen(WayAnonymous) {
 		chain = append(chain, anonymous{b.deps.Random, b.deps.Clock})
 	}
 	return chain
@@ -90,16 +90,21 @@ func (b *builder) ticketOffice() *ticketOffice {
 
 // needVerifiers refuses ways in that lead nowhere.
 func (b *builder) needVerifiers(tokens, cookies, passwords bool) {
-	if b.open[WayCookie] {
+	if b.isOpen(WayCookie) {
 		b.fail(b.cfg.Cookie.check(b.cfg.Origins))
 	}
 	b.needs(WayCookie, cookies, "nothing judges session cookies; set callback.url, or jwt for cookies that hold a JWT")
 	b.needs(WayBasic, passwords || len(b.cfg.Basic.Users) > 0, "there are no users; set basic.users, or callback.url with callback.kinds")
 	for _, way := range []string{WayToken, WayBearer, WaySubprotocol, WayQueryToken} {
-		if b.open[way] && !tokens && len(b.errs) == 0 {
-			b.fail(ErrNoVerifier)
+		if b.isOpen(way) && !tokens && len(b.errs) == 0 {
+			b.fail(&noVerifierError{way, b.open[way], b.othersJudge()})
 		}
 	}
+}
+
+// othersJudge reports whether a way in is open that needs no tokens.
+func (b *builder) othersJudge() bool {
+	return slices.ContainsFunc([]string{WayCookie, WayBasic, WayCertificate, WayProxyHeader}, b.isOpen)
 }
 
 // issuers prepares the keys of every configured issuer.
@@ -161,6 +166,9 @@ func (b *builder) keys(at string, cfg JWTConfig) (keys keySource, id string, err
 
 func publicKeySource(at string, cfg JWTConfig) (keySource, string, error) {
 	public, err := cfg.publicKey(at)
+	if err == nil {
+		err = cfg.checkPair(at, public)
+	}
 	if err != nil {
 		return nil, "", err
 	}

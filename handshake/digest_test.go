@@ -3,6 +3,7 @@ package handshake
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -86,6 +87,14 @@ func TestReq08_AnonymousIsPerNamespace(t *testing.T) {
 	wantCode(t, err, CodeTokenInvalid)
 	if _, err := NewGate(GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Ways: []string{WayAnonymous, WayToken}}}); err == nil {
 		t.Error("anonymous may stand before others")
+	}
+}
+
+// Who opens everything should know it.
+func TestAnonymousForAllWarns(t *testing.T) {
+	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Ways: []string{WayToken, WayAnonymous}}})
+	if w := strings.Join(g.Warnings(), "\n"); !strings.Contains(w, "every namespace without ways of its own is open to everybody") {
+		t.Errorf("warnings are %q", w)
 	}
 }
 

@@ -43,18 +43,52 @@ func extract(ways []way, r *Request) (Credential, error) {
 			return Credential{}, err
 		}
 	}
-	return Credential{}, noCredential(decided)
+	return Credential{}, noCredential(ways, decided)
 }
 
-func noCredential(decided bool) *Refusal {
+func noCredential(ways []way, decided bool) *Refusal {
 	if decided {
 		return refuse(CodeUnauthenticated,
-			`The auth payload holds no credential that is accepted here; send {"token": "…"} in it.`,
+			"The auth payload holds no credential that is accepted here. "+accepted(ways),
 			errors.New("auth payload without an accepted credential"))
 	}
-	return refuse(CodeUnauthenticated,
-		`Sign in first: send {"token": "…"} as auth when you connect.`,
-		errNoCredential)
+	return refuse(CodeUnauthenticated, "Sign in first. "+accepted(ways), errNoCredential)
+}
+
+// accepted tells a client what to bring.
+func accepted(ways []way) string {
+	var all []string
+	for i, w := range ways {
+		if i == 0 || ways[i-1].name != w.name {
+			all = append(all, broughtBy(w.name))
+		}
+	}
+	return "Accepted: " + strings.Join(all, ", or ") + "."
+}
+
+// broughtBy is a way in from the client's side.
+func broughtBy(way string) string {
+	switch way {
+	case WayToken:
+		return `auth: {"token": "…"}`
+	case WayTicket:
+		return `auth: {"ticket": "…"}`
+	case WayBearer:
+		return "a header Authorization: Bearer …"
+	case WaySubprotocol:
+		return "a token as WebSocket subprotocol"
+	case WayCookie:
+		return "the session cookie"
+	case WayBasic:
+		return "a header Authorization: Basic …"
+	case WayCertificate:
+		return "a TLS client certificate"
+	case WayProxyHeader:
+		return "a request through the proxy that signs users in"
+	case WayQueryToken:
+		return "?token=…"
+	}
+	return way
 }
 
 // errNoCredential is the cause when no open way in found anything.

@@ -30,6 +30,21 @@ type Gate struct {
 // ErrNoVerifier means that nobody could ever be let in.
 var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make one with "openssl rand -base64 48"), jwt.public_key_file or jwt.jwks_url; or start with --dev to try things out`)
 
+// noVerifierError is an ErrNoVerifier that says which way in leads nowhere.
+type noVerifierError struct {
+	way, place string
+	others     bool // users come in by other ways
+}
+
+func (e *noVerifierError) Error() string {
+	if !e.others {
+		return ErrNoVerifier.Error()
+	}
+	return e.place + ": " + e.way + " is on, but nothing verifies tokens; set jwt.hmac_secret, jwt.public_key_file or jwt.jwks_url, or take " + e.way + " out"
+}
+
+func (e *noVerifierError) Is(target error) bool { return target == ErrNoVerifier }
+
 // NewGate checks the configuration and prepares a gate. The error lists
 // everything that is wrong, one line each, naming the key and what to do.
 func NewGate(cfg GateConfig) (*Gate, error) {

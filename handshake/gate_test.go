@@ -214,10 +214,38 @@ func TestReq21_QueryTokenIsOffByDefault(t *testing.T) {
 	wantCode(t, err, CodeUnauthenticated, token)
 }
 
+func TestNobodyVerifiesTokens(t *testing.T) {
+	for want, ways := range map[string][]string{
+		"nobody can sign in: set jwt.hmac_secret":                                  nil,
+		"auth.ways: token is on, but nothing verifies tokens; set jwt.hmac_secret": {"token", "proxy_header"},
+	} {
+		if _, err := NewGate(GateConfig{Auth: AuthConfig{Ways: ways}}); !errors.Is(err, ErrNoVerifier) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// Who brought nothing learns what to bring.
+func TestTheRefusalSaysWhatIsAccepted(t *testing.T) {
+	for want, ways := range map[string][]string{
+		`Sign in first. Accepted: auth: {"token": "…"}, or auth: {"ticket": "…"}, or a header Authorization: Bearer ….`: nil,
+		"Sign in first. Accepted: a header Authorization: Bearer ….":                                                    {"bearer"},
+		"Sign in first. Accepted: a token as WebSocket subprotocol, or ?token=….":                                       {"subprotocol", "query_token"},
+	} {
+		g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Ways: ways}})
+		_, err := g.Check(t.Context(), &Request{Namespace: "/"})
+		var refusal *Refusal
+		if !errors.As(err, &refusal) || refusal.Message != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 func TestConfigurationErrorsNameTheKey(t *testing.T) {
 	for want, cfg := range map[string]GateConfig{
 		`auth.ways: "tokn" is no way in`:            {Auth: AuthConfig{Ways: []string{"tokn"}}},
 		`auth.ways: names "token" twice`:            {Auth: AuthConfig{Ways: []string{"token", "token"}}},
+		`auth.ways: has ticket alone`:               {Auth: AuthConfig{Ways: []string{"ticket"}}},
 		`auth.namespaces[0].name: "chat" must be`:   {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "chat", Ways: []string{"token"}}}}},
 		`auth.namespaces[0].ways: is empty`:         {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/chat"}}}},
 		`auth.max_payload: -1 is negative`:          {Auth: AuthConfig{MaxPayload: -1}},

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -103,6 +104,24 @@ func isPublicKey(secret []byte) bool {
 	}
 	_, err := x509.ParsePKCS1PublicKey(der)
 	return err == nil
+}
+
+// checkPair refuses halves of two keys: what one signs, the other never accepts.
+func (c JWTConfig) checkPair(at string, public crypto.PublicKey) error {
+	if c.PublicKeyFile == "" || c.PrivateKeyFile == "" {
+		return nil
+	}
+	signer, err := c.privateKey(at)
+	if errors.As(err, new(*fs.PathError)) {
+		return nil // only minting needs it, perhaps on another machine
+	}
+	if err != nil {
+		return err
+	}
+	if own, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !own.Equal(public) {
+		return fmt.Errorf("%s.private_key_file: is not the private half of %s.public_key_file; leave the public one out, and it is taken from the private one", at, at)
+	}
+	return nil
 }
 
 // publicKey reads the configured public key, or takes the public half of the

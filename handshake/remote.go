@@ -49,7 +49,7 @@ func (c remoteConfig) withDefaults() remoteConfig {
 func (c remoteConfig) check() error {
 	var errs []error
 	if err := checkURL(c.url, c.insecure); err != nil {
-		errs = append(errs, fmt.Errorf("%s.url: %w", c.at, err))
+		errs = append(errs, fmt.Errorf("%s.url: %w (%s.insecure_http allows http to another machine)", c.at, err, c.at))
 	}
 	if c.timeout > maxRemoteTimeout {
 		errs = append(errs, fmt.Errorf("%s.timeout: %s is more than %s", c.at, c.timeout, maxRemoteTimeout))
@@ -69,7 +69,7 @@ func checkURL(address string, insecure bool) error {
 	if u.Scheme == "https" || u.Scheme == "http" && (insecure || isLoopback(u.Hostname())) {
 		return nil
 	}
-	return fmt.Errorf("%s://%s is not https; secrets would cross the network in the clear", u.Scheme, u.Host)
+	return fmt.Errorf("%s://%s is not https, and others on the way could read and change what is said; write https://", u.Scheme, u.Host)
 }
 
 func isLoopback(host string) bool {

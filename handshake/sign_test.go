@@ -36,6 +36,22 @@ func TestSignerMintsWhatTheGateAccepts(t *testing.T) {
 	}
 }
 
+// What one half signs, the half of another key never accepts.
+func TestHalvesOfTwoKeysAreRefused(t *testing.T) {
+	private, public := keyPair(t, edKey(t))
+	_, other := keyPair(t, rsaKey(t))
+	_, another := keyPair(t, edKey(t))
+	for _, c := range []struct {
+		private, public string
+		good            bool
+	}{{private, public, true}, {private, other, false}, {private, another, false}, {"/elsewhere/key.pem", public, true}} {
+		_, err := NewGate(GateConfig{JWT: JWTConfig{PrivateKeyFile: c.private, PublicKeyFile: c.public}})
+		if c.good && err != nil || !c.good && (err == nil || !strings.Contains(err.Error(), "jwt.private_key_file: is not the private half")) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 func TestSignerRefuses(t *testing.T) {
 	_, public := keyPair(t, rsaKey(t))
 	for want, cfg := range map[string]JWTConfig{
