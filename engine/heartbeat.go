@@ -5,6 +5,7 @@ import "errors"
 // heartbeat is the part of a session that keeps it alive. Session.mu guards it.
 // Times are nanoseconds since the server began.
 type heartbeat struct {
+	pinged   int64 // when the last PING went out; the client counts from there
 	due      int64 // when to ping, or by when the PONG must be there
 	awaiting bool  // a PING is out
 	extended bool  // something else was heard while waiting, once
@@ -16,47 +17,74 @@ type heartbeat struct {
 func (s *Session) startBeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.beat.due = s.srv.now() + int64(s.srv.cfg.PingInterval)
-	s.srv.wheel.schedule(s, s.beat.due)
+	s.beat.pinged = s.srv.now()
+	s.beat.due = s.beat.pinged + int64(s.srv.cfg.PingInterval)
+	s.plan()
 }
 
-// pause stops the clock of the heartbeat, or sets it going with the time left.
-func (b *heartbeat) pause(paused bool, now int64) {
-	switch {
-	case paused:
+// pauseBeat stops waiting for a PONG, which is not read now, or begins anew. PINGs
+// go on: a client ends the connection when none comes for PingInterval and
+// PingTimeout together. mu is held.
+func (s *Session) pauseBeat(paused bool) {
+	b, now := &s.beat, s.srv.now()
+	if paused {
 		b.pausedAt = max(now, 1)
-	case b.pausedAt != 0:
-		b.due += now - b.pausedAt
+	} else {
 		b.pausedAt = 0
+		if b.awaiting {
+			b.due = now + int64(s.srv.cfg.PingTimeout)
+		}
 	}
-}
-
-// planPauseLimit has the session looked at when its pause is too long, unless
-// its heartbeat is due before. mu is held.
-func (s *Session) planPauseLimit() {
-	if limit := s.beat.pausedAt + int64(s.srv.cfg.PauseTimeout); limit < s.beat.due {
-		s.plan(limit)
-	}
+	s.plan()
 }
 
 // beatHeard notes that the client sent a packet. A PONG counts the next
-// interval from now; anything else extends the wait for the PONG once, as Node
-// does: a large upload may stand before it.
+// interval from now, or from when it was due if it stood unread; anything else
+// extends the wait for the PONG once, as Node does: a large upload may stand
+// before it.
 func (s *Session) beatHeard(kind byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := &s.beat
+	b, now, timeout := &s.beat, s.srv.now(), int64(s.srv.cfg.PingTimeout)
 	switch {
 	case !b.awaiting:
 	case kind == typePong:
 		b.awaiting = false
-		b.due = s.srv.now() + int64(s.srv.cfg.PingInterval)
-		if s.srv.cfg.PingInterval < s.srv.cfg.PingTimeout && s.current() == stateOpen { // else the wheel looks early enough
-			s.plan(b.due)
+		b.due = min(now, b.pinged+timeout) + int64(s.srv.cfg.PingInterval)
+		if s.srv.cfg.PingInterval < s.srv.cfg.PingTimeout { // else the wheel looks early enough
+			s.plan()
 		}
 	case !b.extended:
 		b.extended = true
-		b.due = s.srv.now() + int64(s.srv.cfg.PingTimeout)
+		b.due = now + timeout
+	}
+}
+
+// nextLook is when the wheel must look at an open session. mu is held.
+func (s *Session) nextLook() int64 {
+	next := s.nextBeat()
+	if paused := s.beat.pausedAt; paused != 0 {
+		next = min(next, paused+int64(s.srv.cfg.PauseTimeout))
+	}
+	if look := s.stall.look; look != 0 {
+		next = min(next, look)
+	}
+	return next
+}
+
+// nextBeat is when to ping, or by when the PONG must be there. mu is held.
+func (s *Session) nextBeat() int64 {
+	if b := &s.beat; b.pausedAt != 0 && b.awaiting {
+		return b.pinged + int64(s.srv.cfg.PingInterval)
+	}
+	return s.beat.due
+}
+
+// plan tells the wheel when to look next. A session that is closing has its
+// deadline there. mu is held.
+func (s *Session) plan() {
+	if s.current() == stateOpen {
+		s.srv.wheel.schedule(s, s.nextLook())
 	}
 }
 
@@ -72,10 +100,11 @@ func (s *Session) tick(now int64) int64 {
 		return s.closingDue(now)
 	}
 	s.mu.Lock()
-	next, err := s.beatDue(now)
+	err := s.beatDue(now)
 	if err == nil {
-		next, err = s.stallDue(now, next)
+		err = s.stallDue(now)
 	}
+	next := s.nextLook()
 	s.mu.Unlock()
 	var slow *protocolError
 	switch {
@@ -107,23 +136,19 @@ var (
 )
 
 // beatDue pings when a PING is due. mu is held.
-func (s *Session) beatDue(now int64) (int64, error) {
+func (s *Session) beatDue(now int64) error {
 	b := &s.beat
-	if b.pausedAt != 0 {
-		limit := b.pausedAt + int64(s.srv.cfg.PauseTimeout)
-		if now >= limit {
-			return 0, errOverload
-		}
-		return min(limit, now+int64(s.srv.cfg.PingTimeout)), nil
+	paused := b.pausedAt != 0
+	switch {
+	case paused && now >= b.pausedAt+int64(s.srv.cfg.PauseTimeout):
+		return errOverload
+	case now < s.nextBeat():
+		return nil
+	case b.awaiting && !paused:
+		return errPingTimeout
 	}
-	if now < b.due {
-		return b.due, nil
-	}
-	if b.awaiting {
-		return 0, errPingTimeout
-	}
+	b.pinged, b.due = now, now+int64(s.srv.cfg.PingTimeout)
 	b.awaiting, b.extended = true, false
-	b.due = now + int64(s.srv.cfg.PingTimeout)
 	s.push(pingFrame)
-	return b.due, nil
+	return nil
 }

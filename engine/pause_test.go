@@ -234,24 +234,21 @@ func TestOtherPacketsExtendTheWaitForAPongOnce(t *testing.T) {
 	})
 }
 
-func TestAPauseStopsTheHeartbeat(t *testing.T) {
+// A PONG that cannot be read is not waited for.
+func TestAPauseStopsTheWaitForAPong(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Session, h *side) {
 		pass(10 * time.Second)
 		for range 3 { // never longer than the limit at a time
 			s.Pause()
-			pass(50 * time.Second)
+			for range 5 {
+				pass(10 * time.Second)
+				s.pings() // taken by the client, which cannot answer
+			}
 			s.Resume()
 		}
-		if n := s.pings(); n != 0 {
-			t.Fatalf("%d pings", n)
+		if len(h.closed) > 0 {
+			t.Fatal("closed in a pause")
 		}
-		pass(DefaultPingInterval - 10*time.Second)
-		if n := s.pings(); n != 1 {
-			t.Fatalf("%d pings", n)
-		}
-		s.Pause() // while a PONG is awaited
-		pass(50 * time.Second)
-		s.Resume()
 		pass(DefaultPingTimeout - 5*time.Second)
 		if len(h.closed) > 0 {
 			t.Fatal("closed too early")
@@ -259,6 +256,49 @@ func TestAPauseStopsTheHeartbeat(t *testing.T) {
 		pass(5 * time.Second)
 		h.end(t, ReasonPingTimeout)
 	})
+}
+
+// A client ends a connection on which no PING came for PingInterval and
+// PingTimeout together (engine.io-client, socket.ts), whatever the server does with what
+// it sends.
+func TestAPauseKeepsTheClient(t *testing.T) {
+	for name, c := range map[string]struct {
+		at, length time.Duration // of the pause
+		late       bool          // the PONGs before the pause are on their way when it begins
+	}{
+		"over the moment of the PING": {at: 24 * time.Second, length: 2 * time.Second},
+		"with a PONG unread":          {at: 27 * time.Second, length: 30 * time.Second, late: true},
+		"nearly as long as it may be": {at: 10 * time.Second, length: 59 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *Session, h *side) {
+				time.Sleep(70 * time.Millisecond) // not on a tick of the wheel
+				s.startBeat()
+				var unread bool
+				began, last := time.Now(), time.Now()
+				for now := time.Duration(0); now < 3*time.Minute; now = time.Since(began) {
+					time.Sleep(100 * time.Millisecond)
+					paused := now >= c.at && now < c.at+c.length
+					s.setPaused(paused)
+					if unread && !paused && now >= c.at {
+						s.heard(typePong)
+						unread = false
+					}
+					switch {
+					case s.pings() == 0:
+					case paused || c.late && now < c.at:
+						last, unread = time.Now(), true
+					default:
+						last = time.Now()
+						s.heard(typePong)
+					}
+					if gap := time.Since(last); gap > DefaultPingInterval+DefaultPingTimeout || len(h.closed) > 0 {
+						t.Fatalf("after %v: no PING for %v, %d closed", now, gap, len(h.closed))
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestAPauseEndsAtItsLimit(t *testing.T) {
@@ -270,5 +310,36 @@ func TestAPauseEndsAtItsLimit(t *testing.T) {
 		}
 		pass(2 * time.Second)
 		h.end(t, ReasonOverload)
+	})
+}
+
+// What else the wheel is to look at takes no limit away.
+func TestAStallDoesNotMoveTheLimitOfAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := beating(Config{PauseTimeout: 2 * time.Second})
+		defer windUp(s.srv)
+		s.Pause()
+		check(t, s.Send(NewFrame([]byte("x"), nil))) // nobody polls
+		pass(2 * time.Second)
+		if len(h.closed) == 0 {
+			t.Error("not closed at the limit")
+		}
+		pass(30 * time.Second)
+		h.end(t, ReasonOverload)
+	})
+}
+
+// A drain may find a session that is being admitted.
+func TestADrainBeforeTheFirstBeatKeepsItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := beating(Config{})
+		defer windUp(s.srv)
+		s.shutdown()
+		s.startBeat()
+		pass(DefaultCloseTimeout)
+		h.end(t, ReasonShutdown)
+		if s.current() != stateClosed {
+			t.Errorf("still closing; the wheel looks in %v", time.Duration(s.slot.due-s.srv.now()))
+		}
 	})
 }

@@ -126,7 +126,7 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 // frames are out. A lost NOOP is no loss: who upgrades may abort its GET.
 func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 	switch {
-	case err == nil || batch[0] == noopFrame:
+	case err == nil || len(batch) == 1 && batch[0] == noopFrame:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.fail(errOutboxAge)
 	default:

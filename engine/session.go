@@ -189,7 +189,7 @@ func (s *Session) wake() {
 }
 
 // Pause stops reading from the client, and with it the deadline of its next
-// PONG, until Resume.
+// PONG, until Resume. PINGs go on, so that the client stays.
 func (s *Session) Pause() { s.setPaused(true) }
 
 // Resume goes on reading after Pause.
@@ -201,9 +201,7 @@ func (s *Session) setPaused(paused bool) {
 	if s.paused.Load() == paused || s.current() != stateOpen {
 		return
 	}
-	if s.beat.pause(paused, s.srv.now()); paused {
-		s.planPauseLimit()
-	}
+	s.pauseBeat(paused)
 	s.read(!paused)
 }
 

@@ -19,7 +19,7 @@ func (s *Session) stalled() {
 	st.since = now
 	if st.look == 0 && s.current() == stateOpen {
 		st.look = now + s.stallLooks()
-		s.plan(s.beat.due)
+		s.plan()
 	}
 }
 
@@ -27,41 +27,24 @@ func (s *Session) stalled() {
 // within Config.OutboxAge.
 func (s *Session) stallLooks() int64 { return max(int64(s.srv.cfg.OutboxAge)/4, 1) }
 
-// plan has the session looked at when due has come, or before, when the wheel is
-// to look at its stall. mu is held.
-func (s *Session) plan(due int64) {
-	if look := s.stall.look; look != 0 {
-		due = min(due, look)
-	}
-	s.srv.wheel.schedule(s, due)
-}
-
-// stallDue looks at a client that was behind and returns when to look again: next,
-// or before. mu is held.
-func (s *Session) stallDue(now, next int64) (int64, error) {
+// stallDue looks at a client that was behind. mu is held.
+func (s *Session) stallDue(now int64) error {
 	st := &s.stall
 	if st.look == 0 || now < st.look {
-		return s.nextLook(next), nil
+		return nil
 	}
 	if st.since == 0 || s.out.idle() && (s.ws == nil || s.ws.context.unsent() == 0) {
 		*st = stall{}
-		return next, nil
+		return nil
 	}
 	if s.takes() {
 		st.since = now
 	}
 	if now-st.since >= int64(s.srv.cfg.OutboxAge) {
-		return 0, errOutboxAge
+		return errOutboxAge
 	}
 	st.look = now + s.stallLooks()
-	return s.nextLook(next), nil
-}
-
-func (s *Session) nextLook(next int64) int64 {
-	if look := s.stall.look; look != 0 {
-		return min(next, look)
-	}
-	return next
+	return nil
 }
 
 // takes reports whether the client has taken something since the last look, as

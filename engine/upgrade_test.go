@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -248,4 +250,59 @@ func TestAPausedSessionDoesNotKeepWhatItsProbeSends(t *testing.T) {
 			}
 		}
 	})
+}
+
+// stuck is a response whose client does not read until it is told, or is gone by then.
+type stuck struct {
+	*httptest.ResponseRecorder
+	wrote chan struct{}
+	read  chan error
+}
+
+func newStuck() *stuck {
+	return &stuck{httptest.NewRecorder(), make(chan struct{}, 1), make(chan error, 1)}
+}
+
+func (w *stuck) Write(b []byte) (int, error) {
+	w.wrote <- struct{}{}
+	if err := <-w.read; err != nil {
+		return 0, err
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
+// Who upgrades may abort a GET that brings a NOOP, but nothing that stands behind
+// the NOOP may get lost with it in silence.
+func TestAMessageBehindANoopIsNotLostInSilence(t *testing.T) {
+	r := newRig(t, Config{CompressAbove: -1})
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	get := func(w http.ResponseWriter) (done chan struct{}) {
+		done = make(chan struct{})
+		go func() {
+			defer close(done)
+			s.serveGET(w, httptest.NewRequest(http.MethodGet, c.url, nil))
+		}()
+		return done
+	}
+	first, second := newStuck(), newStuck()
+	firstDone := get(first)
+	s.awaitGET(t)
+	check(t, s.Send(NewFrame([]byte("one"), nil)))
+	await(t, first.wrote) // the handler has not come back from writing it
+	secondDone := get(second)
+	s.awaitGET(t) // the client has read it and polls again
+	w := r.dialWS(t, c.sid)
+	check(t, w.write(clientFrame(1, []byte("2probe"))))
+	if p := must[packet](t)(w.next()); p.data != "probe" {
+		t.Fatal(p)
+	}
+	s.awaitState(t, func() bool { return !s.out.empty() }) // the NOOP
+	check(t, s.Send(NewFrame([]byte("two"), nil)))
+	first.read <- nil
+	await(t, firstDone)
+	await(t, second.wrote)
+	second.read <- errors.New("connection reset")
+	await(t, secondDone)
+	s.end(t, ReasonTransportError, ReasonTransportClose) // "two" is lost, and the client learns that
 }
