@@ -16,6 +16,7 @@ import (
 // and the client takes that. They are written one by one, not joined: a client
 // that does not read must not hold a copy of what all others share.
 func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, g *pendingGET, batch []*Frame) error {
+	s.srv.limitRest(w, r)
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
 	h.Set("Cache-Control", "no-store")

@@ -34,11 +34,9 @@ func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, code int) {
 }
 
 func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
+	srv.limitRest(w, r)
+	srv.limitAnswer(w)
 	h := w.Header()
-	if r.ContentLength != 0 { // net/http would wait for the rest of the body without a limit
-		h.Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(srv.cfg.CloseTimeout))
-	}
 	if refusal.RetryAfter > 0 {
 		seconds := (refusal.RetryAfter + time.Second - 1) / time.Second
 		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
@@ -53,6 +51,21 @@ func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *R
 	_, _ = w.Write(body)
 }
 
+// limitRest limits how long the rest of a body may take that nobody has asked for:
+// net/http reads it, with whatever patience the connection has, before it answers.
+func (srv *Server) limitRest(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(srv.cfg.CloseTimeout))
+	}
+}
+
+// limitAnswer limits how long a client may take to receive a short answer. net/http
+// lifts the limit before the connection's next request.
+func (srv *Server) limitAnswer(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(srv.cfg.CloseTimeout))
+}
+
 // refuseFault answers a request that broke the rules of its session, and ends
 // the session, unless the request came too late to be part of it.
 func (srv *Server) refuseFault(w http.ResponseWriter, r *http.Request, s *Session, err error) {
@@ -65,6 +78,7 @@ func (srv *Server) refuseFault(w http.ResponseWriter, r *http.Request, s *Sessio
 // answerText answers a POST. The type is text/html, as Node's: some browsers
 // offered text/plain as a download.
 func (srv *Server) answerText(w http.ResponseWriter, _ *http.Request, status int, text string) {
+	srv.limitAnswer(w)
 	w.Header().Set("Content-Type", "text/html")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -89,6 +103,8 @@ func (srv *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 		}
 	}
 	if preflight {
+		srv.limitRest(w, r)
+		srv.limitAnswer(w)
 		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusNoContent)
 	}

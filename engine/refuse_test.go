@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -209,5 +210,45 @@ func TestSessionsKnowTheirPeer(t *testing.T) {
 	p := r.opened.next(t).Peer()
 	if len(p.Header) != 1 || p.Header.Get("Authorization") != "Bearer x" || p.Query.Encode() != "ticket=abc" {
 		t.Errorf("peer %+v", p)
+	}
+}
+
+// narrow listens with kernel buffers for sending that are soon full.
+type narrow struct{ net.Listener }
+
+func (l narrow) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		err = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
+	}
+	return c, err
+}
+
+// Who asks on and on and reads nothing is not waited for: net/http writes short
+// answers without a limit of its own.
+func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
+	r := newRig(t, Config{CloseTimeout: 50 * time.Millisecond}, func(_ testing.TB, r *rig) { r.web.Listener = narrow{r.web.Listener} })
+	p := r.dialPolling(t)
+	for name, request := range map[string]string{
+		"refusals":      "GET /socket.io/?EIO=4&transport=x HTTP/1.1\r\nHost: x\r\n\r\n",
+		"preflights":    "OPTIONS /socket.io/ HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POSTs":         "POST /socket.io/?EIO=4&transport=polling&sid=" + p.sid + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n4x",
+		"upgrades":      "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		"unknown paths": "GET /socket.io/?EIO=4&transport=polling&sid=unknown HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
+			defer func() { _ = c.Close() }()
+			check(t, c.(*net.TCPConn).SetReadBuffer(4<<10))
+			check(t, c.SetWriteDeadline(time.Now().Add(patience)))
+			many := []byte(strings.Repeat(request, 100))
+			var err error
+			for err == nil {
+				_, err = c.Write(many)
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection is still there")
+			}
+		})
 	}
 }

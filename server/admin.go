@@ -9,6 +9,7 @@ import (
 	"net/http/pprof"
 	"net/netip"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -41,7 +42,7 @@ func (s *Server) adminHandler() http.Handler {
 	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
 	mux.Handle("/", s.operatorsOnly(s.operatorRoutes()))
-	return mux
+	return unhurried(mux)
 }
 
 // operatorsOnly asks for the key. Without one the listener is on this machine
@@ -54,6 +55,8 @@ func (s *Server) operatorsOnly(h http.Handler) http.Handler {
 			s.refuseHTTP(w, r, why)
 			return
 		}
+		c := http.NewResponseController(w) // a profile takes its time
+		_, _ = c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{})
 		h.ServeHTTP(w, r)
 	})
 }

@@ -3,10 +3,12 @@ package server_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -302,4 +304,37 @@ func (r *running) empties(t *testing.T, addr string, operator http.Header) {
 		}
 	}
 	t.Errorf("left behind: %+v", held)
+}
+
+// A body that was announced and never comes holds nothing for long: whoever
+// answers without reading it leaves that to net/http, which waits.
+func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
+	r := hostileServer(t)
+	session := come(t, r.addr, way{transport: "polling"}).session()
+	for name, begin := range map[string]string{
+		"a handshake":     "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n",
+		"a poll":          "GET /socket.io/?EIO=4&transport=polling&sid=" + session + " HTTP/1.1\r\n",
+		"a preflight":     "OPTIONS /socket.io/ HTTP/1.1\r\n",
+		"a refusal":       "GET /socket.io/?EIO=4&transport=x HTTP/1.1\r\n",
+		"a WebSocket":     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n",
+		"health":          "GET /healthz HTTP/1.1\r\n",
+		"readiness":       "GET /readyz HTTP/1.1\r\n",
+		"a wrong method":  "POST /healthz HTTP/1.1\r\n",
+		"a cleaned path":  "GET //socket.io/../socket.io/ HTTP/1.1\r\n",
+		"a ticket":        "POST /auth/tickets HTTP/1.1\r\n",
+		"the client":      "GET /socket.io/socket.io.js HTTP/1.1\r\n",
+		"a page":          "GET / HTTP/1.1\r\n",
+		"an unknown path": "GET /nothing HTTP/1.1\r\n",
+	} {
+		for _, body := range []string{"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"} {
+			t.Run(name+", "+body[:8], func(t *testing.T) {
+				t.Parallel()
+				c := knock(t, r.addr, begin+"Host: x\r\n"+body+"\r\n")
+				_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+				if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the connection is still there")
+				}
+			})
+		}
+	}
 }

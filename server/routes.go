@@ -12,16 +12,17 @@ const (
 	writeDeadline = time.Minute      // for a page or the client bundle, on a slow line
 )
 
-// routes is the HTTP surface.
+// routes is the HTTP surface. No request is without limits on time, redirects
+// included: the engine has its own for the realtime endpoint.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io", s.engine)
 	mux.Handle("/socket.io/{$}", s.engine)
-	mux.Handle("/socket.io/", unhurried(web.ClientBundle()))
+	mux.Handle("/socket.io/", web.ClientBundle())
 	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
-	mux.Handle("/auth/tickets", unhurried(s.auth(http.MethodPost, s.mintTicket)))
-	mux.Handle("/auth/csrf", unhurried(s.auth(http.MethodGet, s.csrfToken)))
+	mux.Handle("/auth/tickets", s.auth(http.MethodPost, s.mintTicket))
+	mux.Handle("/auth/csrf", s.auth(http.MethodGet, s.csrfToken))
 	if s.cfg.Admin.Key != "" && s.cfg.Admin.Addr == "" {
 		operators := s.operatorsOnly(s.operatorRoutes())
 		for _, path := range operatorPaths {
@@ -29,15 +30,21 @@ func (s *Server) routes() http.Handler {
 		}
 	}
 	if s.cfg.Dev {
-		mux.Handle("/demo/login", unhurried(http.HandlerFunc(s.demoLogin)))
-		mux.Handle("/lab/", unhurried(s.lab()))
+		mux.HandleFunc("/demo/login", s.demoLogin)
+		mux.Handle("/lab/", s.lab())
 	}
-	mux.Handle("/", unhurried(web.Handler()))
-	return mux
+	mux.Handle("/", web.Handler())
+	others := unhurried(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/socket.io/" || r.URL.Path == "/socket.io" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
-// unhurried gives a request the time that its size deserves and no more. The
-// realtime endpoint is not behind it: the engine has deadlines of its own.
+// unhurried gives a request the time that its size deserves and no more.
 func unhurried(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, now := http.NewResponseController(w), time.Now()
