@@ -62,12 +62,16 @@ func (p *pollState) reply(batch []*Frame) {
 	p.get = nil
 }
 
-// retire ends the transport after an upgrade.
+// retire ends the transport after an upgrade. A client has its POST answered
+// before it upgrades: what is still being read is nobody's.
 func (p *pollState) retire() {
 	if p.get != nil {
 		p.reply([]*Frame{noopFrame})
 	}
 	p.resumePOST()
+	if p.post != nil {
+		p.post.cutOff()
+	}
 }
 
 // release frees all requests of a session that is gone.
@@ -211,6 +215,8 @@ func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &tooLarge):
 		// As Node: the request is refused, the session goes on.
 		s.srv.answerText(w, r, http.StatusRequestEntityTooLarge, "")
+	case err != nil && s.Transport() != "polling":
+		s.srv.refuseFault(w, r, s, errNotPolling)
 	case err != nil:
 		s.srv.refuseFault(w, r, s, errAbortedPOST)
 	default:
@@ -261,7 +267,7 @@ func (s *Session) setReading(post *pendingPOST, body *http.ResponseController) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	post.body = body
-	if s.current() == stateClosed {
+	if s.poll == nil || s.current() == stateClosed {
 		post.cutOff()
 	}
 	return post.cut

@@ -18,6 +18,7 @@ type upgrade struct {
 	conn  *websocket
 	timer *time.Timer // ends the probe after Config.UpgradeTimeout
 	noop  *time.Timer // the next NOOP
+	pong  *Frame      // the answer to the last PING; nil when none came
 }
 
 // probeStep is what a probing connection waits for. Session.in guards it.
@@ -157,6 +158,17 @@ func (s *Session) answerProbe(c *websocket) error {
 	return nil
 }
 
+// pingedEarly notes a PING of the WebSocket protocol on a probing connection. It is
+// answered when that becomes the transport; one answer, to the last PING, will do
+// (RFC 6455, section 5.5.3).
+func (s *Session) pingedEarly(c *websocket, payload []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probe != nil && s.probe.conn == c {
+		s.probe.pong = pongFrame(payload)
+	}
+}
+
 var noopFrame = control(typeNoop, "")
 
 // freeGET answers the pending GET with a NOOP: a client that stops polling waits
@@ -184,6 +196,7 @@ func (s *Session) switchTo(c *websocket) error {
 		return errUpgradeOrder
 	}
 	s.probe.stopTimers()
+	pong := s.probe.pong
 	s.probe = nil
 	s.poll.retire()
 	s.ws, s.poll = c, nil
@@ -194,6 +207,9 @@ func (s *Session) switchTo(c *websocket) error {
 	}
 	if s.paused.Load() {
 		c.stream.pause()
+	}
+	if pong != nil {
+		s.push(pong)
 	}
 	if s.current() == stateClosing {
 		s.queueCloseFrame()

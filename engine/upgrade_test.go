@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -305,4 +306,44 @@ func TestAMessageBehindANoopIsNotLostInSilence(t *testing.T) {
 	second.read <- errors.New("connection reset")
 	await(t, secondDone)
 	s.end(t, ReasonTransportError, ReasonTransportClose) // "two" is lost, and the client learns that
+}
+
+func TestAPingWhileProbingIsAnswered(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		_, _, w, _ := probing(t, cfg)
+		for _, ping := range []string{"one", "two"} {
+			check(t, w.frame(ws.OpPing, []byte(ping)))
+		}
+		check(t, w.frame(ws.OpText, []byte("5")))
+		if p := must[packet](t)(w.next()); p != (packet{kind: 'P', data: "two"}) {
+			t.Errorf("got %v", p)
+		}
+	})
+}
+
+// A client has its POST answered before it upgrades. One that has not holds neither
+// the session nor a request.
+func TestAPOSTThatIsUnderWayDoesNotOutliveTheUpgrade(t *testing.T) {
+	_, p, w, s := probing(t, Config{})
+	body, feed := io.Pipe()
+	defer func() { _ = feed.Close() }()
+	answered := make(chan int, 1)
+	go func() {
+		req, _ := http.NewRequest(http.MethodPost, p.url, body)
+		if res, err := p.http.Do(req); err == nil {
+			_ = res.Body.Close()
+			answered <- res.StatusCode
+		} else {
+			answered <- 0
+		}
+	}()
+	_, err := feed.Write([]byte("4"))
+	check(t, err)
+	s.awaitState(t, func() bool { return s.poll.post != nil && s.poll.post.body != nil })
+	check(t, w.frame(ws.OpText, []byte("5")))
+	if status := await(t, answered); status != http.StatusBadRequest {
+		t.Errorf("the POST is answered with %d", status)
+	}
+	check(t, w.send("still there"))
+	s.got.next(t)
 }

@@ -99,9 +99,11 @@ func (c *websocket) message(binary bool, payload []byte) error {
 func (c *websocket) control(op ws.OpCode, payload []byte) error {
 	switch op {
 	case ws.OpPing:
-		if c.probing == notProbing {
-			_ = c.s.Send(pongFrame(payload))
+		if c.probing != notProbing {
+			c.s.pingedEarly(c, payload)
+			return nil
 		}
+		_ = c.s.Send(pongFrame(payload))
 		return nil
 	case ws.OpClose:
 		code, err := closeCode(payload)
