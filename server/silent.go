@@ -35,11 +35,20 @@ func (q *silence) state(c net.Conn, now http.ConnState) {
 	case http.StateNew, http.StateIdle:
 		if oldest := q.begin(c); oldest != nil {
 			q.log.Warn("too many silent connections, closing the oldest", zap.Int("limit", q.most))
-			_ = oldest.Close()
+			_ = beneath(oldest).Close()
 		}
 	case http.StateHijacked, http.StateClosed:
 		q.end(c)
 	}
+}
+
+// beneath returns what is under TLS, whose own Close may wait for seconds until
+// there is room for its alert: a state is told from the loop that accepts.
+func beneath(c net.Conn) net.Conn {
+	if c, ok := c.(interface{ NetConn() net.Conn }); ok {
+		return c.NetConn()
+	}
+	return c
 }
 
 // begin lists a connection and takes the oldest off when there are too many.
