@@ -15,6 +15,7 @@ type Client struct {
 	// Fixed once made.
 	hub  *Hub
 	conn Conn
+	held bool // Hub.Close waits for it; fixed once connected
 
 	// Owned by the reader.
 	decoder packet.Decoder
@@ -101,6 +102,9 @@ func (c *Client) finish(reason string, how ending) {
 	c.hub.registry.remove(c)
 	for _, s := range sockets {
 		s.end(reason, how)
+	}
+	if c.held {
+		c.hub.tasks.Release()
 	}
 }
 

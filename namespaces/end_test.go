@@ -172,3 +172,50 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// lingering is an observer that takes a second to note that somebody left a room.
+type lingering struct {
+	namespaces.Observer
+	left chan struct{}
+}
+
+func (lingering) SocketOpened(*namespaces.Socket)         {}
+func (lingering) SocketClosed(*namespaces.Socket, string) {}
+func (lingering) RoomJoined(*namespaces.Socket, string)   {}
+func (o lingering) RoomLeft(*namespaces.Socket, string) {
+	close(o.left)
+	time.Sleep(time.Second)
+}
+
+// A socket that is just ending when the hub closes has its farewell before Close
+// returns.
+func TestCloseWaitsForWhoIsEndingAlready(t *testing.T) {
+	for name, end := range map[string]func(*namespaces.Namespace, *peer){
+		"its connection is gone": func(_ *namespaces.Namespace, p *peer) { p.client.Closed(namespaces.ReasonTransportClose) },
+		"it is disconnected":     func(ns *namespaces.Namespace, _ *peer) { _ = ns.In("room").Disconnect(false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var said atomic.Bool
+				ns := namespaces.New("/")
+				ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })
+				ns.OnDisconnect(func(context.Context, *namespaces.Socket, string) { said.Store(true) })
+				o := lingering{left: make(chan struct{})}
+				h, err := namespaces.NewHub(namespaces.Config{Gate: open, Observer: o}, ns)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := newPeer(t, h)
+				p.say(connectTo("/", "ann"))
+				go end(ns, p)
+				<-o.left
+				if err := h.Close(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				if !said.Load() {
+					t.Error("the disconnect handler had not run")
+				}
+			})
+		})
+	}
+}

@@ -47,6 +47,8 @@ func (r *registry) add(c *Client) bool {
 	if r.closed {
 		return false
 	}
+	c.hub.tasks.Hold() // until it has ended all its sockets; Hub.Close has not let go of its own yet
+	c.held = true
 	r.enqueue(c)
 	return true
 }

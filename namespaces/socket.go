@@ -172,6 +172,8 @@ func (s *Socket) end(reason string, how ending) bool {
 	admitted := s.phase == open
 	acks, life, pet := s.acks, s.life, s.petition
 	s.phase, s.reason, s.petition, s.acks = ended, reason, nil, nil
+	s.ns.hub.tasks.Hold() // Hub.Close finds it ended, and waits
+	defer s.ns.hub.tasks.Release()
 	s.mu.Unlock()
 
 	pet.stop()
