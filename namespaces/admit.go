@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -28,8 +29,9 @@ func (p *petition) stop() {
 	}
 }
 
-// connect begins the admission to a namespace. A second CONNECT for a namespace that the client is in, or asked for, closes
-// the connection, as Node does.
+// connect begins the admission to a namespace. A client sends a second CONNECT when it disconnects and connects again before
+// it has seen the reply: there was nothing yet that it could leave by a DISCONNECT. The newer one counts, with its
+// credentials. From a socket that has been heard it is a fault, which closes the connection as in Node.
 func (c *Client) connect(p *packet.Packet) {
 	ns := c.hub.namespaces[p.Namespace]
 	if ns == nil {
@@ -45,27 +47,48 @@ func (c *Client) connect(p *packet.Packet) {
 	request := requestOf(c.conn, ns.name)
 	request.Auth = p.Payload
 	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, running: true, petition: &petition{request: request}}
-	if !c.place(s) {
+	old, err := c.place(s)
+	if old != nil {
+		old.end(ReasonClientDisconnect, byClient)
+		_, err = c.place(s)
+	}
+	switch {
+	case errors.Is(err, errTwice):
 		c.outOfOrder()
+	case err != nil:
+		c.shut(closePolicy, err.Error(), ReasonForcedServer)
 	}
 }
 
-// place gives a petition its place in the client. It returns false when the namespace's place is taken.
-func (c *Client) place(s *Socket) bool {
+var (
+	errTwice   = errors.New("the client is in the namespace")
+	errRefused = errors.New("too many refused connects")
+)
+
+// place gives a petition its place in the client, or refuses it. A socket that it returns must end first. An error closes
+// the connection.
+func (c *Client) place(s *Socket) (old *Socket, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return true
+		return nil, nil
 	}
-	if old := c.find(s.ns.name); old != nil {
-		if !old.over() {
-			return false
-		}
+	switch old := c.find(s.ns.name); {
+	case old == nil:
+	case old.over():
 		c.remove(old) // the server is just ending it, the client knows already
+	case old.heard:
+		return nil, errTwice
+	default:
+		return old, nil
+	}
+	if wait := c.count(); wait > 0 {
+		return nil, c.reject(s.ns.name, verdict{
+			Code: string(handshake.CodeRateLimited), Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
+		})
 	}
 	if len(c.sockets) >= c.hub.cfg.MaxNamespaces {
-		c.reject(s.ns.name, verdict{Code: string(handshake.CodeTooManyConnections), Message: "Too many namespaces."})
-		return true
+		return nil, c.reject(s.ns.name, verdict{Code: string(handshake.CodeTooManyConnections), Message: "Too many namespaces."})
 	}
 	c.departed = slices.DeleteFunc(c.departed, func(name string) bool { return name == s.ns.name })
 	c.sockets = append(c.sockets, s)
@@ -73,7 +96,20 @@ func (c *Client) place(s *Socket) bool {
 	if !s.waiting {
 		c.start(s)
 	}
-	return true
+	return nil, nil
+}
+
+// count counts a CONNECT and returns how long the client has to wait when there were too many in this minute. mu is held.
+func (c *Client) count() (wait time.Duration) {
+	now := time.Since(c.hub.registry.epoch)
+	if minute := int32(now / time.Minute); minute != c.minute { //nolint:gosec // 4,000 years
+		c.minute, c.connects = minute, 0
+	}
+	if int(c.connects) >= c.hub.cfg.MaxConnects {
+		return time.Minute - now%time.Minute
+	}
+	c.connects++
+	return 0
 }
 
 // start runs a petition. mu is held.
@@ -244,15 +280,14 @@ func (s *Socket) refuse(err error) bool {
 	c.remove(s)
 	c.discard(s)
 	c.departed = append(c.departed, s.ns.name)
-	c.reject(s.ns.name, refusalFor(err))
+	tooMany := c.reject(s.ns.name, refusalFor(err))
 	c.throttle()
 	c.rest()
-	tooMany := int(c.refusals) > c.hub.cfg.MaxRefusals
 	c.mu.Unlock()
 
 	s.report(err)
-	if tooMany {
-		c.shut(closePolicy, "too many refused connects", ReasonForcedServer)
+	if tooMany != nil {
+		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
 	}
 	return true
 }
@@ -289,14 +324,13 @@ func (c *Client) refuseUnknown(namespace string) {
 		c.mu.Unlock()
 		return
 	}
-	c.reject(namespace, verdict{Message: "Invalid namespace"})
-	tooMany := int(c.refusals) > c.hub.cfg.MaxRefusals
+	tooMany := c.reject(namespace, verdict{Message: "Invalid namespace"})
 	c.mu.Unlock()
 	if o := c.hub.cfg.Observer; o != nil {
 		o.Refused("", "invalid_namespace")
 	}
-	if tooMany {
-		c.shut(closePolicy, "too many refused connects", ReasonForcedServer)
+	if tooMany != nil {
+		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
 	}
 }
 
@@ -311,8 +345,9 @@ type refusalData struct {
 	RetryAfterMs int64  `json:"retryAfterMs,omitempty"`
 }
 
-// reject queues CONNECT_ERROR and counts it; data is left out without a code. mu is held.
-func (c *Client) reject(namespace string, v verdict) {
+// reject queues CONNECT_ERROR and counts it; data is left out without a code. It returns errRefused when there were too many
+// in a row. mu is held.
+func (c *Client) reject(namespace string, v verdict) error {
 	c.refusals++
 	payload := refusalPayload{Message: v.Message}
 	if v.Code != "" {
@@ -320,7 +355,11 @@ func (c *Client) reject(namespace string, v verdict) {
 	}
 	raw, err := json.Marshal(payload)
 	if err != nil {
-		return // strings and numbers: cannot fail
+		return err // strings and numbers: cannot fail
 	}
 	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}))
+	if int(c.refusals) > c.hub.cfg.MaxRefusals {
+		return errRefused
+	}
+	return nil
 }

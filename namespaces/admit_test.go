@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,13 +87,78 @@ func TestRefusesAnUnknownNamespaceAsNode(t *testing.T) {
 		})
 }
 
+// A client that disconnects and connects again before it has seen the reply has only
+// CONNECT to say so with. There is one socket at a time, and one reply to each that
+// was not given up before its own.
+func TestANewerCONNECTReplacesASocketThatWasNotHeard(t *testing.T) {
+	ns, slow := namespaces.New("/"), namespaces.New("/slow")
+	var ended []string
+	ns.OnDisconnect(func(_ context.Context, s *namespaces.Socket, reason string) {
+		ended = append(ended, s.Identity().Subject+": "+reason)
+	})
+	slow.Admit(func(ctx context.Context, s *namespaces.Socket) error {
+		if s.Identity().Subject == "bob" {
+			return nil
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	run(t, namespaces.Config{}, []*namespaces.Namespace{ns, slow}, func(t *testing.T, h *namespaces.Hub) {
+		p := newPeer(t, h)
+		first := p.enter("/", "ann")
+		second := p.enter("/", "bob")
+		if _, ok := ns.Socket(first); ok || ns.Len() != 1 || !slices.Equal(ended, []string{"ann: " + namespaces.ReasonClientDisconnect}) {
+			t.Errorf("%d sockets, ended: %q", ns.Len(), ended)
+		}
+		if s, ok := ns.Socket(second); !ok || s.Identity().Subject != "bob" {
+			t.Error("the newer one is not in")
+		}
+		p.say(connectTo("/slow", "ann"), connectTo("/slow", "ann"), connectTo("/slow", "bob"))
+		if sent := p.take(); len(sent) != 1 || !strings.HasPrefix(sent[0], `0/slow,{"sid":`) {
+			t.Errorf("sent %q", sent)
+		}
+		p.say(connectTo("/slow", ""))
+		if sent := p.take(); len(sent) != 1 || !strings.HasPrefix(sent[0], "4/slow,") || slow.Len() != 0 {
+			t.Errorf("sent %q, %d in", sent, slow.Len())
+		}
+	})
+}
+
+func TestTooManyConnectsAreRefused(t *testing.T) {
+	defs := []*namespaces.Namespace{namespaces.New("/"), namespaces.New("/stays")}
+	run(t, namespaces.Config{MaxConnects: 3, MaxRefusals: 2}, defs, func(t *testing.T, h *namespaces.Hub) {
+		p := newPeer(t, h)
+		again := func(n int) {
+			t.Helper()
+			for range n {
+				p.enter("/", "ann")
+				p.say("1")
+			}
+		}
+		p.enter("/stays", "ann")
+		after(40 * time.Second)
+		again(2)
+		p.say(connectTo("/", "ann"))
+		p.expect(`4{"message":"Too many connects; wait, then connect again.","data":{"code":"rate_limited","retryAfterMs":20000}}`)
+		after(20 * time.Second)
+		again(3)
+		p.say(connectTo("/", "ann"), connectTo("/", "ann"))
+		if closed, _, _ := p.isClosed(); closed {
+			t.Fatal("closed too early")
+		}
+		p.say(connectTo("/", "ann"))
+		p.expectClosed("too many refused connects")
+	})
+}
+
 func TestWhatIsOutOfOrderClosesTheTransport(t *testing.T) {
 	for name, messages := range map[string][]string{
 		"event before CONNECT":       {`2["x"]`},
 		"ack before CONNECT":         {`30[]`},
 		"DISCONNECT of never joined": {`1/slow,`},
-		"second CONNECT":             {connectTo("/", "ann"), connectTo("/", "ann")},
-		"two CONNECTs at once":       {connectTo("/slow", "ann"), connectTo("/slow", "ann")},
+		"CONNECT after an event":     {connectTo("/", "ann"), `2["x"]`, connectTo("/", "ann")},
+		"CONNECT after an ack":       {connectTo("/", "ann"), `30[]`, connectTo("/", "ann")},
+		"CONNECT after an early one": {connectTo("/slow", "ann"), `2/slow,["x"]`, connectTo("/slow", "ann")},
 		"CONNECT_ERROR of a client":  {connectTo("/", "ann"), `4{"message":"x"}`},
 		"event after DISCONNECT":     {connectTo("/", "ann"), `1`, `2["x"]`},
 	} {

@@ -31,6 +31,8 @@ type Client struct {
 	awaiting    int   // acknowledgements that handlers and broadcasts wait for
 	petitions   int32 // admissions that run
 	refusals    int32 // in a row
+	connects    int32 // in this minute
+	minute      int32 // since the registry's epoch
 	admitted    bool  // has been in a namespace
 	paused      bool
 	closed      bool
@@ -128,6 +130,7 @@ func (c *Client) dispatch(p *packet.Packet, size int) {
 		c.event(p, size)
 	case packet.Ack:
 		if s := c.expect(p.Namespace); s != nil {
+			s.heard = true
 			s.resolve(p.ID, p.Args)
 		}
 	case packet.Disconnect:
@@ -179,6 +182,9 @@ func (c *Client) outOfOrder() {
 func (c *Client) event(p *packet.Packet, size int) {
 	c.mu.Lock()
 	s, ok := c.addressee(p.Namespace)
+	if s != nil {
+		s.heard = true
+	}
 	switch {
 	case !ok:
 		c.mu.Unlock()

@@ -41,6 +41,9 @@ type Config struct {
 	MaxNamespaces int
 	// MaxPetitions is how many admissions of one connection run at once; the others wait: 4.
 	MaxPetitions int
+	// MaxConnects is how many CONNECTs of one connection are looked at within a minute; more are refused as "rate_limited":
+	// 256.
+	MaxConnects int
 	// MaxRefusals is how many CONNECTs in a row a connection may have refused before it is closed: 16.
 	MaxRefusals int
 	// MaxRooms is how many rooms one socket may be in: 1,024.
@@ -84,6 +87,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxPending, 16384)
 	fill(&c.MaxNamespaces, 32)
 	fill(&c.MaxPetitions, 4)
+	fill(&c.MaxConnects, 256)
 	fill(&c.MaxRefusals, 16)
 	fill(&c.MaxRooms, 1024)
 	fill(&c.MaxRoomName, 256)
@@ -114,7 +118,7 @@ func (c Config) check() error {
 		{"ConnectTimeout", int64(c.ConnectTimeout)}, {"AdmitTimeout", int64(c.AdmitTimeout)},
 		{"AckTimeout", int64(c.AckTimeout)}, {"MaxPending", int64(c.MaxPending)},
 		{"MaxNamespaces", int64(c.MaxNamespaces)}, {"MaxPetitions", int64(c.MaxPetitions)},
-		{"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
+		{"MaxConnects", int64(c.MaxConnects)}, {"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
 		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},
 		{"QueueBytes", int64(c.QueueBytes)}, {"MaxPerUser", int64(c.MaxPerUser)},
 		{"ExpiryNotice", int64(c.ExpiryNotice)}, {"ExpiryGrace", int64(c.ExpiryGrace)},

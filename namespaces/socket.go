@@ -43,6 +43,8 @@ type Socket struct {
 
 	identity atomic.Pointer[handshake.Identity]
 
+	heard bool // the client knows that it is here, and has sent something; owned by the client's reader
+
 	// Guarded by the client's mu.
 	head, tail *inbound // events that wait
 	running    bool     // a goroutine owns the queue: the petition's, then drain

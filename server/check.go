@@ -148,6 +148,7 @@ func (c Config) checkSizes() error {
 		{"engine.outbox_total", c.Engine.OutboxTotal, math.MaxInt},
 		{"handshake.max_payload", c.Handshake.MaxPayload, most},
 		{"handshake.max_pending", c.Handshake.MaxPending, most},
+		{"handshake.max_connects", c.Handshake.MaxConnects, most},
 		{"handshake.max_refusals", c.Handshake.MaxRefusals, most},
 		{"session.refresh_burst", c.Session.RefreshBurst, most},
 		{"sockets.max_namespaces", c.Sockets.MaxNamespaces, most},

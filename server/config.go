@@ -139,6 +139,9 @@ type Handshake struct {
 	// more closes the oldest of them. Never more than half of the files that the
 	// process may have open. Default 16,384.
 	MaxPending int `koanf:"max_pending"`
+	// MaxConnects is how many CONNECTs of one connection are looked at within a
+	// minute; more are refused. Default 256.
+	MaxConnects int `koanf:"max_connects"`
 	// MaxRefusals is how many CONNECTs in a row a connection may have refused
 	// before it is closed. Default 16.
 	MaxRefusals int `koanf:"max_refusals"`

@@ -51,6 +51,7 @@ func (h *Handshake) setDefaults(maxPayload int) {
 	setDefault(&h.AdmitTimeout, min(8*time.Second, h.Timeout))
 	setDefault(&h.MaxPayload, min(64<<10, maxPayload))
 	setDefault(&h.MaxPending, 16384)
+	setDefault(&h.MaxConnects, 256)
 	setDefault(&h.MaxRefusals, 16)
 }
 

@@ -24,6 +24,7 @@ import (
 type model struct {
 	over     bool              // the connection has ended
 	in       map[string]string // namespaces that the client is in, with its socket's id
+	heard    map[string]bool   // namespaces that the client has sent something to since it is in
 	departed map[string]bool   // namespaces that the server ended or refused: packets for them are ignored
 	awaiting string            // the namespace of a binary event whose attachment is missing; "" for none
 	probe    probeState
@@ -85,7 +86,7 @@ func newModelRig(t testing.TB) *modelRig {
 	cfg := server.Config{
 		JWT:       handshake.JWTConfig{HMACSecret: secret},
 		Engine:    server.Engine{CloseTimeout: 50 * time.Millisecond},
-		Handshake: server.Handshake{MaxRefusals: 1 << 30, Timeout: overall, AdmitTimeout: overall},
+		Handshake: server.Handshake{MaxConnects: 1 << 30, MaxRefusals: 1 << 30, Timeout: overall, AdmitTimeout: overall},
 		Door:      server.Door{AddressFailures: never, ConnectionFailures: never},
 	}
 	m.run(t, cfg, defs)
@@ -126,7 +127,7 @@ func (m *modelRig) ends(t *testing.T, sockets []string) {
 
 // newMachine connects.
 func (m *modelRig) newMachine(t *testing.T, transport string) *machine {
-	return &machine{t: t, rig: m, p: newPuppet(t, m.addr, transport), model: model{in: map[string]string{}, departed: map[string]bool{}}}
+	return &machine{t: t, rig: m, p: newPuppet(t, m.addr, transport), model: model{in: map[string]string{}, heard: map[string]bool{}, departed: map[string]bool{}}}
 }
 
 // fail tells what the client did until now.
@@ -183,6 +184,7 @@ func (m *machine) addressed(ns string, taken func()) {
 	m.t.Helper()
 	switch {
 	case m.model.in[ns] != "":
+		m.model.heard[ns] = true
 		taken()
 	case !m.model.departed[ns]:
 		m.ends()

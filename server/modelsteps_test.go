@@ -110,8 +110,7 @@ func connectGood(m *machine, ns string) {
 	if m.says(`40` + ns + `,{"token":"` + m.rig.token + `"}`) {
 		return
 	}
-	if m.model.in[ns] != "" {
-		m.ends()
+	if m.replaces(ns) {
 		return
 	}
 	got := m.p.next()
@@ -125,12 +124,23 @@ func connectGood(m *machine, ns string) {
 	m.born = append(m.born, reply.SID)
 }
 
+// replaces says what a CONNECT does to the socket that is there: a fault, once the
+// client has been heard in the namespace. Then it reports true.
+func (m *machine) replaces(ns string) bool {
+	if m.model.in[ns] != "" && m.model.heard[ns] {
+		m.ends()
+		return true
+	}
+	delete(m.model.in, ns)
+	delete(m.model.heard, ns)
+	return false
+}
+
 func connectBad(m *machine, ns string) {
 	if m.says(`40` + ns + `,{"token":"bad"}`) {
 		return
 	}
-	if m.model.in[ns] != "" {
-		m.ends()
+	if m.replaces(ns) {
 		return
 	}
 	if got := m.p.next(); !strings.HasPrefix(got, "44"+ns+`,{"message":`) || !strings.Contains(got, `"code":"token_invalid"`) {
@@ -204,6 +214,7 @@ func serverAsks(m *machine, ns string) {
 	if !ok {
 		m.fail("got %.300q, want a question", question)
 	}
+	m.model.heard[ns] = true
 	m.says("43"+ns+","+id+`["yes"]`, "43"+ns+","+id+`["twice"]`)
 	if err := <-answered; err != nil {
 		m.fail("the server's question: %v", err)

@@ -152,6 +152,7 @@ func (s *Server) hubConfig() namespaces.Config {
 		ConnectTimeout:  before.Timeout,
 		AdmitTimeout:    before.AdmitTimeout,
 		MaxPending:      before.MaxPending,
+		MaxConnects:     before.MaxConnects,
 		MaxRefusals:     before.MaxRefusals,
 		MaxPerUser:      life.MaxPerUser,
 		ExpiryNotice:    life.ExpiryNotice,

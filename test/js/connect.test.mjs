@@ -54,6 +54,23 @@ describe("connecting", () => {
       assert.equal(err.data, undefined);
     });
 
+    // What a page does whose component is mounted twice: the client sends a second CONNECT before it has seen the reply.
+    test(`who disconnects and connects again at once stays connected over ${mode}`, { skip: isReference }, async (t) => {
+      const echo = await connect(t, target, "/echo", mode);
+      const left = [];
+      echo.on("disconnect", (reason) => left.push(reason));
+      const auths = [{ token: mint("eve") }, { token: mint("ada") }];
+      const chat = echo.io.socket("/chat", { auth: (give) => give(auths.shift() ?? { token: mint("ada") }) });
+      t.after(() => chat.disconnect());
+      chat.disconnect();
+      chat.connect();
+      if (!chat.connected) await connected(chat);
+      const joined = await request(chat, "room:join", { room: "twice" });
+      assert.deepEqual(joined.members.map((m) => m.user), ["ada"]);
+      assert.deepEqual(await echo.emitWithAck("echo", "still"), "still");
+      assert.deepEqual(left, []);
+    });
+
     test(`auth as a function is asked anew for every try over ${mode}`, async (t) => {
       const tokens = [expired("ada"), mint("ada")];
       const socket = open(target, "/chat", mode, { auth: (give) => give({ token: tokens.shift() }) });

@@ -113,6 +113,7 @@ export const conversations = {
   "enter the main namespace": (t) => talk(t, [`40${JSON.stringify({ token: mint("ada") })}`]),
   "enter with a query": (t) => talk(t, [enter().replace("/echo", "/echo?a=b")]),
   "enter twice": (t) => talk(t, [enter(), enter()]),
+  "enter, say something, enter again": (t) => talk(t, [enter(), '42/echo,["echo",1]', enter()]),
   "enter two namespaces": (t) => talk(t, [enter("/echo"), enter("/chat")]),
   "enter, leave, enter again": (t) => talk(t, [enter(), "41/echo,", "40/nowhere,{}", enter()]), // Node loses the socket when leave and enter come in one piece
   "an event": (t) => talk(t, [enter(), '42/echo,["echo",1]']),
