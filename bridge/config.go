@@ -38,8 +38,8 @@ type Config struct {
 	Limits packet.Limits
 
 	// QueuePackets and QueueBytes limit what waits for the listeners of one
-	// connection. Over them the client is not read, unless a listener waits for
-	// an acknowledgement; at four times as much the connection ends.
+	// connection. Over them the client is not read, unless an acknowledgement is
+	// awaited for less than EventWait; at four times as much the connection ends.
 	QueuePackets int
 	QueueBytes   int
 

@@ -51,7 +51,7 @@ type conn struct {
 	seats   map[string]*seat
 	packed  int // packets that wait in lanes
 	bytes   int
-	asked   int // acknowledgements that listeners await
+	asked   []question // oldest first
 	paused  bool
 	dropped bool // what waits is not handled any more
 	why     string

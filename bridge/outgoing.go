@@ -112,8 +112,8 @@ func (c *conn) sending(text []byte) {
 	case isType(text, packet.Connect):
 		c.admitted(text)
 	case isType(text, packet.Event), isType(text, packet.BinaryEvent):
-		if rest := body(text); len(rest) > 0 && digit(rest[0]) {
-			c.asks()
+		if id, ok := number(body(text)); ok {
+			c.asks(namespaceOf(text), id)
 		}
 	}
 }
@@ -125,14 +125,19 @@ func announced(text []byte) int {
 	if !isType(text, packet.BinaryEvent) && !isType(text, packet.BinaryAck) {
 		return 0
 	}
-	n := 0
-	for _, b := range text[1:] {
-		if !digit(b) {
+	n, _ := number(text[1:])
+	return int(n) //nolint:gosec // the library counted them
+}
+
+// number reads the digits that b begins with, if any.
+func number(b []byte) (n uint64, ok bool) {
+	for _, d := range b {
+		if d < '0' || d > '9' {
 			break
 		}
-		n = n*10 + int(b-'0')
+		n, ok = n*10+uint64(d-'0'), true
 	}
-	return n
+	return n, ok
 }
 
 // namespaceOf returns the namespace of an encoded packet.
@@ -161,5 +166,3 @@ func afterAttachments(text []byte) []byte {
 	}
 	return rest
 }
-
-func digit(b byte) bool { return '0' <= b && b <= '9' }

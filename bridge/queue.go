@@ -45,19 +45,31 @@ func (c *conn) enqueue(p packet.Packet, size int) {
 	l.waiting = append(l.waiting, item{p, size})
 	c.packed++
 	c.bytes += size
-	c.slow()
-}
-
-// slow stops reading when much is waiting, and ends the connection when far too
-// much is. mu is held.
-func (c *conn) slow() {
-	switch cfg := &c.srv.cfg; {
-	case c.packed > hardQueue*cfg.QueuePackets || c.bytes > hardQueue*cfg.QueueBytes:
+	if name == ackLane {
+		c.answered(p.Namespace, p.ID)
+	}
+	if cfg := &c.srv.cfg; c.packed > hardQueue*cfg.QueuePackets || c.bytes > hardQueue*cfg.QueueBytes {
 		c.discard(string(engine.ReasonOverload))
 		c.session.Close(engine.CodeTryAgainLater, string(engine.ReasonOverload))
-	case !c.paused && c.asked == 0 && (c.packed > cfg.QueuePackets || c.bytes > cfg.QueueBytes):
+	}
+	c.throttle()
+}
+
+// throttle pauses or resumes reading. While a listener may be waiting for an
+// acknowledgement of this client, reading goes on: the answer stands behind
+// whatever the client sent before it. mu is held.
+func (c *conn) throttle() {
+	cfg := &c.srv.cfg
+	full := c.packed > cfg.QueuePackets || c.bytes > cfg.QueueBytes
+	low := c.packed <= cfg.QueuePackets/2 && c.bytes <= cfg.QueueBytes/2
+	switch {
+	case c.dropped:
+	case !c.paused && full && !c.awaiting():
 		c.paused = true
 		c.session.Pause()
+	case c.paused && (low || c.awaiting()):
+		c.paused = false
+		c.session.Resume()
 	}
 }
 
@@ -86,33 +98,8 @@ func (c *conn) next(name string, l *lane) (item, bool) {
 	l.waiting = l.waiting[1:]
 	c.packed--
 	c.bytes -= it.size
-	if c.paused && c.packed <= c.srv.cfg.QueuePackets/2 && c.bytes <= c.srv.cfg.QueueBytes/2 {
-		c.resume()
-	}
+	c.throttle()
 	return it, true
-}
-
-// resume goes on reading. mu is held.
-func (c *conn) resume() {
-	c.paused = false
-	c.session.Resume()
-}
-
-// asks notes that the application waits for an acknowledgement: it can only come
-// when the client is read.
-func (c *conn) asks() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked++
-	if c.paused {
-		c.resume()
-	}
-}
-
-func (c *conn) answered() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked = max(c.asked-1, 0)
 }
 
 // drop forgets what waits; the reason is the one that the library will hear,
@@ -133,6 +120,7 @@ func (c *conn) discard(reason string) {
 		l.waiting = nil
 	}
 	c.packed, c.bytes = 0, 0
+	c.asked = nil
 }
 
 // over notes that the session has ended. idle is closed when no lane is busy.

@@ -70,7 +70,6 @@ func (c *conn) handle(p *packet.Packet) {
 	case packet.Disconnect:
 		c.disconnect(p)
 	case packet.Ack, packet.BinaryAck:
-		c.answered()
 		c.feed(p)
 	default:
 		c.feed(p) // the library closes the connection
