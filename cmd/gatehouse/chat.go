@@ -20,8 +20,8 @@ type chatSettings struct {
 	// 200 and 256 KiB.
 	HistoryMessages int `koanf:"history_messages"`
 	HistoryBytes    int `koanf:"history_bytes"`
-	// HistoryTotal is how many bytes all rooms remember together. Default
-	// 64 MiB.
+	// HistoryTotal is how many bytes all rooms remember together, nonces
+	// included. Default 64 MiB.
 	HistoryTotal int `koanf:"history_total"`
 	// Nonces is how many answers a room remembers for repeated nonces. Default
 	// 1,024.

@@ -5,7 +5,7 @@
 //
 //   - One order per room: all members, and the history, see its messages in the same one.
 //   - Joining and reading the history are one step: between the two no message is missing and none comes twice.
-//   - A message with a nonce is sent once, however often the same user sends it.
+//   - A message with a nonce is sent once, however often the same user sends it while the room remembers the nonce.
 //   - Who is not in a room can neither read it nor write to it.
 //
 // Everything it keeps is in memory and bounded by [Config].
@@ -233,20 +233,20 @@ func (c *chat) send(_ context.Context, s *namespaces.Socket, in sendRequest) (se
 // post gives the message its place in the room's order: history and members get it under one lock.
 func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error) {
 	u := userOf(s)
+	nonce := nonceOf(u.key, in.Nonce)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if first, ok := r.nonces.find(u.key, in.Nonce); ok {
-		return first, nil
+	if first, ok := r.nonces.find(nonce); ok {
+		return first.sent(), nil
 	}
-	m := Message{Room: r.name, From: u.User, Name: u.Name, Text: in.Text, Nonce: in.Nonce}
-	m.ID, m.At = c.rooms.nextID()
+	st := c.rooms.stamp()
+	m := Message{ID: st.text(), Room: r.name, From: u.User, Name: u.Name, Text: in.Text, At: st.at, Nonce: in.Nonce}
 	if err := c.ns.In(key(r.name)).Emit("message", m); err != nil {
 		return sent{}, err
 	}
 	r.history.add(m)
-	out := sent{true, m.ID, m.At}
-	r.nonces.add(u.key, in.Nonce, out)
-	return out, nil
+	r.nonces.add(nonce, st)
+	return st.sent(), nil
 }
 
 func (c *chat) typing(_ context.Context, s *namespaces.Socket, in typingNotice) error {

@@ -27,10 +27,11 @@ type Config struct {
 
 	// HistoryMessages and HistoryBytes are how much a room remembers: 200 messages and 256 KiB.
 	HistoryMessages, HistoryBytes int
-	// HistoryTotal is how many bytes all rooms remember together. Over it, empty rooms are forgotten first, then a room that
-	// gets a message loses its oldest: 64 MiB.
+	// HistoryTotal is how many bytes all rooms remember together, nonces included. Over it, empty rooms are forgotten first,
+	// then a room that gets a message loses the oldest of its messages and nonces: 64 MiB.
 	HistoryTotal int
-	// Nonces is how many answers a room remembers for repeated nonces, at most an eighth of them for one user: 1,024.
+	// Nonces is how many answers a room remembers for repeated nonces, at most an eighth of them for one user: 1,024. A room
+	// looks through all of them for each message.
 	Nonces int
 
 	// MaxRooms is how many rooms there may be; when none of them is empty, no other can be opened: 10,000.

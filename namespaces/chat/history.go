@@ -19,6 +19,9 @@ func (h *history) init(most, mostBytes int, total *atomic.Int64) {
 
 func (h *history) len() int { return len(h.messages) - h.start }
 
+// oldest returns the id of the oldest message; there is one.
+func (h *history) oldest() string { return h.messages[h.start].ID }
+
 // weight is what a message counts for: its texts and about what holds them.
 func weight(m Message) int {
 	const fixed = 128

@@ -160,6 +160,33 @@ func TestARepeatedNonceIsAnsweredOnceMoreAndNotSent(t *testing.T) {
 	})
 }
 
+func TestNoncesAreBoundedWithTheHistories(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, chat.Config{HistoryTotal: 4 << 10, HistoryMessages: 1, Nonces: 4096})
+		ann := s.user("ann")
+		ann.join("r")
+		send := func(i int) any {
+			return ann.request("message:send", map[string]any{"room": "r", "text": "x", "nonce": fmt.Sprint(i)})["id"]
+		}
+		var ids []any
+		for i := range 100 {
+			ids = append(ids, send(i))
+		}
+		for _, i := range []int{99, 80} {
+			if again := send(i); again != ids[i] {
+				t.Errorf("nonce %d was answered %v, then %v", i, ids[i], again)
+			}
+		}
+		if again := send(0); again == ids[0] {
+			t.Error("4 KiB remember 100 nonces")
+		}
+		ann.join("s")
+		if got := ann.request("message:send", map[string]any{"room": "s", "text": "x", "nonce": "n"}); got["ok"] != true {
+			t.Errorf("in another room: %v", got)
+		}
+	})
+}
+
 func TestANonceInFlightOnTwoTabsIsSentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{})

@@ -1,73 +1,109 @@
 package chat
 
-import "slices"
+import (
+	"crypto/sha256"
+	"slices"
+	"strconv"
+	"sync/atomic"
+)
 
 // nonces remembers the answers to messages, so that one that is sent again is answered again and not sent. It outlives the
 // sender's stay in the room: a repetition usually comes after a reconnect.
 type nonces struct {
-	most    int
-	answers map[nonceKey]sent
-	order   []nonceKey // oldest first
-	users   map[userKey]int
+	most  int
+	total *atomic.Int64 // of all rooms
+
+	answers []answer // oldest first; few enough to be looked through
 }
 
-type nonceKey struct {
-	user  userKey
-	nonce string
+// answer is what a message with a nonce was answered.
+type answer struct {
+	nonceKey
+	stamp
 }
+
+// nonceWeight is what an answer counts for: about what it takes in a list that grows and shrinks.
+const nonceWeight = 96
 
 // shareOfOne is the part of the memory that one user can take.
 const shareOfOne = 8
 
-func (n *nonces) init(most int) { n.most = most }
+// nonceKey is what a nonce is known by: digests, as clients choose how long it is.
+type nonceKey struct{ user, nonce digest }
 
-// find returns the first answer to a nonce of a user.
-func (n *nonces) find(user userKey, nonce string) (sent, bool) {
-	if nonce == "" {
-		return sent{}, false
-	}
-	answer, ok := n.answers[nonceKey{user, nonce}]
-	return answer, ok
+// digest is the beginning of a SHA-256 sum. Who finds two nonces that share one, in 2^64 attempts, loses a message of their
+// own; to share one with somebody else takes 2^128.
+type digest [16]byte
+
+func digestOf(text []byte) digest {
+	sum := sha256.Sum256(text)
+	return digest(sum[:16])
 }
 
-// add remembers an answer. When there are too many, the oldest is forgotten: the user's own if they are that user's doing.
-func (n *nonces) add(user userKey, nonce string, answer sent) {
+// nonceOf returns the key of a user's nonce; nil for none.
+func nonceOf(u userKey, nonce string) *nonceKey {
 	if nonce == "" {
-		return
+		return nil
 	}
-	if n.answers == nil {
-		n.answers, n.users = make(map[nonceKey]sent), make(map[userKey]int)
-	}
-	switch {
-	case n.users[user] >= max(1, n.most/shareOfOne):
-		n.forget(n.oldestOf(user))
-	case len(n.order) >= n.most:
-		n.forget(0)
-	}
-	k := nonceKey{user, nonce}
-	n.answers[k] = answer
-	n.order = append(n.order, k)
-	n.users[user]++
+	var text [128]byte                                           // on the stack, for the usual length
+	who := strconv.AppendInt(text[:0], int64(len(u.issuer)), 10) // keeps issuer and subject apart
+	who = append(append(append(who, ' '), u.issuer...), u.subject...)
+	return &nonceKey{digestOf(who), digestOf([]byte(nonce))}
 }
 
-func (n *nonces) oldestOf(user userKey) int {
-	for i, k := range n.order {
-		if k.user == user {
-			return i
+func (n *nonces) init(most int, total *atomic.Int64) { n.most, n.total = most, total }
+
+func (n *nonces) len() int { return len(n.answers) }
+
+// find returns the first answer to a nonce.
+func (n *nonces) find(k *nonceKey) (stamp, bool) {
+	if k == nil {
+		return stamp{}, false
+	}
+	for i := range n.answers {
+		if a := &n.answers[i]; a.nonce == k.nonce && a.user == k.user {
+			return a.stamp, true
 		}
 	}
-	return 0
+	return stamp{}, false
 }
 
-func (n *nonces) forget(i int) {
-	k := n.order[i]
-	if i == 0 {
-		n.order = n.order[1:] // the usual case; append moves to fresh memory now and then
-	} else {
-		n.order = slices.Delete(n.order, i, i+1)
+// add remembers an answer. When there are too many, the oldest are forgotten: the user's own if they are that user's doing.
+func (n *nonces) add(k *nonceKey, first stamp) {
+	if k == nil {
+		return
 	}
-	delete(n.answers, k)
-	if n.users[k.user]--; n.users[k.user] == 0 {
-		delete(n.users, k.user)
+	switch oldest, count := n.of(k.user); {
+	case count >= max(1, n.most/shareOfOne):
+		n.forget(oldest, 1)
+	case n.len() >= n.most:
+		n.forget(0, max(1, n.most/64)) // some at once: the others have to move up
 	}
+	n.answers = append(n.answers, answer{*k, first})
+	n.total.Add(nonceWeight)
+}
+
+// of returns where the user's oldest answer is, and how many there are.
+func (n *nonces) of(user digest) (oldest, count int) {
+	for i := len(n.answers) - 1; i >= 0; i-- {
+		if n.answers[i].user == user {
+			oldest, count = i, count+1
+		}
+	}
+	return oldest, count
+}
+
+// forget forgets some answers, from the i-th on.
+func (n *nonces) forget(i, some int) {
+	n.answers = slices.Delete(n.answers, i, i+some)
+	if len(n.answers) < cap(n.answers)/3 {
+		n.answers = slices.Clone(n.answers) // gives memory back
+	}
+	n.total.Add(-int64(some) * nonceWeight)
+}
+
+// clear gives back what a forgotten room counts for.
+func (n *nonces) clear() {
+	n.total.Add(-int64(n.len()) * nonceWeight)
+	n.answers = nil
 }

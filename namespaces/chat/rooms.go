@@ -28,7 +28,7 @@ type room struct {
 // rooms are the rooms of a chat. Lock order: rooms.mu, room.mu, then the locks of package namespaces.
 type rooms struct {
 	cfg   *Config
-	bytes atomic.Int64 // of all histories
+	bytes atomic.Int64 // of all histories and nonces
 
 	ids sync.Mutex // guards id; a leaf
 	id  uint64     // the last one given out
@@ -42,14 +42,26 @@ func (rs *rooms) init(cfg *Config) {
 	rs.cfg, rs.named, rs.empty = cfg, make(map[string]*room), list.New()
 }
 
-// nextID returns the id of the next message and its time. Ids grow, across restarts too as long as the clock does.
-func (rs *rooms) nextID() (id string, at int64) {
+// stamp is the id of a message and its time.
+type stamp struct {
+	id uint64
+	at int64 // milliseconds since 1970
+}
+
+// text is the id as clients see it: later ones are greater as texts too.
+func (s stamp) text() string { return fmt.Sprintf("%016x", s.id) }
+
+// sent is the acknowledgement of the message.
+func (s stamp) sent() sent { return sent{true, s.text(), s.at} }
+
+// stamp returns the id of the next message and its time. Ids grow, across restarts too as long as the clock does.
+func (rs *rooms) stamp() stamp {
 	const perMilli = 16 // bits
 	rs.ids.Lock()
 	defer rs.ids.Unlock()
-	at = rs.cfg.Now().UnixMilli()
+	at := rs.cfg.Now().UnixMilli()
 	rs.id = max(rs.id+1, uint64(at)<<perMilli) //nolint:gosec // times are after 1970
-	return fmt.Sprintf("%016x", rs.id), at
+	return stamp{rs.id, at}
 }
 
 // obtain returns a room and makes it if needed. It may be forgotten before the caller has locked it.
@@ -66,7 +78,7 @@ func (rs *rooms) obtain(name string) (*room, error) {
 	r := &room{name: name}
 	r.members.init()
 	r.history.init(rs.cfg.HistoryMessages, rs.cfg.HistoryBytes, &rs.bytes)
-	r.nonces.init(rs.cfg.Nonces)
+	r.nonces.init(rs.cfg.Nonces, &rs.bytes)
 	rs.named[name] = r
 	rs.park(r)
 	return r, nil
@@ -117,6 +129,7 @@ func (rs *rooms) forgetOldest() bool {
 		r.forgotten = r.members.len() == 0 // somebody may just have come
 		if r.forgotten {
 			r.history.clear()
+			r.nonces.clear()
 		}
 		forgotten := r.forgotten
 		r.mu.Unlock()
@@ -128,7 +141,7 @@ func (rs *rooms) forgetOldest() bool {
 	return false
 }
 
-// relieve keeps all histories together within their limit, after r got a message.
+// relieve keeps all histories and nonces together within their limit, after r got a message.
 func (rs *rooms) relieve(r *room) {
 	if !rs.full() {
 		return
@@ -140,9 +153,23 @@ func (rs *rooms) relieve(r *room) {
 	rs.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for rs.full() && r.history.len() > 1 {
-		r.history.drop()
+	for rs.full() && r.shed() {
+		continue
 	}
+}
+
+// shed gives up the oldest of what the room remembers, be it a message or the answer to one, and says whether there was any.
+// The last of each always stays. mu is held.
+func (r *room) shed() bool {
+	switch {
+	case r.nonces.len() > 1 && (r.history.len() <= 1 || r.nonces.answers[0].text() <= r.history.oldest()):
+		r.nonces.forget(0, 1)
+	case r.history.len() > 1:
+		r.history.drop()
+	default:
+		return false
+	}
+	return true
 }
 
 func (rs *rooms) full() bool { return rs.bytes.Load() > int64(rs.cfg.HistoryTotal) }
