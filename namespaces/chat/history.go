@@ -1,6 +1,9 @@
 package chat
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // history is the last messages of a room, bounded in number and bytes.
 type history struct {
@@ -30,10 +33,6 @@ func weight(m Message) int {
 
 // add appends a message and gives up the oldest ones that are too many. The last one always stays.
 func (h *history) add(m Message) {
-	if h.start > h.most {
-		h.messages = append([]Message(nil), h.messages[h.start:]...)
-		h.start = 0
-	}
 	h.messages = append(h.messages, m)
 	h.count(weight(m))
 	for h.len() > 1 && (h.len() > h.most || h.bytes > h.mostBytes) {
@@ -48,6 +47,9 @@ func (h *history) drop() {
 	h.dropped = oldest.ID
 	*oldest = Message{}
 	h.start++
+	if h.start > h.len() { // more was given up than is left: that memory goes back
+		h.messages, h.start = slices.Clone(h.messages[h.start:]), 0
+	}
 }
 
 func (h *history) count(bytes int) {

@@ -79,6 +79,31 @@ func TestNoncesCountForWhatTheyTake(t *testing.T) {
 	}
 }
 
+func TestAHistoryThatWasCutGivesMemoryBack(t *testing.T) {
+	const many = 20
+	cfg := Config{}.withDefaults()
+	var rs rooms
+	fill := chatty(t, &rs, &cfg)
+	list := make([]*room, many)
+	for i := range list {
+		list[i] = fill(fmt.Sprint("r", i), 0, 0)
+	}
+	before := heap()
+	for _, r := range list {
+		for range 2*cfg.HistoryMessages - 1 {
+			r.history.add(Message{ID: rs.stamp().text()})
+		}
+		for r.shed() {
+			continue
+		}
+	}
+	const noise = 64 << 10
+	if counted, taken := rs.bytes.Load(), heap()-before; taken > counted+noise {
+		t.Errorf("%d bytes are counted, %d taken", counted, taken)
+	}
+	runtime.KeepAlive(list)
+}
+
 func TestARoomForgetsTheOldestFirst(t *testing.T) {
 	cfg := Config{}.withDefaults()
 	var rs rooms
