@@ -163,7 +163,7 @@ func TestTheIdentityChangesBetweenTwoEvents(t *testing.T) {
 	})
 }
 
-func TestReq25_RoomsThatAreNoLongerPermittedAreLeft(t *testing.T) {
+func TestReq19_RoomsThatAreNoLongerPermittedAreLeft(t *testing.T) {
 	ns := namespaces.New("/")
 	ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join(s.Identity().Scopes...) })
 	ns.OnRefresh(func(_ context.Context, s *namespaces.Socket, _ handshake.Identity) error {

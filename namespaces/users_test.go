@@ -8,7 +8,7 @@ import (
 
 const replaced = "too_many_connections: replaced by a newer connection"
 
-func TestReq6_TheOldestConnectionOfAUserGivesWay(t *testing.T) {
+func TestReq06_TheOldestConnectionOfAUserGivesWay(t *testing.T) {
 	a, b := namespaces.New("/a"), namespaces.New("/b")
 	cfg := namespaces.Config{Gate: new(office), MaxPerUser: 2}
 	run(t, cfg, []*namespaces.Namespace{a, b}, func(t *testing.T, h *namespaces.Hub) {

@@ -331,7 +331,7 @@ func (g refreshingGate) Refresh(ctx context.Context, r *handshake.Request, _ han
 	return g.Check(ctx, r)
 }
 
-func TestReq25_ARefreshedIdentityLeavesTheRoomsItMayNotBeIn(t *testing.T) {
+func TestReq19_ARefreshedIdentityLeavesTheRoomsItMayNotBeIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns := chat.New(chat.Config{}, namespaces.WithGate(refreshingGate{gate}))
 		hub, err := namespaces.NewHub(namespaces.Config{ConnectTimeout: time.Hour}, ns)
