@@ -14,7 +14,7 @@ export const ticketInQuery = method({
   danger:
     "Addresses end up in the logs of every proxy on the way. That is why a ticket lives for seconds and is used up when it gets there. The query is fixed when the client is made: before a reconnect, give it a new ticket.",
   config: `auth:
-  ways: [ticket]`,
+  ways: [token, ticket]`,
   tries: [
     {
       id: "connect",

@@ -77,7 +77,7 @@ export const anonymous = method({
   danger: "The namespace is open to the whole world. Only where a namespace says so, and always the last of its ways, so that who brings a token is known.",
   config: `auth:
   namespaces:
-    - name: /public
+    - name: /chat
       ways: [token, anonymous]`,
   tries: [
     {

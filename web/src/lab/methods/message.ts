@@ -51,7 +51,7 @@ export const ticketInMessage = method({
   danger:
     "Little: a stolen ticket is worth one connection, and only from the page that asked for it. A client that reconnects needs a new one, so auth must be a function.",
   config: `auth:
-  ways: [ticket]
+  ways: [token, ticket]
 tickets:
   ttl: 30s`,
   tries: [
