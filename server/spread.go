@@ -28,15 +28,17 @@ func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) 
 		return Revoked{}, err
 	}
 	done := Revoked{Mark: kept, Ended: s.hub.Revoke(kept.Matches, kept.Reason)}
+	spread := zap.Skip() // without Redis there is nobody to tell
 	if s.spread != nil {
 		err := s.spread.Spread(ctx, kept)
 		if done.Spread = err == nil; err != nil {
 			s.log.Error("revocation holds on this node only, until redis takes it", zap.String("kind", string(kept.Kind)), zap.Error(err))
 		}
+		spread = zap.Bool("spread", done.Spread)
 	}
 	s.metrics.revoked(kept.Kind)
 	s.log.Info("revoked", zap.String("kind", string(kept.Kind)), zap.String("value", kept.Value), zap.String("reason", kept.Reason),
-		zap.Time("until", kept.Until), zap.Int("ended", done.Ended), zap.Bool("spread", done.Spread))
+		zap.Time("until", kept.Until), zap.Int("ended", done.Ended), spread)
 	return done, nil
 }
 

@@ -136,6 +136,14 @@ func TestReq20_WithoutRedisARevocationHoldsHere(t *testing.T) {
 	}
 }
 
+func TestARevocationOfALoneServerSaysNothingOfOthers(t *testing.T) {
+	r := serve(t, server.Config{Admin: server.Admin{Key: adminKey}})
+	r.revoke(`{"subject":"ada"}`, 0, nil)
+	if says(t, r.log.String(), `"msg":"revoked"`); strings.Contains(r.log.String(), "spread") {
+		t.Error(r.log.String())
+	}
+}
+
 func TestReq20_MarksCatchUpOnceRedisIsThere(t *testing.T) {
 	redis, node := nodes(t)
 	if redis == "" {
