@@ -7,11 +7,11 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/redis/rueidis"
 
 	"gatehouse/handshake"
+	"gatehouse/namespaces"
 )
 
 // checkDoor refuses what is wrong with the surfaces around the gate: TLS,
@@ -124,17 +124,28 @@ func (c Config) checkWays() error {
 	return errors.Join(errs...)
 }
 
+// Warnings says, one sentence each, what [New] logs of a configuration that it
+// takes with these definitions: what deserves a second thought. Of one that it
+// refuses it says less, or nothing.
+func (c Config) Warnings(defs ...*namespaces.Namespace) []string {
+	c, defs = withLab(c.WithDefaults(), defs)
+	gate, err := handshake.NewGate(c.gate())
+	if err != nil {
+		return c.warnings(defs)
+	}
+	defer gate.Close()
+	return slices.Concat(gate.Warnings(), c.warnings(defs))
+}
+
 // warnings says what is on around the gate that deserves a second thought.
-func (c Config) warnings() []string {
+func (c Config) warnings(defs []*namespaces.Namespace) []string {
 	var out []string
 	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0 || c.ExternalTLS
 	if c.Admin.Key != "" && c.Admin.Addr == "" {
 		out = append(out, "admin.key without admin.addr: the operators' surfaces are on the public listener, behind the key alone")
 	}
-	if c.Admin.Key != "" && !encrypted {
-		if host, _, _ := strings.Cut(c.Admin.Addr, ":"); !isLoopback(host) {
-			out = append(out, "admin.key: crosses the network in the clear; set tls.cert_file and tls.key_file")
-		}
+	if c.Admin.Key != "" && !encrypted && !c.Admin.OnThisMachine() {
+		out = append(out, "admin.key: crosses the network in the clear; set tls.cert_file and tls.key_file")
 	}
 	if c.opens(handshake.WayCookie) && !encrypted && !c.Dev {
 		out = append(out, "auth.ways has cookie without TLS: whoever sees the traffic has the session; set tls.cert_file, or trusted_proxies")
@@ -143,8 +154,16 @@ func (c Config) warnings() []string {
 		if !c.Dev && c.laxerTickets(ns) {
 			out = append(out, fmt.Sprintf("auth.namespaces[%d].ways has ticket: a ticket for no certain namespace, which every way of auth.ways buys, opens %s too", i, ns.Name))
 		}
+		if !mounts(defs, ns.Name) {
+			out = append(out, fmt.Sprintf("auth.namespaces[%d].name: there is no namespace %s, so these ways open nothing; correct or remove the entry", i, ns.Name))
+		}
 	}
 	return out
+}
+
+// mounts reports whether a client can ask for the namespace.
+func mounts(defs []*namespaces.Namespace, name string) bool {
+	return slices.ContainsFunc(defs, func(ns *namespaces.Namespace) bool { return ns.Name() == name })
 }
 
 // laxerTickets reports whether a namespace takes tickets that somebody could

@@ -327,3 +327,35 @@ func TestANamespaceThatTakesTicketsForMoreIsWarnedAbout(t *testing.T) {
 		}
 	}
 }
+
+func TestWaysIntoANamespaceThatIsNotThereAreWarnedAbout(t *testing.T) {
+	cfg := server.Config{Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{
+		{Name: "/who", Ways: []string{"token"}}, {Name: "/whom", Ways: []string{"token"}},
+	}}}
+	r := serve(t, cfg, who("/who")...)
+	says(t, r.log.String(), "auth.namespaces[1].name: there is no namespace /whom")
+	if strings.Contains(r.log.String(), "auth.namespaces[0]") {
+		t.Error(r.log.String())
+	}
+}
+
+func TestWarningsAreThoseOfTheLog(t *testing.T) {
+	for name, cfg := range map[string]server.Config{
+		"nothing": {},
+		"dev":     {Dev: true, Addr: "127.0.0.1:0"},
+		"much": {
+			Admin: server.Admin{Key: adminKey}, Origins: handshake.OriginConfig{AllowLocalhost: true},
+			Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/away", Ways: []string{"ticket", "query_token"}}}},
+		},
+	} {
+		r := serve(t, cfg, who("/who")...)
+		cfg.JWT = handshake.JWTConfig{HMACSecret: secret}
+		warnings := cfg.Warnings(who("/who")...)
+		if logged := strings.Count(r.log.String(), `"configuration: `); logged != len(warnings) {
+			t.Errorf("%s: %d in the log, %q", name, logged, warnings)
+		}
+		for _, w := range warnings {
+			says(t, r.log.String(), "configuration: "+w)
+		}
+	}
+}

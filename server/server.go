@@ -114,7 +114,7 @@ func (s *Server) prepareGate() (err error) {
 		return err
 	}
 	s.guard = newGuard(s.gate, s.cfg.Door)
-	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings()) {
+	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings(s.mounted)) {
 		s.log.Warn("configuration: " + w)
 	}
 	return nil

@@ -38,7 +38,8 @@ func (f configFlags) settings(p *program) (settings, error) {
 
 type configCheckCommand struct{ configFlags }
 
-// Run says on standard output that the configuration is good.
+// Run says on standard output that the configuration is good, and before that on
+// standard error what serve would warn of.
 func (c *configCheckCommand) Run(p *program) error {
 	s, err := c.settings(p)
 	if err != nil {
@@ -46,6 +47,9 @@ func (c *configCheckCommand) Run(p *program) error {
 	}
 	if err := s.check(); err != nil {
 		return err
+	}
+	for _, w := range s.warnings() {
+		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning:", w)
 	}
 	_, _ = fmt.Fprintln(p.stdout, "the configuration is good")
 	return nil

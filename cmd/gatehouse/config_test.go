@@ -78,6 +78,22 @@ func TestConfigCheck(t *testing.T) {
 	refused(t, gatehouse(t, nil, "config", "check"), "nobody can sign in", "jwt.hmac_secret", "--dev")
 }
 
+func TestConfigCheckSaysWhatDeservesASecondThought(t *testing.T) {
+	environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}
+	path := configured(t, "auth: {ways: [token, query_token], namespaces: [{name: /chat, ways: [token]}, {name: /echo, ways: [token]}]}\n")
+	r := gatehouse(t, environ, "config", "check", "--config", path)
+	lines := strings.SplitAfter(r.stderr, "\n")
+	if r.code != 0 || r.stdout != "the configuration is good\n" || len(lines) != 3 ||
+		!strings.HasPrefix(lines[0], "gatehouse: warning: auth.ways has query_token") ||
+		!strings.HasPrefix(lines[1], "gatehouse: warning: auth.namespaces[1].name: there is no namespace /echo") {
+		t.Errorf("%+v", r)
+	}
+	dev := gatehouse(t, nil, "config", "check", "--dev")
+	if dev.code != 0 || !strings.Contains(dev.stderr, "warning: origins.allow_localhost") {
+		t.Errorf("without a key: %+v", dev)
+	}
+}
+
 func TestUnknownKeysAreRefusedWithTheNearestKnownOne(t *testing.T) {
 	for _, c := range []struct {
 		text  string

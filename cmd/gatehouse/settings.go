@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -128,6 +129,15 @@ func (s settings) check() error {
 		return err
 	}
 	return s.checkHistory()
+}
+
+// warnings says what serve would warn of. Dev mode may have no key: serve would
+// have one.
+func (s settings) warnings() []string {
+	if s.Dev && errors.Is(s.Check(), handshake.ErrNoVerifier) {
+		s.JWT.HMACSecret = handshake.Secret(rand.Text() + rand.Text())
+	}
+	return s.Warnings(s.namespaces()...)
 }
 
 // widest is how long a byte of text may become in JSON: a control character is six.
