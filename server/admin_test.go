@@ -111,6 +111,8 @@ func TestUnsafeOperatorsSurfacesDoNotStart(t *testing.T) {
 		{server.Admin{Addr: ":3001"}, "admin.key"},
 		{server.Admin{Addr: "0.0.0.0:3001"}, "admin.key"},
 		{server.Admin{Addr: "3001"}, "HOST:PORT"},
+		{server.Admin{Addr: "127.0.0.1:99999"}, "65535"},
+		{server.Admin{Addr: "127.0.0.1:3000"}, `where addr (":3000") listens`},
 		{server.Admin{Key: "short"}, "32"},
 	} {
 		if err := startsWith(t, server.Config{Admin: c.cfg}); err == nil || !strings.Contains(err.Error(), c.words) {

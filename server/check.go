@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,8 +77,17 @@ func (c *Config) setGate(g handshake.GateConfig) {
 }
 
 func (c Config) checkAddr() error {
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		return fmt.Errorf("addr: %q is not HOST:PORT; write an address such as 127.0.0.1:3000 or :3000", c.Addr)
+	return checkHostPort("addr", c.Addr, "127.0.0.1:3000 or :3000")
+}
+
+// checkHostPort refuses what nobody can listen at.
+func checkHostPort(key, addr, example string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%s: %q is not HOST:PORT; write an address such as %s", key, addr, example)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%s: %q has no port from 0 to 65535; write an address such as %s", key, addr, example)
 	}
 	return nil
 }

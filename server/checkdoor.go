@@ -62,14 +62,30 @@ func (c Config) checkAdmin() error {
 	if a.Addr == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(a.Addr)
-	if err != nil {
-		return fmt.Errorf("admin.addr: %q is not HOST:PORT; write an address such as 127.0.0.1:3001", a.Addr)
+	if err := checkHostPort("admin.addr", a.Addr, "127.0.0.1:3001"); err != nil {
+		return err
 	}
-	if a.Key == "" && !isLoopback(host) {
+	if sameListener(a.Addr, c.Addr) {
+		return fmt.Errorf("admin.addr: %q is where addr (%q) listens for everybody; choose another port, or leave admin.addr out and set admin.key", a.Addr, c.Addr)
+	}
+	if host, _, _ := net.SplitHostPort(a.Addr); a.Key == "" && !isLoopback(host) {
 		return fmt.Errorf("admin.addr: %q can be reached from other machines, and there is no admin.key; set one, or listen on 127.0.0.1", a.Addr)
 	}
 	return nil
+}
+
+// sameListener reports whether two addresses cannot both be listened at. Port 0
+// is any that is free.
+func sameListener(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	return portA == portB && portA != "0" && (hostA == hostB || everywhere(hostA) || everywhere(hostB))
+}
+
+// everywhere reports whether a host stands for all addresses of this machine.
+func everywhere(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "" || err == nil && addr.IsUnspecified()
 }
 
 func isLoopback(host string) bool {

@@ -169,6 +169,9 @@ func TestUnsafeValuesAreRefused(t *testing.T) {
 		words []string
 	}{
 		{"addr: localhost", []string{"addr", "HOST:PORT"}},
+		{"addr: ':70000'", []string{"addr", "65535"}},
+		{"addr: 'localhost:'", []string{"addr", "65535"}},
+		{"admin: {addr: '127.0.0.1:3000'}", []string{"admin.addr", "addr (\":3000\")"}},
 		{"log: {level: loud}", []string{"log.level", "info"}},
 		{"log: {format: xml}", []string{"log.format", "console"}},
 		{"origins: {allow: ['*']}", []string{"origins.allow", "insecure_allow_any"}},
