@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -25,7 +26,12 @@ func (s *Server) Run(ctx context.Context) error {
 func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", addr)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && key == "addr":
+		return nil, fmt.Errorf("%s: %w; end what listens there, or choose another address with --addr", key, err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: %w; end what listens there, or choose another address", key, err)
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return ln, nil

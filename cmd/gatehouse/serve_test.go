@@ -182,7 +182,7 @@ func TestAPortInUseIsOneLine(t *testing.T) {
 	}
 	defer func() { _ = ln.Close() }()
 	environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}
-	refused(t, gatehouse(t, environ, "serve", "--addr", ln.Addr().String()), ln.Addr().String(), "address already in use")
+	refused(t, gatehouse(t, environ, "serve", "--addr", ln.Addr().String()), ln.Addr().String(), "address already in use", "--addr")
 }
 
 func TestWithoutAVerifierTheServerDoesNotStart(t *testing.T) {
