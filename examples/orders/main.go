@@ -5,6 +5,8 @@ import (
 	"context"
 	"log"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -28,10 +30,18 @@ func main() {
 		in.By = s.Identity().Subject
 		return in, s.To("desk").Emit("order:created", in) // to the others; the acknowledgement to this one
 	})
-	secret := handshake.Secret(os.Getenv("GATEHOUSE_JWT_HMAC_SECRET"))
-	srv, err := server.New(server.Config{JWT: handshake.JWTConfig{HMACSecret: secret}}, orders)
+	logger, err := server.NewLogger(server.Log{}, os.Stderr)
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(srv.Run(context.Background()))
+	secret := handshake.Secret(os.Getenv("GATEHOUSE_JWT_HMAC_SECRET"))
+	srv, err := server.New(server.Config{JWT: handshake.JWTConfig{HMACSecret: secret}, Logger: logger}, orders)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := srv.Run(ctx); err != nil {
+		log.Fatal(err)
+	}
 }
