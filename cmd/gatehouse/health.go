@@ -7,11 +7,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
 
 const healthTimeout = 5 * time.Second
+
+// wantsTLS is how net/http answers who speaks plain HTTP to a TLS listener.
+const wantsTLS = "Client sent an HTTP request to an HTTPS server."
 
 // healthCommand asks a running server whether it is ready.
 type healthCommand struct {
@@ -76,8 +80,12 @@ func (p *program) askReady(url string) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s %s", resp.Status, body)
+	said := strings.TrimSpace(string(body))
+	switch {
+	case resp.StatusCode == http.StatusBadRequest && said == wantsTLS:
+		return errors.New("the server speaks TLS: give health the server's --config or environment, so that it does too")
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("not ready: %s %s", resp.Status, said)
 	}
 	_, _ = fmt.Fprintln(p.stdout, "ready")
 	return nil

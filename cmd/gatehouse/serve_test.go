@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -203,6 +205,22 @@ func TestHealth(t *testing.T) {
 	s.stop()
 	refused(t, gatehouse(t, nil, "health", "--addr", s.addr), "nothing listens")
 	refused(t, gatehouse(t, nil, "health", "--addr", "nonsense"), "HOST:PORT")
+}
+
+func TestHealthOfAnotherKindOfServerSaysWhatToDo(t *testing.T) {
+	hidden := httptest.NewUnstartedServer(http.NotFoundHandler())
+	hidden.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of who speaks no TLS
+	hidden.StartTLS()
+	defer hidden.Close()
+	refused(t, gatehouse(t, nil, "health", "--addr", hidden.Listener.Addr().String()), "TLS", "--config")
+	draining := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"status":"draining"}`, http.StatusServiceUnavailable)
+	}))
+	defer draining.Close()
+	r := gatehouse(t, nil, "health", "--addr", draining.Listener.Addr().String())
+	if refused(t, r); r.stderr != "gatehouse: not ready: 503 Service Unavailable {\"status\":\"draining\"}\n" {
+		t.Errorf("%q", r.stderr)
+	}
 }
 
 func TestThePagesAreServedOrSayHowToBuildThem(t *testing.T) {
