@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +81,27 @@ func TestWrongCommandLinesAreOneLine(t *testing.T) {
 		{}, {"sreve"}, {"serve", "--adr", "x"}, {"token"}, {"token", "--sub", "a", "--ttl", "soon"}, {"serve", "extra"},
 	} {
 		refused(t, gatehouse(t, nil, args...), "--help")
+	}
+}
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	if r := gatehouse(t, nil, "--version"); r.code != 0 || r.stderr != "" || len(strings.Fields(r.stdout)) != 1 {
+		t.Errorf("%+v", r)
+	}
+	commit := func(changed string) []debug.BuildSetting {
+		return []debug.BuildSetting{{Key: "vcs.revision", Value: "0ddba11"}, {Key: "vcs.modified", Value: changed}}
+	}
+	for want, info := range map[string]debug.BuildInfo{
+		"v1.2.3":        {Main: debug.Module{Version: "v1.2.3"}, Settings: commit("false")},
+		"0ddba11":       {Main: debug.Module{Version: "(devel)"}, Settings: commit("false")},
+		"0ddba11+dirty": {Settings: commit("true")},
+		"devel":         {Main: debug.Module{Version: "(devel)"}},
+	} {
+		if got := version(&info, true); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := version(nil, false); got != "devel" {
+		t.Errorf("%q without build information", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -19,6 +20,8 @@ type program struct {
 
 // commands is the command line.
 type commands struct {
+	Version kong.VersionFlag `help:"Print the version."`
+
 	Serve  serveCommand  `cmd:"" help:"Run the server."`
 	Token  tokenCommand  `cmd:"" help:"Print a token that the same configuration accepts."`
 	Config configCommand `cmd:"" help:"Check or print the configuration."`
@@ -44,19 +47,20 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // dispatch parses the command line and runs the command that it names.
 func (p *program) dispatch(args []string) error {
-	var helped bool // kong has printed its help and would now leave the process
+	var told bool // kong has printed its help or the version and would now leave the process
 	parser, err := kong.New(&commands{},
 		kong.Name("gatehouse"),
 		kong.Description("A Socket.IO-compatible realtime server that asks every socket who it is."),
 		kong.Writers(p.stdout, p.stderr),
-		kong.Exit(func(int) { helped = true }),
+		kong.Exit(func(int) { told = true }),
+		kong.Vars{"version": version(debug.ReadBuildInfo())},
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
 	)
 	if err != nil {
 		return fmt.Errorf("build the command line: %w", err)
 	}
 	parsed, err := parser.Parse(args)
-	if helped {
+	if told {
 		return nil
 	}
 	if err != nil {

@@ -1,0 +1,30 @@
+package main
+
+import "runtime/debug"
+
+// unknownVersion is what a build says that knows nothing of where it comes from.
+const unknownVersion = "devel"
+
+// version names the build: the module's version, else the commit that it was
+// built from.
+func version(info *debug.BuildInfo, ok bool) string {
+	if !ok {
+		return unknownVersion
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	var commit, changed string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+dirty"
+		}
+	}
+	if commit == "" {
+		return unknownVersion
+	}
+	return commit + changed
+}
