@@ -82,6 +82,8 @@ func TestWrongCommandLinesAreOneLine(t *testing.T) {
 	} {
 		refused(t, gatehouse(t, nil, args...), "--help")
 	}
+	refused(t, gatehouse(t, nil, "token", "--sub"), "--sub: a value is missing; write --sub NAME")
+	refused(t, gatehouse(t, nil, "serve", "--config"), "--config: a value is missing; write --config FILE")
 }
 
 func TestTheVersionIsPrinted(t *testing.T) {

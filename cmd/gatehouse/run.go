@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"runtime/debug"
 	"strings"
 
@@ -54,6 +55,7 @@ func (p *program) dispatch(args []string) error {
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(int) { told = true }),
 		kong.Vars{"version": version(debug.ReadBuildInfo())},
+		kong.KindMapper(reflect.String, kong.MapperFunc(text)),
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
 	)
 	if err != nil {
@@ -67,6 +69,14 @@ func (p *program) dispatch(args []string) error {
 		return fmt.Errorf("%w; see gatehouse --help", err)
 	}
 	return parsed.Run(p)
+}
+
+// text takes the value of a flag. Kong calls one that is not there "EOL".
+func text(ctx *kong.DecodeContext, target reflect.Value) error {
+	if ctx.Scan.Peek().IsEOL() {
+		return fmt.Errorf("a value is missing; write --%s %s", ctx.Value.Name, ctx.Value.Tag.PlaceHolder)
+	}
+	return ctx.Scan.PopValueInto("string", target.Addr().Interface())
 }
 
 // oneLine gives the error as one line of the terminal.
