@@ -3,6 +3,7 @@ package gatehouse_test
 import (
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -30,6 +31,32 @@ func TestREADMEQuotesTheExamples(t *testing.T) {
 		}
 		if string(block[2]) != string(want) {
 			t.Errorf("README.md does not quote %s as it is", file)
+		}
+	}
+}
+
+// required finds a direct requirement of go.mod.
+var required = regexp.MustCompile(`(?m)^\t(\S+) (v\S+)$`)
+
+func TestEveryDependencyIsNamedWithItsVersion(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := required.FindAllSubmatch(mod, -1)
+	if len(direct) < 10 {
+		t.Fatalf("go.mod has %d direct requirements, want at least 10", len(direct))
+	}
+	for _, m := range direct {
+		path, version := string(m[1]), string(m[2])
+		_, row, named := strings.Cut(string(page), "`"+path+"`")
+		row, _, _ = strings.Cut(row, "\n")
+		if !named || !strings.Contains(row, version) {
+			t.Errorf("docs/dependencies.md has no row of %s %s", path, version)
 		}
 	}
 }

@@ -222,7 +222,9 @@ func TestUnreadableFilesAreOneLine(t *testing.T) {
 	refused(t, gatehouse(t, nil, "serve", "--config", "/nonexistent/gatehouse.yaml"), "/nonexistent/gatehouse.yaml", "no such file")
 	refused(t, gatehouse(t, nil, "serve", "--config", t.TempDir()), "read configuration file")
 	refused(t, gatehouse(t, nil, "serve", "--config", configured(t, "addr: [")), "gatehouse.yaml", "yaml")
-	refused(t, gatehouse(t, nil, "serve", "--config", configured(t, "- a\n- b\n")), "gatehouse.yaml")
+	for _, text := range []string{"- a\n- b\n", "just text", "3"} {
+		refused(t, gatehouse(t, nil, "serve", "--config", configured(t, text)), "gatehouse.yaml", "sections and keys")
+	}
 	for key, path := range map[string]string{
 		"hmac_secret_file": "/nonexistent/secret", "public_key_file": "/nonexistent/key.pem", "private_key_file": configured(t, "no key"),
 	} {

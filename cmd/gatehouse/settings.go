@@ -10,6 +10,7 @@ import (
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
+	document "go.yaml.in/yaml/v3"
 
 	"gatehouse/handshake"
 	"gatehouse/server"
@@ -61,10 +62,24 @@ func (l *loader) file(path string) error {
 		return nil
 	}
 	k := koanf.New(".")
-	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+	if err := k.Load(file.Provider(path), sections{yaml.Parser()}); err != nil {
 		return fmt.Errorf("read configuration file %s: %w", path, err)
 	}
 	return l.merge(path, k.All())
+}
+
+// sections reads YAML, and says of a file that holds something else what it must
+// hold.
+type sections struct{ *yaml.YAML }
+
+// Unmarshal implements koanf.Parser.
+func (s sections) Unmarshal(text []byte) (map[string]any, error) {
+	all, err := s.YAML.Unmarshal(text)
+	var root document.Node
+	if err != nil && document.Unmarshal(text, &root) == nil && root.Content[0].Kind != document.MappingNode {
+		return nil, errors.New("the file must be sections and keys, such as addr: 127.0.0.1:3000")
+	}
+	return all, err
 }
 
 func (l *loader) environment(e environment) error {
