@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +166,9 @@ func TestRevocationsAreHeldToTheirForm(t *testing.T) {
 	}
 }
 
+// typed finds the name of a series.
+var typed = regexp.MustCompile(`(?m)^# TYPE (\S+)`)
+
 func TestMetricsCountWhatHappened(t *testing.T) {
 	r := serve(t, server.Config{Admin: server.Admin{Key: adminKey}}, who("/who")...)
 	c := come(t, r.addr, way{transport: "websocket"})
@@ -188,6 +193,15 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); !strings.HasPrefix(line, "#") && (!ok || name == "" || value == "") {
 			t.Errorf("no sample: %q", line)
+		}
+	}
+	page, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range typed.FindAllStringSubmatch(text, -1) {
+		if !regexp.MustCompile("`" + m[1] + "[`{]").Match(page) {
+			t.Errorf("docs/operating.md does not say what %s means", m[1])
 		}
 	}
 	_, _, answer := r.call(http.MethodGet, "/api/v1/stats", "", operator)
