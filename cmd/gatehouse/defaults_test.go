@@ -104,14 +104,21 @@ func TestTheDefaultsInTheDocumentationArePrinted(t *testing.T) {
 	if len(rows) < 50 {
 		t.Fatalf("only %d rows in the documentation", len(rows))
 	}
+	explained := map[string]bool{}
 	for _, row := range rows {
 		for _, key := range row.keys {
+			explained[key] = true
 			if value, want := values[key], row.of(t, key); value != want {
 				t.Errorf("%s: %q is printed, %q is documented", key, value, want)
 			}
 			if _, known := values[key]; !known {
 				t.Errorf("%s: is documented, but not printed", key)
 			}
+		}
+	}
+	for key := range values {
+		if !explained[key] {
+			t.Errorf("%s: is printed, but not documented", key)
 		}
 	}
 }
