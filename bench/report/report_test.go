@@ -80,6 +80,22 @@ func TestTheTableSaysWhatIsVoidAndWhy(t *testing.T) {
 	}
 }
 
+func TestATableWithoutTargetsJudgesNothing(t *testing.T) {
+	r := compared()
+	for i := range r.Rows {
+		r.Rows[i].Target, r.Rows[i].Within = 0, 0
+	}
+	var b strings.Builder
+	if err := r.Table(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"target", "pass", "miss"} {
+		if strings.Contains(b.String(), word) {
+			t.Errorf("says %q in\n%s", word, b.String())
+		}
+	}
+}
+
 func TestThePictureIsWellFormed(t *testing.T) {
 	var b strings.Builder
 	if err := compared().Picture(&b); err != nil {

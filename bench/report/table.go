@@ -18,7 +18,10 @@ func (r *Report) Table(w io.Writer) error {
 	for _, p := range r.Peers {
 		head = append(head, p.Name)
 	}
-	fmt.Fprintln(tw, strings.Join(append(head, "target", "", ""), "\t"))
+	if r.judged() {
+		head = append(head, "target", "")
+	}
+	fmt.Fprintln(tw, strings.Join(append(head, ""), "\t"))
 	for _, row := range r.Rows {
 		fmt.Fprintln(tw, strings.Join(r.line(row), "\t"))
 	}
@@ -33,7 +36,15 @@ func (r *Report) line(row Row) []string {
 	for _, p := range r.Peers {
 		line = append(line, row.Cells[p.Name].String())
 	}
-	return append(line, limit(row), r.Verdict(row), "")
+	if r.judged() {
+		line = append(line, limit(row), r.Verdict(row))
+	}
+	return append(line, "")
+}
+
+// judged says whether any row has a target.
+func (r *Report) judged() bool {
+	return slices.ContainsFunc(r.Rows, func(row Row) bool { return limit(row) != "" })
 }
 
 func limit(row Row) string {
