@@ -57,15 +57,21 @@ export class OwnTyping {
   }
 }
 
-export function typingText(names: readonly string[]): string {
-  switch (names.length) {
-    case 0:
-      return "";
-    case 1:
-      return `${names[0]} is typing…`;
-    case 2:
-      return `${names[0]} and ${names[1]} are typing…`;
-    default:
-      return "Several people are typing…";
+export interface Word {
+  text: string;
+  name?: boolean; // what may be shortened where there is no room
+}
+
+// What is said of those who type.
+export function typingWords([first, second, ...others]: readonly string[]): Word[] {
+  if (first === undefined) {
+    return [];
   }
+  if (second === undefined) {
+    return [{ text: first, name: true }, { text: " is typing…" }];
+  }
+  if (others.length === 0) {
+    return [{ text: first, name: true }, { text: " and " }, { text: second, name: true }, { text: " are typing…" }];
+  }
+  return [{ text: "Several people are typing…" }];
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { hashOf, longestRoomName, roomInHash, roomName } from "../src/room.ts";
 import { Members } from "../src/members.ts";
-import { OwnTyping, Typists, typingLasts, typingText } from "../src/typing.ts";
+import { OwnTyping, Typists, typingLasts, typingWords } from "../src/typing.ts";
 
 test("a room's name is what was meant", () => {
   assert.equal(roomName("  # kitchen sink "), "kitchen sink");
@@ -75,8 +75,10 @@ test("typing in another room ends it in the first", () => {
 });
 
 test("typing is told in words", () => {
-  assert.equal(typingText([]), "");
-  assert.equal(typingText(["Ada"]), "Ada is typing…");
-  assert.equal(typingText(["Ada", "Bo"]), "Ada and Bo are typing…");
-  assert.equal(typingText(["Ada", "Bo", "Cy"]), "Several people are typing…");
+  const said = (...names: string[]) => typingWords(names).map(({ text }) => text).join("");
+  assert.equal(said(), "");
+  assert.equal(said("Ada"), "Ada is typing…");
+  assert.equal(said("Ada", "Bo"), "Ada and Bo are typing…");
+  assert.equal(said("Ada", "Bo", "Cy"), "Several people are typing…");
+  assert.deepEqual(typingWords(["Ada", "Bo"]).filter(({ name }) => name).map(({ text }) => text), ["Ada", "Bo"]);
 });

@@ -93,6 +93,11 @@ export class Person {
     );
   }
 
+  // settled waits until nothing moves.
+  async settled() {
+    await this.page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+  }
+
   async picture(name) {
     await mkdir(out, { recursive: true });
     await this.page.screenshot({ path: `${out}${name}.png` });

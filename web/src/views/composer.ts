@@ -1,8 +1,8 @@
 import type { Chat } from "../chat.ts";
-import { h, icon, setText } from "../dom.ts";
+import { h, icon } from "../dom.ts";
 import { maxOutgoing } from "../outbox.ts";
 import type { Room } from "../room.ts";
-import { typingText } from "../typing.ts";
+import { typingWords } from "../typing.ts";
 import type { Frame, View } from "./view.ts";
 
 // Composer is where a message is written. It stays open without a connection: what is sent then waits.
@@ -49,7 +49,7 @@ export class Composer implements View {
       const label = `Message #${room.name}`;
       this.text.placeholder = label;
       this.text.setAttribute("aria-label", label);
-      setText(this.typing, typingText(this.typists(room)));
+      this.showTyping(room);
     }
     this.send.disabled = this.text.value.trim() === "";
   }
@@ -58,8 +58,12 @@ export class Composer implements View {
     this.text.focus();
   }
 
-  private typists(room: Room): string[] {
-    return room.typists.at(Date.now()).map((user) => room.members.nameOf(user) ?? "Somebody");
+  private showTyping(room: Room): void {
+    const names = room.typists.at(Date.now()).map((user) => room.members.nameOf(user) ?? "Somebody");
+    const words = typingWords(names);
+    if (this.typing.textContent !== words.map(({ text }) => text).join("")) {
+      this.typing.replaceChildren(...words.map(({ text, name }) => h(name ? "bdi" : "span", {}, text)));
+    }
   }
 
   private edited(): void {

@@ -159,13 +159,17 @@ export class Screen implements Frame {
       "div",
       { class: "account" },
       avatar(user, name),
-      h("bdi", { class: "name", testid: "me-name" }, name),
-      h("a", { class: "ghost", href: "/auth-lab", "aria-label": "Auth lab", title: "Auth lab: every way to sign in", testid: "to-lab" }, icon("key")),
-      themeButton(),
+      h("bdi", { class: "name", testid: "me-name", title: name }, name),
       h(
-        "button",
-        { type: "button", class: "ghost", "aria-label": "Sign out", title: "Sign out", testid: "sign-out", on: { click: () => this.signOut() } },
-        icon("out"),
+        "div",
+        { class: "tools" },
+        h("a", { class: "ghost", href: "/auth-lab", "aria-label": "Auth lab", title: "Auth lab: every way to sign in", testid: "to-lab" }, icon("key")),
+        themeButton(),
+        h(
+          "button",
+          { type: "button", class: "ghost", "aria-label": "Sign out", title: "Sign out", testid: "sign-out", on: { click: () => this.signOut() } },
+          icon("out"),
+        ),
       ),
     );
   }
