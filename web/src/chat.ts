@@ -125,6 +125,16 @@ export class Chat {
     this.options.changed();
   }
 
+  // Gives the text of a refused message to who will write it anew, and forgets the message.
+  takeBack(room: Room, nonce: string): string | undefined {
+    const entry = this.outbox.entries(room.name).find((candidate) => candidate.nonce === nonce);
+    if (entry?.state !== "failed") {
+      return undefined;
+    }
+    this.discard(nonce);
+    return entry.text;
+  }
+
   discard(nonce: string): void {
     this.outbox.drop(nonce);
     this.options.changed();

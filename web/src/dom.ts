@@ -15,8 +15,8 @@
 //   a room         room-title, member-count, copy-link, empty-room, room-refused, room-retry
 //   messages       message-list, message [data-id, data-nonce, data-own,
 //                  data-status=queued|sending|sent|delivered|failed], message-sender, message-text,
-//                  message-time, message-status, message-error, message-retry, message-discard,
-//                  day, gap, show-earlier, show-later, new-messages, typing
+//                  message-time, message-status, message-error, message-retry, message-edit,
+//                  message-discard, day, gap, show-earlier, show-later, new-messages, typing
 //   composer       composer, composer-text, composer-send
 //   members        member-list, member [data-user], member-more
 

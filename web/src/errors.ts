@@ -102,6 +102,11 @@ export function explainRequest(failure: Failure): string {
   return requests[failure.code] ?? (failure.message ? sentence(failure.message) : "The server refused it. Try again.");
 }
 
+// Whether the same message would be refused again, however often it is sent.
+export function mustChange(failure: Failure): boolean {
+  return failure.code === "text_too_long";
+}
+
 function sentence(text: string): string {
   const trimmed = text.trim();
   const end = /[.!?…]$/.test(trimmed) ? "" : ".";

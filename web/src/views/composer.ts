@@ -58,6 +58,13 @@ export class Composer implements View {
     this.text.focus();
   }
 
+  // Puts a text back for its writer to change, before what stands here already.
+  putBack(text: string): void {
+    this.text.value = this.text.value.trim() === "" ? text : `${text}\n${this.text.value}`;
+    this.edited();
+    this.text.focus();
+  }
+
   private showTyping(room: Room): void {
     const names = room.typists.at(Date.now()).map((user) => room.members.nameOf(user) ?? "Somebody");
     const words = typingWords(names);

@@ -1,9 +1,10 @@
 import { avatar, h, icon, setAttribute } from "../dom.ts";
-import { explainRequest } from "../errors.ts";
+import { explainRequest, mustChange } from "../errors.ts";
 import type { MessageRow, Row, Status } from "../rows.ts";
 
 export interface MessageActions {
   retry(nonce: string): void;
+  edit(nonce: string): void;
   discard(nonce: string): void;
 }
 
@@ -69,7 +70,8 @@ function createMessage(row: MessageRow, actions: MessageActions): HTMLElement {
         "div",
         { class: "failed", hidden: true },
         h("span", { testid: "message-error" }),
-        h("button", { type: "button", class: "link", testid: "message-retry", on: { click: () => actions.retry(nonce) } }, "Try again"),
+        h("button", { type: "button", class: "link retry", testid: "message-retry", on: { click: () => actions.retry(nonce) } }, "Try again"),
+        h("button", { type: "button", class: "link edit", testid: "message-edit", on: { click: () => actions.edit(nonce) } }, "Edit"),
         h("button", { type: "button", class: "link", testid: "message-discard", on: { click: () => actions.discard(nonce) } }, "Discard"),
       ),
   );
@@ -93,11 +95,14 @@ function timeOf(at: number): HTMLElement {
 
 function showError(element: HTMLElement, row: MessageRow): void {
   const failed = element.querySelector<HTMLElement>(".failed");
-  const words = failed?.querySelector("span");
-  if (failed && words) {
-    failed.hidden = row.status !== "failed";
-    words.textContent = row.error ? explainRequest(row.error) : "";
+  if (!failed) {
+    return;
   }
+  const change = row.error !== undefined && mustChange(row.error);
+  failed.hidden = row.status !== "failed";
+  (failed.querySelector("span") as HTMLElement).textContent = row.error ? explainRequest(row.error) : "";
+  (failed.querySelector(".retry") as HTMLElement).hidden = change;
+  (failed.querySelector(".edit") as HTMLElement).hidden = !change;
 }
 
 function dayText(at: number): string {

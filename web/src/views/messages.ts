@@ -35,6 +35,12 @@ export class Messages implements View {
     this.chat = chat;
     const actions = {
       retry: (nonce: string) => this.room && chat.retry(this.room, nonce),
+      edit: (nonce: string) => {
+        const text = this.room && chat.takeBack(this.room, nonce);
+        if (text !== undefined) {
+          frame.compose(text);
+        }
+      },
       discard: (nonce: string) => chat.discard(nonce),
     };
     this.rows = new Keyed<Row>(this.list, (row) => createRow(row, actions), updateRow);

@@ -97,6 +97,10 @@ export class Screen implements Frame {
     this.toast.show(text);
   }
 
+  compose(text: string): void {
+    this.composer.putBack(text);
+  }
+
   signOut(): void {
     this.ends.abort();
     this.chat.close();

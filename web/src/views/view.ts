@@ -9,5 +9,6 @@ export interface Frame {
   openRoom(name: string): void;
   togglePanel(panel: "rooms" | "members", opener: HTMLElement): void;
   signOut(): void;
+  compose(text: string): void; // back into the composer
   notify(text: string): void;
 }
