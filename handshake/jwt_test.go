@@ -158,6 +158,15 @@ func TestReq18_Claims(t *testing.T) {
 	}
 }
 
+// What is remembered by a token's text, in caches and digests, has one text.
+func TestReq18_LineBreaksAreNoPartOfAToken(t *testing.T) {
+	g, token := hmacGate(t), signHS(t, good())
+	for _, text := range []string{token + "\n", token + "\r\n\r\n", "\n" + token, strings.Replace(token, ".", "\n.", 1)} {
+		_, err := g.Check(t.Context(), auth(text))
+		wantCode(t, err, CodeTokenInvalid, token)
+	}
+}
+
 // Another reader of the same token could take the other one.
 func TestReq18_NoClaimComesTwice(t *testing.T) {
 	g := hmacGate(t)
