@@ -39,8 +39,9 @@ type Session struct {
 	handler Handler
 	flusher *flusher
 
-	state      atomic.Int32
+	// In this order they leave no gaps: a server has many sessions.
 	maxMessage atomic.Int64
+	state      atomic.Int32
 	paused     atomic.Bool // changed under mu
 
 	in sync.Mutex // held while messages are handed up; before mu

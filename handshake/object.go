@@ -40,7 +40,7 @@ func readObject(text []byte) (object, error) {
 	if first, err := d.ReadToken(); err != nil || first.Kind() != '{' {
 		return nil, errNoObject
 	}
-	o := make(object, 0, 8)
+	o := make(object, 0, min(bytes.Count(text, []byte{':'}), 8)) // about as many as there are
 	for d.PeekKind() != '}' {
 		name, err := d.ReadToken()
 		if err != nil {

@@ -15,7 +15,6 @@ type Client struct {
 	// Fixed once made.
 	hub  *Hub
 	conn Conn
-	held bool // Hub.Close waits for it; fixed once connected
 
 	// Owned by the reader.
 	decoder packet.Decoder
@@ -26,9 +25,9 @@ type Client struct {
 	mu          sync.Mutex // guards what follows, and the queues of the sockets
 	sockets     []*Socket  // petitioning or admitted
 	departed    []string   // namespaces that the server ended or refused: packets for them may still be on their way
-	queued      int        // events that wait for their handlers
 	queuedBytes int
-	awaiting    int   // acknowledgements that handlers and broadcasts wait for
+	queued      int32 // events that wait for their handlers
+	awaiting    int32 // acknowledgements that handlers and broadcasts wait for
 	petitions   int32 // admissions that run
 	refusals    int32 // in a row
 	connects    int32 // in this minute
@@ -38,6 +37,7 @@ type Client struct {
 	closed      bool
 
 	replaced bool // by a newer connection of its user; guarded by the hub's users
+	held     bool // Hub.Close waits for it; fixed once connected
 }
 
 // Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It never blocks on

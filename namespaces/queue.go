@@ -21,7 +21,7 @@ const overhead = 64
 // returns false when the hard limit is reached. mu is held.
 func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
 	cfg := &c.hub.cfg
-	if c.queued >= cfg.HardQueueEvents || c.queuedBytes >= cfg.HardQueueBytes {
+	if int(c.queued) >= cfg.HardQueueEvents || c.queuedBytes >= cfg.HardQueueBytes {
 		return false
 	}
 	ev := c.hub.events.Get().(*inbound)
@@ -51,8 +51,8 @@ func (c *Client) run(s *Socket) {
 // stands behind whatever the client sent before it. mu is held.
 func (c *Client) throttle() {
 	cfg := &c.hub.cfg
-	full := c.queued >= cfg.QueueEvents || c.queuedBytes >= cfg.QueueBytes
-	low := c.queued <= cfg.QueueEvents/2 && c.queuedBytes <= cfg.QueueBytes/2
+	full := int(c.queued) >= cfg.QueueEvents || c.queuedBytes >= cfg.QueueBytes
+	low := int(c.queued) <= cfg.QueueEvents/2 && c.queuedBytes <= cfg.QueueBytes/2
 	switch {
 	case c.closed:
 	case !c.paused && full && c.awaiting == 0:
@@ -67,7 +67,7 @@ func (c *Client) throttle() {
 // await counts acknowledgements that somebody waits for.
 func (c *Client) await(n int) {
 	c.mu.Lock()
-	c.awaiting += n
+	c.awaiting += int32(n) //nolint:gosec // sockets of a room at most
 	c.throttle()
 	c.mu.Unlock()
 }
