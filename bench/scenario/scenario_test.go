@@ -2,7 +2,7 @@ package scenario_test
 
 import (
 	"os"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 
@@ -73,19 +73,23 @@ func TestAnHonestServerGetsAllFigures(t *testing.T) {
 	}
 }
 
+// reordered is said when one receiver of several got two messages in the other
+// order. How often depends on whose order is the room's: that of who was first.
+const reordered = `0 lost, 0 duplicated, [1-9]\d* out of order`
+
 func TestABrokenPromiseMakesARunVoid(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		scenario string
 		fault    fake.Fault
-		want     string // in the error
+		want     string // in the error: a regular expression
 	}{
-		{"burst, lost", "burst", fake.Loses, "240 deliveries 1 lost, 0 duplicated, 0 out of order"},
+		{"burst, lost", "burst", fake.Loses, "240 deliveries 1 lost, 0 duplicated"},
 		{"burst, duplicated", "burst", fake.Duplicates, "0 lost, 1 duplicated"},
-		{"burst, reordered", "burst", fake.Reorders, "0 lost, 0 duplicated, 1 out of order"},
+		{"burst, reordered", "burst", fake.Reorders, reordered},
 		{"burst, hung up", "burst", fake.HangsUp, "connection lost"},
 		{"paced, lost", "paced", fake.Loses, "1 lost"},
-		{"paced, reordered", "paced", fake.Reorders, "1 out of order"},
+		{"paced, reordered", "paced", fake.Reorders, reordered},
 		{"growth, lost", "growth", fake.Loses, "1 lost"},
 		{"echo, changed", "echo", fake.EchoesWrong, "echo wrong or out of order"},
 		{"echo, reordered", "echo", fake.EchoesLate, "echo wrong or out of order"},
@@ -95,7 +99,7 @@ func TestABrokenPromiseMakesARunVoid(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, values, err := run(t, tt.scenario, tt.fault)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
+			if err == nil || !regexp.MustCompile(tt.want).MatchString(err.Error()) {
 				t.Errorf("the run gave %v and the error %v, want one with %q", values, err, tt.want)
 			}
 		})
