@@ -82,7 +82,7 @@ func (c *Client) place(s *Socket) (old *Socket, err error) {
 	default:
 		return old, nil
 	}
-	if wait := c.count(); wait > 0 {
+	if wait := c.countConnect(); wait > 0 {
 		return nil, c.reject(s.ns.name, verdict{
 			Code: string(handshake.CodeRateLimited), Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
 		})
@@ -99,8 +99,8 @@ func (c *Client) place(s *Socket) (old *Socket, err error) {
 	return nil, nil
 }
 
-// count counts a CONNECT and returns how long the client has to wait when there were too many in this minute. mu is held.
-func (c *Client) count() (wait time.Duration) {
+// countConnect counts a CONNECT and returns how long the client has to wait when there were too many in this minute. mu is held.
+func (c *Client) countConnect() (wait time.Duration) {
 	now := time.Since(c.hub.registry.epoch)
 	if minute := int32(now / time.Minute); minute != c.minute { //nolint:gosec // 4,000 years
 		c.minute, c.connects = minute, 0
