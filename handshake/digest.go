@@ -65,7 +65,7 @@ func (g *Gate) CheckLater(ctx context.Context, opened [32]byte, current *Identit
 	if err != nil {
 		return err
 	}
-	if current != nil && !id.sameUser(*current) {
+	if current != nil && id.User() != current.User() {
 		return refuse(CodeForbidden, "This session belongs to another user.", fmt.Errorf("later request with another subject"))
 	}
 	return nil

@@ -146,7 +146,7 @@ func (g *Gate) Refresh(ctx context.Context, r *Request, current Identity) (Ident
 	if err != nil {
 		return Identity{}, err
 	}
-	if !id.sameUser(current) {
+	if id.User() != current.User() {
 		return Identity{}, refuse(CodeForbidden, "This token belongs to another user; disconnect and sign in anew.",
 			fmt.Errorf("refresh by another subject"))
 	}

@@ -76,8 +76,9 @@ func (id Identity) Expired(now time.Time) bool {
 	return !id.ExpiresAt.IsZero() && !now.Before(id.ExpiresAt)
 }
 
-// sameUser reports whether two identities are one user. Subjects are unique
-// only within an issuer.
-func (id Identity) sameUser(other Identity) bool {
-	return id.Subject == other.Subject && id.Issuer == other.Issuer
-}
+// UserKey is what a user is known by: subjects are unique within their issuer
+// only. A refresh does not change it.
+type UserKey struct{ Issuer, Subject string }
+
+// User returns the key of the identity's user.
+func (id Identity) User() UserKey { return UserKey{id.Issuer, id.Subject} }

@@ -13,11 +13,8 @@ type users struct {
 	most int
 
 	mu    sync.Mutex // guards what follows; a leaf
-	byKey map[userKey][]presence
+	byKey map[handshake.UserKey][]presence
 }
-
-// userKey is what a user is known by: subjects are unique within their issuer only. A refresh does not change it.
-type userKey struct{ issuer, subject string }
 
 // presence is a connection of a user. Those of one user stand in the order of their admission.
 type presence struct {
@@ -25,14 +22,12 @@ type presence struct {
 	sockets int
 }
 
-func keyOf(id handshake.Identity) userKey { return userKey{id.Issuer, id.Subject} }
-
 // newUsers returns nil, which counts nothing, when there is no limit.
 func newUsers(most int) *users {
 	if most == 0 {
 		return nil
 	}
-	return &users{most: most, byKey: make(map[userKey][]presence)}
+	return &users{most: most, byKey: make(map[handshake.UserKey][]presence)}
 }
 
 // add counts a socket that becomes admitted.
@@ -45,7 +40,7 @@ func (u *users) add(s *Socket) {
 	if s.client.replaced {
 		return // what it still enters must not push out who replaced it
 	}
-	key := keyOf(s.Identity())
+	key := s.Identity().User()
 	list := u.byKey[key]
 	if i := find(list, s.client); i >= 0 {
 		list[i].sockets++
@@ -61,7 +56,7 @@ func (u *users) remove(s *Socket) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	key := keyOf(s.Identity())
+	key := s.Identity().User()
 	list := u.byKey[key]
 	i := find(list, s.client)
 	if i < 0 {
@@ -73,7 +68,7 @@ func (u *users) remove(s *Socket) {
 }
 
 // excess takes the oldest connection of a user out while there are too many, or returns nil.
-func (u *users) excess(key userKey) *Client {
+func (u *users) excess(key handshake.UserKey) *Client {
 	if u == nil {
 		return nil
 	}
@@ -90,7 +85,7 @@ func (u *users) excess(key userKey) *Client {
 }
 
 // set keeps the connections of a user, and forgets a user who has none. mu is held.
-func (u *users) set(key userKey, list []presence) {
+func (u *users) set(key handshake.UserKey, list []presence) {
 	if len(list) == 0 {
 		delete(u.byKey, key)
 		return
@@ -106,7 +101,7 @@ func find(list []presence, c *Client) int {
 // end by DISCONNECT: a client that came back by itself would push out the one that replaced it, and so on.
 func (s *Socket) limitUser() {
 	users := s.ns.hub.users
-	key := keyOf(s.Identity())
+	key := s.Identity().User()
 	for oldest := users.excess(key); oldest != nil; oldest = users.excess(key) {
 		s.debug("connection replaced by a newer one of its user")
 		oldest.dismiss(closePolicy, string(handshake.CodeTooManyConnections)+": "+ReasonReplaced, ReasonReplaced)

@@ -79,15 +79,12 @@ const notedSockets = 8
 
 // usage is who used a connection, and where.
 type usage struct {
-	mu         sync.Mutex // guards what follows
-	users      []user     // distinct; without those who signed in with nothing
-	user       string     // of the first socket
+	mu         sync.Mutex          // guards what follows
+	users      []handshake.UserKey // distinct; without those who signed in with nothing
+	user       string              // of the first socket
 	namespaces []string
 	sockets    []string
 }
-
-// user names somebody: subjects are unique only within an issuer.
-type user struct{ subject, issuer string }
 
 // identities are those whose credentials later requests may bring.
 func (u *usage) identities() []handshake.Identity {
@@ -95,14 +92,14 @@ func (u *usage) identities() []handshake.Identity {
 	defer u.mu.Unlock()
 	all := make([]handshake.Identity, len(u.users))
 	for i, one := range u.users {
-		all[i] = handshake.Identity{Subject: one.subject, Issuer: one.issuer}
+		all[i] = handshake.Identity{Subject: one.Subject, Issuer: one.Issuer}
 	}
 	return all
 }
 
 // admit adds who is about to be let in.
 func (u *usage) admit(id handshake.Identity) {
-	one := user{id.Subject, id.Issuer}
+	one := id.User()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if id.Method != handshake.WayAnonymous && len(u.users) < notedSockets && !slices.Contains(u.users, one) {

@@ -43,7 +43,7 @@ type Server struct {
 	pending          pendingByAddress
 	silence          *silence
 	ticketsByAddress *pace[netip.Prefix]
-	ticketsBySubject *pace[user]
+	ticketsBySubject *pace[handshake.UserKey]
 	draining         atomic.Bool
 }
 
@@ -135,7 +135,7 @@ func (s *Server) prepareDoor() {
 	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
 	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
 	s.ticketsByAddress = newPace[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
-	s.ticketsBySubject = newPace[user](s.cfg.Door.TicketsPerSubject, time.Now)
+	s.ticketsBySubject = newPace[handshake.UserKey](s.cfg.Door.TicketsPerSubject, time.Now)
 }
 
 func (s *Server) hubConfig() namespaces.Config {

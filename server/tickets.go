@@ -106,7 +106,7 @@ func (s *Server) ticketFor(r *http.Request, q *handshake.Request) (string, time.
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if wait := s.ticketsBySubject.take(user{id.Subject, id.Issuer}); wait > 0 {
+	if wait := s.ticketsBySubject.take(id.User()); wait > 0 {
 		return "", time.Time{}, rateLimited(wait, "Too many tickets asked for; wait, then try again.")
 	}
 	return s.gate.MintTicket(r.Context(), id, s.gate.TicketBindingOf(q, q.Namespace))

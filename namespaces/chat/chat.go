@@ -116,7 +116,7 @@ func seatOf(s *namespaces.Socket) *seat {
 // userOf is who a socket speaks for.
 func userOf(s *namespaces.Socket) user {
 	id := s.Identity()
-	u := user{key: userKey{id.Issuer, id.Subject}, Member: Member{User: id.Subject, Name: id.Name}}
+	u := user{key: id.User(), Member: Member{User: id.Subject, Name: id.Name}}
 	if u.Name == "" {
 		u.Name = u.User
 	}

@@ -1,12 +1,11 @@
 package chat
 
-// userKey is what a user is known by: subjects are unique within their issuer only.
-type userKey struct{ issuer, subject string }
+import "gatehouse/handshake"
 
 // user is a member with its key.
 type user struct {
 	Member
-	key userKey
+	key handshake.UserKey
 }
 
 // presence is a user in a room and the sockets it is there with.
@@ -18,11 +17,11 @@ type presence struct {
 
 // members are the users of a room.
 type members struct {
-	byKey map[userKey]*presence
+	byKey map[handshake.UserKey]*presence
 	order []*presence
 }
 
-func (m *members) init() { m.byKey = make(map[userKey]*presence) }
+func (m *members) init() { m.byKey = make(map[handshake.UserKey]*presence) }
 
 func (m *members) len() int { return len(m.order) }
 
@@ -40,7 +39,7 @@ func (m *members) add(u user, tab string) (first bool) {
 }
 
 // remove removes a socket of a user; last says that the user had no other, and has left.
-func (m *members) remove(key userKey, tab string) (u user, last bool) {
+func (m *members) remove(key handshake.UserKey, tab string) (u user, last bool) {
 	p := m.byKey[key]
 	if p == nil {
 		return user{}, false

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+
+	"gatehouse/handshake"
 )
 
 // nonces remembers the answers to messages, so that one that is sent again is answered again and not sent. It outlives the
@@ -41,13 +43,13 @@ func digestOf(text []byte) digest {
 }
 
 // nonceOf returns the key of a user's nonce; nil for none.
-func nonceOf(u userKey, nonce string) *nonceKey {
+func nonceOf(u handshake.UserKey, nonce string) *nonceKey {
 	if nonce == "" {
 		return nil
 	}
 	var text [128]byte                                           // on the stack, for the usual length
-	who := strconv.AppendInt(text[:0], int64(len(u.issuer)), 10) // keeps issuer and subject apart
-	who = append(append(append(who, ' '), u.issuer...), u.subject...)
+	who := strconv.AppendInt(text[:0], int64(len(u.Issuer)), 10) // keeps issuer and subject apart
+	who = append(append(append(who, ' '), u.Issuer...), u.Subject...)
 	return &nonceKey{digestOf(who), digestOf([]byte(nonce))}
 }
 

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"gatehouse/handshake"
 )
 
 // heap returns how much memory is in use.
@@ -25,7 +27,7 @@ func chatty(t *testing.T, rs *rooms, cfg *Config) func(name string, users, each 
 		}
 		for u := range users {
 			for i := range each {
-				r.nonces.add(nonceOf(userKey{"issuer", fmt.Sprint(u)}, fmt.Sprintf("%0*d", maxNonce, i)), rs.stamp())
+				r.nonces.add(nonceOf(handshake.UserKey{Issuer: "issuer", Subject: fmt.Sprint(u)}, fmt.Sprintf("%0*d", maxNonce, i)), rs.stamp())
 			}
 		}
 		return r
@@ -111,7 +113,7 @@ func TestARoomForgetsTheOldestFirst(t *testing.T) {
 	for i := range 3 {
 		st := rs.stamp()
 		r.history.add(Message{ID: st.text()})
-		r.nonces.add(nonceOf(userKey{}, strings.Repeat("n", i+1)), st)
+		r.nonces.add(nonceOf(handshake.UserKey{}, strings.Repeat("n", i+1)), st)
 	}
 	var got []string
 	for r.shed() {
@@ -123,8 +125,8 @@ func TestARoomForgetsTheOldestFirst(t *testing.T) {
 }
 
 func TestUsersHaveDigestsOfTheirOwn(t *testing.T) {
-	seen := make(map[digest]userKey)
-	for _, k := range []userKey{{"", ""}, {"a", ""}, {"", "a"}, {"ab", "c"}, {"a", "bc"}, {"1 a", ""}, {"", "1 a"}} {
+	seen := make(map[digest]handshake.UserKey)
+	for _, k := range []handshake.UserKey{{}, {Issuer: "a"}, {Subject: "a"}, {Issuer: "ab", Subject: "c"}, {Issuer: "a", Subject: "bc"}, {Issuer: "1 a"}, {Subject: "1 a"}} {
 		user := nonceOf(k, "n").user
 		if other, ok := seen[user]; ok {
 			t.Errorf("%q and %q are one user", k, other)
