@@ -94,7 +94,7 @@ func BenchmarkConnect(b *testing.B) {
 		c := hub.Connect(s)
 		c.Message(false, []byte("0"))
 		<-s.replies
-		c.Closed(namespaces.ReasonTransportClose)
+		c.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
 	}
 	if err := hub.Close(context.Background()); err != nil {
 		b.Error(err)

@@ -222,7 +222,10 @@ func TestABroadcastEndsWhenAllHaveAnsweredOrGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, namespaces.Config{}, "ann a", "bob a")
 		began := time.Now()
-		time.AfterFunc(time.Second, func() { c.peers["ann"].push(`30[]`); c.peers["bob"].client.Closed("transport close") })
+		time.AfterFunc(time.Second, func() {
+			c.peers["ann"].push(`30[]`)
+			c.peers["bob"].client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+		})
 		answers, err := c.ns.In("a").EmitAck(context.Background(), "q")
 		if err != nil || len(answers.Acks) != 1 || len(answers.Missing) != 1 || time.Since(began) != time.Second {
 			t.Errorf("%v %v after %v", answers, err, time.Since(began))

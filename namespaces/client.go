@@ -71,16 +71,13 @@ func (c *Client) recovered() {
 	}
 }
 
-// Closed tells that the connection has ended. The reason is what disconnect handlers see: one of Node's words, or the
-// engine's own such as "slow consumer". Events that the client sent before it went are still handled; when the server has
-// cut it off, they are not.
-func (c *Client) Closed(reason string) {
-	how := cutOff
-	switch reason {
-	case ReasonTransportClose, ReasonTransportError, ReasonPingTimeout:
-		how = lost
+// Closed tells that the connection has ended. It is called once.
+func (c *Client) Closed(end End) {
+	how := lost
+	if end.Cut {
+		how = cutOff
 	}
-	c.finish(reason, how)
+	c.finish(end.Reason, how)
 }
 
 // shut ends all sockets and closes the transport, without DISCONNECT: the client comes back by itself.

@@ -31,6 +31,16 @@ type Conn interface {
 	Request() *handshake.Request
 }
 
+// End is how a connection ended.
+type End struct {
+	// Reason is what disconnect handlers are told, in the words of Node's server: one of the Reason constants, or another
+	// of the transport's own.
+	Reason string
+	// Cut says that the server ended the connection, or that what the client sent cannot be trusted: its events that still
+	// wait are dropped. Otherwise the client went, and what it sent before is handled.
+	Cut bool
+}
+
 // Gate tells who a client is. It is called concurrently. An error that is no *[handshake.Refusal] reaches the client as
 // "unavailable". [handshake.Gate] is one. A Gate may also be a [Refresher] and a [Rechecker].
 type Gate interface {
@@ -65,7 +75,7 @@ type Observer interface {
 	Broadcasted(namespace, event string, receivers int)
 }
 
-// Reasons for which a socket ends, in the words of Node's server. A connection may bring others, see [Client.Closed].
+// Reasons for which a socket ends, in the words of Node's server. A connection may bring others, see [End].
 const (
 	ReasonClientDisconnect = "client namespace disconnect" // the client left the namespace
 	ReasonServerDisconnect = "server namespace disconnect" // Socket.Disconnect
@@ -73,8 +83,7 @@ const (
 	ReasonTransportError   = "transport error"
 	ReasonPingTimeout      = "ping timeout"
 	ReasonParseError       = "parse error"         // what the client sent is no packet
-	ReasonForcedClose      = "forced close"        // the server closed the transport
-	ReasonForcedServer     = "forced server close" // packets out of order, or no namespace in time
+	ReasonForcedServer     = "forced server close" // the server closed the transport: packets out of order, no namespace in time
 	ReasonShutdown         = "server shutting down"
 	ReasonExpired          = "token expired"                  // the identity ended and was not refreshed
 	ReasonRevoked          = "revoked"                        // Hub.Revoke, or a refresh handler did not permit to stay

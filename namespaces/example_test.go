@@ -66,7 +66,7 @@ func Example() {
 	client := hub.Connect(wire)
 	client.Message(false, []byte(`0/orders,`))
 	client.Message(false, []byte(`2/orders,7["order:create",{"item":"tea"}]`))
-	client.Closed(namespaces.ReasonTransportClose)
+	client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
 	if err := hub.Close(context.Background()); err != nil {
 		fmt.Println(err)
 	}

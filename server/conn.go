@@ -79,7 +79,7 @@ func (r reader) Message(binary bool, data []byte) {
 
 // Close implements engine.Handler.
 func (r reader) Close(why engine.Close) {
-	r.client.Closed(disconnectReason(why.Reason))
+	r.client.Closed(endOf(why.Reason))
 	r.known()
 	r.srv.conns.remove(r.conn)
 	r.srv.guard.closed(r.id)

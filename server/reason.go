@@ -1,18 +1,23 @@
 package server
 
-import "gatehouse/engine"
+import (
+	"gatehouse/engine"
+	"gatehouse/namespaces"
+)
 
-// disconnectReason gives the end of a session in Socket.IO's words, which
-// handlers compare (https://socket.io/docs/v4/server-socket-instance/#disconnect).
-// Ends that Node's server does not know are faults of the transport there; the
-// log keeps the engine's own word.
-func disconnectReason(r engine.Reason) string {
+// endOf gives the end of a session in Socket.IO's words, which handlers compare
+// (https://socket.io/docs/v4/server-socket-instance/#disconnect). Ends that
+// Node's server does not know are faults of the transport there; the log keeps
+// the engine's own word.
+func endOf(r engine.Reason) namespaces.End {
 	switch r {
-	case engine.ReasonForcedClose:
-		return "forced server close"
+	case engine.ReasonTransportClose, engine.ReasonTransportError, engine.ReasonPingTimeout:
+		return namespaces.End{Reason: string(r)}
 	case engine.ReasonSlow, engine.ReasonOverload:
-		return "transport error"
+		return namespaces.End{Reason: namespaces.ReasonTransportError, Cut: true}
+	case engine.ReasonForcedClose:
+		return namespaces.End{Reason: namespaces.ReasonForcedServer, Cut: true}
 	default:
-		return string(r)
+		return namespaces.End{Reason: string(r), Cut: true}
 	}
 }

@@ -183,7 +183,7 @@ func TestMembersAreUsersNotTabs(t *testing.T) {
 		}
 		one.join("r")
 		one.request("room:leave", map[string]any{"room": "r"})
-		two.client.Closed(namespaces.ReasonTransportClose)
+		two.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
 		want := []string{`["member:joined",{"room":"r","user":"bob","name":"BOB"}]`, `["member:left",{"room":"r","user":"bob","name":"BOB"}]`}
 		if got := watcher.heard(); !slices.Equal(got, want) {
 			t.Errorf("heard %q", got)

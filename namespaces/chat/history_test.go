@@ -93,7 +93,7 @@ func TestHistorySurvivesAReload(t *testing.T) {
 			ann := s.user("ann")
 			before := len(texts(ann.join(room)["history"]))
 			ann.send(room, "x")
-			ann.client.Closed(namespaces.ReasonTransportClose)
+			ann.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
 			synctest.Wait()
 			return before
 		}
@@ -137,7 +137,7 @@ func TestARepeatedNonceIsAnsweredOnceMoreAndNotSent(t *testing.T) {
 		ann.join("r")
 		message := map[string]any{"room": "r", "text": "x", "nonce": "same"}
 		first := ann.request("message:send", message)
-		ann.client.Closed(namespaces.ReasonTransportClose) // the acknowledgement may have been lost: the page sends again
+		ann.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose}) // the acknowledgement may have been lost: the page sends again
 		ann = s.user("ann")
 		ann.join("r")
 		again := ann.request("message:send", message)
