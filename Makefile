@@ -22,7 +22,7 @@ page := web/dist/index.html
 installed = $(1)/node_modules/.package-lock.json
 
 .PHONY: help run build test lint fuzz bench artillery soak clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-bridge test-bench test-compose system-packages
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-proxy test-bridge test-bench test-compose system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -33,7 +33,7 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 build: bin/gatehouse ## builds the pages and the binary
 
 # One part after the other, so that the output can be read; each can be run alone.
-parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-bridge test-browser test-bench
+parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-proxy test-bridge test-browser test-bench
 
 test: ## installs what the tests need and runs everything
 	@for part in $(parts); do \
@@ -61,6 +61,9 @@ test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real cl
 
 test-auth: $(call installed,test/js) bin/gatehouse ## runs every way in with the client that can
 	test/with-redis bash -c 'cd test/auth && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'
+
+test-proxy: $(call installed,test/js) bin/gatehouse ## runs the documented proxies before two nodes
+	cd test/proxy && PATH=$$PATH:/usr/sbin node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in Chromium
 	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
@@ -117,9 +120,11 @@ $(GOLANGCI):
 
 # Debian's names of the commands that the tests need.
 system-packages:
-	@missing=(); \
+	@missing=(); PATH=$$PATH:/usr/sbin; \
 	command -v redis-server >/dev/null || missing+=(redis-server); \
 	command -v openssl >/dev/null || missing+=(openssl); \
+	command -v nginx >/dev/null || missing+=(nginx); \
+	command -v haproxy >/dev/null || missing+=(haproxy); \
 	command -v docker-compose >/dev/null || missing+=(docker-compose); \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
 	if (( $${#missing[@]} )); then \

@@ -2,27 +2,40 @@ package gatehouse_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// quoted finds a code block of the README that is named after the file that it
-// quotes.
-var quoted = regexp.MustCompile("(?s)<!-- (examples/[^ ]+) -->\n```[a-z]+\n(.*?)```\n")
+// quoted finds a code block that is named after the file that it quotes.
+var quoted = regexp.MustCompile("(?s)<!-- ([a-z]+/[^ ]+) -->\n```[a-z]+\n(.*?)```\n")
 
-// The examples are compiled and run by other tests; here the README must show
-// what they are.
-func TestREADMEQuotesTheExamples(t *testing.T) {
-	blocks := quoted.FindAllStringSubmatch(contents(t, "README.md"), -1)
-	if len(blocks) < 3 {
-		t.Fatalf("README.md quotes %d examples, want at least 3", len(blocks))
-	}
-	for _, block := range blocks {
-		if file := block[1]; block[2] != contents(t, file) {
-			t.Errorf("README.md does not quote %s as it is", file)
+// The files are compiled and run by other tests; here the pages must show what
+// they are.
+func TestPagesQuoteFilesAsTheyAre(t *testing.T) {
+	count := 0
+	for _, page := range pages(t) {
+		for _, block := range quoted.FindAllStringSubmatch(contents(t, page), -1) {
+			count++
+			if file := block[1]; block[2] != contents(t, file) {
+				t.Errorf("%s does not quote %s as it is", page, file)
+			}
 		}
 	}
+	if count < 6 {
+		t.Fatalf("the pages quote %d files, want at least 6", count)
+	}
+}
+
+// pages are what a user reads.
+func pages(t *testing.T) []string {
+	t.Helper()
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil || len(docs) == 0 {
+		t.Fatalf("docs/*.md: %d, %v", len(docs), err)
+	}
+	return append(docs, "README.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md")
 }
 
 // required finds a direct requirement of go.mod.

@@ -10,12 +10,18 @@ process.once("SIGTERM", () => {
   process.exit(143);
 });
 
+// launch spawns a process that does not outlive the runner.
+export function launch(command, args, options) {
+  const child = spawn(command, args, options);
+  children.add(child);
+  child.once("exit", () => children.delete(child));
+  return child;
+}
+
 // startProcess runs a command that logs JSON lines on standard error and resolves once it has logged
 // {"msg":"listening","addr":…}. A process that ends before that rejects, with what it had printed.
 export async function startProcess(command, args, { env = {}, cwd } = {}) {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
-  children.add(child);
-  child.once("exit", () => children.delete(child));
+  const child = launch(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
   const log = [];
   const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
   const addr = await listening(child, log, exited);
