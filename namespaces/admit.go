@@ -49,7 +49,7 @@ func (c *Client) connect(p *packet.Packet) {
 	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, running: true, petition: &petition{request: request}}
 	old, err := c.place(s)
 	if old != nil {
-		old.end(ReasonClientDisconnect, byClient)
+		c.leave(old)
 		_, err = c.place(s)
 	}
 	switch {
@@ -76,7 +76,7 @@ func (c *Client) place(s *Socket) (old *Socket, err error) {
 	switch old := c.find(s.ns.name); {
 	case old == nil:
 	case old.over():
-		c.remove(old) // the server is just ending it, the client knows already
+		old.left = true // the server is just ending it, the client knows already
 	case old.heard:
 		return nil, errTwice
 	default:
@@ -87,16 +87,40 @@ func (c *Client) place(s *Socket) (old *Socket, err error) {
 			Code: string(handshake.CodeRateLimited), Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
 		})
 	}
-	if len(c.sockets) >= c.hub.cfg.MaxNamespaces {
+	if c.present() >= c.hub.cfg.MaxNamespaces {
 		return nil, c.reject(s.ns.name, verdict{Code: string(handshake.CodeTooManyConnections), Message: "Too many namespaces."})
 	}
 	c.departed = slices.DeleteFunc(c.departed, func(name string) bool { return name == s.ns.name })
 	c.sockets = append(c.sockets, s)
-	s.waiting = int(c.petitions) >= c.hub.cfg.MaxPetitions
-	if !s.waiting {
-		c.start(s)
-	}
+	s.waiting = true
+	c.advance()
 	return nil, nil
+}
+
+// present is the number of namespaces that the client is in or petitions for. mu is held.
+func (c *Client) present() int {
+	n := 0
+	for _, s := range c.sockets {
+		if !s.left {
+			n++
+		}
+	}
+	return n
+}
+
+// advance starts the petitions that wait and need not: a few run at once, and each after the socket that the client had in
+// that namespace before. mu is held.
+func (c *Client) advance() {
+	for _, s := range c.sockets {
+		if s.waiting && int(c.petitions) < c.hub.cfg.MaxPetitions && !c.leaving(s.ns) {
+			c.start(s)
+		}
+	}
+}
+
+// leaving reports whether a socket that the client has left is still on its way out of a namespace. mu is held.
+func (c *Client) leaving(ns *Namespace) bool {
+	return slices.ContainsFunc(c.sockets, func(s *Socket) bool { return s.left && s.ns == ns })
 }
 
 // countConnect counts a CONNECT and returns how long the client has to wait when there were too many in this minute. mu is held.
@@ -127,12 +151,7 @@ func (c *Client) settled(admitted bool) {
 	if admitted {
 		c.refusals = 0
 	}
-	for _, s := range c.sockets {
-		if s.waiting {
-			c.start(s)
-			return
-		}
-	}
+	c.advance()
 }
 
 func (s *Socket) over() bool {

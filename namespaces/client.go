@@ -40,8 +40,9 @@ type Client struct {
 	held     bool // Hub.Close waits for it; fixed once connected
 }
 
-// Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It never blocks on
-// handlers. What is no packet, or comes out of order, closes the connection.
+// Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It waits for nothing that
+// another connection can hold up, neither a handler nor a room that a broadcast has locked: the caller reads many
+// connections. What is no packet, or comes out of order, closes the connection.
 func (c *Client) Message(binary bool, data []byte) {
 	defer c.recovered()
 	decode := c.decoder.Text
@@ -56,11 +57,27 @@ func (c *Client) Message(binary bool, data []byte) {
 		return
 	}
 	if !complete {
+		c.awaitAttachments()
 		return
 	}
 	size := c.partial
 	c.partial = 0
 	c.dispatch(&p, size)
+}
+
+// awaitAttachments refuses a packet with attachments of a client that nobody has admitted: what it would make the server hold
+// is its first event's business, and no stranger has one.
+func (c *Client) awaitAttachments() {
+	c.mu.Lock()
+	stranger := !c.admitted
+	c.mu.Unlock()
+	if !stranger {
+		return
+	}
+	c.decoder.Forget()
+	c.partial = 0
+	c.hub.log.Debug("packet refused", zap.String("reason", "attachments before admission"))
+	c.shut(closePolicy, "attachments before admission", ReasonParseError)
 }
 
 // recovered ends the connection on a panic of our own code: the state of this client cannot be trusted any more.
@@ -80,18 +97,31 @@ func (c *Client) Closed(end End) {
 	c.finish(end.Reason, how)
 }
 
-// shut ends all sockets and closes the transport, without DISCONNECT: the client comes back by itself.
+// shut ends all sockets and closes the transport, without DISCONNECT: the client comes back by itself. Like Message it waits
+// for nothing; the sockets leave their rooms a little later.
 func (c *Client) shut(code int, text, reason string) {
 	c.finish(reason, cutOff)
 	c.conn.Close(code, text)
 }
 
-// finish ends all sockets; only its first call counts.
+// finish ends all sockets; only its first call counts. The caller may be the reader, so the rooms are left elsewhere.
 func (c *Client) finish(reason string, how ending) {
+	sockets, first := c.detach(reason, how)
+	switch {
+	case !first:
+	case len(sockets) == 0:
+		c.letGo()
+	default:
+		c.hub.tasks.Go(func() { c.bury(sockets, how) })
+	}
+}
+
+// detach ends all sockets and returns those that are still in rooms. It returns false when it was called before.
+func (c *Client) detach(reason string, how ending) (admitted []*Socket, first bool) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return
+		return nil, false
 	}
 	c.closed = true
 	sockets := c.sockets
@@ -100,8 +130,26 @@ func (c *Client) finish(reason string, how ending) {
 
 	c.hub.registry.remove(c)
 	for _, s := range sockets {
-		s.end(reason, how)
+		switch wasOpen, ok := s.beginEnd(reason); {
+		case ok && wasOpen:
+			admitted = append(admitted, s)
+		case ok:
+			s.finishEnd(how, false)
+		}
 	}
+	return admitted, true
+}
+
+// bury takes the sockets of a closed connection out of their rooms.
+func (c *Client) bury(sockets []*Socket, how ending) {
+	for _, s := range sockets {
+		s.finishEnd(how, true)
+	}
+	c.letGo()
+}
+
+// letGo tells Hub.Close that nothing of the connection is left.
+func (c *Client) letGo() {
 	if c.held {
 		c.hub.tasks.Release()
 	}
@@ -132,10 +180,24 @@ func (c *Client) dispatch(p *packet.Packet, size int) {
 		}
 	case packet.Disconnect:
 		if s := c.expect(p.Namespace); s != nil {
-			s.end(ReasonClientDisconnect, byClient)
+			c.leave(s)
 		}
 	default:
 		c.outOfOrder()
+	}
+}
+
+// leave ends a socket that the client has left. It may enter the namespace again at once: the petition then waits until the
+// old socket is out of its rooms, or the client would take what is sent there for the new one's.
+func (c *Client) leave(s *Socket) {
+	c.mu.Lock()
+	s.left = true
+	c.mu.Unlock()
+	switch wasOpen, ok := s.beginEnd(ReasonClientDisconnect); {
+	case ok && wasOpen:
+		c.hub.tasks.Go(func() { s.finishEnd(byClient, true) })
+	case ok:
+		s.finishEnd(byClient, false)
 	}
 }
 
@@ -160,10 +222,10 @@ func (c *Client) addressee(namespace string) (s *Socket, ok bool) {
 	return nil, c.closed || slices.Contains(c.departed, namespace)
 }
 
-// find returns the socket of a namespace, or nil. mu is held.
+// find returns the socket of a namespace, or nil; one that the client has left is none. mu is held.
 func (c *Client) find(namespace string) *Socket {
 	for _, s := range c.sockets {
-		if s.ns.name == namespace {
+		if !s.left && s.ns.name == namespace {
 			return s
 		}
 	}
@@ -205,7 +267,7 @@ func (c *Client) event(p *packet.Packet, size int) {
 func (c *Client) release(s *Socket, how ending, admitted bool) {
 	c.mu.Lock()
 	held := c.remove(s)
-	if held && how.packet {
+	if held && how.packet && !s.left {
 		c.departed = append(c.departed, s.ns.name)
 		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}))
 	}
@@ -219,6 +281,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 		c.run(s)
 	}
 	c.throttle()
+	c.advance()
 	c.rest()
 	c.mu.Unlock()
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -174,6 +176,30 @@ func (p *peer) enter(namespace, token string) string {
 	return ""
 }
 
+// join is enter for tests with real goroutines, where waiting for the server means waiting for its answer.
+func (p *peer) join(namespace, token string) {
+	p.t.Helper()
+	p.push(connectTo(namespace, token))
+	p.await("0" + prefix(namespace) + "{")
+}
+
+// await returns what was sent once one of it begins as said.
+func (p *peer) await(begin string) (sent string) {
+	p.t.Helper()
+	deadline := time.Now().Add(patience)
+	for time.Now().Before(deadline) {
+		for _, frame := range p.take() {
+			sent += frame + "\n"
+			if strings.HasPrefix(frame, begin) {
+				return sent
+			}
+		}
+		runtime.Gosched()
+	}
+	p.t.Fatalf("nothing that begins with %s was sent, but:\n%s", begin, sent)
+	return ""
+}
+
 func connectTo(namespace, token string) string {
 	return fmt.Sprintf(`0%s{"token":%q}`, prefix(namespace), token)
 }
@@ -206,7 +232,6 @@ func newHub(t *testing.T, cfg namespaces.Config, defs ...*namespaces.Namespace) 
 		if err := h.Close(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
 		if st := h.Stats(); st != (namespaces.Stats{}) {
 			t.Errorf("ghosts after Close: %+v", st)
 		}

@@ -81,7 +81,10 @@ func (h *Hub) Close(ctx context.Context) error {
 		return ErrHubClosed
 	}
 	for _, c := range clients {
-		c.shut(closeGoingAway, ReasonShutdown, ReasonShutdown)
+		if sockets, first := c.detach(ReasonShutdown, cutOff); first {
+			c.bury(sockets, cutOff) // here: a goroutine for each of them would be one for each connection
+		}
+		c.conn.Close(closeGoingAway, ReasonShutdown)
 	}
 	h.tasks.Release()
 	return h.wait(ctx)

@@ -203,7 +203,9 @@ func TestABroadcastIsAfterTheReplyOrNotAtAll(t *testing.T) {
 func TestAJoinRacingTheEndLeavesNoGhost(t *testing.T) {
 	ns := namespaces.New("/")
 	admitted := make(chan *namespaces.Socket, 1)
+	gone := make(chan struct{}, 1)
 	ns.OnConnect(func(_ context.Context, s *namespaces.Socket) { admitted <- s })
+	ns.OnDisconnect(func(context.Context, *namespaces.Socket, string) { gone <- struct{}{} })
 	h, err := namespaces.NewHub(namespaces.Config{Gate: open}, ns)
 	if err != nil {
 		t.Fatal(err)
@@ -223,6 +225,7 @@ func TestAJoinRacingTheEndLeavesNoGhost(t *testing.T) {
 		}
 		wg.Go(func() { p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose}) })
 		wg.Wait()
+		<-gone // the rooms are left before the disconnect handlers run
 		if st := h.Stats(); st.Sockets != 0 || st.Rooms != 0 {
 			t.Fatalf("life %d: %+v", i, st)
 		}

@@ -51,6 +51,7 @@ type Socket struct {
 	waiting    bool     // the petition waits for its turn
 	done       bool     // takes no more events
 	farewell   bool     // disconnect handlers are due
+	left       bool     // the client has left and may have entered again: packets are not for this socket any more
 	tenure     *tenure  // nil while the identity cannot end and was never refreshed
 
 	place membership // in everyone; guarded by that room's mu
@@ -163,19 +164,29 @@ func (s *Socket) Disconnect(closeTransport bool) {
 	s.end(ReasonServerDisconnect, byServer)
 }
 
-// end ends the socket; only the first call counts, and returns true. The order matters: first nothing of it is sent any more, then it leaves
-// the index, then its place in the client becomes free for another petition.
+// end ends the socket, and returns when it is in no room any more; only the first call counts, and returns true. The order
+// matters: first nothing of it is sent any more, then it leaves the index, then its place in the client becomes free for
+// another petition.
 func (s *Socket) end(reason string, how ending) bool {
+	admitted, ok := s.beginEnd(reason)
+	if ok {
+		s.finishEnd(how, admitted)
+	}
+	return ok
+}
+
+// beginEnd is the part of the end that waits for nothing. It returns false when the socket has ended before; otherwise
+// finishEnd must follow.
+func (s *Socket) beginEnd(reason string) (admitted, ok bool) {
 	s.mu.Lock()
 	if s.phase == ended {
 		s.mu.Unlock()
-		return false
+		return false, false
 	}
-	admitted := s.phase == open
+	admitted = s.phase == open
 	acks, life, pet := s.acks, s.life, s.petition
 	s.phase, s.reason, s.petition, s.acks = ended, reason, nil, nil
 	s.ns.hub.tasks.Hold() // Hub.Close finds it ended, and waits
-	defer s.ns.hub.tasks.Release()
 	s.mu.Unlock()
 
 	pet.stop()
@@ -183,15 +194,20 @@ func (s *Socket) end(reason string, how ending) bool {
 		life.cancel()
 	}
 	s.abandon(acks)
+	return admitted, true
+}
+
+// finishEnd is the part of the end that waits for the locks of rooms, if the socket was admitted.
+func (s *Socket) finishEnd(how ending, admitted bool) {
+	defer s.ns.hub.tasks.Release()
 	if admitted {
 		s.ns.remove(s)
 		s.ns.hub.users.remove(s)
 	}
 	s.client.release(s, how, admitted)
 	if admitted {
-		s.debug("socket ended", zap.String("reason", reason))
+		s.debug("socket ended", zap.String("reason", s.reason))
 	}
-	return true
 }
 
 // runDisconnected calls the disconnect handlers.

@@ -30,6 +30,9 @@ func NewDecoder(l Limits) Decoder { return Decoder{limits: l.compact()} }
 // Pending reports whether attachments of a packet are still awaited.
 func (d *Decoder) Pending() bool { return d.pending != nil }
 
+// Forget drops a packet whose attachments are awaited.
+func (d *Decoder) Forget() { d.pending = nil }
+
 // Text decodes a text message without the Engine.IO type byte. The packet is complete unless it announces attachments:
 // then Text returns false and the last call of Binary returns the packet. b is borrowed for the call.
 //
