@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// budget is what waits for all clients of a server together, in bytes of memory,
+// sendBudget is what waits for all clients of a server together, in bytes of memory,
 // held against Config.OutboxTotal. Only what stays is counted: the first
 // countAbove bytes of a client that takes what it is sent are with a flusher and
 // gone before they could add up.
@@ -29,7 +29,7 @@ import (
 // is closed. Either way the reason is ReasonSlow.
 //
 // It is safe for concurrent use. A receiver that keeps up touches none of it.
-type budget struct {
+type sendBudget struct {
 	limit int64 // 0: none
 	held  atomic.Int64
 	wake  chan struct{} // to the reaper
@@ -40,14 +40,14 @@ type budget struct {
 // it is sent before they count.
 const countAbove = 16 << 10
 
-func (b *budget) init(limit int) {
+func (b *sendBudget) init(limit int) {
 	b.limit = int64(limit)
 	b.wake = make(chan struct{}, 1)
 	b.stop = make(chan struct{})
 }
 
 // add counts n more bytes, or fewer.
-func (b *budget) add(n int64) {
+func (b *sendBudget) add(n int64) {
 	if b.held.Add(n) > b.high() && n > 0 && b.limit > 0 {
 		select {
 		case b.wake <- struct{}{}:
@@ -56,9 +56,9 @@ func (b *budget) add(n int64) {
 	}
 }
 
-func (b *budget) high() int64 { return b.limit / 8 * 7 }
-func (b *budget) low() int64  { return b.limit / 8 * 6 }
-func (b *budget) over() bool  { return b.limit > 0 && b.held.Load() > b.limit }
+func (b *sendBudget) high() int64 { return b.limit / 8 * 7 }
+func (b *sendBudget) low() int64  { return b.limit / 8 * 6 }
+func (b *sendBudget) over() bool  { return b.limit > 0 && b.held.Load() > b.limit }
 
 // forms of a frame, as far as they take memory of their own.
 type forms uint64
@@ -74,12 +74,12 @@ const (
 type holders struct {
 	// owner is the budget that the frame's bytes count in: of the server that
 	// held it first, should there be several.
-	owner atomic.Pointer[budget]
+	owner atomic.Pointer[sendBudget]
 	state atomic.Uint64 // holders times oneHolder, and the forms they need
 }
 
 // hold counts f as waiting in one more outbox, in the given form.
-func (f *Frame) hold(b *budget, form forms) {
+func (f *Frame) hold(b *sendBudget, form forms) {
 	if f.fixed() {
 		return
 	}

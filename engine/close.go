@@ -66,5 +66,6 @@ var (
 	errOutboxFull   = &protocolError{CodePolicy, ReasonSlow, "outbox full"}
 	errOutboxAge    = &protocolError{CodePolicy, ReasonSlow, "nothing taken from the outbox for too long"}
 	errOutboxTotal  = &protocolError{CodePolicy, ReasonSlow, "all outboxes together are too large"}
+	errIncoming     = &protocolError{CodeTryAgainLater, ReasonOverload, "too much is held of what the client has sent"}
 	errUpgradeOrder = &protocolError{CodePolicy, ReasonTransportError, "unexpected packet while probing"}
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,6 +23,7 @@ const (
 	DefaultOutboxBytes    = 16 << 20
 	DefaultOutboxAge      = 30 * time.Second
 	DefaultOutboxTotal    = 256 << 20
+	DefaultIncomingTotal  = 256 << 20
 	DefaultCompressAbove  = 1024
 )
 
@@ -62,6 +64,17 @@ type Config struct {
 	// ReasonSlow. Not counted are up to 16 KiB of frames for a client that takes
 	// what it is sent, and what the garbage collector has not found yet.
 	OutboxTotal int
+	// IncomingTotal limits what is held of what all clients have sent, in bytes:
+	// messages that are not complete, request bodies, and what handlers keep by
+	// Session.Hold. Above seven eighths of it sessions are closed with
+	// ReasonOverload: strangers before those who were admitted, among them the
+	// largest of the user who holds most. Not counted are less than 4 KiB a session.
+	IncomingTotal int
+	// IncomingShare limits what one user may have of it, over all their sessions;
+	// who has not been admitted, or is nobody's user, counts by address. Above it
+	// the user's own largest sessions are closed. Zero means a quarter of
+	// IncomingTotal.
+	IncomingShare int
 	// CompressAbove is the size in bytes from which polling responses are
 	// gzipped for clients that accept it; negative turns compression off.
 	CompressAbove int
@@ -87,6 +100,10 @@ type Config struct {
 	Subprotocol func(*http.Request) (string, error)
 	// AllowOrigin decides about the CORS headers; nil allows no foreign origin.
 	AllowOrigin func(*http.Request) bool
+	// ClientAddr, when set, tells the client's address, by which strangers count,
+	// behind a proxy. Nil means the address of the connection. It must be safe for
+	// concurrent use.
+	ClientAddr func(*http.Request) netip.Addr
 	// KeepHeaders names the request headers that Peer keeps, in canonical form.
 	KeepHeaders []string
 
@@ -115,6 +132,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.OutboxBytes, DefaultOutboxBytes)
 	setDefault(&c.OutboxAge, DefaultOutboxAge)
 	setDefault(&c.OutboxTotal, DefaultOutboxTotal)
+	setDefault(&c.IncomingTotal, DefaultIncomingTotal)
+	setDefault(&c.IncomingShare, max(c.IncomingTotal/4, 1))
 	setDefault(&c.CompressAbove, DefaultCompressAbove)
 	c.Deflate = c.Deflate.withDefaults()
 	if c.Random == nil {
@@ -152,6 +171,9 @@ func (c Config) validate() error {
 	}
 	if c.OutboxBytes < 1 || c.OutboxTotal < 1 {
 		return errors.New("engine: OutboxBytes and OutboxTotal must be positive")
+	}
+	if c.IncomingShare < 1 || c.IncomingTotal < c.IncomingShare {
+		return errors.New("engine: IncomingShare must be positive and at most IncomingTotal")
 	}
 	return c.Deflate.validate()
 }

@@ -37,7 +37,7 @@ func (d *deflateContext) unsent() int {
 }
 
 // advance takes n written bytes off. Session.mu is held.
-func (d *deflateContext) advance(n int, b *budget) {
+func (d *deflateContext) advance(n int, b *sendBudget) {
 	d.rest = d.rest[min(n, len(d.rest)):] // it may be gone with its session
 	if len(d.rest) == 0 {
 		d.forget(b)
@@ -45,7 +45,7 @@ func (d *deflateContext) advance(n int, b *budget) {
 }
 
 // forget lets go of what is unsent. Session.mu is held.
-func (d *deflateContext) forget(b *budget) {
+func (d *deflateContext) forget(b *sendBudget) {
 	if d != nil {
 		b.add(-d.held)
 		d.rest, d.held = nil, 0

@@ -161,7 +161,7 @@ func (s *Session) rest() (done bool) {
 		return false
 	}
 	s.stall.since = 0
-	return s.closing.queued && !s.ws.stream.pending()
+	return s.closing.said() && !s.ws.stream.pending()
 }
 
 // compressor returns what compresses for all connections of f.

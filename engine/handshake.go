@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"gatehouse/internal/budget"
 )
 
 // sessionIDBytes is the randomness of a session id.
@@ -34,6 +36,7 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query 
 		srv.refuseWith(w, r, &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden, Message: "No session id"})
 		return
 	}
+	s.incoming.Init(budget.Stranger(srv.clientAddr(r, s.peer)))
 	if transport == "websocket" {
 		srv.openWebSocket(w, r, s)
 		return

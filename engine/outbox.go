@@ -26,7 +26,7 @@ func (o *outbox) idle() bool {
 	return false
 }
 
-func (o *outbox) push(f *Frame, b *budget) {
+func (o *outbox) push(f *Frame, b *sendBudget) {
 	if len(o.frames) == cap(o.frames) {
 		o.grow(f, b)
 	} else {
@@ -36,7 +36,7 @@ func (o *outbox) push(f *Frame, b *budget) {
 }
 
 // grow makes room for f in a full list.
-func (o *outbox) grow(f *Frame, b *budget) {
+func (o *outbox) grow(f *Frame, b *sendBudget) {
 	if o.head > 0 {
 		o.compact()
 	}
@@ -59,7 +59,7 @@ func (o *outbox) compact() {
 }
 
 // count has all that waits count in the budget.
-func (o *outbox) count(b *budget, form forms) {
+func (o *outbox) count(b *sendBudget, form forms) {
 	for _, f := range o.frames[o.head+o.counted:] {
 		f.hold(b, form)
 	}
@@ -83,7 +83,7 @@ func (o *outbox) peek(dst []*Frame, max int) ([]*Frame, int) {
 
 // advance takes off the frames that n more written bytes complete, and ends the
 // flight of the others.
-func (o *outbox) advance(n int, z *compressor, b *budget) {
+func (o *outbox) advance(n int, z *compressor, b *sendBudget) {
 	o.flight = 0
 	n += o.offset
 	for n > 0 && !o.empty() {
@@ -102,7 +102,7 @@ func (o *outbox) advance(n int, z *compressor, b *budget) {
 
 // shift takes off the n oldest frames, which are written whole, and ends the
 // flight of the others.
-func (o *outbox) shift(n int, b *budget) {
+func (o *outbox) shift(n int, b *sendBudget) {
 	o.flight, o.offset = 0, 0
 	for range min(n, len(o.frames)-o.head) { // none are left of a session that is gone
 		o.pop()
@@ -127,7 +127,7 @@ func (o *outbox) pop() {
 
 // drop forgets all frames but those in flight and one that is half written:
 // without its rest nothing behind it could be read.
-func (o *outbox) drop(b *budget) {
+func (o *outbox) drop(b *sendBudget) {
 	keep := o.flight
 	if o.offset > 0 {
 		keep = max(keep, 1)
@@ -148,7 +148,7 @@ func (o *outbox) drop(b *budget) {
 }
 
 // forget lets go of everything: nobody takes it any more.
-func (o *outbox) forget(b *budget) {
+func (o *outbox) forget(b *sendBudget) {
 	o.uncount()
 	b.add(-listCost(o.frames))
 	*o = outbox{}
@@ -158,7 +158,7 @@ func (o *outbox) forget(b *budget) {
 const keepFrames = 4
 
 // reset makes an empty outbox small.
-func (o *outbox) reset(b *budget) {
+func (o *outbox) reset(b *sendBudget) {
 	if cap(o.frames) > keepFrames {
 		if cost := listCost(o.frames); cost > 0 {
 			b.add(-cost)
@@ -170,7 +170,7 @@ func (o *outbox) reset(b *budget) {
 
 // take takes off frames of up to max bytes, and at least one if there is one.
 // They still count in the budget: who took them releases them.
-func (o *outbox) take(max int, b *budget) []*Frame {
+func (o *outbox) take(max int, b *sendBudget) []*Frame {
 	o.count(b, formPolling)
 	n, size := 0, 0
 	for _, f := range o.frames[o.head:] {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"gatehouse/internal/budget"
 	"gatehouse/internal/crew"
 )
 
@@ -27,8 +28,9 @@ type Server struct {
 	gzips     chan *gzip.Writer // all there are, nil until used
 	poller    poller            // nil where every stream has its goroutine
 
-	budget budget
-	cuts   cutCounts
+	budget   sendBudget
+	incoming *budget.Budget
+	cuts     cutCounts
 
 	draining atomic.Bool
 	open     atomic.Int64
@@ -65,6 +67,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		srv.gzips <- nil
 	}
 	srv.budget.init(cfg.OutboxTotal)
+	srv.incoming = budget.New(budget.Limits{Total: int64(cfg.IncomingTotal), Share: int64(cfg.IncomingShare)})
 	srv.buffers.New = func() any { return new([readBytes]byte) }
 	if !cfg.Portable {
 		var err error
@@ -297,6 +300,7 @@ func (srv *Server) end() {
 	}
 	srv.wheel.close()
 	close(srv.budget.stop)
+	srv.incoming.Close()
 	for _, f := range srv.flushers {
 		close(f.stop)
 	}

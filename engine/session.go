@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"gatehouse/internal/budget"
 )
 
 // Handler takes what one session receives. Its calls come one at a time and
@@ -41,6 +43,7 @@ type Session struct {
 
 	// In this order they leave no gaps: a server has many sessions.
 	maxMessage atomic.Int64
+	incoming   budget.Meter // what is held of what the client sent
 	state      atomic.Int32
 	paused     atomic.Bool // changed under mu
 
@@ -49,13 +52,14 @@ type Session struct {
 	mu      sync.Mutex // guards what follows
 	out     outbox
 	stall   stall
-	ws      *websocket  // nil while long-polling
-	poll    *pollState  // nil after the upgrade
-	sending *pendingGET // the polling response that is being written
-	probe   *upgrade    // an upgrade under way
-	closing closePacket // valid from stateClosing on
-	dirty   bool        // in the flusher's list
-	blocked bool        // the stream is full
+	ws      *websocket   // nil while long-polling
+	poll    *pollState   // nil after the upgrade
+	sending *pendingGET  // the polling response that is being written
+	probe   *upgrade     // an upgrade under way
+	closing *closePacket // nil while open
+	dirty   bool         // in the flusher's list
+	known   bool         // some user's
+	blocked bool         // the stream is full
 
 	beat heartbeat
 
@@ -70,6 +74,10 @@ type closePacket struct {
 	queued   bool  // the close frame is in the outbox
 }
 
+// said reports whether the close frame is in the outbox or gone already. A nil
+// one is that of a session that is open.
+func (p *closePacket) said() bool { return p != nil && p.queued }
+
 // Peer returns what is known of the client. It is never nil and must not be
 // changed.
 func (s *Session) Peer() *Peer { return s.peer }
@@ -82,6 +90,15 @@ func (s *Session) Transport() string {
 		return "websocket"
 	}
 	return "polling"
+}
+
+// Admit says that the client is no stranger any more but a user, known by a
+// subject and its issuer; an empty subject means that nobody knows who it is. From
+// here on the limits of Config before admission end, and what the session holds
+// counts as that user's, or as its address's. Of several users the first counts.
+func (s *Session) Admit(issuer, subject string) {
+	s.SetMaxMessage(s.srv.cfg.MaxPayload)
+	s.belongTo(issuer, subject)
 }
 
 // SetMaxMessage changes the limit of one incoming message or POST body, in
@@ -247,7 +264,7 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	}
 	s.state.Store(int32(stateClosing))
 	p.deadline = s.srv.now() + int64(s.srv.cfg.CloseTimeout)
-	s.closing = p
+	s.closing = &p
 	s.srv.cuts.note(why.Err)
 	if drop {
 		s.out.drop(&s.srv.budget)

@@ -11,6 +11,11 @@ type Stats struct {
 	// OutboxBytes is what waits for all clients together, as Config.OutboxTotal
 	// counts it.
 	OutboxBytes int64
+	// IncomingBytes is what is held of what clients have sent, as
+	// Config.IncomingTotal counts it.
+	IncomingBytes int64
+	// IncomingCuts is how many sessions were closed for that so far.
+	IncomingCuts uint64
 	// Cuts are the sessions that were closed with ReasonSlow so far.
 	Cuts Cuts
 }
@@ -25,14 +30,16 @@ type Cuts struct {
 // Stats returns the figures of now. It is safe for concurrent use and cheap.
 func (srv *Server) Stats() Stats {
 	return Stats{
-		Sessions:    srv.Sessions(),
-		OutboxBytes: srv.budget.held.Load(),
-		Cuts:        Cuts{Full: srv.cuts.full.Load(), Age: srv.cuts.age.Load(), Total: srv.cuts.total.Load()},
+		Sessions:      srv.Sessions(),
+		OutboxBytes:   srv.budget.held.Load(),
+		IncomingBytes: srv.incoming.Held(),
+		IncomingCuts:  srv.cuts.incoming.Load(),
+		Cuts:          Cuts{Full: srv.cuts.full.Load(), Age: srv.cuts.age.Load(), Total: srv.cuts.total.Load()},
 	}
 }
 
 // cutCounts are the counters behind Cuts.
-type cutCounts struct{ full, age, total atomic.Uint64 }
+type cutCounts struct{ full, age, total, incoming atomic.Uint64 }
 
 // note counts a session that ends because of err, if it was cut.
 func (c *cutCounts) note(err error) {
@@ -44,5 +51,7 @@ func (c *cutCounts) note(err error) {
 		c.age.Add(1)
 	case errors.Is(err, errOutboxTotal):
 		c.total.Add(1)
+	case errors.Is(err, errIncoming):
+		c.incoming.Add(1)
 	}
 }

@@ -59,7 +59,7 @@ type goStream struct {
 	raw     syscall.RawConn // nil when the socket is hidden, as under TLS
 	spawn   func(func()) bool
 	buffers *sync.Pool
-	budget  *budget
+	budget  *sendBudget
 
 	mu      sync.Mutex // guards what follows
 	resumed *sync.Cond

@@ -164,7 +164,7 @@ func (c *websocket) writable() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blocked = false
-	if !s.out.empty() || c.context.unsent() > 0 || s.closing.queued {
+	if !s.out.empty() || c.context.unsent() > 0 || s.closing.said() {
 		s.wake()
 	}
 }

@@ -156,6 +156,8 @@ func (c Config) checkSizes() error {
 		{"engine.max_payload", c.Engine.MaxPayload, most},
 		{"engine.outbox_bytes", c.Engine.OutboxBytes, most},
 		{"engine.outbox_total", c.Engine.OutboxTotal, math.MaxInt},
+		{"engine.incoming_total", c.Engine.IncomingTotal, math.MaxInt},
+		{"engine.incoming_share", c.Engine.IncomingShare, math.MaxInt},
 		{"handshake.max_payload", c.Handshake.MaxPayload, most},
 		{"handshake.max_pending", c.Handshake.MaxPending, most},
 		{"handshake.max_connects", c.Handshake.MaxConnects, most},
@@ -196,6 +198,10 @@ func (c Config) checkTogether() error {
 		return fmt.Errorf("engine.outbox_bytes: %d cannot hold one message of engine.max_payload (%d); make it larger", c.Engine.OutboxBytes, c.Engine.MaxPayload)
 	case c.Engine.OutboxTotal < 4*c.Engine.OutboxBytes:
 		return fmt.Errorf("engine.outbox_total: %d is less than four clients may hold by engine.outbox_bytes (%d); make it larger", c.Engine.OutboxTotal, c.Engine.OutboxBytes)
+	case c.Engine.IncomingShare > c.Engine.IncomingTotal:
+		return fmt.Errorf("engine.incoming_share: %d is above engine.incoming_total (%d); make it smaller", c.Engine.IncomingShare, c.Engine.IncomingTotal)
+	case c.Engine.IncomingShare < 2*c.Engine.MaxPayload:
+		return fmt.Errorf("engine.incoming_share: %d cannot hold two messages of engine.max_payload (%d); make it larger", c.Engine.IncomingShare, c.Engine.MaxPayload)
 	case c.Sockets.HardQueueEvents < c.Sockets.QueueEvents:
 		return fmt.Errorf("sockets.hard_queue_events: %d is below sockets.queue_events (%d), where reading only pauses; make it larger", c.Sockets.HardQueueEvents, c.Sockets.QueueEvents)
 	case c.Sockets.HardQueueBytes < c.Sockets.QueueBytes:

@@ -100,6 +100,14 @@ type Engine struct {
 	// what waits for many counts once. Near it the clients for whom most waits
 	// are cut as slow consumers. Default 256 MiB.
 	OutboxTotal int `koanf:"outbox_total"`
+	// IncomingTotal is how much memory may be held of what all clients have sent,
+	// in bytes: messages that are not complete and events that wait for their
+	// handlers. Near it connections are closed, strangers' before users', and of
+	// those the largest of whoever holds most. Default 256 MiB.
+	IncomingTotal int `koanf:"incoming_total"`
+	// IncomingShare is what one user, or one address of strangers, may have of it.
+	// Default a quarter of it.
+	IncomingShare int `koanf:"incoming_share"`
 	// NoUpgrades offers polling clients no WebSocket. Default false.
 	NoUpgrades bool `koanf:"no_upgrades"`
 }

@@ -117,16 +117,24 @@ func size(f *packet.Frame) int {
 	return n
 }
 
+// Hold counts n more bytes, or fewer, that are kept of what the client sent. It
+// reports false when there is no room for them, and the connection ends.
+func (c *conn) Hold(n int) bool { return c.session.Hold(n) }
+
 // Admitted implements namespaces.Conn: the limits before admission end.
-func (c *conn) Admitted() {
-	c.session.SetMaxMessage(c.srv.cfg.Engine.MaxPayload)
-	c.known()
-}
+func (c *conn) Admitted() { c.known() }
 
 // Identified implements namespaces.Conn: from here on later requests are held
 // against id. Were it noted only when the socket is open, a client could answer the
 // reply with a request of somebody else's before (security requirement 5).
-func (c *conn) Identified(id handshake.Identity) { c.used.admit(id) }
+func (c *conn) Identified(id handshake.Identity) {
+	c.used.admit(id)
+	subject := id.Subject
+	if id.Method == handshake.WayAnonymous {
+		subject = "" // one that was made up for this connection
+	}
+	c.session.Admit(id.Issuer, subject)
+}
 
 // Request implements namespaces.Conn.
 func (c *conn) Request() *handshake.Request {

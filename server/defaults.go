@@ -44,6 +44,8 @@ func (e *Engine) setDefaults() {
 	setDefault(&e.OutboxBytes, engine.DefaultOutboxBytes)
 	setDefault(&e.OutboxAge, engine.DefaultOutboxAge)
 	setDefault(&e.OutboxTotal, engine.DefaultOutboxTotal)
+	setDefault(&e.IncomingTotal, engine.DefaultIncomingTotal)
+	setDefault(&e.IncomingShare, max(e.IncomingTotal/4, 1))
 }
 
 func (h *Handshake) setDefaults(maxPayload int) {

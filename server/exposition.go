@@ -152,6 +152,8 @@ func (s *Server) writeMetrics(w io.Writer) error {
 // outboxes writes what waits for clients, and who was cut for it.
 func (e exposition) outboxes(st engine.Stats) {
 	e.gauge("gatehouse_outbox_bytes", "What waits for all clients together.", float64(st.OutboxBytes))
+	e.gauge("gatehouse_incoming_bytes", "What is held of what all clients have sent.", float64(st.IncomingBytes))
+	e.counter("gatehouse_incoming_cuts_total", "Connections that ended because too much was held of what was sent.", st.IncomingCuts)
 	var cuts counters
 	cuts.add(st.Cuts.Full, "engine.outbox_bytes")
 	cuts.add(st.Cuts.Age, "engine.outbox_age")

@@ -182,6 +182,8 @@ func (s *Server) engineConfig() engine.Config {
 		OutboxBytes:     e.OutboxBytes,
 		OutboxAge:       e.OutboxAge,
 		OutboxTotal:     e.OutboxTotal,
+		IncomingTotal:   e.IncomingTotal,
+		IncomingShare:   e.IncomingShare,
 		CompressAbove:   s.cfg.Compression.above(),
 		Deflate:         s.cfg.Compression.deflate(),
 		NoUpgrades:      e.NoUpgrades,
@@ -189,6 +191,7 @@ func (s *Server) engineConfig() engine.Config {
 		CheckLater:      s.checkLater,
 		Subprotocol:     s.subprotocol,
 		AllowOrigin:     s.allowsOrigin,
+		ClientAddr:      s.clientAddr,
 		KeepHeaders:     keptHeaders(s.cfg.ProxyHeader),
 		Logger:          s.log,
 	}

@@ -1,0 +1,80 @@
+package budget
+
+import "sync/atomic"
+
+// Meter counts what is held for one connection. The zero value holds nothing and
+// belongs to the zero Owner. It is safe for concurrent use.
+type Meter struct {
+	held    atomic.Int64
+	counted atomic.Int64 // what the account shows; changed under Budget.mu
+
+	// Guarded by Budget.mu.
+	owner   Owner
+	account *account // nil while counted is 0
+}
+
+// Init says whose the bytes are. It comes before the meter is shared.
+func (m *Meter) Init(owner Owner) { m.owner = owner }
+
+// Held returns what is held for the connection now, in bytes.
+func (m *Meter) Held() int64 { return m.held.Load() }
+
+// Add counts n more bytes, or fewer when n is negative, and reports whether there
+// was room for them. They count in either case: whoever is told that there is none
+// ends the connection, and takes them off when they are gone. holder is who is cut
+// when m's owner, or the whole budget, holds too much; it is the same in each call.
+func (m *Meter) Add(b *Budget, n int, holder Holder) (room bool) {
+	now := m.held.Add(int64(n))
+	if off := now - m.counted.Load(); now != 0 && off < Granule && off > -Granule {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return m.settleLocked(b, holder)
+}
+
+// settleLocked has the account show what is held. Budget.mu is held.
+func (m *Meter) settleLocked(b *Budget, holder Holder) (room bool) {
+	now := m.held.Load() // another goroutine may have changed it meanwhile
+	change := now - m.counted.Load()
+	if change == 0 {
+		return true
+	}
+	a := m.account
+	if a == nil {
+		a = b.accountLocked(m.owner)
+		a.meters[m] = &claim{holder: holder}
+		m.account = a
+	}
+	m.counted.Store(now)
+	room = b.changeLocked(a, a.meters[m], change)
+	if now == 0 {
+		b.leaveLocked(m)
+	}
+	return room
+}
+
+// Move makes the bytes another owner's, such as a user's when a stranger has been
+// admitted.
+func (m *Meter) Move(b *Budget, to Owner) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	from, n := m.account, m.counted.Load()
+	m.owner = to
+	if from == nil || from.owner == to {
+		return
+	}
+	c := from.meters[m]
+	b.changeLocked(from, c, -n)
+	b.leaveLocked(m)
+	a := b.accountLocked(to)
+	a.meters[m], m.account = c, a
+	b.changeLocked(a, c, n)
+}
+
+// Owner returns whose the bytes are.
+func (m *Meter) Owner(b *Budget) Owner {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return m.owner
+}
