@@ -3,6 +3,7 @@ package namespaces
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"gatehouse/packet"
@@ -35,7 +36,7 @@ func (s *Socket) request(ctx context.Context, p packet.Packet) (packet.Args, err
 	if err := s.expectAck(p.ID, answer); err != nil {
 		return packet.Args{}, err
 	}
-	if err := s.ns.adapter.Send(s, &p, 0); err != nil {
+	if err := s.deliver(p, 0); err != nil {
 		s.forget(p.ID)
 		return packet.Args{}, fmt.Errorf("emit %q: %w", p.Event, err)
 	}
@@ -97,13 +98,11 @@ func (s *Socket) resolve(id uint64, args packet.Args) {
 	}
 }
 
-// forget stops waiting; an answer that comes later is ignored. It returns false when there was one already.
-func (s *Socket) forget(id uint64) bool {
-	if s.takeWaiter(id) == nil {
-		return false
+// forget stops waiting; an answer that comes later is ignored.
+func (s *Socket) forget(id uint64) {
+	if s.takeWaiter(id) != nil {
+		s.client.await(-1)
 	}
-	s.client.await(-1)
-	return true
 }
 
 func (s *Socket) takeWaiter(id uint64) waiter {
@@ -128,81 +127,33 @@ func (s *Socket) abandon(acks map[uint64]waiter) {
 	s.client.await(-len(acks))
 }
 
-// collector gathers the answers to a broadcast.
+// collector gathers the replies to a question.
 type collector struct {
-	done chan struct{} // closed when nothing more will come
-
-	mu      sync.Mutex // guards what follows
-	left    int        // asked and not settled, plus one while still asking
-	answers Answers
+	mu       sync.Mutex // guards what follows
+	expected int
+	replies  []Reply
 }
 
-// answered implements waiter.
-func (c *collector) answered(s *Socket, args packet.Args) {
+// Expect implements Replies.
+func (c *collector) Expect(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.answers.Acks[s.id] = args
-	c.settle()
+	c.expected += n
 }
 
-// gone implements waiter.
-func (c *collector) gone(s *Socket) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answers.Missing = append(c.answers.Missing, s.id)
-	c.settle()
-}
-
-// settle counts one down. mu is held.
-func (c *collector) settle() {
-	c.left--
-	if c.left == 0 {
-		close(c.done)
-	}
-}
-
-// Request implements Adapter. One id and one frame serve all: the ids of a namespace are one count.
-func (l *local) Request(ctx context.Context, op *Operation) (Answers, error) {
-	p := op.Packet
-	p.ID, p.HasID = l.ns.ackIDs.Add(1)-1, true
-	frame := packet.Encode(&p)
-	c := &collector{done: make(chan struct{}), left: 1, answers: Answers{Acks: make(map[string]packet.Args)}}
-	var asked []*Socket
-	l.each(&op.Selection, func(s *Socket) {
-		c.mu.Lock()
-		c.left++
-		c.mu.Unlock()
-		if s.expectAck(p.ID, c) != nil {
-			c.gone(s)
-			return
-		}
-		asked = append(asked, s)
-		_ = s.conn.Send(frame) // when it fails the socket is about to end, and will be gone
-	})
-	c.mu.Lock()
-	c.settle()
-	c.mu.Unlock()
-	select {
-	case <-c.done:
-		return c.answers, nil
-	case <-ctx.Done():
-		return c.giveUp(p.ID, asked), fmt.Errorf("await acknowledgements of %q: %w", p.Event, ctx.Err())
-	}
-}
-
-// giveUp forgets the sockets that have not answered.
-func (c *collector) giveUp(id uint64, asked []*Socket) Answers {
-	var missing []string
-	for _, s := range asked {
-		if s.forget(id) {
-			missing = append(missing, s.id)
-		}
+// Reply implements Replies.
+func (c *collector) Reply(r Reply) {
+	if r.Err != nil {
+		return // it counts as missing
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := Answers{Acks: make(map[string]packet.Args, len(c.answers.Acks)), Missing: append(missing, c.answers.Missing...)}
-	for socket, args := range c.answers.Acks {
-		out.Acks[socket] = args
-	}
-	return out
+	c.replies = append(c.replies, r)
+}
+
+// answers returns what has come by now.
+func (c *collector) answers() Answers {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Answers{Replies: slices.Clone(c.replies), Missing: max(0, c.expected-len(c.replies))}
 }

@@ -279,7 +279,7 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 		}
 		r.add(s, s.rooms.add(r, &s.rooms))
 	}
-	s.ns.sockets.add(s)
+	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
 	s.ns.hub.users.add(s)
 	s.phase, s.petition = open, nil
 	return true

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"gatehouse/packet"
@@ -88,7 +89,7 @@ func (b Broadcast) Volatile() Broadcast {
 
 // Local keeps the operation on this node.
 func (b Broadcast) Local() Broadcast {
-	b.sel.Flags |= Local
+	b.sel.Flags |= LocalOnly
 	return b
 }
 
@@ -108,14 +109,14 @@ func (b Broadcast) Emit(event string, args ...any) error {
 		return err
 	}
 	if b.own {
-		return b.ns.adapter.Send(b.self, &p, b.sel.Flags)
+		return b.self.deliver(p, b.sel.Flags)
 	}
 	return b.ns.adapter.Broadcast(&Operation{Selection: b.sel, Packet: p})
 }
 
 // EmitAck sends an event and waits until all selected sockets have answered or ctx ends; ctx without a deadline gets
-// [Config.AckTimeout]. With an error of ctx come the answers that were there by then. Sockets that end count as missing and
-// are not waited for.
+// [Config.AckTimeout]. With an error of ctx, or a *[LostNodes], come the answers that were there by then. Sockets that end
+// count as missing and are not waited for.
 func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answers, error) {
 	p, err := b.ns.event(event, args)
 	if err != nil {
@@ -126,32 +127,39 @@ func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answ
 	}
 	ctx, cancel := b.ns.deadline(ctx)
 	defer cancel()
-	return b.ns.adapter.Request(ctx, &Operation{Selection: b.sel, Packet: p})
+	var c collector
+	err = b.ns.adapter.BroadcastAck(ctx, &Operation{Selection: b.sel, Packet: p}, &c)
+	return c.answers(), err
 }
 
 // requestOwn is the request of a broadcast that names only the socket that began it.
 func (s *Socket) requestOwn(ctx context.Context, p packet.Packet) (Answers, error) {
 	args, err := s.request(ctx, p)
 	if err != nil {
-		return Answers{Missing: []string{s.id}}, err
+		return Answers{Missing: 1}, err
 	}
-	return Answers{Acks: map[string]packet.Args{s.id: args}}, nil
+	return Answers{Replies: []Reply{{Socket: s.id, Args: args}}}, nil
 }
 
-// Sockets describes the selected sockets, those of other nodes included.
-func (b Broadcast) Sockets(ctx context.Context) ([]Info, error) {
+// Sockets describes the selected sockets, those of other nodes included. The sequence ends early with an error: of ctx, or a
+// *[LostNodes] when all others have answered.
+func (b Broadcast) Sockets(ctx context.Context) iter.Seq2[Info, error] {
 	return b.ns.adapter.Sockets(ctx, b.selection())
 }
 
-// Join puts the selected sockets into rooms.
-func (b Broadcast) Join(rooms ...string) error { return b.ns.adapter.Join(b.selection(), rooms) }
+// Join puts the selected sockets into rooms. Like Leave and Disconnect it does not wait for other nodes.
+func (b Broadcast) Join(rooms ...string) error {
+	return b.ns.adapter.Apply(b.selection(), Change{Join: rooms})
+}
 
 // Leave takes the selected sockets out of rooms.
-func (b Broadcast) Leave(rooms ...string) error { return b.ns.adapter.Leave(b.selection(), rooms) }
+func (b Broadcast) Leave(rooms ...string) error {
+	return b.ns.adapter.Apply(b.selection(), Change{Leave: rooms})
+}
 
 // Disconnect disconnects the selected sockets, see [Socket.Disconnect].
 func (b Broadcast) Disconnect(closeTransport bool) error {
-	return b.ns.adapter.Disconnect(b.selection(), closeTransport)
+	return b.ns.adapter.Apply(b.selection(), Change{Disconnect: true, CloseTransport: closeTransport})
 }
 
 // selection is the selection as rooms.

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -20,8 +21,9 @@ type Config struct {
 	Logger *zap.Logger
 	// Observer is told what happens; nil costs nothing.
 	Observer Observer
-	// Adapter makes the adapter of each namespace around its local one; nil keeps the local one.
-	Adapter func(ns *Namespace, local Adapter) Adapter
+	// Adapter makes the adapter of a namespace, around what acts on the sockets of this node; nil is for one node. The
+	// context lives until the adapter has been closed.
+	Adapter func(ctx context.Context, local Local) (Adapter, error)
 	// Random is the source of socket ids: crypto/rand.
 	Random io.Reader
 

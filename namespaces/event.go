@@ -86,7 +86,7 @@ func Handle3[A, B, C any](ns *Namespace, event string, h func(ctx context.Contex
 // handle registers a handler.
 func (ns *Namespace) handle(event string, h handler) {
 	ns.define()
-	if err := checkEvent(event); err != nil {
+	if err := CheckEvent(event); err != nil {
 		ns.fault(err)
 		return
 	}
@@ -216,8 +216,15 @@ func (f failure) args() packet.Args {
 	return args
 }
 
-// answer sends an acknowledgement; to a socket that has ended there is nothing to say.
-func (s *Socket) answer(id uint64, args packet.Args) {
-	p := packet.Packet{Type: packet.Ack, Namespace: s.ns.name, ID: id, HasID: true, Args: args}
+// answer sends an acknowledgement, behind what the handler emitted; to a socket that has ended there is nothing to say.
+func (s *Socket) answer(id uint64, args packet.Args) { _ = s.deliver(s.ack(id, args), 0) }
+
+// answerAhead sends an acknowledgement that has nothing to do with what handlers emit.
+func (s *Socket) answerAhead(id uint64, args packet.Args) {
+	p := s.ack(id, args)
 	_ = s.send(packet.Encode(&p), 0)
+}
+
+func (s *Socket) ack(id uint64, args packet.Args) packet.Packet {
+	return packet.Packet{Type: packet.Ack, Namespace: s.ns.name, ID: id, HasID: true, Args: args}
 }

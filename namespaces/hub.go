@@ -20,6 +20,8 @@ type Hub struct {
 	namespaces map[string]*Namespace
 	ctx        context.Context // of disconnect handlers; ends when Close gives up
 	giveUp     context.CancelFunc
+	adapting   context.Context // of the adapters; ends when they have been closed
+	adapted    context.CancelFunc
 
 	events   sync.Pool // of *inbound
 	registry registry
@@ -31,8 +33,8 @@ type Hub struct {
 	tasks crew.Crew
 }
 
-// NewHub mounts the definitions. A mistake in one of them, two of one name, or one that another hub has mounted is an error.
-// The hub must be closed.
+// NewHub mounts the definitions. A mistake in one of them, two of one name, one that another hub has mounted, or an adapter
+// that cannot be made is an error; the definitions can then be mounted by another hub. The hub must be closed.
 func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -40,16 +42,16 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	}
 	h := &Hub{cfg: cfg, log: cfg.Logger, namespaces: make(map[string]*Namespace, len(defs))}
 	h.events.New = func() any { return new(inbound) }
-	for _, ns := range defs {
-		if h.namespaces[ns.name] != nil {
-			return nil, fmt.Errorf("namespace %q is defined twice", ns.name)
-		}
-		if err := ns.mount(h); err != nil {
-			return nil, err
-		}
-		h.namespaces[ns.name] = ns
-	}
 	h.ctx, h.giveUp = context.WithCancel(context.Background())
+	h.adapting, h.adapted = context.WithCancel(context.Background())
+	if err := h.mount(defs); err != nil {
+		h.giveUp()
+		_ = h.closeAdapters(h.ctx)
+		for _, ns := range h.namespaces {
+			ns.unmount()
+		}
+		return nil, err
+	}
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
 	h.agenda.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
 	h.users = newUsers(cfg.MaxPerUser)
@@ -57,6 +59,25 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	h.tasks.Go(h.closeLate)
 	h.tasks.Go(h.keepTime)
 	return h, nil
+}
+
+// mount mounts the definitions; what was mounted before an error is in h.namespaces.
+func (h *Hub) mount(defs []*Namespace) error {
+	for _, ns := range defs {
+		if h.namespaces[ns.name] != nil {
+			return fmt.Errorf("namespace %q is defined twice", ns.name)
+		}
+		if err := ns.mount(h); err != nil {
+			return err
+		}
+		h.namespaces[ns.name] = ns
+	}
+	for _, ns := range defs {
+		if err := ns.adapt(h.adapting); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Connect takes a new connection. It must then get the messages of the client in order, and Closed once at the end.
@@ -72,9 +93,9 @@ func (h *Hub) Connect(conn Conn) *Client {
 	return c
 }
 
-// Close ends all sockets with [ReasonShutdown], closes their transports without DISCONNECT, so that clients come back, and
-// waits for the handlers in progress and the disconnect handlers. When ctx ends before, the context of disconnect handlers
-// ends too and Close returns an error. Only its first call counts.
+// Close ends all sockets with [ReasonShutdown], closes their transports without DISCONNECT, so that clients come back, waits
+// for the handlers in progress and the disconnect handlers, and closes the adapters. When ctx ends before, the context of
+// disconnect handlers ends too and Close returns an error. Only its first call counts.
 func (h *Hub) Close(ctx context.Context) error {
 	clients, first := h.registry.close()
 	if !first {
@@ -87,7 +108,29 @@ func (h *Hub) Close(ctx context.Context) error {
 		c.conn.Close(closeGoingAway, ReasonShutdown)
 	}
 	h.tasks.Release()
-	return h.wait(ctx)
+	err := h.wait(ctx)
+	return errors.Join(err, h.closeAdapters(ctx))
+}
+
+// closeAdapters closes the adapters that have been made, all at once: each may have to wait for the network.
+func (h *Hub) closeAdapters(ctx context.Context) error {
+	defer h.adapted()
+	var (
+		closing sync.WaitGroup
+		mu      sync.Mutex // guards err
+		err     error
+	)
+	for _, ns := range h.namespaces {
+		closing.Go(func() {
+			if failed := ns.adapter.Close(ctx); failed != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				err = errors.Join(err, fmt.Errorf("close adapter of %q: %w", ns.name, failed))
+			}
+		})
+	}
+	closing.Wait()
+	return err
 }
 
 // wait returns when all tasks have ended, or ctx has.
@@ -120,7 +163,7 @@ func (h *Hub) Stats() Stats {
 	st.Clients, st.Pending = h.registry.count()
 	for _, ns := range h.namespaces {
 		st.Sockets += ns.Len()
-		st.Rooms += ns.rooms.count()
+		st.Rooms += ns.rooms.byName.len()
 	}
 	return st
 }

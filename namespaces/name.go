@@ -15,8 +15,9 @@ import (
 // reservedPrefix starts the events of a session's life. No handler, relay or emit can use them.
 const reservedPrefix = "auth:"
 
-// checkEvent refuses event names that have a meaning of their own.
-func checkEvent(name string) error {
+// CheckEvent refuses event names that have a meaning of their own, with an ErrReservedName: neither handlers nor emits can
+// use them.
+func CheckEvent(name string) error {
 	if name == "" || packet.Reserved(name) || strings.HasPrefix(name, reservedPrefix) {
 		return fmt.Errorf("event %q: %w", name, ErrReservedName)
 	}

@@ -21,16 +21,18 @@ type Namespace struct {
 	disconnected []DisconnectFunc
 	refreshed    []RefreshFunc
 	handlers     map[string]handler
+	serving      map[string]ServerFunc
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one
 	faults       []error   // of the definition; NewHub reports them
 	hub          *Hub
 	adapter      Adapter
+	alone        bool // the adapter is Local
 
 	mounted atomic.Bool
 	ackIDs  atomic.Uint64 // one count for all sockets, so that one frame serves a broadcast with acknowledgements
 
-	sockets  directory
+	sockets  index[*Socket] // by id
 	rooms    roomIndex
 	everyone *room
 }
@@ -61,10 +63,8 @@ func New(name string, opts ...Option) *Namespace {
 	if err := checkNamespace(name); err != nil {
 		ns.fault(fmt.Errorf("name %w", err))
 	}
-	ns.sockets.init()
-	ns.rooms.init()
 	ns.everyone = &room{permanent: true}
-	ns.adapter = &local{ns: ns}
+	ns.adapter, ns.alone = Local{ns}, true
 	for _, opt := range opts {
 		opt(ns)
 	}
@@ -118,10 +118,28 @@ func (ns *Namespace) mount(h *Hub) error {
 	ns.hub = h
 	ns.refresher, _ = ns.gate.(Refresher)
 	ns.rechecker, _ = ns.gate.(Rechecker)
-	if h.cfg.Adapter != nil {
-		ns.adapter = h.cfg.Adapter(ns, ns.adapter)
-	}
 	return nil
+}
+
+// adapt makes the adapter.
+func (ns *Namespace) adapt(ctx context.Context) error {
+	adapt := ns.hub.cfg.Adapter
+	if adapt == nil {
+		return nil
+	}
+	adapter, err := adapt(ctx, Local{ns})
+	if err != nil {
+		return fmt.Errorf("make adapter of namespace %q: %w", ns.name, err)
+	}
+	ns.adapter, ns.alone = adapter, false
+	return nil
+}
+
+// unmount makes the definition free for another hub.
+func (ns *Namespace) unmount() {
+	ns.adapter, ns.alone, ns.rooms.watch = Local{ns}, true, nil
+	ns.hub = nil
+	ns.mounted.Store(false)
 }
 
 // Socket returns the admitted socket of this node with the given id.
@@ -139,7 +157,7 @@ func (ns *Namespace) Len() int {
 
 // event makes the packet of an emit.
 func (ns *Namespace) event(name string, args []any) (packet.Packet, error) {
-	if err := checkEvent(name); err != nil {
+	if err := CheckEvent(name); err != nil {
 		return packet.Packet{}, err
 	}
 	encoded, err := packet.NewArgs(args...)

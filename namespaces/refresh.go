@@ -28,7 +28,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 	t := s.tenured()
 	if err := c.mayRefresh(t, time.Now()); err != nil {
 		if p.HasID {
-			s.answer(p.ID, failed(err))
+			s.answerAhead(p.ID, failed(err))
 		}
 		return true
 	}
@@ -80,7 +80,7 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 		s.renew()
 	}
 	if p.HasID {
-		s.answer(p.ID, reply)
+		s.answerAhead(p.ID, reply)
 	}
 	if o := s.ns.observer(); o != nil {
 		o.EventHandled(s, eventRefresh, err, time.Since(began))

@@ -1,7 +1,7 @@
 package namespaces
 
 import (
-	"hash/maphash"
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -59,45 +59,32 @@ func (r *room) shrink() {
 	}
 }
 
-// shards is the number of parts of an index, so that joins in different rooms seldom meet.
-const shards = 32
-
 // roomIndex finds the rooms of a namespace by name.
 type roomIndex struct {
-	seed   maphash.Seed
+	byName index[*room]
 	seq    atomic.Uint64
-	shards [shards]struct {
-		mu    sync.RWMutex // a leaf
-		rooms map[string]*room
-	}
-}
-
-func (x *roomIndex) init() {
-	x.seed = maphash.MakeSeed()
-	for i := range x.shards {
-		x.shards[i].rooms = make(map[string]*room)
-	}
+	watch  func(name string) // nil, or told of rooms that come and go; fixed once mounted
 }
 
 // find returns a room that exists, or nil.
-func (x *roomIndex) find(name string) *room {
-	shard := &x.shards[maphash.String(x.seed, name)%shards]
-	shard.mu.RLock()
-	defer shard.mu.RUnlock()
-	return shard.rooms[name]
-}
+func (x *roomIndex) find(name string) *room { return x.byName.find(name) }
 
 // obtain returns a room and makes it if needed, or if the one there is was seen to be dead. It may die before the caller
 // has locked it: then the caller tries again with it.
-func (x *roomIndex) obtain(name string, dead *room) *room {
-	shard := &x.shards[maphash.String(x.seed, name)%shards]
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if r := shard.rooms[name]; r != nil && r != dead {
+func (x *roomIndex) obtain(name string, dead *room) (r *room) {
+	if r := x.find(name); r != nil && r != dead {
 		return r
 	}
-	r := &room{name: name, seq: x.seq.Add(1)}
-	shard.rooms[name] = r
+	made := false
+	x.byName.change(name, func(old *room) (*room, bool) {
+		if r = old; r == nil || r == dead {
+			r, made = &room{name: name, seq: x.seq.Add(1)}, true
+		}
+		return r, true
+	})
+	if made && x.watch != nil {
+		x.watch(name)
+	}
 	return r
 }
 
@@ -124,24 +111,21 @@ func (x *roomIndex) unlock(r *room) {
 	if !dies {
 		return
 	}
-	shard := &x.shards[maphash.String(x.seed, r.name)%shards]
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if shard.rooms[r.name] == r {
-		delete(shard.rooms, r.name)
+	x.byName.change(r.name, func(now *room) (*room, bool) { return now, now != nil && now != r })
+	if x.watch != nil {
+		x.watch(r.name)
 	}
 }
 
-// count returns the number of rooms.
-func (x *roomIndex) count() int {
-	n := 0
-	for i := range x.shards {
-		shard := &x.shards[i]
-		shard.mu.RLock()
-		n += len(shard.rooms)
-		shard.mu.RUnlock()
+// names iterates over the names of the rooms.
+func (x *roomIndex) names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range x.byName.all() {
+			if !yield(name) {
+				return
+			}
+		}
 	}
-	return n
 }
 
 // lockAll locks rooms in the one order that all who lock several use.
@@ -180,44 +164,5 @@ func (x *roomIndex) lockMany(names []string, extra *room) []*room {
 				rooms[i] = x.obtain(r.name, r)
 			}
 		}
-	}
-}
-
-// directory finds the sockets of a namespace by id.
-type directory struct {
-	seed   maphash.Seed
-	shards [shards]struct {
-		mu      sync.RWMutex // a leaf
-		sockets map[string]*Socket
-	}
-}
-
-func (d *directory) init() {
-	d.seed = maphash.MakeSeed()
-	for i := range d.shards {
-		d.shards[i].sockets = make(map[string]*Socket)
-	}
-}
-
-func (d *directory) find(id string) *Socket {
-	shard := &d.shards[maphash.String(d.seed, id)%shards]
-	shard.mu.RLock()
-	defer shard.mu.RUnlock()
-	return shard.sockets[id]
-}
-
-func (d *directory) add(s *Socket) {
-	shard := &d.shards[maphash.String(d.seed, s.id)%shards]
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	shard.sockets[s.id] = s
-}
-
-func (d *directory) remove(s *Socket) {
-	shard := &d.shards[maphash.String(d.seed, s.id)%shards]
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if shard.sockets[s.id] == s {
-		delete(shard.sockets, s.id)
 	}
 }

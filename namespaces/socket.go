@@ -133,7 +133,16 @@ func (s *Socket) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	return s.ns.adapter.Send(s, &p, 0)
+	return s.deliver(p, 0)
+}
+
+// deliver hands a packet to the adapter. With the local one, which is nearly always there, the packet stays off the heap.
+func (s *Socket) deliver(p packet.Packet, flags Flags) error {
+	if s.ns.alone {
+		return s.send(packet.Encode(&p), flags)
+	}
+	shared := p
+	return s.ns.adapter.Send(s, &shared, flags)
 }
 
 // send queues a frame. It holds mu meanwhile, so that nothing goes out after the end: the client may enter the namespace

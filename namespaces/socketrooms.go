@@ -198,7 +198,7 @@ func (s *Socket) leaveLocked(m *membership) bool {
 
 // remove takes an ended socket out of the index. Its memberships stay readable: nothing changes them after the end.
 func (ns *Namespace) remove(s *Socket) {
-	ns.sockets.remove(s)
+	ns.sockets.change(s.id, func(now *Socket) (*Socket, bool) { return now, now != nil && now != s })
 	ns.everyone.mu.Lock()
 	ns.everyone.take(&s.place)
 	ns.everyone.mu.Unlock()

@@ -292,8 +292,7 @@ func TestARoomNameOpensNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{})
 		ann, eve := s.user("ann"), s.user("eve")
-		infos, _ := s.ns.In().Sockets(context.Background())
-		for _, info := range infos {
+		for info := range s.ns.In().Sockets(context.Background()) {
 			eve.join(info.ID)
 			eve.join("room:r")
 			eve.take()

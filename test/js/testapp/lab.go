@@ -93,9 +93,9 @@ func survey(ctx context.Context, to namespaces.Broadcast) ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	for _, args := range answers.Acks {
+	for _, reply := range answers.Replies {
 		var name string
-		if err := args.Decode(0, &name); err != nil {
+		if err := reply.Args.Decode(0, &name); err != nil {
 			return nil, err
 		}
 		names = append(names, name)

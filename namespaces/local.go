@@ -1,0 +1,307 @@
+package namespaces
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"gatehouse/packet"
+)
+
+// Local is this node's share of a namespace. It is an [Adapter], the one of a single node; other adapters use it to act on
+// the sockets of this node. It is made by the namespace only.
+type Local struct{ ns *Namespace }
+
+// Namespace returns the namespace that it belongs to.
+func (l Local) Namespace() *Namespace { return l.ns }
+
+// HasRoom reports whether a broadcast to a room would find a socket of this node. A socket's id is a room too.
+func (l Local) HasRoom(name string) bool {
+	return l.ns.rooms.find(name) != nil || l.ns.sockets.find(name) != nil
+}
+
+// Rooms iterates over the rooms that have a member on this node, socket ids not among them. A room that comes or goes
+// meanwhile may be left out.
+func (l Local) Rooms() iter.Seq[string] { return l.ns.rooms.names() }
+
+// WatchRooms has f called whenever a room may have got its first member or lost its last one: f then asks HasRoom, or has
+// somebody else ask later. What it finds is the newest state, so the order of the calls does not matter. f is called
+// concurrently, with rooms locked: it must not block and call nothing else of this package. There is one watcher; it is set
+// while the adapter is made.
+func (l Local) WatchRooms(f func(name string)) { l.ns.rooms.watch = f }
+
+// Send implements Adapter. It fails with ErrClosed when the socket has ended.
+func (l Local) Send(s *Socket, p *packet.Packet, flags Flags) error {
+	return s.send(packet.Encode(p), flags)
+}
+
+// Broadcast implements Adapter.
+func (l Local) Broadcast(op *Operation) error {
+	frame := packet.Encode(&op.Packet)
+	n := 0
+	queue := func(s *Socket) {
+		n++
+		_ = s.conn.Send(frame) // fails only for a connection that has ended
+	}
+	if op.Flags&Volatile != 0 {
+		queue = func(s *Socket) {
+			n++
+			s.conn.SendVolatile(frame)
+		}
+	}
+	l.each(&op.Selection, queue)
+	if o := l.ns.observer(); o != nil {
+		o.Broadcasted(l.ns.name, op.Packet.Event, n)
+	}
+	return nil
+}
+
+// BroadcastAck implements Adapter. One id and one frame serve all: the ids of a namespace are one count.
+func (l Local) BroadcastAck(ctx context.Context, op *Operation, to Replies) error {
+	p := op.Packet
+	p.ID, p.HasID = l.ns.ackIDs.Add(1)-1, true
+	frame := packet.Encode(&p)
+	q := &question{to: to, done: make(chan struct{}), left: 1}
+	var asked []*Socket
+	l.each(&op.Selection, func(s *Socket) {
+		if s.expectAck(p.ID, q) != nil {
+			return // it ends just now
+		}
+		asked = append(asked, s)
+		_ = s.conn.Send(frame) // when it fails the socket is about to end, and will be gone
+	})
+	q.begin(len(asked))
+	select {
+	case <-q.done:
+		return nil
+	case <-ctx.Done():
+		for _, s := range asked {
+			s.forget(p.ID)
+		}
+		return fmt.Errorf("await acknowledgements of %q: %w", p.Event, ctx.Err())
+	}
+}
+
+// question waits for the acknowledgements of a broadcast on this node.
+type question struct {
+	to   Replies
+	done chan struct{} // closed when nothing more will come
+
+	mu    sync.Mutex // guards what follows
+	begun bool       // Expect has been called
+	early []Reply    // those that came before
+	left  int        // asked and not settled, plus one until it has begun
+}
+
+// answered implements waiter.
+func (q *question) answered(s *Socket, args packet.Args) { q.reply(Reply{Socket: s.id, Args: args}) }
+
+// gone implements waiter.
+func (q *question) gone(s *Socket) { q.reply(Reply{Socket: s.id, Err: ErrClosed}) }
+
+// reply hands an answer on, or keeps it until the number of those to come has been told.
+func (q *question) reply(r Reply) {
+	q.mu.Lock()
+	if !q.begun {
+		q.early = append(q.early, r)
+		q.mu.Unlock()
+		return
+	}
+	q.mu.Unlock()
+	q.to.Reply(r)
+	q.settle(1)
+}
+
+// begin tells how many have been asked, and what has come by now.
+func (q *question) begin(asked int) {
+	q.to.Expect(asked)
+	q.mu.Lock()
+	q.begun, q.left = true, q.left+asked
+	early := q.early
+	q.early = nil
+	q.mu.Unlock()
+	for _, r := range early {
+		q.to.Reply(r)
+	}
+	q.settle(len(early) + 1)
+}
+
+// settle counts down.
+func (q *question) settle(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.left -= n; q.left == 0 {
+		close(q.done)
+	}
+}
+
+// Sockets implements Adapter.
+func (l Local) Sockets(_ context.Context, sel *Selection) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		for _, s := range l.selected(sel) {
+			if !yield(Info{ID: s.id, Identity: s.Identity(), Rooms: s.Rooms()}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Apply implements Adapter. Sockets that end meanwhile or are in too many rooms do not join.
+func (l Local) Apply(sel *Selection, c Change) error {
+	for _, s := range l.selected(sel) {
+		s.Leave(c.Leave...)
+		_ = s.Join(c.Join...)
+		if c.Disconnect || c.CloseTransport {
+			s.Disconnect(c.CloseTransport)
+		}
+	}
+	return nil
+}
+
+// ServerEmit implements Adapter: there is no other node.
+func (l Local) ServerEmit(context.Context, string, packet.Args, Replies) error { return nil }
+
+// Nodes implements Adapter.
+func (l Local) Nodes(context.Context) (int, error) { return 1, nil }
+
+// Close implements Adapter.
+func (l Local) Close(context.Context) error { return nil }
+
+// each visits the selected sockets, with their rooms locked: visit only queues.
+func (l Local) each(sel *Selection, visit func(*Socket)) {
+	if len(sel.Rooms) > 1 || len(sel.Except) > 1 {
+		l.eachOf(sel, visit)
+		return
+	}
+	var except *Socket
+	if len(sel.Except) == 1 {
+		if except = l.ns.sockets.find(sel.Except[0]); except == nil {
+			l.eachOf(sel, visit)
+			return
+		}
+	}
+	r := l.ns.everyone
+	if len(sel.Rooms) == 1 {
+		r = l.ns.rooms.find(sel.Rooms[0])
+		if s := l.ns.sockets.find(sel.Rooms[0]); s != nil && s != except {
+			l.alone(s, r, visit)
+		}
+	}
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members {
+		if m.socket != except {
+			visit(m.socket)
+		}
+	}
+}
+
+// alone visits the one socket whose id was named, unless it is a member of the room of that name and will be visited as such.
+func (l Local) alone(s *Socket, r *room, visit func(*Socket)) {
+	if r != nil && s.Joined(r.name) {
+		return
+	}
+	l.ns.everyone.mu.Lock() // nothing is visited that has left the index
+	defer l.ns.everyone.mu.Unlock()
+	if s.place.pos >= 0 {
+		visit(s)
+	}
+}
+
+// eachOf is each for several rooms or exceptions: all of them are locked at once, so that the broadcast has one place in the
+// order of each.
+func (l Local) eachOf(sel *Selection, visit func(*Socket)) {
+	rooms, except := l.ns.existing(sel.Rooms), l.ns.existing(sel.Except)
+	ids := l.ns.withIDs(sel.Rooms)
+	if len(sel.Rooms) == 0 || len(ids) > 0 {
+		except = append(except, l.ns.everyone) // locked for the sockets named by id; not an exception
+	}
+	locked := distinct(append(slices.Clone(rooms), except...))
+	lockAll(locked)
+	defer func() {
+		for _, r := range locked {
+			r.mu.Unlock()
+		}
+	}()
+	seen := l.excluded(sel.Except, except)
+	once := func(s *Socket) {
+		if _, ok := seen[s]; !ok {
+			seen[s] = struct{}{}
+			visit(s)
+		}
+	}
+	if len(sel.Rooms) == 0 {
+		rooms = append(rooms, l.ns.everyone)
+	}
+	for _, r := range rooms {
+		for _, m := range r.members {
+			once(m.socket)
+		}
+	}
+	for _, s := range ids {
+		if s.place.pos >= 0 {
+			once(s)
+		}
+	}
+}
+
+// excluded is the set of sockets that a selection leaves out. The rooms are locked.
+func (l Local) excluded(names []string, rooms []*room) map[*Socket]struct{} {
+	out := make(map[*Socket]struct{})
+	for _, r := range rooms {
+		if r == l.ns.everyone {
+			continue
+		}
+		for _, m := range r.members {
+			out[m.socket] = struct{}{}
+		}
+	}
+	for _, s := range l.ns.withIDs(names) {
+		out[s] = struct{}{}
+	}
+	return out
+}
+
+// existing returns the rooms of these names that there are.
+func (ns *Namespace) existing(names []string) []*room {
+	rooms := make([]*room, 0, len(names)+2)
+	for _, name := range names {
+		if r := ns.rooms.find(name); r != nil {
+			rooms = append(rooms, r)
+		}
+	}
+	return rooms
+}
+
+// withIDs returns the sockets whose id is one of these names.
+func (ns *Namespace) withIDs(names []string) []*Socket {
+	var sockets []*Socket
+	for _, name := range names {
+		if s := ns.sockets.find(name); s != nil {
+			sockets = append(sockets, s)
+		}
+	}
+	return sockets
+}
+
+// distinct returns the rooms without repetitions.
+func distinct(rooms []*room) []*room {
+	seen := make(map[*room]bool, len(rooms))
+	return slices.DeleteFunc(rooms, func(r *room) bool {
+		again := seen[r]
+		seen[r] = true
+		return again
+	})
+}
+
+// selected collects the sockets of a selection, for what must not happen under the rooms' locks.
+func (l Local) selected(sel *Selection) []*Socket {
+	var sockets []*Socket
+	l.each(sel, func(s *Socket) { sockets = append(sockets, s) })
+	return sockets
+}
