@@ -114,11 +114,11 @@ func (c *callback) Verify(ctx context.Context, cred Credential) (Identity, error
 	if err != nil {
 		return Identity{}, errors.New("callback: encode the question")
 	}
-	got, err := c.ask(ctx, body, c.sign(body))
+	got, err := c.ask(ctx, cred.Request, body, c.sign(body))
 	if err != nil {
 		return Identity{}, err
 	}
-	id, err := answer(got, cred.Kind)
+	id, err := c.answer(got, cred.Kind)
 	if err == nil {
 		c.remember(key, id)
 	}
@@ -156,19 +156,33 @@ func (c *callback) sign(body []byte) http.Header {
 }
 
 // answer reads a verdict. What is neither a clear yes nor a clear no is none.
-func answer(got reply, kind Kind) (Identity, error) {
+func (c *callback) answer(got reply, kind Kind) (Identity, error) {
 	var said CallbackReply
 	err := decodeNumbers(got.body, &said)
 	switch got.status {
 	case http.StatusOK:
-		if err != nil || said.Subject == "" {
-			return Identity{}, unavailable(errors.New("callback: 200 without a subject"))
+		if err == nil {
+			err = said.check(c.clock())
+		}
+		if err != nil {
+			return Identity{}, got.unreadable("callback", err)
 		}
 		return said.identity(), nil
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Identity{}, said.refusal(got.status, kind)
 	}
-	return Identity{}, unavailable(fmt.Errorf("callback: status %d", got.status))
+	return Identity{}, got.unreadable("callback", errors.New("expected is 200, 401 or 403"))
+}
+
+// check holds a yes to what is documented.
+func (a CallbackReply) check(now time.Time) error {
+	switch {
+	case a.Subject == "":
+		return errors.New("subject: is missing")
+	case a.IssuedAt > now.Add(clockSlack).Unix() && a.IssuedAt <= lastSecond:
+		return fmt.Errorf("issued_at: %d is in the future", a.IssuedAt)
+	}
+	return errors.Join(unixSeconds("issued_at", a.IssuedAt), unixSeconds("expires_at", a.ExpiresAt))
 }
 
 func (a CallbackReply) identity() Identity {

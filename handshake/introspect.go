@@ -1,16 +1,14 @@
 package handshake
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -68,7 +66,7 @@ func (v *introspection) Verify(ctx context.Context, cred Credential) (Identity, 
 		return id, nil
 	}
 	body := url.Values{"token": {token}, "token_type_hint": {"access_token"}}.Encode()
-	got, err := v.ask(ctx, []byte(body), v.headers())
+	got, err := v.ask(ctx, cred.Request, []byte(body), v.headers())
 	if err != nil {
 		return Identity{}, err
 	}
@@ -92,11 +90,17 @@ func (v *introspection) headers() http.Header {
 
 func (v *introspection) judge(got reply) (Identity, error) {
 	claims, err := readObject(got.body)
-	if got.status != http.StatusOK || err != nil {
-		return Identity{}, unavailable(fmt.Errorf("introspection: status %d or no JSON", got.status))
+	if got.status != http.StatusOK && err == nil {
+		err = errors.New("expected is 200")
+	}
+	if err != nil {
+		return Identity{}, got.unreadable("introspection", err)
 	}
 	if claims.get("active").Kind() != 't' {
 		return Identity{}, refuse(CodeTokenInvalid, "The token is not active (any more); sign in again.", errors.New("introspection: not active"))
+	}
+	if err := checkDates(claims); err != nil {
+		return Identity{}, got.unreadable("introspection", err)
 	}
 	if err := v.meant(claims); err != nil {
 		return Identity{}, err
@@ -106,6 +110,25 @@ func (v *introspection) judge(got reply) (Identity, error) {
 		return Identity{}, refuse(CodeTokenInvalid, "The token names no user.", errors.New("introspection: no subject"))
 	}
 	return id, nil
+}
+
+// checkDates holds the times of an answer to their unit (RFC 7662, section 2.2):
+// one that cannot be read would count as none.
+func checkDates(claims object) error {
+	var errs []error
+	for _, name := range []string{"iat", "nbf", "exp"} {
+		value := claims.get(name)
+		if value == nil || value.Kind() == 'n' {
+			continue
+		}
+		seconds, err := strconv.ParseFloat(string(value), 64)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: is not a number of Unix seconds", name))
+			continue
+		}
+		errs = append(errs, unixSeconds(name, int64(min(seconds, 1<<53))))
+	}
+	return errors.Join(errs...)
 }
 
 // meant checks that the token is for this server, and in force: an active
@@ -123,19 +146,6 @@ func (v *introspection) meant(claims object) error {
 	}
 	if end, ok := instant(claims.get("exp")); ok && !now.Before(end) {
 		return refuse(CodeTokenExpired, "The token has expired; get a new one and connect again.", errors.New("introspection: expired"))
-	}
-	return nil
-}
-
-// decodeNumbers decodes one JSON value and keeps numbers in claims exact.
-func decodeNumbers(raw []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one JSON value")
 	}
 	return nil
 }

@@ -60,11 +60,14 @@ func refuse(code Code, message string, cause error) *Refusal {
 	return &Refusal{Code: code, Message: message, Cause: cause}
 }
 
-func unavailable(cause error) *Refusal {
+// unavailable refuses for a cause that is ours, or another server's, and passes.
+func unavailable(cause error) *Refusal { return unavailableFor(time.Second, cause) }
+
+func unavailableFor(wait time.Duration, cause error) *Refusal {
 	return &Refusal{
 		Code:       CodeUnavailable,
 		Message:    "Signing in does not work right now; try again in a moment.",
-		RetryAfter: time.Second,
+		RetryAfter: wait,
 		Cause:      cause,
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
+	"gatehouse/internal/limit"
 )
 
 // remoteConfig is what asking another server about a credential needs.
@@ -33,8 +33,8 @@ const (
 	maxRemoteTimeout = 30 * time.Second
 	maxRemoteCache   = 5 * time.Minute
 	maxReplyBytes    = 64 << 10
-	breakerFailures  = 5                // in a row, to open the circuit
-	breakerPause     = 10 * time.Second // that it stays open
+	maxRemoteWaiting = 4096        // callers that wait for one of max_in_flight
+	maxRetryAfter    = time.Minute // of what another server asks for
 )
 
 // withDefaults fills the limits, which all who ask another server share.
@@ -93,75 +93,87 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// remote asks another server. A server that does not answer is left alone for
-// a while, so that CONNECTs fail at once instead of piling up.
+// remote asks another server. Calls wait for their turn, fairly by the address
+// of the client that causes them.
 type remote struct {
 	cfg     remoteConfig
 	client  *http.Client
-	breaker *gobreaker.CircuitBreaker[reply]
-	slots   chan struct{} // holds one element per call under way
+	breaker *breaker
+	calls   *limit.Queue[netip.Prefix]
 	clock   func() time.Time
 
 	mu    sync.Mutex // guards cache
 	cache *expiring[[32]byte, Identity]
 }
 
-type reply struct {
-	status int
-	body   []byte
-}
-
 func newRemote(cfg remoteConfig, client *http.Client, clock func() time.Time) *remote {
 	return &remote{
-		cfg: cfg, client: client, clock: clock,
-		breaker: gobreaker.NewCircuitBreaker[reply](gobreaker.Settings{
-			Name: cfg.at, Timeout: breakerPause,
-			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-			// A client that went away says nothing about the other server.
-			IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
+		cfg: cfg, client: client, clock: clock, breaker: newBreaker(clock),
+		calls: limit.NewQueue[netip.Prefix](limit.QueueConfig{
+			Places: cfg.maxInFlight, PerKey: max(cfg.maxInFlight*3/4, 1), Waiting: maxRemoteWaiting,
 		}),
-		slots: make(chan struct{}, cfg.maxInFlight),
 		cache: newExpiring[[32]byte, Identity](cfg.cacheSize),
 	}
 }
 
-// ask sends a request and returns the reply, or a refusal with unavailable.
-// Statuses from 500 count as no answer.
-func (c *remote) ask(ctx context.Context, body []byte, headers http.Header) (reply, error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	default:
-		return reply{}, unavailable(fmt.Errorf("%s: %d calls under way", c.cfg.at, c.cfg.maxInFlight))
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.timeout)
-	defer cancel()
-	got, err := c.breaker.Execute(func() (reply, error) { return c.send(ctx, body, headers) })
+// ask sends a request for a client and returns the reply, or a refusal with
+// unavailable or rate_limited. A status from 500 is no reply.
+func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers http.Header) (reply, error) {
+	address := AddressKey(from.RemoteAddr)
+	leave, err := c.calls.Enter(ctx, address, true)
 	if err != nil {
+		return reply{}, unavailable(fmt.Errorf("%s: wait for one of %d calls: %w", c.cfg.at, c.cfg.maxInFlight, err))
+	}
+	defer leave()
+	wait, err := c.breaker.begin(ctx)
+	if err != nil {
+		return reply{}, unavailable(fmt.Errorf("%s: wait whether it answers again: %w", c.cfg.at, err))
+	}
+	if wait > 0 {
+		return reply{}, unavailableFor(wait, fmt.Errorf("%s: it failed a moment ago and is left alone for %s", c.cfg.at, wait.Round(time.Millisecond)))
+	}
+	limited, cancel := context.WithTimeout(ctx, c.cfg.timeout)
+	defer cancel()
+	got, err := c.send(limited, body, headers)
+	switch {
+	case err != nil:
+		c.breaker.end(address, outcomeOf(ctx, err), 0)
 		return reply{}, unavailable(fmt.Errorf("%s: %w", c.cfg.at, err))
+	case got.away():
+		c.breaker.end(address, failing, got.retryAfter)
+		return reply{}, got.refusal(c.cfg.at)
+	}
+	c.breaker.end(address, answered, 0)
+	if got.status >= http.StatusInternalServerError {
+		return reply{}, got.refusal(c.cfg.at)
 	}
 	return got, nil
 }
 
+// send asks once. A question changes nothing at who is asked, so one that meets a
+// kept connection which was closed in that moment is sent again: that is what an
+// Idempotency-Key says to the client, whose empty value is not sent.
 func (c *remote) send(ctx context.Context, body []byte, headers http.Header) (reply, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.url, bytes.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}
 	request.Header = headers
+	request.Header["Idempotency-Key"] = []string{}
 	response, err := c.client.Do(request)
 	if err != nil {
 		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode >= http.StatusInternalServerError {
-		return reply{}, fmt.Errorf("status %d", response.StatusCode)
+	got := reply{
+		status: response.StatusCode, kind: response.Header.Get("Content-Type"),
+		retryAfter: retryAfter(response.Header.Get("Retry-After"), c.clock()),
 	}
-	read, err := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes+1))
-	if err == nil && len(read) > maxReplyBytes {
+	got.body, err = io.ReadAll(io.LimitReader(response.Body, maxReplyBytes+1))
+	if err == nil && len(got.body) > maxReplyBytes {
 		err = fmt.Errorf("reply larger than %d bytes", maxReplyBytes)
 	}
-	return reply{response.StatusCode, read}, err
+	return got, err
 }
 
 // cacheKey is a digest, so that the cache holds no credential. Each part is

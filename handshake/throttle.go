@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"gatehouse/internal/limit"
 )
 
 // ThrottleConfig says how failures slow down whoever causes them.
@@ -70,16 +72,9 @@ func (t *Throttle[K]) Fail(key K) time.Duration {
 	return delay
 }
 
+// delay is how long the try after so many failures waits.
 func (t *Throttle[K]) delay(count int) time.Duration {
-	beyond := count - max(t.cfg.Free, 0)
-	if beyond <= 0 {
-		return 0
-	}
-	delay := t.cfg.Base
-	for ; beyond > 1 && delay < t.cfg.Max; beyond-- {
-		delay *= 2
-	}
-	return min(delay, t.cfg.Max)
+	return limit.Backoff{First: t.cfg.Base, Max: t.cfg.Max}.Wait(count - max(t.cfg.Free, 0))
 }
 
 // Wait returns how long a try of this key has to wait still; zero is not at

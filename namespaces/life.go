@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/limit"
 	"gatehouse/packet"
 )
 
@@ -53,7 +54,7 @@ type tenure struct {
 	// Guarded by the client's mu.
 	fresh  *handshake.Identity // accepted, comes into force between two events
 	cancel context.CancelFunc  // of the refresh under way; nil when there is none
-	paid   time.Time           // up to when refreshes have used up their allowance
+	paid   limit.Allowance     // of refreshes
 
 	// Guarded by the agenda's mu.
 	expires time.Time

@@ -48,14 +48,10 @@ func (c *Client) mayRefresh(t *tenure, now time.Time) error {
 		refusal.Message = "A refresh is under way; wait for its answer."
 		return refusal
 	}
-	if t.paid.Before(now) {
-		t.paid = now
-	}
-	if over := t.paid.Sub(now) - time.Duration(cfg.RefreshBurst-1)*cfg.RefreshInterval; over > 0 {
-		refusal.RetryAfter = over
+	if wait := t.paid.Take(now, cfg.RefreshBurst, cfg.RefreshInterval); wait > 0 {
+		refusal.RetryAfter = wait
 		return refusal
 	}
-	t.paid = t.paid.Add(cfg.RefreshInterval)
 	return nil
 }
 

@@ -14,43 +14,6 @@ import (
 	"gatehouse/handshake"
 )
 
-func TestPaceGivesAMinutesWorthAtOnceAndThenEvenly(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
-	p := newPace[string](60, func() time.Time { return now })
-	for i := range 60 {
-		if wait := p.take("ada"); wait != 0 {
-			t.Fatalf("number %d waits %s", i, wait)
-		}
-	}
-	if wait := p.take("ada"); wait != time.Second {
-		t.Errorf("one too many waits %s", wait)
-	}
-	if wait := p.take("bob"); wait != 0 {
-		t.Errorf("somebody else waits %s", wait)
-	}
-	now = now.Add(time.Second)
-	if wait := p.take("ada"); wait != 0 {
-		t.Errorf("a second later it waits %s", wait)
-	}
-	if wait := p.take("ada"); wait != time.Second {
-		t.Errorf("and then %s", wait)
-	}
-}
-
-func TestPaceRemembersABoundedNumber(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
-	p := newPace[int](1, func() time.Time { return now })
-	for i := range 3 * paceKeys {
-		p.take(i)
-	}
-	if n := len(p.young) + len(p.old); n > 2*paceKeys {
-		t.Errorf("%d keys", n)
-	}
-	if wait := p.take(3*paceKeys - 1); wait == 0 {
-		t.Error("the newest is forgotten")
-	}
-}
-
 func TestSilenceClosesTheLongestSilent(t *testing.T) {
 	q := newSilence(2, zap.NewNop())
 	var ends [4]net.Conn

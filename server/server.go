@@ -15,6 +15,7 @@ import (
 	"gatehouse/cluster"
 	"gatehouse/engine"
 	"gatehouse/handshake"
+	"gatehouse/internal/limit"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
@@ -42,8 +43,8 @@ type Server struct {
 	conns            register
 	pending          pendingByAddress
 	silence          *silence
-	ticketsByAddress *pace[netip.Prefix]
-	ticketsBySubject *pace[handshake.UserKey]
+	ticketsByAddress *limit.Rate[netip.Prefix]
+	ticketsBySubject *limit.Rate[handshake.UserKey]
 	draining         atomic.Bool
 }
 
@@ -134,8 +135,8 @@ func (s *Server) prepareDoor() {
 		zap.Int("maxPending", s.cfg.Handshake.MaxPending), zap.Int("maxSilent", s.cfg.Door.MaxSilent))
 	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
 	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
-	s.ticketsByAddress = newPace[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
-	s.ticketsBySubject = newPace[handshake.UserKey](s.cfg.Door.TicketsPerSubject, time.Now)
+	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
+	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Door.TicketsPerSubject, time.Now)
 }
 
 func (s *Server) hubConfig() namespaces.Config {

@@ -75,7 +75,7 @@ func allowPage(w http.ResponseWriter, r *http.Request, method string) {
 // (security requirement 10).
 func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 	q := s.describe(r, "polling")
-	if wait := s.ticketsByAddress.take(handshake.AddressKey(q.RemoteAddr)); wait > 0 {
+	if wait := s.ticketsByAddress.Take(handshake.AddressKey(q.RemoteAddr)); wait > 0 {
 		s.refuseHTTP(w, r, rateLimited(wait, "Too many tickets asked for from your address; wait, then try again."))
 		return
 	}
@@ -106,7 +106,7 @@ func (s *Server) ticketFor(r *http.Request, q *handshake.Request) (string, time.
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if wait := s.ticketsBySubject.take(id.User()); wait > 0 {
+	if wait := s.ticketsBySubject.Take(id.User()); wait > 0 {
 		return "", time.Time{}, rateLimited(wait, "Too many tickets asked for; wait, then try again.")
 	}
 	return s.gate.MintTicket(r.Context(), id, s.gate.TicketBindingOf(q, q.Namespace))

@@ -1,0 +1,165 @@
+package handshake
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"gatehouse/internal/limit"
+)
+
+// breaker leaves a server alone that does not answer, so that CONNECTs are told
+// at once when to come back instead of waiting for nothing.
+//
+// It opens when, among the last calls, at least as many failed as succeeded.
+// Failures of one address count once, however many they are: whoever brings
+// credentials that the server fails at keeps nobody else out. A server that
+// cannot be connected to fails for everybody, so each of these counts. Then
+// comes a pause, short at first, longer with each further opening; after it some
+// calls are let through as trials, and the others wait for what becomes of them.
+type breaker struct {
+	clock func() time.Time
+
+	mu       sync.Mutex // guards what follows
+	calls    []call     // the last ones, a ring
+	next     int        // where the next one goes
+	openings int        // in a row, without an answer in between; 0: closed
+	until    time.Time  // when the pause ends
+	trials   int        // under way
+	failed   int        // trials since the pause ended
+	changed  chan struct{}
+}
+
+type call struct {
+	at      time.Time
+	address netip.Prefix
+	outcome outcome
+}
+
+// outcome is what a call says about the server.
+type outcome int
+
+const (
+	answered    outcome = iota
+	failing             // no answer that is one, perhaps because of what was asked
+	unreachable         // nobody there to ask
+	noOutcome           // the client went away first
+)
+
+const (
+	breakerWindow   = 10 * time.Second // that is looked back
+	breakerCalls    = 256              // looked back at, at most
+	breakerFailures = 5                // that open it at least
+	breakerTrials   = 5                // at a time, after a pause
+	breakerReopen   = 3                // failed trials that open it again
+)
+
+var breakerPause = limit.Backoff{First: 500 * time.Millisecond, Max: 10 * time.Second}
+
+func newBreaker(clock func() time.Time) *breaker {
+	return &breaker{clock: clock, changed: make(chan struct{})}
+}
+
+// begin asks whether a call may be made; each that may is followed by one end.
+// Otherwise the result says when to try again.
+func (b *breaker) begin(ctx context.Context) (wait time.Duration, err error) {
+	for {
+		b.mu.Lock()
+		wait := b.until.Sub(b.clock())
+		switch {
+		case b.openings == 0:
+			b.mu.Unlock()
+			return 0, nil
+		case wait > 0:
+			b.mu.Unlock()
+			return wait, nil
+		case b.trials < breakerTrials:
+			b.trials++
+			b.mu.Unlock()
+			return 0, nil
+		}
+		changed := b.changed
+		b.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// end says how a call went, and for how long the server asked to be left alone.
+func (b *breaker) end(address netip.Prefix, how outcome, retryAfter time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock()
+	if how != noOutcome {
+		b.note(call{now, address, how})
+	}
+	if b.openings == 0 {
+		if how >= failing && how != noOutcome && b.down(now) {
+			b.open(now, retryAfter)
+		}
+		return
+	}
+	b.trials = max(b.trials-1, 0) // calls that began before the pause end in it
+	switch {
+	case how == answered:
+		b.openings, b.calls, b.next = 0, b.calls[:0], 0
+	case how != noOutcome && !now.Before(b.until):
+		if b.failed++; b.failed >= breakerReopen {
+			b.open(now, retryAfter)
+		}
+	}
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+func (b *breaker) open(now time.Time, retryAfter time.Duration) {
+	b.openings++
+	b.failed = 0
+	b.until = now.Add(max(breakerPause.Wait(b.openings), retryAfter))
+}
+
+func (b *breaker) note(c call) {
+	if len(b.calls) < breakerCalls {
+		b.calls = append(b.calls, c)
+		return
+	}
+	b.calls[b.next] = c
+	b.next = (b.next + 1) % breakerCalls
+}
+
+// down judges the last calls.
+func (b *breaker) down(now time.Time) bool {
+	good, bad := 0, 0
+	seen := make(map[netip.Prefix]bool)
+	for _, c := range b.calls {
+		switch {
+		case now.Sub(c.at) > breakerWindow:
+		case c.outcome == answered:
+			good++
+		case c.outcome == unreachable:
+			bad++
+		case !seen[c.address]:
+			seen[c.address] = true
+			bad++
+		}
+	}
+	return bad >= breakerFailures && bad >= good
+}
+
+// outcomeOf judges a call by its error. ctx is the client's.
+func outcomeOf(ctx context.Context, err error) outcome {
+	var dial *net.OpError
+	switch {
+	case ctx.Err() != nil:
+		return noOutcome
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return unreachable
+	}
+	return failing
+}

@@ -1,0 +1,69 @@
+package limit
+
+import (
+	"sync"
+	"time"
+)
+
+// Allowance is what one key has taken: the moment at which all of it will have
+// been earned. The zero value has taken nothing. It is not safe for concurrent
+// use.
+//
+// One moment is all that the generic cell rate algorithm (ITU-T I.371) keeps; it
+// needs no timer.
+type Allowance struct{ earned time.Time }
+
+// Take takes one of burst, which comes back one at a time, each after every. It
+// returns zero, or, having taken nothing, how long it has to wait.
+func (a *Allowance) Take(now time.Time, burst int, every time.Duration) time.Duration {
+	earned := a.earned
+	if earned.Before(now) {
+		earned = now
+	}
+	if wait := earned.Sub(now) - time.Duration(burst-1)*every; wait > 0 {
+		return wait
+	}
+	a.earned = earned.Add(every)
+	return 0
+}
+
+// Rate allows so much per minute for each key: all of it at once, then evenly.
+// It remembers a bounded number of keys, the others are forgiven. It is safe for
+// concurrent use and never waits itself.
+type Rate[K comparable] struct {
+	perMinute int
+	clock     func() time.Time
+
+	mu         sync.Mutex // guards what follows; a leaf
+	young, old map[K]Allowance
+}
+
+// rateKeys is how many keys each of the two generations holds.
+const rateKeys = 50_000
+
+// NewRate makes a limit; perMinute must be positive, a nil clock is time.Now.
+func NewRate[K comparable](perMinute int, clock func() time.Time) *Rate[K] {
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Rate[K]{perMinute: perMinute, clock: clock, young: make(map[K]Allowance)}
+}
+
+// Take takes one, or returns how long the key has to wait for one.
+func (r *Rate[K]) Take(key K) time.Duration {
+	now := r.clock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, ok := r.young[key]
+	if !ok {
+		a = r.old[key]
+	}
+	if wait := a.Take(now, r.perMinute, time.Minute/time.Duration(r.perMinute)); wait > 0 {
+		return wait
+	}
+	if len(r.young) >= rateKeys {
+		r.old, r.young = r.young, make(map[K]Allowance)
+	}
+	r.young[key] = a
+	return 0
+}
