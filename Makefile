@@ -21,7 +21,7 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build test lint fuzz bench artillery soak clean
+.PHONY: help run build test lint fuzz bench artillery soak attack clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-proxy test-bridge test-bench test-compose system-packages
 
 help: ## says what there is
@@ -81,6 +81,9 @@ bench: bin/gatehouse ## measures Gatehouse and its peers, about ten minutes
 
 soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accounts for every message
 	go run ./test/soak $(FLAGS)
+
+attack: bin/gatehouse ## does what attackers do and prints what it costs the others, about six minutes
+	go run ./test/attack $(FLAGS)
 
 artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's scenarios against the binary
 	node bench/artillery/run.mjs

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"gatehouse/internal/wiretest"
+)
+
+// connecting is how many attackers connect at once.
+const connecting = 64
+
+// crowd runs n attackers and waits for them. What goes wrong with one is the
+// attack's own trouble: it is what a server does to an attacker.
+func crowd(ctx context.Context, n int, one func(ctx context.Context, i int)) {
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() { one(ctx, i) })
+	}
+	group.Wait()
+}
+
+// door limits how many connect at once, so that the attackers' own machine is not
+// what is slow.
+var door = make(chan struct{}, connecting)
+
+func through[T any](open func() (T, error)) (T, error) {
+	door <- struct{}{}
+	defer func() { <-door }()
+	return open()
+}
+
+// stranger opens a WebSocket and says nothing. It is closed when ctx ends.
+func (t *target) stranger(ctx context.Context, o wiretest.Options) (*wiretest.WebSocket, error) {
+	return through(func() (*wiretest.WebSocket, error) {
+		c, err := wiretest.Dial(ctx, t.addr, "websocket", o)
+		if err != nil {
+			return nil, err
+		}
+		w := c.(*wiretest.WebSocket)
+		context.AfterFunc(ctx, w.Drop)
+		return w, nil
+	})
+}
+
+// member opens a connection of an admitted user. It is closed when ctx ends.
+func (t *target) member(ctx context.Context, transport, namespace, user string) (wiretest.Client, error) {
+	return through(func() (wiretest.Client, error) {
+		c, err := t.session(ctx, transport, namespace, user)
+		if err == nil {
+			context.AfterFunc(ctx, c.Drop)
+		}
+		return c, err
+	})
+}
+
+// tcp opens a bare connection. It is closed when ctx ends.
+func (t *target) tcp(ctx context.Context) (net.Conn, error) {
+	return through(func() (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.addr)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = c.Close() })
+		}
+		return c, err
+	})
+}
+
+// swallow reads all that comes until the connection ends.
+func swallow(c wiretest.Client) {
+	for {
+		if _, err := c.Next(); err != nil {
+			return
+		}
+	}
+}
+
+// repeat calls f at a rate until it fails or ctx ends.
+func repeat(ctx context.Context, perSecond float64, f func() error) {
+	tick := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
+	defer tick.Stop()
+	for f() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
