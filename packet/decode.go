@@ -127,28 +127,45 @@ func (d *Decoder) scope(b []byte, i int, p *Packet) (int, error) {
 	if len(name) > int(d.limits.namespace) {
 		return i, refuse(NamespaceTooLong, i)
 	}
-	if len(name) > 1 {
-		if d.namespace != string(name) {
-			d.namespace = string(name)
-		}
-		p.Namespace = d.namespace
-	}
+	p.Namespace = d.intern(name)
 	return rest, nil
+}
+
+// intern returns a namespace without a new copy when it is that of the last packet.
+func (d *Decoder) intern(name []byte) string {
+	switch {
+	case len(name) == 1:
+		return "/"
+	case d.namespace != string(name):
+		d.namespace = string(name)
+	}
+	return d.namespace
+}
+
+// validNamespace reports whether a text packet could name the namespace: it begins with a slash and ends before a comma.
+func validNamespace(name []byte) bool {
+	return len(name) > 0 && name[0] == '/' && bytes.IndexByte(name, ',') < 0 && utf8.Valid(name)
 }
 
 // identify reads the acknowledgement id.
 func identify(b []byte, i int, p *Packet) (int, error) {
 	value, end := digits(b, i)
 	p.ID, p.HasID = value, end > i
-	switch {
-	case value > MaxID:
+	if value > MaxID {
 		return i, refuse(BadID, i)
-	case p.HasID && p.Type != Event && p.Type != Ack:
-		return i, refuse(UnexpectedID, i)
-	case !p.HasID && p.Type == Ack:
-		return i, refuse(MissingID, i)
 	}
-	return end, nil
+	return end, checkID(p, i)
+}
+
+// checkID refuses an id on a packet that has none, and an acknowledgement without one.
+func checkID(p *Packet, i int) error {
+	switch {
+	case p.HasID && p.Type != Event && p.Type != Ack:
+		return refuse(UnexpectedID, i)
+	case !p.HasID && p.Type == Ack:
+		return refuse(MissingID, i)
+	}
+	return nil
 }
 
 // payload reads what follows the header. Each type has its own kind of payload.

@@ -36,6 +36,9 @@ const (
 	PlaceholderMissing Reason = "attachment without a placeholder"
 	AttachmentsAwaited Reason = "text while attachments are awaited"
 	UnexpectedBinary   Reason = "binary data with no attachment awaited"
+	InvalidMsgpack     Reason = "invalid msgpack"
+	BadNamespace       Reason = "malformed namespace"
+	RepeatedField      Reason = "field named twice"
 )
 
 // Error is the refusal of what a client sent. It holds nothing of the content.

@@ -20,9 +20,11 @@ const (
 
 // question is one line of input for oracle.js: frames to decode or a packet to encode.
 type question struct {
-	Name   string          `json:"name"`
-	Frames []any           `json:"frames,omitempty"`
-	Packet json.RawMessage `json:"packet,omitempty"`
+	Name          string          `json:"name"`
+	Frames        []any           `json:"frames,omitempty"`
+	Packet        json.RawMessage `json:"packet,omitempty"`
+	Msgpack       any             `json:"msgpack,omitempty"`
+	MsgpackPacket json.RawMessage `json:"msgpackPacket,omitempty"`
 }
 
 // answer is what Node makes of a question: packets and perhaps an error, or frames.

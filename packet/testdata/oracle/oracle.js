@@ -2,9 +2,12 @@
 //
 //   {"name", "frames": ["text" | {"$binary": base64}, …]}    -> {"name", "packets": […], "error"?}
 //   {"name", "packet": {type, nsp, id?, data?}}              -> {"name", "frames": […]}
+//   {"name", "msgpack": {"$binary": base64}}                 -> {"name", "packets": […], "error"?}
+//   {"name", "msgpackPacket": {type, data?, id?, nsp}}       -> {"name", "frames": […]}
 //
 // Bytes inside a packet are written {"$binary": base64} too.
 import { createInterface } from "node:readline";
+import msgpack from "socket.io-msgpack-parser";
 import { Decoder, Encoder } from "socket.io-parser";
 
 const toBytes = (key, value) =>
@@ -13,15 +16,15 @@ const toBytes = (key, value) =>
     : value;
 
 function fromBytes(value) {
+  if (value instanceof ArrayBuffer) value = Buffer.from(value);
   if (Buffer.isBuffer(value)) return { $binary: value.toString("base64") };
   if (Array.isArray(value)) return value.map(fromBytes);
-  if (value === null || typeof value !== "object") return value;
+  if (value === null || typeof value !== "object" || value instanceof Date) return value;
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, fromBytes(member)]));
 }
 
-function decode(frames) {
+function decode(frames, decoder = new Decoder()) {
   const packets = [];
-  const decoder = new Decoder();
   decoder.on("decoded", (packet) => packets.push(fromBytes(packet)));
   try {
     for (const frame of frames) decoder.add(frame);
@@ -31,10 +34,18 @@ function decode(frames) {
   }
 }
 
+function encode(packet, encoder = new Encoder()) {
+  return { frames: encoder.encode(packet).map(fromBytes) };
+}
+
+function answer(question) {
+  if (question.frames) return decode(question.frames);
+  if (question.packet) return encode(question.packet);
+  if (question.msgpack) return decode([question.msgpack], new msgpack.Decoder());
+  return encode(question.msgpackPacket, new msgpack.Encoder());
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const question = JSON.parse(line, toBytes);
-  const answer = question.frames
-    ? decode(question.frames)
-    : { frames: new Encoder().encode(question.packet).map(fromBytes) };
-  console.log(JSON.stringify({ name: question.name, ...answer }));
+  console.log(JSON.stringify({ name: question.name, ...answer(question) }));
 }
