@@ -151,6 +151,7 @@ func (b *builder) warnings() []string {
 		{b.isOpen(WayCookie) && b.cfg.Cookie.InsecureName, "cookie.insecure_name: a cookie without __Host- can be overwritten by other hosts of the domain, or over http"},
 		{b.isOpen(WayCookie) && b.cfg.Cookie.InsecureNoCSRF, "cookie.insecure_no_csrf: only the Origin header keeps foreign pages out"},
 		{b.cfg.Callback.InsecureHTTP, "callback.insecure_http: credentials cross the network in the clear"},
+		{b.cfg.JWT.InsecureHTTP || slices.ContainsFunc(b.cfg.Issuers, func(c JWTConfig) bool { return c.InsecureHTTP }), "jwt.insecure_http: whoever is on the way can put a key of their own into the key set, and sign tokens with it"},
 		{b.cfg.Introspection.InsecureHTTP, "introspection.insecure_http: tokens cross the network in the clear"},
 	} {
 		if w.on {

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
@@ -154,14 +155,21 @@ func (b *builder) keys(at string, cfg JWTConfig) (keys keySource, id string, err
 	case cfg.HMACSecret != "" || cfg.HMACSecretFile != "":
 		secret, method, err := cfg.hmacSecret(at)
 		sum := sha256.Sum256(secret)
-		return fixedKey{method, secret}, string(sum[:]), err
+		return fixedKeys{{method, secret}}, string(sum[:]), err
 	case cfg.PublicKeyFile != "" || cfg.PrivateKeyFile != "":
 		return publicKeySource(at, cfg)
 	}
 	if err := checkKeySet(at, cfg); err != nil {
 		return nil, "", err
 	}
-	return newKeySet(cfg, b.client(), b.deps.Clock), cfg.JWKSURL + cfg.JWKSFile, nil
+	set := newKeySet(at, cfg, b.deps)
+	if cfg.JWKSFile != "" {
+		if err := set.read(context.Background()); err != nil {
+			return nil, "", fmt.Errorf("%s: %w", set.at, err)
+		}
+	}
+	b.gate.keySets = append(b.gate.keySets, set)
+	return set, cfg.JWKSURL + cfg.JWKSFile, nil
 }
 
 func publicKeySource(at string, cfg JWTConfig) (keySource, string, error) {
@@ -180,7 +188,7 @@ func publicKeySource(at string, cfg JWTConfig) (keySource, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("%s.public_key_file: %w", at, err)
 	}
-	return fixedKey{method, public}, string(der), nil
+	return fixedKeys{{method, public}}, string(der), nil
 }
 
 func checkKeySet(at string, cfg JWTConfig) error {
@@ -190,8 +198,8 @@ func checkKeySet(at string, cfg JWTConfig) error {
 	if cfg.JWKSURL == "" {
 		return nil
 	}
-	if err := checkURL(cfg.JWKSURL, false); err != nil {
-		return fmt.Errorf("%s.jwks_url: %w", at, err)
+	if err := checkURL(cfg.JWKSURL, cfg.InsecureHTTP); err != nil {
+		return fmt.Errorf("%s.jwks_url: %w (%s.insecure_http allows http to another machine)", at, err, at)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -107,6 +108,9 @@ type Deps struct {
 	// HTTPClient fetches key sets and asks other servers; nil is a client
 	// that follows no redirects.
 	HTTPClient *http.Client
+	// Logger is told what goes on without a client that could be told: key sets
+	// that are read or cannot be, keys of no use. Nil is slog.Default().
+	Logger *slog.Logger
 }
 
 func (d Deps) withDefaults() Deps {
@@ -118,6 +122,9 @@ func (d Deps) withDefaults() Deps {
 	}
 	if d.HTTPClient == nil {
 		d.HTTPClient = newHTTPClient()
+	}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
 	}
 	return d
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type Gate struct {
 	tickets      *ticketOffice // nil when no way accepts tickets
 	bindAddress  bool          // of every ticket
 	revocations  *Revocations
+	keySets      []*keySet
 	client       *http.Client
 	maxPayload   int
 	clock        func() time.Time
@@ -63,6 +65,17 @@ func (g *Gate) Close() { g.client.CloseIdleConnections() }
 // Warnings says, one sentence each, what is on that deserves a second thought.
 // A server logs them at its start.
 func (g *Gate) Warnings() []string { return g.warnings }
+
+// ReadKeySets reads the key sets at their addresses, so that a mistake in one is
+// in the log before the first client comes. It returns when all have answered or
+// failed, or when ctx ends; a set that failed is read again when it is needed.
+func (g *Gate) ReadKeySets(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, set := range g.keySets {
+		all.Go(func() { _ = set.fresh(ctx) })
+	}
+	all.Wait()
+}
 
 // Origins is the policy that the gate holds cookies and browsers to.
 func (g *Gate) Origins() *OriginPolicy { return g.origins }

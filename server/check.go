@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net"
 	"slices"
@@ -55,7 +56,7 @@ func (c Config) gate() handshake.GateConfig {
 		Callback:      c.Callback,
 		Introspection: c.Introspection,
 		Revocation:    c.Revocation,
-		Deps:          handshake.Deps{Verifiers: c.Verifiers},
+		Deps:          handshake.Deps{Verifiers: c.Verifiers, Logger: slog.New(slog.DiscardHandler)},
 	}
 }
 

@@ -3,9 +3,11 @@ package server
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -30,6 +32,9 @@ func NewLogger(cfg Log, w io.Writer) (*zap.Logger, error) {
 	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)
 	return zap.New(core, zap.ErrorOutput(zapcore.Lock(zapcore.AddSync(w)))), nil
 }
+
+// slogOver gives the parts that log through slog the server's own log.
+func slogOver(log *zap.Logger) *slog.Logger { return slog.New(zapslog.NewHandler(log.Core())) }
 
 // sampled gives a logger for what anybody can cause as often as they like: of
 // equal messages the first ten of a minute are written.

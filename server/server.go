@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,8 @@ type Server struct {
 	ticketsByAddress *limit.Rate[netip.Prefix]
 	ticketsBySubject *limit.Rate[handshake.UserKey]
 	draining         atomic.Bool
+	reading          sync.WaitGroup     // of key sets at the start
+	endReading       context.CancelFunc // nil before it begins
 }
 
 // New makes a server that mounts the definitions. It reads the key files that
@@ -91,6 +94,7 @@ func (s *Server) assemble(defs []*namespaces.Namespace) (err error) {
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	s.startSpread()
+	s.readKeySets()
 	return nil
 }
 
@@ -110,6 +114,7 @@ func (s *Server) prepareGate() (err error) {
 		}
 		cfg.Deps.Tickets = s.redis
 	}
+	cfg.Deps.Logger = slogOver(s.log)
 	if s.gate, err = handshake.NewGate(cfg); err != nil {
 		s.closeGate()
 		return err
@@ -119,6 +124,14 @@ func (s *Server) prepareGate() (err error) {
 		s.log.Warn("configuration: " + w)
 	}
 	return nil
+}
+
+// readKeySets reads the key sets at their addresses in the background, so that the
+// log says before the first client comes whether that works.
+func (s *Server) readKeySets() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.endReading = cancel
+	s.reading.Go(func() { s.gate.ReadKeySets(ctx) })
 }
 
 // prepareDoor makes what counts strangers. Files that the process may not open
@@ -238,6 +251,10 @@ func (s *Server) release() {
 
 // closeGate lets go of what the gate asks.
 func (s *Server) closeGate() {
+	if s.endReading != nil {
+		s.endReading()
+		s.reading.Wait()
+	}
 	if s.spread != nil {
 		s.spread.Close()
 	}

@@ -26,24 +26,32 @@ type verificationKey struct {
 	key    any // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 }
 
-// keySource finds the key for a token's kid and alg, which both only select.
+// keySource finds the keys for a token's kid and alg, which both only select.
 type keySource interface {
-	find(ctx context.Context, kid, alg string) (verificationKey, error)
+	// It returns at least one key, or an error.
+	find(ctx context.Context, kid, alg string) ([]verificationKey, error)
 }
 
-// fixedKey is a source of one configured key, which serves any kid.
-type fixedKey verificationKey
+// fixedKeys are configured keys, which serve any kid.
+type fixedKeys []verificationKey
 
-func (k fixedKey) find(_ context.Context, _, alg string) (verificationKey, error) {
-	if alg != k.method.Alg() {
-		return verificationKey{}, errWrongAlgorithm
+func (k fixedKeys) find(_ context.Context, _, alg string) ([]verificationKey, error) {
+	var found []verificationKey
+	for _, key := range k {
+		if key.method.Alg() == alg {
+			found = append(found, key)
+		}
 	}
-	return verificationKey(k), nil
+	if len(found) == 0 {
+		return nil, errWrongAlgorithm
+	}
+	return found, nil
 }
 
 var (
 	errWrongAlgorithm = errors.New("the token's alg is not the key's algorithm")
 	errUnknownKey     = errors.New("no key with the token's kid")
+	errTooManyKeys    = errors.New("the token names no kid, and too many keys are for its alg")
 )
 
 // hmacBytes is how long a secret must be for each algorithm: as long as the

@@ -115,7 +115,7 @@ func (v *jwtVerifier) issuerOf(claims *tokenClaims, size int) (*issuer, error) {
 	return nil, fmt.Errorf("jwt: the token's issuer is not configured: %w", ErrNotMine)
 }
 
-// key checks the header and looks the key up. jku, x5u, jwk and x5c are never
+// key checks the header and looks the key up, or the keys where several fit. jku, x5u, jwk and x5c are never
 // read: a token cannot bring its own key.
 func (i *issuer) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if _, ok := t.Header["crit"]; ok {
@@ -128,14 +128,21 @@ func (i *issuer) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if !ok && t.Header["kid"] != nil {
 		return nil, errors.New("header kid is not a string")
 	}
-	key, err := i.keys.find(ctx, kid, t.Method.Alg())
+	keys, err := i.keys.find(ctx, kid, t.Method.Alg())
 	if err != nil {
 		return nil, err
 	}
-	if key.method.Alg() != t.Method.Alg() {
-		return nil, errWrongAlgorithm
+	var set jwt.VerificationKeySet
+	for _, key := range keys {
+		if key.method.Alg() != t.Method.Alg() {
+			return nil, errWrongAlgorithm
+		}
+		if len(keys) == 1 {
+			return key.key, nil
+		}
+		set.Keys = append(set.Keys, key.key)
 	}
-	return key.key, nil
+	return set, nil
 }
 
 // isAccessToken compares a media type as RFC 9068, section 4 and RFC 7515,
@@ -189,6 +196,7 @@ func tokenFaults() []tokenFault {
 	return []tokenFault{
 		{errWrongAlgorithm, CodeTokenInvalid, "The token is signed with an algorithm that is not accepted here."},
 		{errUnknownKey, CodeTokenInvalid, "The token is signed with a key that is not known here; sign in again."},
+		{errTooManyKeys, CodeTokenInvalid, "The token must say which key it is signed with (kid)."},
 		{jwt.ErrTokenMalformed, CodeTokenInvalid, "This is not a JSON Web Token; send the token as you received it."},
 		{jwt.ErrTokenSignatureInvalid, CodeTokenInvalid, "The token's signature is wrong; sign in again."},
 		{jwt.ErrTokenRequiredClaimMissing, CodeTokenInvalid, "The token lacks a claim that is required here (exp, and iss or aud when configured)."},

@@ -20,6 +20,8 @@ type JWTConfig struct {
 	JWKSURL        string `koanf:"jwks_url" yaml:"jwks_url"`                 // https, or http to this machine
 	JWKSFile       string `koanf:"jwks_file" yaml:"jwks_file"`
 
+	InsecureHTTP bool `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine for JWKSURL
+
 	// Algorithm belongs to the key. Empty: HS256 for a secret, RS256 for RSA,
 	// ES256/384/512 by the curve, EdDSA for Ed25519. A key set takes it from
 	// each key's alg, and from here for keys that have none.
