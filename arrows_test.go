@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"namespaces": {"handshake", "packet", "internal"},
 	"engine":     {"internal"},
 	"packet":     {},
+	"backend":    {"handshake", "internal"},
 	"cluster":    {"namespaces", "handshake", "packet", "internal"},
 	"bridge":     {"engine", "handshake", "packet"},
 	"web":        {},

@@ -1,0 +1,244 @@
+package backend
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/internal/limit"
+)
+
+// Client asks one back end. It is safe for concurrent use.
+type Client struct {
+	cfg     Config
+	keys    [][]byte
+	http    *http.Client
+	log     *slog.Logger
+	places  *limit.Queue[handshake.UserKey]
+	breaker *limit.Breaker[handshake.UserKey]
+	told    *backlog
+	stats   stats
+
+	ctx     context.Context //nolint:containedctx // of requests, which outlive the caller that began a batch
+	stop    context.CancelFunc
+	senders sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	waiting []*question
+	sending int
+	closed  bool
+}
+
+// question is an event that waits for its answer.
+type question struct {
+	event  Event
+	answer Answer
+	err    error
+	done   chan struct{}
+}
+
+// ErrClosed is returned by [Client.Ask] after Close.
+var ErrClosed = errors.New("the back end's client is closed")
+
+const waitingPerPlace = 256 // callers that wait for one of max_in_flight
+
+// New returns a client. The logger may be nil: [slog.Default].
+func New(cfg Config, log *slog.Logger) (*Client, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	signing, err := keys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	places := cfg.MaxInFlight * cfg.BatchSize
+	c := &Client{
+		cfg: cfg, keys: signing, log: cmp.Or(log, slog.Default()),
+		http: &http.Client{Transport: newTransport(cfg), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		places: limit.NewQueue[handshake.UserKey](limit.QueueConfig{
+			Places: places, PerKey: max(1, places/2), Waiting: cfg.MaxInFlight * waitingPerPlace,
+		}),
+		breaker: limit.NewBreaker[handshake.UserKey](time.Now),
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.told = newBacklog(c)
+	return c, nil
+}
+
+// Config returns what the client was made with.
+func (c *Client) Config() Config { return c.cfg }
+
+// Ask sends an event and returns the answer. It waits for a place, in turn with
+// other users, as long as ctx allows; who asks for one socket asks for one event
+// after the other. The error is an [*Unavailable] when the back end did not answer,
+// ctx's when that ended first, or says what is wrong with the answer.
+func (c *Client) Ask(ctx context.Context, e Event) (Answer, error) {
+	c.stats.asked.Add(1)
+	user := userKey(e)
+	leave, err := c.places.Enter(ctx, user, false)
+	if err != nil {
+		c.stats.failed.Add(1)
+		return Answer{}, &Unavailable{RetryAfter: retrySoon, Cause: fmt.Errorf("wait for a place: %w", err)}
+	}
+	defer leave()
+	answer, err := c.ask(ctx, user, e)
+	if err != nil {
+		c.stats.failed.Add(1)
+	}
+	return answer, err
+}
+
+func userKey(e Event) handshake.UserKey {
+	if e.User == nil {
+		return handshake.UserKey{}
+	}
+	return handshake.UserKey{Issuer: e.User.Issuer, Subject: e.User.Subject}
+}
+
+// ask asks once the caller has a place.
+func (c *Client) ask(ctx context.Context, user handshake.UserKey, e Event) (Answer, error) {
+	pause, err := c.breaker.Begin(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	if pause > 0 {
+		return Answer{}, &Unavailable{RetryAfter: pause, Cause: errors.New("it did not answer, and is left alone for a moment")}
+	}
+	q := &question{event: e.completed(), done: make(chan struct{})}
+	if err := c.enqueue(q); err != nil {
+		c.breaker.End(user, limit.NoOutcome, 0)
+		return Answer{}, err
+	}
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		c.breaker.End(user, limit.NoOutcome, 0)
+		return Answer{}, ctx.Err()
+	}
+	var status *statusError
+	var after time.Duration
+	if errors.As(q.err, &status) {
+		after = status.retryAfter
+	}
+	how := outcome(c.ctx, q.err)
+	c.breaker.End(user, how, after)
+	switch {
+	case q.err == nil:
+		return q.answer, nil
+	case how == limit.Answered:
+		c.log.Error("back end: wrong answer", "url", c.cfg.URL, "event", e.Event, "type", e.Type, "id", q.event.ID, "cause", q.err)
+		return Answer{}, q.err
+	}
+	c.log.Warn("back end: no answer", "url", c.cfg.URL, "event", e.Event, "type", e.Type, "id", q.event.ID, "cause", q.err)
+	return Answer{}, &Unavailable{RetryAfter: cmp.Or(after, retrySoon), Cause: q.err}
+}
+
+// enqueue hands a question to a sender that is there, or to a new one.
+func (c *Client) enqueue(q *question) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	c.waiting = append(c.waiting, q)
+	if c.sending < c.cfg.MaxInFlight {
+		c.sending++
+		c.senders.Go(c.send)
+	}
+	return nil
+}
+
+// send asks what waits, until nothing does.
+func (c *Client) send() {
+	for {
+		c.mu.Lock()
+		n := min(len(c.waiting), c.cfg.BatchSize)
+		if n == 0 {
+			c.sending--
+			c.mu.Unlock()
+			return
+		}
+		batch := c.waiting[:n:n]
+		c.waiting = c.waiting[n:]
+		c.mu.Unlock()
+		c.exchange(batch)
+	}
+}
+
+// exchange sends questions in one request and fills in their answers.
+func (c *Client) exchange(batch []*question) {
+	events := make([]Event, len(batch))
+	for i, q := range batch {
+		events[i] = q.event
+	}
+	answers, err := c.deliver(c.ctx, events)
+	for i, q := range batch {
+		if q.err = err; err == nil {
+			q.answer = answers[i]
+		}
+		close(q.done)
+	}
+}
+
+// deliver makes one request of some events.
+func (c *Client) deliver(ctx context.Context, events []Event) ([]Answer, error) {
+	var content any = events
+	if !c.cfg.Batch {
+		content = events[0]
+	}
+	body, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("encode the event: %w", err)
+	}
+	c.stats.requests.Add(1)
+	answer, err := c.post(ctx, events[0].ID, body)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := decode(answer, len(events), c.cfg.Batch)
+	if err != nil {
+		return nil, wrongAnswer{err}
+	}
+	return answers, nil
+}
+
+// Close gives what [Client.Tell] still keeps until ctx ends, ends what is under
+// way, and returns when all is gone.
+func (c *Client) Close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	err := c.told.close(ctx)
+	c.stop()
+	c.senders.Wait()
+	c.http.CloseIdleConnections()
+	return err
+}
+
+// Stats are counts since the start, and what waits now.
+type Stats struct {
+	Asked, Failed   uint64 // questions
+	Requests        uint64 // all, questions and what was told
+	Told, Lost      uint64 // events without an answer: delivered, given up
+	Waiting, Untold int    // questions that wait for a place; events that are kept
+}
+
+type stats struct{ asked, failed, requests, told, lost atomic.Uint64 }
+
+// Stats returns the client's counts.
+func (c *Client) Stats() Stats {
+	return Stats{
+		Asked: c.stats.asked.Load(), Failed: c.stats.failed.Load(), Requests: c.stats.requests.Load(),
+		Told: c.stats.told.Load(), Lost: c.stats.lost.Load(),
+		Waiting: c.places.Waiting(), Untold: c.told.len(),
+	}
+}

@@ -1,0 +1,183 @@
+package backend
+
+import (
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/handshake"
+)
+
+// Config says where a back end is and how it is asked. The zero value of a limit
+// is its default.
+type Config struct {
+	URL string `koanf:"url" yaml:"url"` // https, or http to this machine
+	// Secret signs the requests: "whsec_" and the base64 of 24 to 64 bytes, as
+	// Standard Webhooks write it.
+	Secret handshake.Secret `koanf:"secret" yaml:"secret"`
+	// OldSecrets sign beside it while a secret is replaced: the back end accepts
+	// a request when one of its signatures is right.
+	OldSecrets   []handshake.Secret `koanf:"old_secrets" yaml:"old_secrets"`
+	InsecureHTTP bool               `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
+
+	Events []string `koanf:"events" yaml:"events"` // names it handles; a trailing * stands for any rest; empty is all
+	On     []string `koanf:"on" yaml:"on"`         // of connect, disconnect, occupied, vacated: what it is told besides
+
+	Timeout     time.Duration `koanf:"timeout" yaml:"timeout"`             // of one request; zero is 5s, at most 1m
+	MaxInFlight int           `koanf:"max_in_flight" yaml:"max_in_flight"` // requests at once; zero is 64
+	AnswerBytes int64         `koanf:"answer_bytes" yaml:"answer_bytes"`   // the largest answer; zero is 1 MiB
+	Batch       bool          `koanf:"batch" yaml:"batch"`                 // what waits goes out together, as an array
+	BatchSize   int           `koanf:"batch_size" yaml:"batch_size"`       // events in one request; zero is 100
+	Backlog     int           `koanf:"backlog" yaml:"backlog"`             // what Tell keeps while the back end is down; zero is 10000
+	RetryFor    time.Duration `koanf:"retry_for" yaml:"retry_for"`         // how long one of them is repeated; zero is 10m
+}
+
+// What a back end can be told besides events.
+const (
+	OnConnect    = "connect"
+	OnDisconnect = "disconnect"
+	OnOccupied   = "occupied"
+	OnVacated    = "vacated"
+)
+
+const (
+	secretPrefix  = "whsec_"
+	longestWait   = time.Minute
+	mostInFlight  = 4096
+	mostAnswer    = 64 << 20
+	mostBatch     = 1000
+	mostBacklog   = 1_000_000
+	longestRetry  = 24 * time.Hour
+	shortestKey   = 24 // bytes (Standard Webhooks, "Signature scheme")
+	longestKey    = 64
+	defaultAnswer = 1 << 20
+)
+
+func (c Config) withDefaults() Config {
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 64)
+	c.AnswerBytes = cmp.Or(c.AnswerBytes, defaultAnswer)
+	c.BatchSize = cmp.Or(c.BatchSize, 100)
+	c.Backlog = cmp.Or(c.Backlog, 10_000)
+	c.RetryFor = cmp.Or(c.RetryFor, 10*time.Minute)
+	if !c.Batch {
+		c.BatchSize = 1
+	}
+	return c
+}
+
+// Check returns all that is wrong with the configuration. Each error begins with
+// the key it is about.
+func (c Config) Check() error {
+	d := c.withDefaults()
+	errs := []error{c.checkURL(), c.checkSecrets(), c.checkNames()}
+	within := func(key string, value, most int64) {
+		if value < 1 || value > most {
+			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", key, value, most))
+		}
+	}
+	within("max_in_flight", int64(d.MaxInFlight), mostInFlight)
+	within("answer_bytes", d.AnswerBytes, mostAnswer)
+	within("batch_size", int64(d.BatchSize), mostBatch)
+	within("backlog", int64(d.Backlog), mostBacklog)
+	if d.Timeout < 0 || d.Timeout > longestWait {
+		errs = append(errs, fmt.Errorf("timeout: %s is not between 0 and %s", d.Timeout, longestWait))
+	}
+	if d.RetryFor < 0 || d.RetryFor > longestRetry {
+		errs = append(errs, fmt.Errorf("retry_for: %s is not between 0 and %s", d.RetryFor, longestRetry))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkURL() error {
+	u, err := url.Parse(c.URL)
+	switch {
+	case c.URL == "":
+		return errors.New("url: is missing; it says where the back end is asked, such as https://app.example.com/realtime")
+	case err != nil:
+		return fmt.Errorf("url: %w", err)
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return fmt.Errorf("url: %q is no http or https URL", c.URL)
+	case u.User != nil:
+		return errors.New("url: a password does not belong into a URL; the requests are signed with secret")
+	case u.Scheme == "http" && !local(u.Hostname()) && !c.InsecureHTTP:
+		return errors.New("url: http to another machine sends what users do in the clear; use https, or set insecure_http when the network between is trusted")
+	}
+	return nil
+}
+
+// local reports whether a host is this machine.
+func local(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func (c Config) checkSecrets() error {
+	if c.Secret == "" {
+		return fmt.Errorf(`secret: is missing; make one with: echo "%s$(openssl rand -base64 32)"`, secretPrefix)
+	}
+	_, err := keys(c)
+	return err
+}
+
+// keys are the signing keys, the current one first.
+func keys(c Config) ([][]byte, error) {
+	var all [][]byte
+	for i, secret := range append([]handshake.Secret{c.Secret}, c.OldSecrets...) {
+		name := "secret"
+		if i > 0 {
+			name = fmt.Sprintf("old_secrets[%d]", i-1)
+		}
+		text, ok := strings.CutPrefix(secret.Reveal(), secretPrefix)
+		key, err := base64.StdEncoding.DecodeString(text)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("%s: is not %q followed by base64", name, secretPrefix)
+		}
+		if len(key) < shortestKey || len(key) > longestKey {
+			return nil, fmt.Errorf("%s: has %d bytes, it must have between %d and %d", name, len(key), shortestKey, longestKey)
+		}
+		all = append(all, key)
+	}
+	return all, nil
+}
+
+func (c Config) checkNames() error {
+	var errs []error
+	for _, on := range c.On {
+		if !slices.Contains([]string{OnConnect, OnDisconnect, OnOccupied, OnVacated}, on) {
+			errs = append(errs, fmt.Errorf("on: %q is none of connect, disconnect, occupied, vacated", on))
+		}
+	}
+	for _, event := range c.Events {
+		if name := strings.TrimSuffix(event, "*"); event == "" || strings.Contains(name, "*") {
+			errs = append(errs, fmt.Errorf("events: %q is no event name; a * may stand at its end only", event))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Handles reports whether the back end is asked about events of this name.
+func (c Config) Handles(event string) bool {
+	if len(c.Events) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(c.Events, func(pattern string) bool {
+		if start, ok := strings.CutSuffix(pattern, "*"); ok {
+			return strings.HasPrefix(event, start)
+		}
+		return event == pattern
+	})
+}
+
+// Told reports whether the back end is told of connect, disconnect, occupied or
+// vacated.
+func (c Config) Told(what string) bool { return slices.Contains(c.On, what) }

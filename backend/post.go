@@ -1,0 +1,113 @@
+package backend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gatehouse/internal/limit"
+)
+
+// Unavailable says that the back end gave no answer, and when to try again. Its
+// cause is for the log.
+type Unavailable struct {
+	RetryAfter time.Duration
+	Cause      error
+}
+
+// Error implements error.
+func (u *Unavailable) Error() string {
+	return fmt.Sprintf("the back end is unavailable for %s: %v", u.RetryAfter, u.Cause)
+}
+
+// Unwrap gives the cause.
+func (u *Unavailable) Unwrap() error { return u.Cause }
+
+const (
+	retrySoon    = time.Second // what a client is told without a better word
+	longestAfter = time.Minute // of what a back end may ask for
+	quoted       = 200         // bytes of a wrong answer in the log
+)
+
+// newTransport keeps connections open, and speaks HTTP/2 where it is offered.
+func newTransport(cfg Config) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil // the address comes from the configuration only
+	t.MaxIdleConnsPerHost = cfg.MaxInFlight
+	t.MaxIdleConns = 0
+	t.MaxResponseHeaderBytes = 64 << 10
+	return t
+}
+
+// post sends one signed request and returns the body of its answer. When the
+// connection had been closed just before, net/http sends it once more with the same
+// webhook-id: the idempotency key says that it may.
+func (c *Client) post(ctx context.Context, id string, body []byte) ([]byte, error) {
+	ctx, stop := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "gatehouse")
+	req.Header.Set("Idempotency-Key", id)
+	sign(req.Header, c.keys, id, time.Now(), body)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, c.cfg.AnswerBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the answer: %w", err)
+	case res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNoContent:
+		return nil, wrongStatus(res, answer)
+	case int64(len(answer)) > c.cfg.AnswerBytes:
+		return nil, wrongAnswer{fmt.Errorf("the answer is larger than answer_bytes (%d)", c.cfg.AnswerBytes)}
+	}
+	return answer, nil
+}
+
+// wrongAnswer is an answer of a back end that is there and does not keep to the
+// form: asking again would not help.
+type wrongAnswer struct{ error }
+
+// statusError is an answer that is none.
+type statusError struct {
+	status     int
+	retryAfter time.Duration
+	text       string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+func wrongStatus(res *http.Response, body []byte) error {
+	text := fmt.Sprintf("status %d, content type %q: %.*q", res.StatusCode, res.Header.Get("Content-Type"), quoted, body)
+	if 300 <= res.StatusCode && res.StatusCode < 400 {
+		text += "; redirects are not followed, url must be the last address"
+	}
+	e := &statusError{status: res.StatusCode, text: text}
+	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		e.retryAfter = min(time.Duration(seconds)*time.Second, longestAfter)
+	}
+	return e
+}
+
+// outcome is what an error says about the back end.
+func outcome(ctx context.Context, err error) limit.Outcome {
+	var status *statusError
+	switch {
+	case err == nil, errors.As(err, new(wrongAnswer)):
+		return limit.Answered
+	case errors.As(err, &status) && status.status < 500 && status.status != http.StatusTooManyRequests:
+		return limit.Answered // it is there, and wrong
+	}
+	return limit.OutcomeOf(ctx, err)
+}
