@@ -98,7 +98,7 @@ func newHTTPClient() *http.Client {
 type remote struct {
 	cfg     remoteConfig
 	client  *http.Client
-	breaker *breaker
+	breaker *limit.Breaker[netip.Prefix]
 	calls   *limit.Queue[netip.Prefix]
 	clock   func() time.Time
 
@@ -108,7 +108,7 @@ type remote struct {
 
 func newRemote(cfg remoteConfig, client *http.Client, clock func() time.Time) *remote {
 	return &remote{
-		cfg: cfg, client: client, clock: clock, breaker: newBreaker(clock),
+		cfg: cfg, client: client, clock: clock, breaker: limit.NewBreaker[netip.Prefix](clock),
 		calls: limit.NewQueue[netip.Prefix](limit.QueueConfig{
 			Places: cfg.maxInFlight, PerKey: max(cfg.maxInFlight*3/4, 1), Waiting: maxRemoteWaiting,
 		}),
@@ -125,7 +125,7 @@ func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers ht
 		return reply{}, unavailable(fmt.Errorf("%s: wait for one of %d calls: %w", c.cfg.at, c.cfg.maxInFlight, err))
 	}
 	defer leave()
-	wait, err := c.breaker.begin(ctx)
+	wait, err := c.breaker.Begin(ctx)
 	if err != nil {
 		return reply{}, unavailable(fmt.Errorf("%s: wait whether it answers again: %w", c.cfg.at, err))
 	}
@@ -137,13 +137,13 @@ func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers ht
 	got, err := c.send(limited, body, headers)
 	switch {
 	case err != nil:
-		c.breaker.end(address, outcomeOf(ctx, err), 0)
+		c.breaker.End(address, limit.OutcomeOf(ctx, err), 0)
 		return reply{}, unavailable(fmt.Errorf("%s: %w", c.cfg.at, err))
 	case got.away():
-		c.breaker.end(address, failing, got.retryAfter)
+		c.breaker.End(address, limit.Failing, got.retryAfter)
 		return reply{}, got.refusal(c.cfg.at)
 	}
-	c.breaker.end(address, answered, 0)
+	c.breaker.End(address, limit.Answered, 0)
 	if got.status >= http.StatusInternalServerError {
 		return reply{}, got.refusal(c.cfg.at)
 	}
