@@ -97,19 +97,40 @@ func TestBytesArriveInListsAndAtTheTop(t *testing.T) {
 	}
 }
 
-func TestBytesMayComeAsBase64OrNull(t *testing.T) {
+// TestBytesAreAnAttachmentOrNull holds that a text is not taken for an attachment: Node hands it on as a text.
+func TestBytesAreAnAttachmentOrNull(t *testing.T) {
 	for _, a := range []packet.Args{
-		received(t, `2["a","AQI=",null]`),
-		received(t, `51-["a","AQI=",null,`+first+"]", []byte{9}),
+		received(t, `2["a","AQI=",null,{"data":"AQI="}]`),
+		received(t, `51-["a","AQI=",null,{"data":"AQI="},`+first+"]", []byte{9}),
 	} {
 		var (
-			text  []byte
-			named packet.Binary
-			null  = []byte{1}
+			text   []byte
+			named  packet.Binary
+			null   = []byte{1}
+			within struct{ Data []byte }
 		)
-		err := errors.Join(a.Decode(0, &text), a.Decode(0, &named), a.Decode(1, &null))
-		if err != nil || string(text) != "\x01\x02" || string(named) != "\x01\x02" || null != nil {
-			t.Error(text, named, null, err)
+		if a.Decode(0, &text) == nil || a.Decode(0, &named) == nil || a.Decode(2, &within) == nil {
+			t.Error("a text was taken for an attachment:", text, named, within)
+		}
+		if err := a.Decode(1, &null); err != nil || null != nil {
+			t.Error(null, err)
+		}
+	}
+}
+
+func TestATimeIsWrittenAsJavaScriptWritesADate(t *testing.T) {
+	east := time.FixedZone("east", 2*60*60)
+	for want, at := range map[string]time.Time{
+		`"1970-01-01T00:00:00.000Z"`:    time.Unix(0, 0),
+		`"2026-03-01T10:00:00.123Z"`:    time.Date(2026, 3, 1, 12, 0, 0, 123_999_999, east),
+		`"+012026-03-01T10:00:00.000Z"`: time.Date(12026, 3, 1, 10, 0, 0, 0, time.UTC),
+		`"-000044-03-15T10:00:00.000Z"`: time.Date(-44, 3, 15, 10, 0, 0, 0, time.UTC),
+	} {
+		if got := string(args(t, at).Raw(0)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got := string(args(t, map[string]*time.Time{"at": &at}).Raw(0)); got != `{"at":`+want+"}" {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
@@ -138,7 +159,7 @@ func TestValuesAreReadAsPeopleOfJavaScriptAndGoExpect(t *testing.T) {
 
 func TestArgumentThatDoesNotFitIsAnError(t *testing.T) {
 	for argument, into := range map[string]any{
-		`"text"`: new(int), `{}`: new([]int), `1.5`: new(int), `"not base64!"`: new([]byte), `300`: new(uint8), `[1]`: new([]byte),
+		`"text"`: new(int), `{}`: new([]int), `1.5`: new(int), `300`: new(uint8), `[1]`: new([]byte),
 		`1e400`: new(float64),
 	} {
 		if err := received(t, `2["a",`+argument+"]").Decode(0, into); err == nil {
@@ -233,9 +254,8 @@ func TestStructTagsMeanWhatTheyMeanToEncodingJSON(t *testing.T) {
 		Empty  []byte        `json:"empty,omitempty"`
 		Skip   string        `json:"-"`
 		For    time.Duration `json:"for"`
-		At     time.Time     `json:"at"`
 		Quoted int64         `json:"quoted,string"`
-	}{Skip: "s", For: time.Second, At: time.Unix(0, 0).UTC(), Quoted: 5}
+	}{Skip: "s", For: time.Second, Quoted: 5}
 	want, err := json.Marshal(v)
 	if got := args(t, v).Raw(0); err != nil || string(got) != string(want) {
 		t.Errorf("%s, want %s, %v", got, want, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,7 +18,8 @@ type Binary []byte
 // NewArgs encodes Go values as arguments. A []byte or [Binary] anywhere inside becomes an attachment (nil becomes null)
 // and is not copied: it must not change any more. A single Args passes through unchanged, attachments included, which is
 // how an event is handed on; an Args among other values stands for its elements. Values are encoded by the rules of
-// encoding/json, but nil slices become [] and HTML is not escaped.
+// encoding/json, but nil slices become [], HTML is not escaped, and a time.Time is written as JavaScript's toISOString
+// writes it: UTC, with three digits of a second.
 //
 // The error says what cannot be encoded. More than [DefaultMaxAttachments] attachments are refused, because the
 // JavaScript client closes the connection on them; so is JSON that looks like a placeholder without being one of ours.
@@ -56,8 +58,27 @@ func newWriter() *writer {
 	w.options = json.JoinOptions(conventions(), json.WithMarshalers(json.JoinMarshalers(
 		json.MarshalToFunc(func(enc *jsontext.Encoder, b []byte) error { return w.attach(enc, b) }),
 		json.MarshalToFunc(func(enc *jsontext.Encoder, b Binary) error { return w.attach(enc, b) }),
+		json.MarshalToFunc(writeTime),
 	)))
 	return w
+}
+
+// writeTime writes a time as a Date of JavaScript is written (ECMA-262, section 21.4.1.32): clients compare such texts.
+func writeTime(enc *jsontext.Encoder, t time.Time) error {
+	const format = "2006-01-02T15:04:05.000Z"
+	t = t.UTC()
+	b := append(enc.AvailableBuffer(), '"')
+	switch year := t.Year(); {
+	case year < 0:
+		b = fmt.Appendf(b, "-%06d", -year)
+		b = t.AppendFormat(b, format[len("2006"):])
+	case year > 9999:
+		b = fmt.Appendf(b, "+%06d", year)
+		b = t.AppendFormat(b, format[len("2006"):])
+	default:
+		b = t.AppendFormat(b, format)
+	}
+	return enc.WriteValue(append(b, '"'))
 }
 
 // release returns the writer to the pool, without what it holds of the caller's.

@@ -10,7 +10,9 @@ import (
 )
 
 // Decode stores argument i in the value that v points to, by the rules of encoding/json. Attachments arrive wherever v
-// has a []byte, a [Binary] or an any ([]byte then); they share the memory of a. A []byte takes base64 text too.
+// has a []byte, a [Binary] or an any ([]byte then); they share the memory of a. A []byte and a [Binary] take nothing else
+// but null: a text where an attachment belongs is an error, whatever it spells. A single surrogate becomes U+FFFD, as a
+// string of Go holds none.
 //
 // It returns [ErrNoArgument] when there is no argument i, and otherwise the reason why it does not fit v.
 func (a Args) Decode(i int, v any) error {
@@ -38,10 +40,13 @@ type reader struct {
 }
 
 func newReader() *reader {
-	r := &reader{plain: conventions()}
-	r.binary = json.JoinOptions(r.plain, json.WithUnmarshalers(json.JoinUnmarshalers(
-		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *[]byte) error { return fill(r, dec, v) }),
-		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *Binary) error { return fill(r, dec, (*[]byte)(v)) }),
+	r := new(reader)
+	bytes := json.JoinUnmarshalers(
+		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *[]byte) error { return fillBytes(r, dec, v) }),
+		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *Binary) error { return fillBytes(r, dec, (*[]byte)(v)) }),
+	)
+	r.plain = json.JoinOptions(conventions(), json.WithUnmarshalers(bytes))
+	r.binary = json.JoinOptions(conventions(), json.WithUnmarshalers(json.JoinUnmarshalers(bytes,
 		json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *any) error { return fill(r, dec, v) }),
 	)))
 	return r
@@ -57,6 +62,20 @@ func (r *reader) optionsFor(a Args) json.Options {
 func (r *reader) release() {
 	r.attachments = nil
 	readers.Put(r)
+}
+
+// errNoAttachment refuses what stands where only an attachment can.
+var errNoAttachment = errors.New("an attachment belongs here")
+
+// fillBytes stores an attachment or null in v.
+func fillBytes(r *reader, dec *jsontext.Decoder, v *[]byte) error {
+	if dec.PeekKind() == 'n' {
+		return errors.ErrUnsupported // the library's null
+	}
+	if err := fill(r, dec, v); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return errNoAttachment
 }
 
 // fill stores the attachment in v when the next value is a placeholder, and leaves every other value to the library.
