@@ -198,6 +198,9 @@ func (s *Socket) examine() (err error) {
 	if err != nil {
 		return fmt.Errorf("identify client: %w", err)
 	}
+	if err := s.ns.hub.recheck(id); err != nil {
+		return fmt.Errorf("recheck identity: %w", err)
+	}
 	s.setIdentity(id)
 	for _, step := range s.ns.admission {
 		if err := step(ctx, s); err != nil {
@@ -323,14 +326,22 @@ func (s *Socket) withdraw() bool {
 	return true
 }
 
-// report tells the log and the observer of a refusal.
+// report tells the log and the observer of a refusal. What is the server's trouble is a warning, or an error when the
+// client was told nothing but that; the rest is the client's.
 func (s *Socket) report(err error) {
 	v := refusalFor(err)
 	level := zap.DebugLevel
-	if _, ok := known(err); !ok && !errors.Is(err, errPanic) {
+	_, meant := known(err)
+	switch {
+	case errors.Is(err, errPanic) || cancelled(err):
+	case !meant:
 		level = zap.ErrorLevel
+	case Failed(err):
+		level = zap.WarnLevel
 	}
-	s.ns.hub.log.Log(level, "socket refused", s.fields(zap.String("code", v.Code), zap.Error(err))...)
+	if entry := s.ns.hub.sampled.Check(level, "socket refused"); entry != nil {
+		entry.Write(s.fields(zap.String("code", v.Code), zap.Error(err), zap.NamedError("cause", causeOf(err)))...)
+	}
 	if o := s.ns.observer(); o != nil {
 		o.Refused(s.ns.name, v.Code)
 	}

@@ -130,7 +130,7 @@ func (c *Client) detach(reason string, how ending) (admitted []*Socket, first bo
 
 	c.hub.registry.remove(c)
 	for _, s := range sockets {
-		switch wasOpen, ok := s.beginEnd(reason); {
+		switch wasOpen, ok := s.beginEnd(reason, how); {
 		case ok && wasOpen:
 			admitted = append(admitted, s)
 		case ok:
@@ -193,7 +193,7 @@ func (c *Client) leave(s *Socket) {
 	c.mu.Lock()
 	s.left = true
 	c.mu.Unlock()
-	switch wasOpen, ok := s.beginEnd(ReasonClientDisconnect); {
+	switch wasOpen, ok := s.beginEnd(ReasonClientDisconnect, byClient); {
 	case ok && wasOpen:
 		c.hub.tasks.Go(func() { s.finishEnd(byClient, true) })
 	case ok:
@@ -274,15 +274,21 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 	s.done = true
 	c.lapse(s)
 	s.farewell = admitted && (len(s.ns.disconnected) > 0 || s.ns.observer() != nil)
-	if how.drop || !admitted {
-		c.discard(s)
-	}
 	if !s.running && (s.farewell || s.head != nil) {
 		c.run(s)
 	}
 	c.throttle()
 	c.advance()
 	c.rest()
+	c.mu.Unlock()
+}
+
+// drop has a socket take no more events, and forgets those that wait.
+func (c *Client) drop(s *Socket) {
+	c.mu.Lock()
+	s.done = true
+	c.discard(s)
+	c.throttle()
 	c.mu.Unlock()
 }
 

@@ -17,6 +17,9 @@ import (
 type Config struct {
 	// Gate identifies clients, unless a namespace has its own ([WithGate]). Required when one has not.
 	Gate Gate
+	// Rechecker is asked about every identity, also those that a namespace's own gate gave: before its admission and at the
+	// end of it, and at the end of a refresh. It keeps out who is revoked. May be nil.
+	Rechecker Rechecker
 	// Logger takes what handlers and middleware did wrong; nil logs nothing.
 	Logger *zap.Logger
 	// Observer is told what happens; nil costs nothing.
@@ -26,6 +29,12 @@ type Config struct {
 	Adapter func(ctx context.Context, local Local) (Adapter, error)
 	// Random is the source of socket ids: crypto/rand.
 	Random io.Reader
+
+	// AnswerUnknownEvents has the acknowledgement of an event without a handler say "unknown_event". Otherwise there is none,
+	// as on Node's server, so that a client with a timeout fails instead of taking the answer for a result.
+	AnswerUnknownEvents bool
+	// Development tells clients which argument of an event could not be decoded, and logs what they did wrong as warnings.
+	Development bool
 
 	// Packet limits what one packet may hold.
 	Packet packet.Limits

@@ -17,7 +17,7 @@ const (
 )
 
 // Error is a failure that the client is told of: code and message travel in its acknowledgement as
-// {ok: false, error: {code, message}}, or in CONNECT_ERROR when admission returns it.
+// {ok: false, error: {code, message}}, or in CONNECT_ERROR when admission returns it. The log has the cause.
 type Error struct {
 	Code    string // stable, for programs
 	Message string // for people
@@ -44,10 +44,38 @@ var (
 	ErrRoomName     = errors.New("namespaces: room name is empty or too long")
 	ErrReservedName = errors.New("namespaces: event name is empty or reserved")
 	ErrHubClosed    = errors.New("namespaces: hub is closed")
+	ErrNotMounted   = errors.New("namespaces: namespace is not mounted by a hub")
+	ErrAnswered     = errors.New("namespaces: event is answered already")
 )
+
+// ErrUnanswered is returned by a handler whose client gets no acknowledgement, although it asked for one.
+var ErrUnanswered = errors.New("namespaces: event stays unanswered")
 
 // errPanic is the cause when a handler panicked; the log has the stack.
 var errPanic = errors.New("panic")
+
+// Failed reports whether an error means that the server could not do what it was asked, in contrast to a refusal that was
+// meant for the client.
+func Failed(err error) bool {
+	if err == nil || errors.Is(err, ErrUnanswered) {
+		return false
+	}
+	v, ok := known(err)
+	return !ok || v.Code == CodeInternal || v.Code == string(handshake.CodeUnavailable)
+}
+
+// causeOf returns what an error keeps for the log, or nil.
+func causeOf(err error) error {
+	var refusal *handshake.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Cause
+	}
+	var failure *Error
+	if errors.As(err, &failure) {
+		return failure.Cause
+	}
+	return nil
+}
 
 // verdict is what a client is told of an error.
 type verdict struct {

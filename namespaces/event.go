@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"gatehouse/packet"
 )
@@ -14,56 +17,68 @@ import (
 // None is the In of events without arguments and the Out of handlers whose acknowledgement is {"ok": true}.
 type None struct{}
 
-// handler is a registered handler with its types taken away. It returns what the acknowledgement carries, encoded only if
-// the client asked for one.
-type handler func(ctx context.Context, s *Socket, args packet.Args, asked bool) (reply packet.Args, err error)
+// Event is one event of a client.
+type Event struct {
+	Name  string
+	Args  packet.Args
+	Asked bool // the client asked for an acknowledgement
+
+	id uint64 // of the acknowledgement
+}
+
+// EventFunc handles an event, whatever its types. What it returns is the acknowledgement of a client that asked for one: the
+// arguments, or what the error says. With [ErrUnanswered] there is none.
+type EventFunc func(ctx context.Context, s *Socket, e Event) (packet.Args, error)
 
 // On registers the handler of an event with one argument and a reply.
 //
 // In is what the argument is decoded into, by the rules of encoding/json; a []byte in it is a binary attachment. A
-// packet.Args takes all arguments undecoded, a [None] takes none; otherwise an argument must be there, further ones are
-// ignored. What cannot be decoded is answered with "bad_request".
+// packet.Args takes all arguments undecoded, a [None] takes none. Otherwise the argument must be there, unless In is a
+// pointer: that is nil when the client left the argument out or sent null. Further arguments are ignored. What cannot be
+// decoded is answered with "bad_request"; the log says which field it was, and so does the answer in development.
 //
 // Out is what the acknowledgement carries when the client asked for one: one value; the values of a packet.Args; for None
 // {"ok": true}. When the handler fails it carries {"ok": false, "error": {code, message}}: of an *[Error] or a
 // *[handshake.Refusal] in the chain of the error, otherwise code "internal", and the log has the cause.
 //
+// An error that wraps [ErrUnanswered] leaves the client without an acknowledgement; see also [OnLater].
+//
 // Handlers of one socket are called one after another, of different sockets in parallel. ctx ends with the socket.
 func On[In, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
-	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args, asked bool) (packet.Args, error) {
-		in, err := arg[In](args, 0)
+	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
+		in, err := arg[In](e.Args, 0)
 		if err != nil {
 			return packet.Args{}, err
 		}
 		out, err := h(ctx, s, in)
-		return reply(out, err, asked)
+		return reply(out, err, e.Asked)
 	})
 }
 
 // On2 is [On] for events with two arguments.
 func On2[A, B, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B) (Out, error)) {
-	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args, asked bool) (packet.Args, error) {
-		a, errA := arg[A](args, 0)
-		b, errB := arg[B](args, 1)
+	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
+		a, errA := arg[A](e.Args, 0)
+		b, errB := arg[B](e.Args, 1)
 		if err := errors.Join(errA, errB); err != nil {
 			return packet.Args{}, err
 		}
 		out, err := h(ctx, s, a, b)
-		return reply(out, err, asked)
+		return reply(out, err, e.Asked)
 	})
 }
 
 // On3 is [On] for events with three arguments.
 func On3[A, B, C, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B, c C) (Out, error)) {
-	ns.handle(event, func(ctx context.Context, s *Socket, args packet.Args, asked bool) (packet.Args, error) {
-		a, errA := arg[A](args, 0)
-		b, errB := arg[B](args, 1)
-		c, errC := arg[C](args, 2)
+	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
+		a, errA := arg[A](e.Args, 0)
+		b, errB := arg[B](e.Args, 1)
+		c, errC := arg[C](e.Args, 2)
 		if err := errors.Join(errA, errB, errC); err != nil {
 			return packet.Args{}, err
 		}
 		out, err := h(ctx, s, a, b, c)
-		return reply(out, err, asked)
+		return reply(out, err, e.Asked)
 	})
 }
 
@@ -84,7 +99,7 @@ func Handle3[A, B, C any](ns *Namespace, event string, h func(ctx context.Contex
 }
 
 // handle registers a handler.
-func (ns *Namespace) handle(event string, h handler) {
+func (ns *Namespace) handle(event string, h EventFunc) {
 	ns.define()
 	if err := CheckEvent(event); err != nil {
 		ns.fault(err)
@@ -111,15 +126,23 @@ func arg[T any](args packet.Args, i int) (v T, err error) {
 
 // decode decodes argument i. It is apart from arg so that arguments that pass undecoded cost no memory.
 func decode[T any](args packet.Args, i int) (v T, err error) {
-	if err := args.Decode(i, &v); err != nil {
-		message := fmt.Sprintf("Argument %d is not what this event takes.", i+1)
-		if errors.Is(err, packet.ErrNoArgument) {
-			message = fmt.Sprintf("Argument %d is missing.", i+1)
-		}
-		return v, &Error{Code: CodeBadRequest, Message: message, Cause: err}
+	err = args.Decode(i, &v)
+	switch {
+	case err == nil:
+		return v, nil
+	case !errors.Is(err, packet.ErrNoArgument):
+		return v, &Error{Code: CodeBadRequest, Message: fmt.Sprintf("Argument %d is not what this event takes.", i+1), Cause: &argumentError{err}}
+	case reflect.TypeFor[T]().Kind() == reflect.Pointer:
+		return v, nil // it may be left out
 	}
-	return v, nil
+	return v, &Error{Code: CodeBadRequest, Message: fmt.Sprintf("Argument %d is missing.", i+1), Cause: &argumentError{err}}
 }
+
+// argumentError says what is wrong with an argument of a client: which field, and what it should be.
+type argumentError struct{ err error }
+
+func (e *argumentError) Error() string { return e.err.Error() }
+func (e *argumentError) Unwrap() error { return e.err }
 
 // reply encodes what a handler returned.
 func reply[Out any](out Out, err error, asked bool) (packet.Args, error) {
@@ -142,19 +165,22 @@ func (s *Socket) handle(ev *inbound) {
 	if s.ns.observer() != nil {
 		began = time.Now()
 	}
-	var reply packet.Args
-	err := error(&Error{Code: CodeUnknownEvent, Message: "This namespace has no such event."})
-	if h != nil {
-		reply, err = s.call(h, ev)
+	reply, err := s.call(h, ev)
+	answered := ev.hasID
+	switch {
+	case h == nil:
+		answered = answered && s.ns.hub.answersUnknown(ev.name)
+	case errors.Is(err, ErrUnanswered):
+		answered, err = false, nil
 	}
 	if err != nil {
 		s.logFailure(ev.name, err)
 	}
-	if ev.hasID && err != nil {
-		reply = failed(err)
+	if answered && err != nil {
+		reply = s.ns.hub.failed(err)
 	}
-	if ev.hasID {
-		s.answer(ev.id, reply)
+	if answered {
+		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say
 	}
 	if o := s.ns.observer(); o != nil {
 		name := ev.name
@@ -166,24 +192,54 @@ func (s *Socket) handle(ev *inbound) {
 }
 
 // call runs a handler under recover.
-func (s *Socket) call(h handler, ev *inbound) (reply packet.Args, err error) {
+func (s *Socket) call(h EventFunc, ev *inbound) (reply packet.Args, err error) {
+	if h == nil {
+		return packet.Args{}, &Error{Code: CodeUnknownEvent, Message: "This namespace has no such event."}
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.ns.hub.caught(p, "handler", s.fields(zap.String("event", ev.name))...)
 		}
 	}()
-	return h(s.context(), s, ev.args, ev.hasID)
+	return h(s.context(), s, Event{Name: ev.name, Args: ev.args, Asked: ev.hasID, id: ev.id})
 }
 
-// logFailure writes the cause of what the client is only told in a code. Failures that it was meant to read are its business.
+// answersUnknown reports whether an event without a handler is acknowledged with an error. One of the session's life is in
+// any case: who sends it does not wait for a handler of the application.
+func (h *Hub) answersUnknown(event string) bool {
+	return h.cfg.AnswerUnknownEvents || strings.HasPrefix(event, reservedPrefix)
+}
+
+// logFailure writes why an event failed. What the client was meant to read is its business, unless the handler named a cause
+// for the log.
 func (s *Socket) logFailure(event string, err error) {
-	if _, ok := known(err); ok || cancelled(err) {
-		s.debug("event refused", zap.String("event", event), zap.Error(err))
-		return
+	level, message := zap.ErrorLevel, "event failed"
+	v, ok := known(err)
+	var argument *argumentError
+	switch {
+	case errors.Is(err, errPanic):
+		return // logged with its stack
+	case cancelled(err):
+		level, message = zap.DebugLevel, "event refused"
+	case Failed(err):
+	case v.Code == CodeUnknownEvent || errors.As(err, &argument):
+		level, message = s.ns.hub.mistakes(), "event refused"
+	case causeOf(err) != nil:
+		level, message = zap.WarnLevel, "event refused"
+	case ok:
+		level, message = zap.DebugLevel, "event refused"
 	}
-	if !errors.Is(err, errPanic) {
-		s.ns.hub.log.Error("event failed", s.fields(zap.String("event", event), zap.Error(err))...)
+	if entry := s.ns.hub.sampled.Check(level, message); entry != nil {
+		entry.Write(s.fields(zap.String("event", event), zap.Error(err), zap.NamedError("cause", causeOf(err)))...)
 	}
+}
+
+// mistakes is the level of what a client did wrong: in development it is the person's who reads the log.
+func (h *Hub) mistakes() zapcore.Level {
+	if h.cfg.Development {
+		return zap.WarnLevel
+	}
+	return zap.DebugLevel
 }
 
 // success and failure are acknowledgements.
@@ -202,9 +258,14 @@ type (
 	}
 )
 
-// failed is the acknowledgement of an event that was not handled well.
-func failed(err error) packet.Args {
-	return failure{Error: codeOf(answerTo(err))}.args()
+// failed is the acknowledgement of an event that was not handled well. In development it says which argument was wrong.
+func (h *Hub) failed(err error) packet.Args {
+	v := answerTo(err)
+	var argument *argumentError
+	if h.cfg.Development && errors.As(err, &argument) {
+		v.Message += " (" + argument.Error() + ")"
+	}
+	return failure{Error: codeOf(v)}.args()
 }
 
 func codeOf(v verdict) failureCode {
@@ -216,8 +277,8 @@ func (f failure) args() packet.Args {
 	return args
 }
 
-// answer sends an acknowledgement, behind what the handler emitted; to a socket that has ended there is nothing to say.
-func (s *Socket) answer(id uint64, args packet.Args) { _ = s.deliver(s.ack(id, args), 0) }
+// answer sends an acknowledgement, behind what the handler emitted.
+func (s *Socket) answer(id uint64, args packet.Args) error { return s.deliver(s.ack(id, args), 0) }
 
 // answerAhead sends an acknowledgement that has nothing to do with what handlers emit.
 func (s *Socket) answerAhead(id uint64, args packet.Args) {

@@ -86,7 +86,8 @@ func TestAcknowledgesWhatHandlersReturn(t *testing.T) {
 		{`["auth:refresh",{}]`, `[{"ok":false,"error":{"code":"unknown_event","message":"This namespace has no such event."}}]`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			run(t, namespaces.Config{}, []*namespaces.Namespace{shop()}, func(t *testing.T, h *namespaces.Hub) {
+			cfg := namespaces.Config{AnswerUnknownEvents: true}
+			run(t, cfg, []*namespaces.Namespace{shop()}, func(t *testing.T, h *namespaces.Hub) {
 				p := newPeer(t, h)
 				p.enter("/", "ann")
 				p.say("2" + c.args)

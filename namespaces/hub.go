@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"gatehouse/internal/crew"
 	"gatehouse/packet"
@@ -17,6 +19,7 @@ type Hub struct {
 	// Fixed once made.
 	cfg        Config
 	log        *zap.Logger
+	sampled    *zap.Logger // for what clients can cause as often as they like
 	namespaces map[string]*Namespace
 	ctx        context.Context // of disconnect handlers; ends when Close gives up
 	giveUp     context.CancelFunc
@@ -34,13 +37,13 @@ type Hub struct {
 }
 
 // NewHub mounts the definitions. A mistake in one of them, two of one name, one that another hub has mounted, or an adapter
-// that cannot be made is an error; the definitions can then be mounted by another hub. The hub must be closed.
+// that cannot be made is an error; the definitions can then be mounted by another hub. The hub must be closed; from then on emits fail with [ErrHubClosed].
 func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("configure hub: %w", err)
 	}
-	h := &Hub{cfg: cfg, log: cfg.Logger, namespaces: make(map[string]*Namespace, len(defs))}
+	h := &Hub{cfg: cfg, log: cfg.Logger, sampled: sampled(cfg.Logger), namespaces: make(map[string]*Namespace, len(defs))}
 	h.events.New = func() any { return new(inbound) }
 	h.ctx, h.giveUp = context.WithCancel(context.Background())
 	h.adapting, h.adapted = context.WithCancel(context.Background())
@@ -58,7 +61,22 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	h.tasks.Hold()
 	h.tasks.Go(h.closeLate)
 	h.tasks.Go(h.keepTime)
+	h.run(true)
 	return h, nil
+}
+
+// run lets emits pass, or no more.
+func (h *Hub) run(on bool) {
+	for _, ns := range h.namespaces {
+		ns.running.Store(on)
+	}
+}
+
+// sampled is a logger that writes each message ten times a second, and then every hundredth.
+func sampled(log *zap.Logger) *zap.Logger {
+	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(core, time.Second, 10, 100)
+	}))
 }
 
 // mount mounts the definitions; what was mounted before an error is in h.namespaces.
@@ -109,6 +127,7 @@ func (h *Hub) Close(ctx context.Context) error {
 	}
 	h.tasks.Release()
 	err := h.wait(ctx)
+	h.run(false)
 	return errors.Join(err, h.closeAdapters(ctx))
 }
 

@@ -91,12 +91,20 @@ func (c *Client) lapse(s *Socket) {
 	c.hub.agenda.remove(t)
 }
 
-// recheck asks the gate again about an identity.
+// recheck asks the hub and the gate about an identity that the gate gave.
 func (ns *Namespace) recheck(id handshake.Identity) error {
-	if ns.rechecker == nil {
-		return nil
+	if err := ns.hub.recheck(id); err != nil || ns.rechecker == nil {
+		return err
 	}
 	return ns.rechecker.Recheck(id)
+}
+
+// recheck asks about an identity, whatever gate gave it.
+func (h *Hub) recheck(id handshake.Identity) error {
+	if h.cfg.Rechecker == nil {
+		return nil
+	}
+	return h.cfg.Rechecker.Recheck(id)
 }
 
 // notice is the frame of an event of a session's life, which emits cannot send.

@@ -20,7 +20,7 @@ type Namespace struct {
 	connected    []ConnectFunc
 	disconnected []DisconnectFunc
 	refreshed    []RefreshFunc
-	handlers     map[string]handler
+	handlers     map[string]EventFunc
 	serving      map[string]ServerFunc
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one
@@ -30,6 +30,7 @@ type Namespace struct {
 	alone        bool // the adapter is Local
 
 	mounted atomic.Bool
+	running atomic.Bool   // its hub is made and has not closed
 	ackIDs  atomic.Uint64 // one count for all sockets, so that one frame serves a broadcast with acknowledgements
 
 	sockets  index[*Socket] // by id
@@ -59,7 +60,7 @@ func WithGate(g Gate) Option { return func(ns *Namespace) { ns.gate = g } }
 // New begins the definition of a namespace. The name begins with a slash; "/" is the one that clients enter by default.
 // Mistakes in a definition are reported when it is mounted.
 func New(name string, opts ...Option) *Namespace {
-	ns := &Namespace{name: name, handlers: make(map[string]handler)}
+	ns := &Namespace{name: name, handlers: make(map[string]EventFunc)}
 	if err := checkNamespace(name); err != nil {
 		ns.fault(fmt.Errorf("name %w", err))
 	}
@@ -160,11 +161,25 @@ func (ns *Namespace) event(name string, args []any) (packet.Packet, error) {
 	if err := CheckEvent(name); err != nil {
 		return packet.Packet{}, err
 	}
+	if err := ns.live(); err != nil {
+		return packet.Packet{}, fmt.Errorf("emit %q: %w", name, err)
+	}
 	encoded, err := packet.NewArgs(args...)
 	if err != nil {
 		return packet.Packet{}, fmt.Errorf("emit %q: %w", name, err)
 	}
 	return packet.Packet{Type: packet.Event, Namespace: ns.name, Event: name, Args: encoded}, nil
+}
+
+// live returns an error when nothing can be sent: the namespace is mounted nowhere, or its hub has closed.
+func (ns *Namespace) live() error {
+	switch {
+	case !ns.mounted.Load():
+		return ErrNotMounted
+	case !ns.running.Load():
+		return ErrHubClosed
+	}
+	return nil
 }
 
 // observer returns who watches, or nil.

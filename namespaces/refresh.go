@@ -28,7 +28,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 	t := s.tenured()
 	if err := c.mayRefresh(t, time.Now()); err != nil {
 		if p.HasID {
-			s.answerAhead(p.ID, failed(err))
+			s.answerAhead(p.ID, c.hub.failed(err))
 		}
 		return true
 	}

@@ -14,8 +14,8 @@ type revocation struct {
 // many. A client gets "auth:revoked" with the reason and DISCONNECT, so that it stays away; the transport closes when that
 // was its last namespace. Without a reason it is "revoked".
 //
-// Who must also be kept out is revoked at the gate first: then a petition or a refresh that the call does not see yet is
-// refused by its [Rechecker]. match is called under no lock, and must be quick.
+// Who must also be kept out is revoked at [Config.Rechecker] or at the gate first: then a petition or a refresh that the call
+// does not see yet is refused by it. match is called under no lock, and must be quick.
 func (h *Hub) Revoke(match func(handshake.Identity) bool, reason string) int {
 	if reason == "" {
 		reason = ReasonRevoked

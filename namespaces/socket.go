@@ -177,16 +177,16 @@ func (s *Socket) Disconnect(closeTransport bool) {
 // matters: first nothing of it is sent any more, then it leaves the index, then its place in the client becomes free for
 // another petition.
 func (s *Socket) end(reason string, how ending) bool {
-	admitted, ok := s.beginEnd(reason)
+	admitted, ok := s.beginEnd(reason, how)
 	if ok {
 		s.finishEnd(how, admitted)
 	}
 	return ok
 }
 
-// beginEnd is the part of the end that waits for nothing. It returns false when the socket has ended before; otherwise
-// finishEnd must follow.
-func (s *Socket) beginEnd(reason string) (admitted, ok bool) {
+// beginEnd is the part of the end that waits for nothing: from now on nothing is sent, and events that are to be dropped are.
+// It returns false when the socket has ended before; otherwise finishEnd must follow.
+func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 	s.mu.Lock()
 	if s.phase == ended {
 		s.mu.Unlock()
@@ -203,6 +203,9 @@ func (s *Socket) beginEnd(reason string) (admitted, ok bool) {
 		life.cancel()
 	}
 	s.abandon(acks)
+	if how.drop || !admitted {
+		s.client.drop(s)
+	}
 	return admitted, true
 }
 

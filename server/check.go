@@ -25,6 +25,7 @@ func (c Config) Check() error {
 		c.checkAddr(),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "json", "console"),
+		oneOf("sockets.unknown_events", c.Sockets.UnknownEvents, ignoreUnknown, answerUnknown),
 		c.Compression.check(),
 		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(),
 	)

@@ -189,7 +189,17 @@ type Sockets struct {
 	// queue_events and 8 times queue_bytes.
 	HardQueueEvents int `koanf:"hard_queue_events"`
 	HardQueueBytes  int `koanf:"hard_queue_bytes"`
+	// UnknownEvents is what becomes of an event without a handler whose client
+	// asks for an acknowledgement: "ignore", as Node's server does, or "answer"
+	// with an error. Default "ignore".
+	UnknownEvents string `koanf:"unknown_events"`
 }
+
+// What may become of events that nobody handles.
+const (
+	ignoreUnknown = "ignore"
+	answerUnknown = "answer"
+)
 
 // Packet limits what one Socket.IO packet of a client may hold.
 type Packet struct {

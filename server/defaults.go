@@ -72,6 +72,7 @@ func (s *Sockets) setDefaults() {
 	setDefault(&s.QueueBytes, 1<<20)
 	setDefault(&s.HardQueueEvents, 16*s.QueueEvents)
 	setDefault(&s.HardQueueBytes, 8*s.QueueBytes)
+	setDefault(&s.UnknownEvents, ignoreUnknown)
 }
 
 func (p *Packet) setDefaults() {

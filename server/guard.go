@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -80,6 +81,21 @@ func (g *guard) countsForAddress(r *handshake.Request, code handshake.Code) bool
 		return len(r.Auth) > len("{}") || g.Digest(r) != [32]byte{}
 	}
 	return false
+}
+
+// revocations keep revoked identities out of namespaces that have a gate of their
+// own. Of such an identity nothing else is known here.
+type revocations struct{ *handshake.Revocations }
+
+// Recheck implements namespaces.Rechecker.
+func (r revocations) Recheck(id handshake.Identity) error {
+	if mark, revoked := r.Revoked(id); revoked {
+		return &handshake.Refusal{
+			Code: handshake.CodeTokenInvalid, Message: "This sign-in has been revoked; sign in again.",
+			Cause: fmt.Errorf("revoked by %s", mark.Kind),
+		}
+	}
+	return nil
 }
 
 // closed forgets a connection.

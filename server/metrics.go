@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"time"
 
 	"gatehouse/engine"
@@ -74,14 +73,13 @@ func (m *metrics) eventHandled(s *namespaces.Socket, event string, err error, to
 
 // resultOf tells a handler that said no from one that failed.
 func resultOf(err error) string {
-	var said *namespaces.Error
 	switch {
 	case err == nil:
 		return "ok"
-	case errors.As(err, &said):
-		return "refused"
+	case namespaces.Failed(err):
+		return "failed"
 	}
-	return "failed"
+	return "refused"
 }
 
 func (m *metrics) broadcasted(namespace string, receivers int) {

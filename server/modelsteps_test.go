@@ -189,11 +189,7 @@ func unknownEvent(m *machine, ns string) {
 	if m.says("42" + ns + `,8["nobody handles this"]`) {
 		return
 	}
-	m.addressed(ns, func() {
-		if got := m.p.next(); !strings.HasPrefix(got, "43"+ns+`,8[{"ok":false,"error":{"code":"`) {
-			m.fail("an unknown event is answered %.300q", got)
-		}
-	})
+	m.addressed(ns, func() {}) // nothing answers it, as the next step finds
 }
 
 func serverAsks(m *machine, ns string) {

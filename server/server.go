@@ -155,8 +155,13 @@ func (s *Server) prepareDoor() {
 func (s *Server) hubConfig() namespaces.Config {
 	before, after, life := s.cfg.Handshake, s.cfg.Sockets, s.cfg.Session
 	return namespaces.Config{
-		Gate:     s.guard,
-		Logger:   s.log,
+		Gate:      s.guard,
+		Rechecker: revocations{s.gate.Revocations()},
+		Logger:    s.log,
+
+		AnswerUnknownEvents: after.UnknownEvents == answerUnknown,
+		Development:         s.cfg.Dev,
+
 		Observer: &s.conns,
 		Packet: packet.Limits{
 			MaxAttachments: s.cfg.Packet.MaxAttachments,
