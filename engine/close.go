@@ -67,5 +67,6 @@ var (
 	errOutboxAge    = &protocolError{CodePolicy, ReasonSlow, "nothing taken from the outbox for too long"}
 	errOutboxTotal  = &protocolError{CodePolicy, ReasonSlow, "all outboxes together are too large"}
 	errIncoming     = &protocolError{CodeTryAgainLater, ReasonOverload, "too much is held of what the client has sent"}
+	errTooSlow      = &protocolError{CodePolicy, ReasonTransportError, "a message was not complete in time"}
 	errUpgradeOrder = &protocolError{CodePolicy, ReasonTransportError, "unexpected packet while probing"}
 )

@@ -19,6 +19,7 @@ const (
 	DefaultUpgradeTimeout = 10 * time.Second
 	DefaultCloseTimeout   = 5 * time.Second
 	DefaultPauseTimeout   = 60 * time.Second
+	DefaultMessageTimeout = 30 * time.Second
 	DefaultMaxPayload     = 1_000_000
 	DefaultOutboxBytes    = 16 << 20
 	DefaultOutboxAge      = 30 * time.Second
@@ -42,6 +43,10 @@ type Config struct {
 	// PauseTimeout limits how long reading may be paused; then the session
 	// closes with ReasonOverload.
 	PauseTimeout time.Duration
+	// MessageTimeout is how long a message or a request body may take from its
+	// first byte to its last. One that takes longer must come with 1 KiB a second
+	// on average, or its session is closed. It is looked at with the heartbeat.
+	MessageTimeout time.Duration
 
 	// MaxPayload limits one WebSocket message and one POST body, in bytes. It is
 	// told to the client, which splits its POSTs by it.
@@ -127,6 +132,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.UpgradeTimeout, DefaultUpgradeTimeout)
 	setDefault(&c.CloseTimeout, DefaultCloseTimeout)
 	setDefault(&c.PauseTimeout, DefaultPauseTimeout)
+	setDefault(&c.MessageTimeout, DefaultMessageTimeout)
 	setDefault(&c.MaxPayload, DefaultMaxPayload)
 	setDefault(&c.MaxEarlyPayload, c.MaxPayload)
 	setDefault(&c.OutboxBytes, DefaultOutboxBytes)
@@ -160,6 +166,7 @@ func (c Config) validate() error {
 		{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout},
 		{"UpgradeTimeout", c.UpgradeTimeout}, {"CloseTimeout", c.CloseTimeout},
 		{"PauseTimeout", c.PauseTimeout}, {"OutboxAge", c.OutboxAge},
+		{"MessageTimeout", c.MessageTimeout},
 	}
 	for _, d := range durations {
 		if d.value < time.Millisecond {

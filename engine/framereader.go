@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -19,6 +20,9 @@ type frameReader struct {
 	inside  bool // a fragmented message is under way
 	deflate bool // and it is compressed
 
+	discards bool   // messages are passed over, for the sake of the close frame
+	skip     uint32 // bytes of a message that is passed over
+
 	inflater *inflater // nil when the client may not compress
 }
 
@@ -33,8 +37,12 @@ type frameSink interface {
 // feed reads b, which it may change. Messages longer than max are refused, and
 // so is the declaration of a frame that would make one.
 func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
+	if r.skip > 0 {
+		n := min(len(b), int(r.skip))
+		b, r.skip = b[n:], r.skip-uint32(n)
+	}
 	if len(r.partial) > 0 {
-		r.partial = append(r.partial, b...)
+		r.partial = extend(r.partial, b, max)
 		b = r.partial
 	}
 	rest, err := r.frames(b, max, sink)
@@ -44,6 +52,46 @@ func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
 	}
 	r.keep(rest)
 	return nil
+}
+
+// extend appends b to the partial frame, or to the fragments of a message that may
+// have limit bytes. Memory grows with what has come, not with what was announced, and
+// not beyond the longest message.
+func extend(partial, b []byte, limit int) []byte {
+	if n := len(partial) + len(b); n > cap(partial) {
+		room := min(n+max(n/4, minGrowth), limit) + maxClientHeader
+		partial = append(make([]byte, 0, max(n, room)), partial...)
+	}
+	return append(partial, b...)
+}
+
+// minGrowth keeps a message of very small fragments from being copied each time.
+const minGrowth = 256
+
+// maxClientHeader is the longest header of a masked WebSocket frame.
+const maxClientHeader = 14
+
+// pending is how many bytes of messages that are not complete the reader holds.
+func (r *frameReader) pending() int { return len(r.partial) + len(r.message) }
+
+// discard lets go of what is there of messages, and passes over those that come:
+// nobody takes them any more, but a close frame may stand behind them.
+func (r *frameReader) discard(sink frameSink) {
+	r.discards, r.message = true, nil
+	rest := r.partial
+	r.partial = nil
+	if rest, err := r.frames(rest, math.MaxInt32, sink); err == nil {
+		r.partial = bytes.Clone(rest)
+	}
+}
+
+// pass passes over a frame of a message, whose rest may not be there yet, and
+// returns what is behind it.
+func (r *frameReader) pass(h ws.Header, b []byte) []byte {
+	r.inside = !h.Fin
+	here := min(int64(len(b)), h.Length)
+	r.skip = uint32(min(h.Length-here, math.MaxUint32))
+	return b[here:]
 }
 
 // keep holds on to rest, which may lie in r.partial.
@@ -73,6 +121,10 @@ func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) 
 		}
 		if err := r.check(h, max); err != nil {
 			return nil, err
+		}
+		if r.discards && !h.OpCode.IsControl() {
+			b = r.pass(h, b[start:])
+			continue
 		}
 		end := start + int(h.Length)
 		if end > len(b) {
@@ -169,7 +221,7 @@ func (r *frameReader) frame(h ws.Header, payload []byte, max int, sink frameSink
 	if !r.inside {
 		r.inside, r.op, r.deflate = true, h.OpCode, h.Rsv != 0
 	}
-	r.message = append(r.message, payload...)
+	r.message = extend(r.message, payload, r.limit(h, max))
 	if !h.Fin {
 		return nil
 	}

@@ -5,11 +5,12 @@ import "errors"
 // heartbeat is the part of a session that keeps it alive. Session.mu guards it.
 // Times are nanoseconds since the server began.
 type heartbeat struct {
-	pinged   int64 // when the last PING went out; the client counts from there
-	due      int64 // when to ping, or by when the PONG must be there
-	awaiting bool  // a PING is out
-	extended bool  // something else was heard while waiting, once
-	pausedAt int64 // when reading was paused; 0 while it is not
+	pinged   int64  // when the last PING went out; the client counts from there
+	due      int64  // when to ping, or by when the PONG must be there
+	awaiting bool   // a PING is out
+	extended bool   // something else was heard while waiting, once
+	partly   uint32 // bytes of a message that was not complete when the PONG was due
+	pausedAt int64  // when reading was paused; 0 while it is not
 }
 
 // startBeat puts the session on the wheel: its first PING is due in one
@@ -104,6 +105,9 @@ func (s *Session) tick(now int64) int64 {
 	if err == nil {
 		err = s.stallDue(now)
 	}
+	if err == nil {
+		err = s.messageDue(now)
+	}
 	next := s.nextLook()
 	s.mu.Unlock()
 	var slow *protocolError
@@ -144,11 +148,14 @@ func (s *Session) beatDue(now int64) error {
 		return errOverload
 	case now < s.nextBeat():
 		return nil
+	case b.awaiting && !paused && s.moves():
+		b.due = now + int64(s.srv.cfg.PingTimeout)
+		return nil
 	case b.awaiting && !paused:
 		return errPingTimeout
 	}
 	b.pinged, b.due = now, now+int64(s.srv.cfg.PingTimeout)
-	b.awaiting, b.extended = true, false
+	b.awaiting, b.extended, b.partly = true, false, 0
 	s.push(pingFrame)
 	return nil
 }

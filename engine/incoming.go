@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"math"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"gatehouse/internal/budget"
 )
@@ -49,3 +51,88 @@ func (s *Session) belongTo(issuer, subject string) {
 	}
 	s.incoming.Move(s.srv.incoming, owner)
 }
+
+// partly says what a session holds of a message that is not complete: the bytes, and
+// since when, in seconds since the server began, with the first second as 1. Both
+// fit into one word, so that the wheel can look at them without Session.in.
+type partly uint64
+
+func newPartly(bytes int, since int64) partly {
+	return partly(min(uint64(since), math.MaxUint32)<<32 | min(uint64(bytes), math.MaxUint32))
+}
+
+func (p partly) bytes() int   { return int(p & math.MaxUint32) }
+func (p partly) since() int64 { return int64(p >> 32) }
+
+// memory is what so much takes, at most: buffers grow by a quarter.
+func (p partly) memory() int { return p.bytes() + p.bytes()/4 }
+
+// settle counts what the reader holds now. Session.in is held.
+func (c *websocket) settle() {
+	before, bytes := partly(c.unfinished.Load()), c.reader.pending()
+	if bytes == 0 && before == 0 || c.reader.discards {
+		return
+	}
+	var now partly
+	if bytes > 0 {
+		since := before.since()
+		if c.arrived || since == 0 {
+			since = c.s.srv.now()/int64(time.Second) + 1
+		}
+		now = newPartly(bytes, since)
+	}
+	c.arrived = false
+	c.unfinished.Store(uint64(now))
+	c.s.Hold(now.memory() - before.memory())
+}
+
+// discard lets go of messages that are not complete, and of those that still come.
+// Session.in is held.
+func (c *websocket) discard() {
+	c.s.Hold(-partly(c.unfinished.Swap(0)).memory())
+	c.reader.discard(c)
+}
+
+// messageDue looks at a message that is not complete: it must come at a rate that
+// bounds how long it is held. mu is held.
+func (s *Session) messageDue(now int64) error {
+	if s.ws == nil || s.beat.pausedAt != 0 {
+		return nil
+	}
+	if partly(s.ws.unfinished.Load()).tooSlow(now, s.srv.cfg.MessageTimeout) {
+		return errTooSlow
+	}
+	return nil
+}
+
+// moves reports whether a message that is not complete has grown since it was asked
+// last: a PONG stands behind it. mu is held.
+func (s *Session) moves() bool {
+	var now uint32
+	switch {
+	case s.ws != nil:
+		now = uint32(partly(s.ws.unfinished.Load()).bytes())
+	case s.poll.post != nil:
+		now = s.poll.post.came.Load()
+	}
+	before := s.beat.partly
+	s.beat.partly = now
+	return now > before
+}
+
+// slowest is how many bytes a second a message must come with on average, when it
+// takes longer than Config.MessageTimeout.
+const slowest = 1 << 10
+
+// tooSlow reports whether a message was begun so long ago that it should be
+// complete by now.
+func (p partly) tooSlow(now int64, patience time.Duration) bool {
+	if p.since() == 0 {
+		return false
+	}
+	began := (p.since() - 1) * int64(time.Second)
+	return time.Duration(now-began) > patience+allowance(p.bytes())
+}
+
+// allowance is the time that n bytes may take.
+func allowance(n int) time.Duration { return time.Duration(n) * time.Second / slowest }

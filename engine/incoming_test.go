@@ -4,8 +4,14 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/gobwas/ws"
 )
 
 // endedForIncoming checks that a session was closed because too much is held.
@@ -104,6 +110,130 @@ func TestAUserTakesTheirBytesAlong(t *testing.T) {
 	}
 	s.Hold(-10 << 10)
 	if n := r.srv.Stats().IncomingBytes; n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
+// overWebSocket has a session with a WebSocket whose bytes the test hands up.
+func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := beating(Config{})
+		defer windUp(s.srv)
+		s.mu.Lock()
+		s.flusher = newFlusher()
+		s.ws, s.poll = &websocket{s: s, stream: countingStream{new(atomic.Int64)}}, nil
+		s.mu.Unlock()
+		s.SetMaxMessage(DefaultMaxPayload)
+		test(t, s, h)
+	})
+}
+
+func (s *Session) reads(b []byte) { s.ws.readable(slices.Clone(b)) }
+
+func TestAMessageThatIsNotCompleteCounts(t *testing.T) {
+	overWebSocket(t, func(t *testing.T, s *Session, h *side) {
+		frame := clientFrame(ws.OpText, []byte("4"+strings.Repeat("x", 100_000)))
+		s.reads(frame[:60_000])
+		if n := s.incoming.Held(); n < 60_000 {
+			t.Errorf("%d bytes count", n)
+		}
+		s.reads(frame[60_000:])
+		h.got.next(t)
+		if n := s.incoming.Held(); n != 0 {
+			t.Errorf("%d bytes are left", n)
+		}
+		s.reads(fragment(ws.OpText, false, "4"+strings.Repeat("x", 50_000)))
+		if n := s.incoming.Held(); n < 50_000 {
+			t.Errorf("%d bytes of a fragment count", n)
+		}
+		s.reads(frame[:20]) // not in its place
+		s.finish()
+		h.end(t, ReasonTransportError)
+		if n := s.incoming.Held(); n != 0 {
+			t.Errorf("%d bytes are left of the session", n)
+		}
+	})
+}
+
+// What is closed lets go of what it holds at once, and still sees the close frame
+// behind the message that the client was sending.
+func TestAClosingSessionHoldsNothing(t *testing.T) {
+	overWebSocket(t, func(t *testing.T, s *Session, h *side) {
+		frame := clientFrame(ws.OpBinary, make([]byte, 100_000))
+		s.reads(frame[:60_000])
+		s.Close(CodeNormal, "bye")
+		h.end(t, ReasonForcedClose)
+		synctest.Wait()
+		if n := s.incoming.Held(); n != 0 || s.ws.reader.pending() != 0 {
+			t.Errorf("%d bytes count, %d are held", n, s.ws.reader.pending())
+		}
+		s.reads(frame[60_000:90_000])
+		s.reads(append(frame[90_000:], fragment(ws.OpText, false, "more")...))
+		if n := s.ws.reader.pending(); n != 0 {
+			t.Errorf("%d bytes are held", n)
+		}
+		closing := clientFrame(ws.OpClose, nil)
+		s.reads(closing[:1])
+		s.reads(closing[1:])
+		if !s.ws.peerClosed.Load() || s.current() != stateClosed {
+			t.Error("the close frame was not seen")
+		}
+	})
+}
+
+func TestAMessageMustBeCompleteInTime(t *testing.T) {
+	t.Run("fragments with PONGs between them", func(t *testing.T) {
+		overWebSocket(t, func(t *testing.T, s *Session, h *side) {
+			s.reads(fragment(ws.OpText, false, "4"))
+			for range 3 {
+				pass(DefaultPingInterval - 2*time.Second)
+				s.reads(fragment(ws.OpContinuation, false, "x"))
+				pass(time.Second)
+				s.heard(typePong)
+			}
+			if c := h.end(t, ReasonTransportError); !errors.Is(c.Err, errTooSlow) {
+				t.Errorf("ended because of %v", c.Err)
+			}
+		})
+	})
+	t.Run("a frame that does not go on", func(t *testing.T) {
+		overWebSocket(t, func(t *testing.T, s *Session, h *side) {
+			s.reads(clientFrame(ws.OpText, []byte("4x"))[:7])
+			pass(2*DefaultPingTimeout + DefaultPingInterval)
+			h.end(t, ReasonPingTimeout, ReasonTransportError)
+		})
+	})
+}
+
+// A megabyte over a thin line: no PONG can come before the end of the frame.
+func TestASlowMessageThatMovesKeepsItsSession(t *testing.T) {
+	overWebSocket(t, func(t *testing.T, s *Session, h *side) {
+		frame := clientFrame(ws.OpText, []byte("4"+strings.Repeat("x", 900_000)))
+		for len(frame) > 0 {
+			n := min(len(frame), 20_000)
+			s.reads(frame[:n])
+			frame = frame[n:]
+			time.Sleep(10 * time.Second)
+		}
+		if len(h.closed) > 0 {
+			t.Fatalf("ended: %+v", <-h.closed)
+		}
+		h.got.next(t)
+	})
+}
+
+func TestABodyCountsWhileItIsRead(t *testing.T) {
+	r := newRig(t, Config{})
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	body, answer := c.slowPOST()
+	must[int](t)(body.Write([]byte("4" + strings.Repeat("x", 100_000))))
+	s.awaitState(t, func() bool { return s.incoming.Held() > 100_000 })
+	check(t, body.Close())
+	if status := await(t, answer); status != http.StatusOK {
+		t.Errorf("answered %d", status)
+	}
+	if n := s.incoming.Held(); n != 0 {
 		t.Errorf("%d bytes are left", n)
 	}
 }

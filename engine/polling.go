@@ -2,10 +2,10 @@ package engine
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,6 +29,7 @@ type pendingGET struct {
 type pendingPOST struct {
 	body *http.ResponseController // while the body is read
 	cut  bool                     // the session ended meanwhile: the deadline spoilt the connection
+	came atomic.Uint32            // how much of the body is there, in bytes
 }
 
 var closePollFrame = control(typeClose, "")
@@ -209,12 +210,15 @@ func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
 		s.srv.refuseFault(w, r, s, errContentType)
 		return
 	}
-	payload, err := s.readBody(w, r, post)
-	var tooLarge *http.MaxBytesError
+	payload, release, err := s.readBody(w, r, post)
+	defer release()
 	switch {
-	case errors.As(err, &tooLarge):
-		// As Node: the request is refused, the session goes on.
+	case errors.Is(err, errTooBig): // as Node
+		s.fail(err)
 		s.srv.answerText(w, r, http.StatusRequestEntityTooLarge, "")
+	case errors.Is(err, os.ErrDeadlineExceeded) && s.current() == stateOpen && s.Transport() == "polling":
+		s.fail(errTooSlow)
+		s.srv.answerText(w, r, http.StatusRequestTimeout, "")
 	case err != nil && s.Transport() != "polling":
 		s.srv.refuseFault(w, r, s, errNotPolling)
 	case err != nil:
@@ -245,21 +249,28 @@ func (s *Session) endPOST(post *pendingPOST) {
 	}
 }
 
-// readBody reads the whole body within the size limit and the time that a ping
-// has. A connection whose deadline passed must not be used again: net/http then
-// has cancelled the context of every later request on it, of other sessions too.
-// Nor is the deadline lifted: net/http would wait for the rest of the body.
-func (s *Session) readBody(w http.ResponseWriter, r *http.Request, post *pendingPOST) ([]byte, error) {
+// readBody reads the whole body within the size limit and Config.MessageTimeout,
+// which a body that keeps coming extends. What it has read counts for the session
+// until release is called, which is never nil. A connection whose deadline passed
+// must not be used again: net/http then has cancelled the context of every later
+// request on it, of other sessions too. Nor is the deadline lifted: net/http would
+// wait for the rest of the body.
+func (s *Session) readBody(w http.ResponseWriter, r *http.Request, post *pendingPOST) (body []byte, release func(), err error) {
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout))
+	in := &bodyReader{s: s, post: post, began: time.Now(), rc: rc, body: r.Body, limit: int(s.maxMessage.Load())}
+	in.extend()
 	s.setReading(post, rc)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxMessage.Load()))
+	if r.ContentLength > int64(in.limit) {
+		err = errTooBig
+	} else {
+		err = in.read()
+	}
 	if s.setReading(post, nil) || err != nil {
 		w.Header().Set("Connection", "close")
-		return body, err
+		return in.got, in.release, err
 	}
 	_ = rc.SetReadDeadline(time.Time{})
-	return body, nil
+	return in.got, in.release, nil
 }
 
 // setReading notes whose body is read, and reports whether it was cut.

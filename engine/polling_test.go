@@ -3,6 +3,7 @@ package engine
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -115,7 +116,8 @@ func TestAnAbortedPOSTEndsTheSession(t *testing.T) {
 	}
 }
 
-func TestALargePOSTIsRefusedAndTheSessionGoesOn(t *testing.T) {
+// As Node's server does since engine.io 6.6.13.
+func TestALargePOSTEndsItsSession(t *testing.T) {
 	r := newRig(t, Config{MaxPayload: 1000})
 	for name, body := range map[string]func() io.Reader{
 		"with its length":     func() io.Reader { return strings.NewReader("4" + strings.Repeat("x", 1000)) },
@@ -129,9 +131,8 @@ func TestALargePOSTIsRefusedAndTheSessionGoesOn(t *testing.T) {
 			if err == nil && status != http.StatusRequestEntityTooLarge { // err: closed under the writer
 				t.Errorf("answered %d", status)
 			}
-			check(t, c.send(strings.Repeat("x", 999)))
-			if m := s.got.next(t); len(m.data) != 999 {
-				t.Errorf("got %d bytes", len(m.data))
+			if c := s.end(t, ReasonTransportError); !errors.Is(c.Err, errTooBig) {
+				t.Errorf("ended because of %v", c.Err)
 			}
 		})
 	}
@@ -162,17 +163,19 @@ func TestAChunkedPOSTWithoutEndIsAnswered413(t *testing.T) {
 	}
 }
 
-func TestASlowPOSTEndsWithTheTimeThatAPongHas(t *testing.T) {
-	r := newRig(t, Config{PingInterval: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond})
+func TestAPOSTThatIsNotCompleteInTimeEndsItsSession(t *testing.T) {
+	r := newRig(t, Config{MessageTimeout: 50 * time.Millisecond})
 	c := r.dialPolling(t)
 	s := r.opened.next(t)
 	body, answer := c.slowPOST()
 	must[int](t)(body.Write([]byte("4")))
-	if status := await(t, answer); status != 400 && status != 0 {
+	if status := await(t, answer); status != http.StatusRequestTimeout && status != 0 {
 		t.Errorf("answered %d", status)
 	}
 	_ = body.Close()
-	s.end(t, ReasonTransportError, ReasonPingTimeout)
+	if c := s.end(t, ReasonTransportError); !errors.Is(c.Err, errTooSlow) {
+		t.Errorf("ended because of %v", c.Err)
+	}
 }
 
 func TestAPOSTThatIsCutWithItsSessionLeavesNoConnectionBehind(t *testing.T) {

@@ -303,6 +303,12 @@ func (s *Session) queueCloseFrame() {
 func (s *Session) handClose(why Close) {
 	s.in.Lock()
 	defer s.in.Unlock()
+	s.mu.Lock()
+	c := s.ws
+	s.mu.Unlock()
+	if c != nil {
+		c.discard()
+	}
 	defer s.recovered("close")
 	s.handler.Close(why)
 }

@@ -212,6 +212,7 @@ func (s *Session) switchTo(c *websocket) error {
 		s.push(pong)
 	}
 	if s.current() == stateClosing {
+		c.reader.discards = true
 		s.queueCloseFrame()
 	}
 	if !s.out.empty() {

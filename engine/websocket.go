@@ -14,16 +14,20 @@ type websocket struct {
 	s      *Session
 	stream stream
 
-	// Fixed: what goes out is compressed, with a context if that is not nil.
-	deflates bool
-	context  *deflateContext
+	context *deflateContext // fixed; of what goes out, nil without one
 
 	// Guarded by Session.in.
-	reader  frameReader
-	probing probeStep
-	spoiled bool // a protocol error: what follows cannot be read
+	reader frameReader
+
+	unfinished atomic.Uint64 // changed under Session.in; see partly
 
 	peerClosed atomic.Bool // a close frame came
+	deflates   bool        // fixed: what goes out is compressed
+
+	// Guarded by Session.in.
+	probing probeStep
+	spoiled bool // a protocol error: what follows cannot be read
+	arrived bool // a message has been completed since settle
 }
 
 // attach puts a WebSocket connection under s. It does not read yet.
@@ -57,16 +61,27 @@ func (c *websocket) feed(b []byte) {
 	if c.spoiled {
 		return
 	}
-	if err := c.reader.feed(b, int(c.s.maxMessage.Load()), c); err != nil {
+	err := c.reader.feed(b, int(c.s.maxMessage.Load()), c)
+	if err == nil && c.probing != notProbing && c.reader.pending() > probeBytes {
+		err = errUpgradeOrder
+	}
+	if c.probing == notProbing {
+		c.settle()
+	}
+	if err != nil {
 		c.spoiled = true
 		c.failed(err)
 	}
 }
 
+// probeBytes is more than a probe needs: nothing else may come before it is through.
+const probeBytes = 1 << 10
+
 // resume reads what was kept while reading was paused and then goes on.
 func (c *websocket) resume() {
 	c.s.in.Lock()
 	defer c.s.in.Unlock()
+	c.arrived = true // what is begun was held up by us: its time starts anew
 	c.feed(nil)
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -81,6 +96,7 @@ func (c *websocket) stopped() bool { return c.probing == notProbing && c.s.pause
 
 // message implements frameSink.
 func (c *websocket) message(binary bool, payload []byte) error {
+	c.arrived = true
 	switch {
 	case c.probing != notProbing:
 		return c.s.probed(c, binary, payload)

@@ -126,6 +126,7 @@ func (c Config) checkDurations() error {
 		{"engine.upgrade_timeout", c.Engine.UpgradeTimeout},
 		{"engine.close_timeout", c.Engine.CloseTimeout},
 		{"engine.pause_timeout", c.Engine.PauseTimeout},
+		{"engine.message_timeout", c.Engine.MessageTimeout},
 		{"engine.outbox_age", c.Engine.OutboxAge},
 		{"handshake.timeout", c.Handshake.Timeout},
 		{"handshake.admit_timeout", c.Handshake.AdmitTimeout},

@@ -87,6 +87,9 @@ type Engine struct {
 	// PauseTimeout is how long a client may be slowed by not being read; then
 	// its connection closes. Default 60s.
 	PauseTimeout time.Duration `koanf:"pause_timeout"`
+	// MessageTimeout is how long a message or a polling body may take to come; one
+	// that takes longer must come with 1 KiB a second on average. Default 30s.
+	MessageTimeout time.Duration `koanf:"message_timeout"`
 	// MaxPayload is the largest message of an admitted client and the largest
 	// polling body, in bytes. Default 1,000,000.
 	MaxPayload int `koanf:"max_payload"`

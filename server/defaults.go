@@ -40,6 +40,7 @@ func (e *Engine) setDefaults() {
 	setDefault(&e.UpgradeTimeout, engine.DefaultUpgradeTimeout)
 	setDefault(&e.CloseTimeout, engine.DefaultCloseTimeout)
 	setDefault(&e.PauseTimeout, engine.DefaultPauseTimeout)
+	setDefault(&e.MessageTimeout, engine.DefaultMessageTimeout)
 	setDefault(&e.MaxPayload, engine.DefaultMaxPayload)
 	setDefault(&e.OutboxBytes, engine.DefaultOutboxBytes)
 	setDefault(&e.OutboxAge, engine.DefaultOutboxAge)

@@ -209,7 +209,7 @@ func TestHostilePacketsEndTheirConnectionOnly(t *testing.T) {
 }
 
 // What is larger than a message may be has another end over each transport: a
-// WebSocket closes, a POST is refused and the session goes on, as in Node.
+// WebSocket closes, and a POST is refused, as in Node.
 func TestMessagesThatAreTooLargeAreNotRead(t *testing.T) {
 	r := hostileServer(t)
 	nested := `42/echo,["echo",` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_001)
@@ -219,7 +219,7 @@ func TestMessagesThatAreTooLargeAreNotRead(t *testing.T) {
 			if status, _ := p.do(http.MethodPost, nested, nil); status != http.StatusRequestEntityTooLarge {
 				t.Errorf("the POST is answered %d", status)
 			}
-			a.goesOn()
+			a.ends()
 		} else {
 			a.texts(nested)
 			if got := a.ends(); !strings.HasPrefix(got, "closed 1009") {

@@ -79,7 +79,7 @@ func TestAChunkedPOSTWithoutEndIsCutAtTheLimit(t *testing.T) {
 	if got := status(c); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("answered %d", got)
 	}
-	a.goesOn()
+	a.ends()
 	a.c.close()
 	r.serves(t)
 }

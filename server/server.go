@@ -196,6 +196,7 @@ func (s *Server) engineConfig() engine.Config {
 		UpgradeTimeout:  e.UpgradeTimeout,
 		CloseTimeout:    e.CloseTimeout,
 		PauseTimeout:    e.PauseTimeout,
+		MessageTimeout:  e.MessageTimeout,
 		MaxPayload:      e.MaxPayload,
 		MaxEarlyPayload: s.cfg.Handshake.MaxPayload,
 		OutboxBytes:     e.OutboxBytes,
