@@ -85,6 +85,9 @@ soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accou
 attack: bin/gatehouse ## does what attackers do and prints what it costs the others, about six minutes
 	go run ./test/attack $(FLAGS)
 
+simulate: ## runs the cluster's simulation for many more seeds than make test does
+	go test ./cluster/internal/core -run TestSimulation -count=1 -timeout 2h -seeds 100000 $(FLAGS)
+
 artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's scenarios against the binary
 	node bench/artillery/run.mjs
 

@@ -1,0 +1,339 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// LaneConfig bounds what a lane keeps.
+type LaneConfig struct {
+	Patience     time.Duration // how long an operation may be on its way before the node goes on alone
+	BacklogBytes int           // of own operations that have not come back
+	BacklogAge   time.Duration // of the oldest of them
+}
+
+// Lane is a node's side of one stream. Every operation of the node gets a number and goes into the stream; it is carried
+// out here, and on every other node, when it is read from the stream, so that all nodes see one order.
+//
+//   - What the node sends to its own sockets directly waits behind its operations that are not back yet.
+//   - When an operation is not back after Patience, the node is alone: it carries out at once whatever it has and gets, and
+//     keeps its operations for the stream. The first of them that comes back ends that.
+//   - After a new connection everything that has not come back is written again. The numbers make that harmless: a reader
+//     skips what it has seen.
+//   - A number that a reader misses is an operation that it will not get: the backlog was full, or Redis lost it.
+//
+// A Lane is not safe for concurrent use. B is what an operation does; the lane does not look into it.
+type Lane[B any] struct {
+	cfg       LaneConfig
+	self      string
+	queue     []item[B] // own operations that are not back, and what waits behind them
+	bytes     int       // of the operations in queue
+	waiting   int       // items of queue that have not been carried out
+	last      uint64    // the last number given
+	written   uint64    // operations up to this number have been written on this connection
+	inFlight  bool      // a batch is being written
+	connected bool
+	alone     bool
+	owesMark  bool              // something was dropped since the last mark
+	readers   map[string]uint64 // the last number read of each other node
+	out       []Output[B]
+}
+
+// item is an operation with a number, or a direct emit without one.
+type item[B any] struct {
+	seq  uint64
+	body B
+	size int
+	at   time.Time
+	mark bool
+	done bool // carried out here
+}
+
+// Output is what the shell has to do, in order.
+type Output[B any] struct {
+	Do   Do
+	Body B      // of Deliver
+	Own  bool   // of Deliver: the node's own
+	ID   string // of Deliver: where the operation stands in the stream; "" when the node is alone, and of direct emits
+	Node string // of Gap
+	From uint64 // of Gap and Drop: the first number that is missing
+	To   uint64 // of Gap and Drop: the last one
+}
+
+// Do is the kind of an output.
+type Do uint8
+
+// The outputs.
+const (
+	Deliver  Do = iota // carry Body out
+	Gap                // operations From to To of Node will not come
+	Drop               // own operations From to To did not fit the backlog: the other nodes will not get them
+	Alone              // the node goes on alone
+	Together           // it does not any more
+)
+
+// Written is an operation that the shell writes into the stream.
+type Written[B any] struct {
+	Seq  uint64
+	Body B
+	Mark bool // there is no Body: the number is what it says
+}
+
+// maxReaders bounds the memory for other nodes, past and present.
+const maxReaders = 4096
+
+// NewLane returns the lane of a node, which has a name that no other node has or had.
+func NewLane[B any](self string, cfg LaneConfig) *Lane[B] {
+	return &Lane[B]{cfg: cfg, self: self, readers: make(map[string]uint64)}
+}
+
+// take returns the outputs of an input. They are valid until the next one.
+func (l *Lane[B]) take() []Output[B] {
+	out := l.out
+	l.out = l.out[:0]
+	return out
+}
+
+// Publish takes an operation for all nodes. size is what it counts against the backlog.
+func (l *Lane[B]) Publish(now time.Time, body B, size int) []Output[B] {
+	l.push(item[B]{body: body, size: size, at: now})
+	if l.alone {
+		l.carryOut(&l.queue[len(l.queue)-1], "")
+	} else if l.bytes > l.cfg.BacklogBytes {
+		l.goAlone() // what waits would not fit
+	}
+	l.bound(now)
+	return l.take()
+}
+
+// Direct takes what goes to one socket of this node only.
+func (l *Lane[B]) Direct(now time.Time, body B) []Output[B] {
+	if l.waiting == 0 {
+		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, Own: true})
+		return l.take()
+	}
+	l.queue = append(l.queue, item[B]{body: body, at: now})
+	l.waiting++
+	return l.take()
+}
+
+// push gives an operation its number.
+func (l *Lane[B]) push(it item[B]) {
+	l.last++
+	it.seq = l.last
+	l.queue = append(l.queue, it)
+	l.bytes += it.size
+	l.waiting++
+}
+
+// carryOut delivers an item that has not been yet.
+func (l *Lane[B]) carryOut(it *item[B], id string) {
+	if it.done {
+		return
+	}
+	it.done = true
+	l.waiting--
+	if !it.mark {
+		l.out = append(l.out, Output[B]{Do: Deliver, Body: it.body, Own: true, ID: id})
+	}
+}
+
+// goAlone carries out everything that waits.
+func (l *Lane[B]) goAlone() {
+	l.alone = true
+	l.out = append(l.out, Output[B]{Do: Alone})
+	kept := l.queue[:0]
+	for i := range l.queue {
+		it := l.queue[i]
+		l.carryOut(&it, "")
+		if it.seq > 0 {
+			kept = append(kept, it)
+		}
+	}
+	clear(l.queue[len(kept):])
+	l.queue = kept
+}
+
+// bound drops the oldest operations that have been carried out here and no longer fit. What is being written stays.
+func (l *Lane[B]) bound(now time.Time) {
+	if !l.alone {
+		return
+	}
+	first := 0
+	for l.inFlight && first < len(l.queue) && l.queue[first].seq <= l.written {
+		first++
+	}
+	end := first
+	for ; end < len(l.queue); end++ {
+		it := &l.queue[end]
+		if l.bytes <= l.cfg.BacklogBytes && now.Sub(it.at) <= l.cfg.BacklogAge {
+			break
+		}
+		l.bytes -= it.size
+	}
+	if end > first {
+		l.out = append(l.out, Output[B]{Do: Drop, From: l.queue[first].seq, To: l.queue[end-1].seq})
+		l.queue = slices.Delete(l.queue, first, end)
+		l.owesMark = true
+	}
+}
+
+// mark publishes a number without an operation, by which the others see what they miss.
+func (l *Lane[B]) mark(now time.Time) {
+	l.owesMark = false
+	l.push(item[B]{mark: true, at: now})
+	if l.alone {
+		l.carryOut(&l.queue[len(l.queue)-1], "")
+	}
+}
+
+// Tick tells the time.
+func (l *Lane[B]) Tick(now time.Time) []Output[B] {
+	if !l.alone && l.waiting > 0 && now.Sub(l.oldest()) > l.cfg.Patience {
+		l.goAlone()
+	}
+	l.bound(now)
+	if l.connected && (l.owesMark || l.alone && len(l.queue) == 0) {
+		l.mark(now) // says what is missing, and comes back when Redis is there again
+	}
+	return l.take()
+}
+
+// oldest returns since when the first item that has not been carried out waits.
+func (l *Lane[B]) oldest() time.Time {
+	for i := range l.queue {
+		if !l.queue[i].done {
+			return l.queue[i].at
+		}
+	}
+	return time.Time{}
+}
+
+// Connected tells that there is a new connection to write on: everything that is not back is written again, and a mark
+// behind it, because what Redis has lost is seen by the numbers only.
+func (l *Lane[B]) Connected(now time.Time) []Output[B] {
+	l.connected, l.inFlight, l.written = true, false, 0
+	l.mark(now)
+	return l.take()
+}
+
+// Lost tells that the connection is gone. Whether the batch in flight has been written is not known.
+func (l *Lane[B]) Lost() {
+	l.connected, l.inFlight = false, false
+}
+
+// Batch returns the operations to be written next, at most max, and none while a batch is in flight: Redis takes a batch
+// whole or not at all, so that the operations stay in their order. The shell reports Added or Lost.
+func (l *Lane[B]) Batch(max int) []Written[B] {
+	if !l.connected || l.inFlight {
+		return nil
+	}
+	var batch []Written[B]
+	for i := range l.queue {
+		it := &l.queue[i]
+		if it.seq <= l.written {
+			continue
+		}
+		batch = append(batch, Written[B]{Seq: it.seq, Body: it.body, Mark: it.mark})
+		if len(batch) == max {
+			break
+		}
+	}
+	if len(batch) > 0 {
+		l.inFlight, l.written = true, batch[len(batch)-1].Seq
+	}
+	return batch
+}
+
+// Added tells that the batch is in the stream.
+func (l *Lane[B]) Added() { l.inFlight = false }
+
+// Read takes an entry of the stream in its order: operation seq of a node. A mark has no body.
+func (l *Lane[B]) Read(node string, seq uint64, body B, mark bool, id string) []Output[B] {
+	if node == l.self {
+		l.readOwn(seq, id)
+		return l.take()
+	}
+	last, known := l.readers[node]
+	switch {
+	case known && seq <= last:
+		return nil // written again after a new connection
+	case known && seq > last+1:
+		l.out = append(l.out, Output[B]{Do: Gap, Node: node, From: last + 1, To: seq - 1})
+	case !known:
+		l.forgetOne()
+	}
+	l.readers[node] = seq
+	if !mark {
+		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id})
+	}
+	return l.take()
+}
+
+// Seen takes an entry that was in the stream before this node came: it is not carried out, but what comes behind it is held
+// against its number.
+func (l *Lane[B]) Seen(node string, seq uint64) {
+	last, known := l.readers[node]
+	if !known {
+		l.forgetOne()
+	}
+	l.readers[node] = max(last, seq)
+}
+
+// forgetOne makes room for one more node.
+func (l *Lane[B]) forgetOne() {
+	if len(l.readers) < maxReaders {
+		return
+	}
+	delete(l.readers, slices.Min(slices.Collect(maps.Keys(l.readers))))
+}
+
+// readOwn carries out what has come back. An operation before it that has not come will not: Redis has lost it, and the
+// others see its number missing.
+func (l *Lane[B]) readOwn(seq uint64, id string) {
+	if len(l.queue) == 0 || seq < l.firstSeq() {
+		return // read again
+	}
+	if l.alone {
+		l.alone = false
+		l.out = append(l.out, Output[B]{Do: Together})
+	}
+	n := 0
+	for ; n < len(l.queue); n++ {
+		it := &l.queue[n]
+		if it.seq > seq {
+			break
+		}
+		at := ""
+		if it.seq == seq {
+			at = id
+		}
+		l.carryOut(it, at)
+		l.bytes -= it.size
+	}
+	l.queue = slices.Delete(l.queue, 0, n)
+}
+
+// firstSeq returns the number of the first operation in the queue.
+func (l *Lane[B]) firstSeq() uint64 {
+	for i := range l.queue {
+		if l.queue[i].seq > 0 {
+			return l.queue[i].seq
+		}
+	}
+	return l.last + 1
+}
+
+// Backlog returns how many own operations are not back, and their bytes.
+func (l *Lane[B]) Backlog() (operations, bytes int) {
+	for i := range l.queue {
+		if l.queue[i].seq > 0 {
+			operations++
+		}
+	}
+	return operations, l.bytes
+}
+
+// IsAlone reports whether the node goes on alone.
+func (l *Lane[B]) IsAlone() bool { return l.alone }

@@ -1,0 +1,84 @@
+package core_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+)
+
+// A script is a run of the simulation as text: what happens from outside, a step a line, sorted by time. A person can edit
+// it and run it again. Delays come from the seed in its first line and the name of the link, so that a removed step moves
+// little else.
+type script struct {
+	seed  uint64
+	nodes int
+	steps []step
+}
+
+// step is one thing that happens: "120 n1 emit a".
+type step struct {
+	at   int // milliseconds
+	node int // 0 is the broker
+	verb string
+	arg  string // room, or milliseconds
+}
+
+func (s script) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d nodes %d\n", s.seed, s.nodes)
+	for _, st := range s.steps {
+		fmt.Fprintf(&b, "%d n%d %s %s\n", st.at, st.node, st.verb, st.arg)
+	}
+	return b.String()
+}
+
+// parseScript reads what String writes.
+func parseScript(text string) (s script, err error) {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if _, err = fmt.Sscanf(lines[0], "seed %d nodes %d", &s.seed, &s.nodes); err != nil {
+		return s, fmt.Errorf("line 1: %w", err)
+	}
+	for i, line := range lines[1:] {
+		st := step{}
+		if _, err := fmt.Sscanf(line, "%d n%d %s %s", &st.at, &st.node, &st.verb, &st.arg); err != nil {
+			return s, fmt.Errorf("line %d: %w", i+2, err)
+		}
+		s.steps = append(s.steps, st)
+	}
+	return s, nil
+}
+
+const (
+	busy  = 20_000 // milliseconds in which things happen
+	quiet = 32_000 // until everything must have settled
+)
+
+// generate makes a script of a seed: traffic at a pace, and a few faults.
+func generate(seed uint64) script {
+	r := rand.New(rand.NewPCG(seed, 1))
+	s := script{seed: seed, nodes: 2 + r.IntN(3)}
+	traffic := []string{"emit", "emit", "emit", "emit", "direct", "direct", "burst", "ask"}
+	rooms := []string{"a", "b", "c"}
+	gap := 5 + r.IntN(200)
+	for at := 100; at < busy; at += 1 + r.IntN(2*gap) {
+		s.steps = append(s.steps, step{at, 1 + r.IntN(s.nodes), traffic[r.IntN(len(traffic))], rooms[r.IntN(len(rooms))]})
+	}
+	faults := []string{"cut-write", "cut-read", "cut-signal", "pause", "slow", "outage", "failover", "failover", "kill", "start"}
+	for range r.IntN(8) {
+		verb := faults[r.IntN(len(faults))]
+		st := step{500 + r.IntN(busy-500), 1 + r.IntN(s.nodes), verb, fmt.Sprint(10 + r.IntN(1+r.IntN(6000)))}
+		if verb == "outage" || verb == "failover" {
+			st.node = 0
+		}
+		s.insert(st)
+	}
+	return s
+}
+
+func (s *script) insert(st step) {
+	i := 0
+	for i < len(s.steps) && s.steps[i].at <= st.at {
+		i++
+	}
+	s.steps = append(s.steps[:i], append([]step{st}, s.steps[i:]...)...)
+}
