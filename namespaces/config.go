@@ -59,7 +59,7 @@ type Config struct {
 	MaxRefusals int
 	// MaxRooms is how many rooms one socket may be in: 1,024.
 	MaxRooms int
-	// MaxRoomName is the longest name of a room, in bytes: 256.
+	// MaxRoomName is the longest name of a room, in bytes: 512.
 	MaxRoomName int
 
 	// MaxPerUser is how many connections of one user (issuer and subject) there may be on this node, counted once admitted;
@@ -101,7 +101,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxConnects, 256)
 	fill(&c.MaxRefusals, 16)
 	fill(&c.MaxRooms, 1024)
-	fill(&c.MaxRoomName, 256)
+	fill(&c.MaxRoomName, 512)
 	fill(&c.ExpiryNotice, 60*time.Second)
 	fill(&c.ExpiryGrace, 5*time.Second)
 	fill(&c.RefreshBurst, 8)

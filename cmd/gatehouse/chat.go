@@ -68,8 +68,11 @@ func (c chatSettings) check() error {
 	return nil
 }
 
-func (c chatSettings) config() chat.Config {
+// config is the chat's. The users of the home issuer are known by their subject
+// alone.
+func (c chatSettings) config(home string) chat.Config {
 	return chat.Config{
+		Home:            home,
 		MaxText:         c.MaxText,
 		QuietAbove:      c.QuietAbove,
 		HistoryMessages: c.HistoryMessages,

@@ -96,7 +96,7 @@ func (s settings) namespaces() []*namespaces.Namespace {
 	// begin that name no namespace, artillery among them.
 	defs := []*namespaces.Namespace{namespaces.New("/")}
 	if s.Chat.Enabled {
-		defs = append(defs, chat.New(s.Chat.config()))
+		defs = append(defs, chat.New(s.Chat.config(s.JWT.Issuer)))
 	}
 	if s.Echo.Enabled {
 		defs = append(defs, echo.New())

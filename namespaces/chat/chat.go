@@ -29,7 +29,7 @@ const (
 type Message struct {
 	ID    string `json:"id"` // later messages have greater ids
 	Room  string `json:"room"`
-	From  string `json:"from"` // the sender's subject
+	From  string `json:"from"` // the sender; see Member.User
 	Name  string `json:"name"`
 	Text  string `json:"text"`
 	At    int64  `json:"at"` // milliseconds since 1970
@@ -38,7 +38,7 @@ type Message struct {
 
 // Member is a user who is in a room, with however many tabs.
 type Member struct {
-	User string `json:"user"`
+	User string `json:"user"` // the subject; "@issuer/subject" for users of another issuer than [Config.Home]
 	Name string `json:"name"`
 }
 
@@ -53,6 +53,17 @@ type (
 		Members  []Member  `json:"members"` // at most maxMembers of them
 		History  []Message `json:"history"`
 		Complete bool      `json:"complete"` // the history reaches back to Since, or to the room's beginning without one
+	}
+	// info is who the server takes a client for, and how large its requests may be.
+	info struct {
+		OK bool `json:"ok"`
+		Member
+		Limits limits `json:"limits"`
+	}
+	limits struct {
+		Text  int `json:"text"`  // characters of a message
+		Room  int `json:"room"`  // characters of the name of a room
+		Nonce int `json:"nonce"` // bytes
 	}
 	leaveRequest struct {
 		Room string `json:"room"`
@@ -85,18 +96,23 @@ type (
 
 // chat is the state behind one namespace.
 type chat struct {
-	cfg   Config
-	ns    *namespaces.Namespace
-	rooms rooms
+	cfg    Config
+	ns     *namespaces.Namespace
+	rooms  rooms
+	naming naming
 }
 
 // New defines the namespace "/chat".
 func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c := &chat{cfg: cfg.withDefaults(), ns: namespaces.New("/chat", opts...)}
 	c.rooms.init(&c.cfg)
-	c.ns.OnConnect(func(_ context.Context, s *namespaces.Socket) { s.SetData(&seat{rooms: make(map[string]*room)}) })
+	if c.cfg.Home != "" {
+		c.naming.settle(c.cfg.Home)
+	}
+	c.ns.OnConnect(c.come)
 	c.ns.OnDisconnect(c.gone)
 	c.ns.OnRefresh(c.refreshed)
+	namespaces.On(c.ns, "info", c.info)
 	namespaces.On(c.ns, "room:join", c.join)
 	namespaces.Handle(c.ns, "room:leave", c.leave)
 	namespaces.On(c.ns, "message:send", c.send)
@@ -104,8 +120,19 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	return c.ns
 }
 
-// seat is the rooms that a socket has joined. Only handlers of that socket touch it, and they run one after another.
-type seat struct{ rooms map[string]*room }
+// seat is the rooms that a socket has joined, and whose socket it is. Only handlers of that socket touch it, and they run
+// one after another.
+type seat struct {
+	account *account
+	rooms   map[string]*room
+}
+
+// come seats a socket.
+func (c *chat) come(_ context.Context, s *namespaces.Socket) {
+	who := s.Identity().User()
+	c.naming.settle(who.Issuer)
+	s.SetData(&seat{c.rooms.arrive(who), make(map[string]*room)})
+}
 
 // seatOf returns a socket's seat; its connect handler has made it.
 func seatOf(s *namespaces.Socket) *seat {
@@ -114,17 +141,21 @@ func seatOf(s *namespaces.Socket) *seat {
 }
 
 // userOf is who a socket speaks for.
-func userOf(s *namespaces.Socket) user {
+func (c *chat) userOf(s *namespaces.Socket) user {
 	id := s.Identity()
-	u := user{key: id.User(), Member: Member{User: id.Subject, Name: id.Name}}
+	u := user{key: id.User(), Member: Member{User: c.naming.call(id.User()), Name: id.Name}}
 	if u.Name == "" {
-		u.Name = u.User
+		u.Name = id.Subject
 	}
 	return u
 }
 
 // key is the room's name among the namespace's. The prefix keeps names that clients choose from meeting socket ids.
 func key(room string) string { return "room:" + room }
+
+func (c *chat) info(_ context.Context, s *namespaces.Socket, _ struct{}) (info, error) {
+	return info{true, c.userOf(s).Member, limits{c.cfg.MaxText, maxRoomName, maxNonce}}, nil
+}
 
 func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (joined, error) {
 	if err := checkRoom(in.Room); err != nil {
@@ -133,8 +164,12 @@ func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (
 	if err := c.cfg.MayJoin(ctx, s.Identity(), in.Room); err != nil {
 		return joined{}, err
 	}
+	at := seatOf(s)
+	if err := at.account.awaitJoin(ctx, c.cfg.Now); err != nil {
+		return joined{}, err
+	}
 	for {
-		r, err := c.rooms.obtain(in.Room)
+		r, err := c.rooms.obtain(in.Room, at.account)
 		if err != nil {
 			return joined{}, err
 		}
@@ -143,7 +178,7 @@ func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (
 			continue // the room was forgotten meanwhile: make it anew
 		}
 		if err == nil {
-			seatOf(s).rooms[in.Room] = r
+			at.rooms[in.Room] = r
 		}
 		if out.Count == 1 {
 			c.rooms.settle(r)
@@ -159,14 +194,24 @@ func (c *chat) enter(r *room, s *namespaces.Socket, since string) (out joined, o
 	if r.forgotten {
 		return joined{}, false, nil
 	}
+	at := seatOf(s)
+	again := at.rooms[r.name] == r && s.Joined(key(r.name))
 	if err := s.Join(key(r.name)); err != nil {
-		return joined{}, true, tooMany(err)
+		return joined{}, true, joinError(err)
 	}
-	u := userOf(s)
+	u, cost := c.userOf(s), joinWeight
 	if r.members.add(u, s.ID()) && r.members.len() <= c.cfg.QuietAbove {
 		_ = s.To(key(r.name)).Emit("member:joined", membership{r.name, u.User, u.Name})
+		cost += announceWeight * r.members.len()
 	}
-	history, complete := r.history.since(since)
+	history, complete := []Message{}, true
+	if !again || since != "" { // else this socket has got everything already
+		history, complete = r.history.since(since)
+	}
+	for _, m := range history {
+		cost += weight(m)
+	}
+	at.account.joined(cost)
 	return joined{true, r.members.len(), r.members.first(maxMembers), history, complete}, true, nil
 }
 
@@ -184,14 +229,16 @@ func (c *chat) leave(_ context.Context, s *namespaces.Socket, in leaveRequest) e
 
 // gone leaves all rooms of a socket that has ended.
 func (c *chat) gone(_ context.Context, s *namespaces.Socket, _ string) {
-	for _, r := range seatOf(s).rooms {
+	at := seatOf(s)
+	for _, r := range at.rooms {
 		c.exit(r, s)
 	}
+	c.rooms.depart(at.account)
 }
 
 // refreshed leaves the rooms that a new identity does not permit. The socket itself is told too: it did not ask to leave.
 func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.Identity) error {
-	at, u := seatOf(s), userOf(s)
+	at, u := seatOf(s), c.userOf(s)
 	for name, r := range at.rooms {
 		if c.cfg.MayJoin(ctx, s.Identity(), name) == nil {
 			continue
@@ -207,7 +254,7 @@ func (c *chat) exit(r *room, s *namespaces.Socket) {
 	r.mu.Lock()
 	s.Leave(key(r.name))
 	before := r.members.len()
-	if u, last := r.members.remove(userOf(s).key, s.ID()); last && before <= c.cfg.QuietAbove {
+	if u, last := r.members.remove(s.Identity().User(), s.ID()); last && before <= c.cfg.QuietAbove {
 		_ = c.ns.In(key(r.name)).Emit("member:left", membership{r.name, u.User, u.Name})
 	}
 	empty := r.members.len() == 0
@@ -226,13 +273,13 @@ func (c *chat) send(_ context.Context, s *namespaces.Socket, in sendRequest) (se
 		return sent{}, err
 	}
 	out, err := c.post(r, s, in)
-	c.rooms.relieve(r)
+	c.rooms.relieve()
 	return out, err
 }
 
 // post gives the message its place in the room's order: history and members get it under one lock.
 func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error) {
-	u := userOf(s)
+	u := c.userOf(s)
 	nonce := nonceOf(u.key, in.Nonce)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -249,11 +296,23 @@ func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error)
 	return st.sent(), nil
 }
 
+// typing passes a notice on. Nobody can use them in a room that is quiet, and more of them than a person makes.
 func (c *chat) typing(_ context.Context, s *namespaces.Socket, in typingNotice) error {
-	if _, err := present(s, in.Room); err != nil {
+	r, err := present(s, in.Room)
+	if err != nil {
 		return err
 	}
-	return s.To(key(in.Room)).Volatile().Emit("typing", typing{in.Room, s.Identity().Subject, in.On})
+	if c.quiet(r) || !seatOf(s).account.mayType(c.cfg.Now()) {
+		return nil
+	}
+	return s.To(key(in.Room)).Volatile().Emit("typing", typing{in.Room, c.userOf(s).User, in.On})
+}
+
+// quiet says whether a room has too many users to be told of each other.
+func (c *chat) quiet(r *room) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.members.len() > c.cfg.QuietAbove
 }
 
 // present returns a room that the socket is in.

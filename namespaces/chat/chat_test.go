@@ -66,8 +66,13 @@ type server struct {
 }
 
 func newServer(t *testing.T, cfg chat.Config) *server {
-	ns := chat.New(cfg)
-	hub, err := namespaces.NewHub(namespaces.Config{Gate: namespaces.GateFunc(gate), ConnectTimeout: time.Hour}, ns)
+	return serve(t, namespaces.Config{}, chat.New(cfg))
+}
+
+// serve mounts a chat with limits of its own.
+func serve(t *testing.T, cfg namespaces.Config, ns *namespaces.Namespace) *server {
+	cfg.Gate, cfg.ConnectTimeout = namespaces.GateFunc(gate), time.Hour
+	hub, err := namespaces.NewHub(cfg, ns)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +86,14 @@ func newServer(t *testing.T, cfg chat.Config) *server {
 
 // user opens a tab of a user.
 func (s *server) user(name string, rooms ...string) *tab {
+	return s.enter(handshake.Identity{Subject: name, Name: strings.ToUpper(name), Rooms: rooms})
+}
+
+// enter opens a tab of who an identity says.
+func (s *server) enter(id handshake.Identity) *tab {
 	c := &tab{t: s.t, acks: make(chan string, 1000)}
 	c.client = s.hub.Connect(c)
-	auth, err := json.Marshal(handshake.Identity{Subject: name, Name: strings.ToUpper(name), Rooms: rooms})
+	auth, err := json.Marshal(id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -247,6 +257,7 @@ func TestRequestsAreChecked(t *testing.T) {
 			{"room:join", m{"room": ""}, "bad_request"},
 			{"room:join", m{"room": strings.Repeat("x", 65)}, "bad_request"},
 			{"room:join", m{"room": strings.Repeat("ü", 65)}, "bad_request"},
+			{"room:join", m{"room": strings.Repeat("🏰", 65)}, "bad_request"},
 			{"room:join", m{"room": " r"}, "bad_request"},
 			{"room:join", m{"room": "r\n"}, "bad_request"},
 			{"room:join", m{"room": "a\u202eb"}, "bad_request"},

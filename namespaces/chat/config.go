@@ -20,6 +20,10 @@ type Config struct {
 	// MayJoin decides who may join a room; an error refuses, see [namespaces.On]. [RoomsOfIdentity] is the default.
 	MayJoin func(ctx context.Context, id handshake.Identity, room string) error
 
+	// Home is the issuer whose users clients know by their subject alone; users of others are known by issuer and subject.
+	// When it is empty, it is the issuer of the first user who comes.
+	Home string
+
 	// MaxText is the longest text of a message, in characters: 4,000.
 	MaxText int
 	// QuietAbove is up to how many users a room announces who joins and leaves: 500.
@@ -27,19 +31,24 @@ type Config struct {
 
 	// HistoryMessages and HistoryBytes are how much a room remembers: 200 messages and 256 KiB.
 	HistoryMessages, HistoryBytes int
-	// HistoryTotal is how many bytes all rooms remember together, nonces included. Over it, empty rooms are forgotten first,
-	// then a room that gets a message loses the oldest of its messages and nonces: 64 MiB.
+	// HistoryTotal is how many bytes all rooms remember together, nonces included. Over it, the user whose rooms remember the
+	// most loses: first empty rooms, then the oldest messages and nonces of the largest: 64 MiB.
 	HistoryTotal int
 	// Nonces is how many answers a room remembers for repeated nonces, at most an eighth of them for one user: 1,024. A room
 	// looks through all of them for each message.
 	Nonces int
 
-	// MaxRooms is how many rooms there may be; when none of them is empty, no other can be opened: 10,000.
+	// MaxRooms is how many rooms there may be, and an eighth of it how many one user may have opened; when none of them is
+	// empty, no other can be opened: 10,000.
 	MaxRooms int
 	// EmptyRooms and EmptyFor are how many rooms without members keep their history, so that it survives a reload, and for
 	// how long: 1,000 and 10 min. A room that is overdue is forgotten when another one is opened or left.
 	EmptyRooms int
 	EmptyFor   time.Duration
+
+	// Joins of a user wait when what they made the server send is above joinBurst bytes and joinRate bytes a second more:
+	// 64 MiB and 8 MiB. Only tests choose others.
+	joinBurst, joinRate int
 }
 
 // Limits that the protocol of the chat fixes.
@@ -47,6 +56,17 @@ const (
 	maxMembers  = 100 // in the answer to a join
 	maxRoomName = 64  // characters
 	maxNonce    = 128 // bytes
+
+	// shareOfOne is the part of the rooms, and of a room's nonces, that one user can take.
+	shareOfOne = 8
+
+	// joinWeight is what a join counts for besides its history; announceWeight is what telling one member of it does.
+	joinWeight     = 8 << 10
+	announceWeight = 128
+
+	// Typing notices of a user above typingBurst, and typingRate a second more, go nowhere.
+	typingBurst = 10
+	typingRate  = 2
 )
 
 func (c Config) withDefaults() Config {
@@ -65,6 +85,8 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxRooms, 10_000)
 	fill(&c.EmptyRooms, 1000)
 	fill(&c.EmptyFor, 10*time.Minute)
+	fill(&c.joinBurst, 64<<20)
+	fill(&c.joinRate, 8<<20)
 	return c
 }
 
@@ -100,10 +122,13 @@ func (c *chat) checkMessage(in sendRequest) error {
 	return nil
 }
 
-// tooMany tells a client that it reached the limit of rooms per socket.
-func tooMany(err error) error {
-	if errors.Is(err, namespaces.ErrTooManyRooms) {
+// joinError tells a client that it reached a limit of the server's rooms.
+func joinError(err error) error {
+	switch {
+	case errors.Is(err, namespaces.ErrTooManyRooms):
 		return &namespaces.Error{Code: CodeTooManyRooms, Message: "You are in too many rooms; leave one first.", Cause: err}
+	case errors.Is(err, namespaces.ErrRoomName):
+		return &namespaces.Error{Code: namespaces.CodeBadRequest, Message: "The name of the room has too many bytes for this server.", Cause: err}
 	}
 	return err
 }

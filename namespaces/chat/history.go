@@ -1,23 +1,21 @@
 package chat
 
-import (
-	"slices"
-	"sync/atomic"
-)
+import "slices"
 
 // history is the last messages of a room, bounded in number and bytes.
 type history struct {
 	most, mostBytes int
-	total           *atomic.Int64 // of all rooms
+	held            *tally
 
 	messages []Message // from start on
 	start    int
 	bytes    int
 	dropped  string // id of the last message that was given up
+	cut      bool   // there were others in a room of this name that was forgotten
 }
 
-func (h *history) init(most, mostBytes int, total *atomic.Int64) {
-	h.most, h.mostBytes, h.total = most, mostBytes, total
+func (h *history) init(most, mostBytes int, held *tally) {
+	h.most, h.mostBytes, h.held = most, mostBytes, held
 }
 
 func (h *history) len() int { return len(h.messages) - h.start }
@@ -54,7 +52,7 @@ func (h *history) drop() {
 
 func (h *history) count(bytes int) {
 	h.bytes += bytes
-	h.total.Add(int64(bytes))
+	h.held.add(bytes)
 }
 
 // clear gives back what a forgotten room counts for.
@@ -63,11 +61,14 @@ func (h *history) clear() {
 	h.messages, h.start = nil, 0
 }
 
+// incomplete says whether the room had messages before the oldest.
+func (h *history) incomplete() bool { return h.cut || h.dropped != "" }
+
 // since returns the messages after the one with the given id, and whether that is all that came after it; without an id,
 // all messages and whether the room never had others.
 func (h *history) since(id string) (after []Message, complete bool) {
 	all := h.messages[h.start:]
-	complete = id == h.dropped
+	complete = id == h.dropped && (id != "" || !h.cut)
 	for i := len(all) - 1; i >= 0 && id != ""; i-- {
 		if all[i].ID == id {
 			all, complete = all[i+1:], true

@@ -17,7 +17,7 @@ import (
 func TestSinceGivesWhatCameAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{HistoryMessages: 5})
-		ann, bob := s.user("ann"), s.user("bob")
+		ann := s.user("ann")
 		ann.join("r")
 		var ids []string
 		for i := range 8 {
@@ -38,7 +38,7 @@ func TestSinceGivesWhatCameAfter(t *testing.T) {
 			ids[7]:     {"", true},
 			ids[7][1:]: {"3 4 5 6 7", false},
 		} {
-			got := bob.request("room:join", map[string]any{"room": "r", "since": since})
+			got := s.user("bob").request("room:join", map[string]any{"room": "r", "since": since})
 			if strings.Join(texts(got["history"]), " ") != want.history || got["complete"] != want.complete {
 				t.Errorf("since %q: %v, complete %v", since, texts(got["history"]), got["complete"])
 			}
@@ -54,7 +54,7 @@ func TestHistoryIsBoundedInBytes(t *testing.T) {
 		for range 5 {
 			ann.send("r", strings.Repeat("x", 1000))
 		}
-		if got := len(texts(ann.join("r")["history"])); got != 3 {
+		if got := len(texts(s.user("bob").join("r")["history"])); got != 3 {
 			t.Errorf("%d messages", got)
 		}
 	})
@@ -78,7 +78,7 @@ func TestAllHistoriesTogetherAreBounded(t *testing.T) {
 		}
 		got := []int{}
 		for _, room := range []string{"empty", "a", "b"} {
-			got = append(got, len(texts(ann.join(room)["history"])))
+			got = append(got, len(texts(s.user("bob").join(room)["history"])))
 		}
 		if !slices.Equal(got, []int{0, 2, 3}) {
 			t.Errorf("messages per room: %v", got)
@@ -117,7 +117,7 @@ func TestRoomsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{MaxRooms: 2})
 		ann := s.user("ann")
-		ann.join("a")
+		s.user("cleo").join("a")
 		ann.join("b")
 		if got := code(ann.join("c")); got != "too_many_rooms" {
 			t.Errorf("code %q", got)

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strconv"
-	"sync/atomic"
 
 	"gatehouse/handshake"
 )
@@ -12,8 +11,8 @@ import (
 // nonces remembers the answers to messages, so that one that is sent again is answered again and not sent. It outlives the
 // sender's stay in the room: a repetition usually comes after a reconnect.
 type nonces struct {
-	most  int
-	total *atomic.Int64 // of all rooms
+	most int
+	held *tally
 
 	answers []answer // oldest first; few enough to be looked through
 }
@@ -26,9 +25,6 @@ type answer struct {
 
 // nonceWeight is what an answer counts for: about what it takes in a list that grows and shrinks.
 const nonceWeight = 96
-
-// shareOfOne is the part of the memory that one user can take.
-const shareOfOne = 8
 
 // nonceKey is what a nonce is known by: digests, as clients choose how long it is.
 type nonceKey struct{ user, nonce digest }
@@ -53,7 +49,7 @@ func nonceOf(u handshake.UserKey, nonce string) *nonceKey {
 	return &nonceKey{digestOf(who), digestOf([]byte(nonce))}
 }
 
-func (n *nonces) init(most int, total *atomic.Int64) { n.most, n.total = most, total }
+func (n *nonces) init(most int, held *tally) { n.most, n.held = most, held }
 
 func (n *nonces) len() int { return len(n.answers) }
 
@@ -82,7 +78,7 @@ func (n *nonces) add(k *nonceKey, first stamp) {
 		n.forget(0, max(1, n.most/64)) // some at once: the others have to move up
 	}
 	n.answers = append(n.answers, answer{*k, first})
-	n.total.Add(nonceWeight)
+	n.held.add(nonceWeight)
 }
 
 // of returns where the user's oldest answer is, and how many there are.
@@ -101,11 +97,11 @@ func (n *nonces) forget(i, some int) {
 	if len(n.answers) < cap(n.answers)/3 {
 		n.answers = slices.Clone(n.answers) // gives memory back
 	}
-	n.total.Add(-int64(some) * nonceWeight)
+	n.held.add(-some * nonceWeight)
 }
 
 // clear gives back what a forgotten room counts for.
 func (n *nonces) clear() {
-	n.total.Add(-int64(n.len()) * nonceWeight)
+	n.held.add(-n.len() * nonceWeight)
 	n.answers = nil
 }

@@ -7,12 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/handshake"
 	"gatehouse/namespaces"
 )
 
 // room is one room. Whoever changes it or sends to it holds mu: that is what gives messages, members and history one order.
 type room struct {
-	name string
+	name  string
+	owner *account // of who opened it
+	held  tally    // what history and nonces take
 
 	mu        sync.Mutex // guards what follows
 	members   members
@@ -25,6 +28,18 @@ type room struct {
 	emptied time.Time
 }
 
+// tally counts the bytes of a room's memory, for the room, its owner and all together.
+type tally struct {
+	room       atomic.Int64
+	owner, all *atomic.Int64
+}
+
+func (t *tally) add(bytes int) {
+	for _, count := range []*atomic.Int64{&t.room, t.owner, t.all} {
+		count.Add(int64(bytes))
+	}
+}
+
 // rooms are the rooms of a chat. Lock order: rooms.mu, room.mu, then the locks of package namespaces.
 type rooms struct {
 	cfg   *Config
@@ -35,11 +50,13 @@ type rooms struct {
 
 	mu    sync.Mutex // guards what follows
 	named map[string]*room
+	users map[handshake.UserKey]*account
 	empty *list.List // of *room, the one that is empty for longest first
+	lost  lost
 }
 
 func (rs *rooms) init(cfg *Config) {
-	rs.cfg, rs.named, rs.empty = cfg, make(map[string]*room), list.New()
+	rs.cfg, rs.named, rs.users, rs.empty = cfg, make(map[string]*room), make(map[handshake.UserKey]*account), list.New()
 }
 
 // stamp is the id of a message and its time.
@@ -64,22 +81,27 @@ func (rs *rooms) stamp() stamp {
 	return stamp{rs.id, at}
 }
 
-// obtain returns a room and makes it if needed. It may be forgotten before the caller has locked it.
-func (rs *rooms) obtain(name string) (*room, error) {
+// obtain returns a room and makes it if needed, as one of the user's. It may be forgotten before the caller has locked it.
+func (rs *rooms) obtain(name string, u *account) (*room, error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if r := rs.named[name]; r != nil {
 		return r, nil
 	}
 	rs.expire()
-	if len(rs.named) >= rs.cfg.MaxRooms && !rs.forgetOldest() {
+	if len(u.rooms) >= max(1, rs.cfg.MaxRooms/shareOfOne) && !rs.forgetOldest(u) {
+		return nil, &namespaces.Error{Code: CodeTooManyRooms, Message: "You have opened too many rooms; leave one of them, or join a room that is there."}
+	}
+	if len(rs.named) >= rs.cfg.MaxRooms && !rs.forgetOne() {
 		return nil, &namespaces.Error{Code: CodeTooManyRooms, Message: "There are too many rooms; join one of them."}
 	}
-	r := &room{name: name}
+	r := &room{name: name, owner: u, held: tally{owner: &u.bytes, all: &rs.bytes}}
 	r.members.init()
-	r.history.init(rs.cfg.HistoryMessages, rs.cfg.HistoryBytes, &rs.bytes)
-	r.nonces.init(rs.cfg.Nonces, &rs.bytes)
+	r.history.init(rs.cfg.HistoryMessages, rs.cfg.HistoryBytes, &r.held)
+	r.history.cut = rs.lost.has(name)
+	r.nonces.init(rs.cfg.Nonces, &r.held)
 	rs.named[name] = r
+	u.rooms[r] = struct{}{}
 	rs.park(r)
 	return r, nil
 }
@@ -96,8 +118,7 @@ func (rs *rooms) settle(r *room) {
 	case empty && r.parked == nil:
 		rs.park(r)
 	case !empty && r.parked != nil:
-		rs.empty.Remove(r.parked)
-		r.parked = nil
+		rs.unpark(r)
 	}
 	rs.expire()
 }
@@ -106,70 +127,131 @@ func (rs *rooms) settle(r *room) {
 func (rs *rooms) park(r *room) {
 	r.emptied = rs.cfg.Now()
 	r.parked = rs.empty.PushBack(r)
+	r.owner.empty++
 }
 
-// expire forgets the empty rooms that are too many or too old. mu is held.
+// unpark takes a room from the empty ones. mu is held.
+func (rs *rooms) unpark(r *room) {
+	rs.empty.Remove(r.parked)
+	r.parked = nil
+	r.owner.empty--
+}
+
+// expire forgets the empty rooms that are too old or too many. mu is held.
 func (rs *rooms) expire() {
 	oldest := rs.cfg.Now().Add(-rs.cfg.EmptyFor)
-	for first := rs.empty.Front(); first != nil; first = rs.empty.Front() {
-		if rs.empty.Len() <= rs.cfg.EmptyRooms && !first.Value.(*room).emptied.Before(oldest) {
-			return
-		}
-		rs.forgetOldest()
+	for first := rs.empty.Front(); first != nil && first.Value.(*room).emptied.Before(oldest); first = rs.empty.Front() {
+		rs.forget(first.Value.(*room))
+	}
+	for rs.empty.Len() > rs.cfg.EmptyRooms {
+		rs.forgetOne()
 	}
 }
 
-// forgetOldest forgets the room that is empty for longest, and says whether there was one. mu is held.
-func (rs *rooms) forgetOldest() bool {
-	for first := rs.empty.Front(); first != nil; first = rs.empty.Front() {
-		r := first.Value.(*room)
-		rs.empty.Remove(first)
-		r.parked = nil
-		r.mu.Lock()
-		r.forgotten = r.members.len() == 0 // somebody may just have come
-		if r.forgotten {
-			r.history.clear()
-			r.nonces.clear()
-		}
-		forgotten := r.forgotten
-		r.mu.Unlock()
-		if forgotten {
-			delete(rs.named, r.name)
+// forgetOne forgets an empty room of the user who has the most of them, and says whether there was one. mu is held.
+func (rs *rooms) forgetOne() bool {
+	for u := rs.mostEmpty(); u != nil; u = rs.mostEmpty() {
+		if rs.forgetOldest(u) {
 			return true
 		}
 	}
 	return false
 }
 
-// relieve keeps all histories and nonces together within their limit, after r got a message.
-func (rs *rooms) relieve(r *room) {
-	if !rs.full() {
+func (rs *rooms) mostEmpty() *account {
+	return rs.largest(func(u *account) int64 { return int64(u.empty) })
+}
+
+// forgetOldest forgets the room of a user that is empty for longest, and says whether there was one. mu is held.
+func (rs *rooms) forgetOldest(u *account) bool {
+	for e := rs.empty.Front(); e != nil && u.empty > 0; {
+		r := e.Value.(*room)
+		e = e.Next()
+		if r.owner == u && rs.forget(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget forgets an empty room, unless somebody has just come into it; either way it is not listed as empty any more. mu
+// is held.
+func (rs *rooms) forget(r *room) bool {
+	rs.unpark(r)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.members.len() > 0 {
+		return false
+	}
+	r.forgotten = true
+	if r.history.incomplete() || r.history.len() > 0 {
+		rs.lost.add(r.name)
+	}
+	r.history.clear()
+	r.nonces.clear()
+	delete(rs.named, r.name)
+	delete(r.owner.rooms, r)
+	rs.close(r.owner)
+	return true
+}
+
+// relieve keeps all histories and nonces together within their limit: the user whose rooms remember the most loses first
+// the empty ones, then what is oldest in the largest. It makes some room at once, as looking for the largest takes time.
+func (rs *rooms) relieve() {
+	if !rs.full(0) {
 		return
 	}
 	rs.mu.Lock()
-	for rs.full() && rs.forgetOldest() {
-		continue
+	defer rs.mu.Unlock()
+	if !rs.full(0) {
+		return // somebody else was here
 	}
-	rs.mu.Unlock()
+	spare := rs.cfg.HistoryTotal / 64
+	for rs.full(spare) {
+		u := rs.largest(func(u *account) int64 { return u.bytes.Load() })
+		if u == nil {
+			return
+		}
+		if !rs.forgetOldest(u) {
+			rs.shed(u.largest(), spare)
+		}
+	}
+}
+
+// full says whether more is remembered than is left when some bytes are to be spare.
+func (rs *rooms) full(spare int) bool { return rs.bytes.Load() > int64(rs.cfg.HistoryTotal-spare) }
+
+// largest returns the room that remembers the most. rooms.mu is held; the account has rooms.
+func (u *account) largest() *room {
+	var found *room
+	for r := range u.rooms {
+		if found == nil || r.held.room.Load() > found.held.room.Load() {
+			found = r
+		}
+	}
+	return found
+}
+
+// shed takes an eighth of what a room remembers, or less when that is enough.
+func (rs *rooms) shed(r *room, spare int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for rs.full() && r.shed() {
+	least := r.held.room.Load() * 7 / 8
+	for rs.full(spare) && r.held.room.Load() > least && r.shed() {
 		continue
 	}
 }
 
 // shed gives up the oldest of what the room remembers, be it a message or the answer to one, and says whether there was any.
-// The last of each always stays. mu is held.
+// mu is held.
 func (r *room) shed() bool {
 	switch {
-	case r.nonces.len() > 1 && (r.history.len() <= 1 || r.nonces.answers[0].text() <= r.history.oldest()):
+	case r.nonces.len() > 0 && (r.history.len() == 0 || r.nonces.answers[0].text() <= r.history.oldest()):
 		r.nonces.forget(0, 1)
-	case r.history.len() > 1:
+	case r.history.len() > 0:
 		r.history.drop()
 	default:
 		return false
 	}
 	return true
 }
-
-func (rs *rooms) full() bool { return rs.bytes.Load() > int64(rs.cfg.HistoryTotal) }

@@ -1,0 +1,31 @@
+package chat
+
+import (
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"gatehouse/handshake"
+)
+
+// naming tells users of different issuers apart where clients see one text: "from" and "user". Subjects are unique within
+// their issuer only, so the users of one issuer, which is all of them nearly everywhere, are called by their subject
+// alone, and the others by issuer and subject.
+type naming struct {
+	home atomic.Pointer[string] // the issuer whose users are called by their subject
+}
+
+// foreign begins the names that have an issuer. A subject that begins so is never told without its issuer, so that
+// nobody's subject is somebody else's name.
+const foreign = "@"
+
+// settle makes an issuer the home when there is none yet.
+func (n *naming) settle(issuer string) { n.home.CompareAndSwap(nil, &issuer) }
+
+// call returns what clients know a user by.
+func (n *naming) call(u handshake.UserKey) string {
+	if home := n.home.Load(); home != nil && *home == u.Issuer && !strings.HasPrefix(u.Subject, foreign) {
+		return u.Subject
+	}
+	return foreign + url.PathEscape(u.Issuer) + "/" + u.Subject
+}
