@@ -37,9 +37,9 @@ var ErrBound = errors.New("bridge: the server has an engine already; call Bind i
 // Bind puts our engine under io. The application's one change is where it mounts
 // its handler:
 //
-//	http.Handle("/socket.io/", io.ServeHandler(nil)) // before
+//	http.Handle("/socket.io/", io.ServeHandler(opts)) // before
 //
-//	h, err := bridge.Bind(io, bridge.Config{}) // after; check err
+//	h, err := bridge.Bind(io, bridge.Config{Options: opts}) // after; check err
 //	http.Handle("/socket.io/", h)
 //
 // The error says which option of the application our engine cannot honour.
@@ -48,7 +48,7 @@ func Bind(io *socket.Server, cfg Config) (*Server, error) {
 	if io.Engine() != nil {
 		return nil, ErrBound
 	}
-	opts := io.Opts()
+	opts := cfg.options(io)
 	if err := supported(opts); err != nil {
 		return nil, err
 	}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,28 +21,36 @@ import (
 )
 
 func TestEventsOfASocketAreHandledOneAfterTheOther(t *testing.T) {
-	var busy, together atomic.Int32
-	order := make(chan any, 500)
+	const events = 200
+	began, goOn := make(chan any, events), make(chan struct{})
 	a := serve(t, bridge.Config{}, func(io *socket.Server) {
 		connected(io, func(s *socket.Socket) {
 			_ = s.On("n", func(args ...any) {
-				together.Add(busy.Add(1) - 1)
-				order <- args[0]
-				busy.Add(-1)
+				began <- args[0]
+				<-goOn
 			})
+			_ = s.On("probe", func(args ...any) { args[0].(socket.Ack)([]any{"seen"}, nil) })
 		})
 	})
 	c := a.open().join("/", "")
-	for n := range cap(order) {
+	for n := range events {
 		c.send(fmt.Sprintf(`42["n",%d]`, n))
 	}
-	for n := range cap(order) {
-		if got := receive(t, order); got != float64(n) {
+	other := a.open().join("/", "")
+	for n := range events {
+		if got := receive(t, began); got != float64(n) {
 			t.Fatalf("event %v came in the place of %d", got, n)
 		}
-	}
-	if n := together.Load(); n > 0 {
-		t.Errorf("%d events met another", n)
+		// While this listener waits, an event of another socket goes through the
+		// library and is answered: in that time the next one here could have begun.
+		other.send(`420["probe"]`)
+		other.until("43")
+		select {
+		case next := <-began:
+			t.Fatalf("event %v began while %d was handled", next, n)
+		default:
+		}
+		goOn <- struct{}{}
 	}
 }
 
@@ -319,7 +327,8 @@ func TestTheRequestIsShownAsTheApplicationKnowsIt(t *testing.T) {
 	a.open().join("/", `{"a":1}`)
 	h := receive(t, shakes)
 	auth, _ := h.Auth.(map[string]any)
-	if h.Query["k"][0] != "v" || h.Query["transport"][0] != "websocket" || auth["a"] != 1.0 ||
+	query := url.Values(h.Query)
+	if query.Get("k") != "v" || query.Get("transport") != "websocket" || auth["a"] != 1.0 ||
 		!strings.HasPrefix(h.Address, "127.0.0.1:") || !strings.HasPrefix(h.Url, "/socket.io/?") {
 		t.Errorf("the handshake is %+v", h)
 	}
@@ -363,6 +372,39 @@ func TestOptionsOfTheApplicationGoOnToCount(t *testing.T) {
 	}
 	if shown := a.io.Engine().Opts().PingInterval(); shown != 7*time.Second {
 		t.Errorf("the application sees a ping interval of %v", shown)
+	}
+}
+
+// What was given to ServeHandler, Attach or Listen goes to Bind; what the server
+// itself was made with wins, as there.
+func TestOptionsOfTheHandlerCount(t *testing.T) {
+	given := socket.DefaultServerOptions()
+	given.SetPingInterval(7 * time.Second)
+	given.SetPingTimeout(8 * time.Second)
+	given.SetCors(&types.Cors{Origin: "https://page.example"})
+	own := socket.DefaultServerOptions()
+	own.SetPingTimeout(9 * time.Second)
+	a := serveWith(t, bridge.Config{Options: given}, own, func(*socket.Server) {})
+	resp, err := http.Get(a.http.URL + "/socket.io/?EIO=4&transport=polling")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := new(bytes.Buffer)
+	_, _ = body.ReadFrom(resp.Body)
+	resp.Body.Close()
+	if !strings.Contains(body.String(), `"pingInterval":7000,"pingTimeout":9000`) {
+		t.Errorf("the session opens with %s", body)
+	}
+	if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "https://page.example" {
+		t.Errorf("the CORS header is %q", got)
+	}
+	if interval := given.PingTimeout(); interval != 8*time.Second {
+		t.Errorf("the given options were changed: %v", interval)
+	}
+
+	given.SetAllowEIO3(true)
+	if _, err := bridge.Bind(socket.NewServer(nil, nil), bridge.Config{Options: given}); err == nil {
+		t.Error("a given option that cannot be honoured is lost without a word")
 	}
 }
 

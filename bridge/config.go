@@ -29,8 +29,13 @@ const hardQueue = 4
 
 // Config is what [Bind] needs to know. The zero value works. What the
 // application set in its socket.ServerOptions (ping times, buffer size,
-// transports, AllowRequest, CORS) goes on to count; a field set here wins.
+// transports, AllowRequest, CORS) goes on to count; a field of Engine that is set
+// here wins.
 type Config struct {
+	// Options are those that the application gave to ServeHandler, Attach or
+	// Listen, nil if none. What NewServer was given wins, as it does there. They
+	// are not changed.
+	Options socket.ServerOptionsInterface
 	// Engine configures the sessions. Without KeepHeaders, those of
 	// DefaultHeaders are kept for the application and the gate.
 	Engine engine.Config
@@ -90,6 +95,17 @@ func (c Config) withDefaults(opts socket.ServerOptionsInterface) Config {
 	}
 	e.Check = checks(transportCheck(opts), requestCheck(opts), e.Check)
 	return c
+}
+
+// options joins what was given to the server with what its handler was given.
+func (c Config) options(io *socket.Server) socket.ServerOptionsInterface {
+	if c.Options == nil {
+		return io.Opts()
+	}
+	joined := socket.DefaultServerOptions()
+	joined.Assign(c.Options)
+	joined.Assign(io.Opts())
+	return joined
 }
 
 // setFrom takes over what the application set, unless field has a value.
