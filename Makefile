@@ -22,7 +22,7 @@ page := web/dist/index.html
 installed = $(1)/node_modules/.package-lock.json
 
 .PHONY: help run build test lint fuzz bench artillery soak attack clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-proxy test-bridge test-bench test-compose system-packages
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-examples test-proxy test-bridge test-bench test-compose system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -33,7 +33,7 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 build: bin/gatehouse ## builds the pages and the binary
 
 # One part after the other, so that the output can be read; each can be run alone.
-parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-proxy test-bridge test-browser test-bench
+parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-examples test-proxy test-bridge test-browser test-bench
 
 test: ## installs what the tests need and runs everything
 	@for part in $(parts); do \
@@ -62,10 +62,13 @@ test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real cl
 test-auth: $(call installed,test/js) bin/gatehouse ## runs every way in with the client that can
 	test/with-redis bash -c 'cd test/auth && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'
 
+test-examples: $(call installed,test/js) bin/examples/.built ## runs the examples that are ported from Node's server
+	cd test/examples && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
+
 test-proxy: $(call installed,test/js) bin/gatehouse ## runs the documented proxies before two nodes
 	cd test/proxy && PATH=$$PATH:/usr/sbin node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
-test-browser: $(call installed,test/browser) bin/gatehouse ## runs the pages in Chromium
+test-browser: $(call installed,test/browser) bin/gatehouse bin/examples/.built ## runs the pages in Chromium
 	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 test-artillery: artillery
@@ -111,6 +114,10 @@ bin/gatehouse: $(go-sources) $(page)
 
 bin/testapp: $(go-sources) $(page)
 	go build -trimpath -o $@ ./test/js/testapp
+
+bin/examples/.built: $(go-sources) $(page) $(shell find examples -path '*/public/*')
+	go build -trimpath -o bin/examples/ ./examples/chat ./examples/whiteboard ./examples/privatemessages
+	touch $@
 
 $(page): $(web-sources) $(call installed,web)
 	cd web && npm run build

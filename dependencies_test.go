@@ -1,0 +1,36 @@
+package gatehouse_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// required finds a direct requirement of go.mod.
+var required = regexp.MustCompile(`(?m)^\t(\S+) (v\S+)$`)
+
+func TestEveryDependencyIsNamedWithItsVersion(t *testing.T) {
+	page := contents(t, "docs/dependencies.md")
+	direct := required.FindAllStringSubmatch(contents(t, "go.mod"), -1)
+	if len(direct) < 10 {
+		t.Fatalf("go.mod has %d direct requirements, want at least 10", len(direct))
+	}
+	for _, m := range direct {
+		path, version := m[1], m[2]
+		_, row, named := strings.Cut(page, "`"+path+"`")
+		row, _, _ = strings.Cut(row, "\n")
+		if !named || !strings.Contains(row, version) {
+			t.Errorf("docs/dependencies.md has no row of %s %s", path, version)
+		}
+	}
+}
+
+func contents(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
