@@ -94,21 +94,6 @@ describe("the chat page", () => {
     }
   }
 
-  test("a text that is too long can be put right", async () => {
-    const ada = await Person.open(browser, `${server.url}/#long`);
-    await ada.signIn("Ada");
-    const long = "x".repeat(4001);
-    await ada.say(long);
-    await ada.part("message-edit").click();
-    assert.equal(await ada.part("composer-text").inputValue(), long);
-    await ada.sees([]);
-    await ada.say(long.slice(1));
-    await ada.sees([long.slice(1)]);
-    await ada.delivered();
-    assert.deepEqual(ada.complaints, []);
-    await ada.page.context().close();
-  });
-
   for (const [screen, width, height] of [["phone", 360, 740], ["desktop", 1280, 800]]) {
     test(`long names, and those that are written from right to left, have their place on a ${screen}`, async () => {
       const room = `#${screen}-${"a-room-with-a-name-that-does-not-end".padEnd(48, "-again")}`;

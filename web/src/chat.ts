@@ -1,8 +1,11 @@
+import { delayAfter } from "./backoff.ts";
 import { Connection, type ConnectionState } from "./connection.ts";
 import { Delivery } from "./delivery.ts";
+import { Drafts } from "./drafts.ts";
 import type { Keep } from "./keep.ts";
-import { Outbox } from "./outbox.ts";
-import { type Accepted, type Joined, type Message, type Reply, identity } from "./protocol.ts";
+import { type Limits, tooLong, unlimited } from "./limits.ts";
+import { Outbox, type Outgoing, maxOutgoing } from "./outbox.ts";
+import { type Accepted, type Failure, type Info, type Joined, type Message, type Reply, identity, passes } from "./protocol.ts";
 import { type Room, newRoom } from "./room.ts";
 import { Roster } from "./roster.ts";
 import type { Me } from "./rows.ts";
@@ -20,6 +23,7 @@ export interface ChatOptions {
   transports?: string[];
   changed: () => void; // something that is shown has changed
   said: (message: Message) => void; // somebody else said something in a room just now
+  refused: (entry: Outgoing, failure: Failure) => void; // something that this user said is not sent
 }
 
 // Chat is what the page shows and what its user can do: rooms, messages, the connection. It knows nothing
@@ -32,6 +36,8 @@ export class Chat {
   reading = true; // the newest message of the active room is in sight
 
   private readonly options: ChatOptions;
+  private readonly drafts: Drafts;
+  private limits: Limits = unlimited;
   private readonly connection: Connection;
   private readonly typing = new OwnTyping();
   private typingTimer: ReturnType<typeof setTimeout> | undefined;
@@ -45,6 +51,7 @@ export class Chat {
     this.me = session.me;
     const who = this.me.user || this.me.name;
     this.outbox = new Outbox(storage, `gatehouse.outbox.${who}`, newNonce);
+    this.drafts = new Drafts(storage, `gatehouse.drafts.${who}`);
     this.roster = new Roster(storage, `gatehouse.rooms.${who}`, this.outbox.rooms());
     this.connection = new Connection({
       token: () => session.token(),
@@ -68,6 +75,7 @@ export class Chat {
     this.active = this.roster.room(name);
     this.reading = true;
     this.active.unread = 0;
+    this.active.draft = this.drafts.of(name);
     if (this.active.phase === "left") {
       this.join(this.active);
     }
@@ -100,20 +108,30 @@ export class Chat {
     return true;
   }
 
-  // False when too much waits already.
-  say(room: Room, text: string): boolean {
+  // Why a text cannot be said in a room; undefined when it can, as far as the server has told its limits.
+  unfit(room: Room, text: string): string | undefined {
+    return tooLong({ room: room.name, text, nonce: newNonce() }, this.limits)?.message;
+  }
+
+  // Returns why not, when the text cannot be taken.
+  say(room: Room, text: string): string | undefined {
+    const unfit = this.unfit(room, text);
+    if (unfit !== undefined) {
+      return unfit;
+    }
     if (!this.outbox.add(room.name, text, Date.now())) {
-      return false;
+      return `${maxOutgoing} messages wait already. Reconnect before you write more.`;
     }
     this.edit(room, "");
     this.deliver(room);
     this.options.changed();
-    return true;
+    return undefined;
   }
 
   // The draft of a room changed: keeps it, and lets the others know that this user types.
   edit(room: Room, draft: string): void {
     room.draft = draft;
+    this.drafts.set(room.name, draft);
     clearTimeout(this.typingTimer);
     this.tellTyping(this.typing.changed(room.name, draft.trim() === "", Date.now()));
     this.typingTimer = setTimeout(() => this.tellTyping(this.typing.stopped()), typingPause);
@@ -174,6 +192,7 @@ export class Chat {
   private connected(): void {
     this.renewed = false;
     this.delivery = this.newDelivery();
+    void this.ask();
     for (const room of this.roster.rooms) {
       if (room.phase === "joined" || room.phase === "joining") {
         void this.enter(room);
@@ -184,13 +203,38 @@ export class Chat {
   private disconnected(): void {
     this.delivery?.end();
     this.delivery = undefined;
-    this.outbox.interrupted();
+    for (const entry of this.outbox.interrupted(this.connection.cut)) {
+      this.setAside(entry, { code: "cut", message: "" });
+    }
     for (const room of this.roster.rooms) {
       room.typists.clear();
       if (room.phase === "joined") {
         room.phase = "joining";
       }
     }
+  }
+
+  // Asks who this user is here, and what is too long. It is answered before the rooms are: nothing is sent until then.
+  // A server without an answer has limits that show when they are reached.
+  private async ask(): Promise<void> {
+    const { socket, maxPayload } = this.connection;
+    this.limits = { text: this.limits.text, bytes: maxPayload };
+    const reply = await socket
+      .timeout(answerWithin)
+      .emitWithAck("info", {})
+      .catch((): Reply<Info> => ({ ok: false, error: { code: "timeout", message: "" } }));
+    if (reply.ok) {
+      this.me = { user: reply.user, name: reply.name };
+      this.limits = { text: reply.limits.text, bytes: maxPayload };
+      this.options.changed();
+    }
+  }
+
+  // The server does not take a message: it keeps its place, the others go on, and its writer is told.
+  private setAside(entry: Outgoing, failure: Failure): void {
+    this.outbox.refused(entry.nonce, failure, this.roster.find(entry.room)?.timeline.lastId);
+    this.options.refused(entry, failure);
+    this.options.changed();
   }
 
   // Once per connection: when a token is refused that was made just now, the next one will be too.
@@ -204,6 +248,9 @@ export class Chat {
     this.renewing = false;
     if (login?.kind === "token") {
       this.connection.now();
+    } else if (login?.kind === "unreachable" || login?.kind === "busy") {
+      this.renewed = false;
+      this.connection.later("the server cannot sign anybody in right now");
     }
     this.options.changed();
   }
@@ -288,13 +335,11 @@ export class Chat {
 
   private entered(room: Room, reply: Reply<Joined>, first: boolean): void {
     if (!reply.ok) {
-      room.phase = "refused";
-      room.failure = reply.error;
-      room.timeline.notJoined();
-      this.options.changed();
+      this.notEntered(room, reply.error);
       return;
     }
     room.phase = "joined";
+    room.attempts = 0;
     // An empty list may come as null.
     const history = reply.history ?? [];
     room.members.replace(reply.count, reply.members ?? []);
@@ -303,6 +348,19 @@ export class Chat {
       this.added(room, message, !(first && inHistory.has(identity(message))));
     }
     this.deliver(room);
+    this.options.changed();
+  }
+
+  private notEntered(room: Room, failure: Failure): void {
+    const { delivery } = this;
+    room.timeline.notJoined();
+    if (passes(failure)) {
+      const again = () => this.delivery === delivery && room.phase === "joining" && void this.enter(room);
+      setTimeout(again, delayAfter(room.attempts++, Math.random, failure.retryAfterMs));
+    } else {
+      room.phase = "refused";
+      room.failure = failure;
+    }
     this.options.changed();
   }
 
@@ -316,6 +374,7 @@ export class Chat {
     const { outbox, roster } = this;
     return new Delivery({
       outbox,
+      check: (entry) => tooLong(entry, this.limits),
       send: ({ room, text, nonce }) =>
         this.connection.socket
           .timeout(answerWithin)
@@ -326,6 +385,7 @@ export class Chat {
           outbox.drop(nonce); // shown already, from a history without nonces
         }
       },
+      refused: (entry, error) => this.setAside(entry, error),
       changed: () => this.options.changed(),
     });
   }

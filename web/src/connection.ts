@@ -1,7 +1,8 @@
 import { type Socket, io } from "socket.io-client";
 
 import { delayAfter } from "./backoff.ts";
-import type { ClientEvents, Failure, ServerEvents } from "./protocol.ts";
+import { explainRefusal } from "./errors.ts";
+import { type ClientEvents, type Failure, type ServerEvents, passes } from "./protocol.ts";
 
 export type ChatSocket = Socket<ServerEvents, ClientEvents>;
 
@@ -20,10 +21,13 @@ export interface ConnectionOptions {
 
 // Connection keeps one socket to /chat open. It does the reconnecting itself, in place of the client's
 // manager, for three reasons: the page shows when the next attempt is due, an attempt can be asked for
-// before that, and a refusal ends the attempts instead of repeating them.
+// before that, and a refusal ends the attempts instead of repeating them, unless its cause passes.
 export class Connection {
   readonly socket: ChatSocket;
   state: ConnectionState = { kind: "connecting", again: false };
+
+  maxPayload = Infinity; // bytes of a message, as the server says
+  cut = false; // the last connection ended without a cause that is known
 
   private readonly changed: (state: ConnectionState) => void;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,6 +59,16 @@ export class Connection {
     this.revoked = undefined;
     this.set({ kind: "connecting", again: this.failures > 0 });
     this.socket.connect();
+    this.socket.io.engine.once("handshake", ({ maxPayload }) => {
+      this.maxPayload = maxPayload > 0 ? maxPayload : Infinity;
+    });
+  }
+
+  // Connects again in a while: what the next connection needs cannot be had now.
+  later(reason: string): void {
+    this.socket.disconnect();
+    this.set({ kind: "connecting", again: true });
+    this.retryLater(reason);
   }
 
   close(): void {
@@ -76,6 +90,7 @@ export class Connection {
 
   private connected(): void {
     this.failures = 0;
+    this.cut = false;
     const { engine } = this.socket.io;
     const show = () => this.set({ kind: "connected", transport: engine.transport.name });
     engine.once("upgrade", show);
@@ -85,7 +100,10 @@ export class Connection {
   // The socket stays active when its transport failed, and does not when the server refused it.
   private failed(error: Error): void {
     const failure = this.socket.active ? refusedHandshake(error) : refusedNamespace(error);
-    if (failure) {
+    if (failure && passes(failure)) {
+      this.socket.disconnect();
+      this.retryLater(inWords(failure), failure.retryAfterMs);
+    } else if (failure) {
       this.refused(failure);
     } else {
       this.retryLater("the server cannot be reached");
@@ -96,6 +114,7 @@ export class Connection {
     if (reason === "io client disconnect") {
       return;
     }
+    this.cut = !endIsKnown(reason, details);
     if (!this.socket.active) {
       const code = this.revoked === undefined ? "disconnected" : "revoked";
       this.refused({ code, message: this.revoked ?? "" });
@@ -110,12 +129,12 @@ export class Connection {
     this.set({ kind: "refused", failure, until: Date.now() + (failure.retryAfterMs ?? 0) });
   }
 
-  private retryLater(reason: string): void {
+  private retryLater(reason: string, asked?: number): void {
     if (this.state.kind === "refused" || this.socket.connected) {
       return;
     }
     clearTimeout(this.timer);
-    const delay = delayAfter(this.failures++, Math.random);
+    const delay = delayAfter(this.failures++, Math.random, asked);
     this.timer = setTimeout(() => this.now(), delay);
     this.set(navigator.onLine ? { kind: "waiting", until: Date.now() + delay, reason } : { kind: "offline" });
   }
@@ -150,10 +169,26 @@ function refusedHandshake(error: Error & { description?: unknown }): Failure | u
   }
 }
 
+// The title of the refusal, as a part of a sentence.
+function inWords(failure: Failure): string {
+  const { title } = explainRefusal(failure);
+  return title.charAt(0).toLowerCase() + title.slice(1);
+}
+
+const announced = [1001, 1012, 1013]; // going away, restarting, busy
+
+// Whether something else than what the page has sent is known to have ended the connection.
+function endIsKnown(reason: string, details: unknown): boolean {
+  return !navigator.onLine || reason === "ping timeout" || announced.includes(closeCode(details) as number);
+}
+
+function closeCode(details: unknown): unknown {
+  return (details as { context?: { code?: unknown } } | undefined)?.context?.code;
+}
+
 // The close code tells why a server ended the transport (RFC 6455, section 7.4.1).
 function endInWords(reason: string, details: unknown): string {
-  const code = (details as { context?: { code?: unknown } } | undefined)?.context?.code;
-  switch (code) {
+  switch (closeCode(details)) {
     case 1001:
     case 1012:
       return "the server is restarting";

@@ -1,18 +1,19 @@
 import type { Outbox, Outgoing } from "./outbox.ts";
-import type { Accepted, Failure, Reply } from "./protocol.ts";
+import { type Accepted, type Failure, type Reply, passes } from "./protocol.ts";
 
 export interface DeliveryOptions {
   outbox: Outbox;
+  // Why the server would not take it, when that is known before it is sent.
+  check: (entry: Outgoing) => Failure | undefined;
   // Asks the server; rejects when no answer came.
   send: (entry: Outgoing) => Promise<Reply<Accepted>>;
   // Waits before a message is tried again that the server has put off.
   pause: (millis: number) => Promise<void>;
   accepted: (entry: Outgoing, as: Accepted) => void;
+  refused: (entry: Outgoing, error: Failure) => void;
   changed: () => void;
 }
 
-// The server puts these off instead of refusing them.
-const temporary = ["rate_limited", "unavailable"];
 const shortestPause = 1_000;
 
 // Delivery empties the outbox over one connection: per room one message after the other, each when the one
@@ -43,7 +44,12 @@ export class Delivery {
   }
 
   private async deliver(entry: Outgoing): Promise<void> {
-    const { outbox, send, accepted } = this.options;
+    const { outbox, check, send, accepted, refused } = this.options;
+    const unfit = check(entry);
+    if (unfit) {
+      refused(entry, unfit);
+      return;
+    }
     const reply = await send(entry).catch(() => undefined);
     if (this.ended) {
       return;
@@ -59,9 +65,9 @@ export class Delivery {
   }
 
   private async refused(entry: Outgoing, error: Failure): Promise<void> {
-    const { outbox, pause } = this.options;
-    if (!temporary.includes(error.code)) {
-      outbox.refused(entry.nonce, error);
+    const { outbox, pause, refused } = this.options;
+    if (!passes(error)) {
+      refused(entry, error);
       return;
     }
     await pause(Math.max(shortestPause, error.retryAfterMs ?? 0));

@@ -17,7 +17,7 @@
 //                  data-status=queued|sending|sent|delivered|failed], message-sender, message-text,
 //                  message-time, message-status, message-error, message-retry, message-edit,
 //                  message-discard, day, gap, show-earlier, show-later, new-messages, typing
-//   composer       composer, composer-text, composer-send
+//   composer       composer, composer-text, composer-send, composer-error
 //   members        member-list, member [data-user], member-more
 
 type Child = Node | string | undefined | false;
@@ -73,7 +73,6 @@ const shapes = {
   dark: "M27 18A11 11 0 1 1 14 5a9 9 0 0 0 13 13Z",
   clock: "M16 28a12 12 0 1 0 0-24 12 12 0 0 0 0 24ZM16 9v7l5 3",
   tick: "M7 17l6 6L26 9",
-  ticks: "M2 17l6 6L20 10M14 22l1 1L28 10",
   key: "M11 21a6 6 0 1 0 0-12 6 6 0 0 0 0 12ZM17 15h12v6M24 15v4",
   alert: "M16 4l13 23H3zM16 13v6M16 23v.5",
 } as const;

@@ -95,6 +95,7 @@ const requests: Record<string, string> = {
   token_expired: "Your session has ended. Sign in again.",
   not_in_room: "You are not in this room any more. Leave it and join it again.",
   timeout: "The server did not answer. Try again.",
+  cut: "The connection ended twice over this message.",
 };
 
 // Why a request failed, in one sentence.
@@ -102,9 +103,9 @@ export function explainRequest(failure: Failure): string {
   return requests[failure.code] ?? (failure.message ? sentence(failure.message) : "The server refused it. Try again.");
 }
 
-// Whether the same message would be refused again, however often it is sent.
-export function mustChange(failure: Failure): boolean {
-  return failure.code === "text_too_long";
+// What can be done with a message that was refused for this: send it again as it is, or change it.
+export function remediesOf({ code }: Failure): { retry: boolean; edit: boolean } {
+  return { retry: code !== "text_too_long", edit: code === "text_too_long" || code === "cut" };
 }
 
 function sentence(text: string): string {

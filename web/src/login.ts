@@ -3,6 +3,7 @@ export type Login =
   | { kind: "token"; token: string }
   | { kind: "disabled" } // this server has no demo login
   | { kind: "refused"; message: string }
+  | { kind: "busy"; message: string } // for a cause that passes
   | { kind: "unreachable" };
 
 export async function demoLogin(name: string): Promise<Login> {
@@ -31,10 +32,10 @@ function refused(status: number, body: unknown): Login {
     return { kind: "disabled" };
   }
   if (status === 429) {
-    return { kind: "refused", message: "Too many people are signing in. Wait a moment, then try again." };
+    return { kind: "busy", message: "Too many people are signing in. Wait a moment, then try again." };
   }
   if (status >= 500) {
-    return { kind: "refused", message: "The server cannot sign anybody in right now. Try again in a moment." };
+    return { kind: "busy", message: "The server cannot sign anybody in right now. Try again in a moment." };
   }
   const message = (body as { error?: { message?: unknown } } | undefined)?.error?.message;
   return { kind: "refused", message: typeof message === "string" ? message : "The server did not accept this name." };

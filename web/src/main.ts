@@ -10,6 +10,7 @@ const nameKey = "gatehouse.name";
 
 const tab = storage("sessionStorage");
 const browser = storage("localStorage");
+const places = { tab, browser };
 const app = document.getElementById("app") as HTMLElement;
 
 // ?transport=polling or ?transport=websocket holds the client to one of them.
@@ -27,7 +28,7 @@ function showSignIn(): void {
         if (name !== undefined) {
           browser.setItem(nameKey, name);
         }
-        showChat(new Session(tab, name === undefined ? { token } : { token, name }));
+        showChat(Session.begin(places, name === undefined ? { token } : { token, name }));
       },
     }),
   );
@@ -40,7 +41,7 @@ function showChat(session: Session): void {
     session,
     storage: tab,
     signedOut: () => {
-      Session.forget(tab);
+      Session.forget(places);
       showSignIn();
     },
     ...(wanted ? { transports: wanted } : {}),
@@ -50,7 +51,7 @@ function showChat(session: Session): void {
 }
 
 applyTheme();
-const session = Session.restore(tab);
+const session = Session.restore(places);
 if (session) {
   showChat(session);
 } else {

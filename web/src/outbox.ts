@@ -1,5 +1,5 @@
 import type { Keep } from "./keep.ts";
-import { type Failure, type Message, type MessageKey, identity } from "./protocol.ts";
+import { type Failure, type Message, type MessageId, type MessageKey, identity } from "./protocol.ts";
 
 // queued: waits for a connection; sending: on its way, no answer yet; sent: the server has acknowledged it;
 // failed: the server has refused it, and only the user can decide what becomes of it.
@@ -13,7 +13,12 @@ export interface Outgoing {
   state: OutgoingState;
   identity?: string; // of the message that it became, once acknowledged
   error?: Failure;
+  after?: MessageId; // the newest message of the room when this one was refused; none was there when it is missing
+  cuts?: number; // how often in a row the connection ended over it
 }
+
+// So many connections a message may end before it is set aside: it could keep all others from being sent.
+const mostCuts = 2;
 
 // More than this nobody types while offline; past it `add` refuses.
 export const maxOutgoing = 200;
@@ -99,7 +104,12 @@ export class Outbox {
     }
   }
 
-  refused(nonce: string, error: Failure): void {
+  // `after` is the newest message of the room: the refused one keeps its place behind it.
+  refused(nonce: string, error: Failure, after?: MessageId): void {
+    const entry = this.find(nonce);
+    if (entry && after !== undefined) {
+      entry.after = after;
+    }
     this.set(nonce, "failed", error);
   }
 
@@ -110,14 +120,21 @@ export class Outbox {
     }
   }
 
-  // The connection ended: what was on its way waits again, at its old place.
-  interrupted(): void {
-    for (const entry of this.list) {
-      if (entry.state === "sending") {
-        entry.state = "queued";
+  // The connection ended: what was on its way waits again, at its old place. `cut` says that nothing is known
+  // which would have ended it besides what was sent; returned is what has done so too often.
+  interrupted(cut = false): Outgoing[] {
+    const suspects: Outgoing[] = [];
+    for (const entry of this.list.filter(({ state }) => state === "sending")) {
+      entry.state = "queued";
+      if (cut) {
+        entry.cuts = (entry.cuts ?? 0) + 1;
+      }
+      if ((entry.cuts ?? 0) >= mostCuts) {
+        suspects.push(entry);
       }
     }
     this.save();
+    return suspects;
   }
 
   // A refused message again, now as the newest of its room.

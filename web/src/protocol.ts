@@ -23,6 +23,13 @@ export interface Failure {
   retryAfterMs?: number;
 }
 
+// Causes that pass: the same can be tried again later, by itself.
+const passing = ["rate_limited", "unavailable", "too_many_connections", "timeout"];
+
+export function passes({ code, retryAfterMs }: Failure): boolean {
+  return retryAfterMs !== undefined || passing.includes(code);
+}
+
 export type Reply<T> = ({ ok: true } & T) | { ok: false; error: Failure };
 
 export interface Joined {
@@ -30,6 +37,12 @@ export interface Joined {
   members: Member[] | null; // the first hundred of them
   history: Message[] | null;
   complete: boolean; // the history reaches back to `since`
+}
+
+export interface Info {
+  user: string; // who the server takes this client for
+  name: string;
+  limits: { text: number }; // characters of a message
 }
 
 export interface Accepted {
@@ -48,6 +61,7 @@ export interface ServerEvents {
 
 export interface ClientEvents {
   "room:join": (request: { room: string; since?: MessageId }, ack: (reply: Reply<Joined>) => void) => void;
+  info: (request: object, ack: (reply: Reply<Info>) => void) => void;
   "room:leave": (request: { room: string }, ack: (reply: Reply<object>) => void) => void;
   "message:send": (
     request: { room: string; text: string; nonce: string },
@@ -63,6 +77,16 @@ export type MessageKey = Pick<Message, "id" | "at">;
 // at another time is another message.
 export function identity({ id, at }: MessageKey): string {
   return `${id} ${at}`;
+}
+
+// The issuer of a user who is not of the server's home issuer: such users are called @issuer/subject.
+export function issuerOf(user: string): string | undefined {
+  const issuer = /^@([^/]*)\//.exec(user)?.[1];
+  try {
+    return issuer === undefined ? undefined : decodeURIComponent(issuer) || "another sign-in";
+  } catch {
+    return issuer;
+  }
 }
 
 // Times come as RFC 3339 or as milliseconds since 1970; here they are the latter.

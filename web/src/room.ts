@@ -11,6 +11,7 @@ export interface Room {
   readonly name: string;
   phase: Phase;
   failure: Failure | undefined; // why it was refused
+  attempts: number; // to join that were put off, in a row
   timeline: Timeline;
   readonly members: Members;
   readonly typists: Typists;
@@ -23,6 +24,7 @@ export function newRoom(name: string): Room {
     name,
     phase: "left",
     failure: undefined,
+    attempts: 0,
     timeline: new Timeline(),
     members: new Members(),
     typists: new Typists(),

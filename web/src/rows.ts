@@ -1,5 +1,5 @@
 import type { Outgoing } from "./outbox.ts";
-import { type Message, toMillis } from "./protocol.ts";
+import { type Message, type MessageId, toMillis } from "./protocol.ts";
 import type { Entry } from "./timeline.ts";
 
 export type Status = "queued" | "sending" | "sent" | "delivered" | "failed";
@@ -19,30 +19,59 @@ export interface MessageRow {
   error?: { code: string; message: string };
 }
 
-export type Row = MessageRow | { kind: "gap"; key: string } | { kind: "day"; key: string; at: number };
+export type Row = MessageRow | { kind: "gap"; key: string; first: boolean } | { kind: "day"; key: string; at: number };
 
 export interface Me {
   user: string;
   name: string;
 }
 
-// Messages of one sender stay together for this long.
+// Messages of one sender stay together for this long, and up to so many: then the name is said again, so that one is in
+// sight.
 const groupFor = 5 * 60_000;
+const groupOf = 8;
 
-// What the list shows, top to bottom: a run of the timeline and, below it, what waits to be delivered.
-export function rowsOf(entries: readonly Entry[], outgoing: readonly Outgoing[], me: Me): Row[] {
+// The part of a room's timeline that is shown, and whether that is its beginning and its end.
+export interface Run {
+  entries: readonly Entry[];
+  oldest: boolean;
+  newest: boolean;
+}
+
+// What the list shows, top to bottom: a run of the timeline, in it what was refused then, and below it what waits to be
+// delivered.
+export function rowsOf({ entries, oldest, newest }: Run, outgoing: readonly Outgoing[], me: Me): Row[] {
   const rows: Row[] = [];
-  for (const entry of entries) {
+  const refused = outgoing.filter(({ state }) => state === "failed").map((entry) => ({ entry, place: placeOf(entry, entries) }));
+  const pushRefused = (place: number) =>
+    refused.filter((one) => one.place === place).forEach(({ entry }) => push(rows, waiting(entry, me)));
+  if (oldest) {
+    pushRefused(-1);
+  }
+  entries.forEach((entry, place) => {
     if (entry.kind === "gap") {
       rows.push(entry);
     } else {
       push(rows, received(entry.message, me));
     }
-  }
-  for (const entry of outgoing) {
+    if (newest || place < entries.length - 1) {
+      pushRefused(place);
+    }
+  });
+  for (const entry of newest ? outgoing.filter(({ state }) => state !== "failed") : []) {
     push(rows, waiting(entry, me));
   }
   return rows;
+}
+
+// The place of a refused message is behind what was the newest when it was refused, or behind what is left of that time.
+function placeOf({ after }: Outgoing, entries: readonly Entry[]): number {
+  return after === undefined ? -1 : entries.findLastIndex((entry) => entry.kind === "message" && isUpTo(entry.message.id, after));
+}
+
+// Ids grow: as texts, or as numbers where they are numbers.
+function isUpTo(id: MessageId, other: MessageId): boolean {
+  return id <= other;
 }
 
 function push(rows: Row[], row: MessageRow): void {
@@ -50,9 +79,14 @@ function push(rows: Row[], row: MessageRow): void {
   if (!before || !sameDay(before.at, row.at)) {
     rows.push({ kind: "day", key: `day-before-${row.key}`, at: row.at });
   } else if (before === rows.at(-1)) {
-    row.first = before.from !== row.from || row.at - before.at > groupFor;
+    row.first = before.from !== row.from || row.at - before.at > groupFor || isFull(rows);
   }
   rows.push(row);
+}
+
+// Whether the group at the end has no place for another message.
+function isFull(rows: readonly Row[]): boolean {
+  return rows.slice(-groupOf).every((row, i) => row.kind === "message" && (i === 0 || !row.first)) && rows.length >= groupOf;
 }
 
 // One's own message keeps its row when it comes back from the server: the nonce is its key before and after.

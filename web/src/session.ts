@@ -13,29 +13,42 @@ interface Stored {
   name?: string; // given when the demo login made the token, and can make another
 }
 
-// Session is who this tab is. It lives in sessionStorage: a reload keeps it, and another tab can be
-// somebody else.
+// What remembers who this is: this tab, and the browser for its other tabs.
+export interface Places {
+  tab: Keep;
+  browser: Keep;
+}
+
+// Session is who this tab is. A reload keeps it. A new tab begins as who signed in last with a name; it can
+// become somebody else, and the others stay who they are. A token that was pasted is known to its tab only.
 export class Session {
   private stored: Stored;
-  private readonly keep: Keep;
+  private readonly places: Places;
 
-  constructor(keep: Keep, stored: Stored) {
-    this.keep = keep;
+  private constructor(places: Places, stored: Stored) {
+    this.places = places;
     this.stored = stored;
-    this.save();
+    keep(places.tab, stored);
   }
 
-  static restore(keep: Keep): Session | undefined {
-    try {
-      const stored = JSON.parse(keep.getItem(key) ?? "null") as Stored | null;
-      return typeof stored?.token === "string" && stored.token ? new Session(keep, stored) : undefined;
-    } catch {
-      return undefined;
+  static begin(places: Places, stored: Stored): Session {
+    if (stored.name !== undefined) {
+      keep(places.browser, stored);
     }
+    return new Session(places, stored);
   }
 
-  static forget(keep: Keep): void {
-    keep.setItem(key, "");
+  static restore(places: Places): Session | undefined {
+    const { tab, browser } = places;
+    // A tab that has signed out remembers that.
+    const stored = parse(tab.getItem(key) ?? browser.getItem(key));
+    return stored && new Session(places, stored);
+  }
+
+  // Signs this tab out, and the tabs that are opened from now on.
+  static forget({ tab, browser }: Places): void {
+    tab.setItem(key, "");
+    browser.setItem(key, "");
   }
 
   // Who the token says this is. A token that says nothing leaves the user unknown until the server names
@@ -67,16 +80,28 @@ export class Session {
     const login = await demoLogin(this.stored.name);
     if (login.kind === "token") {
       this.stored = { ...this.stored, token: login.token };
-      this.save();
+      keep(this.places.tab, this.stored);
+      if (parse(this.places.browser.getItem(key))?.name === this.stored.name) {
+        keep(this.places.browser, this.stored);
+      }
     }
     return login;
   }
+}
 
-  private save(): void {
-    try {
-      this.keep.setItem(key, JSON.stringify(this.stored));
-    } catch {
-      // A reload will ask again.
-    }
+function keep(place: Keep, stored: Stored): void {
+  try {
+    place.setItem(key, JSON.stringify(stored));
+  } catch {
+    // A reload, or another tab, will ask again.
+  }
+}
+
+function parse(text: string | null): Stored | undefined {
+  try {
+    const stored = JSON.parse(text || "null") as Stored | null;
+    return typeof stored?.token === "string" && stored.token ? stored : undefined;
+  } catch {
+    return undefined;
   }
 }

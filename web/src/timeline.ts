@@ -1,7 +1,8 @@
 import { type Message, type MessageId, type MessageKey, identity } from "./protocol.ts";
 
-// What is shown in a room, in order. A gap stands where messages were said that the server no longer has.
-export type Entry = { kind: "message"; message: Message } | { kind: "gap"; key: string };
+// What is shown in a room, in order. A gap stands where messages were said that the server no longer has; one that is
+// `first` stands before everything.
+export type Entry = { kind: "message"; message: Message } | { kind: "gap"; key: string; first: boolean };
 
 // Older messages are forgotten; the page shows a few hundred of them at once anyway.
 export const maxEntries = 20_000;
@@ -29,9 +30,9 @@ export class Timeline {
 
   // The answer to a join. Returns the messages that were not known before, the held ones included.
   joined(history: readonly Message[], complete: boolean): Message[] {
-    const missed = !complete && this.known.size > 0 && !history.some((message) => this.has(message));
+    const missed = !complete && !history.some((message) => this.has(message));
     if (missed && this.list.at(-1)?.kind !== "gap") {
-      this.list.push({ kind: "gap", key: `gap-${++this.gaps}` });
+      this.list.push({ kind: "gap", key: `gap-${++this.gaps}`, first: this.list.length === 0 });
     }
     return this.release(history);
   }

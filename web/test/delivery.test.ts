@@ -29,8 +29,10 @@ function setup(...answers: Answer[]) {
         if (!answer) throw new Error("timeout");
         return answer as Reply<Accepted>;
       },
+      check: ({ text }) => (text === "unfit" ? { code: "text_too_long", message: "" } : undefined),
       pause: async (millis) => void pauses.push(millis),
       accepted: () => {},
+      refused: (entry, error) => outbox.refused(entry.nonce, error),
       changed: () => {},
     });
   return { outbox, sent, pauses, connect };
@@ -104,4 +106,13 @@ test("an answer from a connection that ended changes nothing", async () => {
   assert.deepEqual(states(outbox), ["queued"]);
   await connect().run("lobby");
   assert.deepEqual(sent, ["n1 a", "n1 a"]);
+});
+
+test("what the server would not take is not sent, and what follows is", async () => {
+  const { outbox, sent, connect } = setup();
+  outbox.add("lobby", "unfit", 0);
+  outbox.add("lobby", "b", 0);
+  await connect().run("lobby");
+  assert.deepEqual(sent, ["n2 b"]);
+  assert.deepEqual(states(outbox), ["failed", "sent"]);
 });

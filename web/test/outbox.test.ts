@@ -154,3 +154,32 @@ test("the outbox has a limit and says so", () => {
   assert.equal(box.add("lobby", "too many", 0), undefined);
   assert.equal(box.waiting, maxOutgoing);
 });
+
+test("a message over which the connection ended twice is a suspect, also across a reload", () => {
+  const keep = memory();
+  let box = outbox(keep);
+  box.add("lobby", "bad", 0);
+  box.add("lobby", "good", 0);
+  box.next("lobby");
+  assert.deepEqual(box.interrupted(true), []);
+
+  box = outbox(keep);
+  assert.equal(box.next("lobby")?.text, "bad");
+  const [suspect] = box.interrupted(true);
+  assert.equal(suspect?.text, "bad");
+  box.refused(suspect!.nonce, refusal, 7);
+  assert.equal(box.next("lobby")?.text, "good");
+  assert.equal(outbox(keep).entries("lobby")[0]?.after, 7);
+
+  box.retry(suspect!.nonce);
+  assert.deepEqual(box.interrupted(true), [], "what the user tries again begins anew");
+});
+
+test("an end whose cause is known makes no suspects", () => {
+  const box = outbox();
+  box.add("lobby", "one", 0);
+  for (let i = 0; i < 5; i++) {
+    box.next("lobby");
+    assert.deepEqual(box.interrupted(false), []);
+  }
+});

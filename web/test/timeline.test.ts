@@ -85,11 +85,18 @@ test("a history that overlaps what is shown leaves no gap", () => {
   assert.deepEqual(shown(timeline), [1, 2, 3]);
 });
 
-test("nothing is missing before a first join", () => {
+test("a first history that is cut says so, once", () => {
   const timeline = new Timeline();
-  timeline.joining();
-  timeline.joined(messages(5), false);
-  assert.deepEqual(shown(timeline), [5]);
+  for (let i = 0; i < 2; i++) {
+    timeline.joining();
+    timeline.joined(messages(5), false);
+  }
+  assert.deepEqual(shown(timeline), ["gap", 5]);
+  assert.equal(timeline.entries[0]?.kind === "gap" && timeline.entries[0].first, true);
+});
+
+test("nothing is missing before the history of a room at its beginning", () => {
+  assert.deepEqual(shown(joinedWith(5)), [5]);
 });
 
 test("an id that a restarted server uses again belongs to another message", () => {

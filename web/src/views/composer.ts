@@ -1,9 +1,10 @@
 import type { Chat } from "../chat.ts";
-import { h, icon } from "../dom.ts";
-import { maxOutgoing } from "../outbox.ts";
+import { h, icon, setAttribute, setText } from "../dom.ts";
 import type { Room } from "../room.ts";
 import { typingWords } from "../typing.ts";
 import type { Frame, View } from "./view.ts";
+
+const measuredCharacters = 10_000;
 
 // Composer is where a message is written. It stays open without a connection: what is sent then waits.
 export class Composer implements View {
@@ -22,6 +23,7 @@ export class Composer implements View {
     dir: "auto",
     on: { input: () => this.edited(), keydown: (event) => this.key(event) },
   });
+  private readonly unfit = h("p", { id: "composer-unfit", class: "unfit", role: "alert", testid: "composer-error" });
   private readonly send = h("button", { class: "primary round", "aria-label": "Send", title: "Send", testid: "composer-send" }, icon("send"));
 
   // `said` is called after each message.
@@ -34,7 +36,7 @@ export class Composer implements View {
       event.preventDefault();
       this.submit();
     });
-    this.element = h("footer", { class: "foot" }, this.typing, form);
+    this.element = h("footer", { class: "foot" }, this.typing, this.unfit, form);
   }
 
   update(): void {
@@ -51,7 +53,7 @@ export class Composer implements View {
       this.text.setAttribute("aria-label", label);
       this.showTyping(room);
     }
-    this.send.disabled = this.text.value.trim() === "";
+    this.check();
   }
 
   focus(): void {
@@ -75,10 +77,20 @@ export class Composer implements View {
 
   private edited(): void {
     this.fit();
-    this.send.disabled = this.text.value.trim() === "";
+    this.check();
     if (this.room) {
       this.chat.edit(this.room, this.text.value);
     }
+  }
+
+  // Says why the text could not be sent, while it can still be changed.
+  private check(): void {
+    const text = this.text.value.trim();
+    const unfit = text === "" || !this.room ? undefined : this.chat.unfit(this.room, text);
+    setText(this.unfit, unfit ?? "");
+    setAttribute(this.text, "aria-invalid", unfit !== undefined);
+    setAttribute(this.text, "aria-describedby", unfit === undefined ? undefined : this.unfit.id);
+    this.send.disabled = text === "" || unfit !== undefined;
   }
 
   // Enter sends, Shift+Enter starts a line. While an input method composes a word, Enter belongs to it.
@@ -94,8 +106,9 @@ export class Composer implements View {
     if (!this.room || !text) {
       return;
     }
-    if (!this.chat.say(this.room, text)) {
-      this.frame.notify(`${maxOutgoing} messages wait already. Reconnect before you write more.`);
+    const refused = this.chat.say(this.room, text);
+    if (refused !== undefined) {
+      this.frame.notify(refused);
       return;
     }
     this.text.value = "";
@@ -104,7 +117,12 @@ export class Composer implements View {
     this.text.focus();
   }
 
+  // As high as its text, up to what the style allows. A text that surely needs all of it is not measured: that takes long.
   private fit(): void {
+    if (this.text.value.length > measuredCharacters) {
+      this.text.style.height = "100vh";
+      return;
+    }
     this.text.style.height = "auto";
     this.text.style.height = `${this.text.scrollHeight}px`;
   }

@@ -1,6 +1,7 @@
 import type { Chat } from "../chat.ts";
 import { avatar, h, setText } from "../dom.ts";
 import type { Member } from "../protocol.ts";
+import { issuerMark } from "./message.ts";
 import { Keyed } from "./keyed.ts";
 import type { View } from "./view.ts";
 
@@ -35,6 +36,7 @@ export class MemberList implements View {
       { class: "member", testid: "member", "data-user": user },
       avatar(user, name),
       h("bdi", { class: "name" }, name),
+      issuerMark(user),
       user === this.chat.me.user && h("span", { class: "you" }, "you"),
     );
   }

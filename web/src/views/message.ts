@@ -1,5 +1,7 @@
 import { avatar, h, icon, setAttribute } from "../dom.ts";
-import { explainRequest, mustChange } from "../errors.ts";
+import { explainRequest, remediesOf } from "../errors.ts";
+import { type Piece, piecesOf } from "../links.ts";
+import { issuerOf } from "../protocol.ts";
 import type { MessageRow, Row, Status } from "../rows.ts";
 
 export interface MessageActions {
@@ -7,6 +9,9 @@ export interface MessageActions {
   edit(nonce: string): void;
   discard(nonce: string): void;
 }
+
+// The browser would take minutes to lay out all of a text that is much longer, which waits here and nobody accepts.
+const shownCharacters = 50_000;
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -16,16 +21,16 @@ const statusText: Record<Status, string> = {
   queued: "Waiting for the connection",
   sending: "Sending",
   sent: "Sent",
-  delivered: "Delivered",
+  delivered: "Sent",
   failed: "Not sent",
 };
 
-const statusIcon = { queued: "clock", sending: "clock", sent: "tick", delivered: "ticks", failed: "alert" } as const;
+const statusIcon = { queued: "clock", sending: "clock", sent: "tick", delivered: "tick", failed: "alert" } as const;
 
 export function createRow(row: Row, actions: MessageActions): HTMLElement {
   switch (row.kind) {
     case "gap":
-      return h("li", { class: "divider divider-gap", testid: "gap" }, h("span", {}, "Some messages are missing here: the server no longer has them"));
+      return h("li", { class: "divider divider-gap", testid: "gap" }, h("span", {}, row.first ? "There were earlier messages: the server no longer has them" : "Some messages are missing here: the server no longer has them"));
     case "day":
       return h("li", { class: "divider", testid: "day" }, h("span", {}, dayText(row.at)));
     case "message":
@@ -60,8 +65,8 @@ function createMessage(row: MessageRow, actions: MessageActions): HTMLElement {
     h(
       "div",
       { class: "bubble" },
-      h("span", { class: row.own ? "sender visually-hidden" : "sender", testid: "message-sender" }, row.own ? "You" : row.name),
-      h("p", { class: "text", dir: "auto", testid: "message-text" }, row.text),
+      h("span", { class: row.own ? "sender visually-hidden" : "sender", testid: "message-sender" }, row.own ? "You" : row.name, !row.own && issuerMark(row.from)),
+      h("p", { class: "text", dir: "auto", testid: "message-text" }, ...piecesOf(shown(row.text)).map(piece)),
       h("span", { class: "meta" }, timeOf(row.at), row.own && ticks(row.status ?? "delivered")),
     ),
     row.own &&
@@ -77,6 +82,21 @@ function createMessage(row: MessageRow, actions: MessageActions): HTMLElement {
   );
   updateRow(element, row);
   return element;
+}
+
+function shown(text: string): string {
+  return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
+}
+
+// Where a link leads decides its reader: that page learns nothing of this one.
+function piece({ text, href }: Piece): HTMLElement | string {
+  return href === undefined ? text : h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, text);
+}
+
+// Tells users apart who have one name and come from different issuers.
+export function issuerMark(user: string): HTMLElement | undefined {
+  const issuer = issuerOf(user);
+  return issuer === undefined ? undefined : h("span", { class: "issuer", title: issuer }, ` · ${issuer.replace(/^https?:\/\//, "")}`);
 }
 
 function ticks(status: Status): HTMLElement {
@@ -98,11 +118,11 @@ function showError(element: HTMLElement, row: MessageRow): void {
   if (!failed) {
     return;
   }
-  const change = row.error !== undefined && mustChange(row.error);
+  const { retry, edit } = remediesOf(row.error ?? { code: "", message: "" });
   failed.hidden = row.status !== "failed";
   (failed.querySelector("span") as HTMLElement).textContent = row.error ? explainRequest(row.error) : "";
-  (failed.querySelector(".retry") as HTMLElement).hidden = change;
-  (failed.querySelector(".edit") as HTMLElement).hidden = !change;
+  (failed.querySelector(".retry") as HTMLElement).hidden = !retry;
+  (failed.querySelector(".edit") as HTMLElement).hidden = !edit;
 }
 
 function dayText(at: number): string {

@@ -89,13 +89,17 @@ export class Messages implements View {
     const { start, end } = this.window;
     this.atNewest = end === this.length;
     const rows = room
-      ? rowsOf(room.timeline.entries.slice(start, end), this.atNewest ? this.chat.outbox.entries(room.name) : [], this.chat.me)
+      ? rowsOf(
+          { entries: room.timeline.entries.slice(start, end), oldest: start === 0, newest: this.atNewest },
+          this.chat.outbox.entries(room.name),
+          this.chat.me,
+        )
       : [];
     this.holdingPlace(() => {
       this.rows.show(rows, (row) => row.key);
       this.earlier.hidden = start === 0;
       this.later.hidden = this.atNewest;
-      this.empty.hidden = rows.length > 0 || room?.phase === "refused";
+      this.empty.hidden = rows.some(({ kind }) => kind === "message") || room?.phase === "refused";
       this.showRefused();
     });
     this.stick();
@@ -174,14 +178,14 @@ function button(testid: string, text: string, click: () => void): HTMLButtonElem
 function emptyRoom(frame: Frame): HTMLElement {
   const copy = async () => {
     await navigator.clipboard.writeText(location.href);
-    frame.notify("The link to this room is copied. Open it in another window, under another name.");
+    frame.notify("The link to this room is copied. Open it in a private window, under another name.");
   };
   return h(
     "div",
     { class: "empty", testid: "empty-room" },
     icon("gate"),
     h("h2", {}, "It is quiet here"),
-    h("p", {}, "Say something, or open this page in a second tab under another name and talk to yourself."),
+    h("p", {}, "Say something, or sign in under another name in a private window and talk to yourself."),
     // The clipboard is there on secure origins only.
     navigator.clipboard &&
       h("button", { type: "button", class: "quiet", testid: "copy-link", on: { click: () => void copy() } }, icon("link"), "Copy the link to this room"),

@@ -49,6 +49,7 @@ export class Screen implements Frame {
       ...options,
       changed: () => this.schedule(),
       said: (message) => this.announcer.said(message),
+      refused: (entry, failure) => this.announcer.refused(entry, failure),
     });
     this.messages = new Messages(this.chat, this);
     this.composer = new Composer(this.chat, this, () => this.messages.toEnd());

@@ -116,7 +116,7 @@ function tokenForm({ done }: SignInOptions): HTMLElement {
     { class: "token-form", testid: "signin-token-form", novalidate: true, hidden: true },
     h("label", { for: "signin-token" }, "Token"),
     input,
-    h("p", { class: "soft" }, "Make one with ", h("code", {}, "gatehouse token --sub ada")),
+    h("p", { class: "soft" }, "Make one with ", h("code", {}, "gatehouse token --sub ada"), ". It stays in this tab."),
     h("button", { class: "quiet wide", testid: "signin-token-submit" }, "Enter with this token"),
   );
   form.addEventListener("submit", (event) => {
@@ -140,6 +140,7 @@ function explain(login: Login): (Node | string)[] {
       ];
     case "unreachable":
       return [h("p", {}, unreachable)];
+    case "busy":
     case "refused":
       return [h("p", {}, login.message.charAt(0).toUpperCase() + login.message.slice(1))];
     default:
