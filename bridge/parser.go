@@ -95,7 +95,7 @@ func hand(p *packet.Packet, add func(any) error) error {
 		filled.Payload = noPayload
 		p = &filled
 	}
-	frame := packet.Encode(p)
+	frame := packet.Encode(p, packet.V5)
 	if err := add(types.NewStringBuffer(frame.Text)); err != nil {
 		return err
 	}

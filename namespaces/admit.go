@@ -46,7 +46,7 @@ func (c *Client) connect(p *packet.Packet) {
 	}
 	request := requestOf(c.conn, ns.name)
 	request.Auth = p.Payload
-	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, running: true, petition: &petition{request: request}}
+	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, wire: c.wire, running: true, petition: &petition{request: request}}
 	old, err := c.place(s)
 	if old != nil {
 		c.leave(old)
@@ -271,7 +271,7 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 		return false
 	}
 	reply := packet.Packet{Type: packet.Connect, Namespace: s.ns.name, Payload: []byte(`{"sid":"` + s.id + `"}`)}
-	_ = s.conn.Send(packet.Encode(&reply)) // fails when the connection has ended: then Closed ends the socket
+	_ = s.conn.Send(packet.Encode(&reply, s.wire)) // fails when the connection has ended: then Closed ends the socket
 	for _, f := range s.petition.frames {
 		_ = s.conn.Send(f)
 	}
@@ -387,7 +387,7 @@ func (c *Client) reject(namespace string, v verdict) error {
 	if err != nil {
 		return err // strings and numbers: cannot fail
 	}
-	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}))
+	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}, c.wire))
 	if int(c.refusals) > c.hub.cfg.MaxRefusals {
 		return errRefused
 	}

@@ -38,6 +38,8 @@ type Client struct {
 
 	replaced bool // by a newer connection of its user; guarded by the hub's users
 	held     bool // Hub.Close waits for it; fixed once connected
+
+	wire packet.Wire // fixed by the reader before there is a socket
 }
 
 // Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It waits for nothing that
@@ -269,7 +271,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 	held := c.remove(s)
 	if held && how.packet && !s.left {
 		c.departed = append(c.departed, s.ns.name)
-		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}))
+		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}, s.wire))
 	}
 	s.done = true
 	c.lapse(s)

@@ -283,7 +283,7 @@ func (s *Socket) answer(id uint64, args packet.Args) error { return s.deliver(s.
 // answerAhead sends an acknowledgement that has nothing to do with what handlers emit.
 func (s *Socket) answerAhead(id uint64, args packet.Args) {
 	p := s.ack(id, args)
-	_ = s.send(packet.Encode(&p), 0)
+	_ = s.sendPacket(&p, 0)
 }
 
 func (s *Socket) ack(id uint64, args packet.Args) packet.Packet {

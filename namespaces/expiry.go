@@ -142,7 +142,7 @@ type expiring struct {
 }
 
 func (s *Socket) announceEnd(expires time.Time) {
-	_ = s.send(s.ns.notice(eventExpiring, expiring{expires.UnixMilli()}), 0)
+	_ = s.sendPacket(s.ns.notice(eventExpiring, expiring{expires.UnixMilli()}), 0)
 }
 
 // expire ends a socket whose identity has ended. When the connection has another namespace with an identity that lives, the

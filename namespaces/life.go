@@ -107,8 +107,8 @@ func (h *Hub) recheck(id handshake.Identity) error {
 	return h.cfg.Rechecker.Recheck(id)
 }
 
-// notice is the frame of an event of a session's life, which emits cannot send.
-func (ns *Namespace) notice(event string, payload any) *packet.Frame {
+// notice is an event of a session's life, which emits cannot send.
+func (ns *Namespace) notice(event string, payload any) *packet.Packet {
 	args, _ := packet.NewArgs(payload) // of strings and numbers: cannot fail
-	return packet.Encode(&packet.Packet{Type: packet.Event, Namespace: ns.name, Event: event, Args: args})
+	return &packet.Packet{Type: packet.Event, Namespace: ns.name, Event: event, Args: args}
 }

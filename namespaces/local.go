@@ -34,21 +34,21 @@ func (l Local) WatchRooms(f func(name string)) { l.ns.rooms.watch = f }
 
 // Send implements Adapter. It fails with ErrClosed when the socket has ended.
 func (l Local) Send(s *Socket, p *packet.Packet, flags Flags) error {
-	return s.send(packet.Encode(p), flags)
+	return s.sendPacket(p, flags)
 }
 
 // Broadcast implements Adapter.
 func (l Local) Broadcast(op *Operation) error {
-	frame := packet.Encode(&op.Packet)
+	f := frames{packet: &op.Packet}
 	n := 0
 	queue := func(s *Socket) {
 		n++
-		_ = s.conn.Send(frame) // fails only for a connection that has ended
+		_ = s.conn.Send(f.on(s.wire)) // fails only for a connection that has ended
 	}
 	if op.Flags&Volatile != 0 {
 		queue = func(s *Socket) {
 			n++
-			s.conn.SendVolatile(frame)
+			s.conn.SendVolatile(f.on(s.wire))
 		}
 	}
 	l.each(&op.Selection, queue)
@@ -58,11 +58,25 @@ func (l Local) Broadcast(op *Operation) error {
 	return nil
 }
 
+// frames are the encodings of one packet, one for each wire that a receiver has.
+type frames struct {
+	packet *packet.Packet
+	made   [packet.Wires]*packet.Frame
+}
+
+// on returns the frame for a wire, which all receivers on it share.
+func (f *frames) on(w packet.Wire) *packet.Frame {
+	if f.made[w] == nil {
+		f.made[w] = packet.Encode(f.packet, w)
+	}
+	return f.made[w]
+}
+
 // BroadcastAck implements Adapter. One id and one frame serve all: the ids of a namespace are one count.
 func (l Local) BroadcastAck(ctx context.Context, op *Operation, to Replies) error {
 	p := op.Packet
 	p.ID, p.HasID = l.ns.ackIDs.Add(1)-1, true
-	frame := packet.Encode(&p)
+	f := frames{packet: &p}
 	q := &question{to: to, done: make(chan struct{}), left: 1}
 	var asked []*Socket
 	l.each(&op.Selection, func(s *Socket) {
@@ -70,7 +84,7 @@ func (l Local) BroadcastAck(ctx context.Context, op *Operation, to Replies) erro
 			return // it ends just now
 		}
 		asked = append(asked, s)
-		_ = s.conn.Send(frame) // when it fails the socket is about to end, and will be gone
+		_ = s.conn.Send(f.on(s.wire)) // when it fails the socket is about to end, and will be gone
 	})
 	q.begin(len(asked))
 	select {

@@ -2,7 +2,6 @@ package namespaces
 
 import (
 	"gatehouse/handshake"
-	"gatehouse/packet"
 )
 
 // revocation is what auth:revoked carries.
@@ -20,16 +19,13 @@ func (h *Hub) Revoke(match func(handshake.Identity) bool, reason string) int {
 	if reason == "" {
 		reason = ReasonRevoked
 	}
-	frames := make(map[*Namespace]*packet.Frame, len(h.namespaces)) // one per namespace, for however many sockets
-	for _, ns := range h.namespaces {
-		frames[ns] = ns.notice(eventRevoked, revocation{reason})
-	}
+	notices := make(map[*Namespace]*frames) // one per namespace, for however many sockets
 	n := 0
 	var found []holder
 	for _, c := range h.registry.all() {
 		found = c.holders(found[:0])
 		for _, f := range found {
-			if f.id.Subject != "" && match(f.id) && f.socket.revoke(reason, frames[f.socket.ns]) {
+			if f.id.Subject != "" && match(f.id) && f.socket.revoke(reason, notices) {
 				n++
 			}
 		}
@@ -53,15 +49,20 @@ func (c *Client) holders(to []holder) []holder {
 	return to
 }
 
-// revoke ends a socket, or refuses its petition, and reports whether it did. A nil frame is made when it is needed.
-func (s *Socket) revoke(reason string, frame *packet.Frame) bool {
+// revoke ends a socket, or refuses its petition, and reports whether it did. What tells the client of it is kept in notices,
+// for the next one; that may be nil.
+func (s *Socket) revoke(reason string, notices map[*Namespace]*frames) bool {
 	if s.refuse(&handshake.Refusal{Code: handshake.CodeTokenInvalid, Message: "This sign-in has been revoked; sign in again."}) {
 		return true
 	}
-	if frame == nil {
-		frame = s.ns.notice(eventRevoked, revocation{reason})
+	notice := notices[s.ns]
+	if notice == nil {
+		notice = &frames{packet: s.ns.notice(eventRevoked, revocation{reason})}
+		if notices != nil {
+			notices[s.ns] = notice
+		}
 	}
-	_ = s.send(frame, 0)
+	_ = s.send(notice.on(s.wire), 0)
 	if !s.end(ReasonRevoked, byServer) {
 		return false
 	}

@@ -43,7 +43,8 @@ type Socket struct {
 
 	identity atomic.Pointer[handshake.Identity]
 
-	heard bool // the client knows that it is here, and has sent something; owned by the client's reader
+	wire  packet.Wire // the client's; fixed once made
+	heard bool        // the client knows that it is here, and has sent something; owned by the client's reader
 
 	// Guarded by the client's mu.
 	head, tail *inbound // events that wait
@@ -139,10 +140,15 @@ func (s *Socket) Emit(event string, args ...any) error {
 // deliver hands a packet to the adapter. With the local one, which is nearly always there, the packet stays off the heap.
 func (s *Socket) deliver(p packet.Packet, flags Flags) error {
 	if s.ns.alone {
-		return s.send(packet.Encode(&p), flags)
+		return s.sendPacket(&p, flags)
 	}
 	shared := p
 	return s.ns.adapter.Send(s, &shared, flags)
+}
+
+// sendPacket encodes a packet for the wire of the client and queues it.
+func (s *Socket) sendPacket(p *packet.Packet, flags Flags) error {
+	return s.send(packet.Encode(p, s.wire), flags)
 }
 
 // send queues a frame. It holds mu meanwhile, so that nothing goes out after the end: the client may enter the namespace

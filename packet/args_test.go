@@ -187,7 +187,7 @@ func TestArgumentsPassThroughWithoutCopies(t *testing.T) {
 	if &passed.Raw(0)[0] != &a.Raw(0)[0] || &passed.Attachments()[0][0] != &a.Attachments()[0][0] {
 		t.Error("arguments were copied")
 	}
-	frame := packet.Encode(&packet.Packet{Type: packet.Ack, ID: 1, HasID: true, Args: passed})
+	frame := packet.Encode(&packet.Packet{Type: packet.Ack, ID: 1, HasID: true, Args: passed}, packet.V5)
 	if string(frame.Text) != `61-1[{"b" : 1}, `+first+"]" || &frame.Attachments[0][0] != &a.Attachments()[0][0] {
 		t.Errorf("%s", frame.Text)
 	}
@@ -242,7 +242,7 @@ func TestWordPlaceholderIsNotAnAttachment(t *testing.T) {
 	b := args(t, []byte{2}, a)
 	want := `{"_placeholder":true,"num":0},"_placeholder",{"_placeholder":1},{"_placeholder":true,"num":1},` +
 		`"{\"_placeholder\":true,\"num\":0}"`
-	if text := packet.Encode(&packet.Packet{Type: packet.Ack, HasID: true, Args: b}).Text; string(text) != "62-0["+want+"]" {
+	if text := packet.Encode(&packet.Packet{Type: packet.Ack, HasID: true, Args: b}, packet.V5).Text; string(text) != "62-0["+want+"]" {
 		t.Errorf("%s", text)
 	}
 }
@@ -263,7 +263,7 @@ func TestStructTagsMeanWhatTheyMeanToEncodingJSON(t *testing.T) {
 }
 
 func TestFramesAreRenderedOnce(t *testing.T) {
-	frame := packet.Encode(&packet.Packet{Type: packet.Event, Event: "a"})
+	frame := packet.Encode(&packet.Packet{Type: packet.Event, Event: "a"}, packet.V5)
 	renderings := 0
 	render := func(f *packet.Frame) any { renderings++; return len(f.Text) }
 	for range 3 {

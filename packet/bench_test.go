@@ -81,7 +81,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				packet.Encode(&p)
+				packet.Encode(&p, packet.V5)
 			}
 		})
 	}

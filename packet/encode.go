@@ -7,12 +7,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Encode encodes a packet, byte for byte as socket.io-parser does. Events and acknowledgements with attachments become
-// their binary forms. p is borrowed for the call, its Args are shared.
+// Encode encodes a packet for a wire: for [V5] byte for byte as socket.io-parser does, where events and acknowledgements
+// with attachments become their binary forms. p is borrowed for the call, its Args are shared.
 //
 // The packet is ours, so that it is not checked: its namespace must be "" or begin with a slash and hold no comma, its
 // event must not be [Reserved], its Payload must be JSON.
-func Encode(p *Packet) *Frame {
+func Encode(p *Packet, _ Wire) *Frame {
 	kind := p.Type.plain()
 	text := make([]byte, 0, size(p))
 	switch n := len(p.Args.attachments); {

@@ -120,7 +120,7 @@ func TestEncodesAsNode(t *testing.T) {
 	answers := consult(t, "encode.jsonl", questions)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			frame := packet.Encode(&c.packet)
+			frame := packet.Encode(&c.packet, packet.V5)
 			got := []any{string(frame.Text)}
 			for _, a := range frame.Attachments {
 				got = append(got, writeBytes(a))
