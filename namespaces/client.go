@@ -53,6 +53,7 @@ func (c *Client) Message(binary bool, data []byte) {
 	}
 	p, complete, err := decode(data)
 	c.partial += len(data)
+	c.wire = c.decoder.Wire()
 	if err != nil {
 		c.hub.log.Debug("packet refused", zap.Error(err))
 		c.shut(closeInvalidPayload, ReasonParseError, ReasonParseError)

@@ -46,6 +46,7 @@ type conn struct {
 	identified []string // subjects
 	request    *handshake.Request
 	onSend     func(text string) // outside the lock
+	onFrame    func(*packet.Frame)
 }
 
 func (c *conn) Send(f *packet.Frame) error {
@@ -60,6 +61,9 @@ func (c *conn) Send(f *packet.Frame) error {
 	}
 	c.sent = append(c.sent, text)
 	hook := c.onSend
+	if c.onFrame != nil {
+		c.onFrame(f)
+	}
 	c.mu.Unlock()
 	if hook != nil {
 		hook(text)

@@ -10,10 +10,14 @@ import (
 // Decoder turns the messages of one session into packets. The zero value is ready and has the default limits. It is not
 // safe for concurrent use: messages of a session have an order.
 //
+// The wire of a session is that of its first message: a text is [V5], a binary message [Msgpack].
+//
 // A decoder has no memory of its own but the packet whose attachments it awaits, and the name of the last namespace, so
 // that an idle connection costs little.
 type Decoder struct {
 	limits    limits
+	begun     bool // there was a message, the wire is known
+	wire      Wire
 	pending   *pending
 	namespace string // of the last packet: sessions rarely have many
 }
@@ -27,6 +31,19 @@ type pending struct {
 // NewDecoder returns a decoder with the given limits.
 func NewDecoder(l Limits) Decoder { return Decoder{limits: l.compact()} }
 
+// Wire returns the wire of the session; before its first message it is [V5].
+func (d *Decoder) Wire() Wire { return d.wire }
+
+// begin notes the wire of the first message, and the default limits for a decoder that has none.
+func (d *Decoder) begin(w Wire) {
+	if !d.begun {
+		d.begun, d.wire = true, w
+	}
+	if d.limits == (limits{}) {
+		d.limits = Limits{}.compact()
+	}
+}
+
 // Pending reports whether attachments of a packet are still awaited.
 func (d *Decoder) Pending() bool { return d.pending != nil }
 
@@ -39,12 +56,13 @@ func (d *Decoder) Forget() { d.pending = nil }
 // An error is an [*Error]. The decoder then has forgotten the packet in progress; the session should end, as the sender and
 // we no longer agree on where packets begin.
 func (d *Decoder) Text(b []byte) (p Packet, complete bool, err error) {
-	if d.pending != nil {
+	d.begin(V5)
+	switch {
+	case d.wire != V5:
+		return Packet{}, false, refuse(UnexpectedText, 0)
+	case d.pending != nil:
 		d.pending = nil
 		return Packet{}, false, refuse(AttachmentsAwaited, 0)
-	}
-	if d.limits == (limits{}) {
-		d.limits = Limits{}.compact()
 	}
 	attachments, err := d.decode(b, &p)
 	if err != nil {
@@ -58,9 +76,14 @@ func (d *Decoder) Text(b []byte) (p Packet, complete bool, err error) {
 	return p, true, nil
 }
 
-// Binary takes an attachment. When it is the last one that the packet announced, it returns the packet. b is borrowed for
-// the call. Errors are as those of Text.
+// Binary takes an attachment, or with [Msgpack] a whole packet. When it is the last attachment that the packet announced, it
+// returns the packet. b is borrowed for the call. Errors are as those of Text.
 func (d *Decoder) Binary(b []byte) (p Packet, complete bool, err error) {
+	d.begin(Msgpack)
+	if d.wire == Msgpack {
+		p, err = d.msgpack(b)
+		return p, err == nil, err
+	}
 	if d.pending == nil {
 		return Packet{}, false, refuse(UnexpectedBinary, 0)
 	}

@@ -158,10 +158,38 @@ func TestRefusalsHoldNothingOfTheContent(t *testing.T) {
 
 func TestRefusalsCompareByReason(t *testing.T) {
 	var d packet.Decoder
+	if _, _, err := d.Text([]byte("0")); err != nil {
+		t.Fatal(err)
+	}
 	_, _, err := d.Binary(nil)
 	wrapped := fmt.Errorf("read: %w", err)
 	if !errors.Is(wrapped, &packet.Error{Reason: packet.UnexpectedBinary}) || errors.Is(wrapped, &packet.Error{Reason: packet.Empty}) {
 		t.Error(wrapped)
+	}
+}
+
+// The first message says which wire the session has, and all that follow are held to it.
+func TestTheFirstMessageDecidesTheWire(t *testing.T) {
+	connect := packet.Packet{Type: packet.Connect, Namespace: "/"}
+	binary := packet.Encode(&connect, packet.Msgpack).Attachments[0]
+
+	var text packet.Decoder
+	if _, complete, err := text.Text([]byte("0")); err != nil || !complete || text.Wire() != packet.V5 {
+		t.Error(complete, err, text.Wire())
+	}
+	if _, _, err := text.Binary(binary); !errors.Is(err, &packet.Error{Reason: packet.UnexpectedBinary}) {
+		t.Error(err)
+	}
+	var msgpack packet.Decoder
+	if p, complete, err := msgpack.Binary(binary); err != nil || !complete || p.Type != packet.Connect || msgpack.Wire() != packet.Msgpack {
+		t.Error(p, complete, err, msgpack.Wire())
+	}
+	if _, _, err := msgpack.Text([]byte("0")); !errors.Is(err, &packet.Error{Reason: packet.UnexpectedText}) {
+		t.Error(err)
+	}
+	var broken packet.Decoder
+	if _, _, err := broken.Binary([]byte{0xc1}); !errors.Is(err, &packet.Error{Reason: packet.InvalidMsgpack}) {
+		t.Error(err)
 	}
 }
 

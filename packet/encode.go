@@ -8,11 +8,19 @@ import (
 )
 
 // Encode encodes a packet for a wire: for [V5] byte for byte as socket.io-parser does, where events and acknowledgements
-// with attachments become their binary forms. p is borrowed for the call, its Args are shared.
+// with attachments become their binary forms; for [Msgpack] as socket.io-msgpack-parser does, into a frame of one binary
+// message. p is borrowed for the call, its Args are shared.
 //
 // The packet is ours, so that it is not checked: its namespace must be "" or begin with a slash and hold no comma, its
 // event must not be [Reserved], its Payload must be JSON.
-func Encode(p *Packet, _ Wire) *Frame {
+func Encode(p *Packet, w Wire) *Frame {
+	if w == Msgpack {
+		return &Frame{Attachments: [][]byte{AppendMsgpack(nil, p)}}
+	}
+	return encodeText(p)
+}
+
+func encodeText(p *Packet) *Frame {
 	kind := p.Type.plain()
 	text := make([]byte, 0, size(p))
 	switch n := len(p.Args.attachments); {

@@ -36,6 +36,7 @@ const (
 	PlaceholderMissing Reason = "attachment without a placeholder"
 	AttachmentsAwaited Reason = "text while attachments are awaited"
 	UnexpectedBinary   Reason = "binary data with no attachment awaited"
+	UnexpectedText     Reason = "text on a connection that speaks msgpack"
 	InvalidMsgpack     Reason = "invalid msgpack"
 	BadNamespace       Reason = "malformed namespace"
 	RepeatedField      Reason = "field named twice"

@@ -4,9 +4,9 @@ import "sync"
 
 // Frame is one encoded packet. It is immutable, so that all receivers of a broadcast share it; it must not be copied.
 type Frame struct {
-	// Text is the text message, without the Engine.IO type byte.
+	// Text is the text message, without the Engine.IO type byte; nil on a wire without text.
 	Text []byte
-	// Attachments are the binary messages that follow it, with nothing in between.
+	// Attachments are the binary messages that follow it, with nothing in between; without text exactly one.
 	Attachments [][]byte
 
 	once      sync.Once

@@ -105,6 +105,9 @@ func (c *conn) SendVolatile(f *packet.Frame) bool {
 // rendered gives the engine's form of a packet, made once for all receivers.
 func rendered(f *packet.Frame) *engine.Frame {
 	return f.Rendering(func(f *packet.Frame) any {
+		if f.Text == nil {
+			return engine.NewBinaryFrame(f.Attachments[0])
+		}
 		return engine.NewFrame(f.Text, f.Attachments)
 	}).(*engine.Frame)
 }
