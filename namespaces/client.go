@@ -53,7 +53,9 @@ func (c *Client) Message(binary bool, data []byte) {
 	}
 	p, complete, err := decode(data)
 	c.partial += len(data)
-	c.wire = c.decoder.Wire()
+	if wire := c.decoder.Wire(); wire != c.wire {
+		c.wire = wire // with the first message, before there is a socket
+	}
 	if err != nil {
 		c.hub.log.Debug("packet refused", zap.Error(err))
 		c.shut(closeInvalidPayload, ReasonParseError, ReasonParseError)
