@@ -46,7 +46,7 @@ func (c GateConfig) WithDefaults() GateConfig {
 	c.Tickets = c.Tickets.withDefaults()
 	c.Subprotocol = c.Subprotocol.withDefaults()
 	c.Cookie = c.Cookie.withDefaults()
-	c.Basic.Throttle = c.Basic.Throttle.withDefaults()
+	c.Basic = c.Basic.withDefaults()
 	c.Certificate = c.Certificate.withDefaults()
 	c.ProxyHeader = c.ProxyHeader.withDefaults()
 	c.Callback = c.Callback.withDefaults()

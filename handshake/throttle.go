@@ -90,6 +90,15 @@ func (t *Throttle[K]) Wait(key K) time.Duration {
 	return max(f.next.Sub(now), 0)
 }
 
+// Failed reports whether a failure of this key is remembered.
+func (t *Throttle[K]) Failed(key K) bool {
+	now := t.clock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.failures.get(now, key)
+	return ok
+}
+
 // Clear forgives a key, after a success or when its connection is gone.
 func (t *Throttle[K]) Clear(key K) {
 	t.mu.Lock()

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
+
+	"gatehouse/internal/limit"
 )
 
 // BasicConfig is about user names and passwords (RFC 7617). They need the way
@@ -25,10 +28,14 @@ type BasicUser struct {
 	Rooms  []string `koanf:"rooms" yaml:"rooms"`
 }
 
+func (c BasicConfig) withDefaults() BasicConfig {
+	c.Throttle = c.Throttle.withDefaults()
+	return c
+}
+
 const (
-	maxBasicBytes = 1024 // of a name with its password
-	maxHashing    = 2    // passwords hashed at a time
-	maxWaiting    = 64   // tries under way, those that wait to be hashed included
+	maxBasicBytes      = 1024 // of a name with its password
+	maxPasswordWaiting = 4096 // passwords that wait to be hashed
 )
 
 // userFromHeader reads Authorization: Basic, which must not cross a network in
@@ -54,9 +61,15 @@ type passwords struct {
 	users    map[string]user
 	dummy    passwordHash // takes as long as a real one, for names that nobody has
 	throttle *Throttle[triedUser]
-	hashing  chan struct{} // holds one element per password being hashed
-	trying   chan struct{} // holds one element per try under way
+	wrong    *Throttle[netip.Prefix]    // addresses that brought wrong passwords; delays nobody
+	hashing  *limit.Queue[netip.Prefix] // fair by address
 	clock    func() time.Time
+}
+
+// newHashing makes the queue of passwords. Half of the processors hash at a time,
+// so that the other half serves those who are in.
+func newHashing(places int) *limit.Queue[netip.Prefix] {
+	return limit.NewQueue[netip.Prefix](limit.QueueConfig{Places: places, PerKey: places, Waiting: maxPasswordWaiting})
 }
 
 type user struct {
@@ -73,8 +86,9 @@ type triedUser struct {
 
 func newPasswords(cfg BasicConfig, clock func() time.Time) (*passwords, error) {
 	p := &passwords{
-		users: make(map[string]user, len(cfg.Users)), hashing: make(chan struct{}, maxHashing), trying: make(chan struct{}, maxWaiting),
+		users: make(map[string]user, len(cfg.Users)), hashing: newHashing(max(runtime.GOMAXPROCS(0)/2, 1)),
 		throttle: NewThrottle[triedUser](cfg.Throttle, clock), clock: clock,
+		wrong: NewThrottle[netip.Prefix](ThrottleConfig{Forget: cfg.Throttle.Forget, MaxKeys: cfg.Throttle.MaxKeys}, clock),
 	}
 	var errs []error
 	for i, one := range cfg.Users {
@@ -107,30 +121,29 @@ func (p *passwords) Verify(ctx context.Context, cred Credential) (Identity, erro
 		return Identity{}, err
 	}
 	if !ok {
+		p.wrong.Fail(tried.address)
 		return Identity{}, &Refusal{
 			Code: CodeUnauthenticated, Message: "The user name or the password is wrong.",
 			RetryAfter: p.throttle.Fail(tried), Cause: errors.New("basic: wrong name or password"),
 		}
 	}
 	p.throttle.Clear(tried)
+	p.wrong.Clear(tried.address)
 	id := p.users[cred.User].identity
 	id.IssuedAt = p.clock()
 	return id, nil
 }
 
+// compare waits for its turn until ctx ends. Addresses that brought a wrong
+// password a while ago come after the others: a hundred of them delay a right
+// one by those that are being hashed.
 func (p *passwords) compare(ctx context.Context, cred Credential) (bool, error) {
-	select {
-	case p.trying <- struct{}{}:
-		defer func() { <-p.trying }()
-	default:
-		return false, unavailable(errors.New("basic: too many tries at once"))
+	address := AddressKey(cred.Request.RemoteAddr)
+	leave, err := p.hashing.Enter(ctx, address, !p.wrong.Failed(address))
+	if err != nil {
+		return false, unavailable(fmt.Errorf("basic: wait to hash: %w", err))
 	}
-	select {
-	case p.hashing <- struct{}{}:
-		defer func() { <-p.hashing }()
-	case <-ctx.Done():
-		return false, unavailable(fmt.Errorf("basic: wait to hash: %w", ctx.Err()))
-	}
+	defer leave()
 	known, ok := p.users[cred.User]
 	if !ok {
 		p.dummy.matches(cred.Secret.Reveal())
