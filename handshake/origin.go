@@ -4,17 +4,30 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // OriginConfig says which pages may talk to this server (RFC 6454).
 type OriginConfig struct {
 	// Allow lists origins exactly: scheme, host and port, such as
 	// "https://app.example". "self" is the request's own host. "null",
-	// "file://" and "capacitor://localhost" count only when listed. Empty is
-	// ["self"].
+	// "file://" and "capacitor://localhost" count only when listed, and so do
+	// browser extensions, one by one or all of a kind: "chrome-extension://*".
+	// Empty is ["self"].
 	Allow []string `koanf:"allow" yaml:"allow"`
+	// Names are the hosts, with or without a port, under which clients reach
+	// this server. Empty is any: "self" is whatever host a request names, also
+	// one whose owner has pointed it here.
+	Names []string `koanf:"names" yaml:"names"`
+	// LoopbackOnly takes this machine's names and plain addresses, which nobody
+	// else can point here, for own ones besides Names. A server sets it in
+	// development mode.
+	LoopbackOnly bool `koanf:"-" yaml:"-"`
 	// AllowLocalhost lets pages of this machine in, at any port. For
 	// development.
 	AllowLocalhost bool `koanf:"allow_localhost" yaml:"allow_localhost"`
@@ -29,7 +42,9 @@ func (c OriginConfig) withDefaults() OriginConfig {
 
 // OriginPolicy is an exact allow list of origins. It is immutable.
 type OriginPolicy struct {
-	listed    map[string]bool
+	listed    map[string]bool // in canonical form
+	names     map[string]bool // own ones; none is any
+	loopback  bool            // own names besides, and none is none
 	self      bool
 	localhost bool
 	anyone    bool
@@ -39,10 +54,18 @@ type OriginPolicy struct {
 func NewOriginPolicy(cfg OriginConfig) (*OriginPolicy, error) {
 	cfg = cfg.withDefaults()
 	p := &OriginPolicy{
-		listed:    make(map[string]bool, len(cfg.Allow)),
+		listed: make(map[string]bool, len(cfg.Allow)),
+		names:  make(map[string]bool, len(cfg.Names)), loopback: cfg.LoopbackOnly,
 		localhost: cfg.AllowLocalhost, anyone: cfg.InsecureAllowAny,
 	}
 	var errs []error
+	for _, entry := range cfg.Names {
+		name, err := parseName(entry)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		p.names[name] = true
+	}
 	for _, entry := range cfg.Allow {
 		switch {
 		case entry == "self":
@@ -60,29 +83,103 @@ func NewOriginPolicy(cfg OriginConfig) (*OriginPolicy, error) {
 	return p, errors.Join(errs...)
 }
 
-// parseOrigin returns an entry as a browser would send it.
+// anyExtension is the host of an entry that stands for every extension of one
+// kind of browser: each installation may have an origin of its own.
+const anyExtension = "*"
+
+// extensionScheme reports whether pages of a scheme are those of browser
+// extensions, which the user has installed.
+func extensionScheme(scheme string) bool {
+	switch scheme {
+	case "chrome-extension", "moz-extension", "safari-web-extension":
+		return true
+	}
+	return false
+}
+
+// parseOrigin returns an entry of the configuration in its canonical form.
 func parseOrigin(entry string) (string, error) {
 	if entry == "null" || entry == "file://" {
 		return entry, nil
 	}
-	u, err := url.Parse(entry)
-	if err != nil || u.Scheme == "" || u.Host == "" || strings.ContainsAny(entry, "*@?#") || strings.Trim(u.Path, "/") != "" {
-		return "", fmt.Errorf("%q is no origin; write scheme, host and port, such as https://app.example or http://localhost:5173", entry)
+	scheme, host, _ := strings.Cut(strings.ToLower(entry), "://")
+	if extensionScheme(scheme) && host == anyExtension {
+		return scheme + "://" + anyExtension, nil
 	}
-	return canonicalOrigin(u.Scheme, u.Host), nil
+	origin, ok := canonicalOrigin(strings.TrimSuffix(entry, "/"))
+	if !ok || strings.Contains(entry, "*") {
+		return "", fmt.Errorf("%q is no origin; write scheme, host and port, such as https://app.example or http://localhost:5173, or chrome-extension://*", entry)
+	}
+	return origin, nil
 }
 
-// canonicalOrigin writes an origin as browsers do: lower case, without the
-// scheme's own port.
-func canonicalOrigin(scheme, host string) string {
-	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
+// canonicalOrigin writes an origin as browsers do (RFC 6454, section 6.1): in
+// lower case, without the scheme's own port, a name with other letters in its
+// ASCII form. The schemes of WebSockets, which some programs send, are those of
+// HTTP; no page of a browser can send them. ok is false for what is no origin.
+func canonicalOrigin(origin string) (canonical string, ok bool) {
+	scheme, rest, ok := strings.Cut(origin, "://")
+	u, err := url.Parse(origin)
+	if !ok || err != nil || u.Scheme == "" || u.Host == "" || u.Host != rest || u.Port() == "" && strings.HasSuffix(rest, ":") {
+		return "", false
+	}
+	scheme = strings.ToLower(scheme)
+	switch scheme {
+	case "ws":
+		scheme = "http"
+	case "wss":
+		scheme = "https"
+	}
+	host, ok := canonicalHost(scheme, rest)
+	return scheme + "://" + host, ok
+}
+
+// canonicalHost writes a host with its port.
+func canonicalHost(scheme, host string) (string, bool) {
+	host = strings.ToLower(host)
 	switch scheme {
 	case "http":
 		host = strings.TrimSuffix(host, ":80")
 	case "https":
 		host = strings.TrimSuffix(host, ":443")
 	}
-	return scheme + "://" + host
+	for i := range len(host) {
+		if host[i] >= utf8.RuneSelf {
+			name, port, hasPort := strings.Cut(host, ":")
+			ascii, err := idna.Lookup.ToASCII(name)
+			if hasPort {
+				ascii += ":" + port
+			}
+			return ascii, err == nil
+		}
+	}
+	return host, true
+}
+
+// parseName returns an own name, which is a host with or without a port.
+func parseName(name string) (string, error) {
+	origin, ok := canonicalOrigin("name://" + name)
+	if !ok || strings.Contains(name, "*") {
+		return "", fmt.Errorf("origins.names: %q is no host; write chat.example or chat.example:8443", name)
+	}
+	return strings.TrimPrefix(origin, "name://"), nil
+}
+
+// isOwn reports whether a host that a client named is this server.
+func (p *OriginPolicy) isOwn(host string) bool {
+	if host == "" {
+		return false
+	}
+	if len(p.names) == 0 && !p.loopback {
+		return true
+	}
+	host, _ = canonicalHost("", host)
+	name := (&url.URL{Host: host}).Hostname()
+	if p.names[host] || p.names[name] || p.names[strings.TrimSuffix(strings.TrimSuffix(host, ":80"), ":443")] {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return p.loopback && (err == nil || name == "localhost" || strings.HasSuffix(name, ".localhost"))
 }
 
 // Allowed reports whether a page of the given origin may use this server, which
@@ -105,17 +202,25 @@ func (p *OriginPolicy) Listed(origin, host string, secure bool) bool {
 	if p.listed[origin] {
 		return true
 	}
-	if p.self && host != "" && strings.EqualFold(origin, ownOrigin(host, secure)) {
-		return true
+	canonical, ok := canonicalOrigin(origin)
+	if !ok {
+		return false
 	}
-	return p.localhost && isLocalhost(origin)
+	scheme, _, _ := strings.Cut(canonical, "://")
+	return p.listed[canonical] || extensionScheme(scheme) && p.listed[scheme+"://"+anyExtension] ||
+		p.self && canonical == OwnOrigin(host, secure) && p.isOwn(host) ||
+		p.localhost && isLocalhost(canonical)
 }
 
-func ownOrigin(host string, secure bool) string {
+// OwnOrigin is the origin of pages that this server itself serves, when a client
+// reached it as host, over TLS or not: what "self" is compared with.
+func OwnOrigin(host string, secure bool) string {
+	scheme := "http"
 	if secure {
-		return canonicalOrigin("https", host)
+		scheme = "https"
 	}
-	return canonicalOrigin("http", host)
+	host, _ = canonicalHost(scheme, host)
+	return scheme + "://" + host
 }
 
 // isLocalhost compares whole host names: localhost.evil.example is none.

@@ -74,7 +74,9 @@ func parseHop(hop string) (netip.Addr, error) {
 }
 
 // Secure reports whether the client speaks TLS: on this connection, or to a
-// trusted proxy that says so. Of several values every one must say https.
+// trusted proxy that says so in X-Forwarded-Proto: with https, or with wss as
+// some proxies say of an upgrade. Of several values every one must. Forwarded,
+// X-Forwarded-Ssl and the like are not read.
 func Secure(peer netip.Addr, h http.Header, tls bool, proxies TrustedProxies) bool {
 	if tls {
 		return true
@@ -84,7 +86,9 @@ func Secure(peer netip.Addr, h http.Header, tls bool, proxies TrustedProxies) bo
 		return false
 	}
 	for _, value := range strings.Split(strings.Join(lines, ","), ",") {
-		if !strings.EqualFold(strings.TrimSpace(value), "https") {
+		switch strings.ToLower(strings.TrimSpace(value)) {
+		case "https", "wss":
+		default:
 			return false
 		}
 	}

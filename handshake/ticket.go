@@ -178,10 +178,20 @@ func (b TicketBinding) allows(r *Request) error {
 func (b TicketBinding) sameOrigin(r *Request) bool {
 	origin, single := r.origin()
 	if origin != "" || !single {
-		return single && origin == b.Origin
+		return single && sameOrigin(origin, b.Origin)
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
-	return r.Transport == "polling" && (site == "" || site == "same-origin") && b.Origin == ownOrigin(r.Host, r.Secure)
+	return r.Transport == "polling" && (site == "" || site == "same-origin") && sameOrigin(b.Origin, OwnOrigin(r.Host, r.Secure))
+}
+
+// sameOrigin compares two origins by what they mean.
+func sameOrigin(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, ok := canonicalOrigin(a)
+	other, valid := canonicalOrigin(b)
+	return ok && valid && one == other
 }
 
 // ticketFromPayload reads auth.ticket.

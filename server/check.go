@@ -43,6 +43,7 @@ func (c Config) Check() error {
 func (c Config) gate() handshake.GateConfig {
 	origins := c.Origins
 	origins.AllowLocalhost = origins.AllowLocalhost || c.Dev
+	origins.LoopbackOnly = c.Dev
 	return handshake.GateConfig{
 		Auth:          c.Auth,
 		JWT:           c.JWT,
