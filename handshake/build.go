@@ -49,7 +49,7 @@ func (b *builder) readers() {
 	b.fail(err)
 	b.gate.cookies = &sessionCookie{name: b.cfg.Cookie.Name, insecure: b.cfg.Cookie.InsecureName, origins: b.gate.origins}
 	if !b.cfg.Cookie.InsecureNoCSRF {
-		b.gate.cookies.csrf = &csrf{key: []byte(b.cfg.Cookie.CSRFSecret.Reveal()), random: b.deps.Random}
+		b.gate.cookies.csrf = &csrf{key: []byte(b.cfg.Cookie.CSRFSecret.Reveal()), previous: []byte(b.cfg.Cookie.PreviousCSRFSecret.Reveal()), random: b.deps.Random}
 	}
 }
 

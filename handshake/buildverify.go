@@ -32,7 +32,7 @@ func (b *builder) addVerifiers() {
 	}
 	if len(calls) > 0 {
 		b.fail(b.cfg.Callback.check())
-		chain = append(chain, &callback{newRemote(b.cfg.Callback.remote(), b.client(), b.deps.Clock), calls, []byte(b.cfg.Callback.Secret.Reveal())})
+		chain = append(chain, &callback{newRemote(b.cfg.Callback.remote(), b.client(), b.deps.Clock), calls, b.cfg.Callback.secrets()})
 	}
 	b.gate.verifiers = append(chain, b.otherVerifiers()...)
 
@@ -66,7 +66,7 @@ func (b *builder) otherVerifiers() []Verifier {
 		chain = append(chain, c)
 	}
 	if b.isOpen(WayProxyHeader) {
-		chain = append(chain, VerifierFunc(verifyProxyUser))
+		chain = append(chain, proxyUsers{})
 	}
 	if b.isOpen(WayAnonymous) {
 		chain = append(chain, anonymous{b.deps.Random, b.deps.Clock})
@@ -153,9 +153,7 @@ func (b *builder) issuer(at string, cfg JWTConfig, seen map[string]string) *issu
 func (b *builder) keys(at string, cfg JWTConfig) (keys keySource, id string, err error) {
 	switch {
 	case cfg.HMACSecret != "" || cfg.HMACSecretFile != "":
-		secret, method, err := cfg.hmacSecret(at)
-		sum := sha256.Sum256(secret)
-		return fixedKeys{{method, secret}}, string(sum[:]), err
+		return secretSource(at, cfg)
 	case cfg.PublicKeyFile != "" || cfg.PrivateKeyFile != "":
 		return publicKeySource(at, cfg)
 	}
@@ -172,23 +170,46 @@ func (b *builder) keys(at string, cfg JWTConfig) (keys keySource, id string, err
 	return set, cfg.JWKSURL + cfg.JWKSFile, nil
 }
 
+// secretSource holds the secret and, during a change, the one before.
+func secretSource(at string, cfg JWTConfig) (keySource, string, error) {
+	secret, method, err := cfg.hmacSecret(at)
+	if err != nil {
+		return nil, "", err
+	}
+	sum := sha256.Sum256(secret)
+	keys := fixedKeys{{method, secret}}
+	if cfg.PreviousHMACSecret != "" {
+		previous, err := cfg.checkSecret(at, at+".previous_hmac_secret", []byte(cfg.PreviousHMACSecret.Reveal()))
+		if err != nil {
+			return nil, "", err
+		}
+		keys = append(keys, verificationKey{previous, []byte(cfg.PreviousHMACSecret.Reveal())})
+	}
+	return keys, string(sum[:]), nil
+}
+
+// publicKeySource holds the keys of a file, whose first is the one of a pair.
 func publicKeySource(at string, cfg JWTConfig) (keySource, string, error) {
-	public, err := cfg.publicKey(at)
+	public, err := cfg.publicKeys(at)
 	if err == nil {
-		err = cfg.checkPair(at, public)
+		err = cfg.checkPair(at, public[0])
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	method, err := methodFor(public, cfg.Algorithm)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s.algorithm: %w", at, err)
+	var keys fixedKeys
+	for _, one := range public {
+		method, err := methodFor(one, cfg.Algorithm)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s.algorithm: %w", at, err)
+		}
+		keys = append(keys, verificationKey{method, one})
 	}
-	der, err := x509.MarshalPKIXPublicKey(public)
+	der, err := x509.MarshalPKIXPublicKey(public[0])
 	if err != nil {
 		return nil, "", fmt.Errorf("%s.public_key_file: %w", at, err)
 	}
-	return fixedKeys{{method, public}}, string(der), nil
+	return keys, string(der), nil
 }
 
 func checkKeySet(at string, cfg JWTConfig) error {

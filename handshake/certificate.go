@@ -124,7 +124,11 @@ func proxyUser(header string) ExtractorFunc {
 	}
 }
 
-func verifyProxyUser(_ context.Context, cred Credential) (Identity, error) {
+// proxyUsers believes the proxy.
+type proxyUsers struct{}
+
+// Verify names the user.
+func (proxyUsers) Verify(_ context.Context, cred Credential) (Identity, error) {
 	if cred.Kind != KindProxy {
 		return Identity{}, ErrNotMine
 	}

@@ -16,6 +16,9 @@ type CookieConfig struct {
 	Name string `koanf:"name" yaml:"name"` // zero is __Host-session
 	// CSRFSecret keys the CSRF tokens; at least 32 bytes.
 	CSRFSecret Secret `koanf:"csrf_secret" yaml:"csrf_secret"`
+	// PreviousCSRFSecret is that of tokens made before a change, which are
+	// accepted beside those of CSRFSecret.
+	PreviousCSRFSecret Secret `koanf:"previous_csrf_secret" yaml:"previous_csrf_secret"`
 	// InsecureName allows a name without __Host-, which another host of the
 	// same domain, or plain http, can overwrite.
 	InsecureName bool `koanf:"insecure_name" yaml:"insecure_name"`
@@ -48,6 +51,9 @@ func (c CookieConfig) check(origins OriginConfig) error {
 	}
 	if !c.InsecureNoCSRF && len(c.CSRFSecret) < minCSRFSecret {
 		errs = append(errs, fmt.Errorf(`cookie.csrf_secret: %d bytes, at least %d are needed; make one with "openssl rand -base64 48"`, len(c.CSRFSecret), minCSRFSecret))
+	}
+	if n := len(c.PreviousCSRFSecret); n > 0 && n < minCSRFSecret {
+		errs = append(errs, fmt.Errorf("cookie.previous_csrf_secret: %d bytes, at least %d are needed", n, minCSRFSecret))
 	}
 	return errors.Join(errs...)
 }

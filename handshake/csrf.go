@@ -12,8 +12,9 @@ import (
 // the session and a random part, so that one session's token is of no use in
 // another (OWASP: signed double-submit, bound to the session).
 type csrf struct {
-	key    []byte
-	random io.Reader
+	key      []byte
+	previous []byte // of tokens made before a change; empty without one
+	random   io.Reader
 }
 
 const csrfRandomBytes = 16
@@ -23,11 +24,11 @@ func (c *csrf) token(session Secret) (string, error) {
 	if _, err := io.ReadFull(c.random, random); err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(append(random, c.sum(session, random)...)), nil
+	return base64.RawURLEncoding.EncodeToString(append(random, sum(c.key, session, random)...)), nil
 }
 
-func (c *csrf) sum(session Secret, random []byte) []byte {
-	mac := hmac.New(sha256.New, c.key)
+func sum(key []byte, session Secret, random []byte) []byte {
+	mac := hmac.New(sha256.New, key)
 	mac.Write(random) // of fixed length, so the parts cannot be shifted
 	mac.Write([]byte(session.Reveal()))
 	return mac.Sum(nil)
@@ -38,7 +39,8 @@ func (c *csrf) check(session Secret, token string) error {
 	if err != nil || len(raw) != csrfRandomBytes+sha256.Size {
 		return errors.New("csrf token missing or malformed")
 	}
-	if !hmac.Equal(raw[csrfRandomBytes:], c.sum(session, raw[:csrfRandomBytes])) {
+	given, random := raw[csrfRandomBytes:], raw[:csrfRandomBytes]
+	if !hmac.Equal(given, sum(c.key, session, random)) && (len(c.previous) == 0 || !hmac.Equal(given, sum(c.previous, session, random))) {
 		return errors.New("csrf token is of another session")
 	}
 	return nil

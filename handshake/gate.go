@@ -91,7 +91,27 @@ func (g *Gate) Check(ctx context.Context, r *Request) (Identity, error) {
 	return id, nil
 }
 
+// CheckHere is [Gate.Check] without what costs much or asks another server: it
+// judges signatures, tickets and certificates. ok is false when the credential
+// is of another kind, and nothing has been judged.
+func (g *Gate) CheckHere(ctx context.Context, r *Request) (id Identity, ok bool, err error) {
+	id, err = g.checkWith(ctx, r, verifyHere)
+	if errors.Is(err, errElsewhere) {
+		return Identity{}, false, nil
+	}
+	if err != nil {
+		return Identity{}, true, asRefusal(err)
+	}
+	return id, true, nil
+}
+
 func (g *Gate) check(ctx context.Context, r *Request) (Identity, error) {
+	return g.checkWith(ctx, r, verify)
+}
+
+type verifying func(ctx context.Context, chain []Verifier, cred Credential) (Identity, error)
+
+func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Identity, error) {
 	q, err := r.read(g.maxPayload)
 	if err != nil {
 		return Identity{}, err
@@ -110,6 +130,10 @@ func (g *Gate) check(ctx context.Context, r *Request) (Identity, error) {
 	if id.Method == "" {
 		id.Method = cred.Way
 	}
+	if id.IssuedAt.After(g.clock().Add(clockSlack)) {
+		id.IssuedAt = time.Time{} // a time that is not there yet shows nothing about what came first
+	}
+	g.revocations.see(id)
 	if err := g.stillGood(id); err != nil {
 		return Identity{}, err
 	}

@@ -20,7 +20,7 @@ type Identity struct {
 	Issuer   string         `json:"issuer,omitempty"`
 	Method   string         `json:"method"` // the way in that was used, e.g. WayToken
 	IssuedAt time.Time      `json:"issued_at,omitzero"`
-	// ExpiresAt is when the identity ends, leeway included; zero means never.
+	// ExpiresAt is when the identity ends; zero means never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 

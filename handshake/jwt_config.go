@@ -13,12 +13,15 @@ import (
 type JWTConfig struct {
 	// HMACSecret is the shared secret as it is, at least as long as the hash:
 	// 32 bytes for HS256, 48 for HS384, 64 for HS512.
-	HMACSecret     Secret `koanf:"hmac_secret" yaml:"hmac_secret"`
-	HMACSecretFile string `koanf:"hmac_secret_file" yaml:"hmac_secret_file"` // a last newline is dropped
-	PublicKeyFile  string `koanf:"public_key_file" yaml:"public_key_file"`   // PEM: PKIX, PKCS #1 or a certificate
-	PrivateKeyFile string `koanf:"private_key_file" yaml:"private_key_file"` // PEM: PKCS #8, PKCS #1 or SEC 1; only minting needs it
-	JWKSURL        string `koanf:"jwks_url" yaml:"jwks_url"`                 // https, or http to this machine
-	JWKSFile       string `koanf:"jwks_file" yaml:"jwks_file"`
+	HMACSecret Secret `koanf:"hmac_secret" yaml:"hmac_secret"`
+	// PreviousHMACSecret verifies beside HMACSecret or HMACSecretFile, while
+	// those who sign change over. Nothing is signed with it.
+	PreviousHMACSecret Secret `koanf:"previous_hmac_secret" yaml:"previous_hmac_secret"`
+	HMACSecretFile     string `koanf:"hmac_secret_file" yaml:"hmac_secret_file"` // a last newline is dropped
+	PublicKeyFile      string `koanf:"public_key_file" yaml:"public_key_file"`   // PEM: PKIX, PKCS #1 or certificates; each of several keys verifies
+	PrivateKeyFile     string `koanf:"private_key_file" yaml:"private_key_file"` // PEM: PKCS #8, PKCS #1 or SEC 1; only minting needs it
+	JWKSURL            string `koanf:"jwks_url" yaml:"jwks_url"`                 // https, or http to this machine
+	JWKSFile           string `koanf:"jwks_file" yaml:"jwks_file"`
 
 	InsecureHTTP bool `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine for JWKSURL
 
@@ -30,7 +33,7 @@ type JWTConfig struct {
 	Issuer   string   `koanf:"issuer" yaml:"issuer"`     // required in the token and exact when set
 	Audience []string `koanf:"audience" yaml:"audience"` // when set, the token must name one of them
 
-	Leeway   time.Duration `koanf:"leeway" yaml:"leeway"`       // clock difference that is forgiven; at most 2m, zero is none
+	Leeway   time.Duration `koanf:"leeway" yaml:"leeway"`       // clock difference that is forgiven; zero is 5s, at most 2m, negative is none
 	MaxBytes int           `koanf:"max_bytes" yaml:"max_bytes"` // size limit of a token; zero is 8192
 
 	// RequireAccessToken accepts only tokens with the header typ at+jwt, which
@@ -45,6 +48,7 @@ type JWTConfig struct {
 }
 
 const (
+	defaultLeeway   = 5 * time.Second
 	maxLeeway       = 2 * time.Minute
 	defaultMaxToken = 8 << 10
 )
@@ -52,6 +56,7 @@ const (
 // withDefaults leaves Algorithm empty: its default depends on the key.
 func (c JWTConfig) withDefaults() JWTConfig {
 	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxToken)
+	c.Leeway = cmp.Or(c.Leeway, defaultLeeway) // negative is none
 	c.Claims = c.Claims.withDefaults()
 	c.JWKSRefresh = orElse(c.JWKSRefresh, time.Hour)
 	c.JWKSCooldown = orElse(c.JWKSCooldown, 30*time.Second)
@@ -69,8 +74,8 @@ func (c JWTConfig) configured() bool {
 // configuration key that the errors name.
 func (c JWTConfig) check(at string) error {
 	var errs []error
-	if c.Leeway < 0 || c.Leeway > maxLeeway {
-		errs = append(errs, fmt.Errorf("%s.leeway: %s is outside 0s to %s; mend the clocks instead", at, c.Leeway, maxLeeway))
+	if c.Leeway > maxLeeway {
+		errs = append(errs, fmt.Errorf("%s.leeway: %s is more than %s; mend the clocks instead", at, c.Leeway, maxLeeway))
 	}
 	if c.MaxBytes < 0 {
 		errs = append(errs, fmt.Errorf("%s.max_bytes: %d is negative; leave it out for %d", at, c.MaxBytes, defaultMaxToken))
@@ -87,6 +92,9 @@ func (c JWTConfig) check(at string) error {
 }
 
 func (c JWTConfig) checkSources(at string) error {
+	if c.PreviousHMACSecret != "" && c.HMACSecret == "" && c.HMACSecretFile == "" {
+		return fmt.Errorf("%s.previous_hmac_secret: stands beside %s.hmac_secret or .hmac_secret_file, and neither is set", at, at)
+	}
 	sources := 0
 	for _, set := range []bool{
 		c.HMACSecret != "", c.HMACSecretFile != "", c.PublicKeyFile != "" || c.PrivateKeyFile != "",

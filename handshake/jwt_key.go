@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -79,21 +80,28 @@ func (c JWTConfig) hmacSecret(at string) ([]byte, jwt.SigningMethod, error) {
 		}
 		secret = bytes.TrimRight(read, "\r\n")
 	}
-	algorithm := c.Algorithm
-	if algorithm == "" {
-		algorithm = "HS256"
+	method, err := c.checkSecret(at, key, secret)
+	if err != nil {
+		return nil, nil, err
 	}
+	return secret, method, nil
+}
+
+// checkSecret refuses a secret that is none, and returns the algorithm that it is
+// for. key names its setting.
+func (c JWTConfig) checkSecret(at, key string, secret []byte) (jwt.SigningMethod, error) {
+	algorithm := cmp.Or(c.Algorithm, "HS256")
 	least, ok := hmacBytes(algorithm)
 	if !ok {
-		return nil, nil, fmt.Errorf("%s.algorithm: %q does not fit %s; use HS256, HS384 or HS512, or configure public_key_file", at, algorithm, key)
+		return nil, fmt.Errorf("%s.algorithm: %q does not fit %s; use HS256, HS384 or HS512, or configure public_key_file", at, algorithm, key)
 	}
 	if isPublicKey(secret) {
-		return nil, nil, fmt.Errorf("%s: holds a public or private key, which is no shared secret; put it into a file named by %s.public_key_file", key, at)
+		return nil, fmt.Errorf("%s: holds a public or private key, which is no shared secret; put it into a file named by %s.public_key_file", key, at)
 	}
 	if len(secret) < least {
-		return nil, nil, fmt.Errorf("%s: %d bytes, %s needs at least %d; make one with \"openssl rand -base64 %d\"", key, len(secret), algorithm, least, least*3/2)
+		return nil, fmt.Errorf("%s: %d bytes, %s needs at least %d; make one with \"openssl rand -base64 %d\"", key, len(secret), algorithm, least, least*3/2)
 	}
-	return secret, jwt.GetSigningMethod(algorithm), nil
+	return jwt.GetSigningMethod(algorithm), nil
 }
 
 // isPublicKey recognises key material where a secret belongs. Verifying HS*
@@ -132,21 +140,34 @@ func (c JWTConfig) checkPair(at string, public crypto.PublicKey) error {
 	return nil
 }
 
-// publicKey reads the configured public key, or takes the public half of the
+// publicKeys reads the configured public keys, or takes the public half of the
 // private one.
-func (c JWTConfig) publicKey(at string) (crypto.PublicKey, error) {
+func (c JWTConfig) publicKeys(at string) ([]crypto.PublicKey, error) {
 	if c.PublicKeyFile == "" {
 		signer, err := c.privateKey(at)
 		if err != nil {
 			return nil, err
 		}
-		return signer.Public(), nil
+		return []crypto.PublicKey{signer.Public()}, nil
 	}
 	key := at + ".public_key_file"
-	block, err := readPEM(key, c.PublicKeyFile)
+	blocks, err := readPEM(key, c.PublicKeyFile)
 	if err != nil {
 		return nil, err
 	}
+	if len(blocks) > maxTried {
+		return nil, fmt.Errorf("%s: %s holds %d keys; at most %d are tried", key, c.PublicKeyFile, len(blocks), maxTried)
+	}
+	keys := make([]crypto.PublicKey, len(blocks))
+	for i, block := range blocks {
+		if keys[i], err = c.parsePublic(key, block); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+func (c JWTConfig) parsePublic(key string, block *pem.Block) (crypto.PublicKey, error) {
 	switch block.Type {
 	case "PUBLIC KEY":
 		return parsed(key, c.PublicKeyFile, x509.ParsePKIXPublicKey, block.Bytes)
@@ -159,15 +180,19 @@ func (c JWTConfig) publicKey(at string) (crypto.PublicKey, error) {
 		}
 		return certificate.PublicKey, nil
 	}
-	return nil, fmt.Errorf("%s: %s holds a %q; it must hold a public key in PEM", key, c.PublicKeyFile, block.Type)
+	return nil, fmt.Errorf("%s: %s holds a %q; it must hold public keys in PEM", key, c.PublicKeyFile, block.Type)
 }
 
 func (c JWTConfig) privateKey(at string) (crypto.Signer, error) {
 	key := at + ".private_key_file"
-	block, err := readPEM(key, c.PrivateKeyFile)
+	blocks, err := readPEM(key, c.PrivateKeyFile)
 	if err != nil {
 		return nil, err
 	}
+	if len(blocks) > 1 {
+		return nil, fmt.Errorf("%s: %s holds %d blocks; it must hold one private key", key, c.PrivateKeyFile, len(blocks))
+	}
+	block := blocks[0]
 	switch block.Type {
 	case "PRIVATE KEY":
 		key8, err := parsed(key, c.PrivateKeyFile, x509.ParsePKCS8PrivateKey, block.Bytes)
@@ -185,22 +210,27 @@ func (c JWTConfig) privateKey(at string) (crypto.Signer, error) {
 	return nil, fmt.Errorf("%s: %s holds a %q; it must hold an unencrypted private key in PEM", key, c.PrivateKeyFile, block.Type)
 }
 
-// readPEM returns the first block of a file that is not EC PARAMETERS, which
-// openssl writes before an EC key.
-func readPEM(key, file string) (*pem.Block, error) {
+// readPEM returns the blocks of a file but EC PARAMETERS, which openssl writes
+// before an EC key. There is at least one.
+func readPEM(key, file string) ([]*pem.Block, error) {
 	rest, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
+	var blocks []*pem.Block
 	for {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return nil, fmt.Errorf("%s: %s holds no PEM; it must begin with -----BEGIN", key, file)
+			break
 		}
 		if block.Type != "EC PARAMETERS" {
-			return block, nil
+			blocks = append(blocks, block)
 		}
 	}
+	if len(blocks) == 0 {
+		return nil, fmt.Errorf("%s: %s holds no PEM; it must begin with -----BEGIN", key, file)
+	}
+	return blocks, nil
 }
 
 func parsed[K any](key, file string, parse func([]byte) (K, error), der []byte) (K, error) {

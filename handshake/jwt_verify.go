@@ -29,13 +29,15 @@ type issuer struct {
 	validator     *jwt.Validator
 	claims        ClaimNames
 	leeway        time.Duration
+	clock         func() time.Time
 	accessToken   bool // only typ at+jwt
 	maxTokenBytes int
 }
 
 func newIssuer(cfg JWTConfig, keys keySource, clock func() time.Time) *issuer {
+	leeway := max(cfg.Leeway, 0)
 	options := []jwt.ParserOption{
-		jwt.WithExpirationRequired(), jwt.WithLeeway(cfg.Leeway), jwt.WithTimeFunc(clock),
+		jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(clock),
 	}
 	if cfg.Issuer != "" {
 		options = append(options, jwt.WithIssuer(cfg.Issuer))
@@ -45,7 +47,7 @@ func newIssuer(cfg JWTConfig, keys keySource, clock func() time.Time) *issuer {
 	}
 	return &issuer{
 		name: cfg.Issuer, keys: keys, validator: jwt.NewValidator(options...), claims: cfg.Claims,
-		leeway: cfg.Leeway, accessToken: cfg.RequireAccessToken, maxTokenBytes: cfg.MaxBytes,
+		leeway: leeway, clock: clock, accessToken: cfg.RequireAccessToken, maxTokenBytes: cfg.MaxBytes,
 	}
 }
 
@@ -88,7 +90,7 @@ func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, er
 		return Identity{}, tokenRefusal(err)
 	}
 	if err := from.validator.Validate(claims); err != nil {
-		return Identity{}, tokenRefusal(err)
+		return Identity{}, from.early(err, claims.object)
 	}
 	return from.identity(claims.object)
 }
@@ -161,8 +163,40 @@ func (i *issuer) identity(claims object) (Identity, error) {
 	if id.ExpiresAt.IsZero() {
 		return Identity{}, refuse(CodeTokenInvalid, "The token's expiry (exp) cannot be read.", errors.New("exp out of range"))
 	}
-	id.ExpiresAt = id.ExpiresAt.Add(i.leeway)
+	id.ExpiresAt = endWithin(id.ExpiresAt, i.leeway, i.clock())
 	return id, nil
+}
+
+// endWithin is when an identity ends: when its token does, or, of one that came
+// in by the leeway alone, with that.
+func endWithin(end time.Time, leeway time.Duration, now time.Time) time.Time {
+	if now.Before(end) {
+		return end
+	}
+	return end.Add(leeway)
+}
+
+// soon is how far ahead a token's start may be for its holder to wait for it.
+const soon = time.Minute
+
+// early is the refusal of claims that did not validate. A token whose only fault
+// is that it starts in a moment is a passing cause.
+func (i *issuer) early(err error, claims object) error {
+	start, ok := instant(claims.get("nbf"))
+	others := []error{jwt.ErrTokenRequiredClaimMissing, jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidAudience, jwt.ErrTokenExpired, jwt.ErrInvalidType}
+	if !ok || !errors.Is(err, jwt.ErrTokenNotValidYet) || slices.ContainsFunc(others, func(one error) bool { return errors.Is(err, one) }) {
+		return tokenRefusal(err)
+	}
+	return notYet(start, i.clock())
+}
+
+// notYet refuses a token before its start (nbf).
+func notYet(start, now time.Time) *Refusal {
+	refusal := refuse(CodeTokenInvalid, "The token is not valid yet (nbf); check the clocks.", fmt.Errorf("not valid before %s", start.UTC().Format(time.RFC3339)))
+	if wait := start.Sub(now); wait <= soon {
+		refusal.Code, refusal.RetryAfter = CodeUnavailable, max(wait, time.Second)
+	}
+	return refusal
 }
 
 // tokenRefusal turns the library's error into a refusal. Its text is not kept:

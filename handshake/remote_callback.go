@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,14 +24,17 @@ import (
 // of [CallbackReply], or 401 or 403 with a code and a message. Everything else
 // counts as unavailable.
 type CallbackConfig struct {
-	URL          string        `koanf:"url" yaml:"url"`                     // https, or http to this machine
-	Secret       Secret        `koanf:"secret" yaml:"secret"`               // at least 32 bytes
-	Kinds        []string      `koanf:"kinds" yaml:"kinds"`                 // of credentials to ask about: token, cookie, basic; empty is token, cookie
-	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`             // zero is 3s; at most 30s
-	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a yes is remembered; zero is 5s, negative not at all
-	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`       // zero is 10000
-	MaxInFlight  int           `koanf:"max_in_flight" yaml:"max_in_flight"` // zero is 64
-	InsecureHTTP bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
+	URL    string `koanf:"url" yaml:"url"`       // https, or http to this machine
+	Secret Secret `koanf:"secret" yaml:"secret"` // at least 32 bytes
+	// PreviousSecret signs besides, while the back end changes over: the header
+	// then has two signatures, separated by a blank.
+	PreviousSecret Secret        `koanf:"previous_secret" yaml:"previous_secret"`
+	Kinds          []string      `koanf:"kinds" yaml:"kinds"`                 // of credentials to ask about: token, cookie, basic; empty is token, cookie
+	Timeout        time.Duration `koanf:"timeout" yaml:"timeout"`             // zero is 3s; at most 30s
+	CacheTTL       time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a yes is remembered; zero is 5s, negative not at all
+	CacheSize      int           `koanf:"cache_size" yaml:"cache_size"`       // zero is 10000
+	MaxInFlight    int           `koanf:"max_in_flight" yaml:"max_in_flight"` // zero is 64
+	InsecureHTTP   bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
 }
 
 // CallbackRequest is what the back end is asked.
@@ -84,6 +88,9 @@ func (c CallbackConfig) check() error {
 	if len(c.Secret) < 32 {
 		errs = append(errs, fmt.Errorf(`callback.secret: %d bytes, at least 32 are needed to sign requests; make one with "openssl rand -base64 48"`, len(c.Secret)))
 	}
+	if n := len(c.PreviousSecret); n > 0 && n < 32 {
+		errs = append(errs, fmt.Errorf("callback.previous_secret: %d bytes, at least 32 are needed", n))
+	}
 	possible := []Kind{KindToken, KindCookie, KindBasic}
 	for _, kind := range c.kinds() {
 		if !slices.Contains(possible, kind) {
@@ -93,11 +100,19 @@ func (c CallbackConfig) check() error {
 	return errors.Join(errs...)
 }
 
+func (c CallbackConfig) secrets() [][]byte {
+	secrets := [][]byte{[]byte(c.Secret.Reveal())}
+	if c.PreviousSecret != "" {
+		secrets = append(secrets, []byte(c.PreviousSecret.Reveal()))
+	}
+	return secrets
+}
+
 // callback verifies by asking the back end.
 type callback struct {
 	*remote
-	kinds  []Kind
-	secret []byte
+	kinds   []Kind
+	secrets [][]byte // the new one first
 }
 
 // Verify asks, unless the same was asked a moment ago.
@@ -145,13 +160,17 @@ func (q CallbackRequest) cacheKey() [32]byte {
 
 func (c *callback) sign(body []byte) http.Header {
 	timestamp := strconv.FormatInt(c.clock().Unix(), 10)
-	mac := hmac.New(sha256.New, c.secret)
-	mac.Write([]byte(timestamp + "."))
-	mac.Write(body)
+	signatures := make([]string, len(c.secrets))
+	for i, secret := range c.secrets {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(timestamp + "."))
+		mac.Write(body)
+		signatures[i] = "v1=" + hex.EncodeToString(mac.Sum(nil))
+	}
 	return http.Header{
 		"Content-Type":        {"application/json"},
 		"Gatehouse-Timestamp": {timestamp},
-		"Gatehouse-Signature": {"v1=" + hex.EncodeToString(mac.Sum(nil))},
+		"Gatehouse-Signature": {strings.Join(signatures, " ")},
 	}
 }
 

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -20,6 +21,7 @@ type IntrospectionConfig struct {
 	Issuer       string        `koanf:"issuer" yaml:"issuer"`     // when set, iss must be there and equal
 	Audience     []string      `koanf:"audience" yaml:"audience"` // when set, aud must name one of them
 	Claims       ClaimNames    `koanf:"claims" yaml:"claims"`
+	Leeway       time.Duration `koanf:"leeway" yaml:"leeway"`               // clock difference that is forgiven; zero is 5s, at most 2m, negative is none
 	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`             // zero is 3s; at most 30s
 	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a yes is remembered; zero is 5s, negative not at all
 	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`       // zero is 10000
@@ -29,6 +31,7 @@ type IntrospectionConfig struct {
 
 func (c IntrospectionConfig) withDefaults() IntrospectionConfig {
 	c.Claims = c.Claims.withDefaults()
+	c.Leeway = cmp.Or(c.Leeway, defaultLeeway)
 	r := c.remote().withDefaults()
 	c.Timeout, c.CacheTTL, c.CacheSize, c.MaxInFlight = r.timeout, r.cacheTTL, r.cacheSize, r.maxInFlight
 	return c
@@ -40,6 +43,9 @@ func (c IntrospectionConfig) remote() remoteConfig {
 
 func (c IntrospectionConfig) check() error {
 	errs := []error{c.remote().check()}
+	if c.Leeway > maxLeeway {
+		errs = append(errs, fmt.Errorf("introspection.leeway: %s is more than %s; mend the clocks instead", c.Leeway, maxLeeway))
+	}
 	if c.ClientID == "" || c.ClientSecret == "" {
 		errs = append(errs, errors.New("introspection.client_id, introspection.client_secret: are needed; the server answers only to who signs in (RFC 7662, section 2.1)"))
 	}
@@ -109,6 +115,9 @@ func (v *introspection) judge(got reply) (Identity, error) {
 	if id.Subject == "" {
 		return Identity{}, refuse(CodeTokenInvalid, "The token names no user.", errors.New("introspection: no subject"))
 	}
+	if !id.ExpiresAt.IsZero() {
+		id.ExpiresAt = endWithin(id.ExpiresAt, max(v.cfg.Leeway, 0), v.clock())
+	}
 	return id, nil
 }
 
@@ -140,11 +149,11 @@ func (v *introspection) meant(claims object) error {
 	if len(v.cfg.Audience) > 0 && !slices.ContainsFunc(v.cfg.Audience, func(one string) bool { return matches(valueOf(claims.get("aud")), one) }) {
 		return refuse(CodeTokenInvalid, "The token is meant for another audience (aud).", errors.New("introspection: audience"))
 	}
-	now := v.clock()
-	if start, ok := instant(claims.get("nbf")); ok && now.Before(start) {
-		return refuse(CodeTokenInvalid, "The token is not valid yet (nbf); check the clocks.", errors.New("introspection: not yet"))
+	now, leeway := v.clock(), max(v.cfg.Leeway, 0)
+	if start, ok := instant(claims.get("nbf")); ok && now.Add(leeway).Before(start) {
+		return notYet(start, now)
 	}
-	if end, ok := instant(claims.get("exp")); ok && !now.Before(end) {
+	if end, ok := instant(claims.get("exp")); ok && !now.Add(-leeway).Before(end) {
 		return refuse(CodeTokenExpired, "The token has expired; get a new one and connect again.", errors.New("introspection: expired"))
 	}
 	return nil

@@ -39,15 +39,20 @@ type Mark struct {
 	Reason string    `json:"reason,omitempty"` // for the log and the client
 }
 
-// Matches reports whether the mark revokes the identity. A subject's identity
-// without a time of issue cannot show that it is newer, so it is revoked.
+// Matches reports whether the mark revokes an identity that was in when the mark
+// was made. A subject's identity without a time of issue cannot show that it is
+// newer, so it is revoked.
 func (m Mark) Matches(id Identity) bool {
+	return m.names(id) && (m.Kind != MarkSubject || !id.IssuedAt.After(m.At))
+}
+
+func (m Mark) names(id Identity) bool {
 	if m.Issuer != "" && m.Issuer != id.Issuer {
 		return false
 	}
 	switch m.Kind {
 	case MarkSubject:
-		return m.Value == id.Subject && !id.IssuedAt.After(m.At)
+		return m.Value == id.Subject
 	case MarkToken:
 		return m.Value == id.TokenID
 	case MarkSession:
@@ -55,6 +60,44 @@ func (m Mark) Matches(id Identity) bool {
 	}
 	return false
 }
+
+// signInLeeway is how far the clocks of an issuer and of this server may be
+// apart for a new sign-in to count as newer than a mark.
+const signInLeeway = 5 * time.Second
+
+// keptMark is a mark with the sign-ins that it certainly revokes. Times of issue
+// are whole seconds of another machine's clock: close to the moment of the mark
+// they do not tell what came first, but whether a sign-in had been seen does.
+type keptMark struct {
+	Mark
+	before map[freshSignIn]bool
+}
+
+// revokes reports whether the mark revokes an identity that comes in now.
+func (m keptMark) revokes(id Identity) bool {
+	if !m.names(id) {
+		return false
+	}
+	if m.Kind != MarkSubject || id.IssuedAt.IsZero() || m.before[freshOf(id)] {
+		return true
+	}
+	return id.IssuedAt.Before(m.At.Truncate(time.Second).Add(-signInLeeway))
+}
+
+// freshSignIn tells one credential of a user from another.
+type freshSignIn struct {
+	user              UserKey
+	token             string
+	issuedAt, expires int64
+}
+
+func freshOf(id Identity) freshSignIn {
+	return freshSignIn{id.User(), id.TokenID, id.IssuedAt.UnixMilli(), id.ExpiresAt.UnixMilli()}
+}
+
+// maxSeen is how many fresh sign-ins are remembered; beyond it the oldest are
+// taken for new ones should their user be revoked in the next seconds.
+const maxSeen = 20_000
 
 // Revocations is the list of marks that are in force. It is bounded: a mark
 // that finds no place is an error for whoever adds it, never a silent loss. It
@@ -64,7 +107,10 @@ type Revocations struct {
 	clock func() time.Time
 
 	mu    sync.RWMutex // guards marks
-	marks *expiring[markKey, Mark]
+	marks *expiring[markKey, keptMark]
+
+	seenMu sync.Mutex                        // guards seen; taken after mu
+	seen   *expiring[freshSignIn, time.Time] // fresh sign-ins → when they were first seen
 }
 
 type markKey struct {
@@ -81,7 +127,7 @@ func NewRevocations(cfg RevocationConfig, clock func() time.Time) *Revocations {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Revocations{keep: cfg.Keep, clock: clock, marks: newExpiring[markKey, Mark](cfg.MaxMarks)}
+	return &Revocations{keep: cfg.Keep, clock: clock, marks: newExpiring[markKey, keptMark](cfg.MaxMarks), seen: newExpiring[freshSignIn, time.Time](maxSeen)}
 }
 
 // Add puts a mark in force and returns it as it is kept. A second mark on the
@@ -103,13 +149,66 @@ func (v *Revocations) Add(m Mark) (Mark, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	key := markKey{m.Kind, m.Value, m.Issuer}
+	kept := keptMark{Mark: m, before: v.seenBefore(m)}
 	if old, ok := v.marks.get(now, key); ok {
-		m.At, m.Until = latest(m.At, old.At), latest(m.Until, old.Until)
+		kept.At, kept.Until = latest(m.At, old.At), latest(m.Until, old.Until)
+		for one := range old.before {
+			kept.before[one] = true
+		}
 	}
-	if !v.marks.put(now, key, m, m.Until) {
+	if !v.marks.put(now, key, kept, kept.Until) {
 		return Mark{}, ErrRevocationsFull
 	}
-	return m, nil
+	return kept.Mark, nil
+}
+
+// Remove lifts the marks on the same thing as m: its kind, value and issuer. It
+// reports whether there was one. Sockets that it has ended stay so.
+func (v *Revocations) Remove(m Mark) bool {
+	now := v.clock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	key := markKey{m.Kind, m.Value, m.Issuer}
+	_, ok := v.marks.get(now, key)
+	v.marks.remove(key)
+	return ok
+}
+
+// see remembers a sign-in that is so fresh that its time of issue would not show
+// whether it is older than a mark. It is called before the marks are asked, so
+// that a mark made meanwhile finds it.
+func (v *Revocations) see(id Identity) {
+	now := v.clock()
+	until := id.IssuedAt.Add(2*signInLeeway + time.Second)
+	if id.IssuedAt.IsZero() || !now.Before(until) {
+		return
+	}
+	one := freshOf(id)
+	v.seenMu.Lock()
+	defer v.seenMu.Unlock()
+	if _, known := v.seen.get(now, one); known {
+		return
+	}
+	if !v.seen.put(now, one, now, until) {
+		v.seen.evict()
+		v.seen.put(now, one, now, until)
+	}
+}
+
+// seenBefore returns the fresh sign-ins that a subject's mark revokes.
+func (v *Revocations) seenBefore(m Mark) map[freshSignIn]bool {
+	before := make(map[freshSignIn]bool)
+	if m.Kind != MarkSubject {
+		return before
+	}
+	v.seenMu.Lock()
+	defer v.seenMu.Unlock()
+	for one, entry := range v.seen.byKey {
+		if one.user.Subject == m.Value && (m.Issuer == "" || m.Issuer == one.user.Issuer) && !entry.value.After(m.At) {
+			before[one] = true
+		}
+	}
+	return before
 }
 
 func latest(a, b time.Time) time.Time {
@@ -131,8 +230,8 @@ func (v *Revocations) Revoked(id Identity) (Mark, bool) {
 		{MarkSubject, id.Subject, ""}, {MarkToken, id.TokenID, ""}, {MarkSession, id.Session, ""},
 		{MarkSubject, id.Subject, id.Issuer}, {MarkToken, id.TokenID, id.Issuer}, {MarkSession, id.Session, id.Issuer},
 	} {
-		if m, ok := v.marks.get(now, key); ok && m.Matches(id) {
-			return m, true
+		if m, ok := v.marks.get(now, key); ok && m.revokes(id) {
+			return m.Mark, true
 		}
 	}
 	return Mark{}, false
@@ -146,7 +245,7 @@ func (v *Revocations) All() []Mark {
 	all := make([]Mark, 0, len(v.marks.byKey))
 	for _, entry := range v.marks.byKey {
 		if now.Before(entry.until) {
-			all = append(all, entry.value)
+			all = append(all, entry.value.Mark)
 		}
 	}
 	return all

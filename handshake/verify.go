@@ -3,6 +3,7 @@ package handshake
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // Verifier judges credentials. It returns ErrNotMine (wrapped, if it can say
@@ -35,6 +36,40 @@ func verify(ctx context.Context, chain []Verifier, cred Credential) (Identity, e
 		reasons = append(reasons, err)
 	}
 	return Identity{}, unjudged(cred.Kind, errors.Join(reasons...))
+}
+
+// errElsewhere means that a credential is not judged by this server alone.
+var errElsewhere = errors.New("not judged here")
+
+// verifyHere is verify without the verifiers that ask another server or compute
+// for long.
+func verifyHere(ctx context.Context, chain []Verifier, cred Credential) (Identity, error) {
+	for _, v := range chain {
+		if costly(v, cred.Kind) {
+			return Identity{}, errElsewhere
+		}
+		id, err := v.Verify(ctx, cred)
+		if err == nil || !errors.Is(err, ErrNotMine) {
+			return id, err
+		}
+	}
+	return Identity{}, unjudged(cred.Kind, ErrNotMine)
+}
+
+// costly reports whether a verifier judges a kind of credential, and not by
+// computing a signature or a digest. A program's own verifier may do anything.
+func costly(v Verifier, kind Kind) bool {
+	switch v := v.(type) {
+	case *passwords:
+		return kind == KindBasic
+	case *introspection:
+		return kind == KindToken
+	case *callback:
+		return slices.Contains(v.kinds, kind)
+	case *jwtVerifier, *ticketOffice, *certificates, proxyUsers, anonymous:
+		return false
+	}
+	return true
 }
 
 // unjudged refuses a credential that no verifier took.

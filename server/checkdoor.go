@@ -59,6 +59,9 @@ func (c Config) checkAdmin() error {
 	if a.Key != "" && len(a.Key) < minAdminKey {
 		return fmt.Errorf(`admin.key: %d bytes, at least %d are needed; make one with "openssl rand -base64 48"`, len(a.Key), minAdminKey)
 	}
+	if a.PreviousKey != "" && (a.Key == "" || len(a.PreviousKey) < minAdminKey) {
+		return fmt.Errorf("admin.previous_key: %d bytes; it stands beside admin.key and has at least %d", len(a.PreviousKey), minAdminKey)
+	}
 	if a.Addr == "" {
 		return nil
 	}

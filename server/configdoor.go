@@ -43,6 +43,8 @@ type Admin struct {
 	// Key is what operators send as Authorization: Bearer; at least 32 bytes.
 	// Without Addr the surfaces are on the public listener, behind the key.
 	Key handshake.Secret `koanf:"key"`
+	// PreviousKey is accepted beside Key, while operators change over.
+	PreviousKey handshake.Secret `koanf:"previous_key"`
 }
 
 // OnThisMachine reports whether operators have a listener that other machines

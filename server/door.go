@@ -112,10 +112,14 @@ func (c *conn) checkCredentials(r *http.Request) error {
 		return nil
 	}
 	q.SessionID = c.id
-	if err := c.srv.guard.wait(q); err != nil {
+	if err := c.srv.guard.waitConn(q); err != nil {
 		return err
 	}
-	return c.srv.guard.judged(q, c.checkUsers(r.Context(), q))
+	err := c.srv.guard.judgedConn(q, c.checkUsers(r.Context(), q))
+	if err != nil && passing(asRefusal(err).Code) {
+		return nil // the session lives until what it shows is known to be bad
+	}
+	return err
 }
 
 func (c *conn) checkUsers(ctx context.Context, q *handshake.Request) error {

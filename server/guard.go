@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"go.uber.org/zap"
+
 	"gatehouse/handshake"
 )
 
@@ -14,61 +16,87 @@ import (
 // and the address that cause them (security requirement 7).
 type guard struct {
 	*handshake.Gate
+	log       *zap.Logger // sampled
 	byAddress *handshake.Throttle[netip.Prefix]
 	byConn    *handshake.Throttle[string]
 }
 
-func newGuard(gate *handshake.Gate, cfg Door) *guard {
+func newGuard(gate *handshake.Gate, cfg Door, log *zap.Logger) *guard {
 	return &guard{
 		Gate:      gate,
+		log:       log,
 		byAddress: handshake.NewThrottle[netip.Prefix](cfg.AddressFailures, nil),
 		byConn:    handshake.NewThrottle[string](cfg.ConnectionFailures, nil),
 	}
 }
 
-// Check implements namespaces.Gate.
+// Check implements namespaces.Gate. The brake of an address, which thousands of
+// people may share, delays failures only: where this server can judge a
+// credential by itself, it does so first.
 func (g *guard) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
-	if err := g.wait(r); err != nil {
+	if err := g.waitConn(r); err != nil {
 		return handshake.Identity{}, err
 	}
-	id, err := g.Gate.Check(ctx, r)
-	return id, g.judged(r, err)
+	wait := g.byAddress.Wait(handshake.AddressKey(r.RemoteAddr))
+	if wait == 0 {
+		id, err := g.Gate.Check(ctx, r)
+		return id, g.judged(r, err)
+	}
+	id, here, err := g.CheckHere(ctx, r)
+	if here && (err == nil || !g.countsForAddress(r, asRefusal(err).Code)) {
+		return id, g.judged(r, err)
+	}
+	g.log.Warn("sign-ins of an address are held up: too many were refused", zap.Stringer("peer", r.RemoteAddr), zap.Duration("wait", wait))
+	if here {
+		_ = g.judged(r, err)
+		wait = max(wait, g.byAddress.Wait(handshake.AddressKey(r.RemoteAddr)))
+	}
+	return handshake.Identity{}, rateLimited(wait, tooManyRefused)
 }
 
-// Refresh checks a new credential of a client that is in.
+// Refresh checks a new credential of a client that is in: it is not delayed by
+// what others of its address do.
 func (g *guard) Refresh(ctx context.Context, r *handshake.Request, current handshake.Identity) (handshake.Identity, error) {
-	if err := g.wait(r); err != nil {
+	if err := g.waitConn(r); err != nil {
 		return handshake.Identity{}, err
 	}
 	id, err := g.Gate.Refresh(ctx, r, current)
-	return id, g.judged(r, err)
+	return id, g.judgedConn(r, err)
 }
 
-// wait refuses a try that comes too early.
-func (g *guard) wait(r *handshake.Request) error {
-	wait := g.byAddress.Wait(handshake.AddressKey(r.RemoteAddr))
-	if r.SessionID != "" {
-		wait = max(wait, g.byConn.Wait(r.SessionID))
-	}
-	if wait == 0 {
+const tooManyRefused = "Too many sign-ins were refused; wait, then try again."
+
+// waitConn refuses a try of a connection that comes too early.
+func (g *guard) waitConn(r *handshake.Request) error {
+	if r.SessionID == "" {
 		return nil
 	}
-	return rateLimited(wait, "Too many sign-ins were refused; wait, then try again.")
+	if wait := g.byConn.Wait(r.SessionID); wait > 0 {
+		return rateLimited(wait, tooManyRefused)
+	}
+	return nil
 }
 
 // judged counts a failure.
 func (g *guard) judged(r *handshake.Request, err error) error {
-	if err == nil {
-		return nil
-	}
-	why := asRefusal(err)
-	if r.SessionID != "" && why.Code != handshake.CodeUnavailable && why.Code != handshake.CodeRateLimited {
-		g.byConn.Fail(r.SessionID)
-	}
-	if g.countsForAddress(r, why.Code) {
+	if err != nil && g.countsForAddress(r, asRefusal(err).Code) {
 		g.byAddress.Fail(handshake.AddressKey(r.RemoteAddr))
 	}
+	return g.judgedConn(r, err)
+}
+
+// judgedConn counts a failure of a connection.
+func (g *guard) judgedConn(r *handshake.Request, err error) error {
+	if err != nil && r.SessionID != "" && !passing(asRefusal(err).Code) {
+		g.byConn.Fail(r.SessionID)
+	}
 	return err
+}
+
+// passing reports whether a refusal is for a cause that is not the client's and
+// goes away.
+func passing(code handshake.Code) bool {
+	return code == handshake.CodeUnavailable || code == handshake.CodeRateLimited
 }
 
 // countsForAddress tells guesses from what honest clients do by the thousand

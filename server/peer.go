@@ -80,13 +80,22 @@ func (s *Server) checkOrigin(r *http.Request) *engine.Refusal {
 		return nil
 	}
 	s.metrics.refusedHandshake(handshake.CodeOriginForbidden)
-	s.refusals.Warn("request refused", zap.String("code", string(handshake.CodeOriginForbidden)),
-		zap.Strings("origin", r.Header["Origin"]), zap.String("host", r.Host))
-	return &engine.Refusal{
-		Status:  http.StatusForbidden,
-		Code:    forbidden,
-		Message: "Pages of this origin may not connect; add it to origins.allow on the server.",
+	return &engine.Refusal{Status: http.StatusForbidden, Code: forbidden, Message: s.foreign(r)}
+}
+
+// foreign logs a request whose origin is not allowed, with what it was compared
+// with, and says what to do: list the origin, or the proxy whose word about TLS
+// does not count.
+func (s *Server) foreign(r *http.Request) string {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	own := handshake.OwnOrigin(r.Host, handshake.Secure(peer.Addr(), r.Header, r.TLS != nil, s.proxies))
+	message := "Pages of this origin may not connect; add it to origins.allow on the server."
+	if !s.proxies.Trusts(peer.Addr()) && (r.Header["X-Forwarded-Proto"] != nil || r.Header["X-Forwarded-For"] != nil) {
+		message = "The page's origin was compared with " + own + ", because the request came through a proxy that trusted_proxies does not list; list it on the server, or add the origin to origins.allow."
 	}
+	s.refusals.Warn("request refused", zap.String("code", string(handshake.CodeOriginForbidden)), zap.String("path", r.URL.Path),
+		zap.Strings("origin", r.Header["Origin"]), zap.String("own", own), zap.Stringer("peer", peer.Addr()), zap.String("do", message))
+	return message
 }
 
 // forbidden is Engine.IO's error number for a handshake that is not let in.

@@ -119,7 +119,7 @@ func (s *Server) prepareGate() (err error) {
 		s.closeGate()
 		return err
 	}
-	s.guard = newGuard(s.gate, s.cfg.Door)
+	s.guard = newGuard(s.gate, s.cfg.Door, s.refusals)
 	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings(s.mounted)) {
 		s.log.Warn("configuration: " + w)
 	}

@@ -36,7 +36,7 @@ func (s *Server) auth(method string, serve http.HandlerFunc) http.Handler {
 		w.Header().Add("Vary", "Origin")
 		if !s.allowsOrigin(r) {
 			s.refuseHTTP(w, r, &handshake.Refusal{
-				Code: handshake.CodeOriginForbidden, Message: "Pages of this origin may not sign in here; add it to origins.allow on the server.",
+				Code: handshake.CodeOriginForbidden, Message: s.foreign(r),
 				Cause: errors.New("origin not allowed"),
 			})
 			return
