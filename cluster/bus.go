@@ -18,6 +18,9 @@ type Config struct {
 	// Client gives the client, which stays its owner's to close, after the bus;
 	// an error while Redis cannot be reached. It may take a few seconds.
 	Client func() (rueidis.Client, error)
+	// Note is told what became of a command on a client, and returns the error;
+	// nil hears of nothing.
+	Note func(client rueidis.Client, err error) error
 	// Prefix stands before the keys and the channel.
 	Prefix string
 	// MaxMarks is how many marks Redis may hold; zero is 100,000.
@@ -54,6 +57,9 @@ func New(cfg Config) *Bus {
 	if cfg.MaxMarks <= 0 {
 		cfg.MaxMarks = 100_000
 	}
+	if cfg.Note == nil {
+		cfg.Note = func(_ rueidis.Client, err error) error { return err }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
 		cfg: cfg, store: newStore(cfg.Prefix, cfg.MaxMarks), end: cancel,
@@ -83,7 +89,7 @@ func (b *Bus) Spread(ctx context.Context, m handshake.Mark) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
-	if err := b.store.put(ctx, client, r); err != nil {
+	if err := b.cfg.Note(client, b.store.put(ctx, client, r)); err != nil {
 		b.catchUp()
 		return err
 	}

@@ -18,7 +18,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status := map[string]string{"status": "ready"}
-	if s.redis != nil && !s.redis.reachable(r.Context()) {
+	if s.redis != nil && s.redis.Health(r.Context()) != nil {
 		status["redis"] = "unavailable"
 	}
 	answer(w, http.StatusOK, status)

@@ -247,12 +247,15 @@ func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	if code, wait := refusalOf(come(t, r.addr, from("203.0.113.7")), good); code != "rate_limited" || wait < 1000 {
+	if code, wait := refusalOf(come(t, r.addr, from("203.0.113.7")), `{"ticket":"x"}`); code != "rate_limited" || wait < 1000 {
 		t.Errorf("the address of the guesses: %s, wait %d ms", code, wait)
 	}
-	status, h, answer := r.call(http.MethodPost, "/auth/tickets", "", page("", "X-Forwarded-For", "203.0.113.7", "Authorization", "Bearer "+token(t, "ada")))
+	status, h, answer := r.call(http.MethodPost, "/auth/tickets", "", page("", "X-Forwarded-For", "203.0.113.7", "Authorization", "Bearer x"))
 	if status != http.StatusTooManyRequests || codeOf(answer) != "rate_limited" || h.Get("Retry-After") == "" {
 		t.Errorf("a ticket for it: %d %v", status, answer)
+	}
+	if got := petition(come(t, r.addr, from("203.0.113.7")), "/who", good); got != "in" {
+		t.Errorf("a good one of that address: %s", got)
 	}
 	if got := petition(come(t, r.addr, from("203.0.113.8")), "/who", good); got != "in" {
 		t.Errorf("another address: %s", got)

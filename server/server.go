@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"gatehouse/cluster"
+	"gatehouse/cluster/redisconn"
+	"gatehouse/cluster/tickets"
 	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/internal/limit"
@@ -31,7 +33,7 @@ type Server struct {
 	gate     *handshake.Gate
 	guard    *guard            // the gate, throttled
 	signer   *handshake.Signer // of the demo login; nil when there is nothing to sign with
-	redis    *redisTickets     // nil when nothing is shared
+	redis    *redisconn.Conn   // nil when nothing is shared
 	spread   *cluster.Bus      // nil when nothing is shared
 	metrics  *metrics          // nil when nobody asks for them
 	mounted  []*namespaces.Namespace
@@ -109,10 +111,10 @@ func (s *Server) prepareGate() (err error) {
 		s.keys.current.Store(keys)
 	}
 	if s.cfg.Redis.URL != "" {
-		if s.redis, err = newRedisTickets(s.cfg.Redis, s.log); err != nil {
+		if s.redis, err = connectRedis(s.cfg.Redis, s.log); err != nil {
 			return err
 		}
-		cfg.Deps.Tickets = s.redis
+		cfg.Deps.Tickets = tickets.New(s.redis, s.cfg.Redis.Prefix+"ticket:", 0)
 	}
 	cfg.Deps.Logger = slogOver(s.log)
 	if s.gate, err = handshake.NewGate(cfg); err != nil {
@@ -268,7 +270,7 @@ func (s *Server) closeGate() {
 		s.gate.Close()
 	}
 	if s.redis != nil {
-		s.redis.close()
+		s.redis.Close()
 	}
 }
 

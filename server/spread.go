@@ -48,7 +48,7 @@ func (s *Server) startSpread() {
 		return
 	}
 	s.spread = cluster.New(cluster.Config{
-		Client: s.redis.shared, Prefix: s.cfg.Redis.Prefix, MaxMarks: s.cfg.Revocation.MaxMarks,
+		Client: s.redis.Client, Note: s.redis.Note, Prefix: s.cfg.Redis.Prefix, MaxMarks: s.cfg.Revocation.MaxMarks,
 		Marks: s.gate.Revocations().All, Apply: s.applyMarks, Logger: s.log,
 	})
 }

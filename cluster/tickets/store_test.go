@@ -1,4 +1,4 @@
-package redisstore
+package tickets
 
 import (
 	"bufio"
@@ -43,9 +43,15 @@ func stores(t *testing.T) map[string]handshake.TicketStore {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	all["redis"] = New(client, "gatehouse:test:"+t.Name()+time.Now().String()+":", 0)
+	all["redis"] = New(fixed{client}, "gatehouse:test:"+t.Name()+time.Now().String()+":", 0)
 	return all
 }
+
+// fixed is a connection that never changes.
+type fixed struct{ client rueidis.Client }
+
+func (f fixed) Client() (rueidis.Client, error)        { return f.client, nil }
+func (f fixed) Note(_ rueidis.Client, err error) error { return err }
 
 func newGate(t *testing.T, store handshake.TicketStore) *handshake.Gate {
 	t.Helper()
@@ -135,7 +141,7 @@ func TestReq12_ARedisThatIsLostIsUnavailable(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(client.Close)
-			g := newGate(t, New(client, "", 100*time.Millisecond))
+			g := newGate(t, New(fixed{client}, "", 100*time.Millisecond))
 			_, err = g.Check(t.Context(), withTicket(strings.Repeat("A", 43)))
 			if codeOf(err) != handshake.CodeUnavailable {
 				t.Fatalf("got %v", err)

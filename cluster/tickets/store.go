@@ -1,8 +1,8 @@
-// Package redisstore keeps tickets in Redis, so that the node which redeems
+// Package tickets keeps tickets in Redis, so that the node which redeems
 // one need not be the node that made it. It promises what
 // [handshake.TicketStore] asks for: a ticket is redeemed by one atomic command,
 // and a server that cannot be reached is an error, never a way in.
-package redisstore
+package tickets
 
 import (
 	"context"
@@ -24,23 +24,31 @@ const DefaultTimeout = 2 * time.Second
 
 // Store is a ticket store on Redis 6.2 or later. It is safe for concurrent use.
 type Store struct {
-	client  rueidis.Client
+	conn    Conn
 	prefix  string
 	timeout time.Duration
 }
 
 var _ handshake.TicketStore = (*Store)(nil)
 
-// New makes a store on a client, which stays the caller's to close. An empty
+// Conn is the connection that a store works on; redisconn.Conn is one.
+type Conn interface {
+	// Client gives the client, an error while Redis cannot be reached.
+	Client() (rueidis.Client, error)
+	// Note is told what became of a command, and returns the error.
+	Note(client rueidis.Client, err error) error
+}
+
+// New makes a store on a connection, which stays the caller's to close. An empty
 // prefix is DefaultPrefix; a timeout of zero is DefaultTimeout.
-func New(client rueidis.Client, prefix string, timeout time.Duration) *Store {
+func New(conn Conn, prefix string, timeout time.Duration) *Store {
 	if prefix == "" {
 		prefix = DefaultPrefix
 	}
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
-	return &Store{client: client, prefix: prefix, timeout: timeout}
+	return &Store{conn: conn, prefix: prefix, timeout: timeout}
 }
 
 // Put keeps a record for ttl, to the millisecond. Redis forgets it by itself,
@@ -51,8 +59,12 @@ func (s *Store) Put(ctx context.Context, key [32]byte, record []byte, ttl time.D
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	put := s.client.B().Set().Key(s.key(key)).Value(rueidis.BinaryString(record)).Nx().Px(ttl).Build()
-	if err := s.client.Do(ctx, put).Error(); err != nil {
+	client, err := s.conn.Client()
+	if err != nil {
+		return err
+	}
+	put := client.B().Set().Key(s.key(key)).Value(rueidis.BinaryString(record)).Nx().Px(ttl).Build()
+	if err := s.conn.Note(client, client.Do(ctx, put).Error()); err != nil {
 		return fmt.Errorf("redis set: %w", err)
 	}
 	return nil
@@ -63,7 +75,12 @@ func (s *Store) Put(ctx context.Context, key [32]byte, record []byte, ttl time.D
 func (s *Store) Redeem(ctx context.Context, key [32]byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	record, err := s.client.Do(ctx, s.client.B().Getdel().Key(s.key(key)).Build()).AsBytes()
+	client, err := s.conn.Client()
+	if err != nil {
+		return nil, err
+	}
+	record, err := client.Do(ctx, client.B().Getdel().Key(s.key(key)).Build()).AsBytes()
+	err = s.conn.Note(client, err)
 	switch {
 	case rueidis.IsRedisNil(err):
 		return nil, handshake.ErrNoTicket

@@ -1,0 +1,208 @@
+// Package redisconn holds the one connection to Redis that tickets, revocations
+// and whatever else nodes share go over: connecting, health and connecting anew
+// are here and nowhere else.
+//
+// Redis may be away when the server starts, and later: what needs it fails at
+// once then, and works again when it is back. A Redis that is there and takes no
+// writes, such as a primary that has become a replica and kept its connections,
+// is as good as away; the connection is made anew, which finds the new primary
+// where a name, a proxy or Sentinel leads to it.
+package redisconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/zap"
+)
+
+// Config says which Redis. Option and Logger are needed.
+type Config struct {
+	Option rueidis.ClientOption // as rueidis.ParseURL gives it
+	Prefix string               // before the key that health is tried with
+	Logger *zap.Logger
+}
+
+const (
+	retry       = time.Second     // between two tries to connect, and how long an answer about health is kept
+	dialTimeout = 2 * time.Second // of one try, and of one look at health
+)
+
+// ErrClosed is returned after Close.
+var ErrClosed = errors.New("redis: closed")
+
+// Conn is a connection to Redis. It is safe for concurrent use. No lock is held
+// while Redis is asked, but while connecting: one caller connects, the others
+// wait for it, no longer than two seconds.
+type Conn struct {
+	cfg Config
+
+	connecting sync.Mutex // held while connecting; before mu
+
+	mu     sync.Mutex // guards what follows
+	client rueidis.Client
+	failed error     // of the last try to connect
+	next   time.Time // when to try again
+	closed bool
+	sick   bool      // writes were refused, and nothing has shown otherwise
+	asked  time.Time // when health was last known
+	health error
+	look   chan struct{} // closed when the look under way ends; nil when none is
+
+	looks sync.WaitGroup
+}
+
+// New makes a connection and tries it once. [Conn.Close] releases it.
+func New(cfg Config) *Conn {
+	cfg.Option.DisableCache = true
+	cfg.Option.ConnWriteTimeout = dialTimeout
+	cfg.Option.Dialer.Timeout = dialTimeout
+	cfg.Option.ClientName = "gatehouse"
+	c := &Conn{cfg: cfg}
+	if _, err := c.Client(); err != nil {
+		cfg.Logger.Warn("redis cannot be reached: tickets are unavailable until it can", zap.Error(err))
+	}
+	return c
+}
+
+// Client returns the client, connecting first where that has not worked yet. The
+// client stays the connection's to close; ask for it anew for each use.
+func (c *Conn) Client() (rueidis.Client, error) {
+	if client, err, known := c.known(); known {
+		return client, err
+	}
+	c.connecting.Lock()
+	defer c.connecting.Unlock()
+	if client, err, known := c.known(); known {
+		return client, err
+	}
+	client, err := rueidis.NewClient(c.cfg.Option)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.failed, c.next = fmt.Errorf("connect to redis: %w", err), time.Now().Add(retry)
+		return nil, c.failed
+	}
+	if c.closed {
+		client.Close()
+		return nil, ErrClosed
+	}
+	c.client, c.failed = client, nil
+	c.cfg.Logger.Info("redis connected")
+	return client, nil
+}
+
+// known returns what is known without connecting.
+func (c *Conn) known() (client rueidis.Client, err error, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, ErrClosed, true
+	case c.client != nil:
+		return c.client, nil, true
+	case time.Now().Before(c.next):
+		return nil, c.failed, true
+	}
+	return nil, nil, false
+}
+
+// Note looks at the error of a command that client was asked. When Redis takes no
+// writes, the connection is given up and made anew with the next use, not more
+// often than once a second. It returns the error.
+func (c *Conn) Note(client rueidis.Client, err error) error {
+	if !takesNoWrites(err) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client != client || c.closed {
+		return err // somebody else has seen it
+	}
+	if !c.sick {
+		c.cfg.Logger.Error("redis takes no writes: connecting anew until it does", zap.Error(err))
+	}
+	c.sick, c.health, c.asked = true, err, time.Now()
+	c.client, c.failed, c.next = nil, fmt.Errorf("redis takes no writes: %w", err), time.Now().Add(retry)
+	c.looks.Go(client.Close) // it waits for commands under way
+	return err
+}
+
+// takesNoWrites reports whether a node answers and is not the one to ask.
+func takesNoWrites(err error) bool {
+	answer, ok := rueidis.IsRedisErr(err)
+	if !ok {
+		return false
+	}
+	for _, code := range []string{"READONLY", "MASTERDOWN", "LOADING"} {
+		if strings.HasPrefix(answer.Error(), code) {
+			return true
+		}
+	}
+	return false
+}
+
+// Health returns nil when Redis takes writes, which it tries. Anybody can make the
+// server ask, so an answer is kept for a second, and callers share one look. A
+// caller whose ctx ends does the look no harm.
+func (c *Conn) Health(ctx context.Context) error {
+	c.mu.Lock()
+	if c.closed || time.Since(c.asked) < retry {
+		defer c.mu.Unlock()
+		if c.closed {
+			return ErrClosed
+		}
+		return c.health
+	}
+	look := c.look
+	if look == nil {
+		look = make(chan struct{})
+		c.look = look
+		c.looks.Go(func() { c.try(look) })
+	}
+	c.mu.Unlock()
+	select {
+	case <-look:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.health
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// try finds out about the health.
+func (c *Conn) try(look chan struct{}) {
+	client, err := c.Client()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+		defer cancel()
+		err = client.Do(ctx, client.B().Set().Key(c.cfg.Prefix+"health").Value("1").Px(10*time.Second).Build()).Error()
+		err = c.Note(client, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && c.sick {
+		c.sick = false
+		c.cfg.Logger.Info("redis takes writes again")
+	}
+	c.health, c.asked, c.look = err, time.Now(), nil
+	close(look)
+}
+
+// Close ends the connection and waits for what it started.
+func (c *Conn) Close() {
+	c.mu.Lock()
+	client := c.client
+	c.closed, c.client = true, nil
+	c.mu.Unlock()
+	if client != nil {
+		client.Close()
+	}
+	c.looks.Wait()
+}
