@@ -27,6 +27,8 @@ var arrows = map[string][]string{
 	"engine":     {"internal"},
 	"packet":     {},
 	"backend":    {"handshake", "internal"},
+	"presence":   {"handshake"},
+	"history":    {},
 	"cluster":    {"namespaces", "handshake", "packet", "internal"},
 	"bridge":     {"engine", "handshake", "packet"},
 	"web":        {},

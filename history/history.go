@@ -1,0 +1,88 @@
+// Package history remembers what was sent to rooms, so that who comes later, or
+// comes back, can read what was missed.
+//
+// A [Position] says how far one has read: an offset, which grows by one with each
+// entry of a topic, and the epoch in which it was given. When what was asked for is
+// gone, or the epoch is another one because the memory was lost, the answer says that
+// it is not complete: there is never a silent gap.
+//
+// [Memory] keeps entries in this process.
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Position is a place in a topic: behind the entry that has this offset. The zero
+// value is before all entries, in no epoch.
+type Position struct {
+	Offset uint64 `json:"offset"`
+	Epoch  string `json:"epoch"`
+}
+
+// Entry is what was sent once.
+type Entry struct {
+	Offset      uint64          `json:"offset"` // filled in by Append
+	At          time.Time       `json:"-"`      // filled in by Append when it is zero
+	Event       string          `json:"event"`
+	Data        json.RawMessage `json:"data"` // placeholders in it stand for Attachments
+	Attachments [][]byte        `json:"attachments,omitempty"`
+	Meta        json.RawMessage `json:"meta,omitempty"` // who sent it, as the receivers saw it
+}
+
+// size is what an entry costs, in bytes.
+func (e *Entry) size() int {
+	const overhead = 160 // of the fields themselves
+	n := overhead + len(e.Event) + len(e.Data) + len(e.Meta)
+	for _, a := range e.Attachments {
+		n += len(a)
+	}
+	return n
+}
+
+// Limits of one topic. Zero is no limit.
+type Limits struct {
+	Messages int
+	Bytes    int
+	Age      time.Duration
+}
+
+// Query asks for entries. Without Since and Before they are the newest ones.
+type Query struct {
+	Since  *Position // entries behind it, the oldest first in line
+	Before uint64    // entries before this offset, the newest first in line; zero is no bound
+	Limit  int       // at most so many; zero is 100
+}
+
+// Page is an answer, in the order in which the entries were sent.
+type Page struct {
+	Entries  []Entry
+	Position Position // behind the topic's newest entry; behind the last of Entries when there are more after Since
+	// Complete says that nothing is missing between Since and the first entry, or
+	// when Since was not asked, that Entries begin with the first that there ever was.
+	Complete bool
+}
+
+// Log remembers. Its methods are safe for concurrent use. An error means that the log
+// cannot be reached, and nothing was appended.
+type Log interface {
+	// Append adds an entry to a topic and returns the position behind it. What the
+	// limits do not allow any more is forgotten.
+	Append(ctx context.Context, topic string, limits Limits, e Entry) (Position, error)
+	// Read returns entries of a topic. One that nothing was sent to is empty.
+	Read(ctx context.Context, topic string, limits Limits, q Query) (Page, error)
+	// Close gives back what the log holds.
+	Close() error
+}
+
+// mostEntries is how many entries one query returns at most.
+const mostEntries = 1000
+
+func (q Query) limit() int {
+	if q.Limit <= 0 {
+		return 100
+	}
+	return min(q.Limit, mostEntries)
+}

@@ -1,0 +1,182 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+)
+
+// Memory is a [Log] in this process. What all topics hold together is bounded: the
+// largest forgets first.
+type Memory struct {
+	most  int
+	clock func() time.Time
+
+	mu     sync.Mutex // guards what follows; a leaf
+	topics map[string]*topic
+	held   int // bytes of all entries
+	epochs string
+	made   uint64 // topics so far
+}
+
+// topic is what is remembered of one room.
+type topic struct {
+	epoch   string
+	entries []Entry // a window: the first offset is next - len
+	next    uint64  // offset of the next entry
+	bytes   int
+}
+
+// DefaultBytes is what a [Memory] holds at most unless it is told otherwise.
+const DefaultBytes = 256 << 20
+
+// NewMemory returns an empty log that holds at most so many bytes; zero is
+// [DefaultBytes].
+func NewMemory(bytes int) *Memory {
+	return &Memory{most: cmp.Or(bytes, DefaultBytes), clock: time.Now, topics: map[string]*topic{}, epochs: rand.Text()}
+}
+
+// Append implements Log. It never fails.
+func (m *Memory) Append(_ context.Context, name string, limits Limits, e Entry) (Position, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.topics[name]
+	if t == nil {
+		m.made++
+		t = &topic{epoch: m.epochs[:12] + encode(m.made), next: 1}
+		m.topics[name] = t
+	}
+	now := m.clock()
+	if e.At.IsZero() {
+		e.At = now
+	}
+	e.Offset = t.next
+	t.next++
+	t.entries = append(t.entries, e)
+	t.bytes += e.size()
+	m.held += e.size()
+	m.trim(name, t, limits, now)
+	for m.held > m.most {
+		m.shed()
+	}
+	return Position{e.Offset, t.epoch}, nil
+}
+
+// encode writes a number in few characters.
+func encode(n uint64) string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	text := ""
+	for ; n > 0; n /= uint64(len(digits)) {
+		text = string(digits[n%uint64(len(digits))]) + text
+	}
+	return text
+}
+
+// trim forgets what the limits of a topic do not allow.
+func (m *Memory) trim(name string, t *topic, limits Limits, now time.Time) {
+	for len(t.entries) > 0 {
+		tooMany := limits.Messages > 0 && len(t.entries) > limits.Messages
+		tooLarge := limits.Bytes > 0 && t.bytes > limits.Bytes
+		tooOld := limits.Age > 0 && now.Sub(t.entries[0].At) > limits.Age
+		if !tooMany && !tooLarge && !tooOld {
+			return
+		}
+		m.forget(name, t)
+	}
+}
+
+// shed forgets the oldest entry of the largest topic.
+func (m *Memory) shed() {
+	var largest *topic
+	var name string
+	for n, t := range m.topics {
+		if largest == nil || t.bytes > largest.bytes {
+			largest, name = t, n
+		}
+	}
+	m.forget(name, largest)
+}
+
+// forget forgets the oldest entry of a topic. The topic itself stays: its offsets go
+// on, so that a position in it keeps its meaning. Only when there are very many
+// empty ones do they go, and their epochs with them.
+func (m *Memory) forget(name string, t *topic) {
+	size := t.entries[0].size()
+	t.entries[0] = Entry{}
+	t.entries = t.entries[1:]
+	t.bytes -= size
+	m.held -= size
+	if len(t.entries) == 0 {
+		t.entries = nil
+		if len(m.topics) > mostTopics {
+			delete(m.topics, name)
+		}
+	}
+}
+
+// mostTopics is how many topics are kept although they are empty.
+const mostTopics = 100_000
+
+// Read implements Log. It never fails.
+func (m *Memory) Read(_ context.Context, name string, limits Limits, q Query) (Page, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.topics[name]
+	if t == nil {
+		return Page{Entries: []Entry{}, Complete: q.Since == nil || *q.Since == Position{}}, nil
+	}
+	m.trim(name, t, limits, m.clock())
+	first := t.next - uint64(len(t.entries))
+	if q.Since == nil {
+		return t.newest(first, q), nil
+	}
+	return t.since(first, q), nil
+}
+
+// newest are the last entries, or the last before an offset.
+func (t *topic) newest(first uint64, q Query) Page {
+	end := uint64(len(t.entries))
+	if q.Before > 0 {
+		end = min(end, max(q.Before, first)-first)
+	}
+	begin := end - min(end, uint64(q.limit())) //nolint:gosec // a positive limit
+	return Page{
+		Entries:  append([]Entry{}, t.entries[begin:end]...),
+		Position: Position{t.next - 1, t.epoch},
+		Complete: first+begin == 1,
+	}
+}
+
+// since are the entries behind a position. One of another epoch, or of the future,
+// says nothing: all that there is comes, and is not complete.
+func (t *topic) since(first uint64, q Query) Page {
+	from := q.Since.Offset + 1
+	known := (q.Since.Epoch == t.epoch || *q.Since == Position{}) && from <= t.next
+	complete := known && from >= first
+	if !complete {
+		from = first
+	}
+	rest := t.entries[from-first:]
+	if q.Before > 0 {
+		rest = rest[:min(uint64(len(rest)), max(q.Before, from)-from)]
+	}
+	page := Page{Position: Position{t.next - 1, t.epoch}, Complete: complete}
+	if len(rest) > q.limit() {
+		rest = rest[:q.limit()]
+		page.Position.Offset = rest[len(rest)-1].Offset
+	}
+	page.Entries = append([]Entry{}, rest...)
+	return page
+}
+
+// Held returns how many bytes are remembered.
+func (m *Memory) Held() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held
+}
+
+// Close implements Log.
+func (m *Memory) Close() error { return nil }
