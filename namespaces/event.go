@@ -160,7 +160,7 @@ func reply[Out any](out Out, err error, asked bool) (packet.Args, error) {
 
 // handle runs the handler of one event and acknowledges it.
 func (s *Socket) handle(ev *inbound) {
-	h := s.ns.handlers[ev.name]
+	h, label := s.ns.handlerOf(ev.name)
 	var began time.Time
 	if s.ns.observer() != nil {
 		began = time.Now()
@@ -183,11 +183,7 @@ func (s *Socket) handle(ev *inbound) {
 		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say
 	}
 	if o := s.ns.observer(); o != nil {
-		name := ev.name
-		if h == nil {
-			name = ""
-		}
-		o.EventHandled(s, name, err, time.Since(began))
+		o.EventHandled(s, label, err, time.Since(began))
 	}
 }
 

@@ -21,6 +21,8 @@ type Namespace struct {
 	disconnected []DisconnectFunc
 	refreshed    []RefreshFunc
 	handlers     map[string]EventFunc
+	other        EventFunc // of events without a handler; may be nil
+	middleware   []Middleware
 	serving      map[string]ServerFunc
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one
@@ -116,6 +118,7 @@ func (ns *Namespace) mount(h *Hub) error {
 	if !ns.mounted.CompareAndSwap(false, true) {
 		return fmt.Errorf("namespace %q is mounted already", ns.name)
 	}
+	ns.wrap()
 	ns.hub = h
 	ns.refresher, _ = ns.gate.(Refresher)
 	ns.rechecker, _ = ns.gate.(Rechecker)

@@ -1,0 +1,45 @@
+package namespaces
+
+// Middleware wraps the handling of an event: it may change the event before it calls next, refuse it by returning an error
+// instead, look at the acknowledgement, or measure what next takes. The error of a refusal reaches the client as a handler's
+// does.
+type Middleware func(next EventFunc) EventFunc
+
+// Use adds a middleware around the handlers of all events, those of OnOther included. The first one added is the outermost. An
+// event that nobody handles passes none.
+func (ns *Namespace) Use(m Middleware) {
+	ns.define()
+	ns.middleware = append(ns.middleware, m)
+}
+
+// OnOther registers the handler of every event that has none of its own. Reserved names reach no handler. In metrics and hooks
+// these events have no name, since clients can make them up.
+func (ns *Namespace) OnOther(h EventFunc) {
+	ns.define()
+	ns.other = h
+}
+
+// wrap puts the middleware around the handlers, once they are all there.
+func (ns *Namespace) wrap() {
+	for i := len(ns.middleware) - 1; i >= 0; i-- {
+		m := ns.middleware[i]
+		for event, h := range ns.handlers {
+			ns.handlers[event] = m(h)
+		}
+		if ns.other != nil {
+			ns.other = m(ns.other)
+		}
+	}
+	ns.middleware = nil
+}
+
+// handlerOf returns the handler of an event, or nil, and the event's name for metrics.
+func (ns *Namespace) handlerOf(event string) (h EventFunc, label string) {
+	if h = ns.handlers[event]; h != nil {
+		return h, event
+	}
+	if CheckEvent(event) != nil {
+		return nil, ""
+	}
+	return ns.other, ""
+}
