@@ -96,6 +96,19 @@ func (b *Bus) Spread(ctx context.Context, m handshake.Mark) error {
 	return nil
 }
 
+// Lift takes a mark out of Redis, so that no node that joins reads it. It reports
+// whether it was there. Nodes that have it keep it.
+func (b *Bus) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
+	client, err := b.cfg.Client()
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	lifted, err := b.store.remove(ctx, client, idOf(m))
+	return lifted, b.cfg.Note(client, err)
+}
+
 // catchUp has the list compared with that of Redis soon.
 func (b *Bus) catchUp() {
 	select {

@@ -86,6 +86,17 @@ func (s store) put(ctx context.Context, client rueidis.Client, records ...record
 	return nil
 }
 
+// remove takes a mark out and reports whether it was there.
+func (s store) remove(ctx context.Context, client rueidis.Client, id string) (bool, error) {
+	answers := client.DoMulti(ctx,
+		client.B().Hdel().Key(s.marks).Field(id).Build(), client.B().Zrem().Key(s.ends).Member(id).Build())
+	removed, err := answers[0].AsInt64()
+	if err = errors.Join(err, answers[1].Error()); err != nil {
+		return false, fmt.Errorf("remove a mark: %w", err)
+	}
+	return removed > 0, nil
+}
+
 // list reads all marks, by id; broken says how many could not be read.
 func (s store) list(ctx context.Context, client rueidis.Client) (marks map[string]handshake.Mark, broken int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)

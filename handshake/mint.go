@@ -20,6 +20,9 @@ func (g *Gate) MintTicket(ctx context.Context, id Identity, binding TicketBindin
 	if id.Method == WayTicket {
 		return "", time.Time{}, refuse(CodeForbidden, "A ticket is no credential to get another with; sign in.", errors.New("ticket asked for with a ticket"))
 	}
+	if id.Method == WayAnonymous {
+		return "", time.Time{}, refuse(CodeForbidden, "Tickets are for those who have signed in; connect without one.", errors.New("ticket asked for by nobody in particular"))
+	}
 	if err := g.Recheck(id); err != nil {
 		return "", time.Time{}, err
 	}

@@ -22,6 +22,7 @@ func (s *Server) operatorRoutes() http.Handler {
 	revocations := http.HandlerFunc(s.listRevocations)
 	mux.Handle("GET /api/v1/revocations", revocations)
 	mux.HandleFunc("POST /api/v1/revocations", s.addRevocation)
+	mux.HandleFunc("DELETE /api/v1/revocations", s.liftRevocation)
 	mux.HandleFunc("GET /api/v1/stats", s.serveStats)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -101,20 +100,8 @@ func revocationOf(m handshake.Mark) revocation {
 // addRevocation puts a mark in force, ends the sockets that it names and
 // answers the mark with how many those were (security requirement 20).
 func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
-	var in revocation
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as application/json")
-		return
-	}
-	d := json.NewDecoder(io.LimitReader(r.Body, ticketBodyLimit))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"subject": "ada", "reason": "left"}; until is a time such as 2030-01-31T12:00:00Z`)
-		return
-	}
-	mark, err := in.mark()
-	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err.Error())
+	mark, ok := readRevocation(w, r)
+	if !ok {
 		return
 	}
 	done, err := s.Revoke(r.Context(), mark)
@@ -132,6 +119,52 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 		out.Spread = &done.Spread
 	}
 	answer(w, http.StatusOK, out)
+}
+
+// revocationLimit bounds the body of a revocation, in bytes.
+const revocationLimit = 16 << 10
+
+// readRevocation reads the body, and answers what is wrong with it.
+func readRevocation(w http.ResponseWriter, r *http.Request) (mark handshake.Mark, ok bool) {
+	var in revocation
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as application/json")
+		return mark, false
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, revocationLimit))
+	d.DisallowUnknownFields()
+	err := d.Decode(&in)
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		refuse(w, http.StatusRequestEntityTooLarge, "too_large", "the request is too large")
+		return mark, false
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"subject": "ada", "reason": "left"}; until is a time such as 2030-01-31T12:00:00Z`)
+		return mark, false
+	}
+	if mark, err = in.mark(); err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err.Error())
+		return mark, false
+	}
+	return mark, true
+}
+
+// liftRevocation takes a mark back on this node: whoever it kept out may sign in
+// again.
+func (s *Server) liftRevocation(w http.ResponseWriter, r *http.Request) {
+	mark, ok := readRevocation(w, r)
+	if !ok {
+		return
+	}
+	lifted, err := s.Lift(r.Context(), mark)
+	switch {
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "redis could not be asked, and the mark would come back from there; try again")
+	case !lifted:
+		refuse(w, http.StatusNotFound, "not_found", "there is no such mark; name it as GET lists it, the issuer included")
+	default:
+		answer(w, http.StatusOK, map[string]bool{"lifted": true})
+	}
 }
 
 func (s *Server) listRevocations(w http.ResponseWriter, _ *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 
@@ -166,6 +167,16 @@ func (c Config) warnings(defs []*namespaces.Namespace) []string {
 	if c.Admin.Key != "" && !encrypted && !c.Admin.OnThisMachine() {
 		out = append(out, "admin.key: crosses the network in the clear; set tls.cert_file and tls.key_file")
 	}
+	if proxies, err := c.proxies(); err == nil {
+		for i, p := range proxies {
+			if wide := p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16; wide {
+				out = append(out, "trusted_proxies: "+c.TrustedProxies[i]+" is much of the world, and whoever is in it can claim any address; list your proxies only")
+			}
+		}
+	}
+	if clearRedis(c.Redis.URL.Reveal()) {
+		out = append(out, "redis.url: the password and the tickets cross the network in the clear; write rediss://")
+	}
 	if c.opens(handshake.WayCookie) && !encrypted && !c.Dev {
 		out = append(out, "auth.ways has cookie without TLS: whoever sees the traffic has the session; set tls.cert_file, or trusted_proxies")
 	}
@@ -178,6 +189,16 @@ func (c Config) warnings(defs []*namespaces.Namespace) []string {
 		}
 	}
 	return out
+}
+
+// clearRedis reports whether a password goes to another machine without TLS.
+func clearRedis(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "redis" || u.User == nil {
+		return false
+	}
+	_, has := u.User.Password()
+	return has && !isLoopback(u.Hostname())
 }
 
 // mounts reports whether a client can ask for the namespace.

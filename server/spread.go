@@ -42,6 +42,25 @@ func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) 
 	return done, nil
 }
 
+// Lift takes a mark back: its kind, value and issuer name it. It reports whether
+// there was one. With Config.Redis the mark is taken out there first, and an error
+// is Redis that cannot be asked; other nodes keep what they have heard until it
+// lapses or they are asked, too.
+func (s *Server) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
+	stored := false
+	if s.spread != nil {
+		var err error
+		if stored, err = s.spread.Lift(ctx, m); err != nil {
+			return false, err
+		}
+	}
+	lifted := s.gate.Revocations().Remove(m) || stored
+	if lifted {
+		s.log.Info("revocation lifted", zap.String("kind", string(m.Kind)), zap.String("value", m.Value))
+	}
+	return lifted, nil
+}
+
 // startSpread shares marks with the other nodes where there is Redis.
 func (s *Server) startSpread() {
 	if s.redis == nil {

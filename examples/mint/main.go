@@ -12,7 +12,8 @@ import (
 
 func main() {
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"sub": "u-17", "name": "Ada", "exp": time.Now().Add(time.Hour).Unix(),
+		"sub": "u-17", "name": "Ada",
+		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 	})
 	signed, err := token.SignedString([]byte(os.Getenv("GATEHOUSE_JWT_HMAC_SECRET")))
 	if err != nil {
