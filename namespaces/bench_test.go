@@ -24,6 +24,7 @@ func (s *sink) SendVolatile(*packet.Frame) bool { return true }
 func (s *sink) Close(int, string)               {}
 func (s *sink) Pause()                          {}
 func (s *sink) Resume()                         {}
+func (s *sink) Hold(int) bool                   { return true }
 func (s *sink) Admitted()                       {}
 func (s *sink) Identified(handshake.Identity)   {}
 func (s *sink) Request() *handshake.Request     { return nil }

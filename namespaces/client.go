@@ -18,7 +18,7 @@ type Client struct {
 
 	// Owned by the reader.
 	decoder packet.Decoder
-	partial int // bytes of the packet whose attachments are awaited
+	partial *partial // nil until the first packet with attachments
 
 	link link // guarded by the registry
 
@@ -52,7 +52,6 @@ func (c *Client) Message(binary bool, data []byte) {
 		decode = c.decoder.Binary
 	}
 	p, complete, err := decode(data)
-	c.partial += len(data)
 	if wire := c.decoder.Wire(); wire != c.wire {
 		c.wire = wire // with the first message, before there is a socket
 	}
@@ -62,27 +61,10 @@ func (c *Client) Message(binary bool, data []byte) {
 		return
 	}
 	if !complete {
-		c.awaitAttachments()
+		c.begun(len(data))
 		return
 	}
-	size := c.partial
-	c.partial = 0
-	c.dispatch(&p, size)
-}
-
-// awaitAttachments refuses a packet with attachments of a client that nobody has admitted: what it would make the server hold
-// is its first event's business, and no stranger has one.
-func (c *Client) awaitAttachments() {
-	c.mu.Lock()
-	stranger := !c.admitted
-	c.mu.Unlock()
-	if !stranger {
-		return
-	}
-	c.decoder.Forget()
-	c.partial = 0
-	c.hub.log.Debug("packet refused", zap.String("reason", "attachments before admission"))
-	c.shut(closePolicy, "attachments before admission", ReasonParseError)
+	c.dispatch(&p, c.completed(len(data)))
 }
 
 // recovered ends the connection on a panic of our own code: the state of this client cannot be trusted any more.
@@ -93,8 +75,9 @@ func (c *Client) recovered() {
 	}
 }
 
-// Closed tells that the connection has ended. It is called once.
+// Closed tells that the connection has ended. It is called once, when the last Message has returned.
 func (c *Client) Closed(end End) {
+	c.abandonPartial()
 	how := lost
 	if end.Cut {
 		how = cutOff

@@ -48,6 +48,9 @@ type Config struct {
 	// AckTimeout is how long a client has to acknowledge where the caller's context has no deadline: 30 s.
 	AckTimeout time.Duration
 
+	// AttachmentTimeout is how long the next attachment of a packet may take before the connection is closed: 30 s.
+	AttachmentTimeout time.Duration
+
 	// MaxNamespaces is how many namespaces one connection may be in; one more is refused: 32.
 	MaxNamespaces int
 	// MaxPetitions is how many admissions of one connection run at once; the others wait: 4.
@@ -95,6 +98,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.ConnectTimeout, 10*time.Second)
 	fill(&c.AdmitTimeout, 8*time.Second)
 	fill(&c.AckTimeout, 30*time.Second)
+	fill(&c.AttachmentTimeout, 30*time.Second)
 	fill(&c.MaxPending, 16384)
 	fill(&c.MaxNamespaces, 32)
 	fill(&c.MaxPetitions, 4)
@@ -127,7 +131,7 @@ func (c Config) check() error {
 		value int64
 	}{
 		{"ConnectTimeout", int64(c.ConnectTimeout)}, {"AdmitTimeout", int64(c.AdmitTimeout)},
-		{"AckTimeout", int64(c.AckTimeout)}, {"MaxPending", int64(c.MaxPending)},
+		{"AckTimeout", int64(c.AckTimeout)}, {"AttachmentTimeout", int64(c.AttachmentTimeout)}, {"MaxPending", int64(c.MaxPending)},
 		{"MaxNamespaces", int64(c.MaxNamespaces)}, {"MaxPetitions", int64(c.MaxPetitions)},
 		{"MaxConnects", int64(c.MaxConnects)}, {"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
 		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},

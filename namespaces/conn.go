@@ -22,6 +22,9 @@ type Conn interface {
 	// still arrive.
 	Pause()
 	Resume()
+	// Hold counts n more bytes that are kept of what the client sent, or fewer when n is negative. It reports false when there
+	// is no room for them: the connection is then about to end, and they count until they are taken off.
+	Hold(n int) bool
 	// Admitted is called once, when the first namespace is about to admit the client: limits for strangers end.
 	Admitted()
 	// Identified is called for each admission, before its reply is queued: who is in knows of it no sooner. It may be called

@@ -42,6 +42,7 @@ type conn struct {
 	pauses   int
 	paused   bool
 	admitted int
+	holding  int // bytes
 
 	identified []string // subjects
 	request    *handshake.Request
@@ -88,6 +89,10 @@ func (c *conn) Close(code int, reason string) {
 
 func (c *conn) Pause()  { c.mu.Lock(); c.paused = true; c.pauses++; c.mu.Unlock() }
 func (c *conn) Resume() { c.mu.Lock(); c.paused = false; c.mu.Unlock() }
+
+func (c *conn) Hold(n int) bool { c.mu.Lock(); defer c.mu.Unlock(); c.holding += n; return true }
+
+func (c *conn) held() int { c.mu.Lock(); defer c.mu.Unlock(); return c.holding }
 
 func (c *conn) Admitted() { c.mu.Lock(); c.admitted++; c.mu.Unlock() }
 

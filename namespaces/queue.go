@@ -34,6 +34,7 @@ func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
 	s.tail = ev
 	c.queued++
 	c.queuedBytes += ev.size
+	c.conn.Hold(ev.size)
 	if !s.running {
 		c.run(s)
 	}
@@ -91,7 +92,9 @@ func (s *Socket) pop() *inbound {
 	return ev
 }
 
+// recycle lets go of an event that has been handled or dropped.
 func (c *Client) recycle(ev *inbound) {
+	c.conn.Hold(-ev.size)
 	*ev = inbound{}
 	c.hub.events.Put(ev)
 }

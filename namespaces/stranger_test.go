@@ -1,7 +1,10 @@
 package namespaces_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"gatehouse/namespaces"
 )
@@ -29,5 +32,63 @@ func TestAKnownClientSendsAttachments(t *testing.T) {
 		p.push(`51-7["raw",{"_placeholder":true,"num":0}]`)
 		p.client.Message(true, []byte{1, 2})
 		p.expect(`61-7[{"_placeholder":true,"num":0}]<0102>`)
+	})
+}
+
+// TestWhatAClientBeginsCountsAndHasADeadline holds that attachments that are awaited are in the budget, and end the
+// connection when they do not come (attack F2).
+func TestWhatAClientBeginsCountsAndHasADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, namespaces.Config{}, shop())
+		p := newPeer(t, h)
+		p.enter("/", "ann")
+		text := `52-7["raw",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
+		p.push(text)
+		p.client.Message(true, make([]byte, 1000))
+		if held, want := p.held(), len(text)+1000; held != want {
+			t.Errorf("%d bytes count, want %d", held, want)
+		}
+		p.client.Message(true, make([]byte, 1))
+		synctest.Wait()
+		if held := p.held(); held != 0 {
+			t.Errorf("%d bytes count when all has been handled", held)
+		}
+		p.take()
+		time.Sleep(time.Hour) // what is complete has no deadline
+		p.push(text)
+		time.Sleep(29 * time.Second)
+		p.client.Message(true, make([]byte, 1000))
+		time.Sleep(29 * time.Second)
+		p.expect()
+		time.Sleep(2 * time.Second)
+		p.expectClosed("attachments did not come in time")
+		p.client.Closed(namespaces.End{Cut: true})
+		if held := p.held(); held != 0 {
+			t.Errorf("%d bytes count after the end", held)
+		}
+	})
+}
+
+// TestEventsThatWaitCountUntilTheyAreHandled or dropped.
+func TestEventsThatWaitCountUntilTheyAreHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ns := namespaces.New("/")
+		step := make(chan struct{})
+		namespaces.Handle(ns, "e", func(context.Context, *namespaces.Socket, namespaces.None) error { <-step; return nil })
+		p := newPeer(t, newHub(t, namespaces.Config{}, ns))
+		p.enter("/", "ann")
+		p.say(`2["e"]`, `2["e"]`, `2["e"]`)
+		each := p.held() / 3
+		step <- struct{}{}
+		synctest.Wait()
+		if held := p.held(); each == 0 || held != 2*each {
+			t.Errorf("%d bytes count for two events, %d for each", held, each)
+		}
+		p.client.Closed(namespaces.End{Cut: true})
+		close(step)
+		synctest.Wait()
+		if held := p.held(); held != 0 {
+			t.Errorf("%d bytes count after the end", held)
+		}
 	})
 }

@@ -120,7 +120,7 @@ func size(f *packet.Frame) int {
 	return n
 }
 
-// Hold counts n more bytes, or fewer, that are kept of what the client sent. It
+// Hold implements namespaces.Conn: it counts n more bytes, or fewer, that are kept of what the client sent. It
 // reports false when there is no room for them, and the connection ends.
 func (c *conn) Hold(n int) bool { return c.session.Hold(n) }
 

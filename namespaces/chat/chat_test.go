@@ -54,6 +54,7 @@ func (c *tab) SendVolatile(f *packet.Frame) bool { return c.Send(f) == nil }
 func (c *tab) Close(int, string)                 {}
 func (c *tab) Pause()                            {}
 func (c *tab) Resume()                           {}
+func (c *tab) Hold(int) bool                     { return true }
 func (c *tab) Admitted()                         {}
 func (c *tab) Identified(handshake.Identity)     {}
 func (c *tab) Request() *handshake.Request       { return nil }

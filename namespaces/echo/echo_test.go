@@ -22,6 +22,7 @@ func (w wire) SendVolatile(f *packet.Frame) bool { return w.Send(f) == nil }
 func (w wire) Close(int, string)                 {}
 func (w wire) Pause()                            {}
 func (w wire) Resume()                           {}
+func (w wire) Hold(int) bool                     { return true }
 func (w wire) Admitted()                         {}
 func (w wire) Identified(handshake.Identity)     {}
 func (w wire) Request() *handshake.Request       { return nil }

@@ -1,0 +1,58 @@
+package namespaces
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// partial is what a client holds that sends packets with attachments. It is owned by the client's reader.
+type partial struct {
+	bytes int         // of the packet whose attachments are awaited; they count in the connection's budget
+	timer *time.Timer // ends the connection when the next attachment takes too long
+}
+
+// begun counts a message of a packet that is not complete. A stranger's is refused: what it makes the server hold is its first
+// event's business, and a stranger has none.
+func (c *Client) begun(size int) {
+	c.mu.Lock()
+	stranger := !c.admitted
+	c.mu.Unlock()
+	if stranger {
+		c.decoder.Forget()
+		c.hub.log.Debug("packet refused", zap.String("reason", "attachments before admission"))
+		c.shut(closePolicy, "attachments before admission", ReasonParseError)
+		return
+	}
+	if c.partial == nil {
+		c.partial = &partial{timer: time.AfterFunc(c.hub.cfg.AttachmentTimeout, c.tooSlow)}
+	} else {
+		c.partial.timer.Reset(c.hub.cfg.AttachmentTimeout)
+	}
+	c.partial.bytes += size
+	c.conn.Hold(size)
+}
+
+// completed ends what begun counted, and returns the size of the packet whose last message had the given one.
+func (c *Client) completed(last int) (size int) {
+	p := c.partial
+	if p == nil || p.bytes == 0 {
+		return last
+	}
+	p.timer.Stop()
+	size = p.bytes + last
+	c.conn.Hold(-p.bytes)
+	p.bytes = 0
+	return size
+}
+
+// abandonPartial forgets a packet whose attachments will not come any more.
+func (c *Client) abandonPartial() {
+	c.completed(0)
+	c.decoder.Forget()
+}
+
+// tooSlow ends a connection that does not go on with what it began.
+func (c *Client) tooSlow() {
+	c.shut(closePolicy, "attachments did not come in time", ReasonForcedServer)
+}
