@@ -196,7 +196,7 @@ func TestRepliesComeOneByOneBehindTheirNumber(t *testing.T) {
 			t.Errorf("%q", to.calls)
 		}
 		c.peers["bob"].push(`30["later"]`)
-		c.peers["cid"].client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+		c.peers["cid"].gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

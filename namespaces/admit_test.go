@@ -271,7 +271,7 @@ func TestEarlyEventsWaitForTheConnectHandler(t *testing.T) {
 func TestAPetitionThatIsCancelledLeavesNoGhost(t *testing.T) {
 	for name, cancel := range map[string]func(p *peer){
 		"disconnect": func(p *peer) { p.push("1") },
-		"close":      func(p *peer) { p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose}) },
+		"close":      func(p *peer) { p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := namespaces.New("/")

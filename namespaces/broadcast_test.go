@@ -226,7 +226,7 @@ func TestABroadcastEndsWhenAllHaveAnsweredOrGone(t *testing.T) {
 		began := time.Now()
 		time.AfterFunc(time.Second, func() {
 			c.peers["ann"].push(`30[]`)
-			c.peers["bob"].client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+			c.peers["bob"].gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 		})
 		answers, err := c.ns.In("a").EmitAck(context.Background(), "q")
 		if err != nil || len(answers.Replies) != 1 || answers.Missing != 1 || time.Since(began) != time.Second {

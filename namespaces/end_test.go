@@ -45,12 +45,12 @@ func TestEventsBeforeAPoliteEndAreHandledAndBeforeARudeOneNot(t *testing.T) {
 	}{
 		"client disconnect": {func(p *peer, _ *namespaces.Socket) { p.push("1") }, 3},
 		"transport close": {func(p *peer, _ *namespaces.Socket) {
-			p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+			p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 		}, 3},
 		"server disconnect": {func(_ *peer, s *namespaces.Socket) { s.Disconnect(false) }, 1},
 		"parse error":       {func(p *peer, _ *namespaces.Socket) { p.push("9") }, 1},
 		"cut by the server": {func(p *peer, _ *namespaces.Socket) {
-			p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportError, Cut: true})
+			p.gone(namespaces.End{Reason: namespaces.ReasonTransportError, Cut: true})
 		}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func (o lingering) RoomLeft(*namespaces.Socket, string) {
 func TestCloseWaitsForWhoIsEndingAlready(t *testing.T) {
 	for name, end := range map[string]func(*namespaces.Namespace, *peer){
 		"its connection is gone": func(_ *namespaces.Namespace, p *peer) {
-			p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+			p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 		},
 		"it is disconnected": func(ns *namespaces.Namespace, _ *peer) { _ = ns.In("room").Disconnect(false) },
 	} {

@@ -214,7 +214,7 @@ func TestAnAcknowledgementHasADeadline(t *testing.T) {
 		if _, err := s.EmitAck(context.Background(), "q"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 30*time.Second {
 			t.Error(err, "after", time.Since(began))
 		}
-		time.AfterFunc(time.Second, func() { p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose}) })
+		time.AfterFunc(time.Second, func() { p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose}) })
 		if _, err := s.EmitAck(context.Background(), "q"); !errors.Is(err, namespaces.ErrClosed) {
 			t.Error(err)
 		}

@@ -130,6 +130,7 @@ type peer struct {
 	t testing.TB
 	*conn
 	client *namespaces.Client
+	in     sync.Mutex // one message after another, then the end
 }
 
 func newPeer(t testing.TB, h *namespaces.Hub) *peer {
@@ -148,8 +149,17 @@ func (p *peer) say(messages ...string) {
 // push sends text messages of the client.
 func (p *peer) push(messages ...string) {
 	for _, m := range messages {
+		p.in.Lock()
 		p.client.Message(false, []byte(m))
+		p.in.Unlock()
 	}
+}
+
+// gone ends the connection.
+func (p *peer) gone(end namespaces.End) {
+	p.in.Lock()
+	defer p.in.Unlock()
+	p.client.Closed(end)
 }
 
 // expect fails unless exactly these frames were sent since the last look.

@@ -67,7 +67,7 @@ func refreshAtTheEnd(t *testing.T, h *namespaces.Hub, gate *office, ns, other *n
 		if ok {
 			stayed++
 		}
-		p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+		p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 	}
 	return stayed
 }
@@ -149,7 +149,7 @@ func refreshingLife(t *testing.T, h *namespaces.Hub, ns *namespaces.Namespace, u
 		wg.Go(func() { time.Sleep(time.Hour) }) // it expires
 	}
 	wg.Wait()
-	p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+	p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 }
 
 // TestReq20_NobodyEscapesARevocation has admissions and refreshes race with revocations: when all is quiet, nobody is in
@@ -171,8 +171,8 @@ func TestReq20_NobodyEscapesARevocation(t *testing.T) {
 			if n := h.Revoke(token(tok), ""); n != 0 {
 				t.Fatalf("%d escaped", n)
 			}
-			entering.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
-			refreshing.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+			entering.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
+			refreshing.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 		}
 	})
 }

@@ -64,7 +64,7 @@ func TestReadingWaitsForNoRoom(t *testing.T) {
 		"entering more":     func(p *peer) { p.push(connectTo("/other", "bob")) },
 		"no packet":         func(p *peer) { p.push("9") },
 		"out of order":      func(p *peer) { p.push(`2/nowhere,["e"]`) },
-		"going":             func(p *peer) { p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose}) },
+		"going":             func(p *peer) { p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose}) },
 		"an event":          func(p *peer) { p.push(`2["e"]`) },
 		"a refresh":         func(p *peer) { p.push(`21["auth:refresh",{"token":"bob"}]`) },
 		"an answer":         func(p *peer) { p.push(`34[]`) },

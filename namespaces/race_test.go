@@ -83,7 +83,7 @@ func live(t *testing.T, h *namespaces.Hub) {
 	}
 	var closer sync.WaitGroup
 	if rand.IntN(3) == 0 {
-		closer.Go(func() { p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose}) })
+		closer.Go(func() { p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose}) })
 	}
 	for range rand.IntN(6) {
 		switch rand.IntN(4) {
@@ -104,7 +104,7 @@ func live(t *testing.T, h *namespaces.Hub) {
 		p.push("junk")
 	}
 	closer.Wait()
-	p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportError})
+	p.gone(namespaces.End{Reason: namespaces.ReasonTransportError})
 }
 
 // TestNothingFollowsTheEndOfASocket re-enters a namespace at once, again and again, while others broadcast: what is sent
@@ -193,7 +193,7 @@ func TestABroadcastIsAfterTheReplyOrNotAtAll(t *testing.T) {
 		if got := p.take(); len(got) != 4 || got[0][0] != '0' {
 			t.Fatalf("life %d: sent %q", i, got)
 		}
-		p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+		p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 	}
 	if err := h.Close(context.Background()); err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func TestAJoinRacingTheEndLeavesNoGhost(t *testing.T) {
 				_ = s.Join(room)
 			})
 		}
-		wg.Go(func() { p.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose}) })
+		wg.Go(func() { p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose}) })
 		wg.Wait()
 		<-gone // the rooms are left before the disconnect handlers run
 		if st := h.Stats(); st.Sockets != 0 || st.Rooms != 0 {

@@ -62,7 +62,7 @@ func TestWhatAClientBeginsCountsAndHasADeadline(t *testing.T) {
 		p.expect()
 		time.Sleep(2 * time.Second)
 		p.expectClosed("attachments did not come in time")
-		p.client.Closed(namespaces.End{Cut: true})
+		p.gone(namespaces.End{Cut: true})
 		if held := p.held(); held != 0 {
 			t.Errorf("%d bytes count after the end", held)
 		}
@@ -84,7 +84,7 @@ func TestEventsThatWaitCountUntilTheyAreHandled(t *testing.T) {
 		if held := p.held(); each == 0 || held != 2*each {
 			t.Errorf("%d bytes count for two events, %d for each", held, each)
 		}
-		p.client.Closed(namespaces.End{Cut: true})
+		p.gone(namespaces.End{Cut: true})
 		close(step)
 		synctest.Wait()
 		if held := p.held(); held != 0 {

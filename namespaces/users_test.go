@@ -41,7 +41,7 @@ func TestAConnectionThatHasEndedDoesNotCount(t *testing.T) {
 		first.expectOpen()
 		first.enterWith(a, `{"sub":"ann"}`) // now it is the newer one
 		second.expectClosed(replaced)
-		first.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+		first.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 		third := newPeer(t, h)
 		third.enterWith(a, `{"sub":"ann"}`)
 		third.expectOpen()
