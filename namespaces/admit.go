@@ -171,8 +171,9 @@ func (s *Socket) runPetition() {
 	if !admitted {
 		return
 	}
-	s.runConnected()
-	s.drain()
+	if s.ns.hub.turns.enter(s) {
+		s.drain()
+	}
 }
 
 // examine asks the gate who the client is and the middleware whether that one may enter.
@@ -202,6 +203,7 @@ func (s *Socket) examine() (err error) {
 		return fmt.Errorf("recheck identity: %w", err)
 	}
 	s.setIdentity(id)
+	s.owner = s.ns.hub.turns.ownerKey(id, s.conn)
 	for _, step := range s.ns.admission {
 		if err := step(ctx, s); err != nil {
 			return fmt.Errorf("admit: %w", err)
@@ -255,6 +257,7 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 		s.conn.Admitted()
 	}
 	s.conn.Identified(s.Identity())
+	s.greet = true
 	c.hub.registry.admit(c)
 	if expires := s.Identity().ExpiresAt; !expires.IsZero() {
 		c.hub.agenda.set(s.tenured(), expires)

@@ -92,20 +92,23 @@ func (c *Client) shut(code int, text, reason string) {
 	c.conn.Close(code, text)
 }
 
-// finish ends all sockets; only its first call counts. The caller may be the reader, so the rooms are left elsewhere.
+// finish ends all sockets; only its first call counts. The caller may be the reader, so rooms that are locked are left
+// elsewhere.
 func (c *Client) finish(reason string, how ending) {
 	sockets, first := c.detach(reason, how)
-	switch {
-	case !first:
-	case len(sockets) == 0:
-		c.letGo()
-	default:
-		c.hub.tasks.Go(func() { c.bury(sockets, how) })
+	if !first {
+		return
 	}
+	sockets = slices.DeleteFunc(sockets, func(s *Socket) bool { return s.tryFinishEnd(how, true) })
+	if len(sockets) == 0 {
+		c.letGo()
+		return
+	}
+	c.hub.tasks.Go(func() { c.bury(sockets, how) })
 }
 
 // detach ends all sockets and returns those that are still in rooms. It returns false when it was called before.
-func (c *Client) detach(reason string, how ending) (admitted []*Socket, first bool) {
+func (c *Client) detach(reason string, how ending) (open []*Socket, first bool) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -117,15 +120,13 @@ func (c *Client) detach(reason string, how ending) (admitted []*Socket, first bo
 	c.mu.Unlock()
 
 	c.hub.registry.remove(c)
-	for _, s := range sockets {
-		switch wasOpen, ok := s.beginEnd(reason, how); {
-		case ok && wasOpen:
-			admitted = append(admitted, s)
-		case ok:
-			s.finishEnd(how, false)
+	return slices.DeleteFunc(sockets, func(s *Socket) bool {
+		admitted, ok := s.beginEnd(reason, how)
+		if ok && !admitted {
+			s.settle(how, false)
 		}
-	}
-	return admitted, true
+		return !ok || !admitted
+	}), true
 }
 
 // bury takes the sockets of a closed connection out of their rooms.
@@ -181,11 +182,9 @@ func (c *Client) leave(s *Socket) {
 	c.mu.Lock()
 	s.left = true
 	c.mu.Unlock()
-	switch wasOpen, ok := s.beginEnd(ReasonClientDisconnect, byClient); {
-	case ok && wasOpen:
+	admitted, ok := s.beginEnd(ReasonClientDisconnect, byClient)
+	if ok && !s.tryFinishEnd(byClient, admitted) {
 		c.hub.tasks.Go(func() { s.finishEnd(byClient, true) })
-	case ok:
-		s.finishEnd(byClient, false)
 	}
 }
 

@@ -69,6 +69,11 @@ type Config struct {
 	// when there is one more, the oldest ends by DISCONNECT: no limit.
 	MaxPerUser int
 
+	// UserHandlers is how many sockets of one user (issuer and subject; who has no subject counts by address, IPv6 by /64) have
+	// handlers that run at once; the others take turns. While they wait and processors are free, it grows up to
+	// MaxUserHandlers: 16 and 1,024.
+	UserHandlers, MaxUserHandlers int
+
 	// ExpiryNotice is how long before the end of its identity a client gets "auth:expiring", or when a quarter of the time
 	// that it had at its admission is left, whichever is later: 60 s.
 	ExpiryNotice time.Duration
@@ -106,6 +111,8 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxRefusals, 16)
 	fill(&c.MaxRooms, 1024)
 	fill(&c.MaxRoomName, 512)
+	fill(&c.UserHandlers, 16)
+	fill(&c.MaxUserHandlers, max(1024, c.UserHandlers))
 	fill(&c.ExpiryNotice, 60*time.Second)
 	fill(&c.ExpiryGrace, 5*time.Second)
 	fill(&c.RefreshBurst, 8)
@@ -136,6 +143,7 @@ func (c Config) check() error {
 		{"MaxConnects", int64(c.MaxConnects)}, {"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
 		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},
 		{"QueueBytes", int64(c.QueueBytes)}, {"MaxPerUser", int64(c.MaxPerUser)},
+		{"UserHandlers", int64(c.UserHandlers)}, {"MaxUserHandlers", int64(c.MaxUserHandlers)},
 		{"ExpiryNotice", int64(c.ExpiryNotice)}, {"ExpiryGrace", int64(c.ExpiryGrace)},
 		{"RefreshBurst", int64(c.RefreshBurst)}, {"RefreshInterval", int64(c.RefreshInterval)},
 	} {
@@ -145,6 +153,9 @@ func (c Config) check() error {
 	}
 	if c.HardQueueEvents < c.QueueEvents || c.HardQueueBytes < c.QueueBytes {
 		faults = append(faults, errors.New("HardQueueEvents and HardQueueBytes are below QueueEvents and QueueBytes"))
+	}
+	if c.MaxUserHandlers < c.UserHandlers {
+		faults = append(faults, errors.New("MaxUserHandlers is below UserHandlers"))
 	}
 	return errors.Join(faults...)
 }

@@ -32,14 +32,14 @@
 // # Goroutines
 //
 // An idle socket has none, and no timer. One is started when a socket petitions or when its queue becomes non-empty, runs the
-// handlers, and ends when there is nothing left; a refresh has one of its own while the gate is asked. A hub has one for
+// handlers, and ends when there is nothing left or it is another socket's turn ([Config.UserHandlers]); a refresh has one of its own while the gate is asked. A hub has one for
 // connections without a namespace and one for identities that expire. [Hub.Close] waits for all of them.
 //
 // # Lock order
 //
 //	room.mu (several: by room.seq)  →  Client.mu  →  Socket.mu  →  locks of the Conn
 //
-// The locks of the room index, of the directory of sockets and of the hub's lists, agenda and users are leaves: nothing else is taken under
+// The locks of the room index, of the directory of sockets and of the hub's lists, agenda, turns and users are leaves: nothing else is taken under
 // them. Queueing a frame on a Conn never blocks and never calls back, so it happens under room.mu: this is what gives a room
 // its one order. Handlers, middleware, gates and observers run under no lock.
 package namespaces

@@ -30,6 +30,7 @@ type Hub struct {
 	registry registry
 	agenda   agenda
 	users    *users // nil without a limit
+	turns    turns
 
 	// tasks counts what Close waits for. Close itself holds one until every client has ended, so that whatever still starts
 	// a task does so while the count is above zero.
@@ -58,6 +59,7 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
 	h.agenda.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
 	h.users = newUsers(cfg.MaxPerUser)
+	h.turns.init(h)
 	h.tasks.Hold()
 	h.tasks.Go(h.closeLate)
 	h.tasks.Go(h.keepTime)

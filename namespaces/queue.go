@@ -42,10 +42,10 @@ func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
 	return true
 }
 
-// run starts the goroutine that empties the queue of s. mu is held.
+// run has the queue of s emptied, when its turn comes. mu is held.
 func (c *Client) run(s *Socket) {
 	s.running = true
-	c.hub.tasks.Go(s.drain)
+	c.hub.turns.start(s)
 }
 
 // throttle pauses or resumes reading. While somebody awaits an acknowledgement of this client, reading goes on: the answer
@@ -99,12 +99,27 @@ func (c *Client) recycle(ev *inbound) {
 	c.hub.events.Put(ev)
 }
 
-// drain handles the events of s one after another until none is left, and says farewell when the socket has ended. There is
-// at most one drain per socket: running says so.
+// drain works off the queue of s, and then those of other sockets of its user that wait for a place. There is at most one
+// drain for a socket: running says so.
 func (s *Socket) drain() {
-	for {
+	turns := &s.ns.hub.turns
+	for s != nil {
+		if s.turn() {
+			s = turns.yield(s)
+		} else {
+			s = turns.leave(s)
+		}
+	}
+}
+
+// turn handles some events of s, one after another, and says farewell when the socket has ended. It returns false when
+// nothing is left.
+func (s *Socket) turn() bool {
+	for range turnEvents {
 		ev, step := s.next()
 		switch step {
+		case toGreet:
+			s.runConnected()
 		case toHandle:
 			s.handle(ev)
 			s.client.recycle(ev)
@@ -112,11 +127,12 @@ func (s *Socket) drain() {
 			s.renew()
 		case toPart:
 			s.runDisconnected()
-			return
+			return false
 		case toRest:
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // nextStep is what the goroutine of a queue does next.
@@ -124,6 +140,7 @@ type nextStep uint8
 
 const (
 	toRest   nextStep = iota // nothing: it ends
+	toGreet                  // call the connect handlers
 	toHandle                 // an event
 	toRenew                  // bring a refreshed identity into force
 	toPart                   // call the disconnect handlers
@@ -135,6 +152,9 @@ func (s *Socket) next() (*inbound, nextStep) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case s.greet:
+		s.greet = false
+		return nil, toGreet
 	case s.hasFresh():
 		return nil, toRenew
 	case s.head != nil:

@@ -81,7 +81,7 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 	if o := s.ns.observer(); o != nil {
 		o.EventHandled(s, eventRefresh, err, time.Since(began))
 	}
-	if owner {
+	if owner && s.ns.hub.turns.enter(s) {
 		s.drain()
 	}
 }

@@ -42,9 +42,9 @@ type Socket struct {
 	conn   Conn // the client's, one step nearer for broadcasts
 
 	identity atomic.Pointer[handshake.Identity]
+	owner    uint64 // whose places its handlers take; fixed once admitted
 
-	wire  packet.Wire // the client's; fixed once made
-	heard bool        // the client knows that it is here, and has sent something; owned by the client's reader
+	nextTurn *Socket // behind it in line for a place; guarded by turns
 
 	// Guarded by the client's mu.
 	head, tail *inbound // events that wait
@@ -53,12 +53,17 @@ type Socket struct {
 	done       bool     // takes no more events
 	farewell   bool     // disconnect handlers are due
 	left       bool     // the client has left and may have entered again: packets are not for this socket any more
-	tenure     *tenure  // nil while the identity cannot end and was never refreshed
+	greet      bool     // connect handlers are due
+
+	heard bool        // the client knows that it is here, and has sent something; owned by the client's reader
+	phase phase       // guarded by mu; here, as wire is, for the sake of the socket's size
+	wire  packet.Wire // the client's; fixed once made
+
+	tenure *tenure // nil while the identity cannot end and was never refreshed
 
 	place membership // in everyone; guarded by that room's mu
 
-	mu       sync.Mutex // guards what follows
-	phase    phase
+	mu       sync.Mutex        // guards what follows
 	petition *petition         // while petitioning
 	rooms    *roomSet          // nil while in none; kept after the end
 	acks     map[uint64]waiter // nil while none is awaited
@@ -217,9 +222,25 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 
 // finishEnd is the part of the end that waits for the locks of rooms, if the socket was admitted.
 func (s *Socket) finishEnd(how ending, admitted bool) {
-	defer s.ns.hub.tasks.Release()
 	if admitted {
 		s.ns.remove(s)
+	}
+	s.settle(how, admitted)
+}
+
+// tryFinishEnd is finishEnd for the reader, and returns false where that would have to wait; then it must follow.
+func (s *Socket) tryFinishEnd(how ending, admitted bool) bool {
+	if admitted && !s.ns.tryRemove(s) {
+		return false
+	}
+	s.settle(how, admitted)
+	return true
+}
+
+// settle ends the end of a socket that is in no room.
+func (s *Socket) settle(how ending, admitted bool) {
+	defer s.ns.hub.tasks.Release()
+	if admitted {
 		s.ns.hub.users.remove(s)
 	}
 	s.client.release(s, how, admitted)

@@ -3,6 +3,7 @@ package namespaces
 import (
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // roomSet is the memberships of one socket: a list while they are few, which is nearly always, then a map as well.
@@ -197,21 +198,35 @@ func (s *Socket) leaveLocked(m *membership) bool {
 }
 
 // remove takes an ended socket out of the index. Its memberships stay readable: nothing changes them after the end.
-func (ns *Namespace) remove(s *Socket) {
+func (ns *Namespace) remove(s *Socket) { ns.removeWhere(s, locked) }
+
+// tryRemove is remove for who must not wait: it returns false when a broadcast, or somebody else, holds a room; remove must
+// then follow.
+func (ns *Namespace) tryRemove(s *Socket) bool { return ns.removeWhere(s, (*sync.Mutex).TryLock) }
+
+func locked(mu *sync.Mutex) bool { mu.Lock(); return true }
+
+// removeWhere takes an ended socket out of the rooms that lock can lock, up to the first that it cannot.
+func (ns *Namespace) removeWhere(s *Socket, lock func(*sync.Mutex) bool) bool {
 	ns.sockets.change(s.id, func(now *Socket) (*Socket, bool) { return now, now != nil && now != s })
-	ns.everyone.mu.Lock()
+	if !lock(&ns.everyone.mu) {
+		return false
+	}
 	ns.everyone.take(&s.place)
 	ns.everyone.mu.Unlock()
 	if s.rooms == nil {
-		return
+		return true
 	}
 	for _, m := range s.rooms.list {
 		r := m.room
-		r.mu.Lock()
+		if !lock(&r.mu) {
+			return false
+		}
 		left := r.take(m)
 		ns.rooms.unlock(r)
 		if o := ns.observer(); o != nil && left {
 			o.RoomLeft(s, r.name)
 		}
 	}
+	return true
 }
