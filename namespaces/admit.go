@@ -19,13 +19,22 @@ type petition struct {
 	request *handshake.Request
 	rooms   []string        // joined so far, distinct
 	frames  []*packet.Frame // emitted so far
-	cancel  func()          // ends the context of its admission; nil while it waits
+	cancel  func()          // ends its admission, or the time that it is held; nil while it waits for its turn
+	tries   int             // how often it was refused and held
+	until   time.Time       // when it is held no longer, after the first try
+	kept    int             // bytes of it that count in the connection's budget
 }
 
 // stop ends the admission of a petition that was there.
-func (p *petition) stop() {
-	if p != nil && p.cancel != nil {
+func (p *petition) stop(conn Conn) {
+	switch {
+	case p == nil:
+		return
+	case p.cancel != nil:
 		p.cancel()
+	}
+	if p.kept > 0 {
+		conn.Hold(-p.kept)
 	}
 }
 
@@ -164,7 +173,7 @@ func (s *Socket) over() bool {
 func (s *Socket) runPetition() {
 	err := s.examine()
 	admitted := err == nil && s.admit()
-	if err != nil {
+	if err != nil && !s.hold(err) {
 		s.refuse(err)
 	}
 	s.client.settled(admitted)
@@ -287,6 +296,7 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 	}
 	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
 	s.ns.hub.users.add(s)
+	s.petition.stop(s.conn)
 	s.phase, s.petition = open, nil
 	return true
 }
@@ -324,15 +334,21 @@ func (s *Socket) withdraw() bool {
 	if s.phase != petitioning {
 		return false
 	}
-	s.petition.stop()
+	s.petition.stop(s.conn)
 	s.phase, s.petition = ended, nil
 	return true
 }
 
-// report tells the log and the observer of a refusal. What is the server's trouble is a warning, or an error when the
-// client was told nothing but that; the rest is the client's.
+// report tells the log and the observer of a refusal.
 func (s *Socket) report(err error) {
 	v := refusalFor(err)
+	s.logRefusal(err, v)
+	s.countRefusal(v)
+}
+
+// logRefusal writes why a client was refused. What is the server's trouble is a warning, or an error when nobody has put it
+// into words for the client; the rest is the client's.
+func (s *Socket) logRefusal(err error, v verdict) {
 	level := zap.DebugLevel
 	_, meant := known(err)
 	switch {
@@ -345,6 +361,9 @@ func (s *Socket) report(err error) {
 	if entry := s.ns.hub.sampled.Check(level, "socket refused"); entry != nil {
 		entry.Write(s.fields(zap.String("code", v.Code), zap.Error(err), zap.NamedError("cause", causeOf(err)))...)
 	}
+}
+
+func (s *Socket) countRefusal(v verdict) {
 	if o := s.ns.observer(); o != nil {
 		o.Refused(s.ns.name, v.Code)
 	}

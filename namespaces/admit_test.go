@@ -32,6 +32,11 @@ func TestAdmitsWithAPublicID(t *testing.T) {
 	})
 }
 
+// elsewhere is a namespace that lets everybody in: who is there is told of each refusal, as only then the connection stays.
+func elsewhere() *namespaces.Namespace {
+	return namespaces.New("/elsewhere", namespaces.WithGate(open))
+}
+
 func TestRefusesWithCodeAndMessage(t *testing.T) {
 	cause := errors.New("the secret cause")
 	for name, c := range map[string]struct {
@@ -58,11 +63,12 @@ func TestRefusesWithCodeAndMessage(t *testing.T) {
 					_ = s.Emit("an event")
 					return c.err
 				})
-				run(t, namespaces.Config{Gate: gate}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+				run(t, namespaces.Config{Gate: gate}, []*namespaces.Namespace{ns, elsewhere()}, func(t *testing.T, h *namespaces.Hub) {
 					p := newPeer(t, h)
+					p.enter("/elsewhere", "ann")
 					p.say(connectTo("/x", "ann"))
 					p.expect(c.want)
-					if st := h.Stats(); st.Sockets != 0 || st.Rooms != 0 || st.Pending != 1 {
+					if st := h.Stats(); st.Sockets != 1 || st.Rooms != 0 || st.Clients != 1 {
 						t.Errorf("refused, but %+v", st)
 					}
 				})
@@ -302,8 +308,9 @@ func TestAnAdmissionThatTakesTooLongIsRefused(t *testing.T) {
 		<-ctx.Done()
 		return handshake.Identity{}, ctx.Err()
 	})
-	run(t, namespaces.Config{Gate: gate}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{Gate: gate}, []*namespaces.Namespace{namespaces.New("/"), elsewhere()}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
+		p.enter("/elsewhere", "ann")
 		p.push("0")
 		time.Sleep(8 * time.Second)
 		p.expect(`4{"message":"The server cannot admit anybody right now; try again in a moment.","data":{"code":"unavailable","retryAfterMs":1000}}`)
@@ -313,8 +320,9 @@ func TestAnAdmissionThatTakesTooLongIsRefused(t *testing.T) {
 func TestAPanicInAdmissionRefuses(t *testing.T) {
 	ns := namespaces.New("/")
 	ns.Admit(func(context.Context, *namespaces.Socket) error { panic("oh") })
-	run(t, namespaces.Config{}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{}, []*namespaces.Namespace{ns, elsewhere()}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
+		p.enter("/elsewhere", "ann")
 		p.say(connectTo("/", "ann"))
 		p.expect(`4{"message":"The server cannot admit anybody right now; try again in a moment.","data":{"code":"unavailable","retryAfterMs":1000}}`)
 	})

@@ -43,6 +43,10 @@ type Namespace struct {
 // AdmitFunc decides about a petition whose identity is known. An error refuses it: an *[Error] or *[handshake.Refusal] tells
 // the client its code and message, any other is logged and answered with "unavailable". The context ends with the petition.
 // What it joins and emits takes effect when the socket is admitted.
+//
+// A refusal for a cause that passes ("unavailable", "rate_limited", "too_many_connections", or with a RetryAfter) is not
+// answered where the connection has no other namespace: the gate and the admission are asked again until the time to enter is
+// over, and the transport closes then, so that the client comes back by itself.
 type AdmitFunc func(ctx context.Context, s *Socket) error
 
 // ConnectFunc is called after the CONNECT reply and before the first event of the client.

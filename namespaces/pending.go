@@ -100,6 +100,16 @@ func (r *registry) remove(c *Client) {
 	}
 }
 
+// left returns how much time a client has to enter a namespace; 0 when it is in one.
+func (r *registry) left(c *Client) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.link.list != &r.pending {
+		return 0
+	}
+	return max(0, c.link.deadline-time.Since(r.epoch))
+}
+
 // late returns a client whose deadline has passed, or how long the next one has; 0 when there is none. Closing the client
 // takes it out of the list.
 func (r *registry) late() (late *Client, next time.Duration) {

@@ -209,7 +209,7 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 	s.ns.hub.tasks.Hold() // Hub.Close finds it ended, and waits
 	s.mu.Unlock()
 
-	pet.stop()
+	pet.stop(s.conn)
 	if life != nil {
 		life.cancel()
 	}

@@ -207,9 +207,12 @@ func refusalOf(c client, auth string) (code string, retryAfterMs int) {
 func TestReq07_FailuresSlowDownTheirConnection(t *testing.T) {
 	r := serve(t, server.Config{Door: server.Door{
 		ConnectionFailures: handshake.ThrottleConfig{Free: 2, Base: time.Minute, Max: time.Hour},
-	}}, who("/who")...)
+	}}, who("/who", "/lobby")...)
 	over(t, func(t *testing.T, transport string) {
 		c := come(t, r.addr, way{transport: transport})
+		if got := petition(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+			t.Fatal(got) // who is nowhere else is held, not told
+		}
 		for range 3 {
 			if code, _ := refusalOf(c, `{"token":"x"}`); code != "token_invalid" {
 				t.Fatal(code)
@@ -228,11 +231,15 @@ func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 	r := serve(t, server.Config{
 		TrustedProxies: []string{"127.0.0.1"},
 		Door:           server.Door{AddressFailures: handshake.ThrottleConfig{Free: 4, Base: time.Minute, Max: time.Hour, Forget: time.Hour}},
-	}, who("/who")...)
+	}, who("/who", "/lobby")...)
 	from := func(addr string) way {
 		return way{transport: "websocket", header: page("", "X-Forwarded-For", addr)}
 	}
 	good, old := `{"token":"`+token(t, "ada")+`"}`, `{"token":"`+expired(t, "ada")+`"}`
+	told := come(t, r.addr, from("203.0.113.7"))
+	if got := petition(told, "/lobby", good); got != "in" {
+		t.Fatal(got) // who is nowhere else is held, not told
+	}
 	// What honest clients do does not count.
 	for range 10 {
 		if got := petition(come(t, r.addr, from("203.0.113.7")), "/who", old); got != "token_expired" {
@@ -247,7 +254,7 @@ func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	if code, wait := refusalOf(come(t, r.addr, from("203.0.113.7")), `{"ticket":"x"}`); code != "rate_limited" || wait < 1000 {
+	if code, wait := refusalOf(told, `{"ticket":"x"}`); code != "rate_limited" || wait < 1000 {
 		t.Errorf("the address of the guesses: %s, wait %d ms", code, wait)
 	}
 	status, h, answer := r.call(http.MethodPost, "/auth/tickets", "", page("", "X-Forwarded-For", "203.0.113.7", "Authorization", "Bearer x"))

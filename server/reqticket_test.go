@@ -229,14 +229,18 @@ func TestReq12_WithoutItsStoreNoTicketOpensAnything(t *testing.T) {
 	}
 	away := ln.Addr().String()
 	_ = ln.Close() // nobody listens there
-	r := serve(t, server.Config{Redis: server.Redis{URL: handshake.Secret("redis://user:hunter22@" + away + "/0")}}, who("/who")...)
+	r := serve(t, server.Config{Redis: server.Redis{URL: handshake.Secret("redis://user:hunter22@" + away + "/0")}}, who("/who", "/lobby")...)
 	status, h, answer := r.call(http.MethodPost, "/auth/tickets", "", page("", "Authorization", "Bearer "+token(t, "ada")))
 	if status != http.StatusServiceUnavailable || codeOf(answer) != "unavailable" || h.Get("Retry-After") == "" {
 		t.Errorf("minting: %d %v", status, answer)
 	}
 	over(t, func(t *testing.T, transport string) {
 		ticket := strings.Repeat("A", 43)
-		if got := petition(come(t, r.addr, way{transport: transport}), "/who", `{"ticket":"`+ticket+`"}`); got != "unavailable" {
+		c := come(t, r.addr, way{transport: transport})
+		if got := petition(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+			t.Fatal(got) // who is nowhere else is held, not told
+		}
+		if got := petition(c, "/who", `{"ticket":"`+ticket+`"}`); got != "unavailable" {
 			t.Errorf("redeeming: %s", got)
 		}
 		if got := petition(come(t, r.addr, way{transport: transport}), "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {

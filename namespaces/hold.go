@@ -1,0 +1,129 @@
+package namespaces
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatehouse/handshake"
+)
+
+// A default JavaScript client never comes back after a CONNECT_ERROR, but it reconnects by itself when its transport closes.
+// So a petition that is refused for a cause that passes is not answered where the connection has no other namespace: it is
+// held, the gate is asked again, and when the time of an admission is over the transport closes. The client's backoff begins
+// anew with every opening, so that it is the time that a connection is held which keeps clients from coming in a storm.
+const (
+	firstAgain = 250 * time.Millisecond // after the first refusal; then twice as long, and so on
+	lastAgain  = 3 * time.Second        // at most
+)
+
+// passes reports whether trying again may help, and after how long at the earliest.
+func passes(v verdict) bool {
+	switch handshake.Code(v.Code) {
+	case handshake.CodeUnavailable, handshake.CodeRateLimited, handshake.CodeTooManyConnections:
+		return true
+	default:
+		return v.RetryAfter > 0
+	}
+}
+
+// hold keeps a petition that was refused for a cause that passes, and returns false when it is to be refused: for any other
+// cause, and where the client is in another namespace, which the end of the transport would cost it.
+func (s *Socket) hold(err error) bool {
+	v := refusalFor(err)
+	left := s.ns.hub.registry.left(s.client)
+	if left <= 0 || !passes(v) {
+		return false
+	}
+	after, over, first := s.plan(v, left)
+	switch {
+	case after == 0:
+		return false
+	case over:
+		s.later(after, func() { s.turnAway(err, v) })
+	default:
+		s.later(after, s.again)
+	}
+	if first {
+		s.logRefusal(err, v)
+	}
+	return true
+}
+
+// plan says when a held petition is looked at again, whether its connection is over then, and whether it was held before. It
+// returns 0 when the petition is gone or the client is in another namespace.
+func (s *Socket) plan(v verdict, left time.Duration) (after time.Duration, over, first bool) {
+	c := s.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.petition
+	if p == nil || c.closed || c.inOther(s) {
+		return 0, false, false
+	}
+	if first = p.tries == 0; first {
+		p.until = time.Now().Add(left - rand.N(left/4)) // not all at once who came at once
+		p.kept = len(p.request.Auth)
+		s.conn.Hold(p.kept)
+	}
+	p.rooms, p.frames = nil, nil // of an admission that has not taken place
+	after = min(firstAgain<<min(p.tries, 8), lastAgain)
+	after = max(after/2+rand.N(after/2), v.RetryAfter)
+	p.tries++
+	rest := max(time.Until(p.until), time.Millisecond)
+	return min(after, rest), after >= rest, first
+}
+
+// inOther reports whether the client is in another namespace than that of s. mu is held.
+func (c *Client) inOther(s *Socket) bool {
+	return slices.ContainsFunc(c.sockets, func(o *Socket) bool { return o != s && o.Connected() })
+}
+
+// later calls f after a while, unless the petition is gone by then. Hub.Close ends the petition, and waits for f.
+func (s *Socket) later(after time.Duration, f func()) {
+	hub := s.ns.hub
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.petition == nil {
+		return
+	}
+	hub.tasks.Hold()
+	timer := time.AfterFunc(after, func() {
+		defer hub.tasks.Release()
+		f()
+	})
+	s.petition.cancel = func() {
+		if timer.Stop() {
+			hub.tasks.Release()
+		}
+	}
+}
+
+// again has a held petition examined once more.
+func (s *Socket) again() {
+	c := s.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed && !s.done {
+		s.waiting = true
+		c.advance()
+	}
+}
+
+// turnAway ends the connection of a petition that has been held for as long as can be.
+func (s *Socket) turnAway(err error, v verdict) {
+	c := s.client
+	c.mu.Lock()
+	elsewhere := c.inOther(s)
+	c.mu.Unlock()
+	if elsewhere {
+		s.refuse(err)
+		return
+	}
+	s.debug("connection of a held petition closed", zap.String("code", v.Code))
+	s.countRefusal(v)
+	c.shut(closeTryAgainLater, v.Code, ReasonForcedServer)
+}
