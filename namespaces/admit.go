@@ -135,7 +135,7 @@ func (c *Client) leaving(ns *Namespace) bool {
 // countConnect counts a CONNECT and returns how long the client has to wait when there were too many in this minute. mu is held.
 func (c *Client) countConnect() (wait time.Duration) {
 	now := time.Since(c.hub.registry.epoch)
-	if minute := int32(now / time.Minute); minute != c.minute { //nolint:gosec // 4,000 years
+	if minute := uint16(now / time.Minute); minute != c.minute { //nolint:gosec // it may wrap, in 45 days
 		c.minute, c.connects = minute, 0
 	}
 	if int(c.connects) >= c.hub.cfg.MaxConnects {
@@ -266,7 +266,7 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 		s.conn.Admitted()
 	}
 	s.conn.Identified(s.Identity())
-	s.greet = true
+	s.due |= greeting
 	c.hub.registry.admit(c)
 	if expires := s.Identity().ExpiresAt; !expires.IsZero() {
 		c.hub.agenda.set(s.tenured(), expires)

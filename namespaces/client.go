@@ -25,14 +25,14 @@ type Client struct {
 	mu          sync.Mutex // guards what follows, and the queues of the sockets
 	sockets     []*Socket  // petitioning or admitted
 	departed    []string   // namespaces that the server ended or refused: packets for them may still be on their way
-	queuedBytes int
-	queued      int32 // events that wait for their handlers
-	awaiting    int32 // acknowledgements that handlers and broadcasts wait for
-	petitions   int32 // admissions that run
-	refusals    int32 // in a row
-	connects    int32 // in this minute
-	minute      int32 // since the registry's epoch
-	admitted    bool  // has been in a namespace
+	queuedBytes int32      // of events that wait for their handlers, and how many they are
+	queued      int32
+	awaiting    int32  // acknowledgements that handlers and broadcasts wait for
+	petitions   int32  // admissions that run
+	refusals    int32  // in a row
+	connects    int32  // in this minute
+	minute      uint16 // since the registry's epoch
+	admitted    bool   // has been in a namespace
 	paused      bool
 	closed      bool
 
@@ -260,8 +260,10 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 	}
 	s.done = true
 	c.lapse(s)
-	s.farewell = admitted && (len(s.ns.disconnected) > 0 || s.ns.observer() != nil)
-	if !s.running && (s.farewell || s.head != nil) {
+	if admitted && (len(s.ns.disconnected) > 0 || s.ns.observer() != nil) {
+		s.due |= farewell
+	}
+	if !s.running && (s.due&farewell != 0 || s.head != nil) {
 		c.run(s)
 	}
 	c.throttle()

@@ -154,6 +154,9 @@ func (c Config) check() error {
 	if c.HardQueueEvents < c.QueueEvents || c.HardQueueBytes < c.QueueBytes {
 		faults = append(faults, errors.New("HardQueueEvents and HardQueueBytes are below QueueEvents and QueueBytes"))
 	}
+	if c.HardQueueBytes > 1<<30 {
+		faults = append(faults, errors.New("HardQueueBytes is above 1 GiB"))
+	}
 	if c.MaxUserHandlers < c.UserHandlers {
 		faults = append(faults, errors.New("MaxUserHandlers is below UserHandlers"))
 	}

@@ -21,7 +21,7 @@ const overhead = 64
 // returns false when the hard limit is reached. mu is held.
 func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
 	cfg := &c.hub.cfg
-	if int(c.queued) >= cfg.HardQueueEvents || c.queuedBytes >= cfg.HardQueueBytes {
+	if int(c.queued) >= cfg.HardQueueEvents || int(c.queuedBytes) >= cfg.HardQueueBytes {
 		return false
 	}
 	ev := c.hub.events.Get().(*inbound)
@@ -33,7 +33,7 @@ func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
 	}
 	s.tail = ev
 	c.queued++
-	c.queuedBytes += ev.size
+	c.queuedBytes += int32(ev.size) //nolint:gosec // Config.check bounds the queue, the transport a message
 	c.conn.Hold(ev.size)
 	if !s.running {
 		c.run(s)
@@ -52,8 +52,8 @@ func (c *Client) run(s *Socket) {
 // stands behind whatever the client sent before it. mu is held.
 func (c *Client) throttle() {
 	cfg := &c.hub.cfg
-	full := int(c.queued) >= cfg.QueueEvents || c.queuedBytes >= cfg.QueueBytes
-	low := int(c.queued) <= cfg.QueueEvents/2 && c.queuedBytes <= cfg.QueueBytes/2
+	full := int(c.queued) >= cfg.QueueEvents || int(c.queuedBytes) >= cfg.QueueBytes
+	low := int(c.queued) <= cfg.QueueEvents/2 && int(c.queuedBytes) <= cfg.QueueBytes/2
 	switch {
 	case c.closed:
 	case !c.paused && full && c.awaiting == 0:
@@ -88,7 +88,7 @@ func (s *Socket) pop() *inbound {
 		s.tail = nil
 	}
 	s.client.queued--
-	s.client.queuedBytes -= ev.size
+	s.client.queuedBytes -= int32(ev.size) //nolint:gosec // as it was added
 	return ev
 }
 
@@ -152,8 +152,8 @@ func (s *Socket) next() (*inbound, nextStep) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case s.greet:
-		s.greet = false
+	case s.due&greeting != 0:
+		s.due &^= greeting
 		return nil, toGreet
 	case s.hasFresh():
 		return nil, toRenew
@@ -161,8 +161,8 @@ func (s *Socket) next() (*inbound, nextStep) {
 		ev := s.pop()
 		c.throttle()
 		return ev, toHandle
-	case s.done && s.farewell:
-		s.farewell = false
+	case s.done && s.due&farewell != 0:
+		s.due &^= farewell
 		return nil, toPart
 	}
 	s.running = false

@@ -20,6 +20,14 @@ const (
 	ended
 )
 
+// due is which handlers of the beginning and the end of a socket have still to be called.
+type due uint8
+
+const (
+	greeting due = 1 << iota // the connect handlers
+	farewell                 // the disconnect handlers
+)
+
 // ending is how a socket ends.
 type ending struct {
 	packet bool // the client is sent DISCONNECT
@@ -51,9 +59,8 @@ type Socket struct {
 	running    bool     // a goroutine owns the queue: the petition's, then drain
 	waiting    bool     // the petition waits for its turn
 	done       bool     // takes no more events
-	farewell   bool     // disconnect handlers are due
+	due        due      // handlers of its beginning and end
 	left       bool     // the client has left and may have entered again: packets are not for this socket any more
-	greet      bool     // connect handlers are due
 
 	heard bool        // the client knows that it is here, and has sent something; owned by the client's reader
 	phase phase       // guarded by mu; here, as wire is, for the sake of the socket's size
