@@ -19,15 +19,19 @@ func heldUp() server.Config {
 func TestField08_WrongTokensOfAnAddressKeepNoValidOneOut(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket"} {
 		t.Run(transport, func(t *testing.T) {
-			r := serve(t, heldUp(), who("/who")...)
+			r := serve(t, heldUp(), who("/who", "/lobby")...)
 			in := come(t, r.addr, way{transport: transport})
 			if got := petition(in, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 				t.Fatalf("ada: %s", got)
 			}
-			for range 5 {
-				petition(come(t, r.addr, way{transport: transport}), "/who", `{"token":"made up"}`)
+			told := come(t, r.addr, way{transport: transport})
+			if got := petition(told, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+				t.Fatalf("ada: %s", got) // who is nowhere else is held, not told
 			}
-			if got := petition(come(t, r.addr, way{transport: transport}), "/who", `{"token":"made up"}`); got != "rate_limited" {
+			for range 5 {
+				petition(told, "/who", `{"token":"made up"}`)
+			}
+			if got := petition(told, "/who", `{"token":"made up"}`); got != "rate_limited" {
 				t.Errorf("a wrong one more: %s", got)
 			}
 			for range 3 {
