@@ -3,7 +3,10 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,7 +14,6 @@ import (
 
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io/v2/socket"
-	"go.uber.org/zap"
 
 	"gatehouse/engine"
 )
@@ -22,7 +24,7 @@ type Server struct {
 	// Fixed.
 	io     *socket.Server
 	cfg    Config
-	log    *zap.Logger
+	log    *slog.Logger
 	path   string
 	engine *engine.Server
 	front  *front
@@ -115,7 +117,7 @@ func (s *Server) Close() {
 func (s *Server) recovered(c *conn, doing string) {
 	if p := recover(); p != nil {
 		s.log.Error("panic in a listener or middleware",
-			zap.String("doing", doing), zap.Any("panic", p), zap.Stack("stack"))
+			slog.String("doing", doing), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		c.end(engine.CodeInternal, "internal error")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,8 +14,6 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"gatehouse/bridge"
 	"gatehouse/engine"
@@ -434,7 +433,7 @@ func TestAServerIsBoundOnce(t *testing.T) {
 
 func TestAPanicInADisconnectListenerIsLogged(t *testing.T) {
 	var log lines
-	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), &log, zap.ErrorLevel))
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	a := serve(t, bridge.Config{Engine: engine.Config{Logger: logger}}, func(io *socket.Server) {
 		connected(io, func(s *socket.Socket) {
 			_ = s.On("disconnect", func(...any) { panic("a fault of the application") })

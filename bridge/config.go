@@ -3,12 +3,12 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io/v2/socket"
-	"go.uber.org/zap"
 
 	"gatehouse/engine"
 	"gatehouse/packet"
@@ -79,7 +79,7 @@ func (c Config) withDefaults(opts socket.ServerOptionsInterface) Config {
 		e.KeepHeaders = DefaultHeaders()
 	}
 	if e.Logger == nil {
-		e.Logger = zap.NewNop()
+		e.Logger = slog.Default()
 	}
 	setFrom(&e.PingInterval, opts.GetRawPingInterval())
 	setFrom(&e.PingTimeout, opts.GetRawPingTimeout())

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,6 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	"github.com/zishang520/socket.io/v2/socket"
-	"go.uber.org/zap"
 
 	"gatehouse/bridge"
 )
@@ -40,7 +40,7 @@ func serve(t *testing.T, cfg bridge.Config, build func(*socket.Server)) *app {
 func serveWith(t *testing.T, cfg bridge.Config, opts socket.ServerOptionsInterface, build func(*socket.Server)) *app {
 	t.Helper()
 	if cfg.Engine.Logger == nil {
-		cfg.Engine.Logger = zap.NewNop()
+		cfg.Engine.Logger = slog.New(slog.DiscardHandler)
 	}
 	io := socket.NewServer(nil, opts)
 	build(io)

@@ -3,11 +3,11 @@ package bridge
 import (
 	"bytes"
 	"io"
+	"log/slog"
 
 	zpacket "github.com/zishang520/engine.io-go-parser/packet"
 	zengine "github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
-	"go.uber.org/zap"
 
 	"gatehouse/engine"
 	"gatehouse/packet"
@@ -40,7 +40,7 @@ func (c *conn) Write(data io.Reader, opts *zpacket.Options, sent zengine.SendCal
 	_, text := data.(*types.StringBuffer)
 	b, err := contents(data)
 	if err != nil {
-		c.srv.log.Error("a message could not be read", zap.Error(err))
+		c.srv.log.Error("a message could not be read", slog.Any("error", err))
 		c.end(engine.CodeInternal, "internal error")
 		return c
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -31,8 +31,8 @@ type Config struct {
 	// name. It hears marks more than once, its own among them. Calls come one at
 	// a time.
 	Apply func([]handshake.Mark)
-	// Logger says when the bus is connected and when not.
-	Logger *zap.Logger
+	// Logger says when the bus is connected and when not; nil means slog.Default().
+	Logger *slog.Logger
 }
 
 const (
@@ -59,6 +59,9 @@ func New(cfg Config) *Bus {
 	}
 	if cfg.Note == nil {
 		cfg.Note = func(_ rueidis.Client, err error) error { return err }
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
@@ -128,7 +131,7 @@ func (b *Bus) run(ctx context.Context) {
 			return
 		}
 		if !away {
-			b.cfg.Logger.Warn("revocations are not shared until redis can be reached", zap.Error(err))
+			b.cfg.Logger.Warn("revocations are not shared until redis can be reached", slog.Any("error", err))
 			away = true
 		}
 		select {
@@ -185,7 +188,7 @@ func (b *Bus) follow(ctx context.Context, client rueidis.Client, lost <-chan err
 func (b *Bus) hear(msg rueidis.PubSubMessage) {
 	m, err := parseRecord(msg.Message)
 	if err != nil {
-		b.cfg.Logger.Warn("redis: a message on the channel of revocations is not a mark", zap.Int("bytes", len(msg.Message)))
+		b.cfg.Logger.Warn("redis: a message on the channel of revocations is not a mark", slog.Int("bytes", len(msg.Message)))
 		return
 	}
 	select {
@@ -202,7 +205,7 @@ func (b *Bus) compare(ctx context.Context, client rueidis.Client) error {
 		return err
 	}
 	if broken > 0 {
-		b.cfg.Logger.Warn("redis: some revocations cannot be read", zap.Int("number", broken))
+		b.cfg.Logger.Warn("redis: some revocations cannot be read", slog.Int("number", broken))
 	}
 	missing := b.missing(there)
 	marks := make([]handshake.Mark, 0, len(there))
@@ -239,7 +242,7 @@ func (b *Bus) putAll(ctx context.Context, client rueidis.Client, records []recor
 		cancel()
 		if errors.Is(err, ErrFull) {
 			// What there is still counts here; room comes with the marks that lapse.
-			b.cfg.Logger.Error("revocations of this node are not shared", zap.Int("number", len(records)), zap.Error(err))
+			b.cfg.Logger.Error("revocations of this node are not shared", slog.Int("number", len(records)), slog.Any("error", err))
 			return nil
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -43,7 +43,7 @@ func join(t *testing.T, client rueidis.Client, prefix string, limit int) (bus *B
 	t.Helper()
 	list, heard = handshake.NewRevocations(handshake.RevocationConfig{}, nil), make(chan handshake.Mark, 100)
 	bus = New(Config{
-		Client: func() (rueidis.Client, error) { return client, nil }, Prefix: prefix, MaxMarks: limit, Marks: list.All, Logger: zap.NewNop(),
+		Client: func() (rueidis.Client, error) { return client, nil }, Prefix: prefix, MaxMarks: limit, Marks: list.All, Logger: slog.New(slog.DiscardHandler),
 		Apply: func(marks []handshake.Mark) {
 			for _, m := range marks {
 				kept, err := list.Add(m)
@@ -191,7 +191,7 @@ func TestRecordsAreReadAsTheyAreWritten(t *testing.T) {
 func TestABusWithoutRedisEnds(t *testing.T) {
 	away := errors.New("away")
 	asked := make(chan struct{}, 1)
-	bus := New(Config{Logger: zap.NewNop(), Client: func() (rueidis.Client, error) {
+	bus := New(Config{Logger: slog.New(slog.DiscardHandler), Client: func() (rueidis.Client, error) {
 		select {
 		case asked <- struct{}{}:
 		default:

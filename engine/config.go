@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // Defaults of Config. Those that a client can see are Node's.
@@ -114,8 +113,8 @@ type Config struct {
 
 	// Random is the source of session ids; nil means crypto/rand.
 	Random io.Reader
-	// Logger gets panics of handlers; nil means none.
-	Logger *zap.Logger
+	// Logger gets panics of handlers; nil means slog.Default().
+	Logger *slog.Logger
 }
 
 // Refusal is the answer to a handshake that is not let in.
@@ -146,7 +145,7 @@ func (c Config) withDefaults() Config {
 		c.Random = rand.Reader
 	}
 	if c.Logger == nil {
-		c.Logger = zap.NewNop()
+		c.Logger = slog.Default()
 	}
 	return c
 }

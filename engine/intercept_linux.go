@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"syscall"
 
-	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -169,7 +170,7 @@ func (i *interceptor) serve(fd int, r *http.Request, size int) {
 	h := &handshaker{socket: fd}
 	defer func() {
 		if p := recover(); p != nil {
-			i.srv.cfg.Logger.Error("panic in a handshake", zap.String("panic", fmt.Sprint(p)), zap.Stack("stack"))
+			i.srv.cfg.Logger.Error("panic in a handshake", slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		}
 		if h.socket >= 0 {
 			_ = unix.Close(h.take())

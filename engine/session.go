@@ -3,11 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/internal/budget"
 )
@@ -373,7 +373,7 @@ func (s *Session) deliver(binary bool, data []byte) {
 func (s *Session) recovered(doing string) {
 	if p := recover(); p != nil {
 		s.srv.cfg.Logger.Error("panic in an engine handler",
-			zap.String("doing", doing), zap.String("panic", fmt.Sprint(p)), zap.Stack("stack"))
+			slog.String("doing", doing), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		s.shut(Close{Reason: ReasonForcedClose, Err: fmt.Errorf("panic: %v", p)},
 			closePacket{code: CodeInternal, text: "internal error"}, true)
 	}

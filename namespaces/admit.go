@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 	"gatehouse/packet"
@@ -49,7 +48,7 @@ func (c *Client) connect(p *packet.Packet) {
 	}
 	id, err := newID(c.hub.cfg.Random)
 	if err != nil {
-		c.hub.log.Error("cannot make a socket id", zap.Error(err))
+		c.hub.log.Error("cannot make a socket id", slog.Any("error", err))
 		c.shut(closeInternal, "internal error", ReasonForcedServer)
 		return
 	}
@@ -239,7 +238,7 @@ func (s *Socket) admit() bool {
 			s.ns.rooms.unlock(r)
 		}
 	}
-	s.debug("socket admitted")
+	s.log(slog.LevelDebug, "socket admitted")
 	s.limitUser()
 	if o := s.ns.observer(); o != nil {
 		o.SocketOpened(s)
@@ -349,18 +348,16 @@ func (s *Socket) report(err error) {
 // logRefusal writes why a client was refused. What is the server's trouble is a warning, or an error when nobody has put it
 // into words for the client; the rest is the client's.
 func (s *Socket) logRefusal(err error, v verdict) {
-	level := zap.DebugLevel
+	level := slog.LevelDebug
 	_, meant := known(err)
 	switch {
 	case errors.Is(err, errPanic) || cancelled(err):
 	case !meant:
-		level = zap.ErrorLevel
+		level = slog.LevelError
 	case Failed(err):
-		level = zap.WarnLevel
+		level = slog.LevelWarn
 	}
-	if entry := s.ns.hub.sampled.Check(level, "socket refused"); entry != nil {
-		entry.Write(s.fields(zap.String("code", v.Code), zap.Error(err), zap.NamedError("cause", causeOf(err)))...)
-	}
+	s.sample(level, "socket refused", slog.String("code", v.Code), slog.Any("error", err), causeAttr(err))
 }
 
 func (s *Socket) countRefusal(v verdict) {

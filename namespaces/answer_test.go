@@ -3,11 +3,13 @@ package namespaces_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -21,7 +23,7 @@ import (
 func TestAnUnknownEventIsNotAcknowledged(t *testing.T) {
 	for _, development := range []bool{false, true} {
 		core, logs := observer.New(zap.InfoLevel)
-		cfg := namespaces.Config{Logger: zap.New(core), Development: development}
+		cfg := namespaces.Config{Logger: slog.New(zapslog.NewHandler(core)), Development: development}
 		run(t, cfg, []*namespaces.Namespace{shop()}, func(t *testing.T, h *namespaces.Hub) {
 			p := newPeer(t, h)
 			p.enter("/", "ann")
@@ -41,7 +43,7 @@ func TestAHandlerMayLeaveAnEventUnanswered(t *testing.T) {
 		return "", namespaces.ErrUnanswered
 	})
 	core, logs := observer.New(zap.DebugLevel)
-	run(t, namespaces.Config{Logger: zap.New(core)}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{Logger: slog.New(zapslog.NewHandler(core))}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enter("/", "ann")
 		p.say(`21["quiet"]`)
@@ -121,7 +123,7 @@ func TestCausesReachTheLog(t *testing.T) {
 	failing(&handshake.Refusal{Code: handshake.CodeUnavailable, Message: "Said.", Cause: cause})
 	namespaces.Handle(ns, "num", func(context.Context, *namespaces.Socket, struct{ Field int }) error { return nil })
 	core, logs := observer.New(zap.DebugLevel)
-	run(t, namespaces.Config{Logger: zap.New(core)}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{Logger: slog.New(zapslog.NewHandler(core))}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enter("/", "ann")
 		for event, want := range map[string]zapcore.Level{"own": zap.WarnLevel, "int": zap.ErrorLevel, "una": zap.ErrorLevel} {
@@ -172,7 +174,7 @@ func TestTheCauseOfARefusedConnectIsInTheLog(t *testing.T) {
 			gate := namespaces.GateFunc(func(context.Context, *handshake.Request) (handshake.Identity, error) {
 				return handshake.Identity{}, c.err
 			})
-			cfg := namespaces.Config{Gate: gate, Logger: zap.New(core)}
+			cfg := namespaces.Config{Gate: gate, Logger: slog.New(zapslog.NewHandler(core))}
 			run(t, cfg, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
 				newPeer(t, h).say("0")
 				lines := logs.FilterMessage("socket refused").All()

@@ -1,10 +1,9 @@
 package namespaces
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
-
-	"go.uber.org/zap"
 
 	"gatehouse/packet"
 )
@@ -56,7 +55,7 @@ func (c *Client) Message(binary bool, data []byte) {
 		c.wire = wire // with the first message, before there is a socket
 	}
 	if err != nil {
-		c.hub.log.Debug("packet refused", zap.Error(err))
+		c.hub.log.Debug("packet refused", slog.Any("error", err))
 		c.shut(closeInvalidPayload, ReasonParseError, ReasonParseError)
 		return
 	}

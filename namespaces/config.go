@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/packet"
 )
@@ -20,8 +19,8 @@ type Config struct {
 	// Rechecker is asked about every identity, also those that a namespace's own gate gave: before its admission and at the
 	// end of it, and at the end of a refresh. It keeps out who is revoked. May be nil.
 	Rechecker Rechecker
-	// Logger takes what handlers and middleware did wrong; nil logs nothing.
-	Logger *zap.Logger
+	// Logger takes what handlers and middleware did wrong; nil means slog.Default().
+	Logger *slog.Logger
 	// Observer is told what happens; nil costs nothing.
 	Observer Observer
 	// Adapter makes the adapter of a namespace, around what acts on the sockets of this node; nil is for one node. The
@@ -95,7 +94,7 @@ type Config struct {
 // withDefaults returns the configuration with its zero fields filled.
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
-		c.Logger = zap.NewNop()
+		c.Logger = slog.Default()
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader

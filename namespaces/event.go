@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"gatehouse/packet"
 )
@@ -194,7 +192,7 @@ func (s *Socket) call(h EventFunc, ev *inbound) (reply packet.Args, err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.ns.hub.caught(p, "handler", s.fields(zap.String("event", ev.name))...)
+			err = s.ns.hub.caught(p, "handler", s.fields(slog.String("event", ev.name))...)
 		}
 	}()
 	return h(s.context(), s, Event{Name: ev.name, Args: ev.args, Asked: ev.hasID, id: ev.id})
@@ -209,33 +207,31 @@ func (h *Hub) answersUnknown(event string) bool {
 // logFailure writes why an event failed. What the client was meant to read is its business, unless the handler named a cause
 // for the log.
 func (s *Socket) logFailure(event string, err error) {
-	level, message := zap.ErrorLevel, "event failed"
+	level, message := slog.LevelError, "event failed"
 	v, ok := known(err)
 	var argument *argumentError
 	switch {
 	case errors.Is(err, errPanic):
 		return // logged with its stack
 	case cancelled(err):
-		level, message = zap.DebugLevel, "event refused"
+		level, message = slog.LevelDebug, "event refused"
 	case Failed(err):
 	case v.Code == CodeUnknownEvent || errors.As(err, &argument):
 		level, message = s.ns.hub.mistakes(), "event refused"
 	case causeOf(err) != nil:
-		level, message = zap.WarnLevel, "event refused"
+		level, message = slog.LevelWarn, "event refused"
 	case ok:
-		level, message = zap.DebugLevel, "event refused"
+		level, message = slog.LevelDebug, "event refused"
 	}
-	if entry := s.ns.hub.sampled.Check(level, message); entry != nil {
-		entry.Write(s.fields(zap.String("event", event), zap.Error(err), zap.NamedError("cause", causeOf(err)))...)
-	}
+	s.sample(level, message, slog.String("event", event), slog.Any("error", err), causeAttr(err))
 }
 
 // mistakes is the level of what a client did wrong: in development it is the person's who reads the log.
-func (h *Hub) mistakes() zapcore.Level {
+func (h *Hub) mistakes() slog.Level {
 	if h.cfg.Development {
-		return zap.WarnLevel
+		return slog.LevelWarn
 	}
-	return zap.DebugLevel
+	return slog.LevelDebug
 }
 
 // success and failure are acknowledgements.

@@ -2,11 +2,10 @@ package namespaces
 
 import (
 	"container/heap"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // agenda has the identities that will expire, the next one first. One goroutine works it off for all sockets of a hub;
@@ -160,7 +159,7 @@ func (c *Client) expire(s *Socket) {
 		return o != s && !o.done && o.Connected() && !o.expired(now, 0)
 	})
 	c.mu.Unlock()
-	s.debug("identity expired", zap.Bool("transport", !shared))
+	s.log(slog.LevelDebug, "identity expired", slog.Bool("transport", !shared))
 	if shared {
 		s.end(ReasonExpired, byServer)
 		return

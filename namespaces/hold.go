@@ -1,11 +1,10 @@
 package namespaces
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -123,7 +122,7 @@ func (s *Socket) turnAway(err error, v verdict) {
 		s.refuse(err)
 		return
 	}
-	s.debug("connection of a held petition closed", zap.String("code", v.Code))
+	s.log(slog.LevelDebug, "connection of a held petition closed", slog.String("code", v.Code))
 	s.countRefusal(v)
 	c.shut(closeTryAgainLater, v.Code, ReasonForcedServer)
 }

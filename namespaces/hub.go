@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"sync"
-	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"gatehouse/internal/crew"
+	"gatehouse/internal/sampled"
 	"gatehouse/packet"
 )
 
@@ -18,8 +17,8 @@ import (
 type Hub struct {
 	// Fixed once made.
 	cfg        Config
-	log        *zap.Logger
-	sampled    *zap.Logger // for what clients can cause as often as they like
+	log        *slog.Logger
+	sampled    *slog.Logger // for what clients can cause as often as they like
 	namespaces map[string]*Namespace
 	ctx        context.Context // of disconnect handlers; ends when Close gives up
 	giveUp     context.CancelFunc
@@ -44,7 +43,7 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("configure hub: %w", err)
 	}
-	h := &Hub{cfg: cfg, log: cfg.Logger, sampled: sampled(cfg.Logger), namespaces: make(map[string]*Namespace, len(defs))}
+	h := &Hub{cfg: cfg, log: cfg.Logger, sampled: sampled.Logger(cfg.Logger), namespaces: make(map[string]*Namespace, len(defs))}
 	h.events.New = func() any { return new(inbound) }
 	h.ctx, h.giveUp = context.WithCancel(context.Background())
 	h.adapting, h.adapted = context.WithCancel(context.Background())
@@ -74,13 +73,6 @@ func (h *Hub) run(on bool) {
 	}
 }
 
-// sampled is a logger that writes each message ten times a second, and then every hundredth.
-func sampled(log *zap.Logger) *zap.Logger {
-	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		return zapcore.NewSamplerWithOptions(core, time.Second, 10, 100)
-	}))
-}
-
 // mount mounts the definitions; what was mounted before an error is in h.namespaces.
 func (h *Hub) mount(defs []*Namespace) error {
 	for _, ns := range defs {
@@ -107,7 +99,7 @@ func (h *Hub) Connect(conn Conn) *Client {
 		c.shut(closeGoingAway, ReasonShutdown, ReasonShutdown)
 	}
 	for oldest := h.registry.excess(); oldest != nil; oldest = h.registry.excess() {
-		h.log.Warn("too many connections without a namespace, closing the oldest", zap.Int("limit", h.cfg.MaxPending))
+		h.log.Warn("too many connections without a namespace, closing the oldest", slog.Int("limit", h.cfg.MaxPending))
 		oldest.shut(closeTryAgainLater, "too many pending connections", ReasonForcedServer)
 	}
 	return c
@@ -192,7 +184,8 @@ func (h *Hub) Stats() Stats {
 // caught logs a panic of somebody's code and returns it as an error. It is for use in deferred functions:
 //
 //	if p := recover(); p != nil { err = h.caught(p, "…") }
-func (h *Hub) caught(p any, where string, fields ...zap.Field) error {
-	h.log.With(fields...).Error("panic recovered", zap.String("in", where), zap.Any("panic", p), zap.Stack("stack"))
+func (h *Hub) caught(p any, where string, fields ...slog.Attr) error {
+	h.log.LogAttrs(h.ctx, slog.LevelError, "panic recovered", append(fields,
+		slog.String("in", where), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
 	return errors.Join(errPanic, fmt.Errorf("%s: %v", where, p))
 }

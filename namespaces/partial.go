@@ -1,9 +1,8 @@
 package namespaces
 
 import (
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // partial is what a client holds that sends packets with attachments. It is owned by the client's reader.
@@ -20,7 +19,7 @@ func (c *Client) begun(size int) {
 	c.mu.Unlock()
 	if stranger {
 		c.decoder.Forget()
-		c.hub.log.Debug("packet refused", zap.String("reason", "attachments before admission"))
+		c.hub.log.Debug("packet refused", slog.String("reason", "attachments before admission"))
 		c.shut(closePolicy, "attachments before admission", ReasonParseError)
 		return
 	}

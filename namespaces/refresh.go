@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"gatehouse/handshake"
@@ -163,7 +164,7 @@ func (s *Socket) renew() {
 			return
 		}
 	}
-	s.debug("identity refreshed")
+	s.log(slog.LevelDebug, "identity refreshed")
 	if o, ok := s.ns.observer().(IdentityObserver); ok {
 		o.IdentityChanged(s, old)
 	}

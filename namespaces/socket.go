@@ -2,10 +2,9 @@ package namespaces
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 	"gatehouse/packet"
@@ -252,7 +251,7 @@ func (s *Socket) settle(how ending, admitted bool) {
 	}
 	s.client.release(s, how, admitted)
 	if admitted {
-		s.debug("socket ended", zap.String("reason", s.reason))
+		s.log(slog.LevelDebug, "socket ended", slog.String("reason", s.reason))
 	}
 }
 
@@ -284,17 +283,33 @@ func (s *Socket) protect(where string, f func()) {
 }
 
 // fields are what a log line says about the socket; none of them is a secret.
-func (s *Socket) fields(more ...zap.Field) []zap.Field {
-	return append([]zap.Field{
-		zap.String("namespace", s.ns.name), zap.String("socket", s.id), zap.String("subject", s.Identity().Subject),
+func (s *Socket) fields(more ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{
+		slog.String("namespace", s.ns.name), slog.String("socket", s.id), slog.String("subject", s.Identity().Subject),
 	}, more...)
 }
 
-// debug writes a log line; when nobody reads it, it costs nothing.
-func (s *Socket) debug(message string, more ...zap.Field) {
-	if entry := s.ns.hub.log.Check(zap.DebugLevel, message); entry != nil {
-		entry.Write(s.fields(more...)...)
+// log writes a line about the socket. A level that is off costs nothing.
+func (s *Socket) log(level slog.Level, message string, more ...slog.Attr) {
+	if log, ctx := s.ns.hub.log, s.ns.hub.ctx; log.Enabled(ctx, level) {
+		log.LogAttrs(ctx, level, message, s.fields(more...)...)
 	}
+}
+
+// sample writes a line that clients can cause as often as they like.
+func (s *Socket) sample(level slog.Level, message string, more ...slog.Attr) {
+	if log, ctx := s.ns.hub.sampled, s.ns.hub.ctx; log.Enabled(ctx, level) {
+		log.LogAttrs(ctx, level, message, s.fields(more...)...)
+	}
+}
+
+// causeAttr is the cause behind an error that the client may read, if there is one.
+func causeAttr(err error) slog.Attr {
+	cause := causeOf(err)
+	if cause == nil {
+		return slog.Attr{}
+	}
+	return slog.Any("cause", cause)
 }
 
 // context returns the context of handlers, which ends with the socket.

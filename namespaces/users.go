@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -103,7 +104,7 @@ func (s *Socket) limitUser() {
 	users := s.ns.hub.users
 	key := s.Identity().User()
 	for oldest := users.excess(key); oldest != nil; oldest = users.excess(key) {
-		s.debug("connection replaced by a newer one of its user")
+		s.log(slog.LevelDebug, "connection replaced by a newer one of its user")
 		oldest.dismiss(closePolicy, string(handshake.CodeTooManyConnections)+": "+ReasonReplaced, ReasonReplaced)
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
 	"strings"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -129,7 +128,7 @@ func (s *Server) startAdmin(listen func(addr string) (net.Listener, error)) (sto
 	if err != nil {
 		return nil, err
 	}
-	s.log.Info("operators' listener", zap.String("adminAddr", ln.Addr().String()), zap.Bool("key", s.cfg.Admin.Key != ""))
+	s.log.Info("operators' listener", slog.String("adminAddr", ln.Addr().String()), slog.Bool("key", s.cfg.Admin.Key != ""))
 	if !s.cfg.Admin.OnThisMachine() {
 		ln = s.keys.wrap(ln, false)
 	}
@@ -137,7 +136,7 @@ func (s *Server) startAdmin(listen func(addr string) (net.Listener, error)) (sto
 	go func() {
 		defer close(served)
 		if err := hs.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("operators' listener failed", zap.Error(err))
+			s.log.Error("operators' listener failed", slog.Any("error", err))
 		}
 	}()
 	return func() {

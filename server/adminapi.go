@@ -3,13 +3,12 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -106,7 +105,7 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 	}
 	done, err := s.Revoke(r.Context(), mark)
 	if err != nil {
-		s.log.Error("revocation not kept", zap.Error(err))
+		s.log.Error("revocation not kept", slog.Any("error", err))
 		refuse(w, http.StatusInsufficientStorage, string(handshake.CodeUnavailable), err.Error())
 		return
 	}

@@ -1,9 +1,8 @@
 package server
 
 import (
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -61,8 +60,9 @@ type Config struct {
 	// ExternalTLS says that the program serves Handler on a listener of its own
 	// that has TLS, so that what needs TLS can be switched on.
 	ExternalTLS bool `koanf:"-"`
-	// Logger gets the log. Default: none is written.
-	Logger *zap.Logger `koanf:"-"`
+	// Logger gets the log; nil means slog.Default(). Levels that are off cost
+	// nothing. Writing to it should not wait: see [NewLogger].
+	Logger *slog.Logger `koanf:"-"`
 }
 
 // Log says what is logged, and how.

@@ -1,10 +1,10 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/engine"
 	"gatehouse/handshake"
@@ -84,7 +84,7 @@ func (r reader) Close(why engine.Close) {
 	r.srv.conns.remove(r.conn)
 	r.srv.guard.closed(r.id)
 	r.srv.metrics.connectionClosed(why.Reason)
-	r.srv.log.Info("connection closed", r.fields(why)...)
+	r.logClosed(why)
 }
 
 // Send implements namespaces.Conn.
@@ -167,25 +167,37 @@ func (c *conn) Pause() { c.session.Pause() }
 // Resume implements namespaces.Conn.
 func (c *conn) Resume() { c.session.Resume() }
 
+// logClosed writes one line about the connection. Those of strangers and of
+// anonymous guests, who can come and go as often as they like, are sampled.
+func (c *conn) logClosed(why engine.Close) {
+	log, ctx := c.srv.log, context.Background()
+	if c.used.unnamed() {
+		log = c.srv.refusals
+	}
+	if log.Enabled(ctx, slog.LevelInfo) {
+		log.LogAttrs(ctx, slog.LevelInfo, "connection closed", c.fields(why)...)
+	}
+}
+
 // fields is the life of the connection for the log: nothing that a client could
 // sign in with, the Engine.IO session id among it.
-func (c *conn) fields(why engine.Close) []zap.Field {
+func (c *conn) fields(why engine.Close) []slog.Attr {
 	c.used.mu.Lock()
 	defer c.used.mu.Unlock()
 	r := c.Request()
-	return []zap.Field{
-		zap.Stringer("peer", r.RemoteAddr),
-		zap.String("opened", r.Transport),
-		zap.String("transport", c.session.Transport()),
-		zap.String("user", c.used.user),
-		zap.Strings("namespaces", c.used.namespaces),
-		zap.Strings("sockets", c.used.sockets),
-		zap.Duration("duration", time.Since(c.began)),
-		zap.String("reason", string(why.Reason)),
-		zap.NamedError("cause", why.Err),
-		zap.Int64("messagesIn", c.in.messages.Load()),
-		zap.Int64("bytesIn", c.in.bytes.Load()),
-		zap.Int64("messagesOut", c.out.messages.Load()),
-		zap.Int64("bytesOut", c.out.bytes.Load()),
+	return []slog.Attr{
+		slog.Any("peer", r.RemoteAddr),
+		slog.String("opened", r.Transport),
+		slog.String("transport", c.session.Transport()),
+		slog.String("user", c.used.user),
+		slog.Any("namespaces", c.used.namespaces),
+		slog.Any("sockets", c.used.sockets),
+		slog.Duration("duration", time.Since(c.began)),
+		slog.String("reason", string(why.Reason)),
+		errorAttr("cause", why.Err),
+		slog.Int64("messagesIn", c.in.messages.Load()),
+		slog.Int64("bytesIn", c.in.bytes.Load()),
+		slog.Int64("messagesOut", c.out.messages.Load()),
+		slog.Int64("bytesOut", c.out.bytes.Load()),
 	}
 }

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -31,7 +30,7 @@ func (s *Server) prepareDemo() {
 	var err error
 	if s.signer, err = handshake.NewSigner(s.cfg.JWT, nil, nil); err != nil {
 		s.signer = nil
-		s.log.Warn("the demo login is closed: it has nothing to sign tokens with", zap.Error(err))
+		s.log.Warn("the demo login is closed: it has nothing to sign tokens with", slog.Any("error", err))
 	}
 }
 
@@ -91,7 +90,7 @@ func (s *Server) giveToken(w http.ResponseWriter, name string) {
 		Subject: name, TTL: demoTokenLife, Claims: map[string]any{"name": name},
 	})
 	if err != nil {
-		s.log.Error("demo login failed", zap.Error(err))
+		s.log.Error("demo login failed", slog.Any("error", err))
 		refuse(w, http.StatusInternalServerError, string(handshake.CodeUnavailable), "the token could not be made")
 		return
 	}

@@ -2,13 +2,12 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/engine"
 	"gatehouse/handshake"
@@ -67,8 +66,8 @@ func (s *Server) checkHandshake(r *http.Request) *engine.Refusal {
 
 func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
 	s.metrics.refusedHandshake(handshake.CodeTooManyConnections)
-	s.refusals.Warn("handshake refused", zap.String("code", string(handshake.CodeTooManyConnections)),
-		zap.Stringer("peer", s.clientAddr(r)))
+	s.refusals.Warn("handshake refused", slog.String("code", string(handshake.CodeTooManyConnections)),
+		slog.Any("peer", s.clientAddr(r)))
 	return &engine.Refusal{
 		Status: http.StatusServiceUnavailable, Code: forbidden, Message: message, RetryAfter: doorWait,
 	}
@@ -95,8 +94,8 @@ func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
 func (s *Server) refuseLater(r *http.Request, err error) *engine.Refusal {
 	why := asRefusal(err)
 	s.metrics.refusedHandshake(why.Code)
-	s.refusals.Warn("later request refused", zap.String("code", string(why.Code)),
-		zap.Stringer("peer", s.clientAddr(r)), zap.NamedError("cause", why.Cause))
+	s.refusals.Warn("later request refused", slog.String("code", string(why.Code)),
+		slog.Any("peer", s.clientAddr(r)), errorAttr("cause", why.Cause))
 	return &engine.Refusal{Status: why.HTTPStatus(), Code: forbidden, Message: why.Message, RetryAfter: why.RetryAfter}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -9,13 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-
 	"gatehouse/handshake"
 )
 
 func TestSilenceClosesTheLongestSilent(t *testing.T) {
-	q := newSilence(2, zap.NewNop())
+	q := newSilence(2, slog.New(slog.DiscardHandler))
 	var ends [4]net.Conn
 	for i := range ends {
 		here, there := net.Pipe()

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -16,12 +15,12 @@ import (
 // and the address that cause them (security requirement 7).
 type guard struct {
 	*handshake.Gate
-	log       *zap.Logger // sampled
+	log       *slog.Logger // sampled
 	byAddress *handshake.Throttle[netip.Prefix]
 	byConn    *handshake.Throttle[string]
 }
 
-func newGuard(gate *handshake.Gate, cfg Door, log *zap.Logger) *guard {
+func newGuard(gate *handshake.Gate, cfg Door, log *slog.Logger) *guard {
 	return &guard{
 		Gate:      gate,
 		log:       log,
@@ -46,7 +45,7 @@ func (g *guard) Check(ctx context.Context, r *handshake.Request) (handshake.Iden
 	if here && (err == nil || !g.countsForAddress(r, asRefusal(err).Code)) {
 		return id, g.judged(r, err)
 	}
-	g.log.Warn("sign-ins of an address are held up: too many were refused", zap.Stringer("peer", r.RemoteAddr), zap.Duration("wait", wait))
+	g.log.Warn("sign-ins of an address are held up: too many were refused", slog.Any("peer", r.RemoteAddr), slog.Duration("wait", wait))
 	if here {
 		_ = g.judged(r, err)
 		wait = max(wait, g.byAddress.Wait(handshake.AddressKey(r.RemoteAddr)))

@@ -3,11 +3,10 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -170,6 +169,6 @@ func (s *Server) labSignOut(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) labFailed(w http.ResponseWriter, err error) {
-	s.log.Error("the lab cannot make credentials", zap.Error(err))
+	s.log.Error("the lab cannot make credentials", slog.Any("error", err))
 	refuse(w, http.StatusInternalServerError, string(handshake.CodeUnavailable), "the credentials could not be made")
 }

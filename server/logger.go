@@ -1,10 +1,16 @@
 package server
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
@@ -12,14 +18,19 @@ import (
 )
 
 // NewLogger gives a logger that writes whole lines to w: JSON objects or, for
-// people, console lines. w need not be safe for concurrent use. A zero Log
-// means its defaults.
-func NewLogger(cfg Log, w io.Writer) (*zap.Logger, error) {
+// people, console lines. A zero Log means its defaults.
+//
+// Writing a line never waits for w: a goroutine of the returned [LogWriter]
+// writes, and what does not fit into its queue is dropped and counted. What is
+// not printable, such as a terminal's control characters or a mark that turns
+// the direction of text, is escaped, so that no client can write to somebody's
+// console. [LogWriter.Close] writes what is queued and ends the goroutine.
+func NewLogger(cfg Log, w io.Writer) (*slog.Logger, *LogWriter, error) {
 	setDefault(&cfg.Level, "info")
 	setDefault(&cfg.Format, "json")
 	level, err := zapcore.ParseLevel(cfg.Level)
 	if err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
+		return nil, nil, fmt.Errorf("log.level: %w", err)
 	}
 	e := zap.NewProductionEncoderConfig()
 	e.TimeKey = "time"
@@ -29,17 +40,83 @@ func NewLogger(cfg Log, w io.Writer) (*zap.Logger, error) {
 	if cfg.Format == "console" {
 		encoder = zapcore.NewConsoleEncoder(e)
 	}
-	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)
-	return zap.New(core, zap.ErrorOutput(zapcore.Lock(zapcore.AddSync(w)))), nil
+	out := newLogWriter(w, func(dropped uint64) []byte { return droppedLine(encoder, dropped) })
+	core := zapcore.NewCore(encoder, out, level)
+	const never = slog.Level(math.MaxInt) // a panic brings its own stack
+	return slog.New(logHandler{zapslog.NewHandler(core, zapslog.AddStacktraceAt(never)), out}), out, nil
 }
 
-// slogOver gives the parts that log through slog the server's own log.
-func slogOver(log *zap.Logger) *slog.Logger { return slog.New(zapslog.NewHandler(log.Core())) }
+// droppedLine says how many lines are missing here.
+func droppedLine(encoder zapcore.Encoder, dropped uint64) []byte {
+	line, err := encoder.EncodeEntry(zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(),
+		Message: "log lines dropped: they came faster than they were read"}, []zapcore.Field{zap.Uint64("number", dropped)})
+	if err != nil {
+		return nil // never for these fields
+	}
+	defer line.Free()
+	return bytes.Clone(line.Bytes())
+}
 
-// sampled gives a logger for what anybody can cause as often as they like: of
-// equal messages the first ten of a minute are written.
-func sampled(log *zap.Logger) *zap.Logger {
-	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		return zapcore.NewSamplerWithOptions(core, time.Minute, 10, 0)
-	}))
+// logHandler keeps a line's message to one line, and knows the writer.
+type logHandler struct {
+	slog.Handler
+	out *LogWriter
+}
+
+// Handle implements slog.Handler.
+func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
+	r.Message = printable(strings.TrimRight(r.Message, "\n"), "")
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return logHandler{h.Handler.WithAttrs(attrs), h.out}
+}
+
+// WithGroup implements slog.Handler.
+func (h logHandler) WithGroup(name string) slog.Handler {
+	return logHandler{h.Handler.WithGroup(name), h.out}
+}
+
+// printable escapes what is not, but for the runes of keep, as JSON writes it:
+// inside a JSON string it means the same as before.
+func printable(s, keep string) string {
+	escaped := func(r rune) bool { return !unicode.IsGraphic(r) && !strings.ContainsRune(keep, r) }
+	first := strings.IndexFunc(s, escaped)
+	if first < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s)+16)
+	b = append(b, s[:first]...)
+	for _, r := range s[first:] {
+		if !escaped(r) {
+			b = append(b, string(r)...)
+			continue
+		}
+		if r > 0xFFFF { // as a pair of surrogates
+			r -= 0x10000
+			b = hexEscape(b, 0xD800+r>>10)
+			r = 0xDC00 + r&0x3FF
+		}
+		b = hexEscape(b, r)
+	}
+	return string(b)
+}
+
+func hexEscape(b []byte, r rune) []byte {
+	b = append(b, `\u`...)
+	digits := strconv.FormatInt(int64(r), 16)
+	for range 4 - len(digits) {
+		b = append(b, '0')
+	}
+	return append(b, digits...)
+}
+
+// errorAttr is an attribute for an error that need not be there.
+func errorAttr(key string, err error) slog.Attr {
+	if err == nil {
+		return slog.Attr{}
+	}
+	return slog.Any(key, err)
 }

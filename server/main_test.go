@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 // TestMain passes over a goroutine of the Redis client that sleeps, for a second at
 // most, before it finds its client closed.
 func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // servers whose log no test reads
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
@@ -29,6 +31,8 @@ const secret = "a-secret-of-the-tests-that-is-long-enough-for-every-HMAC-of-thei
 
 // journal is a log that a test reads while a server writes.
 type journal struct {
+	flush func() // what a logger has queued
+
 	mu   sync.Mutex // guards what follows
 	text bytes.Buffer
 }
@@ -40,9 +44,24 @@ func (j *journal) Write(p []byte) (int, error) {
 }
 
 func (j *journal) String() string {
+	if j.flush != nil {
+		j.flush()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
+}
+
+// logger gives one that writes to the journal until the test ends.
+func (j *journal) logger(t *testing.T, cfg server.Log) *slog.Logger {
+	t.Helper()
+	log, out, err := server.NewLogger(cfg, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.flush = func() { _ = out.Flush(context.Background()) }
+	t.Cleanup(func() { _ = out.Close(context.Background()) })
+	return log
 }
 
 // running is a server under test.
@@ -64,10 +83,7 @@ func serve(t *testing.T, cfg server.Config, defs ...*namespaces.Namespace) *runn
 	cfg.JWT = handshake.JWTConfig{HMACSecret: secret}
 	cfg.Log.Level = "debug"
 	cfg.Engine.CloseTimeout = 50 * time.Millisecond // for clients that the tests leave behind
-	var err error
-	if cfg.Logger, err = server.NewLogger(cfg.Log, r.log); err != nil {
-		t.Fatal(err)
-	}
+	cfg.Logger = r.log.logger(t, cfg.Log)
 	s, err := server.New(cfg, defs...)
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,9 @@
 package server
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
-
-	"go.uber.org/zap"
 
 	"gatehouse/engine"
 	"gatehouse/handshake"
@@ -93,8 +92,8 @@ func (s *Server) foreign(r *http.Request) string {
 	if !s.proxies.Trusts(peer.Addr()) && (r.Header["X-Forwarded-Proto"] != nil || r.Header["X-Forwarded-For"] != nil) {
 		message = "The page's origin was compared with " + own + ", because the request came through a proxy that trusted_proxies does not list; list it on the server, or add the origin to origins.allow."
 	}
-	s.refusals.Warn("request refused", zap.String("code", string(handshake.CodeOriginForbidden)), zap.String("path", r.URL.Path),
-		zap.Strings("origin", r.Header["Origin"]), zap.String("own", own), zap.Stringer("peer", peer.Addr()), zap.String("do", message))
+	s.refusals.Warn("request refused", slog.String("code", string(handshake.CodeOriginForbidden)), slog.String("path", r.URL.Path),
+		slog.Any("origin", r.Header["Origin"]), slog.String("own", own), slog.Any("peer", peer.Addr()), slog.String("do", message))
 	return message
 }
 

@@ -2,15 +2,15 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/zap"
 
 	"gatehouse/cluster/redisconn"
 )
 
 // connectRedis connects to what nodes share.
-func connectRedis(cfg Redis, log *zap.Logger) (*redisconn.Conn, error) {
+func connectRedis(cfg Redis, log *slog.Logger) (*redisconn.Conn, error) {
 	option, err := rueidis.ParseURL(cfg.URL.Reveal())
 	if err != nil {
 		return nil, errors.New("redis.url: cannot be read") // Check has said more

@@ -97,6 +97,13 @@ func (u *usage) identities() []handshake.Identity {
 	return all
 }
 
+// unnamed reports that nobody signed in on the connection with a credential.
+func (u *usage) unnamed() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.users) == 0
+}
+
 // admit adds who is about to be let in.
 func (u *usage) admit(id handshake.Identity) {
 	one := id.User()

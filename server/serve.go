@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 )
 
 // Run listens at Config.Addr and serves until ctx ends; see [Server.Serve].
@@ -63,7 +61,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(s.keys.wrap(ln, true)) }()
-	s.log.Info("listening", zap.String("addr", ln.Addr().String()), zap.Bool("dev", s.cfg.Dev), zap.Bool("tls", s.cfg.TLS.enabled()))
+	s.log.Info("listening", slog.String("addr", ln.Addr().String()), slog.Bool("dev", s.cfg.Dev), slog.Bool("tls", s.cfg.TLS.enabled()))
 	select {
 	case <-ctx.Done():
 	case err := <-served:
@@ -93,15 +91,12 @@ func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 // WriteTimeout: a long poll lasts longer than any of them may; the handlers set
 // their own deadlines.
 func (s *Server) httpServer(h http.Handler) *http.Server {
-	errorLog, err := zap.NewStdLogAt(s.log.Named("http"), zapcore.WarnLevel)
-	if err != nil {
-		errorLog = nil // never for a known level; net/http then uses its own
-	}
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.HTTP.IdleTimeout,
 		MaxHeaderBytes:    s.cfg.HTTP.MaxHeaderBytes,
-		ErrorLog:          errorLog,
+		// What net/http says there, anybody can make it say: about TLS, above all.
+		ErrorLog: slog.NewLogLogger(s.refusals.With(slog.String("logger", "http")).Handler(), slog.LevelWarn),
 	}
 }

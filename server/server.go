@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -11,14 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"gatehouse/cluster"
 	"gatehouse/cluster/redisconn"
 	"gatehouse/cluster/tickets"
 	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/internal/limit"
+	"gatehouse/internal/sampled"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
@@ -27,8 +27,8 @@ import (
 type Server struct {
 	// Fixed.
 	cfg      Config
-	log      *zap.Logger
-	refusals *zap.Logger // sampled
+	log      *slog.Logger
+	refusals *slog.Logger // sampled: for what strangers can cause
 	proxies  handshake.TrustedProxies
 	gate     *handshake.Gate
 	guard    *guard            // the gate, throttled
@@ -64,9 +64,9 @@ func New(cfg Config, defs ...*namespaces.Namespace) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, mounted: defs, began: time.Now(), metrics: newMetrics(cfg.Admin)}
 	if s.log == nil {
-		s.log = zap.NewNop()
+		s.log = slog.Default()
 	}
-	s.refusals = sampled(s.log)
+	s.refusals = sampled.Logger(s.log)
 	s.conns.init()
 	s.conns.metrics = s.metrics
 	s.prepareDoor()
@@ -116,7 +116,7 @@ func (s *Server) prepareGate() (err error) {
 		}
 		cfg.Deps.Tickets = tickets.New(s.redis, s.cfg.Redis.Prefix+"ticket:", 0)
 	}
-	cfg.Deps.Logger = slogOver(s.log)
+	cfg.Deps.Logger = s.log
 	if s.gate, err = handshake.NewGate(cfg); err != nil {
 		s.closeGate()
 		return err
@@ -146,8 +146,8 @@ func (s *Server) prepareDoor() {
 	if quarter := max(files/4, 1); s.cfg.Door.MaxSilent > quarter {
 		s.cfg.Door.MaxSilent = quarter
 	}
-	s.log.Debug("limits at the door", zap.Int("openFiles", files),
-		zap.Int("maxPending", s.cfg.Handshake.MaxPending), zap.Int("maxSilent", s.cfg.Door.MaxSilent))
+	s.log.Debug("limits at the door", slog.Int("openFiles", files),
+		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Door.MaxSilent))
 	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
 	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
 	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
@@ -235,7 +235,7 @@ const drainPace = 20 * time.Millisecond
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	began, open := time.Now(), s.engine.Sessions()
-	s.log.Info("draining", zap.Int("connections", open))
+	s.log.Info("draining", slog.Int("connections", open))
 	over := min(s.cfg.Drain.Spread, time.Duration(open)*drainPace)
 	err := s.engine.Drain(ctx, over)
 	s.engine.Close()
@@ -246,7 +246,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("drain: %w", err)
 	}
-	s.log.Info("drained", zap.Duration("took", time.Since(began)), zap.Error(err))
+	s.log.Info("drained", slog.Duration("took", time.Since(began)), errorAttr("error", err))
 	return err
 }
 

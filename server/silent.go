@@ -3,11 +3,10 @@ package server
 import (
 	"container/list"
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
-
-	"go.uber.org/zap"
 )
 
 // silence lists the TCP connections that have no request under way: new ones
@@ -17,7 +16,7 @@ import (
 // that speaks at once is gone from the list before its turn comes.
 type silence struct {
 	most int
-	log  *zap.Logger // sampled
+	log  *slog.Logger // sampled
 
 	mu    sync.Mutex // guards what follows; a leaf
 	conns map[net.Conn]*list.Element
@@ -25,7 +24,7 @@ type silence struct {
 	cut   uint64    // closed for the limit
 }
 
-func newSilence(most int, log *zap.Logger) *silence {
+func newSilence(most int, log *slog.Logger) *silence {
 	return &silence{most: most, log: log, conns: make(map[net.Conn]*list.Element)}
 }
 
@@ -34,7 +33,7 @@ func (q *silence) state(c net.Conn, now http.ConnState) {
 	switch now {
 	case http.StateNew, http.StateIdle:
 		if oldest := q.begin(c); oldest != nil {
-			q.log.Warn("too many silent connections, closing the oldest", zap.Int("limit", q.most))
+			q.log.Warn("too many silent connections, closing the oldest", slog.Int("limit", q.most))
 			_ = beneath(oldest).Close()
 		}
 	case http.StateHijacked, http.StateClosed:

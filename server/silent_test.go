@@ -1,11 +1,10 @@
 package server
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"testing"
-
-	"go.uber.org/zap"
 )
 
 // encrypted is like a *tls.Conn whose client does not read: Close waits.
@@ -20,7 +19,7 @@ func TestTheOldestSilentConnectionIsClosedWithoutWaiting(t *testing.T) {
 		"TLS":   func(c net.Conn) net.Conn { return encrypted{c} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newSilence(1, zap.NewNop())
+			q := newSilence(1, slog.New(slog.DiscardHandler))
 			oldest, client := net.Pipe()
 			newer, _ := net.Pipe()
 			q.state(wrap(oldest), http.StateIdle)

@@ -2,9 +2,8 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/cluster"
 	"gatehouse/handshake"
@@ -28,17 +27,17 @@ func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) 
 		return Revoked{}, err
 	}
 	done := Revoked{Mark: kept, Ended: s.hub.Revoke(kept.Matches, kept.Reason)}
-	spread := zap.Skip() // without Redis there is nobody to tell
+	var spread slog.Attr // without Redis there is nobody to tell
 	if s.spread != nil {
 		err := s.spread.Spread(ctx, kept)
 		if done.Spread = err == nil; err != nil {
-			s.log.Error("revocation holds on this node only, until redis takes it", zap.String("kind", string(kept.Kind)), zap.Error(err))
+			s.log.Error("revocation holds on this node only, until redis takes it", slog.String("kind", string(kept.Kind)), slog.Any("error", err))
 		}
-		spread = zap.Bool("spread", done.Spread)
+		spread = slog.Bool("spread", done.Spread)
 	}
 	s.metrics.revoked(kept.Kind)
-	s.log.Info("revoked", zap.String("kind", string(kept.Kind)), zap.String("value", kept.Value), zap.String("reason", kept.Reason),
-		zap.Time("until", kept.Until), zap.Int("ended", done.Ended), spread)
+	s.log.Info("revoked", slog.String("kind", string(kept.Kind)), slog.String("value", kept.Value), slog.String("reason", kept.Reason),
+		slog.Time("until", kept.Until), slog.Int("ended", done.Ended), spread)
 	return done, nil
 }
 
@@ -56,7 +55,7 @@ func (s *Server) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
 	}
 	lifted := s.gate.Revocations().Remove(m) || stored
 	if lifted {
-		s.log.Info("revocation lifted", zap.String("kind", string(m.Kind)), zap.String("value", m.Value))
+		s.log.Info("revocation lifted", slog.String("kind", string(m.Kind)), slog.String("value", m.Value))
 	}
 	return lifted, nil
 }
@@ -94,9 +93,9 @@ func (s *Server) applyMarks(marks []handshake.Mark) {
 		ended = s.hub.Revoke(func(id handshake.Identity) bool { _, is := list.Revoked(id); return is }, "")
 	}
 	if failed > 0 {
-		s.log.Error("revocations of other nodes are not kept: the list is full, or they name nothing", zap.Int("number", failed))
+		s.log.Error("revocations of other nodes are not kept: the list is full, or they name nothing", slog.Int("number", failed))
 	}
 	if ended > 0 {
-		s.log.Info("revoked by another node", zap.Int("marks", len(marks)), zap.Int("ended", ended))
+		s.log.Info("revoked by another node", slog.Int("marks", len(marks)), slog.Int("ended", ended))
 	}
 }

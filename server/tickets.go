@@ -4,12 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strconv"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 )
@@ -182,8 +181,8 @@ func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) {
 // refuseHTTP answers with a refusal's own status and code.
 func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, why *handshake.Refusal) {
 	s.metrics.refusedHTTP(why.Code)
-	s.refusals.Info("request refused", zap.String("path", r.URL.Path), zap.String("code", string(why.Code)),
-		zap.Stringer("peer", s.clientAddr(r)), zap.NamedError("cause", why.Cause))
+	s.refusals.Info("request refused", slog.String("path", r.URL.Path), slog.String("code", string(why.Code)),
+		slog.Any("peer", s.clientAddr(r)), errorAttr("cause", why.Cause))
 	if why.Code == handshake.CodeUnauthenticated || why.Code == handshake.CodeTokenInvalid || why.Code == handshake.CodeTokenExpired {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse"`)
 	}

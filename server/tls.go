@@ -5,11 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // The values of tls.client_auth.
@@ -83,19 +82,22 @@ func (k *keyring) wrap(ln net.Listener, asksClients bool) net.Listener {
 	})
 }
 
+// ErrNoTLS is what ReloadTLS says of a server without TLS.
+var ErrNoTLS = errors.New("tls: there is no TLS listener to reload")
+
 // ReloadTLS reads the files of Config.TLS again; new connections get what they
-// hold now. On an error the old ones stay in force. It is an error when there
+// hold now. On an error the old ones stay in force; it is [ErrNoTLS] where there
 // is no TLS.
 func (s *Server) ReloadTLS() error {
 	if !s.cfg.TLS.enabled() {
-		return errors.New("tls: there is no TLS listener to reload")
+		return ErrNoTLS
 	}
 	cfg, err := s.cfg.TLS.load()
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
 	s.keys.current.Store(cfg)
-	s.log.Info("certificate loaded", zap.Time("until", expiryOf(cfg)))
+	s.log.Info("certificate loaded", slog.Time("until", expiryOf(cfg)))
 	return nil
 }
 

@@ -13,19 +13,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/zap"
 )
 
 // Config says which Redis. Option and Logger are needed.
 type Config struct {
 	Option rueidis.ClientOption // as rueidis.ParseURL gives it
 	Prefix string               // before the key that health is tried with
-	Logger *zap.Logger
+	Logger *slog.Logger
 }
 
 const (
@@ -65,7 +65,7 @@ func New(cfg Config) *Conn {
 	cfg.Option.ClientName = "gatehouse"
 	c := &Conn{cfg: cfg}
 	if _, err := c.Client(); err != nil {
-		cfg.Logger.Warn("redis cannot be reached: tickets are unavailable until it can", zap.Error(err))
+		cfg.Logger.Warn("redis cannot be reached: tickets are unavailable until it can", slog.Any("error", err))
 	}
 	return c
 }
@@ -125,7 +125,7 @@ func (c *Conn) Note(client rueidis.Client, err error) error {
 		return err // somebody else has seen it
 	}
 	if !c.sick {
-		c.cfg.Logger.Error("redis takes no writes: connecting anew until it does", zap.Error(err))
+		c.cfg.Logger.Error("redis takes no writes: connecting anew until it does", slog.Any("error", err))
 	}
 	c.sick, c.health, c.asked = true, err, time.Now()
 	c.client, c.failed, c.next = nil, fmt.Errorf("redis takes no writes: %w", err), time.Now().Add(retry)

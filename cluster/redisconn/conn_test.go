@@ -3,6 +3,7 @@ package redisconn
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os/exec"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zaptest/observer"
 )
 
@@ -65,7 +67,7 @@ func TestField09_ARedisThatTakesNoWritesIsReconnected(t *testing.T) {
 		return
 	}
 	core, log := observer.New(zap.InfoLevel)
-	c := New(Config{Option: rueidis.ClientOption{InitAddress: []string{addr}}, Prefix: "test:", Logger: zap.New(core)})
+	c := New(Config{Option: rueidis.ClientOption{InitAddress: []string{addr}}, Prefix: "test:", Logger: slog.New(zapslog.NewHandler(core))})
 	defer c.Close()
 	until(t, "healthy", func() bool { return c.Health(t.Context()) == nil })
 	first, err := c.Client()
@@ -110,7 +112,7 @@ func TestAttackW9_AbortedProbesDoNoHarm(t *testing.T) {
 	if addr == "" {
 		return
 	}
-	c := New(Config{Option: rueidis.ClientOption{InitAddress: []string{addr}}, Prefix: "test:", Logger: zap.NewNop()})
+	c := New(Config{Option: rueidis.ClientOption{InitAddress: []string{addr}}, Prefix: "test:", Logger: slog.New(slog.DiscardHandler)})
 	defer c.Close()
 	until(t, "healthy", func() bool { return c.Health(t.Context()) == nil })
 	client, err := c.Client()
@@ -146,7 +148,7 @@ func TestWithoutRedisEverythingFailsAtOnceAndEnds(t *testing.T) {
 	}
 	addr := free.Addr().String()
 	_ = free.Close()
-	c := New(Config{Option: rueidis.ClientOption{InitAddress: []string{addr}}, Logger: zap.NewNop()})
+	c := New(Config{Option: rueidis.ClientOption{InitAddress: []string{addr}}, Logger: slog.New(slog.DiscardHandler)})
 	if _, err := c.Client(); err == nil || !strings.Contains(err.Error(), "connect to redis") {
 		t.Errorf("the client: %v", err)
 	}

@@ -7,15 +7,15 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // reloads counts what reloadOnHangup asks for, and fails.
@@ -28,7 +28,7 @@ func (r reloads) ReloadTLS() error {
 
 func TestAHangupReloadsAsOftenAsItComes(t *testing.T) {
 	asked := make(reloads)
-	stop := reloadOnHangup(t.Context(), asked, zap.NewNop())
+	stop := reloadOnHangup(t.Context(), asked, slog.New(slog.DiscardHandler))
 	for range 2 {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 			t.Fatal(err)
@@ -36,6 +36,17 @@ func TestAHangupReloadsAsOftenAsItComes(t *testing.T) {
 		<-asked
 	}
 	stop()
+}
+
+// A terminal that closes and logrotate send SIGHUP, too.
+func TestAHangupWithoutTLSEndsNothing(t *testing.T) {
+	s := serve(t, []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret})
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if answer := get(t, "http://"+s.addr+"/healthz"); !strings.Contains(answer, "alive") {
+		t.Errorf("afterwards: %q", answer)
+	}
 }
 
 // selfSigned writes a certificate for 127.0.0.1 with its key.

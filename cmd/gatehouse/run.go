@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -40,10 +41,24 @@ type configFile struct {
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	p := &program{ctx: ctx, env: environment(environ), stdout: stdout, stderr: stderr}
 	if err := p.dispatch(args); err != nil {
-		_, _ = fmt.Fprintln(stderr, "gatehouse:", oneLine(err))
+		p.complain(err)
 		return 1
 	}
 	return 0
+}
+
+// complain writes the error that ends the program. Whoever reads it may have
+// stopped reading; the program ends all the same.
+func (p *program) complain(err error) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		_, _ = fmt.Fprintln(p.stderr, "gatehouse:", oneLine(err))
+	}()
+	select {
+	case <-said:
+	case <-time.After(logPatience):
+	}
 }
 
 // dispatch parses the command line and runs the command that it names.

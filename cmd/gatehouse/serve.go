@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
-
-	"go.uber.org/zap"
+	"time"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -28,10 +28,11 @@ func (c *serveCommand) Run(p *program) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	log, err := server.NewLogger(s.Log, p.stderr)
+	log, out, err := server.NewLogger(s.Log, p.stderr)
 	if err != nil {
 		return err
 	}
+	defer closeLog(p.ctx, out)
 	s.Logger = log
 	if s.Dev {
 		if err := p.prepareDev(&s, log); err != nil {
@@ -42,11 +43,19 @@ func (c *serveCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	if s.TLS.CertFile != "" {
-		defer reloadOnHangup(p.ctx, srv, log)()
-	}
+	defer reloadOnHangup(p.ctx, srv, log)()
 	defer p.heapPolicy()()
 	return srv.Run(p.ctx)
+}
+
+// logPatience is how long the end of the program waits for whoever reads the log.
+const logPatience = 2 * time.Second
+
+// closeLog writes the last lines. That they are not read is no reason to stay.
+func closeLog(ctx context.Context, out *server.LogWriter) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logPatience)
+	defer cancel()
+	_ = out.Close(ctx) // there is no log left to say it in
 }
 
 // heapPolicy sets the collector's policy, unless the environment has one. The
@@ -65,16 +74,16 @@ func (p *program) heapPolicy() (stop func()) {
 }
 
 // prepareDev says loudly what dev mode opens, and sees that there is a key.
-func (p *program) prepareDev(s *settings, log *zap.Logger) error {
+func (p *program) prepareDev(s *settings, log *slog.Logger) error {
 	log.Warn("DEVELOPMENT MODE: anybody who reaches this address gets a token for any name; never use it in production",
-		zap.String("demoLogin", "/demo/login"), zap.String("echo", "/echo"), zap.String("origins", "all of localhost"))
+		slog.String("demoLogin", "/demo/login"), slog.String("echo", "/echo"), slog.String("origins", "all of localhost"))
 	if err := s.Check(); !errors.Is(err, handshake.ErrNoVerifier) {
 		return err
 	}
 	key, err := p.devKey()
 	if errors.Is(err, errNoStateDir) {
 		log.Warn("the dev key is in memory only: gatehouse token --dev cannot use it, and a restart makes all tokens invalid; set XDG_STATE_HOME to keep it",
-			zap.Error(err))
+			slog.Any("error", err))
 		key, err = newDevKey(rand.Reader)
 	}
 	s.JWT.HMACSecret = handshake.Secret(key)

@@ -30,12 +30,8 @@ func main() {
 		in.By = s.Identity().Subject
 		return in, s.To("desk").Emit("order:created", in) // to the others; the acknowledgement to this one
 	})
-	logger, err := server.NewLogger(server.Log{}, os.Stderr)
-	if err != nil {
-		log.Fatal(err)
-	}
 	secret := handshake.Secret(os.Getenv("GATEHOUSE_JWT_HMAC_SECRET"))
-	srv, err := server.New(server.Config{JWT: handshake.JWTConfig{HMACSecret: secret}, Logger: logger}, orders)
+	srv, err := server.New(server.Config{JWT: handshake.JWTConfig{HMACSecret: secret}}, orders)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -8,14 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -38,13 +37,8 @@ func Main(files fs.FS, ns *namespaces.Namespace) {
 }
 
 func run(ctx context.Context, addr string, files fs.FS, ns *namespaces.Namespace) error {
-	log, err := server.NewLogger(server.Log{}, os.Stderr)
-	if err != nil {
-		return err
-	}
 	io, err := server.New(server.Config{
-		Auth:   handshake.AuthConfig{Ways: []string{handshake.WayAnonymous}}, // without it, nobody enters without a credential
-		Logger: log,
+		Auth: handshake.AuthConfig{Ways: []string{handshake.WayAnonymous}}, // without it, nobody enters without a credential
 	}, ns)
 	if err != nil {
 		return err
@@ -57,7 +51,7 @@ func run(ctx context.Context, addr string, files fs.FS, ns *namespaces.Namespace
 	if err != nil {
 		return errors.Join(err, io.Shutdown(ctx))
 	}
-	log.Info("listening", zap.Stringer("addr", ln.Addr()))
+	slog.Info("listening", slog.Any("addr", ln.Addr()))
 	web := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(ln) }()

@@ -8,11 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"go.uber.org/zap"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -48,14 +47,10 @@ func orders() *namespaces.Namespace {
 }
 
 func run(ctx context.Context) error {
-	log, err := zap.NewProduction()
-	if err != nil {
-		return fmt.Errorf("make the logger: %w", err)
-	}
 	s, err := server.New(server.Config{
 		Addr:   "127.0.0.1:0",
 		JWT:    handshake.JWTConfig{HMACSecret: handshake.Secret(os.Getenv("ORDERS_SECRET"))},
-		Logger: log,
+		Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	}, orders())
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -58,8 +59,8 @@ func config(addr string, getenv func(string) string) (server.Config, error) {
 	if cfg.Engine.PingTimeout, err = duration(getenv("GATEHOUSE_ENGINE_PING_TIMEOUT")); err != nil {
 		return cfg, err
 	}
-	cfg.Logger, err = server.NewLogger(cfg.Log, os.Stderr)
-	return cfg, err
+	cfg.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	return cfg, nil
 }
 
 // duration reads an optional duration: empty means the default.

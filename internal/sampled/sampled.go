@@ -1,0 +1,100 @@
+// Package sampled limits log lines that strangers can cause: a log that they
+// can fill tells nothing, and fills a disk.
+package sampled
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Of equal messages, First lines are written in each Window.
+const (
+	First  = 10
+	Window = time.Minute
+)
+
+// maxMessages bounds how many messages are counted apart. Messages are
+// constants of the program, so that it is not reached; beyond it they share one
+// count.
+const maxMessages = 256
+
+// Logger gives a logger that writes the first ten lines of a minute of each
+// message and drops the rest. The next line of that message that is written
+// says in the attribute "suppressed" how many were dropped before it. Time is
+// the monotonic clock's: setting a clock back does not silence the log. It is
+// safe for concurrent use, and so is what With gives, which shares the counts.
+func Logger(log *slog.Logger) *slog.Logger {
+	return slog.New(handler{log.Handler(), &counts{began: time.Now(), of: make(map[string]*count)}})
+}
+
+type handler struct {
+	slog.Handler
+	counts *counts
+}
+
+// Handle implements slog.Handler.
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	suppressed, ok := h.counts.take(r.Message)
+	if !ok {
+		return nil
+	}
+	if suppressed > 0 {
+		r = r.Clone()
+		r.AddAttrs(slog.Int("suppressed", suppressed))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return handler{h.Handler.WithAttrs(attrs), h.counts}
+}
+
+// WithGroup implements slog.Handler.
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name), h.counts}
+}
+
+// counts counts the lines of each message in its current window.
+type counts struct {
+	began time.Time // the start of the first window; monotonic
+
+	mu sync.Mutex
+	of map[string]*count
+}
+
+type count struct {
+	window     time.Duration // start of the window, since began
+	written    int
+	suppressed int
+}
+
+// take counts a line. It reports whether the line is written, and how many of
+// its message were not since the last one that was.
+func (c *counts) take(message string) (suppressed int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Since(c.began)
+	n := c.of[message]
+	if n == nil {
+		if len(c.of) >= maxMessages {
+			message = ""
+		}
+		if n = c.of[message]; n == nil {
+			n = &count{window: now}
+			c.of[message] = n
+		}
+	}
+	if now-n.window >= Window {
+		n.window, n.written = now, 0
+	}
+	if n.written == First {
+		n.suppressed++
+		return 0, false
+	}
+	n.written++
+	suppressed, n.suppressed = n.suppressed, 0
+	return suppressed, true
+}
