@@ -45,6 +45,10 @@ func (a *Answer) send(args packet.Args) error {
 	return a.socket.answer(a.id, args)
 }
 
+// Later returns the acknowledgement of an event, to be given at any time: the [EventFunc] that takes it returns
+// [ErrUnanswered].
+func (e Event) Later(s *Socket) *Answer { return &Answer{socket: s, id: e.id, asked: e.Asked} }
+
 // OnLater registers the handler of an event that is answered later, from any goroutine, or never: the client then waits until
 // its own limit. Its next event is handled when the handler has returned, answered or not. An error that the handler returns
 // is answered as with [On], unless an answer was given. In is what it is for [On].
@@ -54,7 +58,7 @@ func OnLater[In any](ns *Namespace, event string, h func(ctx context.Context, s 
 		if err != nil {
 			return packet.Args{}, err
 		}
-		answer := &Answer{socket: s, id: e.id, asked: e.Asked}
+		answer := e.Later(s)
 		if err := h(ctx, s, in, answer); err != nil && !answer.given.Swap(true) {
 			return packet.Args{}, err
 		}

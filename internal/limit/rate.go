@@ -16,14 +16,20 @@ type Allowance struct{ earned time.Time }
 // Take takes one of burst, which comes back one at a time, each after every. It
 // returns zero, or, having taken nothing, how long it has to wait.
 func (a *Allowance) Take(now time.Time, burst int, every time.Duration) time.Duration {
+	return a.TakeN(now, 1, burst, every)
+}
+
+// TakeN takes n of burst at once. More than burst is taken when all of it is there,
+// and has to be earned afterwards.
+func (a *Allowance) TakeN(now time.Time, n, burst int, every time.Duration) time.Duration {
 	earned := a.earned
 	if earned.Before(now) {
 		earned = now
 	}
-	if wait := earned.Sub(now) - time.Duration(burst-1)*every; wait > 0 {
+	if wait := earned.Sub(now) - time.Duration(max(burst-n, 0))*every; wait > 0 {
 		return wait
 	}
-	a.earned = earned.Add(every)
+	a.earned = earned.Add(time.Duration(n) * every)
 	return 0
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
+	"gatehouse/presence"
 )
 
 // Codes of refused requests besides those of package namespaces ("bad_request", "forbidden", "internal").
@@ -99,7 +100,7 @@ type chat struct {
 	cfg    Config
 	ns     *namespaces.Namespace
 	rooms  rooms
-	naming naming
+	naming presence.Naming
 }
 
 // New defines the namespace "/chat".
@@ -107,7 +108,7 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c := &chat{cfg: cfg.withDefaults(), ns: namespaces.New("/chat", opts...)}
 	c.rooms.init(&c.cfg)
 	if c.cfg.Home != "" {
-		c.naming.settle(c.cfg.Home)
+		c.naming.Settle(c.cfg.Home)
 	}
 	c.ns.OnConnect(c.come)
 	c.ns.OnDisconnect(c.gone)
@@ -130,7 +131,7 @@ type seat struct {
 // come seats a socket.
 func (c *chat) come(_ context.Context, s *namespaces.Socket) {
 	who := s.Identity().User()
-	c.naming.settle(who.Issuer)
+	c.naming.Settle(who.Issuer)
 	s.SetData(&seat{c.rooms.arrive(who), make(map[string]*room)})
 }
 
@@ -143,7 +144,7 @@ func seatOf(s *namespaces.Socket) *seat {
 // userOf is who a socket speaks for.
 func (c *chat) userOf(s *namespaces.Socket) user {
 	id := s.Identity()
-	u := user{key: id.User(), Member: Member{User: c.naming.call(id.User()), Name: id.Name}}
+	u := user{key: id.User(), Member: Member{User: c.naming.Call(id.User()), Name: id.Name}}
 	if u.Name == "" {
 		u.Name = id.Subject
 	}

@@ -8,8 +8,8 @@ type user struct {
 	key handshake.UserKey
 }
 
-// presence is a user in a room and the sockets it is there with.
-type presence struct {
+// attendance is a user in a room and the sockets it is there with.
+type attendance struct {
 	user
 	pos  int // in members.order
 	tabs map[string]struct{}
@@ -17,11 +17,11 @@ type presence struct {
 
 // members are the users of a room.
 type members struct {
-	byKey map[handshake.UserKey]*presence
-	order []*presence
+	byKey map[handshake.UserKey]*attendance
+	order []*attendance
 }
 
-func (m *members) init() { m.byKey = make(map[handshake.UserKey]*presence) }
+func (m *members) init() { m.byKey = make(map[handshake.UserKey]*attendance) }
 
 func (m *members) len() int { return len(m.order) }
 
@@ -30,7 +30,7 @@ func (m *members) add(u user, tab string) (first bool) {
 	p := m.byKey[u.key]
 	if p == nil {
 		first = true
-		p = &presence{user: u, pos: len(m.order), tabs: make(map[string]struct{}, 1)}
+		p = &attendance{user: u, pos: len(m.order), tabs: make(map[string]struct{}, 1)}
 		m.byKey[u.key] = p
 		m.order = append(m.order, p)
 	}

@@ -45,7 +45,7 @@ func explainMissing(r *rule, key string, f *Facts) Decision {
 
 // explainEvent is about an event that names no room.
 func (p *Policy) explainEvent(f *Facts) Decision {
-	relay, ok := p.Relay(f.Event)
+	relay, ok := p.Forward(f.Event)
 	switch {
 	case ok && relay.rule.allow != nil:
 		return relay.rule.allow.explain(f)

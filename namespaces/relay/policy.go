@@ -232,27 +232,27 @@ func at(key string, err error) error {
 	return fmt.Errorf("%s: %w", key, err)
 }
 
-// Relay is the rule that passes an event on.
-type Relay struct{ rule *relayPolicy }
+// Forward is the rule that passes an event on.
+type Forward struct{ rule *relayPolicy }
 
-// Relay finds the rule for an event of Facts, the first that fits.
-func (p *Policy) Relay(event string) (Relay, bool) {
+// Forward finds the rule for an event of Facts, the first that fits.
+func (p *Policy) Forward(event string) (Forward, bool) {
 	for i := range p.relays {
 		if fits(p.relays[i].Events, event) && !reserved(event) {
-			return Relay{&p.relays[i]}, true
+			return Forward{&p.relays[i]}, true
 		}
 	}
-	return Relay{}, false
+	return Forward{}, false
 }
 
 // Rule is the configuration.
-func (r Relay) Rule() RelayRule { return r.rule.RelayRule }
+func (r Forward) Rule() RelayRule { return r.rule.RelayRule }
 
 // Key is where that configuration stands.
-func (r Relay) Key() string { return r.rule.at }
+func (r Forward) Key() string { return r.rule.at }
 
 // Allows says whether the client may send the event.
-func (r Relay) Allows(f *Facts) (bool, error) {
+func (r Forward) Allows(f *Facts) (bool, error) {
 	if r.rule.allow == nil {
 		return true, nil
 	}
@@ -261,7 +261,7 @@ func (r Relay) Allows(f *Facts) (bool, error) {
 }
 
 // Rooms are those that the event goes to; none: to all, or to all others.
-func (r Relay) Rooms(f *Facts) ([]string, error) {
+func (r Forward) Rooms(f *Facts) ([]string, error) {
 	var all []string
 	for i := range r.rule.rooms {
 		names, err := r.rule.rooms[i].rooms(f)

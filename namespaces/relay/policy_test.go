@@ -212,10 +212,10 @@ func TestARelayIsFoundByItsEvent(t *testing.T) {
 		{Events: []string{"drawing"}, To: ToOthers},
 		{Events: []string{"chat *"}, Allow: "!has(claims.muted)", Rooms: []string{"org:{claims.org}"}},
 	}})
-	if _, ok := p.Relay("typing"); ok {
+	if _, ok := p.Forward("typing"); ok {
 		t.Error("an event that no rule names is passed on")
 	}
-	r, ok := p.Relay("chat message")
+	r, ok := p.Forward("chat message")
 	if !ok {
 		t.Fatal("no rule is found")
 	}

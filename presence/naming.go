@@ -1,4 +1,4 @@
-package chat
+package presence
 
 import (
 	"net/url"
@@ -8,10 +8,10 @@ import (
 	"gatehouse/handshake"
 )
 
-// naming tells users of different issuers apart where clients see one text: "from" and "user". Subjects are unique within
+// Naming tells users of different issuers apart where clients see one text: "from" and "user". Subjects are unique within
 // their issuer only, so the users of one issuer, which is all of them nearly everywhere, are called by their subject
-// alone, and the others by issuer and subject.
-type naming struct {
+// alone, and the others by issuer and subject. It is safe for concurrent use; the zero value has no home.
+type Naming struct {
 	home atomic.Pointer[string] // the issuer whose users are called by their subject
 }
 
@@ -19,11 +19,11 @@ type naming struct {
 // nobody's subject is somebody else's name.
 const foreign = "@"
 
-// settle makes an issuer the home when there is none yet.
-func (n *naming) settle(issuer string) { n.home.CompareAndSwap(nil, &issuer) }
+// Settle makes an issuer the home when there is none yet.
+func (n *Naming) Settle(issuer string) { n.home.CompareAndSwap(nil, &issuer) }
 
-// call returns what clients know a user by.
-func (n *naming) call(u handshake.UserKey) string {
+// Call returns what clients know a user by.
+func (n *Naming) Call(u handshake.UserKey) string {
 	if home := n.home.Load(); home != nil && *home == u.Issuer && !strings.HasPrefix(u.Subject, foreign) {
 		return u.Subject
 	}

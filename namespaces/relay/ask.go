@@ -1,0 +1,166 @@
+package relay
+
+import (
+	"context"
+	"errors"
+
+	"gatehouse/backend"
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// event describes a socket to the back end.
+func (r *Relay) event(s *namespaces.Socket, what backend.Type) backend.Event {
+	return backend.Event{
+		Type: what, Namespace: s.Namespace().Name(), Socket: s.ID(),
+		User: backend.UserOf(s.Identity()), Rooms: visible(s),
+	}
+}
+
+// askConnect lets the back end refuse an admission.
+func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket) error {
+	answer, err := r.backend.Ask(ctx, r.event(s, backend.Connect))
+	if err != nil {
+		return r.noAnswer(err)
+	}
+	if answer.Error != nil {
+		return &namespaces.Error{Code: answer.Error.Code, Message: answer.Error.Message}
+	}
+	if err := r.carryOut(s, answer, false); err != nil {
+		return r.noAnswer(err)
+	}
+	return nil
+}
+
+// askEvent lets the back end handle an event.
+func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (packet.Args, error) {
+	event := r.event(s, backend.ClientEvent)
+	event.Event, event.ExpectsAck, event.Attachments = e.Name, e.Asked, e.Args.Attachments()
+	for i := range e.Args.Len() {
+		event.Args = append(event.Args, e.Args.Raw(i))
+	}
+	answer, err := r.backend.Ask(ctx, event)
+	if err != nil {
+		return packet.Args{}, r.noAnswer(err)
+	}
+	if err := r.carryOut(s, answer, true); err != nil {
+		return packet.Args{}, r.noAnswer(err)
+	}
+	later := e.Later(s)
+	err = give(later, answer)
+	if answer.Disconnect {
+		s.Disconnect(false)
+	}
+	if err != nil {
+		return packet.Args{}, r.noAnswer(err)
+	}
+	return packet.Args{}, namespaces.ErrUnanswered
+}
+
+// give acknowledges the event with what the back end says.
+func give(later *namespaces.Answer, answer backend.Answer) error {
+	var err error
+	switch {
+	case !later.Asked():
+	case answer.Error != nil:
+		err = later.Fail(&namespaces.Error{Code: answer.Error.Code, Message: answer.Error.Message})
+	case answer.Ack == nil:
+		err = later.Give(map[string]bool{"ok": true})
+	default:
+		var args packet.Args
+		if args, err = packet.ParseArgs(answer.Ack, answer.Attachments, packet.Limits{}); err == nil {
+			err = later.Give(args)
+		}
+	}
+	if errors.Is(err, namespaces.ErrClosed) {
+		return nil // the client has gone meanwhile
+	}
+	return err
+}
+
+// carryOut does what an answer says, all of it or, when something in it is wrong,
+// nothing. Its acknowledgement is the caller's.
+func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) error {
+	emits := make([]func() error, len(a.Emit))
+	for i, e := range a.Emit {
+		to, args, err := Target(s.Namespace(), e)
+		if err != nil {
+			return err
+		}
+		emits[i] = func() error { return to.Emit(e.Event, args) }
+	}
+	var join []string
+	for _, name := range a.Join {
+		name, err := canonical(name)
+		if err != nil {
+			return err
+		}
+		join = append(join, name)
+	}
+	for _, name := range a.Leave {
+		r.leaveRoom(s, name, true)
+	}
+	if err := r.enter(s, join, admitted); err != nil && !errors.Is(err, namespaces.ErrClosed) {
+		return err
+	}
+	for _, emit := range emits {
+		if err := emit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter joins rooms. During an admission they are counted when it ends.
+func (r *Relay) enter(s *namespaces.Socket, rooms []string, admitted bool) error {
+	if len(rooms) == 0 {
+		return nil
+	}
+	if !admitted {
+		return s.Join(rooms...)
+	}
+	return r.joinRoom(s, rooms...)
+}
+
+// Target is whom an emit of a back end reaches in a namespace of a relay, and with
+// what. The error says what is wrong with it.
+func Target(ns *namespaces.Namespace, e backend.Emit) (namespaces.Broadcast, packet.Args, error) {
+	var to namespaces.Broadcast
+	if err := namespaces.CheckEvent(e.Event); err != nil {
+		return to, packet.Args{}, err
+	}
+	args, err := packet.ParseArgs(e.Args, e.Attachments, packet.Limits{})
+	if err != nil {
+		return to, args, err
+	}
+	switch {
+	case e.User != "":
+		to = ns.In(hiddenRoom(e.User))
+	case e.Socket != "":
+		to = ns.In(e.Socket)
+	default:
+		room, err := canonical(e.To)
+		if err != nil && !likeSocketID(e.To) {
+			return to, args, err
+		}
+		to = ns.In(room)
+	}
+	if len(e.Except) > 0 {
+		to = to.Except(e.Except...)
+	}
+	if e.Volatile {
+		to = to.Volatile()
+	}
+	return to, args, nil
+}
+
+// noAnswer is what a client is told when the back end gave no answer, or one that
+// cannot be carried out.
+func (r *Relay) noAnswer(err error) error {
+	var unavailable *backend.Unavailable
+	if errors.As(err, &unavailable) {
+		return &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "This does not work right now; try again in a moment.", RetryAfter: unavailable.RetryAfter, Cause: unavailable.Cause}
+	}
+	return &namespaces.Error{Code: namespaces.CodeInternal, Message: "Something went wrong.", Cause: err}
+}

@@ -1,0 +1,392 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gatehouse/backend"
+	"gatehouse/handshake"
+	"gatehouse/history"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+	"gatehouse/presence"
+)
+
+// Deps are what the namespaces of a configuration share.
+type Deps struct {
+	Backends map[string]*backend.Client
+	History  history.Log   // nil: each namespace remembers for itself
+	Grace    time.Duration // how long somebody whose connection broke is still there; zero is 5s
+	Quiet    int           // rooms with more users tell no joins and leaves, only counts; zero is 500
+	Naming   *presence.Naming
+	Logger   *slog.Logger // nil: slog.Default
+}
+
+// Relay makes one namespace of a policy, or each of a family.
+type Relay struct {
+	policy  *Policy
+	backend *backend.Client // nil: nobody handles other events
+	history history.Log
+	naming  *presence.Naming
+	tracker *presence.Tracker
+	quiet   int
+	log     *slog.Logger
+
+	seed  maphash.Seed
+	lines [64]sync.Mutex // by room: what is sent to a room and who reads its history come one after the other
+
+	mu       sync.Mutex // guards what follows
+	spaces   map[string]*namespaces.Namespace
+	occupied map[string]int // sockets of this node in a room
+}
+
+// New compiles a configuration. parts are the variables of the namespace's name, if
+// it is a family. The error names all that is wrong with it. The result must be
+// closed after its hub.
+func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
+	policy, err := NewPolicy(cfg, parts)
+	r := &Relay{
+		policy: policy, history: deps.History, naming: deps.Naming, log: deps.Logger, seed: maphash.MakeSeed(),
+		quiet: deps.Quiet, spaces: map[string]*namespaces.Namespace{}, occupied: map[string]int{},
+	}
+	if cfg.Backend != "" {
+		if r.backend = deps.Backends[cfg.Backend]; r.backend == nil {
+			err = errors.Join(err, fmt.Errorf("backend: there is no %q in backends", cfg.Backend))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.history == nil {
+		r.history = history.NewMemory(0)
+	}
+	if r.naming == nil {
+		r.naming = new(presence.Naming)
+	}
+	if r.log == nil {
+		r.log = slog.Default()
+	}
+	if r.quiet == 0 {
+		r.quiet = 500
+	}
+	grace := deps.Grace
+	if grace == 0 {
+		grace = 5 * time.Second
+	}
+	r.tracker = presence.New(grace, r.announce)
+	return r, nil
+}
+
+// Policy returns the rules.
+func (r *Relay) Policy() *Policy { return r.policy }
+
+// Close ends what the relay keeps of users whose connection broke.
+func (r *Relay) Close() { r.tracker.Close() }
+
+// Define gives a namespace the handlers of the relay. parts are what the namespace's
+// name says, if it is one of a family.
+func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
+	r.mu.Lock()
+	r.spaces[ns.Name()] = ns
+	r.mu.Unlock()
+	ns.Admit(func(ctx context.Context, s *namespaces.Socket) error { return r.admit(ctx, s, parts) })
+	ns.OnRefresh(r.refreshed)
+	ns.OnDisconnect(r.gone)
+	namespaces.On(ns, "room:join", r.join)
+	namespaces.On(ns, "room:leave", r.leave)
+	namespaces.On(ns, "room:send", r.send)
+	namespaces.Handle(ns, "presence:set", r.setState)
+	namespaces.On(ns, "presence:get", r.members)
+	namespaces.On(ns, "history:get", r.read)
+	ns.OnOther(r.other)
+}
+
+// member is what the relay keeps of a socket.
+type member struct {
+	parts   map[string]string
+	address string
+	hidden  string // the room of the user's sockets
+
+	mu      sync.Mutex // guards what follows
+	meters  map[string]*meter
+	answers nonces
+}
+
+// facts are what the rules look at, as the client is now.
+func (m *member) facts(s *namespaces.Socket) *Facts {
+	return &Facts{Identity: s.Identity(), Address: m.address, Namespace: s.Namespace().Name(), Parts: m.parts}
+}
+
+func memberOf(s *namespaces.Socket) *member {
+	m, _ := namespaces.Data[*member](s)
+	return m
+}
+
+// hiddenRoom is the room of a user's sockets. No client can name it: it begins with
+// a character that is refused.
+func hiddenRoom(user string) string { return "\x00user\x00" + user }
+
+// visible are the rooms of a socket without that one.
+func visible(s *namespaces.Socket) []string {
+	return slices.DeleteFunc(s.Rooms(), func(room string) bool { return strings.HasPrefix(room, "\x00") })
+}
+
+// admit asks the rules, and the back end if it wants to know.
+func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[string]string) error {
+	m := &member{parts: parts, address: s.Request().RemoteAddr.String()}
+	s.SetData(m)
+	f := m.facts(s)
+	allowed, err := r.policy.Admit(f)
+	if err != nil {
+		r.failed(s, err)
+	}
+	if !allowed {
+		return namespaces.Forbidden("You may not enter " + f.Namespace + ".")
+	}
+	rooms, err := r.policy.EntryRooms(f)
+	if err != nil {
+		return &namespaces.Error{Code: namespaces.CodeForbidden, Message: "Your sign-in does not name your rooms as " + f.Namespace + " needs it.", Cause: err}
+	}
+	r.naming.Settle(f.Identity.Issuer)
+	m.hidden = hiddenRoom(r.naming.Call(f.Identity.User()))
+	if err := s.Join(append(rooms, m.hidden)...); err != nil {
+		return err
+	}
+	if r.told(backend.OnConnect) {
+		if err := r.askConnect(ctx, s); err != nil {
+			return err
+		}
+	}
+	r.count(s, visible(s), 1)
+	return nil
+}
+
+// refreshed lets a client stay where its new identity may be.
+func (r *Relay) refreshed(_ context.Context, s *namespaces.Socket, _ handshake.Identity) error {
+	f := memberOf(s).facts(s)
+	allowed, err := r.policy.Admit(f)
+	if err != nil {
+		r.failed(s, err)
+	}
+	if !allowed {
+		return namespaces.Forbidden("You may not be in " + f.Namespace + " any more.")
+	}
+	entry, err := r.policy.EntryRooms(f)
+	if err != nil {
+		r.failed(s, err)
+	}
+	for _, name := range visible(s) {
+		if !slices.Contains(entry, name) && !r.mayJoin(s, name) {
+			r.leaveRoom(s, name, true)
+		}
+	}
+	return r.joinRoom(s, entry...)
+}
+
+// mayJoin says whether the client may be in a room by a rule about rooms.
+func (r *Relay) mayJoin(s *namespaces.Socket, name string) bool {
+	f := memberOf(s).facts(s)
+	room, err := r.policy.Room(f, name)
+	if err != nil {
+		return false
+	}
+	allowed, err := room.MayJoin(f)
+	if err != nil {
+		r.failed(s, err)
+	}
+	return allowed
+}
+
+// failed logs a rule that has no value for somebody. It refuses.
+func (r *Relay) failed(s *namespaces.Socket, err error) {
+	r.log.Warn("a rule failed, which refuses", "namespace", s.Namespace().Name(), "user", s.Identity().Subject, "cause", err)
+}
+
+// gone ends the presence of a socket.
+func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
+	m := memberOf(s)
+	if m == nil {
+		return
+	}
+	goodbye := reason == namespaces.ReasonClientDisconnect || reason == namespaces.ReasonServerDisconnect || reason == namespaces.ReasonRevoked
+	rooms := visible(s)
+	for _, name := range rooms {
+		r.tracker.Leave(key(s, name), s.Identity().User(), s.ID(), goodbye)
+	}
+	r.count(s, rooms, -1)
+	if r.told(backend.OnDisconnect) {
+		e := r.event(s, backend.Disconnect)
+		e.Reason = reason
+		r.backend.Tell(e)
+	}
+}
+
+// key names a room among those of all namespaces of the relay.
+func key(s *namespaces.Socket, room string) string { return s.Namespace().Name() + "\x00" + room }
+
+// line is the lock of a room.
+func (r *Relay) line(room string) *sync.Mutex {
+	return &r.lines[maphash.String(r.seed, room)%uint64(len(r.lines))]
+}
+
+// joinRoom adds a socket to rooms and counts it.
+func (r *Relay) joinRoom(s *namespaces.Socket, names ...string) error {
+	names = slices.DeleteFunc(slices.Clone(names), s.Joined)
+	if len(names) == 0 {
+		return nil
+	}
+	if err := s.Join(names...); err != nil {
+		return err
+	}
+	r.count(s, names, 1)
+	return nil
+}
+
+// leaveRoom takes a socket out of a room.
+func (r *Relay) leaveRoom(s *namespaces.Socket, name string, goodbye bool) {
+	if !s.Joined(name) {
+		return
+	}
+	s.Leave(name)
+	r.tracker.Leave(key(s, name), s.Identity().User(), s.ID(), goodbye)
+	r.count(s, []string{name}, -1)
+}
+
+// count notes how many sockets are in rooms and tells the back end of the first and
+// the last.
+func (r *Relay) count(s *namespaces.Socket, rooms []string, by int) {
+	for _, name := range rooms {
+		k := key(s, name)
+		r.mu.Lock()
+		before := r.occupied[k]
+		now := before + by
+		if now <= 0 {
+			delete(r.occupied, k)
+		} else {
+			r.occupied[k] = now
+		}
+		tell := backend.Event{Namespace: s.Namespace().Name(), Room: name}
+		switch {
+		case before == 0 && now > 0 && r.told(backend.OnOccupied):
+			tell.Type = backend.RoomOccupied
+			r.backend.Tell(tell) // under the lock, so that both come in order; it never waits
+		case before > 0 && now <= 0 && r.told(backend.OnVacated):
+			tell.Type = backend.RoomVacated
+			r.backend.Tell(tell)
+		}
+		r.mu.Unlock()
+	}
+}
+
+func (r *Relay) told(what string) bool { return r.backend != nil && r.backend.Config().Told(what) }
+
+// announce tells a room who came and went.
+func (r *Relay) announce(k string, c presence.Change) {
+	name, room, _ := strings.Cut(k, "\x00")
+	r.mu.Lock()
+	ns := r.spaces[name]
+	r.mu.Unlock()
+	if ns == nil {
+		return
+	}
+	event := map[presence.Kind]string{presence.Joined: "presence:joined", presence.Left: "presence:left", presence.StateSet: "presence:state"}[c.Kind]
+	var content any = change{Room: room, Member: c.Member}
+	if c.Count > r.quiet {
+		if c.Kind == presence.StateSet {
+			return
+		}
+		event, content = "presence:count", count{room, c.Count}
+	}
+	if err := ns.In(room).Volatile().Emit(event, content); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
+		r.log.Error("presence is not told", "namespace", name, "cause", err)
+	}
+}
+
+type change struct {
+	Room string `json:"room"`
+	presence.Member
+}
+
+type count struct {
+	Room  string `json:"room"`
+	Count int    `json:"count"`
+}
+
+// other takes what has no handler here: events that a rule passes on, and those of
+// the back end.
+func (r *Relay) other(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (packet.Args, error) {
+	if forward, ok := r.policy.Forward(e.Name); ok {
+		return r.forward(ctx, s, e, forward)
+	}
+	if r.backend != nil && r.backend.Config().Handles(e.Name) {
+		return r.askEvent(ctx, s, e)
+	}
+	return packet.Args{}, &namespaces.Error{Code: namespaces.CodeUnknownEvent, Message: "This namespace has no such event."}
+}
+
+// forward passes an event on.
+func (r *Relay) forward(ctx context.Context, s *namespaces.Socket, e namespaces.Event, rule Forward) (packet.Args, error) {
+	f := memberOf(s).facts(s)
+	f.Event = e.Name
+	allowed, err := rule.Allows(f)
+	if err != nil {
+		r.failed(s, err)
+	}
+	if !allowed {
+		return packet.Args{}, namespaces.Forbidden("You may not send this.")
+	}
+	if err := r.charge(ctx, s, rule.Key(), rule.Rule().Limits, size(e.Args)); err != nil {
+		return packet.Args{}, err
+	}
+	args := []any{e.Args}
+	if rule.Rule().Meta {
+		args = append(args, r.meta(s, ""))
+	}
+	to, err := r.audience(s, rule, f)
+	if err != nil {
+		return packet.Args{}, err
+	}
+	if rule.Rule().Volatile {
+		to = to.Volatile()
+	}
+	if err := to.Emit(e.Name, args...); err != nil {
+		return packet.Args{}, err
+	}
+	return packet.NewArgs(struct{}{})
+}
+
+// audience are those whom a forwarded event reaches.
+func (r *Relay) audience(s *namespaces.Socket, rule Forward, f *Facts) (namespaces.Broadcast, error) {
+	switch rule.Rule().To {
+	case ToEveryone:
+		return s.Namespace().In(), nil
+	case ToOthers:
+		return s.Others(), nil
+	}
+	rooms, err := rule.Rooms(f)
+	if err != nil {
+		r.failed(s, err)
+	}
+	if len(rooms) == 0 {
+		return namespaces.Broadcast{}, namespaces.Forbidden("Your sign-in names no room that this goes to.")
+	}
+	return s.To(rooms...), nil
+}
+
+func size(args packet.Args) int {
+	n := 0
+	for i := range args.Len() {
+		n += len(args.Raw(i))
+	}
+	for _, a := range args.Attachments() {
+		n += len(a)
+	}
+	return n
+}
