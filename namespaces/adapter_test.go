@@ -305,3 +305,60 @@ func TestAnAdapterHearsOfRoomsThatComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+func TestAHubFindsItsNamespaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := namespaces.New("/a"), namespaces.New("/b")
+		h := newHub(t, namespaces.Config{}, a, b)
+		if ns, ok := h.Namespace("/a"); !ok || ns != a {
+			t.Error(ns, ok)
+		}
+		if _, ok := h.Namespace("/c"); ok {
+			t.Error("found what is not there")
+		}
+		n := 0
+		for range h.Namespaces() {
+			n++
+		}
+		if n != 2 {
+			t.Errorf("%d namespaces", n)
+		}
+	})
+}
+
+func TestSeveralHooksAreToldOfEverything(t *testing.T) {
+	var told [2][]string
+	var hooks []namespaces.Hooks
+	for i := range told {
+		note := func(format string, args ...any) { told[i] = append(told[i], fmt.Sprintf(format, args...)) }
+		hooks = append(hooks, namespaces.Hooks{}, namespaces.Hooks{
+			SocketOpened: func(s *namespaces.Socket) { note("opened %v", s.Conn() != nil) },
+			SocketClosed: func(_ *namespaces.Socket, reason string) { note("closed: %s", reason) },
+			Refused:      func(label, code string) { note("refused %q %s", label, code) },
+			RoomJoined:   func(_ *namespaces.Socket, room string) { note("joined %s", room) },
+			RoomLeft:     func(_ *namespaces.Socket, room string) { note("left %s", room) },
+			EventHandled: func(_ *namespaces.Socket, h namespaces.Handled) { note("handled %q %v", h.Event, h.Err) },
+			Emitted: func(ns *namespaces.Namespace, e namespaces.Emitted) {
+				note("emitted %s in %s to %d", e.Event, ns.Label(), e.Receivers)
+			},
+		})
+	}
+	ns := namespaces.New("/a")
+	ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("r") })
+	namespaces.Handle(ns, "e", func(context.Context, *namespaces.Socket, namespaces.None) error { return ns.In("r").Emit("news") })
+	run(t, namespaces.Config{Hooks: hooks}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+		p := newPeer(t, h)
+		for _, m := range []string{connectTo("/b", "ann"), connectTo("/a", ""), connectTo("/a", "ann"), `2/a,["e"]`, `2/a,["made up"]`, "1/a,"} {
+			p.say(m)
+		}
+		want := []string{`refused "" invalid_namespace`, `refused "/a" unauthenticated`, "opened true", "joined r", "emitted news in /a to 1",
+			`handled "e" <nil>`, `handled "" unknown_event: This namespace has no such event.`, "left r", "closed: client namespace disconnect"}
+		for i := range told {
+			slices.Sort(told[i])
+			slices.Sort(want)
+			if !slices.Equal(told[i], want) {
+				t.Errorf("hook %d was told\n%q\nwant\n%q", i, told[i], want)
+			}
+		}
+	})
+}

@@ -41,8 +41,8 @@ func (p *petition) stop(conn Conn) {
 // it has seen the reply: there was nothing yet that it could leave by a DISCONNECT. The newer one counts, with its
 // credentials. From a socket that has been heard it is a fault, which closes the connection as in Node.
 func (c *Client) connect(p *packet.Packet) {
-	ns := c.hub.namespaces[p.Namespace]
-	if ns == nil {
+	ns, ok := c.hub.Namespace(p.Namespace)
+	if !ok {
 		c.refuseUnknown(p.Namespace)
 		return
 	}
@@ -240,12 +240,7 @@ func (s *Socket) admit() bool {
 	}
 	s.log(slog.LevelDebug, "socket admitted")
 	s.limitUser()
-	if o := s.ns.observer(); o != nil {
-		o.SocketOpened(s)
-		for _, name := range rooms {
-			o.RoomJoined(s, name)
-		}
-	}
+	s.ns.hooks.socketOpened(s, rooms)
 	return true
 }
 
@@ -338,7 +333,7 @@ func (s *Socket) withdraw() bool {
 	return true
 }
 
-// report tells the log and the observer of a refusal.
+// report tells the log and the hooks of a refusal.
 func (s *Socket) report(err error) {
 	v := refusalFor(err)
 	s.logRefusal(err, v)
@@ -361,9 +356,7 @@ func (s *Socket) logRefusal(err error, v verdict) {
 }
 
 func (s *Socket) countRefusal(v verdict) {
-	if o := s.ns.observer(); o != nil {
-		o.Refused(s.ns.name, v.Code)
-	}
+	s.ns.hooks.connectRefused(s.ns.Label(), v.Code)
 }
 
 // refuseUnknown answers as Node does for a namespace that it does not have.
@@ -375,9 +368,7 @@ func (c *Client) refuseUnknown(namespace string) {
 	}
 	tooMany := c.reject(namespace, verdict{Message: "Invalid namespace"})
 	c.mu.Unlock()
-	if o := c.hub.cfg.Observer; o != nil {
-		o.Refused("", "invalid_namespace")
-	}
+	c.hub.hooks.connectRefused("", "invalid_namespace")
 	if tooMany != nil {
 		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
 	}

@@ -409,7 +409,7 @@ func TestDefinitionsAreCheckedOnce(t *testing.T) {
 		"no slash": {namespaces.New("chat")}, "comma": {namespaces.New("/a,b")}, "two of a name": {namespaces.New("/"), namespaces.New("/")},
 		"two handlers": {twice}, "auth event": {reserved}, "reserved event": {node},
 	} {
-		if _, err := namespaces.NewHub(namespaces.Config{Gate: open}, defs...); err == nil {
+		if _, err := namespaces.NewHub(namespaces.Config{Gate: open}, mounting(defs)...); err == nil {
 			t.Errorf("%s: mounted", name)
 		}
 	}

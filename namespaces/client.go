@@ -259,7 +259,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 	}
 	s.done = true
 	c.lapse(s)
-	if admitted && (len(s.ns.disconnected) > 0 || s.ns.observer() != nil) {
+	if admitted && (len(s.ns.disconnected) > 0 || len(s.ns.hooks.closed) > 0) {
 		s.due |= farewell
 	}
 	if !s.running && (s.due&farewell != 0 || s.head != nil) {

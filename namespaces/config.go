@@ -21,8 +21,8 @@ type Config struct {
 	Rechecker Rechecker
 	// Logger takes what handlers and middleware did wrong; nil means slog.Default().
 	Logger *slog.Logger
-	// Observer is told what happens; nil costs nothing.
-	Observer Observer
+	// Hooks are told what happens, each of them of everything.
+	Hooks []Hooks
 	// Adapter makes the adapter of a namespace, around what acts on the sockets of this node; nil is for one node. The
 	// context lives until the adapter has been closed.
 	Adapter func(ctx context.Context, local Local) (Adapter, error)

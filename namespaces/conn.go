@@ -2,7 +2,6 @@ package namespaces
 
 import (
 	"context"
-	"time"
 
 	"gatehouse/handshake"
 	"gatehouse/packet"
@@ -56,26 +55,6 @@ type GateFunc func(ctx context.Context, r *handshake.Request) (handshake.Identit
 // Check implements Gate.
 func (f GateFunc) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
 	return f(ctx, r)
-}
-
-// Observer is told what happens in the namespaces, for metrics and the admin interface. Its methods are called
-// concurrently, under no lock, and should return quickly. It may also be an [IdentityObserver].
-type Observer interface {
-	// SocketOpened and SocketClosed come once each for an admitted socket, in this order: the latter after the handler in
-	// progress has returned. The identity, request and rooms of a closed socket can still be read.
-	SocketOpened(s *Socket)
-	SocketClosed(s *Socket, reason string)
-	// Refused reports a CONNECT that was answered with CONNECT_ERROR; code is "invalid_namespace" for unknown names, whose
-	// namespace is reported as "".
-	Refused(namespace, code string)
-	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
-	RoomJoined(s *Socket, room string)
-	RoomLeft(s *Socket, room string)
-	// EventHandled reports one event of a client. The event is "" when there is no handler for it, so that a client cannot
-	// make up names; err is nil when the handler succeeded.
-	EventHandled(s *Socket, event string, err error, took time.Duration)
-	// Broadcasted reports one broadcast and how many sockets of this node it was queued for.
-	Broadcasted(namespace, event string, receivers int)
 }
 
 // Reasons for which a socket ends, in the words of Node's server. A connection may bring others, see [End].

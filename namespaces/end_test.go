@@ -177,20 +177,6 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 	})
 }
 
-// lingering is an observer that takes a second to note that somebody left a room.
-type lingering struct {
-	namespaces.Observer
-	left chan struct{}
-}
-
-func (lingering) SocketOpened(*namespaces.Socket)         {}
-func (lingering) SocketClosed(*namespaces.Socket, string) {}
-func (lingering) RoomJoined(*namespaces.Socket, string)   {}
-func (o lingering) RoomLeft(*namespaces.Socket, string) {
-	close(o.left)
-	time.Sleep(time.Second)
-}
-
 // A socket that is just ending when the hub closes has its farewell before Close
 // returns.
 func TestCloseWaitsForWhoIsEndingAlready(t *testing.T) {
@@ -206,15 +192,19 @@ func TestCloseWaitsForWhoIsEndingAlready(t *testing.T) {
 				ns := namespaces.New("/")
 				ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })
 				ns.OnDisconnect(func(context.Context, *namespaces.Socket, string) { said.Store(true) })
-				o := lingering{left: make(chan struct{})}
-				h, err := namespaces.NewHub(namespaces.Config{Gate: open, Observer: o}, ns)
+				left := make(chan struct{})
+				lingering := namespaces.Hooks{RoomLeft: func(*namespaces.Socket, string) {
+					close(left)
+					time.Sleep(time.Second)
+				}}
+				h, err := namespaces.NewHub(namespaces.Config{Gate: open, Hooks: []namespaces.Hooks{lingering}}, ns)
 				if err != nil {
 					t.Fatal(err)
 				}
 				p := newPeer(t, h)
 				p.say(connectTo("/", "ann"))
 				go end(ns, p)
-				<-o.left
+				<-left
 				if err := h.Close(context.Background()); err != nil {
 					t.Fatal(err)
 				}

@@ -160,7 +160,7 @@ func reply[Out any](out Out, err error, asked bool) (packet.Args, error) {
 func (s *Socket) handle(ev *inbound) {
 	h, label := s.ns.handlerOf(ev.name)
 	var began time.Time
-	if s.ns.observer() != nil {
+	if len(s.ns.hooks.handled) > 0 {
 		began = time.Now()
 	}
 	reply, err := s.call(h, ev)
@@ -180,8 +180,8 @@ func (s *Socket) handle(ev *inbound) {
 	if answered {
 		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say
 	}
-	if o := s.ns.observer(); o != nil {
-		o.EventHandled(s, label, err, time.Since(began))
+	if len(s.ns.hooks.handled) > 0 {
+		s.ns.hooks.eventHandled(s, Handled{Event: label, Err: err, Took: time.Since(began)})
 	}
 }
 

@@ -237,13 +237,22 @@ func run(t *testing.T, cfg namespaces.Config, defs []*namespaces.Namespace, test
 	synctest.Test(t, func(t *testing.T) { test(t, newHub(t, cfg, defs...)) })
 }
 
+// mounting is namespaces as what a hub mounts.
+func mounting(defs []*namespaces.Namespace) []namespaces.Definition {
+	all := make([]namespaces.Definition, len(defs))
+	for i, ns := range defs {
+		all[i] = ns
+	}
+	return all
+}
+
 // newHub makes a hub that is closed at the end of the test and must then hold nothing.
 func newHub(t *testing.T, cfg namespaces.Config, defs ...*namespaces.Namespace) *namespaces.Hub {
 	t.Helper()
 	if cfg.Gate == nil {
 		cfg.Gate = open
 	}
-	h, err := namespaces.NewHub(cfg, defs...)
+	h, err := namespaces.NewHub(cfg, mounting(defs)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -19,8 +20,9 @@ type Hub struct {
 	cfg        Config
 	log        *slog.Logger
 	sampled    *slog.Logger // for what clients can cause as often as they like
-	namespaces map[string]*Namespace
-	ctx        context.Context // of disconnect handlers; ends when Close gives up
+	hooks      *hooks
+	namespaces index[*Namespace] // by name
+	ctx        context.Context   // of disconnect handlers; ends when Close gives up
 	giveUp     context.CancelFunc
 	adapting   context.Context // of the adapters; ends when they have been closed
 	adapted    context.CancelFunc
@@ -36,21 +38,32 @@ type Hub struct {
 	tasks crew.Crew
 }
 
+// Definition is what a hub mounts: a [Namespace], or a [Family] of them.
+type Definition interface {
+	// Label is the name of a namespace and the pattern of a family: what may stand in metrics.
+	Label() string
+	// Accepts reports whether a client that asks for this name may come to the definition.
+	Accepts(name string) bool
+	// mount makes the definition part of a hub, which is about to start.
+	mount(h *Hub) error
+}
+
 // NewHub mounts the definitions. A mistake in one of them, two of one name, one that another hub has mounted, or an adapter
-// that cannot be made is an error; the definitions can then be mounted by another hub. The hub must be closed; from then on emits fail with [ErrHubClosed].
-func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
+// that cannot be made is an error; the definitions can then be mounted by another hub. The hub must be closed; from then on
+// emits fail with [ErrHubClosed].
+func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("configure hub: %w", err)
 	}
-	h := &Hub{cfg: cfg, log: cfg.Logger, sampled: sampled.Logger(cfg.Logger), namespaces: make(map[string]*Namespace, len(defs))}
+	h := &Hub{cfg: cfg, log: cfg.Logger, sampled: sampled.Logger(cfg.Logger), hooks: newHooks(cfg.Hooks)}
 	h.events.New = func() any { return new(inbound) }
 	h.ctx, h.giveUp = context.WithCancel(context.Background())
 	h.adapting, h.adapted = context.WithCancel(context.Background())
 	if err := h.mount(defs); err != nil {
 		h.giveUp()
 		_ = h.closeAdapters(h.ctx)
-		for _, ns := range h.namespaces {
+		for ns := range h.Namespaces() {
 			ns.unmount()
 		}
 		return nil, err
@@ -68,28 +81,36 @@ func NewHub(cfg Config, defs ...*Namespace) (*Hub, error) {
 
 // run lets emits pass, or no more.
 func (h *Hub) run(on bool) {
-	for _, ns := range h.namespaces {
+	for ns := range h.Namespaces() {
 		ns.running.Store(on)
 	}
 }
 
 // mount mounts the definitions; what was mounted before an error is in h.namespaces.
-func (h *Hub) mount(defs []*Namespace) error {
-	for _, ns := range defs {
-		if h.namespaces[ns.name] != nil {
-			return fmt.Errorf("namespace %q is defined twice", ns.name)
-		}
-		if err := ns.mount(h); err != nil {
-			return err
-		}
-		h.namespaces[ns.name] = ns
-	}
-	for _, ns := range defs {
-		if err := ns.adapt(h.adapting); err != nil {
+func (h *Hub) mount(defs []Definition) error {
+	for _, d := range defs {
+		if err := d.mount(h); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Namespace returns the namespace that is mounted under a name.
+func (h *Hub) Namespace(name string) (*Namespace, bool) {
+	ns := h.namespaces.find(name)
+	return ns, ns != nil
+}
+
+// Namespaces iterates over the namespaces that are there.
+func (h *Hub) Namespaces() iter.Seq[*Namespace] {
+	return func(yield func(*Namespace) bool) {
+		for _, ns := range h.namespaces.all() {
+			if !yield(ns) {
+				return
+			}
+		}
+	}
 }
 
 // Connect takes a new connection. It must then get the messages of the client in order, and Closed once at the end.
@@ -133,7 +154,7 @@ func (h *Hub) closeAdapters(ctx context.Context) error {
 		mu      sync.Mutex // guards err
 		err     error
 	)
-	for _, ns := range h.namespaces {
+	for ns := range h.Namespaces() {
 		closing.Go(func() {
 			if failed := ns.adapter.Close(ctx); failed != nil {
 				mu.Lock()
@@ -174,7 +195,7 @@ type Stats struct {
 func (h *Hub) Stats() Stats {
 	var st Stats
 	st.Clients, st.Pending = h.registry.count()
-	for _, ns := range h.namespaces {
+	for ns := range h.Namespaces() {
 		st.Sockets += ns.Len()
 		st.Rooms += ns.rooms.byName.len()
 	}

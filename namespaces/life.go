@@ -35,11 +35,6 @@ type Rechecker interface {
 // revocation does; the client is told the message of an *[Error] or *[handshake.Refusal].
 type RefreshFunc func(ctx context.Context, s *Socket, old handshake.Identity) error
 
-// IdentityObserver is an [Observer] that is also told when an identity has changed. The new one is the socket's.
-type IdentityObserver interface {
-	IdentityChanged(s *Socket, old handshake.Identity)
-}
-
 // OnRefresh adds a handler for refreshed identities. A refresh does not run the admission again, and never changes the
 // subject or the issuer: whatever else the admission looked at is to be looked at here.
 func (ns *Namespace) OnRefresh(h RefreshFunc) {

@@ -52,9 +52,7 @@ func (l Local) Broadcast(op *Operation) error {
 		}
 	}
 	l.each(&op.Selection, queue)
-	if o := l.ns.observer(); o != nil {
-		o.Broadcasted(l.ns.name, op.Packet.Event, n)
-	}
+	l.ns.hooks.eventEmitted(l.ns, Emitted{Event: op.Packet.Event, Receivers: n})
 	return nil
 }
 

@@ -28,6 +28,7 @@ type Namespace struct {
 	rechecker    Rechecker // the gate, if it is one
 	faults       []error   // of the definition; NewHub reports them
 	hub          *Hub
+	hooks        *hooks // the hub's; none before it is mounted
 	adapter      Adapter
 	alone        bool // the adapter is Local
 
@@ -66,7 +67,7 @@ func WithGate(g Gate) Option { return func(ns *Namespace) { ns.gate = g } }
 // New begins the definition of a namespace. The name begins with a slash; "/" is the one that clients enter by default.
 // Mistakes in a definition are reported when it is mounted.
 func New(name string, opts ...Option) *Namespace {
-	ns := &Namespace{name: name, handlers: make(map[string]EventFunc)}
+	ns := &Namespace{name: name, handlers: make(map[string]EventFunc), hooks: new(hooks)}
 	if err := checkNamespace(name); err != nil {
 		ns.fault(fmt.Errorf("name %w", err))
 	}
@@ -80,6 +81,12 @@ func New(name string, opts ...Option) *Namespace {
 
 // Name returns the name with its slash.
 func (ns *Namespace) Name() string { return ns.name }
+
+// Label returns what stands for the namespace where clients must not make up names, such as in metrics.
+func (ns *Namespace) Label() string { return ns.name }
+
+// Accepts implements Definition.
+func (ns *Namespace) Accepts(name string) bool { return name == ns.name }
 
 // Admit adds a step to the admission, after those added before.
 func (ns *Namespace) Admit(step AdmitFunc) {
@@ -108,8 +115,27 @@ func (ns *Namespace) define() {
 
 func (ns *Namespace) fault(err error) { ns.faults = append(ns.faults, err) }
 
-// mount makes the definition part of a hub.
+// mount implements Definition.
 func (ns *Namespace) mount(h *Hub) error {
+	if err := ns.attach(h); err != nil {
+		return err
+	}
+	twice := false
+	h.namespaces.change(ns.name, func(old *Namespace) (*Namespace, bool) {
+		if twice = old != nil; twice {
+			return old, true
+		}
+		return ns, true
+	})
+	if twice {
+		ns.unmount()
+		return fmt.Errorf("namespace %q is defined twice", ns.name)
+	}
+	return ns.adapt(h.adapting)
+}
+
+// attach makes the definition part of a hub.
+func (ns *Namespace) attach(h *Hub) error {
 	if ns.gate == nil {
 		ns.gate = h.cfg.Gate
 	}
@@ -123,7 +149,7 @@ func (ns *Namespace) mount(h *Hub) error {
 		return fmt.Errorf("namespace %q is mounted already", ns.name)
 	}
 	ns.wrap()
-	ns.hub = h
+	ns.hub, ns.hooks = h, h.hooks
 	ns.refresher, _ = ns.gate.(Refresher)
 	ns.rechecker, _ = ns.gate.(Rechecker)
 	return nil
@@ -146,7 +172,7 @@ func (ns *Namespace) adapt(ctx context.Context) error {
 // unmount makes the definition free for another hub.
 func (ns *Namespace) unmount() {
 	ns.adapter, ns.alone, ns.rooms.watch = Local{ns}, true, nil
-	ns.hub = nil
+	ns.hub, ns.hooks = nil, new(hooks)
 	ns.mounted.Store(false)
 }
 
@@ -187,12 +213,4 @@ func (ns *Namespace) live() error {
 		return ErrHubClosed
 	}
 	return nil
-}
-
-// observer returns who watches, or nil.
-func (ns *Namespace) observer() Observer {
-	if ns.hub == nil {
-		return nil
-	}
-	return ns.hub.cfg.Observer
 }

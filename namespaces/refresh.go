@@ -79,9 +79,7 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 	if p.HasID {
 		s.answerAhead(p.ID, reply)
 	}
-	if o := s.ns.observer(); o != nil {
-		o.EventHandled(s, eventRefresh, err, time.Since(began))
-	}
+	s.ns.hooks.eventHandled(s, Handled{Event: eventRefresh, Err: err, Took: time.Since(began)})
 	if owner && s.ns.hub.turns.enter(s) {
 		s.drain()
 	}
@@ -165,9 +163,7 @@ func (s *Socket) renew() {
 		}
 	}
 	s.log(slog.LevelDebug, "identity refreshed")
-	if o, ok := s.ns.observer().(IdentityObserver); ok {
-		o.IdentityChanged(s, old)
-	}
+	s.ns.hooks.identityChanged(s, old)
 }
 
 // takeFresh changes the identity in one step, so that a revocation sees the new one at any moment.

@@ -217,30 +217,23 @@ func TestARefreshHandlerCanEndTheSocket(t *testing.T) {
 	}
 }
 
-// identityObserver writes down who became who.
-type identityObserver struct {
-	namespaces.Observer
-	log []string
-}
-
-func (o *identityObserver) SocketOpened(*namespaces.Socket)         {}
-func (o *identityObserver) SocketClosed(*namespaces.Socket, string) {}
-func (o *identityObserver) EventHandled(_ *namespaces.Socket, event string, err error, _ time.Duration) {
-	o.log = append(o.log, fmt.Sprint(event, " ", err))
-}
-func (o *identityObserver) IdentityChanged(s *namespaces.Socket, old handshake.Identity) {
-	o.log = append(o.log, old.TokenID+" became "+s.Identity().TokenID)
-}
-
-func TestAnObserverIsToldOfRefreshes(t *testing.T) {
-	o := new(identityObserver)
+func TestHooksAreToldOfRefreshes(t *testing.T) {
+	var log []string
+	watch := namespaces.Hooks{
+		EventHandled: func(_ *namespaces.Socket, h namespaces.Handled) {
+			log = append(log, fmt.Sprint(h.Event, " ", h.Err))
+		},
+		IdentityChanged: func(s *namespaces.Socket, old handshake.Identity) {
+			log = append(log, old.TokenID+" became "+s.Identity().TokenID)
+		},
+	}
 	ns := namespaces.New("/")
-	run(t, namespaces.Config{Gate: new(office), Observer: o}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{Gate: new(office), Hooks: []namespaces.Hooks{{}, watch}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enterWith(ns, `{"sub":"ann","id":"one"}`)
 		p.say(`2["auth:refresh",{"sub":"ann","id":"two"}]`)
-		if want := []string{"one became two", "auth:refresh <nil>"}; !reflect.DeepEqual(o.log, want) {
-			t.Errorf("%q", o.log)
+		if want := []string{"one became two", "auth:refresh <nil>"}; !reflect.DeepEqual(log, want) {
+			t.Errorf("%q", log)
 		}
 	})
 }

@@ -84,6 +84,9 @@ func (s *Socket) ID() string { return s.id }
 // Namespace returns the namespace that the socket is in.
 func (s *Socket) Namespace() *Namespace { return s.ns }
 
+// Conn returns the connection that the socket belongs to: what the program gave to [Hub.Connect].
+func (s *Socket) Conn() Conn { return s.conn }
+
 // Identity returns who the client is. It can change between two events when the client refreshes its token.
 func (s *Socket) Identity() handshake.Identity {
 	if id := s.identity.Load(); id != nil {
@@ -257,9 +260,7 @@ func (s *Socket) settle(how ending, admitted bool) {
 
 // runDisconnected calls the disconnect handlers.
 func (s *Socket) runDisconnected() {
-	if o := s.ns.observer(); o != nil {
-		o.SocketClosed(s, s.reason)
-	}
+	s.ns.hooks.socketClosed(s, s.reason)
 	for _, h := range s.ns.disconnected {
 		s.protect("disconnect handler", func() { h(s.ns.hub.ctx, s, s.reason) })
 	}

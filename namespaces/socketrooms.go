@@ -120,8 +120,8 @@ func (s *Socket) join(name string) error {
 	r := s.ns.rooms.lock(name)
 	joined, err := s.joinLocked(r)
 	s.ns.rooms.unlock(r)
-	if o := s.ns.observer(); o != nil && joined {
-		o.RoomJoined(s, name)
+	if joined {
+		s.ns.hooks.roomJoined(s, name)
 	}
 	return err
 }
@@ -181,8 +181,8 @@ func (s *Socket) leave(name string) {
 	r.mu.Lock()
 	left := s.leaveLocked(m)
 	s.ns.rooms.unlock(r)
-	if o := s.ns.observer(); o != nil && left {
-		o.RoomLeft(s, name)
+	if left {
+		s.ns.hooks.roomLeft(s, name)
 	}
 }
 
@@ -224,8 +224,8 @@ func (ns *Namespace) removeWhere(s *Socket, lock func(*sync.Mutex) bool) bool {
 		}
 		left := r.take(m)
 		ns.rooms.unlock(r)
-		if o := ns.observer(); o != nil && left {
-			o.RoomLeft(s, r.name)
+		if left {
+			ns.hooks.roomLeft(s, r.name)
 		}
 	}
 	return true

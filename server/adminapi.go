@@ -32,11 +32,11 @@ func (s *Server) stats() stats {
 	st := stats{
 		Connections: s.engine.Sessions(), Pending: held.Pending, Sockets: held.Sockets, Rooms: held.Rooms,
 		Revocations: len(s.gate.Revocations().All()), Draining: s.draining.Load(),
-		Namespaces: make(map[string]int, len(s.mounted)), UptimeMs: time.Since(s.began).Milliseconds(),
+		Namespaces: make(map[string]int), UptimeMs: time.Since(s.began).Milliseconds(),
 	}
 	st.Silent, st.SilentClosed = s.silence.count()
-	for _, ns := range s.mounted {
-		st.Namespaces[ns.Name()] = ns.Len()
+	for ns := range s.hub.Namespaces() {
+		st.Namespaces[ns.Label()] += ns.Len()
 	}
 	return st
 }

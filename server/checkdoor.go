@@ -147,7 +147,7 @@ func (c Config) checkWays() error {
 // Warnings says, one sentence each, what [New] logs of a configuration that it
 // takes with these definitions: what deserves a second thought. Of one that it
 // refuses it says less, or nothing.
-func (c Config) Warnings(defs ...*namespaces.Namespace) []string {
+func (c Config) Warnings(defs ...namespaces.Definition) []string {
 	c, defs = withLab(c.WithDefaults(), defs)
 	gate, err := handshake.NewGate(c.gate())
 	if err != nil {
@@ -158,7 +158,7 @@ func (c Config) Warnings(defs ...*namespaces.Namespace) []string {
 }
 
 // warnings says what is on around the gate that deserves a second thought.
-func (c Config) warnings(defs []*namespaces.Namespace) []string {
+func (c Config) warnings(defs []namespaces.Definition) []string {
 	var out []string
 	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0 || c.ExternalTLS
 	if c.Admin.Key != "" && c.Admin.Addr == "" {
@@ -202,8 +202,8 @@ func clearRedis(address string) bool {
 }
 
 // mounts reports whether a client can ask for the namespace.
-func mounts(defs []*namespaces.Namespace, name string) bool {
-	return slices.ContainsFunc(defs, func(ns *namespaces.Namespace) bool { return ns.Name() == name })
+func mounts(defs []namespaces.Definition, name string) bool {
+	return slices.ContainsFunc(defs, func(d namespaces.Definition) bool { return d.Label() == name || d.Accepts(name) })
 }
 
 // laxerTickets reports whether a namespace takes tickets that somebody could

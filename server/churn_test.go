@@ -294,7 +294,7 @@ func crowd(t *testing.T, addr string, count int) {
 }
 
 // unlogged is serve without a log, which would be most of what is held.
-func unlogged(t *testing.T, cfg server.Config, defs ...*namespaces.Namespace) *running {
+func unlogged(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *running {
 	t.Helper()
 	cfg.JWT = handshake.JWTConfig{HMACSecret: secret}
 	s, err := server.New(cfg, defs...)

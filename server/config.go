@@ -1,10 +1,12 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/namespaces"
 )
 
 // Config says how a server runs. The zero value of a field means its default,
@@ -57,6 +59,12 @@ type Config struct {
 	// Verifiers of a program that embeds the server are asked before the
 	// configured ones.
 	Verifiers []handshake.Verifier `koanf:"-"`
+	// Adapter makes the adapter of each namespace, see namespaces.Config; nil: the
+	// server is alone.
+	Adapter func(ctx context.Context, local namespaces.Local) (namespaces.Adapter, error) `koanf:"-"`
+	// Hooks of a program that embeds the server are told what happens in the
+	// namespaces.
+	Hooks []namespaces.Hooks `koanf:"-"`
 	// ExternalTLS says that the program serves Handler on a listener of its own
 	// that has TLS, so that what needs TLS can be switched on.
 	ExternalTLS bool `koanf:"-"`

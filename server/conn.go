@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ type conn struct {
 	// Fixed once open.
 	srv     *Server
 	session *engine.Session
-	id      string // the register's
+	id      string // a secret of the server: neither the engine's nor a socket's
 	client  *namespaces.Client
 	began   time.Time
 	digest  *[32]byte // of the credentials that the transport came with; nil without any
@@ -40,8 +41,7 @@ func (t *traffic) count(bytes int) {
 
 // open is what the engine calls for every new session.
 func (s *Server) open(session *engine.Session) engine.Handler {
-	c := &conn{srv: s, session: session, began: time.Now()}
-	s.conns.add(c)
+	c := &conn{srv: s, session: session, id: rand.Text(), began: time.Now()}
 	r := c.Request()
 	if digest := s.gate.Digest(r); digest != ([32]byte{}) {
 		c.digest = &digest
@@ -81,7 +81,6 @@ func (r reader) Message(binary bool, data []byte) {
 func (r reader) Close(why engine.Close) {
 	r.client.Closed(endOf(why.Reason))
 	r.known()
-	r.srv.conns.remove(r.conn)
 	r.srv.guard.closed(r.id)
 	r.srv.metrics.connectionClosed(why.Reason)
 	r.logClosed(why)

@@ -167,12 +167,12 @@ func TestAListenerThatFailsEndsTheServerWithItsError(t *testing.T) {
 func TestAWrongConfigurationIsRefusedBeforeAnythingRuns(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg  server.Config
-		defs []*namespaces.Namespace
+		defs []namespaces.Definition
 		says string
 	}{
 		"nobody could sign in":   {server.Config{}, nil, "nobody can sign in"},
-		"two of one name":        {server.Config{}, []*namespaces.Namespace{namespaces.New("/a"), namespaces.New("/a")}, "defined twice"},
-		"a name without a slash": {server.Config{}, []*namespaces.Namespace{namespaces.New("a")}, "name"},
+		"two of one name":        {server.Config{}, []namespaces.Definition{namespaces.New("/a"), namespaces.New("/a")}, "defined twice"},
+		"a name without a slash": {server.Config{}, []namespaces.Definition{namespaces.New("a")}, "name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.defs != nil {

@@ -47,7 +47,7 @@ func labWays() []handshake.NamespaceAuth {
 // withLab adds the lab to a server in dev mode that can sign tokens. The ways
 // into all other namespaces stay as they are configured, and so does every
 // setting that somebody made.
-func withLab(cfg Config, defs []*namespaces.Namespace) (Config, []*namespaces.Namespace) {
+func withLab(cfg Config, defs []namespaces.Definition) (Config, []namespaces.Definition) {
 	if !cfg.Dev || cfg.Check() != nil {
 		return cfg, defs
 	}

@@ -77,7 +77,7 @@ type running struct {
 }
 
 // serve starts a server on a free port; the test ends it or its cleanup does.
-func serve(t *testing.T, cfg server.Config, defs ...*namespaces.Namespace) *running {
+func serve(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *running {
 	t.Helper()
 	r := &running{t: t, log: &journal{}, done: make(chan error, 1)}
 	cfg.JWT = handshake.JWTConfig{HMACSecret: secret}

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"time"
-
 	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -35,20 +33,16 @@ func newMetrics(cfg Admin) *metrics {
 
 func (m *metrics) socketOpened(s *namespaces.Socket) {
 	if m != nil {
-		m.socketsOpened.add(1, s.Namespace().Name())
+		m.socketsOpened.add(1, s.Namespace().Label())
 	}
 }
 
 func (m *metrics) socketClosed(s *namespaces.Socket, reason string) {
-	if m != nil {
-		m.socketsClosed.add(1, s.Namespace().Name(), reason)
-	}
+	m.socketsClosed.add(1, s.Namespace().Label(), reason)
 }
 
 func (m *metrics) refusedConnect(namespace, code string) {
-	if m != nil {
-		m.refused.add(1, namespace, code)
-	}
+	m.refused.add(1, namespace, code)
 }
 
 func (m *metrics) refusedHandshake(code handshake.Code) {
@@ -63,12 +57,9 @@ func (m *metrics) refusedHTTP(code handshake.Code) {
 	}
 }
 
-func (m *metrics) eventHandled(s *namespaces.Socket, event string, err error, took time.Duration) {
-	if m == nil {
-		return
-	}
-	m.events.add(1, s.Namespace().Name(), event, resultOf(err))
-	m.eventSeconds.add(uint64(took), s.Namespace().Name())
+func (m *metrics) eventHandled(s *namespaces.Socket, h namespaces.Handled) {
+	m.events.add(1, s.Namespace().Label(), h.Event, resultOf(h.Err))
+	m.eventSeconds.add(uint64(h.Took), s.Namespace().Label())
 }
 
 // resultOf tells a handler that said no from one that failed.
@@ -82,11 +73,9 @@ func resultOf(err error) string {
 	return "refused"
 }
 
-func (m *metrics) broadcasted(namespace string, receivers int) {
-	if m != nil {
-		m.broadcasts.add(1, namespace)
-		m.deliveries.add(uint64(receivers), namespace)
-	}
+func (m *metrics) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
+	m.broadcasts.add(1, ns.Label())
+	m.deliveries.add(uint64(e.Receivers), ns.Label())
 }
 
 func (m *metrics) connectionClosed(reason engine.Reason) {

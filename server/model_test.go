@@ -68,7 +68,7 @@ var modelNames = []string{"/room", "/other"}
 func newModelRig(t testing.TB) *modelRig {
 	t.Helper()
 	m := &modelRig{names: map[string]*namespaces.Namespace{}, gone: map[string]int{}, note: map[string]int{}, some: make(chan struct{})}
-	var defs []*namespaces.Namespace
+	var defs []namespaces.Definition
 	for _, name := range modelNames {
 		ns := namespaces.New(name)
 		namespaces.On(ns, "echo", func(_ context.Context, _ *namespaces.Socket, args packet.Args) (packet.Args, error) { return args, nil })
@@ -291,7 +291,7 @@ func stepCalled(name string) byte {
 var errEnded = errors.New("ended")
 
 // run serves until the test ends.
-func (m *modelRig) run(t testing.TB, cfg server.Config, defs []*namespaces.Namespace) {
+func (m *modelRig) run(t testing.TB, cfg server.Config, defs []namespaces.Definition) {
 	t.Helper()
 	s, err := server.New(cfg, defs...)
 	if err != nil {

@@ -1,76 +1,29 @@
 package server
 
 import (
-	"crypto/rand"
 	"slices"
 	"sync"
-	"time"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 )
 
-// register finds the connection of a socket, so that the line about a
-// connection can say who used it and where. It is the hub's Observer.
-type register struct {
-	mu    sync.Mutex // guards what follows; a leaf
-	conns map[string]*conn
-
-	metrics *metrics // fixed; nil when nobody asks for them
-}
-
-func (r *register) init() { r.conns = map[string]*conn{} }
-
-// add lists a connection under a session id of its own. The id is a secret of
-// the server: it is not the engine's and not the public id of a socket.
-func (r *register) add(c *conn) {
-	c.id = rand.Text()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.conns[c.id] = c
-}
-
-func (r *register) remove(c *conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.conns, c.id)
-}
-
-// SocketOpened implements namespaces.Observer.
-func (r *register) SocketOpened(s *namespaces.Socket) {
-	r.metrics.socketOpened(s)
-	r.mu.Lock()
-	c := r.conns[s.Request().SessionID]
-	r.mu.Unlock()
-	if c != nil {
-		c.used.note(s)
+// watch is what the server itself wants to know of the namespaces: who uses a
+// connection, for the line about it, and numbers for operators.
+func (s *Server) watch() namespaces.Hooks {
+	hooks := namespaces.Hooks{SocketOpened: func(socket *namespaces.Socket) {
+		if c, ok := socket.Conn().(*conn); ok {
+			c.used.note(socket)
+		}
+		s.metrics.socketOpened(socket)
+	}}
+	if s.metrics != nil {
+		hooks.SocketClosed = s.metrics.socketClosed
+		hooks.Refused = s.metrics.refusedConnect
+		hooks.EventHandled = s.metrics.eventHandled
+		hooks.Emitted = s.metrics.emitted
 	}
-}
-
-// The other reports are for metrics.
-
-// SocketClosed implements namespaces.Observer.
-func (r *register) SocketClosed(s *namespaces.Socket, reason string) {
-	r.metrics.socketClosed(s, reason)
-}
-
-// Refused implements namespaces.Observer.
-func (r *register) Refused(namespace, code string) { r.metrics.refusedConnect(namespace, code) }
-
-// RoomJoined implements namespaces.Observer.
-func (r *register) RoomJoined(*namespaces.Socket, string) {}
-
-// RoomLeft implements namespaces.Observer.
-func (r *register) RoomLeft(*namespaces.Socket, string) {}
-
-// EventHandled implements namespaces.Observer.
-func (r *register) EventHandled(s *namespaces.Socket, event string, err error, took time.Duration) {
-	r.metrics.eventHandled(s, event, err, took)
-}
-
-// Broadcasted implements namespaces.Observer.
-func (r *register) Broadcasted(namespace, _ string, receivers int) {
-	r.metrics.broadcasted(namespace, receivers)
+	return hooks
 }
 
 // notedSockets is how many sockets the line about one connection names; a

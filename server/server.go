@@ -36,14 +36,12 @@ type Server struct {
 	redis    *redisconn.Conn   // nil when nothing is shared
 	spread   *cluster.Bus      // nil when nothing is shared
 	metrics  *metrics          // nil when nobody asks for them
-	mounted  []*namespaces.Namespace
 	began    time.Time
 	hub      *namespaces.Hub
 	engine   *engine.Server
 	handler  http.Handler
 
 	keys             keyring
-	conns            register
 	pending          pendingByAddress
 	silence          *silence
 	ticketsByAddress *limit.Rate[netip.Prefix]
@@ -57,18 +55,16 @@ type Server struct {
 // the configuration names and refuses a configuration that is wrong or unsafe;
 // it does not listen yet. [Server.Run], [Server.Serve] or [Server.Shutdown]
 // releases what it holds.
-func New(cfg Config, defs ...*namespaces.Namespace) (*Server, error) {
+func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	cfg, defs = withLab(cfg.WithDefaults(), defs)
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, mounted: defs, began: time.Now(), metrics: newMetrics(cfg.Admin)}
+	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg.Admin)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
 	s.refusals = sampled.Logger(s.log)
-	s.conns.init()
-	s.conns.metrics = s.metrics
 	s.prepareDoor()
 	if err := s.assemble(defs); err != nil {
 		return nil, err
@@ -78,11 +74,11 @@ func New(cfg Config, defs ...*namespaces.Namespace) (*Server, error) {
 }
 
 // assemble makes the parts, those that hold goroutines last.
-func (s *Server) assemble(defs []*namespaces.Namespace) (err error) {
+func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 	if s.proxies, err = s.cfg.proxies(); err != nil {
 		return err
 	}
-	if err := s.prepareGate(); err != nil {
+	if err := s.prepareGate(defs); err != nil {
 		return err
 	}
 	s.prepareDemo()
@@ -101,7 +97,7 @@ func (s *Server) assemble(defs []*namespaces.Namespace) (err error) {
 }
 
 // prepareGate makes the gate with what it needs from outside.
-func (s *Server) prepareGate() (err error) {
+func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 	cfg := s.cfg.gate()
 	if s.cfg.TLS.enabled() {
 		keys, err := s.cfg.TLS.load()
@@ -122,7 +118,7 @@ func (s *Server) prepareGate() (err error) {
 		return err
 	}
 	s.guard = newGuard(s.gate, s.cfg.Door, s.refusals)
-	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings(s.mounted)) {
+	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings(defs)) {
 		s.log.Warn("configuration: " + w)
 	}
 	return nil
@@ -164,7 +160,8 @@ func (s *Server) hubConfig() namespaces.Config {
 		AnswerUnknownEvents: after.UnknownEvents == answerUnknown,
 		Development:         s.cfg.Dev,
 
-		Observer: &s.conns,
+		Adapter: s.cfg.Adapter,
+		Hooks:   append([]namespaces.Hooks{s.watch()}, s.cfg.Hooks...),
 		Packet: packet.Limits{
 			MaxAttachments: s.cfg.Packet.MaxAttachments,
 			MaxDepth:       s.cfg.Packet.MaxDepth,

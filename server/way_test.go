@@ -231,8 +231,8 @@ func whoami(t *testing.T, c client, namespace string) string {
 }
 
 // who makes namespaces that say who came in, and how.
-func who(names ...string) []*namespaces.Namespace {
-	var defs []*namespaces.Namespace
+func who(names ...string) []namespaces.Definition {
+	var defs []namespaces.Definition
 	for _, name := range names {
 		ns := namespaces.New(name)
 		namespaces.On(ns, "whoami", func(_ context.Context, s *namespaces.Socket, _ struct{}) (string, error) {

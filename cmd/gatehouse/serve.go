@@ -100,10 +100,10 @@ func (p *program) devKey() (string, error) {
 }
 
 // namespaces are the built-in ones that the settings ask for.
-func (s settings) namespaces() []*namespaces.Namespace {
+func (s settings) namespaces() []namespaces.Definition {
 	// "/" is empty, and asks who is there as every other does: it is where clients
 	// begin that name no namespace, artillery among them.
-	defs := []*namespaces.Namespace{namespaces.New("/")}
+	defs := []namespaces.Definition{namespaces.New("/")}
 	if s.Chat.Enabled {
 		defs = append(defs, chat.New(s.Chat.config(s.JWT.Issuer)))
 	}

@@ -1,0 +1,126 @@
+package namespaces
+
+import (
+	"time"
+
+	"gatehouse/handshake"
+)
+
+// Hooks are told what happens in the namespaces, for metrics, presence and the admin interface. A field that is nil costs
+// nothing. The functions are called concurrently, under no lock unless said otherwise, and should return quickly.
+type Hooks struct {
+	// SocketOpened and SocketClosed come once each for an admitted socket, in this order: the latter after the handler in
+	// progress has returned. The identity, request and rooms of a closed socket can still be read.
+	SocketOpened func(s *Socket)
+	SocketClosed func(s *Socket, reason string)
+	// Refused reports a CONNECT that was answered with CONNECT_ERROR. The label is the namespace's, see [Namespace.Label];
+	// it is "" and the code "invalid_namespace" for names that nothing is mounted at.
+	Refused func(label, code string)
+	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
+	RoomJoined func(s *Socket, room string)
+	RoomLeft   func(s *Socket, room string)
+	// EventHandled reports one event of a client.
+	EventHandled func(s *Socket, h Handled)
+	// Emitted reports one broadcast.
+	Emitted func(ns *Namespace, e Emitted)
+	// IdentityChanged reports a refreshed identity, which is the socket's already.
+	IdentityChanged func(s *Socket, old handshake.Identity)
+}
+
+// Handled is what became of an event of a client.
+type Handled struct {
+	Event string // "" when there is no handler for it, so that a client cannot make up names
+	Err   error  // nil when the handler succeeded
+	Took  time.Duration
+}
+
+// Emitted is a broadcast.
+type Emitted struct {
+	Event     string
+	Receivers int // sockets of this node that it was queued for
+}
+
+// hooks are the functions of several Hooks, by what they are told.
+type hooks struct {
+	opened   []func(*Socket)
+	closed   []func(*Socket, string)
+	refused  []func(label, code string)
+	joined   []func(*Socket, string)
+	left     []func(*Socket, string)
+	handled  []func(*Socket, Handled)
+	emitted  []func(*Namespace, Emitted)
+	identity []func(*Socket, handshake.Identity)
+}
+
+func newHooks(all []Hooks) *hooks {
+	h := new(hooks)
+	for _, one := range all {
+		h.opened = appendSet(h.opened, one.SocketOpened, one.SocketOpened != nil)
+		h.closed = appendSet(h.closed, one.SocketClosed, one.SocketClosed != nil)
+		h.refused = appendSet(h.refused, one.Refused, one.Refused != nil)
+		h.joined = appendSet(h.joined, one.RoomJoined, one.RoomJoined != nil)
+		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
+		h.handled = appendSet(h.handled, one.EventHandled, one.EventHandled != nil)
+		h.emitted = appendSet(h.emitted, one.Emitted, one.Emitted != nil)
+		h.identity = appendSet(h.identity, one.IdentityChanged, one.IdentityChanged != nil)
+	}
+	return h
+}
+
+func appendSet[F any](to []F, f F, set bool) []F {
+	if !set {
+		return to
+	}
+	return append(to, f)
+}
+
+func (h *hooks) socketOpened(s *Socket, rooms []string) {
+	for _, f := range h.opened {
+		f(s)
+	}
+	for _, name := range rooms {
+		h.roomJoined(s, name)
+	}
+}
+
+func (h *hooks) socketClosed(s *Socket, reason string) {
+	for _, f := range h.closed {
+		f(s, reason)
+	}
+}
+
+func (h *hooks) connectRefused(label, code string) {
+	for _, f := range h.refused {
+		f(label, code)
+	}
+}
+
+func (h *hooks) roomJoined(s *Socket, room string) {
+	for _, f := range h.joined {
+		f(s, room)
+	}
+}
+
+func (h *hooks) roomLeft(s *Socket, room string) {
+	for _, f := range h.left {
+		f(s, room)
+	}
+}
+
+func (h *hooks) eventHandled(s *Socket, e Handled) {
+	for _, f := range h.handled {
+		f(s, e)
+	}
+}
+
+func (h *hooks) eventEmitted(ns *Namespace, e Emitted) {
+	for _, f := range h.emitted {
+		f(ns, e)
+	}
+}
+
+func (h *hooks) identityChanged(s *Socket, old handshake.Identity) {
+	for _, f := range h.identity {
+		f(s, old)
+	}
+}
