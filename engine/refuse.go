@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/internal/cors"
 )
 
 // Engine.IO's numbered errors; Node's server has the same.
@@ -87,9 +89,6 @@ func (srv *Server) answerText(w http.ResponseWriter, _ *http.Request, status int
 	_, _ = w.Write([]byte(text))
 }
 
-// preflightAge is how long a browser may keep the answer to a preflight.
-const preflightAge = 2 * time.Hour
-
 // cors sets the headers that let a foreign page read answers, and answers
 // preflights (https://fetch.spec.whatwg.org/#http-cors-protocol). It reports
 // whether the request is done.
@@ -99,7 +98,7 @@ func (srv *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 	if origin != "" {
 		w.Header().Add("Vary", "Origin")
 		if srv.cfg.AllowOrigin != nil && srv.cfg.AllowOrigin(r) {
-			allowOrigin(w.Header(), r, origin, preflight)
+			cors.Allow(w.Header(), r, "GET, POST")
 		}
 	}
 	if preflight {
@@ -109,24 +108,6 @@ func (srv *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return preflight
-}
-
-func allowOrigin(h http.Header, r *http.Request, origin string, preflight bool) {
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	if !preflight {
-		return
-	}
-	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-	h.Set("Access-Control-Max-Age", strconv.Itoa(int(preflightAge/time.Second)))
-	h.Add("Vary", "Access-Control-Request-Headers")
-	// Echoed, because "*" does not cover Authorization nor requests with
-	// credentials.
-	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
-		h.Set("Access-Control-Allow-Headers", asked)
-	} else {
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-	}
 }
 
 // isWebSocket reports whether r asks for a WebSocket (RFC 6455, section 4.1).

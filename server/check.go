@@ -29,14 +29,15 @@ func (c Config) Check() error {
 		c.Compression.check(),
 		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(),
 	)
-	if err != nil {
+	gate, gateErr := handshake.NewGate(c.gate())
+	switch {
+	case gateErr == nil:
+		gate.Close()
+		return err
+	case err != nil && errors.Is(gateErr, handshake.ErrNoVerifier):
 		return err
 	}
-	gate, err := handshake.NewGate(c.gate())
-	if err == nil {
-		gate.Close()
-	}
-	return err
+	return errors.Join(err, gateErr)
 }
 
 // gate is the part of the configuration that says who is let in.
@@ -189,27 +190,32 @@ const leastHead = 4 << 10
 
 // checkTogether refuses values that are good alone and bad together.
 func (c Config) checkTogether() error {
-	switch {
-	case c.Drain.Spread+c.Engine.CloseTimeout > c.Drain.Timeout:
-		return fmt.Errorf("drain.timeout: %v is shorter than drain.spread and engine.close_timeout together (%v); make it longer", c.Drain.Timeout, c.Drain.Spread+c.Engine.CloseTimeout)
-	case c.HTTP.MaxHeaderBytes < leastHead:
-		return fmt.Errorf("http.max_header_bytes: %d is less than the request of an ordinary browser may have; write %d or more", c.HTTP.MaxHeaderBytes, leastHead)
-	case c.Handshake.AdmitTimeout > c.Handshake.Timeout:
-		return fmt.Errorf("handshake.admit_timeout: %v is longer than handshake.timeout (%v); make it shorter", c.Handshake.AdmitTimeout, c.Handshake.Timeout)
-	case c.Handshake.MaxPayload > c.Engine.MaxPayload:
-		return fmt.Errorf("handshake.max_payload: %d is above engine.max_payload (%d); make it smaller", c.Handshake.MaxPayload, c.Engine.MaxPayload)
-	case c.Engine.OutboxBytes < c.Engine.MaxPayload:
-		return fmt.Errorf("engine.outbox_bytes: %d cannot hold one message of engine.max_payload (%d); make it larger", c.Engine.OutboxBytes, c.Engine.MaxPayload)
-	case c.Engine.OutboxTotal < 4*c.Engine.OutboxBytes:
-		return fmt.Errorf("engine.outbox_total: %d is less than four clients may hold by engine.outbox_bytes (%d); make it larger", c.Engine.OutboxTotal, c.Engine.OutboxBytes)
-	case c.Engine.IncomingShare > c.Engine.IncomingTotal:
-		return fmt.Errorf("engine.incoming_share: %d is above engine.incoming_total (%d); make it smaller", c.Engine.IncomingShare, c.Engine.IncomingTotal)
-	case c.Engine.IncomingShare < 2*c.Engine.MaxPayload:
-		return fmt.Errorf("engine.incoming_share: %d cannot hold two messages of engine.max_payload (%d); make it larger", c.Engine.IncomingShare, c.Engine.MaxPayload)
-	case c.Sockets.HardQueueEvents < c.Sockets.QueueEvents:
-		return fmt.Errorf("sockets.hard_queue_events: %d is below sockets.queue_events (%d), where reading only pauses; make it larger", c.Sockets.HardQueueEvents, c.Sockets.QueueEvents)
-	case c.Sockets.HardQueueBytes < c.Sockets.QueueBytes:
-		return fmt.Errorf("sockets.hard_queue_bytes: %d is below sockets.queue_bytes (%d), where reading only pauses; make it larger", c.Sockets.HardQueueBytes, c.Sockets.QueueBytes)
+	var errs []error
+	refuse := func(wrong bool, format string, values ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, values...))
+		}
 	}
-	return nil
+	refuse(c.Drain.Delay < 0, "drain.delay: %v is negative; write a duration such as 10s, or 0 for none", c.Drain.Delay)
+	refuse(c.Drain.Delay+c.Drain.Spread+c.Engine.CloseTimeout > c.Drain.Timeout,
+		"drain.timeout: %v is shorter than drain.delay, drain.spread and engine.close_timeout together (%v); make it longer", c.Drain.Timeout, c.Drain.Delay+c.Drain.Spread+c.Engine.CloseTimeout)
+	refuse(c.HTTP.MaxHeaderBytes < leastHead,
+		"http.max_header_bytes: %d is less than the request of an ordinary browser may have; write %d or more", c.HTTP.MaxHeaderBytes, leastHead)
+	refuse(c.Handshake.AdmitTimeout > c.Handshake.Timeout,
+		"handshake.admit_timeout: %v is longer than handshake.timeout (%v); make it shorter", c.Handshake.AdmitTimeout, c.Handshake.Timeout)
+	refuse(c.Handshake.MaxPayload > c.Engine.MaxPayload,
+		"handshake.max_payload: %d is above engine.max_payload (%d); make it smaller", c.Handshake.MaxPayload, c.Engine.MaxPayload)
+	refuse(c.Engine.OutboxBytes < c.Engine.MaxPayload,
+		"engine.outbox_bytes: %d cannot hold one message of engine.max_payload (%d); make it larger", c.Engine.OutboxBytes, c.Engine.MaxPayload)
+	refuse(c.Engine.OutboxTotal < 4*c.Engine.OutboxBytes,
+		"engine.outbox_total: %d is less than four clients may hold by engine.outbox_bytes (%d); make it larger", c.Engine.OutboxTotal, c.Engine.OutboxBytes)
+	refuse(c.Engine.IncomingShare > c.Engine.IncomingTotal,
+		"engine.incoming_share: %d is above engine.incoming_total (%d); make it smaller", c.Engine.IncomingShare, c.Engine.IncomingTotal)
+	refuse(c.Engine.IncomingShare < 2*c.Engine.MaxPayload,
+		"engine.incoming_share: %d cannot hold two messages of engine.max_payload (%d); make it larger", c.Engine.IncomingShare, c.Engine.MaxPayload)
+	refuse(c.Sockets.HardQueueEvents < c.Sockets.QueueEvents,
+		"sockets.hard_queue_events: %d is below sockets.queue_events (%d), where reading only pauses; make it larger", c.Sockets.HardQueueEvents, c.Sockets.QueueEvents)
+	refuse(c.Sockets.HardQueueBytes < c.Sockets.QueueBytes,
+		"sockets.hard_queue_bytes: %d is below sockets.queue_bytes (%d), where reading only pauses; make it larger", c.Sockets.HardQueueBytes, c.Sockets.QueueBytes)
+	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"gatehouse/handshake"
@@ -19,6 +20,10 @@ type Config struct {
 	// Dev opens what must not be open in production: the demo login, which
 	// gives a token to anybody, and the pages of all localhost origins.
 	Dev bool `koanf:"dev"`
+
+	// Pages serves the demo's pages, the chat at / and the auth lab, outside dev
+	// mode, too. Default false.
+	Pages bool `koanf:"pages"`
 
 	// TrustedProxies are the addresses and networks of the proxies whose
 	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: none.
@@ -56,6 +61,11 @@ type Config struct {
 	HTTP      HTTP      `koanf:"http"`
 	Drain     Drain     `koanf:"drain"`
 
+	// Handler serves the requests for all paths that are not the server's own, of
+	// Run, Serve and [Server.Handler]. It must end what it begins by itself; the
+	// time for a body and an answer is limited as for the server's own paths.
+	// Default: 404, or the pages with Dev or Pages.
+	Handler http.Handler `koanf:"-"`
 	// Verifiers of a program that embeds the server are asked before the
 	// configured ones.
 	Verifiers []handshake.Verifier `koanf:"-"`
@@ -238,6 +248,10 @@ type HTTP struct {
 type Drain struct {
 	// Timeout is the hard deadline of the whole drain. Default 20s.
 	Timeout time.Duration `koanf:"timeout"`
+	// Delay is how long the server goes on serving after it was told to end,
+	// while /readyz already answers 503: a balancer takes a moment to notice.
+	// Default 0.
+	Delay time.Duration `koanf:"delay"`
 	// Spread is the time over which the connections are closed in waves, so
 	// that their clients do not return all at once. Default 5s.
 	Spread time.Duration `koanf:"spread"`

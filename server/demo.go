@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/cors"
 )
 
 const (
@@ -42,7 +43,7 @@ func (s *Server) demoLogin(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, string(handshake.CodeOriginForbidden), "pages of this origin may not sign in here")
 		return
 	}
-	s.allowDemoPage(w, r)
+	cors.Allow(w.Header(), r, http.MethodPost)
 	switch r.Method {
 	case http.MethodPost:
 		s.login(w, r)
@@ -51,16 +52,6 @@ func (s *Server) demoLogin(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Allow", "POST, OPTIONS")
 		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use POST here")
-	}
-}
-
-// allowDemoPage lets an allowed page of another origin, such as one that a
-// front end's own dev server serves, read the answer.
-func (s *Server) allowDemoPage(w http.ResponseWriter, r *http.Request) {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
-		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
 	}
 }
 

@@ -13,7 +13,7 @@ func alive(w http.ResponseWriter, _ *http.Request) {
 // all nodes would leave the balancer at once for what most of their clients do
 // not use.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if s.draining.Load() {
+	if s.leaving.Load() {
 		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 		return
 	}

@@ -18,7 +18,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io", s.engine)
 	mux.Handle("/socket.io/{$}", s.engine)
-	mux.Handle("/socket.io/", web.ClientBundle())
+	mux.Handle("/socket.io/", s.readable(web.ClientBundle()))
 	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
 	mux.Handle("/auth/tickets", s.auth(http.MethodPost, s.mintTicket))
@@ -33,7 +33,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("/demo/login", s.demoLogin)
 		mux.Handle("/lab/", s.lab())
 	}
-	mux.Handle("/", web.Handler())
+	mux.Handle("/", s.others())
 	others := unhurried(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/socket.io/" || r.URL.Path == "/socket.io" {
@@ -42,6 +42,17 @@ func (s *Server) routes() http.Handler {
 		}
 		others.ServeHTTP(w, r)
 	})
+}
+
+// others serves the paths that are not the server's own.
+func (s *Server) others() http.Handler {
+	switch {
+	case s.cfg.Handler != nil:
+		return s.cfg.Handler
+	case s.cfg.Dev || s.cfg.Pages:
+		return web.Handler()
+	}
+	return http.NotFoundHandler()
 }
 
 // unhurried gives a request the time that its size deserves and no more.

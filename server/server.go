@@ -46,15 +46,17 @@ type Server struct {
 	silence          *silence
 	ticketsByAddress *limit.Rate[netip.Prefix]
 	ticketsBySubject *limit.Rate[handshake.UserKey]
+	leaving          atomic.Bool // /readyz says so; all else is served
 	draining         atomic.Bool
+	gateClosed       sync.Once
 	reading          sync.WaitGroup     // of key sets at the start
 	endReading       context.CancelFunc // nil before it begins
 }
 
 // New makes a server that mounts the definitions. It reads the key files that
 // the configuration names and refuses a configuration that is wrong or unsafe;
-// it does not listen yet. [Server.Run], [Server.Serve] or [Server.Shutdown]
-// releases what it holds.
+// it does not listen yet. [Server.Run], [Server.Serve], [Server.Shutdown] or
+// [Server.Close] releases what it holds.
 func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	cfg, defs = withLab(cfg.WithDefaults(), defs)
 	if err := cfg.Check(); err != nil {
@@ -220,16 +222,46 @@ func (s *Server) engineConfig() engine.Config {
 // http.Server of their own. TLS, timeouts for the head of a request and for idle
 // connections, and a limit on connections that say nothing are then theirs; a ReadTimeout or WriteTimeout would end
 // long-polling.
-func (s *Server) Handler() http.Handler { return s.handler }
+//
+// Config.TLS and Config.Admin.Addr have no listener then; see
+// Config.ExternalTLS and [Server.AdminHandler].
+func (s *Server) Handler() http.Handler {
+	if s.cfg.Admin.Addr != "" {
+		s.log.Warn("configuration: admin.addr: only Run and Serve listen there; who serves Handler mounts AdminHandler")
+	}
+	if s.cfg.TLS.enabled() {
+		s.log.Warn("configuration: tls: only Run and Serve have a TLS listener; who serves Handler has one of their own")
+	}
+	return s.handler
+}
+
+// AdminHandler serves the operators' surfaces (/api/v1/, /metrics,
+// /debug/pprof/, /healthz and /readyz), for who listens by themselves. Every
+// request needs Config.Admin.Key but those for health; without a key all others
+// are refused.
+func (s *Server) AdminHandler() http.Handler {
+	h := s.adminHandler()
+	if s.cfg.Admin.Key != "" {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
+			refuse(w, http.StatusForbidden, string(handshake.CodeForbidden), "set admin.key: what listens here is not known to be this machine's only")
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
 
 // drainPace is how far apart a few connections are closed: a small server need
 // not take the whole of drain.spread to end.
 const drainPace = 20 * time.Millisecond
 
-// Shutdown drains: from now on new handshakes get 503 and /readyz says so, the
-// open connections close in waves so that their clients come back elsewhere,
+// Shutdown drains: from now on /readyz says no, and for Config.Drain.Delay that
+// is all; then new handshakes get 503, the open connections close in waves so that their clients come back elsewhere,
 // and the handlers that run are waited for. When ctx ends, what is left is cut.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.leave(ctx)
 	s.draining.Store(true)
 	began, open := time.Now(), s.engine.Sessions()
 	s.log.Info("draining", slog.Int("connections", open))
@@ -247,6 +279,29 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// leave goes on serving for drain.delay, while /readyz tells the balancer.
+func (s *Server) leave(ctx context.Context) {
+	if s.leaving.Swap(true) || s.cfg.Drain.Delay == 0 {
+		return
+	}
+	s.log.Info("leaving: still serving, not ready any more", slog.Duration("for", s.cfg.Drain.Delay))
+	delay := time.NewTimer(s.cfg.Drain.Delay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-ctx.Done():
+	}
+}
+
+// Close ends the server at once: connections are cut, not drained. It waits for
+// the handlers that run. It is for who has made a server and does not run it,
+// or has no time for [Server.Shutdown]; after that it does nothing.
+func (s *Server) Close() {
+	s.leaving.Store(true)
+	s.draining.Store(true)
+	s.release()
+}
+
 // release ends what New started, when nobody was ever connected.
 func (s *Server) release() {
 	s.engine.Close()
@@ -255,7 +310,9 @@ func (s *Server) release() {
 }
 
 // closeGate lets go of what the gate asks.
-func (s *Server) closeGate() {
+func (s *Server) closeGate() { s.gateClosed.Do(s.closeGateOnce) }
+
+func (s *Server) closeGateOnce() {
 	if s.endReading != nil {
 		s.endReading()
 		s.reading.Wait()

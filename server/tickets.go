@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/cors"
 )
 
 // The endpoints under /auth/ are for pages and back ends that have signed in
@@ -40,7 +41,7 @@ func (s *Server) auth(method string, serve http.HandlerFunc) http.Handler {
 			})
 			return
 		}
-		allowPage(w, r, method)
+		cors.Allow(w.Header(), r, method)
 		switch r.Method {
 		case http.MethodOptions:
 			w.WriteHeader(http.StatusNoContent)
@@ -53,21 +54,20 @@ func (s *Server) auth(method string, serve http.HandlerFunc) http.Handler {
 	})
 }
 
-// allowPage lets an allowed page of another origin read the answer, and send
-// the credentials that the browser adds by itself.
-func allowPage(w http.ResponseWriter, r *http.Request, method string) {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return
-	}
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	if r.Method == http.MethodOptions {
-		h.Set("Access-Control-Allow-Methods", method)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-CSRF-Token")
-		h.Set("Access-Control-Max-Age", "7200")
-	}
+// readable lets allowed pages of other origins read what anybody may load, such
+// as a script with the attribute crossorigin.
+func (s *Server) readable(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		if s.allowsOrigin(r) {
+			cors.Allow(w.Header(), r, http.MethodGet)
+		}
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // mintTicket answers {ticket, expiresAt}, the latter in milliseconds since 1970

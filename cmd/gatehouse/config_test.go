@@ -111,6 +111,12 @@ func TestUnknownKeysAreRefusedWithTheNearestKnownOne(t *testing.T) {
 		"GATEHOUSE_JWT_HMAC_SECRETT", "did you mean GATEHOUSE_JWT_HMAC_SECRET?")
 }
 
+func TestEveryMistakeIsToldAtOnce(t *testing.T) {
+	file := configured(t, "adr: x\nlog: {level: 3}\nissuers: [{issuer: 1}, {isuer: x}]\n")
+	r := gatehouse(t, []string{"GATEHOUSE_DRAIN_TIMEOUT=soon", "GATEHOUSE_NOTHING=1", "GATEHOUSE_LOG_FORMAT=pretty"}, "config", "check", "--config", file)
+	refused(t, r, "adr", "log.level", "issuers[0].issuer", "issuers[1].isuer", "drain.timeout", "GATEHOUSE_NOTHING", "log.format")
+}
+
 func TestVariablesOfKubernetesServicesAreNotOurs(t *testing.T) {
 	environ := []string{
 		"GATEHOUSE_SERVICE_HOST=10.0.0.1", "GATEHOUSE_SERVICE_PORT=80", "GATEHOUSE_SERVICE_PORT_HTTP=80",

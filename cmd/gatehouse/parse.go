@@ -114,6 +114,7 @@ func (f field) toSections(v any) (any, error) {
 		return nil, errForm
 	}
 	sections := make([]any, 0, len(list))
+	var wrong []error
 	for i, e := range list {
 		m, ok := e.(map[string]any)
 		if !ok {
@@ -121,11 +122,11 @@ func (f field) toSections(v any) (any, error) {
 		}
 		good, err := parseSection(f.typ.Elem(), fmt.Sprintf("%s[%d].", f.key, i), m)
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, err)
 		}
 		sections = append(sections, good)
 	}
-	return sections, nil
+	return sections, errors.Join(wrong...)
 }
 
 // parseSection parses one section of a list, whose keys begin with prefix.
@@ -139,24 +140,32 @@ func parseSection(t reflect.Type, prefix string, section map[string]any) (map[st
 	return flat.Unflatten(good, "."), nil
 }
 
-// parseKeys parses all that was given. prefix stands before each key where all
-// has it; the result is without.
+// parseKeys parses all that was given, and says of every mistake. prefix stands
+// before each key where all has it; the result is without.
 func parseKeys(all []field, prefix string, given map[string]any) (map[string]any, error) {
 	good := map[string]any{}
+	var wrong []error
 	for _, key := range slices.Sorted(maps.Keys(given)) { // sorted: the same mistake is named every time
 		v := given[key]
 		if v == nil || isEmptySection(v) {
 			continue // "engine:" with nothing below it
 		}
-		f, err := lookup(all, prefix+key)
+		value, err := parseKey(all, prefix+key, v)
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, err)
+			continue
 		}
-		if good[key], err = f.parse(v); err != nil {
-			return nil, err
-		}
+		good[key] = value
 	}
-	return good, nil
+	return good, errors.Join(wrong...)
+}
+
+func parseKey(all []field, key string, v any) (any, error) {
+	f, err := lookup(all, key)
+	if err != nil {
+		return nil, err
+	}
+	return f.parse(v)
 }
 
 func isEmptySection(v any) bool {

@@ -39,22 +39,22 @@ type loader struct {
 
 // load gives the effective configuration: defaults, then the file (none when
 // its name is empty), then the environment, then the flags that were given.
-// It is complete but not yet checked as a whole.
+// It is complete but not yet checked as a whole. The error says of every mistake.
 func load(path string, e environment, flags map[string]any) (settings, error) {
 	l := &loader{fields: schema(), merged: koanf.New(".")}
 	if path == "" {
 		path = e.value(envConfig)
 	}
-	if err := l.file(path); err != nil {
-		return settings{}, err
+	wrong := errors.Join(l.file(path), l.environment(e), l.merge("flag", flags))
+	s, err := l.settings()
+	if wrong == nil || err != nil {
+		return s, errors.Join(wrong, err)
 	}
-	if err := l.environment(e); err != nil {
-		return settings{}, err
+	// All mistakes at once. That nobody could sign in may come of one of them.
+	if err := s.check(); !errors.Is(err, handshake.ErrNoVerifier) {
+		wrong = errors.Join(wrong, err)
 	}
-	if err := l.merge("flag", flags); err != nil {
-		return settings{}, err
-	}
-	return l.settings()
+	return settings{}, wrong
 }
 
 func (l *loader) file(path string) error {
@@ -95,7 +95,8 @@ func (l *loader) environment(e environment) error {
 		TransformFunc: func(name, value string) (string, any) {
 			key, ok := names[name]
 			if !ok {
-				failed = unknown("variable", name, keys)
+				failed = errors.Join(failed, unknown("variable", name, keys))
+				return "", nil
 			}
 			given[key] = value
 			return key, value
@@ -104,23 +105,20 @@ func (l *loader) environment(e environment) error {
 	if _, err := provider.Read(); err != nil {
 		return fmt.Errorf("read the environment: %w", err)
 	}
-	if failed != nil {
-		return failed
-	}
-	return l.merge("environment", given)
+	return errors.Join(failed, l.merge("environment", given))
 }
 
-// merge lays one source over those before it, once every key and value in it
-// is known to be good.
+// merge lays one source over those before it, as far as its keys and values are
+// good; the error says what is wrong with the others.
 func (l *loader) merge(source string, given map[string]any) error {
-	good, err := parseKeys(l.fields, "", given)
-	if err != nil {
-		return fmt.Errorf("%s: %w", source, err)
+	good, wrong := parseKeys(l.fields, "", given)
+	if wrong != nil {
+		wrong = fmt.Errorf("%s: %w", source, wrong)
 	}
 	if err := l.merged.Load(confmap.Provider(good, "."), nil); err != nil {
 		return fmt.Errorf("merge %s: %w", source, err)
 	}
-	return nil
+	return wrong
 }
 
 // settings decodes what was merged over the defaults.
@@ -137,13 +135,12 @@ func (l *loader) settings() (settings, error) {
 // check refuses settings with which the server must not start. In dev mode it
 // may start without a key: one is made.
 func (s settings) check() error {
-	if err := s.Chat.check(); err != nil {
-		return err
+	err := s.Check()
+	others := errors.Join(s.Chat.check(), s.checkHistory())
+	if errors.Is(err, handshake.ErrNoVerifier) && (s.Dev || others != nil) {
+		err = nil
 	}
-	if err := s.Check(); err != nil && (!s.Dev || !errors.Is(err, handshake.ErrNoVerifier)) {
-		return err
-	}
-	return s.checkHistory()
+	return errors.Join(err, others)
 }
 
 // warnings says what serve would warn of. Dev mode may have no key: serve would

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,11 +18,18 @@ type tokenCommand struct {
 	Dev   bool          `help:"Use the key of serve --dev, unless the configuration has one."`
 	Sub   string        `required:"" placeholder:"NAME" help:"Subject: who the token speaks for."`
 	TTL   time.Duration `name:"ttl" default:"1h" help:"Life of the token, such as 90s or 24h (default ${default})."`
+	Count int           `default:"1" placeholder:"N" help:"Print N tokens, one a line, for NAME-1 to NAME-N: a load test's users."`
 	Claim []string      `sep:"none" placeholder:"K=V" help:"One more claim; may be repeated. A value that is a JSON number, boolean, list or object keeps its type."`
 }
 
-// Run prints the token, and nothing else on standard output.
+// mostTokens is how many tokens one call prints at most.
+const mostTokens = 1_000_000
+
+// Run prints the token, or one a line, and nothing else on standard output.
 func (c *tokenCommand) Run(p *program) error {
+	if c.Count < 1 || c.Count > mostTokens {
+		return fmt.Errorf("--count %d: write a number from 1 to %d", c.Count, mostTokens)
+	}
 	claims, err := parseClaims(c.Claim)
 	if err != nil {
 		return err
@@ -37,12 +45,19 @@ func (c *tokenCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	token, _, err := signer.Sign(handshake.TokenSpec{Subject: c.Sub, TTL: c.TTL, Claims: claims})
-	if err != nil {
-		return err
+	out := bufio.NewWriter(p.stdout)
+	for i := range c.Count {
+		subject := c.Sub
+		if c.Count > 1 {
+			subject = fmt.Sprintf("%s-%d", c.Sub, i+1)
+		}
+		token, _, err := signer.Sign(handshake.TokenSpec{Subject: subject, TTL: c.TTL, Claims: claims})
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintln(out, token) // Flush has the error
 	}
-	_, err = fmt.Fprintln(p.stdout, token)
-	return err
+	return out.Flush()
 }
 
 // signingKey sees that there is a key to sign with: the configured one or, for

@@ -39,6 +39,18 @@ func TestATokenSaysWhoAndForHowLong(t *testing.T) {
 	}
 }
 
+func TestTokensForALoadTestsUsers(t *testing.T) {
+	environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}
+	r := gatehouse(t, environ, "token", "--sub", "user", "--count", "3")
+	lines := strings.Fields(r.stdout)
+	if r.code != 0 || len(lines) != 3 || lines[0] == lines[1] || lines[1] == lines[2] {
+		t.Errorf("%+v", r)
+	}
+	for _, count := range []string{"0", "-1", "1000001"} {
+		refused(t, gatehouse(t, environ, "token", "--sub", "user", "--count="+count), "--count", "1000000")
+	}
+}
+
 func TestClaimsKeepTheTypeOfTheirJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		`scope=orders read`:   `"orders read"`,
