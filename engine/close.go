@@ -67,6 +67,8 @@ var (
 	errOutboxAge    = &protocolError{CodePolicy, ReasonSlow, "nothing taken from the outbox for too long"}
 	errOutboxTotal  = &protocolError{CodePolicy, ReasonSlow, "all outboxes together are too large"}
 	errIncoming     = &protocolError{CodeTryAgainLater, ReasonOverload, "too much is held of what the client has sent"}
+	errEarly        = &protocolError{CodePolicy, ReasonOverload, "too much was sent before admission"}
+	errControlBody  = &protocolError{CodeInvalidPayload, ReasonParseError, "a control packet with a body"}
 	errTooSlow      = &protocolError{CodePolicy, ReasonTransportError, "a message was not complete in time"}
 	errUpgradeOrder = &protocolError{CodePolicy, ReasonTransportError, "unexpected packet while probing"}
 )

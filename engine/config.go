@@ -50,9 +50,16 @@ type Config struct {
 	// MaxPayload limits one WebSocket message and one POST body, in bytes. It is
 	// told to the client, which splits its POSTs by it.
 	MaxPayload int
-	// MaxEarlyPayload is the same limit until Session.SetMaxMessage raises it;
+	// MaxEarlyPayload is the same limit until Session.Admit or SetMaxMessage raises it;
 	// zero means MaxPayload.
 	MaxEarlyPayload int
+	// EarlyOutboxBytes is OutboxBytes until Session.Admit; zero means OutboxBytes.
+	EarlyOutboxBytes int
+	// EarlyPackets limits how many packets, WebSocket control frames and requests a
+	// session may send before Session.Admit; each 512 bytes of a WebSocket, and of
+	// what comes out of a compressed message, count as one more. Above it the
+	// session closes with ReasonOverload. Zero means no limit.
+	EarlyPackets int
 	// OutboxBytes limits what waits for one client. Over it the session closes
 	// with ReasonSlow.
 	OutboxBytes int
@@ -135,6 +142,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxPayload, DefaultMaxPayload)
 	setDefault(&c.MaxEarlyPayload, c.MaxPayload)
 	setDefault(&c.OutboxBytes, DefaultOutboxBytes)
+	setDefault(&c.EarlyOutboxBytes, c.OutboxBytes)
 	setDefault(&c.OutboxAge, DefaultOutboxAge)
 	setDefault(&c.OutboxTotal, DefaultOutboxTotal)
 	setDefault(&c.IncomingTotal, DefaultIncomingTotal)
@@ -174,6 +182,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxPayload < 1 || c.MaxEarlyPayload < 1 || c.MaxEarlyPayload > c.MaxPayload {
 		return errors.New("engine: MaxEarlyPayload and MaxPayload must be positive, the first at most the second")
+	}
+	if c.EarlyOutboxBytes < 1 || c.EarlyOutboxBytes > c.OutboxBytes || c.EarlyPackets < 0 {
+		return errors.New("engine: EarlyOutboxBytes must be positive and at most OutboxBytes, EarlyPackets not negative")
 	}
 	if c.OutboxBytes < 1 || c.OutboxTotal < 1 {
 		return errors.New("engine: OutboxBytes and OutboxTotal must be positive")

@@ -14,17 +14,29 @@ import (
 // frames (RFC 6455, section 5). It is fed whatever arrived; between frames it
 // holds no memory.
 type frameReader struct {
-	partial []byte // the bytes of a frame that is not complete, or not wanted yet
-	message []byte // the fragments of a message so far
-	op      ws.OpCode
-	inside  bool // a fragmented message is under way
-	deflate bool // and it is compressed
+	partial []byte    // the bytes of a frame that is not complete, or not wanted yet
+	message []byte    // the fragments of a message so far
+	op      ws.OpCode // of the fragmented message that is under way; 0 when none is
+	deflate bool      // and it is compressed
 
-	discards bool   // messages are passed over, for the sake of the close frame
-	skip     uint32 // bytes of a message that is passed over
+	inflation inflation
+	discards  bool   // messages are passed over, for the sake of the close frame
+	skip      uint32 // bytes of a message that is passed over
 
 	inflater *inflater // nil when the client may not compress
 }
+
+// inflation says when a compressed message is unpacked.
+type inflation uint8
+
+const (
+	inflateNow inflation = iota
+	inflateLater
+	inflateDue // it waits for that
+)
+
+// inside reports whether a fragmented message is under way.
+func (r *frameReader) inside() bool { return r.op != ws.OpContinuation }
 
 // frameSink takes what a frameReader finds. The bytes are borrowed.
 type frameSink interface {
@@ -47,7 +59,7 @@ func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
 	}
 	rest, err := r.frames(b, max, sink)
 	if err != nil {
-		*r = frameReader{inflater: r.inflater}
+		*r = frameReader{inflater: r.inflater, inflation: r.inflation}
 		return err
 	}
 	r.keep(rest)
@@ -88,7 +100,12 @@ func (r *frameReader) discard(sink frameSink) {
 // pass passes over a frame of a message, whose rest may not be there yet, and
 // returns what is behind it.
 func (r *frameReader) pass(h ws.Header, b []byte) []byte {
-	r.inside = !h.Fin
+	if h.OpCode != ws.OpContinuation {
+		r.op = h.OpCode
+	}
+	if h.Fin {
+		r.op = ws.OpContinuation
+	}
 	here := min(int64(len(b)), h.Length)
 	r.skip = uint32(min(h.Length-here, math.MaxUint32))
 	return b[here:]
@@ -128,6 +145,10 @@ func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) 
 		}
 		end := start + int(h.Length)
 		if end > len(b) {
+			return b, nil
+		}
+		if r.inflation != inflateNow && r.inflates(h) {
+			r.inflation = inflateDue
 			return b, nil
 		}
 		payload := b[start:end]
@@ -182,9 +203,9 @@ func (r *frameReader) check(h ws.Header, max int) error {
 		return violation("reserved opcode %d", h.OpCode)
 	case h.OpCode.IsControl() && (h.Length > ws.MaxControlFramePayloadSize || !h.Fin):
 		return violation("control frame longer than 125 bytes or in fragments")
-	case h.OpCode == ws.OpContinuation && !r.inside:
+	case h.OpCode == ws.OpContinuation && !r.inside():
 		return violation("continuation of nothing")
-	case r.inside && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation:
+	case r.inside() && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation:
 		return violation("a new message inside a fragmented one")
 	case !h.OpCode.IsControl() && h.Length > int64(r.limit(h, max)-len(r.message)):
 		return errTooBig
@@ -198,9 +219,14 @@ func (r *frameReader) mayCompress(h ws.Header) bool {
 	return r.inflater != nil && h.Rsv == rsv1>>4 && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
 }
 
+// inflates reports whether the frame of h completes a compressed message.
+func (r *frameReader) inflates(h ws.Header) bool {
+	return h.Fin && !h.OpCode.IsControl() && (h.Rsv != 0 || r.inside() && r.deflate)
+}
+
 // limit is how long the message of h may be on the wire.
 func (r *frameReader) limit(h ws.Header, max int) int {
-	if h.Rsv != 0 || r.inside && r.deflate {
+	if h.Rsv != 0 || r.inside() && r.deflate {
 		return compressedLimit(max)
 	}
 	return max
@@ -215,18 +241,18 @@ func (r *frameReader) frame(h ws.Header, payload []byte, max int, sink frameSink
 	switch {
 	case h.OpCode.IsControl():
 		return sink.control(h.OpCode, payload)
-	case h.Fin && !r.inside:
+	case h.Fin && !r.inside():
 		return r.complete(h.OpCode, h.Rsv != 0, payload, max, sink)
 	}
-	if !r.inside {
-		r.inside, r.op, r.deflate = true, h.OpCode, h.Rsv != 0
+	if !r.inside() {
+		r.op, r.deflate = h.OpCode, h.Rsv != 0
 	}
 	r.message = extend(r.message, payload, r.limit(h, max))
 	if !h.Fin {
 		return nil
 	}
 	message, op := r.message, r.op
-	r.message, r.inside = nil, false
+	r.message, r.op = nil, ws.OpContinuation
 	return r.complete(op, r.deflate, message, max, sink)
 }
 

@@ -23,7 +23,11 @@ func (srv *Server) clientAddr(r *http.Request, p *Peer) netip.Addr {
 // then; they count in either case until they are taken off. It costs an atomic
 // addition and does not block; no lock needs to be given up for it.
 func (s *Session) Hold(n int) bool {
-	if s.incoming.Add(s.srv.incoming, n, (*incomingHolder)(s)) {
+	room := s.incoming.Add(s.srv.incoming, n, (*incomingHolder)(s))
+	if n > 0 && s.stranger() && s.incoming.Held() > int64(s.srv.earlyIncoming) {
+		room = false
+	}
+	if room {
 		return true
 	}
 	s.srv.spawn((*incomingHolder)(s).Cut)
@@ -44,7 +48,7 @@ func (s *Session) belongTo(issuer, subject string) {
 	if s.known {
 		return
 	}
-	owner := s.incoming.Owner(s.srv.incoming).Guest()
+	owner := s.incoming.Owner().Guest()
 	if subject != "" {
 		s.known = true
 		owner = budget.User(issuer, subject)

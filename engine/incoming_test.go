@@ -97,7 +97,7 @@ func TestAUserTakesTheirBytesAlong(t *testing.T) {
 	r.dial(t, "websocket")
 	s := r.opened.next(t)
 	s.Hold(10 << 10)
-	owner := func() any { return s.incoming.Owner(r.srv.incoming) }
+	owner := func() any { return s.incoming.Owner() }
 	stranger := owner()
 	s.Admit("", "")
 	guest := owner()

@@ -19,8 +19,9 @@ type inflater struct {
 
 // inflaterPools lend what reading one message takes: some 40 KB and a buffer.
 type inflaterPools struct {
-	readers sync.Pool // of *inflateReader
-	buffers sync.Pool // of *[]byte
+	slots   chan struct{} // as many as messages may be unpacked at a time; nil: no limit
+	readers sync.Pool     // of *inflateReader
+	buffers sync.Pool     // of *[]byte
 }
 
 // inflateReader is a decompressor with its source.
@@ -51,7 +52,9 @@ func compressedLimit(max int) int { return max + max>>10 + 64 }
 func (z *inflater) inflate(b []byte, max int, use func([]byte) error) error {
 	r := z.pools.reader(b, z.past)
 	buffer := z.pools.buffer()
+	z.pools.begin()
 	plain, err := r.read(*buffer, max)
+	z.pools.end()
 	z.pools.readers.Put(r.release())
 	if err == nil {
 		z.remember(plain)
@@ -62,6 +65,19 @@ func (z *inflater) inflate(b []byte, max int, use func([]byte) error) error {
 		z.pools.buffers.Put(buffer)
 	}
 	return err
+}
+
+// begin waits for one of the slots: unpacking must not take all processors.
+func (p *inflaterPools) begin() {
+	if p.slots != nil {
+		p.slots <- struct{}{}
+	}
+}
+
+func (p *inflaterPools) end() {
+	if p.slots != nil {
+		<-p.slots
+	}
 }
 
 // maxInflateBuffer is the largest buffer that is kept for other messages.

@@ -35,6 +35,22 @@ func (o *outbox) push(f *Frame, b *sendBudget) {
 	o.bytes += f.size()
 }
 
+// replacePong puts f in the place of the last frame, if that is a PONG that nobody is
+// writing.
+func (o *outbox) replacePong(f *Frame) bool {
+	last := len(o.frames) - 1
+	if last < o.head+o.flight || last == o.head && o.offset > 0 || !o.frames[last].isPong() {
+		return false
+	}
+	if o.counted > last-o.head {
+		o.counted--
+		o.frames[last].release()
+	}
+	o.bytes += f.size() - o.frames[last].size()
+	o.frames[last] = f
+	return true
+}
+
 // grow makes room for f in a full list.
 func (o *outbox) grow(f *Frame, b *sendBudget) {
 	if o.head > 0 {

@@ -30,6 +30,8 @@ type epollLoop struct {
 	file *os.File // of fd; a read deadline that has passed ends the loop
 	raw  syscall.RawConn
 
+	busy turns[*epollStream] // owned by run: those that have more than one turn's share
+
 	mu      sync.Mutex // guards what follows
 	streams map[int32]*epollStream
 	closed  bool
@@ -119,17 +121,21 @@ func (l *epollLoop) run() {
 				s.ready(ev.Events, buffer)
 			}
 		}
+		if l.busy.length > 0 {
+			l.busy.pop().turn(buffer)
+		}
 	}
 	l.end()
 }
 
-// wait returns how many events there are; at least one without an error.
+// wait returns how many events there are; at least one without an error, unless
+// somebody is busy.
 func (l *epollLoop) wait(events []unix.EpollEvent) (n int, err error) {
 	stopped := l.raw.Read(func(fd uintptr) bool {
 		for {
 			n, err = unix.EpollWait(int(fd), events, 0)
 			if !errors.Is(err, unix.EINTR) {
-				return n > 0 || err != nil
+				return n > 0 || err != nil || l.busy.length > 0
 			}
 		}
 	})
@@ -167,6 +173,7 @@ type epollStream struct {
 	watched  bool
 	closed   bool
 	reading  bool // the loop is handing bytes up: it closes when it is back
+	busy     bool // waits for its turn, and not for the kernel; changed by the loop
 }
 
 // interestRead is what a stream that is not paused waits for.
@@ -198,6 +205,9 @@ func (s *epollStream) add() error {
 // control tells the kernel what to watch for. mu is held.
 func (s *epollStream) control(op int) error {
 	ev := unix.EpollEvent{Events: s.interest, Fd: s.fd}
+	if s.busy {
+		ev.Events &^= interestRead
+	}
 	return unix.EpollCtl(s.loop.fd, op, int(s.fd), &ev)
 }
 
@@ -227,21 +237,57 @@ func (s *epollStream) ready(events uint32, buffer []byte) {
 	}
 }
 
-// read hands up one buffer: what is left is reported again, after the other
-// connections had their turn.
+// turnBytes is what a connection that has more gets handed up in one turn.
+const turnBytes = 8 << 10
+
+// read hands up what is there. A connection that has more than a turn's share waits
+// for its next turn behind those that have less.
 func (s *epollStream) read(events uint32, buffer []byte) {
-	fd, ok := s.beginRead(events)
-	if !ok {
+	if s.busy {
+		return // the kernel reports the end of a connection all the time
+	}
+	if n := s.readOnce(events, buffer[:turnBytes]); n == turnBytes {
+		s.setBusy(true)
+		s.loop.busy.push(s.owner.account(), s)
+	}
+}
+
+// turn hands up the next share of a busy connection.
+func (s *epollStream) turn(buffer []byte) {
+	if n := s.readOnce(unix.EPOLLIN, buffer[:turnBytes]); n == turnBytes {
+		s.loop.busy.push(s.owner.account(), s)
 		return
 	}
-	n, err := readSome(uintptr(fd), buffer)
-	if n > 0 {
-		s.owner.readable(buffer[:n])
+	s.setBusy(false)
+}
+
+func (s *epollStream) setBusy(busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = busy
+	if s.watched && !s.closed {
+		_ = s.control(unix.EPOLL_CTL_MOD) // as in watch
+	}
+}
+
+// readOnce hands up what fits into buffer, and returns how much that was.
+func (s *epollStream) readOnce(events uint32, buffer []byte) int {
+	fd, ok := s.beginRead(events)
+	if !ok {
+		return 0
+	}
+	n, err := 0, errBusy
+	if s.owner.tryEnter() {
+		if n, err = readSome(uintptr(fd), buffer); n > 0 {
+			s.owner.readable(buffer[:n])
+		}
+		s.owner.leave()
 	}
 	s.endRead()
 	if err != nil && !errors.Is(err, errBusy) {
 		s.owner.streamFailed(err)
 	}
+	return n
 }
 
 // beginRead holds the descriptor open for the read. A paused stream that the

@@ -28,9 +28,10 @@ type Server struct {
 	gzips     chan *gzip.Writer // all there are, nil until used
 	poller    poller            // nil where every stream has its goroutine
 
-	budget   sendBudget
-	incoming *budget.Budget
-	cuts     cutCounts
+	budget        sendBudget
+	incoming      *budget.Budget
+	earlyIncoming int // fixed: Config.earlyIncoming
+	cuts          cutCounts
 
 	draining atomic.Bool
 	open     atomic.Int64
@@ -66,7 +67,9 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	for range cap(srv.gzips) {
 		srv.gzips <- nil
 	}
+	srv.inflaters.slots = make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
 	srv.budget.init(cfg.OutboxTotal)
+	srv.earlyIncoming = cfg.earlyIncoming()
 	srv.incoming = budget.New(budget.Limits{Total: int64(cfg.IncomingTotal), Share: int64(cfg.IncomingShare)})
 	srv.buffers.New = func() any { return new([readBytes]byte) }
 	if !cfg.Portable {
@@ -203,6 +206,12 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Sessi
 	if srv.cfg.CheckLater != nil {
 		if refusal := srv.cfg.CheckLater(r, s.owner()); refusal != nil {
 			srv.refuseWith(w, r, refusal)
+			return
+		}
+	}
+	if !upgrade {
+		if err := s.spend(1); err != nil {
+			srv.refuseFault(w, r, s, err)
 			return
 		}
 	}

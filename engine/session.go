@@ -58,8 +58,9 @@ type Session struct {
 	probe   *upgrade     // an upgrade under way
 	closing *closePacket // nil while open
 	dirty   bool         // in the flusher's list
-	known   bool         // some user's
 	blocked bool         // the stream is full
+	known   bool         // some user's
+	early   atomic.Int32 // what a stranger has spent; see spend
 
 	beat heartbeat
 
@@ -97,6 +98,7 @@ func (s *Session) Transport() string {
 // here on the limits of Config before admission end, and what the session holds
 // counts as that user's, or as its address's. Of several users the first counts.
 func (s *Session) Admit(issuer, subject string) {
+	s.early.Store(admitted)
 	s.SetMaxMessage(s.srv.cfg.MaxPayload)
 	s.belongTo(issuer, subject)
 }
@@ -116,7 +118,7 @@ func (s *Session) Send(f *Frame) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	if s.out.bytes+f.size() > s.srv.cfg.OutboxBytes {
+	if s.out.bytes+f.size() > s.room() {
 		s.mu.Unlock()
 		s.cut(errOutboxFull)
 		return ErrClosed
@@ -344,6 +346,12 @@ func (s *Session) finish() {
 func (s *Session) receive(kind byte, data []byte) error {
 	if s.current() != stateOpen {
 		return nil
+	}
+	if err := s.spend(1); err != nil {
+		return err
+	}
+	if kind != typeMessage && kind != typeBinary && len(data) > 0 && string(data) != "probe" {
+		return errControlBody
 	}
 	s.beatHeard(kind)
 	switch kind {

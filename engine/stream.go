@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"syscall"
+
+	"gatehouse/internal/budget"
 )
 
 // stream is the connection under a WebSocket: bytes in both directions. Its
@@ -35,9 +37,17 @@ type stream interface {
 
 // streamOwner is who a stream belongs to.
 type streamOwner interface {
-	// readable hands up bytes, one call at a time; they are borrowed, and may be
-	// changed, during the call.
+	// enter waits for the right to hand bytes up, which leave gives back. tryEnter
+	// does not wait: it reports false when somebody else has it, and then the owner
+	// pauses the stream until that is over.
+	enter()
+	tryEnter() bool
+	leave()
+	// readable hands up bytes, between enter and leave; they are borrowed, and may
+	// be changed, during the call.
 	readable(b []byte)
+	// account says whose turns it takes.
+	account() budget.Owner
 	// writable says that a full stream has room.
 	writable()
 	// streamFailed says that the connection is of no more use: io.EOF when the
@@ -102,7 +112,9 @@ func (s *goStream) readOnce() error {
 	b, n, err := s.fill()
 	if b != nil {
 		if n > 0 {
+			s.owner.enter()
 			s.owner.readable(b[:n])
+			s.owner.leave()
 		}
 		s.buffers.Put(b)
 	}

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"gatehouse/internal/budget"
 )
 
 // websocket is a WebSocket connection of a session: its transport, or the probe
@@ -44,15 +46,55 @@ func (srv *Server) attach(s *Session, t *takeover) *websocket {
 // begin reads what came early and then what comes.
 func (c *websocket) begin(early []byte) {
 	if len(early) > 0 {
+		c.enter()
 		c.readable(early)
+		c.leave()
 	}
 	c.stream.start()
 }
 
+// enter implements streamOwner.
+func (c *websocket) enter() {
+	c.s.in.Lock()
+	c.reader.inflation = inflateNow
+}
+
+// tryEnter implements streamOwner.
+func (c *websocket) tryEnter() bool {
+	if !c.s.in.TryLock() {
+		c.later()
+		return false
+	}
+	c.reader.inflation = inflateLater
+	return true
+}
+
+// leave implements streamOwner.
+func (c *websocket) leave() {
+	due := c.reader.inflation == inflateDue
+	c.s.in.Unlock()
+	if due {
+		c.later()
+	}
+}
+
+// later has a goroutine go on with what would hold up a loop. Until it is through
+// nothing is read.
+func (c *websocket) later() {
+	c.stream.pause()
+	c.s.srv.spawn(c.resume)
+}
+
+// account implements streamOwner.
+func (c *websocket) account() budget.Owner { return c.s.incoming.Owner() }
+
 // readable implements streamOwner.
 func (c *websocket) readable(b []byte) {
-	c.s.in.Lock()
-	defer c.s.in.Unlock()
+	if err := c.s.spend(len(b) / earlyBytes); err != nil && !c.spoiled {
+		c.spoiled = true
+		c.failed(err)
+		return
+	}
 	c.feed(b)
 }
 
@@ -79,7 +121,7 @@ const probeBytes = 1 << 10
 
 // resume reads what was kept while reading was paused and then goes on.
 func (c *websocket) resume() {
-	c.s.in.Lock()
+	c.enter()
 	defer c.s.in.Unlock()
 	c.arrived = true // what is begun was held up by us: its time starts anew
 	c.feed(nil)
@@ -97,6 +139,11 @@ func (c *websocket) stopped() bool { return c.probing == notProbing && c.s.pause
 // message implements frameSink.
 func (c *websocket) message(binary bool, payload []byte) error {
 	c.arrived = true
+	if c.reader.inflater != nil {
+		if err := c.s.spend(len(payload) / earlyBytes); err != nil {
+			return err
+		}
+	}
 	switch {
 	case c.probing != notProbing:
 		return c.s.probed(c, binary, payload)
@@ -113,13 +160,16 @@ func (c *websocket) message(binary bool, payload []byte) error {
 
 // control implements frameSink.
 func (c *websocket) control(op ws.OpCode, payload []byte) error {
+	if err := c.s.spend(1); err != nil {
+		return err
+	}
 	switch op {
 	case ws.OpPing:
 		if c.probing != notProbing {
 			c.s.pingedEarly(c, payload)
 			return nil
 		}
-		_ = c.s.Send(pongFrame(payload))
+		c.s.pong(pongFrame(payload))
 		return nil
 	case ws.OpClose:
 		code, err := closeCode(payload)
@@ -226,6 +276,8 @@ func closeFrame(code int, reason string) *Frame {
 const maxCloseReason = ws.MaxControlFramePayloadSize - 2
 
 func pongFrame(payload []byte) *Frame { return rawFrame(ws.OpPong, payload) }
+
+func (f *Frame) isPong() bool { return f.kind == kindRaw && ws.OpCode(f.text[0]&0x0f) == ws.OpPong }
 
 // rawFrame makes a frame that exists on WebSockets only. It copies payload.
 func rawFrame(op ws.OpCode, payload []byte) *Frame {

@@ -114,9 +114,14 @@ func TestMessagesInFragmentsOfOneByteArriveWhole(t *testing.T) {
 		if m := s.got.next(t); m.data != text[1:] {
 			t.Errorf("got %q", m)
 		}
-		for i := range len(text) {
-			if p := must[packet](t)(w.next()); p.kind != 'P' || p.data != string([]byte{byte(i)}) {
-				t.Errorf("pong %d is %q", i, p)
+		// The last PING is answered; of those before it, those whose PONG was on its way.
+		for last := string([]byte{byte(len(text) - 1)}); ; {
+			p := must[packet](t)(w.next())
+			if p.kind != 'P' {
+				t.Fatalf("got %q", p)
+			}
+			if p.data == last {
+				break
 			}
 		}
 	})

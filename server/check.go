@@ -164,6 +164,8 @@ func (c Config) checkSizes() error {
 		{"engine.incoming_total", c.Engine.IncomingTotal, math.MaxInt},
 		{"engine.incoming_share", c.Engine.IncomingShare, math.MaxInt},
 		{"handshake.max_payload", c.Handshake.MaxPayload, most},
+		{"handshake.outbox_bytes", c.Handshake.OutboxBytes, most},
+		{"handshake.max_packets", c.Handshake.MaxPackets, most},
 		{"handshake.max_pending", c.Handshake.MaxPending, most},
 		{"handshake.max_connects", c.Handshake.MaxConnects, most},
 		{"handshake.max_refusals", c.Handshake.MaxRefusals, most},

@@ -164,6 +164,13 @@ type Handshake struct {
 	// MaxPayload is the largest message before admission, in bytes; at most
 	// engine.max_payload. Default 65,536.
 	MaxPayload int `koanf:"max_payload"`
+	// OutboxBytes is how much may wait for a client before admission, in bytes; at
+	// most engine.outbox_bytes. Default 65,536.
+	OutboxBytes int `koanf:"outbox_bytes"`
+	// MaxPackets is how many packets and requests a connection may send before
+	// admission; each 512 bytes count as one more. Above it the connection ends.
+	// Default 1024.
+	MaxPackets int `koanf:"max_packets"`
 	// MaxPending is how many connections may be in no namespace at once; one
 	// more closes the oldest of them. Never more than half of the files that the
 	// process may have open. Default 16,384.

@@ -53,6 +53,8 @@ func (h *Handshake) setDefaults(maxPayload int) {
 	setDefault(&h.Timeout, 10*time.Second)
 	setDefault(&h.AdmitTimeout, min(8*time.Second, h.Timeout))
 	setDefault(&h.MaxPayload, min(64<<10, maxPayload))
+	setDefault(&h.OutboxBytes, 64<<10)
+	setDefault(&h.MaxPackets, 1024)
 	setDefault(&h.MaxPending, 16384)
 	setDefault(&h.MaxConnects, 256)
 	setDefault(&h.MaxRefusals, 16)

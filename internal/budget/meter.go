@@ -6,15 +6,13 @@ import "sync/atomic"
 // belongs to the zero Owner. It is safe for concurrent use.
 type Meter struct {
 	held    atomic.Int64
-	counted atomic.Int64 // what the account shows; changed under Budget.mu
-
-	// Guarded by Budget.mu.
-	owner   Owner
-	account *account // nil while counted is 0
+	counted atomic.Int64  // what the account shows; changed under Budget.mu
+	owner   atomic.Uint64 // changed under Budget.mu
+	account *account      // guarded by Budget.mu; nil while counted is 0
 }
 
 // Init says whose the bytes are. It comes before the meter is shared.
-func (m *Meter) Init(owner Owner) { m.owner = owner }
+func (m *Meter) Init(owner Owner) { m.owner.Store(uint64(owner)) }
 
 // Held returns what is held for the connection now, in bytes.
 func (m *Meter) Held() int64 { return m.held.Load() }
@@ -42,7 +40,7 @@ func (m *Meter) settleLocked(b *Budget, holder Holder) (room bool) {
 	}
 	a := m.account
 	if a == nil {
-		a = b.accountLocked(m.owner)
+		a = b.accountLocked(m.Owner())
 		a.meters[m] = &claim{holder: holder}
 		m.account = a
 	}
@@ -60,7 +58,7 @@ func (m *Meter) Move(b *Budget, to Owner) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	from, n := m.account, m.counted.Load()
-	m.owner = to
+	m.owner.Store(uint64(to))
 	if from == nil || from.owner == to {
 		return
 	}
@@ -73,8 +71,4 @@ func (m *Meter) Move(b *Budget, to Owner) {
 }
 
 // Owner returns whose the bytes are.
-func (m *Meter) Owner(b *Budget) Owner {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return m.owner
-}
+func (m *Meter) Owner() Owner { return Owner(m.owner.Load()) }

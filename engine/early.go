@@ -1,0 +1,72 @@
+package engine
+
+import "gatehouse/internal/budget"
+
+// admitted in Session.early says that nothing is counted any more.
+const admitted = -1 << 30
+
+// earlyBytes is how many bytes of a stranger count as one packet.
+const earlyBytes = 512
+
+// stranger reports whether Session.Admit has not been called yet.
+func (s *Session) stranger() bool { return s.early.Load() >= 0 }
+
+// spend counts n more packets of a stranger. It fails when they are too many.
+func (s *Session) spend(n int) error {
+	most := s.srv.cfg.EarlyPackets
+	if most == 0 || n == 0 || !s.stranger() {
+		return nil
+	}
+	if int(s.early.Add(int32(n))) > most {
+		return errEarly
+	}
+	return nil
+}
+
+// room is how many bytes may wait for the client. mu is held.
+func (s *Session) room() int {
+	if !s.stranger() {
+		return s.srv.cfg.OutboxBytes
+	}
+	room := s.srv.cfg.EarlyOutboxBytes
+	if s.sending != nil {
+		room -= s.sending.bytes
+	}
+	return room
+}
+
+// earlyIncoming is what may be held of what a stranger has sent: one message that
+// is not complete, what was read with its end, and one that a handler keeps. Without
+// limits of their own strangers have what everybody has.
+func (c *Config) earlyIncoming() int {
+	if c.MaxEarlyPayload >= c.MaxPayload {
+		return c.IncomingShare
+	}
+	message := partly(c.MaxEarlyPayload + maxClientHeader + readBytes)
+	return message.memory() + c.MaxEarlyPayload
+}
+
+// sessionBytes is what a session holds beside what it receives and is sent: the
+// session itself, its connection and, where it polls, the goroutines and buffers of
+// two requests.
+const sessionBytes = 40 << 10
+
+// StrangerBytes is the most memory of the process that a client can have the server
+// hold before it is admitted, in bytes: what it sends and is not worked off, what
+// waits for it, and its session. The head of a request that is under way comes on
+// top, and the buffers of TLS.
+func (c Config) StrangerBytes() int {
+	c = c.withDefaults()
+	return c.earlyIncoming() + budget.Granule + c.EarlyOutboxBytes + sessionBytes
+}
+
+// pong answers a PING of the WebSocket protocol. An answer to the last one will do
+// (RFC 6455, section 5.5.3): one that still waits gives way.
+func (s *Session) pong(f *Frame) {
+	s.mu.Lock()
+	replaced := s.current() == stateOpen && s.out.replacePong(f)
+	s.mu.Unlock()
+	if !replaced {
+		_ = s.Send(f)
+	}
+}

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// neighbours has two clients on one loop.
+func neighbours(t *testing.T, cfg Config) (r *rig, busy, quiet *wsClient, busySide, quietSide *side) {
+	t.Helper()
+	r = newRig(t, cfg, oneLoop)
+	busy = r.dial(t, "websocket").(*wsClient)
+	busySide = r.opened.next(t)
+	quiet = r.dial(t, "websocket").(*wsClient)
+	quietSide = r.opened.next(t)
+	return r, busy, quiet, busySide, quietSide
+}
+
+// expectEcho checks that the loop serves the client.
+func expectEcho(t *testing.T, c *wsClient, s *side) {
+	t.Helper()
+	check(t, c.send("hello"))
+	if m := s.got.next(t); m.data != "hello" {
+		t.Errorf("got %q", m)
+	}
+}
+
+// What is handed up for one session by somebody else, such as its end, does not hold
+// up the loop that reads it.
+func TestAnEndThatBlocksDoesNotDelayOthers(t *testing.T) {
+	_, busy, quiet, busySide, quietSide := neighbours(t, Config{})
+	busySide.in.Lock() // as a handler that is being told of the end
+	check(t, busy.send("one"))
+	for range 10 {
+		expectEcho(t, quiet, quietSide)
+	}
+	busySide.in.Unlock()
+	if m := busySide.got.next(t); m.data != "one" {
+		t.Errorf("got %q", m)
+	}
+	expectEcho(t, busy, busySide) // it is read again
+}
+
+func TestADecompressionThatBlocksDoesNotDelayOthers(t *testing.T) {
+	cfg := Config{Deflate: Deflate{Enabled: true, Threshold: 1}}
+	r := newRig(t, cfg, oneLoop)
+	busy := r.dialZipped(t, "").wsClient
+	busySide := r.opened.next(t)
+	quiet := r.dial(t, "websocket").(*wsClient)
+	quietSide := r.opened.next(t)
+	for range cap(r.srv.inflaters.slots) { // all of them are taken
+		r.srv.inflaters.begin()
+	}
+	text := strings.Repeat("x", 1000)
+	check(t, busy.write(append(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("4"+text))), clientFrame(ws.OpText, []byte("4after"))...)))
+	for range 10 {
+		expectEcho(t, quiet, quietSide)
+	}
+	if n := busySide.got.length(); n > 0 {
+		t.Errorf("%d messages came on the loop", n)
+	}
+	for range cap(r.srv.inflaters.slots) {
+		r.srv.inflaters.end()
+	}
+	for _, want := range []string{text, "after"} {
+		if m := busySide.got.next(t); m.data != want {
+			t.Errorf("got %q", m)
+		}
+	}
+	expectEcho(t, busy, busySide)
+}
+
+// A connection that always has more waits for its turns behind all that have less.
+func TestTurnsAreTakenByUser(t *testing.T) {
+	var q turns[string]
+	for range 3 {
+		q.push(1, "a")
+	}
+	q.push(2, "b")
+	q.push(3, "c")
+	q.push(1, "a")
+	var got strings.Builder
+	for q.length > 0 {
+		got.WriteString(q.pop())
+	}
+	if got.String() != "abcaaa" || len(q.queues) > 0 || len(q.order) > 0 {
+		t.Errorf("turns: %s, left: %v", got.String(), q.queues)
+	}
+}
