@@ -205,10 +205,10 @@ func BenchmarkSendAndFlush(b *testing.B) {
 		for _, s := range sessions {
 			_ = s.Send(frame)
 		}
-		for _, s := range f.dirty[1:] {
+		for _, s := range append(f.dirty[1:], f.direct...) {
 			f.flush(s)
 		}
-		f.dirty = f.dirty[:1]
+		f.dirty, f.direct = f.dirty[:1], f.direct[:0]
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/delivery")
 }

@@ -1,10 +1,10 @@
 package engine
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"sync/atomic"
+
+	"gatehouse/internal/budget"
 )
 
 // sendBudget is what waits for all clients of a server together, in bytes of memory,
@@ -21,9 +21,9 @@ import (
 //   - what is made for one client: a compressed polling response, the bytes on
 //     their way into TLS or from a compressor with a context.
 //
-// Who is cut first: above seven eighths of the limit the reaper closes the
-// sessions with the largest backlogs, a shared frame counted whole for each of
-// them, until six eighths are left. Frames are freed with their last receiver, so
+// Who is cut first: above seven eighths of the limit the reaper closes sessions
+// until six eighths are left: strangers before users, of those the user for whose
+// sessions most waits, and of these the largest; a shared frame counts whole for each. Frames are freed with their last receiver, so
 // the longest backlogs hold the oldest frames. Where memory grows faster than
 // the reaper works, a session that is behind and is sent more at the limit itself
 // is closed. Either way the reason is ReasonSlow.
@@ -61,14 +61,17 @@ func (b *sendBudget) low() int64  { return b.limit / 8 * 6 }
 func (b *sendBudget) over() bool  { return b.limit > 0 && b.held.Load() > b.limit }
 
 // forms of a frame, as far as they take memory of their own.
-type forms uint64
+type forms uint8
 
 const (
 	formWebSocket forms = 1 << iota
 	formPolling
 	formDeflated
-	oneHolder // above it the number of outboxes that hold the frame
+	formBase64 // of a WebSocket whose client takes no binary messages
 )
+
+// oneHolder is above all forms; it stands for one outbox that holds the frame.
+const oneHolder uint64 = 1 << 8
 
 // holders counts the outboxes in which a frame waits.
 type holders struct {
@@ -86,11 +89,11 @@ func (f *Frame) hold(b *sendBudget, form forms) {
 	f.holders.owner.CompareAndSwap(nil, b)
 	for {
 		old := f.holders.state.Load()
-		now := old + uint64(oneHolder) | uint64(form)
+		now := (old + oneHolder) | uint64(form)
 		if !f.holders.state.CompareAndSwap(old, now) {
 			continue
 		}
-		if added := f.memory(forms(now)) - f.memory(forms(old)); added != 0 {
+		if added := f.memory(now) - f.memory(old); added != 0 {
 			f.holders.owner.Load().add(added)
 		}
 		return
@@ -104,15 +107,15 @@ func (f *Frame) release() {
 	}
 	for {
 		old := f.holders.state.Load()
-		now := old - uint64(oneHolder)
-		if now < uint64(oneHolder) {
+		now := old - oneHolder
+		if now < oneHolder {
 			now = 0 // the last one: its forms go with it
 		}
 		if !f.holders.state.CompareAndSwap(old, now) {
 			continue
 		}
 		if now == 0 {
-			f.holders.owner.Load().add(-f.memory(forms(old)))
+			f.holders.owner.Load().add(-f.memory(old))
 		}
 		return
 	}
@@ -126,7 +129,7 @@ func (f *Frame) fixed() bool {
 
 // memory is what f takes with the forms of state, in bytes; nothing when nobody
 // holds it.
-func (f *Frame) memory(state forms) int64 {
+func (f *Frame) memory(state uint64) int64 {
 	if state < oneHolder {
 		return 0
 	}
@@ -135,13 +138,16 @@ func (f *Frame) memory(state forms) int64 {
 		return int64(n) // its only form is its text
 	}
 	body, parts := n-frameOverhead, 1+len(f.attachments)
-	if state&formWebSocket != 0 {
+	if state&uint64(formWebSocket) != 0 {
 		n += body + parts*maxServerHeader
 	}
-	if state&formDeflated != 0 {
+	if state&uint64(formDeflated) != 0 {
 		n += body + parts*maxServerHeader // at most; compressed only where that is less
 	}
-	if state&formPolling != 0 {
+	if state&uint64(formBase64) != 0 {
+		n += body + (body-len(f.text))/3 + parts*(4+maxServerHeader)
+	}
+	if state&uint64(formPolling) != 0 {
 		n += body + (body-len(f.text))/3 + parts*4
 	}
 	return int64(n)
@@ -169,53 +175,44 @@ func (srv *Server) reap() {
 	}
 }
 
-// relieve cuts the sessions with the largest backlogs until enough is free.
+// relieve cuts sessions, in the order of budget.Order, until enough is free.
 func (srv *Server) relieve() {
 	if srv.budget.held.Load() <= srv.budget.high() {
 		return
 	}
-	for _, c := range srv.backlogs() {
+	claims, sessions := srv.backlogs()
+	for i := range budget.Order(claims) {
 		if srv.budget.held.Load() <= srv.budget.low() {
 			return
 		}
-		c.s.cut(errOutboxTotal)
+		sessions[i].cut(errOutboxTotal)
 	}
 }
 
-// backlog is what waits for a session.
-type backlog struct {
-	s     *Session
-	bytes int
-	since int64 // as of stall; math.MaxInt64 when the client is not behind
-}
-
-// backlogs lists the sessions for which something waits, the largest first and
-// among equals the one that has taken nothing for longest.
-func (srv *Server) backlogs() []backlog {
-	var all []backlog
+// backlogs lists what waits for each session for which something does. Of equal ones
+// the client that has taken nothing for longest comes first, and one that is not
+// behind last.
+func (srv *Server) backlogs() (claims []budget.Claim, sessions []*Session) {
 	for _, s := range srv.snapshot() {
-		if b := s.backlog(); b.bytes > 0 {
-			all = append(all, b)
+		if c := s.backlog(); c.Bytes > 0 {
+			claims, sessions = append(claims, c), append(sessions, s)
 		}
 	}
-	slices.SortFunc(all, func(a, b backlog) int {
-		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.since, b.since))
-	})
-	return all
+	return claims, sessions
 }
 
-func (s *Session) backlog() backlog {
+func (s *Session) backlog() budget.Claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := backlog{s: s, bytes: s.out.bytes, since: s.stall.since}
-	if b.since == 0 {
-		b.since = math.MaxInt64
+	c := budget.Claim{Owner: s.incoming.Owner(), Bytes: int64(s.out.bytes), Since: s.stall.since}
+	if c.Since == 0 {
+		c.Since = math.MaxInt64
 	}
 	if s.sending != nil {
-		b.bytes += s.sending.bytes
+		c.Bytes += int64(s.sending.bytes)
 	}
 	if s.ws != nil {
-		b.bytes += s.ws.context.unsent()
+		c.Bytes += int64(s.ws.context.unsent())
 	}
-	return b
+	return c
 }

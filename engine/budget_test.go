@@ -149,3 +149,26 @@ func TestAVolatileFrameIsDroppedWhenTheBudgetIsSpent(t *testing.T) {
 	}
 	r.srv.budget.add(-1001)
 }
+
+// A user who has opened many sessions is cut before one with a single larger backlog.
+func TestTheUserForWhomMostWaitsIsCutFirst(t *testing.T) {
+	r := newRig(t, Config{OutboxTotal: 4 << 20, CloseTimeout: 50 * time.Millisecond})
+	open := func(subject string) *side {
+		r.dialPolling(t)
+		s := r.opened.next(t)
+		s.Admit("", subject)
+		return s
+	}
+	honest := open("ann")
+	check(t, honest.Send(NewFrame(make([]byte, 400<<10), nil)))
+	var many []*side
+	for range 30 {
+		s := open("eve")
+		many = append(many, s)
+		_ = s.Send(NewFrame(make([]byte, 50<<10), nil))
+	}
+	many[0].end(t, ReasonSlow)
+	if len(honest.closed) > 0 {
+		t.Error("the honest one was cut")
+	}
+}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"sync"
 
 	"github.com/gobwas/ws"
 	"github.com/klauspost/compress/flate"
@@ -86,33 +85,11 @@ func (c *compressor) appendFrame(b []byte, f *Frame, ctx *deflateContext) []byte
 	return b
 }
 
-// deflatedForm is the compressed form of a frame for all receivers without a
-// context.
-type deflatedForm struct {
-	once sync.Once
-	b    []byte
-}
-
 // deflated returns the compressed WebSocket form of f, made by whoever needs it
 // first.
 func (f *Frame) deflated(c *compressor) []byte {
 	if f.kind == kindRaw || f.size()-frameOverhead < c.cfg.Threshold-1 {
 		return f.websocket()
 	}
-	form := f.compressed.Load()
-	if form == nil {
-		f.compressed.CompareAndSwap(nil, new(deflatedForm))
-		form = f.compressed.Load()
-	}
-	form.once.Do(func() { form.b = c.appendFrame(nil, f, nil) })
-	return form.b
-}
-
-// wire returns the WebSocket form of f for a connection without a context:
-// compressed if c is not nil.
-func (f *Frame) wire(c *compressor) []byte {
-	if c != nil {
-		return f.deflated(c)
-	}
-	return f.websocket()
+	return makeForm(&f.compressed, func() []byte { return c.appendFrame(nil, f, nil) })
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -177,13 +178,45 @@ func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
 	f := newFlusher()
 	j := &journal{taken: map[string]int{}}
 	for n := range 1000 {
-		s := &Session{srv: srv, flusher: f, dirty: true}
+		s := &Session{srv: srv, flusher: f, listed: listedShared}
 		s.ws = &websocket{s: s, stream: journaled{journal: j, name: fmt.Sprint(n)}}
 		check(t, s.Send(NewFrame(make([]byte, flushBytes), nil)))
-		f.bulk = append(f.bulk, s)
+		f.bulk.push(0, s)
 	}
 	f.flushBulk()
 	if n := len(j.writes); n != bulkTurns {
 		t.Errorf("%d turns of the bulk at a time", n)
 	}
+}
+
+// An acknowledgement does not stand behind a broadcast to thousands.
+func TestAnAnswerDoesNotWaitForABroadcast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := &Server{cfg: Config{}.withDefaults()}
+		f := newFlusher()
+		j := &journal{taken: map[string]int{}}
+		member := func(name string) *Session {
+			s := &Session{srv: srv, flusher: f}
+			s.ws = &websocket{s: s, stream: journaled{journal: j, name: name}}
+			return s
+		}
+		asks := member("asks")
+		broadcast := NewFrame([]byte("to all"), nil)
+		for n := range 2500 {
+			check(t, member(fmt.Sprint("member ", n)).Send(broadcast))
+		}
+		check(t, asks.Send(broadcast))
+		check(t, asks.Send(NewFrame([]byte("an answer"), nil)))
+		done := make(chan struct{})
+		go func() { f.run(); close(done) }()
+		synctest.Wait()
+		close(f.stop)
+		<-done
+		if at := slices.Index(j.writes, "asks"); at < 0 || at > sharedTurns {
+			t.Errorf("written after %d others", at)
+		}
+		if n := len(j.writes); n < 2501 {
+			t.Errorf("%d writes", n)
+		}
+	})
 }

@@ -9,12 +9,14 @@ type flusher struct {
 	wakeup chan struct{}
 	stop   chan struct{}
 
-	mu    sync.Mutex // guards what follows
-	dirty []*Session
+	mu     sync.Mutex // guards what follows
+	dirty  []*Session // they have something to write
+	direct []*Session // those whose frame is for them alone
 
 	// Owned by run.
-	bulk    []*Session  // dirty, with more to write than one turn's share
-	deflate *compressor // nil until needed
+	shared  []*Session      // from dirty, and not written yet
+	bulk    turns[*Session] // with more to write than one turn's share
+	deflate *compressor     // nil until needed
 	scratch []byte
 	batch   []*Frame
 }
@@ -35,11 +37,15 @@ func newFlusher() *flusher {
 	}
 }
 
-// add lists s; its caller has marked it dirty.
-func (f *flusher) add(s *Session) {
+// add lists s; its caller has marked it.
+func (f *flusher) add(s *Session, direct bool) {
 	f.mu.Lock()
-	first := len(f.dirty) == 0
-	f.dirty = append(f.dirty, s)
+	first := len(f.dirty)+len(f.direct) == 0
+	if direct {
+		f.direct = append(f.direct, s)
+	} else {
+		f.dirty = append(f.dirty, s)
+	}
 	f.mu.Unlock()
 	if first {
 		select {
@@ -49,26 +55,38 @@ func (f *flusher) add(s *Session) {
 	}
 }
 
-// run gives each listed session its turn, and after each pass a few of the bulk:
-// one pass is never longer than a turn for every session of this flusher, however
-// much waits for some of them.
+// sharedTurns is how many receivers of broadcasts get a turn in one pass, and
+// bulkTurns how many sessions of the bulk.
+const (
+	sharedTurns = 16
+	bulkTurns   = 16
+)
+
+// run writes in passes. In each of them every session that was sent something for
+// itself alone gets a turn, such as for an acknowledgement, but only a few receivers
+// of broadcasts and a few of the bulk: nobody's answer waits for somebody else's room.
 func (f *flusher) run() {
-	var work []*Session
+	var direct, listed []*Session
 	for f.wait() {
 		f.mu.Lock()
-		work, f.dirty = f.dirty, work[:0]
-		f.mu.Unlock()
-		for i, s := range work {
-			f.flush(s)
-			work[i] = nil
+		direct, f.direct = f.direct, direct[:0]
+		if len(f.shared) == 0 {
+			listed, f.dirty = f.dirty, listed[:0]
+			f.shared = listed
 		}
+		f.mu.Unlock()
+		for i, s := range direct {
+			f.flush(s)
+			direct[i] = nil
+		}
+		f.flushShared()
 		f.flushBulk()
 	}
 }
 
 // wait returns when there is something to do, and false when all is over.
 func (f *flusher) wait() bool {
-	if len(f.bulk) > 0 {
+	if f.bulk.length > 0 || len(f.shared) > 0 {
 		select {
 		case <-f.stop:
 			return false
@@ -84,18 +102,21 @@ func (f *flusher) wait() bool {
 	}
 }
 
-// bulkTurns is how many sessions of the bulk get a turn between two passes.
-const bulkTurns = 16
-
-// flushBulk gives the oldest of the bulk a turn.
-func (f *flusher) flushBulk() {
-	n := min(len(f.bulk), bulkTurns)
-	for _, s := range f.bulk[:n] {
-		f.flush(s) // may put it behind the others
+// flushShared gives the next receivers of broadcasts their turns.
+func (f *flusher) flushShared() {
+	n := min(len(f.shared), sharedTurns)
+	for i, s := range f.shared[:n] {
+		f.flush(s)
+		f.shared[i] = nil
 	}
-	left := copy(f.bulk, f.bulk[n:])
-	clear(f.bulk[left:])
-	f.bulk = f.bulk[:left]
+	f.shared = f.shared[n:]
+}
+
+// flushBulk gives some of the bulk a turn.
+func (f *flusher) flushBulk() {
+	for range min(f.bulk.length, bulkTurns) {
+		f.flush(f.bulk.pop()) // may put it behind the others
+	}
 }
 
 // flush writes what waits for s until nothing does or the stream is full. One
@@ -117,7 +138,7 @@ func (f *flusher) flush(s *Session) {
 		}
 		sent += n
 	}
-	f.bulk = append(f.bulk, s)
+	f.bulk.push(s.incoming.Owner(), s)
 }
 
 // gather joins waiting frames into one run of bytes, and says how many frames they
@@ -142,10 +163,8 @@ func (f *flusher) gather(s *Session) (b []byte, whole int, conn *websocket) {
 	frames, offset := s.out.peek(f.batch[:0], flushFrames)
 	s.mu.Unlock()
 	switch {
-	case !conn.deflates:
-		b, whole = f.join(frames, offset, nil)
 	case conn.context == nil:
-		b, whole = f.join(frames, offset, f.compressor(s.srv))
+		b, whole = f.join(frames, offset, conn.form, f.compressorFor(conn))
 	default:
 		b = f.compressNext(s, conn.context, frames)
 	}
@@ -156,12 +175,20 @@ func (f *flusher) gather(s *Session) (b []byte, whole int, conn *websocket) {
 // rest takes a session with nothing to write for now off the list, and reports
 // whether its close frame is with the kernel. mu is held.
 func (s *Session) rest() (done bool) {
-	s.dirty = false
+	s.listed = unlisted
 	if !s.out.empty() || s.ws.context.unsent() > 0 {
 		return false
 	}
 	s.stall.since = 0
 	return s.closing.said() && !s.ws.stream.pending()
+}
+
+// compressorFor is nil for a connection that needs none.
+func (f *flusher) compressorFor(c *websocket) *compressor {
+	if c.form != formDeflated {
+		return nil
+	}
+	return f.compressor(c.s.srv)
 }
 
 // compressor returns what compresses for all connections of f.
@@ -174,15 +201,15 @@ func (f *flusher) compressor(srv *Server) *compressor {
 
 // join returns the bytes of frames from offset of the first on, and of how many:
 // of as many as fit into flushBytes, or of the first alone.
-func (f *flusher) join(frames []*Frame, offset int, z *compressor) ([]byte, int) {
-	first := frames[0].wire(z)[offset:]
+func (f *flusher) join(frames []*Frame, offset int, form forms, z *compressor) ([]byte, int) {
+	first := frames[0].wire(form, z)[offset:]
 	if len(frames) == 1 || len(first) >= flushBytes/2 {
 		return first, 1
 	}
 	b := append(f.scratch[:0], first...)
 	n := 1
 	for _, frame := range frames[1:] {
-		next := frame.wire(z)
+		next := frame.wire(form, z)
 		if len(b)+len(next) > flushBytes {
 			break
 		}
@@ -203,10 +230,8 @@ func (f *flusher) written(s *Session, whole, n, want int) bool {
 		s.ws.context.advance(n, &s.srv.budget)
 	case n == want:
 		s.out.shift(whole, &s.srv.budget)
-	case s.ws.deflates:
-		s.out.advance(n, f.compressor(s.srv), &s.srv.budget)
 	default:
-		s.out.advance(n, nil, &s.srv.budget)
+		s.out.advance(n, s.ws.form, f.compressorFor(s.ws), &s.srv.budget)
 	}
 	if n > 0 {
 		s.stall.since = 0
@@ -215,7 +240,7 @@ func (f *flusher) written(s *Session, whole, n, want int) bool {
 		return true
 	}
 	s.blocked = true
-	s.dirty = false
+	s.listed = unlisted
 	s.stalled()
 	s.countOutbox()
 	s.ws.stream.awaitWritable()

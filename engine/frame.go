@@ -40,8 +40,10 @@ type Frame struct {
 	pollOnce sync.Once
 	poll     []byte
 
-	compressed atomic.Pointer[deflatedForm]
+	compressed atomic.Pointer[madeForm] // of binary as it is, compressed
+	texts      atomic.Pointer[madeForm] // of binary as base64
 
+	pushed  atomic.Bool // into some outbox
 	holders holders
 }
 
@@ -59,6 +61,16 @@ func NewBinaryFrame(data []byte) *Frame {
 // control makes a packet that is no message.
 func control(kind byte, text string) *Frame {
 	return &Frame{kind: kind, text: []byte(text)}
+}
+
+// firstPush reports whether nobody has been sent f before: it may be for one client
+// alone.
+func (f *Frame) firstPush() bool {
+	if f.pushed.Load() {
+		return false
+	}
+	f.pushed.Store(true)
+	return true
 }
 
 // size is what the frame counts in an outbox, in bytes, whatever the transport.
@@ -97,6 +109,54 @@ func (f *Frame) websocket() []byte {
 		f.ws = b
 	})
 	return f.ws
+}
+
+// madeForm is a wire form that few frames need.
+type madeForm struct {
+	once sync.Once
+	b    []byte
+}
+
+// makeForm returns the form that p points to, made by whoever needs it first.
+func makeForm(p *atomic.Pointer[madeForm], render func() []byte) []byte {
+	form := p.Load()
+	if form == nil {
+		p.CompareAndSwap(nil, new(madeForm))
+		form = p.Load()
+	}
+	form.once.Do(func() { form.b = render() })
+	return form.b
+}
+
+// wire returns the bytes of f for a connection without a context that takes the
+// given form; z compresses where that is asked for.
+func (f *Frame) wire(form forms, z *compressor) []byte {
+	switch form {
+	case formDeflated:
+		return f.deflated(z)
+	case formBase64:
+		return f.base64()
+	}
+	return f.websocket()
+}
+
+// base64 returns the WebSocket frames of f for a client that takes no binary
+// messages: those are text, "b" and base64.
+func (f *Frame) base64() []byte {
+	if f.kind == kindRaw || len(f.attachments) == 0 {
+		return f.websocket()
+	}
+	return makeForm(&f.texts, func() (b []byte) {
+		if f.kind != typeBinary {
+			b = appendHeader(b, ws.OpText, 1+len(f.text))
+			b = append(append(b, f.kind), f.text...)
+		}
+		for _, a := range f.attachments {
+			b = appendHeader(b, ws.OpText, 1+base64.StdEncoding.EncodedLen(len(a)))
+			b = base64.StdEncoding.AppendEncode(append(b, typeBinary), a)
+		}
+		return b
+	})
 }
 
 // polling returns the packets of f as a long-polling payload.

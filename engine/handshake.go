@@ -132,7 +132,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 		return
 	}
 	s.ws = srv.attach(s, t)
-	s.dirty = true // no flusher writes before the answer is out
+	s.listed = listedDirect // no flusher writes before the answer is out
 	if !srv.admit(s) {
 		_ = s.ws.respond([]byte(lateRefusal))
 		s.ws.stream.close()
@@ -144,7 +144,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 		return
 	}
 	s.mu.Lock()
-	s.dirty = false
+	s.listed = unlisted
 	if !s.out.empty() {
 		s.wake()
 	}

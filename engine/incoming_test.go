@@ -128,7 +128,11 @@ func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 	})
 }
 
-func (s *Session) reads(b []byte) { s.ws.readable(slices.Clone(b)) }
+func (s *Session) reads(b []byte) {
+	s.ws.enter()
+	s.ws.readable(slices.Clone(b))
+	s.ws.leave()
+}
 
 func TestAMessageThatIsNotCompleteCounts(t *testing.T) {
 	overWebSocket(t, func(t *testing.T, s *Session, h *side) {

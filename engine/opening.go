@@ -49,6 +49,7 @@ func parseOpening(b []byte, path string) (*http.Request, int) {
 func readFields(r *http.Request, fields string) bool {
 	n := strings.Count(fields, "\r\n") + 1
 	r.Header = make(http.Header, n)
+	hosts := 0
 	values := make([]string, 0, n)
 	for line := range strings.SplitSeq(fields, "\r\n") {
 		name, value, ok := strings.Cut(line, ":")
@@ -58,7 +59,7 @@ func readFields(r *http.Request, fields string) bool {
 		}
 		switch key := textproto.CanonicalMIMEHeaderKey(name); key {
 		case "Host":
-			if r.Host != "" || !consists(value, isHost) {
+			if hosts++; hosts > 1 || !consists(value, isHost) {
 				return false
 			}
 			r.Host = value

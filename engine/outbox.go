@@ -99,11 +99,11 @@ func (o *outbox) peek(dst []*Frame, max int) ([]*Frame, int) {
 
 // advance takes off the frames that n more written bytes complete, and ends the
 // flight of the others.
-func (o *outbox) advance(n int, z *compressor, b *sendBudget) {
+func (o *outbox) advance(n int, form forms, z *compressor, b *sendBudget) {
 	o.flight = 0
 	n += o.offset
 	for n > 0 && !o.empty() {
-		size := len(o.frames[o.head].wire(z))
+		size := len(o.frames[o.head].wire(form, z))
 		if n < size {
 			break
 		}

@@ -146,7 +146,15 @@ func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 // taken ends the response of g. What came meanwhile is the next one's.
 func (s *Session) taken(g *pendingGET, batch []*Frame) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.tookLocked(g, batch)
+	over := s.over()
+	s.mu.Unlock()
+	if over {
+		s.finish()
+	}
+}
+
+func (s *Session) tookLocked(g *pendingGET, batch []*Frame) {
 	if s.sending != g {
 		return
 	}
@@ -290,11 +298,21 @@ func (s *Session) takePOST(w http.ResponseWriter, r *http.Request, payload []byt
 	case err == nil:
 		s.srv.answerText(w, r, http.StatusOK, "ok")
 	case errors.Is(err, errPeerClosed):
+		s.freePoll()
 		s.fail(err)
 		s.finish() // nothing more is asked for by who has said good-bye
 		s.srv.answerText(w, r, http.StatusOK, "ok")
 	default:
 		s.srv.refuseFault(w, r, s, err)
+	}
+}
+
+// freePoll answers the pending GET with a NOOP: its client has said good-bye.
+func (s *Session) freePoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll != nil && s.poll.get != nil {
+		s.poll.reply([]*Frame{noopFrame})
 	}
 }
 

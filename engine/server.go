@@ -39,6 +39,8 @@ type Server struct {
 	workers sync.WaitGroup // the wheel, the flushers and the reaper
 	ending  sync.Once
 
+	unhijackable sync.Once // warned about
+
 	taskMu sync.RWMutex // held for writing when no more tasks are taken
 	tasks  crew.Crew    // what sessions have under way
 	over   bool         // guarded by taskMu

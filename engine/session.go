@@ -57,7 +57,7 @@ type Session struct {
 	sending *pendingGET  // the polling response that is being written
 	probe   *upgrade     // an upgrade under way
 	closing *closePacket // nil while open
-	dirty   bool         // in the flusher's list
+	listed  listing      // in the flusher's list
 	blocked bool         // the stream is full
 	known   bool         // some user's
 	early   atomic.Int32 // what a stranger has spent; see spend
@@ -73,6 +73,7 @@ type closePacket struct {
 	text     string
 	deadline int64 // when the session ends however far it came
 	queued   bool  // the close frame is in the outbox
+	dropped  bool  // what waited was dropped
 }
 
 // said reports whether the close frame is in the outbox or gone already. A nil
@@ -153,13 +154,16 @@ func (s *Session) Writable() bool {
 
 // keepsUp reports whether the client is there and not behind. mu is held.
 func (s *Session) keepsUp() bool {
-	return s.current() == stateOpen && !s.blocked && s.out.bytes <= volatileLimit &&
+	return s.current() == stateOpen && !s.blocked && s.out.bytes <= volatileBytes &&
 		(s.ws != nil || !s.srv.budget.over())
 }
 
-// volatileLimit is how many bytes may wait for a client before it counts as
-// behind.
-const volatileLimit = 64 << 10
+// volatileBytes is how much may wait for a client that is sent a volatile frame:
+// what is sent in one go still goes out together, and nothing goes out late.
+const volatileBytes = 4 << 10
+
+// lateBytes is how much may wait for a client before it counts as behind.
+const lateBytes = 64 << 10
 
 // push queues f and sees that it goes out. mu is held.
 func (s *Session) push(f *Frame) {
@@ -167,7 +171,7 @@ func (s *Session) push(f *Frame) {
 	if s.behind() {
 		s.countOutbox()
 	}
-	s.wake()
+	s.wakeFor(f.firstPush())
 }
 
 // behind reports whether what waits may stay for a time, so that it must count. mu
@@ -179,32 +183,45 @@ func (s *Session) behind() bool {
 // late reports whether so much waits, or for such a cause, that the session is cut
 // rather than sent more when the budget is spent. mu is held.
 func (s *Session) late() bool {
-	return s.blocked || s.ws == nil || s.out.bytes > volatileLimit
+	return s.blocked || s.ws == nil || s.out.bytes > lateBytes
 }
 
 // countOutbox has all that waits count in the budget. mu is held.
 func (s *Session) countOutbox() {
-	form := formWebSocket
-	switch {
-	case s.ws == nil:
-		form = formPolling
-		if s.poll.get == nil {
-			s.stalled()
-		}
-	case s.ws.deflates:
-		form = formDeflated
+	form := formPolling
+	if s.ws != nil {
+		form = s.ws.form
+	} else if s.poll.get == nil {
+		s.stalled()
 	}
 	s.out.count(&s.srv.budget, form)
 }
 
+// listing says in which list of its flusher a session is.
+type listing uint8
+
+const (
+	unlisted listing = iota
+	listedShared
+	listedDirect
+)
+
 // wake gets what waits on its way. mu is held.
-func (s *Session) wake() {
+func (s *Session) wake() { s.wakeFor(false) }
+
+// wakeFor is wake; a frame that is for this client alone goes out before those that
+// many clients get, as far as the order of its own frames allows. mu is held.
+func (s *Session) wakeFor(direct bool) {
+	want := listedShared
+	if direct {
+		want = listedDirect
+	}
 	switch {
 	case s.ws == nil:
 		s.poll.answer(s)
-	case !s.blocked && !s.dirty:
-		s.dirty = true
-		s.flusher.add(s)
+	case !s.blocked && s.listed < want:
+		s.listed = want
+		s.flusher.add(s, direct)
 	}
 }
 
@@ -265,6 +282,7 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 		return
 	}
 	s.state.Store(int32(stateClosing))
+	p.dropped = drop
 	p.deadline = s.srv.now() + int64(s.srv.cfg.CloseTimeout)
 	s.closing = &p
 	s.srv.cuts.note(why.Err)
@@ -280,7 +298,18 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	s.srv.open.Add(-1)
 	// Under mu, so that Server.Close, which comes here too, finds it under way.
 	s.srv.spawn(func() { s.handClose(why) })
+	over := s.over()
 	s.mu.Unlock()
+	if over {
+		s.finish()
+	}
+}
+
+// over reports whether a polling session that ended for a fault has nobody to tell:
+// its next request learns that there is no such session, as from Node's server. mu is
+// held.
+func (s *Session) over() bool {
+	return s.closing != nil && s.closing.dropped && s.ws == nil && s.poll.get == nil && s.sending == nil
 }
 
 // wakeToClose lets the transport finish. mu is held.

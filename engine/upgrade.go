@@ -30,14 +30,18 @@ const (
 	awaitsUpgrade
 )
 
-// noopInterval is how often the pending GET is freed while probing.
-const noopInterval = 100 * time.Millisecond
+// The pending GET is freed soon after the probe was answered, by when most clients
+// wait for that, and then again and again.
+const (
+	firstNoop    = 8 * time.Millisecond
+	noopInterval = 100 * time.Millisecond
+)
 
 // serveUpgrade takes a WebSocket that carries the id of a polling session.
 func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Session) {
 	up := &upgrade{}
 	if !s.reserveProbe(up) {
-		srv.refuse(w, r, codeBadRequest)
+		srv.closeAtOnce(w, r, s)
 		return
 	}
 	t, err := srv.takeOver(w, r)
@@ -56,6 +60,19 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 		return
 	}
 	c.begin(t.early)
+}
+
+// closeAtOnce opens a WebSocket that the session has no use for, and closes it: a
+// page sees that, as with Node's server, where it would not see an HTTP error.
+func (srv *Server) closeAtOnce(w http.ResponseWriter, r *http.Request, s *Session) {
+	t, err := srv.takeOver(w, r)
+	if err != nil {
+		return
+	}
+	c := srv.attach(s, t)
+	c.probing = awaitsProbe
+	_ = c.respond(append(t.answer, closeFrame(CodePolicy, "").websocket()...))
+	c.stream.close()
 }
 
 // reserveProbe holds the one place for a probe; a session that has upgraded has
@@ -153,7 +170,7 @@ func (s *Session) answerProbe(c *websocket) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.probe != nil && s.probe.conn == c {
-		s.probe.noop = time.AfterFunc(noopInterval, func() { s.freeGET(c) })
+		s.probe.noop = time.AfterFunc(firstNoop, func() { s.freeGET(c) })
 	}
 	return nil
 }

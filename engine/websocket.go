@@ -24,7 +24,7 @@ type websocket struct {
 	unfinished atomic.Uint64 // changed under Session.in; see partly
 
 	peerClosed atomic.Bool // a close frame came
-	deflates   bool        // fixed: what goes out is compressed
+	form       forms       // fixed: of what goes out
 
 	// Guarded by Session.in.
 	probing probeStep
@@ -34,7 +34,7 @@ type websocket struct {
 
 // attach puts a WebSocket connection under s. It does not read yet.
 func (srv *Server) attach(s *Session, t *takeover) *websocket {
-	c := &websocket{s: s, deflates: t.deflate.on}
+	c := &websocket{s: s, form: t.form()}
 	if t.deflate.serverTakeover {
 		c.context = &deflateContext{}
 	}
@@ -151,8 +151,12 @@ func (c *websocket) message(binary bool, payload []byte) error {
 		return c.s.receive(typeBinary, payload)
 	case len(payload) == 0:
 		return errEmpty
-	case payload[0] == typeBinary:
-		return errUnknownType // its byte means binary within the engine, not on this wire
+	case payload[0] == typeBinary: // of a client that asked for base64
+		_, data, err := readPacket(payload)
+		if err != nil {
+			return err
+		}
+		return c.s.receive(typeBinary, data)
 	default:
 		return c.s.receive(payload[0], payload[1:])
 	}

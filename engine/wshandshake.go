@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // acceptGUID is the fixed part of Sec-WebSocket-Accept (RFC 6455, section 1.3).
@@ -25,31 +27,58 @@ type takeover struct {
 	early  []byte // what came behind the request
 
 	deflate agreement
+	base64  bool // binary messages go out as text
+}
+
+// form is that of what goes out.
+func (t *takeover) form() forms {
+	switch {
+	case t.base64:
+		return formBase64
+	case t.deflate.on:
+		return formDeflated
+	}
+	return formWebSocket
 }
 
 // takeOver checks the WebSocket handshake of r (RFC 6455, section 4.2) and takes
 // its connection. When it fails, r has been answered.
 func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, error) {
-	deflate := srv.cfg.Deflate.agree(r.Header)
+	base64 := wantsBase64(r)
+	var deflate agreement
+	if !base64 {
+		deflate = srv.cfg.Deflate.agree(r.Header)
+	}
 	answer, err := srv.webSocketAnswer(w, r, deflate.answer)
 	if err != nil {
 		srv.refuse(w, r, codeBadRequest)
 		return nil, err
 	}
 	if h, ok := w.(*handshaker); ok {
-		return &takeover{socket: h.take(), answer: answer, deflate: deflate}, nil
+		return &takeover{socket: h.take(), answer: answer, deflate: deflate, base64: base64}, nil
 	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		srv.unhijackable.Do(func() {
+			srv.cfg.Logger.Warn("WebSocket handshakes are refused: the connection cannot be taken over; "+
+				"a handler around the engine must give its http.ResponseWriter an Unwrap method (see http.ResponseController)",
+				zap.String("responseWriter", fmt.Sprintf("%T", w)), zap.Error(err))
+		})
 		srv.refuse(w, r, codeBadRequest)
 		return nil, fmt.Errorf("take the connection over: %w", err)
 	}
-	t := &takeover{conn: conn, answer: answer, deflate: deflate}
+	t := &takeover{conn: conn, answer: answer, deflate: deflate, base64: base64}
 	if n := rw.Reader.Buffered(); n > 0 {
 		peeked, _ := rw.Reader.Peek(n)
 		t.early = append(t.early, peeked...)
 	}
 	return t, nil
+}
+
+// wantsBase64 reports whether the client cannot take binary messages: b64 in the
+// query has any value, as for Node's server.
+func wantsBase64(r *http.Request) bool {
+	return strings.Contains(r.URL.RawQuery, "b64=") && r.URL.Query().Get("b64") != ""
 }
 
 // respond writes the answer and what goes out with it. A new connection has room

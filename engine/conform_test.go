@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"encoding/base64"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// What forceBase64 of the JavaScript client sends and expects.
+func TestAClientThatAsksForBase64GetsIt(t *testing.T) {
+	onPaths(t, Config{Deflate: Deflate{Enabled: true, Threshold: 1}}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg)
+		z := r.dialZipped(t, "&b64=1")
+		if z.answer != "" {
+			t.Errorf("compression was agreed on: %q", z.answer)
+		}
+		s := r.opened.next(t)
+		check(t, z.write(clientFrame(ws.OpText, []byte("b"+base64.StdEncoding.EncodeToString([]byte("up\x00"))))))
+		must[ws.Frame](t)(z.nextFrame()) // the open packet
+		if m := s.got.next(t); !m.binary || m.data != "up\x00" {
+			t.Errorf("got %q", m)
+		}
+		f := NewFrame([]byte("with"), [][]byte{[]byte("down\x01")})
+		check(t, s.Send(f))
+		for _, want := range []string{"4with", "b" + base64.StdEncoding.EncodeToString([]byte("down\x01"))} {
+			frame := must[ws.Frame](t)(z.nextFrame())
+			if frame.Header.OpCode != ws.OpText || string(frame.Payload) != want {
+				t.Errorf("got %v %q, want %q", frame.Header.OpCode, frame.Payload, want)
+			}
+		}
+	})
+}
+
+func TestAnUpgradedSessionClosesAnotherWebSocketAtOnce(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg)
+		c := r.dialWS(t, "")
+		s := r.opened.next(t)
+		other := r.dialWS(t, s.id)
+		if f, err := other.nextFrame(); err != nil || f.Header.OpCode != ws.OpClose {
+			t.Errorf("got %v, %v", f.Header.OpCode, err)
+		}
+		check(t, c.send("still"))
+		if m := s.got.next(t); m.data != "still" {
+			t.Errorf("got %q", m)
+		}
+	})
+}
+
+func TestAfterAFaultAPollingSessionIsUnknown(t *testing.T) {
+	r := newRig(t, Config{})
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	if status, _, err := c.post("not a packet"); err != nil || status != http.StatusBadRequest {
+		t.Errorf("the fault: %d, %v", status, err)
+	}
+	s.end(t, ReasonParseError)
+	status, body, err := c.get()
+	if err != nil || status != http.StatusBadRequest || !strings.Contains(body, "Session ID unknown") {
+		t.Errorf("the next poll: %d %q, %v", status, body, err)
+	}
+}
+
+func TestTheClientsCloseFreesItsPollWithANoop(t *testing.T) {
+	r := newRig(t, Config{})
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	polled := make(chan string, 1)
+	go func() { _, body, _ := c.get(); polled <- body }()
+	s.awaitGET(t)
+	check(t, c.leave())
+	if body := await(t, polled); body != "6" {
+		t.Errorf("the poll is answered %q", body)
+	}
+}
+
+// Two Host lines are refused, whatever stands in them, as by net/http.
+func TestTwoHostsAreNotTaken(t *testing.T) {
+	r := newRig(t, Config{})
+	for _, hosts := range []string{"Host: \r\nHost: x", "Host: x\r\nHost: ", "Host: x\r\nHost: x"} {
+		conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
+		_, _ = conn.Write([]byte("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" + hosts + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		b := make([]byte, 12)
+		_, _ = conn.Read(b)
+		if string(b) != "HTTP/1.1 400" {
+			t.Errorf("%q is answered %q", hosts, b)
+		}
+		_ = conn.Close()
+	}
+}
+
+// hiding is what a middleware puts around a ResponseWriter without an Unwrap method.
+type hiding struct{ http.ResponseWriter }
+
+func TestAFailedTakeoverNamesTheResponseWriter(t *testing.T) {
+	core, seen := observer.New(zap.WarnLevel)
+	r := newRig(t, Config{Logger: zap.New(core)}, throughHTTP)
+	inner := r.web.Config.Handler
+	r.web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { inner.ServeHTTP(hiding{w}, q) })
+	for range 2 {
+		if _, err := r.tryWS("EIO=4&transport=websocket"); err == nil {
+			t.Fatal("a WebSocket was opened")
+		}
+	}
+	if all := seen.All(); len(all) != 1 || all[0].ContextMap()["responseWriter"] != "engine.hiding" {
+		t.Errorf("logged: %v", all)
+	}
+}
