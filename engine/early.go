@@ -25,10 +25,10 @@ func (s *Session) spend(n int) error {
 
 // room is how many bytes may wait for the client. mu is held.
 func (s *Session) room() int {
-	if !s.stranger() {
+	room := s.srv.cfg.EarlyOutboxBytes
+	if room == s.srv.cfg.OutboxBytes || !s.stranger() {
 		return s.srv.cfg.OutboxBytes
 	}
-	room := s.srv.cfg.EarlyOutboxBytes
 	if s.sending != nil {
 		room -= s.sending.bytes
 	}

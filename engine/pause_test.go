@@ -133,7 +133,7 @@ func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
 // synctest bubble.
 func beating(cfg Config) (*Session, *side) {
 	cfg = cfg.withDefaults()
-	srv := &Server{cfg: cfg, began: time.Now(), sessions: map[string]*Session{}, emptied: make(chan struct{}), incoming: budget.New(budget.Limits{})}
+	srv := &Server{cfg: cfg, began: time.Now(), sessions: map[string]*Session{}, emptied: make(chan struct{}), incoming: budget.New(budget.Limits{}), earlyIncoming: cfg.earlyIncoming()}
 	srv.wheel = newWheel(min(cfg.PingInterval, cfg.PingTimeout, cfg.CloseTimeout, cfg.PauseTimeout), srv.now)
 	go srv.wheel.run()
 	s := &Session{srv: srv, id: "x", peer: &Peer{}, poll: &pollState{}}

@@ -102,7 +102,6 @@ func TestRequestsThatDoNotFitTheirSessionAreRefusedAndDoNotEndIt(t *testing.T) {
 			{"DELETE", "EIO=4&transport=polling&sid=" + polling.sid, nil, wantMethod},
 			{"GET", "EIO=4&transport=polling&sid=" + upgraded.sid, nil, wantRequest},
 			{"POST", "EIO=4&transport=polling&sid=" + upgraded.sid, nil, wantRequest},
-			{"GET", "EIO=4&transport=websocket&sid=" + upgraded.sid, websocketHeader, wantRequest},
 		} {
 			if got, _ := r.request(t, c.method, c.query, c.header); got != c.want {
 				t.Errorf("%s %s: %s, want %s", c.method, c.query, got, c.want)

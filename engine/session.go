@@ -298,6 +298,12 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	s.srv.open.Add(-1)
 	// Under mu, so that Server.Close, which comes here too, finds it under way.
 	s.srv.spawn(func() { s.handClose(why) })
+	s.mu.Unlock()
+}
+
+// finishIfOver ends a session that nobody asks for any more.
+func (s *Session) finishIfOver() {
+	s.mu.Lock()
 	over := s.over()
 	s.mu.Unlock()
 	if over {

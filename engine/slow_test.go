@@ -78,7 +78,7 @@ func TestVolatileFramesAreDroppedWhenTheClientIsBehind(t *testing.T) {
 		n := 0
 		for f := NewFrame(make([]byte, 1000), nil); s.SendVolatile(f); n++ {
 		}
-		if n < 10 || n > 100 {
+		if n < 1 || n > 5 {
 			t.Errorf("%d volatile frames wait for a GET", n)
 		}
 	})
@@ -102,25 +102,5 @@ func TestASlowReaderGetsEverythingInOrder(t *testing.T) {
 				t.Fatalf("got %q instead of %d", p, n)
 			}
 		}
-	})
-}
-
-func TestAClientThatPingsWithoutReadingIsCut(t *testing.T) {
-	onPaths(t, Config{OutboxBytes: 100_000, CloseTimeout: 50 * time.Millisecond}, func(t *testing.T, cfg Config) {
-		r := newRig(t, cfg)
-		w := r.dial(t, "websocket").(*wsClient)
-		s := r.opened.next(t)
-		ping := clientFrame(0x9, make([]byte, 125))
-		var burst []byte
-		for range 500 {
-			burst = append(burst, ping...)
-		}
-		flood := goes(func() error {
-			for w.write(burst) == nil {
-			}
-			return nil
-		})
-		s.end(t, ReasonSlow)
-		_ = await(t, flood)
 	})
 }
