@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // acceptGUID is the fixed part of Sec-WebSocket-Accept (RFC 6455, section 1.3).
@@ -62,7 +61,7 @@ func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, 
 		srv.unhijackable.Do(func() {
 			srv.cfg.Logger.Warn("WebSocket handshakes are refused: the connection cannot be taken over; "+
 				"a handler around the engine must give its http.ResponseWriter an Unwrap method (see http.ResponseController)",
-				zap.String("responseWriter", fmt.Sprintf("%T", w)), zap.Error(err))
+				slog.String("responseWriter", fmt.Sprintf("%T", w)), slog.Any("error", err))
 		})
 		srv.refuse(w, r, codeBadRequest)
 		return nil, fmt.Errorf("take the connection over: %w", err)
