@@ -57,7 +57,7 @@ func (h handler) WithGroup(name string) slog.Handler {
 	return handler{h.Handler.WithGroup(name), h.counts}
 }
 
-// counts counts the lines of each message in its current window.
+// counts holds how many lines of each message its current window has.
 type counts struct {
 	began time.Time // the start of the first window; monotonic
 
