@@ -70,8 +70,15 @@ func (f *frames) on(w packet.Wire) *packet.Frame {
 	return f.made[w]
 }
 
-// BroadcastAck implements Adapter. One id and one frame serve all: the ids of a namespace are one count.
+// BroadcastAck implements Adapter.
 func (l Local) BroadcastAck(ctx context.Context, op *Operation, to Replies) error {
+	return l.Ask(op, to)(ctx)
+}
+
+// Ask is BroadcastAck in two parts, for an adapter that must not wait where it broadcasts: when it returns, the event has
+// been queued; wait returns when BroadcastAck would, and must be called. One id and one frame serve all: the ids of a
+// namespace are one count.
+func (l Local) Ask(op *Operation, to Replies) (wait func(ctx context.Context) error) {
 	p := op.Packet
 	p.ID, p.HasID = l.ns.ackIDs.Add(1)-1, true
 	f := frames{packet: &p}
@@ -85,14 +92,16 @@ func (l Local) BroadcastAck(ctx context.Context, op *Operation, to Replies) erro
 		_ = s.conn.Send(f.on(s.wire)) // when it fails the socket is about to end, and will be gone
 	})
 	q.begin(len(asked))
-	select {
-	case <-q.done:
-		return nil
-	case <-ctx.Done():
-		for _, s := range asked {
-			s.forget(p.ID)
+	return func(ctx context.Context) error {
+		select {
+		case <-q.done:
+			return nil
+		case <-ctx.Done():
+			for _, s := range asked {
+				s.forget(p.ID)
+			}
+			return fmt.Errorf("await acknowledgements of %q: %w", p.Event, ctx.Err())
 		}
-		return fmt.Errorf("await acknowledgements of %q: %w", p.Event, ctx.Err())
 	}
 }
 

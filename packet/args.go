@@ -64,5 +64,17 @@ func (a Args) Raw(i int) json.RawMessage {
 	}
 }
 
+// AppendJSON appends the arguments as on the wire, with commas between them and placeholders in place of attachments.
+func (a Args) AppendJSON(dst []byte) []byte { return append(dst, a.raw...) }
+
+// Size returns how many bytes the arguments and their attachments have.
+func (a Args) Size() int {
+	n := len(a.raw)
+	for _, b := range a.attachments {
+		n += len(b)
+	}
+	return n
+}
+
 // Attachments returns the attachments in the order of the wire.
 func (a Args) Attachments() [][]byte { return slices.Clip(a.attachments) }

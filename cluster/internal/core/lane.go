@@ -337,3 +337,6 @@ func (l *Lane[B]) Backlog() (operations, bytes int) {
 
 // IsAlone reports whether the node goes on alone.
 func (l *Lane[B]) IsAlone() bool { return l.alone }
+
+// Waiting returns how many things of this node have not been carried out here.
+func (l *Lane[B]) Waiting() int { return l.waiting }

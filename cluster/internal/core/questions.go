@@ -73,6 +73,15 @@ func (q *Questions) Gone(node string) []Settled {
 	return settled
 }
 
+// GiveUp settles a question whose asker waits no longer.
+func (q *Questions) GiveUp(id string) []Settled {
+	a := q.open[id]
+	if a == nil {
+		return nil
+	}
+	return q.lapse(id, a)
+}
+
 // Forget drops a question whose asker has gone.
 func (q *Questions) Forget(id string) { delete(q.open, id) }
 
@@ -81,17 +90,22 @@ func (q *Questions) Tick(now time.Time) []Settled {
 	var settled []Settled
 	for _, id := range q.ids() {
 		if a := q.open[id]; !now.Before(a.deadline) {
-			for node := range a.awaited {
-				a.gone = append(a.gone, node)
-			}
-			silent := a.unnamed
-			a.awaited, a.unnamed = nil, 0
-			s := q.settle(id, a)
-			s[0].Silent = silent
-			settled = append(settled, s...)
+			settled = append(settled, q.lapse(id, a)...)
 		}
 	}
 	return settled
+}
+
+// lapse ends a question without the answers that it awaits.
+func (q *Questions) lapse(id string, a *question) []Settled {
+	for node := range a.awaited {
+		a.gone = append(a.gone, node)
+	}
+	silent := a.unnamed
+	a.awaited, a.unnamed = nil, 0
+	s := q.settle(id, a)
+	s[0].Silent = silent
+	return s
 }
 
 // settle ends a question that awaits nobody.

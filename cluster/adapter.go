@@ -1,0 +1,294 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"gatehouse/cluster/internal/core"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// adapter is the adapter of a namespace in the mode "streams". What it promises beyond [namespaces.Adapter]: all nodes see
+// the operations of a namespace in one order, that of its stream, except what a node does while it is alone.
+//
+// A selection means the sockets that it fits when the operation comes back from the stream.
+type adapter struct {
+	node  *Node
+	local namespaces.Local
+	name  string
+	lane  *lane
+}
+
+var errClosed = errors.New("cluster: the node has left")
+
+// defaultQuestion is how long a question is open at most.
+const defaultQuestion = 5 * time.Minute
+
+// task runs something that the node waits for at its end.
+func (n *Node) task(do func(ctx context.Context)) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if n.closed {
+		return
+	}
+	n.tasks.Go(func() { do(n.ctx) })
+}
+
+func (n *Node) isClosed() bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.closed
+}
+
+// Send implements namespaces.Adapter. What waits behind operations of this node fails without an error, as any frame of a
+// socket that ends.
+func (a *adapter) Send(s *namespaces.Socket, p *packet.Packet, flags namespaces.Flags) error {
+	if a.lane.idle() {
+		return a.local.Send(s, p, flags)
+	}
+	kept := *p
+	a.lane.direct(func() { _ = a.local.Send(s, &kept, flags) })
+	return nil
+}
+
+// Broadcast implements namespaces.Adapter.
+func (a *adapter) Broadcast(op *namespaces.Operation) error {
+	kept := *op
+	if op.Flags&namespaces.LocalOnly != 0 {
+		a.lane.direct(func() { _ = a.local.Broadcast(&kept) })
+		return nil
+	}
+	return a.publish(&action{kind: typeBroadcast, operation: kept})
+}
+
+// publish gives an action to the stream.
+func (a *adapter) publish(act *action) error {
+	if a.node.isClosed() {
+		return errClosed
+	}
+	act.namespace, act.uid = a.name, a.node.uid
+	act.encode()
+	a.lane.publish(act)
+	return nil
+}
+
+// Apply implements namespaces.Adapter.
+func (a *adapter) Apply(sel *namespaces.Selection, c namespaces.Change) error {
+	kept := *sel
+	if sel.Flags&namespaces.LocalOnly != 0 {
+		a.lane.direct(func() { _ = a.local.Apply(&kept, c) })
+		return nil
+	}
+	operation := namespaces.Operation{Selection: kept}
+	var err error
+	if len(c.Leave) > 0 {
+		err = a.publish(&action{kind: typeLeave, operation: operation, change: namespaces.Change{Leave: c.Leave}})
+	}
+	if len(c.Join) > 0 {
+		err = errors.Join(err, a.publish(&action{kind: typeJoin, operation: operation, change: namespaces.Change{Join: c.Join}}))
+	}
+	if c.Disconnect || c.CloseTransport {
+		change := namespaces.Change{Disconnect: c.Disconnect, CloseTransport: c.CloseTransport}
+		err = errors.Join(err, a.publish(&action{kind: typeDisconnect, operation: operation, change: change}))
+	}
+	return err
+}
+
+// BroadcastAck implements namespaces.Adapter. The event has its place in the stream; the answers have none.
+func (a *adapter) BroadcastAck(ctx context.Context, op *namespaces.Operation, to namespaces.Replies) error {
+	if op.Flags&namespaces.LocalOnly != 0 {
+		return a.local.BroadcastAck(ctx, op, to)
+	}
+	q := &asked{to: to}
+	id, others := a.node.asking.begin(ctx, q, a.strangers(ctx))
+	defer a.node.asking.end(id)
+	here := make(chan error, 1)
+	err := a.publish(&action{
+		kind: typeBroadcast, operation: *op, request: id, to: to,
+		begun: func(wait waitForLocal) { go func() { here <- wait(ctx) }() }, // ends with ctx
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-here:
+	case <-ctx.Done():
+		err = fmt.Errorf("await acknowledgements of %q: %w", op.Packet.Event, ctx.Err())
+	}
+	if others && (err == nil || ctx.Err() != nil) {
+		err = a.await(ctx, id, q)
+	}
+	return err
+}
+
+// await waits for the other nodes. When ctx ends before, the error names those that have not answered too.
+func (a *adapter) await(ctx context.Context, id string, q *asked) error {
+	select {
+	case s := <-q.done:
+		return lost(s)
+	case <-ctx.Done():
+		a.node.asking.giveUp(id)
+		return errors.Join(lost(<-q.done), fmt.Errorf("await other nodes: %w", ctx.Err()))
+	}
+}
+
+// lost is the error of a question that some nodes did not answer.
+func lost(s core.Settled) error {
+	if len(s.Lost) == 0 && s.Silent == 0 {
+		return nil
+	}
+	names := s.Lost
+	for range s.Silent {
+		names = append(names, "a server of Node's")
+	}
+	return &namespaces.LostNodes{Names: names}
+}
+
+// strangers returns how many of Node's servers have this namespace: who listens on its channel and is none of ours.
+func (a *adapter) strangers(ctx context.Context) int {
+	n := a.node
+	if n.signer.on() {
+		return 0 // they cannot take part
+	}
+	client, err := n.cfg.Client()
+	if err != nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	got, err := client.Do(ctx, client.B().PubsubNumsub().Channel(n.public(a.name), n.counted(a.name)).Build()).AsIntMap()
+	if err != nil {
+		return 0
+	}
+	return int(max(0, got[n.public(a.name)]-got[n.counted(a.name)]))
+}
+
+// ask tells a question to all nodes, and to Node's servers when there are some.
+func (a *adapter) ask(kind, strangers int, data []byte) error {
+	err := a.node.tell(a.node.everyone(), a.name, kind, data)
+	if strangers > 0 {
+		err = errors.Join(err, a.node.tell(a.node.public(a.name), a.name, kind, data))
+	}
+	return err
+}
+
+// Sockets implements namespaces.Adapter.
+func (a *adapter) Sockets(ctx context.Context, sel *namespaces.Selection) iter.Seq2[namespaces.Info, error] {
+	return func(yield func(namespaces.Info, error) bool) {
+		if err := a.settled(ctx); err != nil {
+			yield(namespaces.Info{}, err)
+			return
+		}
+		for info, err := range a.local.Sockets(ctx, sel) {
+			if !yield(info, err) || err != nil {
+				return
+			}
+		}
+		if sel.Flags&namespaces.LocalOnly == 0 {
+			a.remoteSockets(ctx, sel, yield)
+		}
+	}
+}
+
+// settled waits until what this node did before has come back.
+func (a *adapter) settled(ctx context.Context) error {
+	done := make(chan struct{})
+	a.lane.direct(func() { close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("await operations of this node: %w", ctx.Err())
+	}
+}
+
+func (a *adapter) remoteSockets(ctx context.Context, sel *namespaces.Selection, yield func(namespaces.Info, error) bool) {
+	strangers := a.strangers(ctx)
+	q := &asked{sockets: make(chan []namespaces.Info, maxMembers)}
+	id, others := a.node.asking.begin(ctx, q, strangers)
+	defer a.node.asking.end(id)
+	if !others {
+		return
+	}
+	b := newBuilder(true, 2)
+	b.json(fieldOptions, optionsOf(sel))
+	b.json(fieldRequest, id)
+	if err := a.ask(typeFetch, strangers, b.bytes()); err != nil {
+		yield(namespaces.Info{}, err)
+		return
+	}
+	for {
+		select {
+		case infos := <-q.sockets:
+			if !yieldAll(infos, yield) {
+				return
+			}
+			continue
+		case s := <-q.done:
+			for len(q.sockets) > 0 {
+				if !yieldAll(<-q.sockets, yield) {
+					return
+				}
+			}
+			if err := lost(s); err != nil {
+				yield(namespaces.Info{}, err)
+			}
+		case <-ctx.Done():
+			yield(namespaces.Info{}, a.await(ctx, id, q))
+		}
+		return
+	}
+}
+
+func yieldAll(infos []namespaces.Info, yield func(namespaces.Info, error) bool) bool {
+	for _, info := range infos {
+		if !yield(info, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// ServerEmit implements namespaces.Adapter.
+func (a *adapter) ServerEmit(ctx context.Context, event string, args packet.Args, to namespaces.Replies) error {
+	if to == nil {
+		b := newBuilder(true, 1)
+		b.event(fieldPacket, event, args)
+		return a.ask(typeServerEmit, 1, b.bytes())
+	}
+	strangers := a.strangers(ctx)
+	q := &asked{to: to}
+	id, others := a.node.asking.begin(ctx, q, strangers)
+	defer a.node.asking.end(id)
+	if !others {
+		return nil
+	}
+	b := newBuilder(true, 2)
+	b.event(fieldPacket, event, args)
+	b.json(fieldRequest, id)
+	if err := a.ask(typeServerEmit, strangers, b.bytes()); err != nil {
+		return err
+	}
+	return a.await(ctx, id, q)
+}
+
+// Nodes implements namespaces.Adapter. Node's servers that have this namespace count.
+func (a *adapter) Nodes(ctx context.Context) (int, error) {
+	return len(a.node.Nodes()) + a.strangers(ctx), nil
+}
+
+// Close implements namespaces.Adapter.
+func (a *adapter) Close(ctx context.Context) error {
+	n := a.node
+	n.mu.Lock()
+	if n.adapters[a.name] == a {
+		delete(n.adapters, a.name)
+		n.signal.unsubscribe(n.channels(a.name)...)
+	}
+	n.mu.Unlock()
+	return a.lane.flush(ctx)
+}

@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap/zaptest"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// member is a node of a test's fleet: a hub on a Node, and clients without a network.
+type member struct {
+	t    *testing.T
+	node *Node
+	hub  *namespaces.Hub
+	ns   *namespaces.Namespace
+	once sync.Once
+}
+
+// everybody admits everybody under the name that they say.
+var everybody = namespaces.GateFunc(func(_ context.Context, r *handshake.Request) (handshake.Identity, error) {
+	var auth struct{ Token string }
+	_ = json.Unmarshal(r.Auth, &auth)
+	return handshake.Identity{Subject: auth.Token}, nil
+})
+
+// joinFleet starts a node. define adds to the namespace "/".
+func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namespaces.Namespace)) *member {
+	t.Helper()
+	client := r.client()
+	cfg.Client = func() (rueidis.Client, error) { return client, nil }
+	cfg.Logger = zaptest.NewLogger(t, zaptest.Level(zapErrors))
+	node, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &member{t: t, node: node, ns: namespaces.New("/")}
+	m.ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })
+	if define != nil {
+		define(m.ns)
+	}
+	if m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: node.Adapter}, m.ns); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.leave)
+	m.until("the stream is read", func() bool { return node.Status().Ready })
+	return m
+}
+
+// fleet starts nodes and waits until they know each other.
+func fleet(t *testing.T, r *redisServer, n int, cfg NodeConfig, define func(*namespaces.Namespace)) []*member {
+	t.Helper()
+	members := make([]*member, n)
+	for i := range members {
+		cfg.Name = fmt.Sprintf("node-%d", i)
+		members[i] = joinFleet(t, r, cfg, define)
+	}
+	for _, m := range members {
+		m.until("all nodes are known", func() bool { return len(m.node.Nodes()) == n })
+	}
+	return members
+}
+
+func (m *member) leave() { m.end(20 * time.Second) }
+
+// die ends the node without a word to the others.
+func (m *member) die() {
+	m.node.end()
+	m.end(0)
+}
+
+func (m *member) end(limit time.Duration) {
+	m.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		if err := errors.Join(m.hub.Close(ctx), m.node.Close(ctx)); err != nil {
+			m.t.Log(err)
+		}
+	})
+}
+
+// until waits for something to become true. It measures nothing: the limit is there for a test that hangs.
+func (m *member) until(what string, ok func() bool) { until(m.t, what, ok) }
+
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("waiting until %s", what)
+		}
+	}
+}
+
+// guest is a client of a member.
+type guest struct {
+	m      *member
+	client *namespaces.Client
+	id     string
+
+	mu     sync.Mutex
+	got    []string
+	answer func(text string) string // to an event that asks for an acknowledgement
+	closed bool
+}
+
+// visit connects a client and waits until it is admitted.
+func (m *member) visit() *guest {
+	m.t.Helper()
+	g := &guest{m: m}
+	g.client = m.hub.Connect(g)
+	g.client.Message(false, []byte("0"))
+	m.until("the client is admitted", func() bool { return len(g.texts()) > 0 })
+	reply := g.texts()[0]
+	g.id = strings.TrimSuffix(strings.TrimPrefix(reply, `0{"sid":"`), `"}`)
+	g.mu.Lock()
+	g.got = nil
+	g.mu.Unlock()
+	return g
+}
+
+func (g *guest) texts() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append([]string(nil), g.got...)
+}
+
+// expect waits until so many texts have come, and returns them.
+func (g *guest) expect(n int) []string {
+	g.m.t.Helper()
+	g.m.until(fmt.Sprintf("%d messages have come, not %q", n, g.texts()), func() bool { return len(g.texts()) >= n })
+	return g.texts()
+}
+
+func (g *guest) Send(f *packet.Frame) error {
+	text := string(f.Text)
+	for _, a := range f.Attachments {
+		text += fmt.Sprintf("<%x>", a)
+	}
+	g.mu.Lock()
+	g.got = append(g.got, text)
+	answer := g.answer
+	g.mu.Unlock()
+	if answer != nil {
+		go func() {
+			if a := answer(text); a != "" {
+				g.client.Message(false, []byte(a))
+			}
+		}()
+	}
+	return nil
+}
+
+func (g *guest) SendVolatile(f *packet.Frame) bool { return g.Send(f) == nil }
+
+func (g *guest) Close(int, string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+}
+
+func (g *guest) Pause()                        {}
+func (g *guest) Resume()                       {}
+func (g *guest) Admitted()                     {}
+func (g *guest) Identified(handshake.Identity) {}
+func (g *guest) Request() *handshake.Request   { return nil }

@@ -1,0 +1,382 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/zap"
+
+	"gatehouse/cluster/internal/core"
+)
+
+// lane is a node's side of one stream: core.Lane with a clock, a connection that writes and one that reads.
+type lane struct {
+	node   *Node
+	stream string
+	wake   chan struct{} // holds a token when there may be something to write
+
+	mu      sync.Mutex // guards what follows
+	core    *core.Lane[*action]
+	todo    []core.Output[*action] // to be carried out, in order
+	busy    bool                   // somebody carries out
+	drained *sync.Cond             // of mu: todo is empty and nobody is busy
+	ready   bool                   // reads the stream
+}
+
+func newLane(n *Node, stream string) *lane {
+	l := &lane{node: n, stream: stream, wake: make(chan struct{}, 1)}
+	l.drained = sync.NewCond(&l.mu)
+	l.core = core.NewLane[*action](n.uid, core.LaneConfig{
+		Patience: n.cfg.Patience, BacklogBytes: n.cfg.BacklogBytes, BacklogAge: n.cfg.BacklogAge,
+	})
+	return l
+}
+
+// publish takes an own action for the stream.
+func (l *lane) publish(a *action) {
+	l.input(func() []core.Output[*action] { return l.core.Publish(time.Now(), a, a.size()) })
+	l.poke()
+}
+
+// direct does something on this node, behind what it published before.
+func (l *lane) direct(do func()) {
+	l.mu.Lock()
+	if l.idleLocked() {
+		l.mu.Unlock()
+		do() // nothing of this node is on its way
+		return
+	}
+	l.mu.Unlock()
+	l.input(func() []core.Output[*action] { return l.core.Direct(time.Now(), &action{direct: do}) })
+}
+
+// idle reports whether nothing of this node is on its way: what is done now comes behind everything before.
+func (l *lane) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idleLocked()
+}
+
+func (l *lane) idleLocked() bool { return !l.busy && len(l.todo) == 0 && l.core.Waiting() == 0 }
+
+// input gives the core an input and carries out what comes of it. One goroutine at a time carries out, without the lock:
+// what others add meanwhile it takes too, so that there is one order.
+func (l *lane) input(in func() []core.Output[*action]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.todo = append(l.todo, in()...)
+	if l.busy {
+		return
+	}
+	l.busy = true
+	for len(l.todo) > 0 {
+		todo := l.todo
+		l.todo = nil
+		l.mu.Unlock()
+		for i := range todo {
+			l.node.carryOut(l, &todo[i])
+		}
+		l.mu.Lock()
+	}
+	l.busy = false
+	l.drained.Broadcast()
+}
+
+func (l *lane) poke() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write keeps a connection that writes, until ctx ends.
+func (l *lane) write(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := l.writing(ctx)
+		l.mu.Lock()
+		l.core.Lost()
+		l.mu.Unlock()
+		if ctx.Err() == nil {
+			l.node.away("writing to "+l.stream, err)
+		}
+		pause(ctx)
+	}
+}
+
+// writing writes batches until one fails. The connection is its own: on a new one everything is written again.
+func (l *lane) writing(ctx context.Context) error {
+	client, release, err := l.node.dedicate(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	l.input(func() []core.Output[*action] { return l.core.Connected(time.Now()) })
+	l.node.back("writing to " + l.stream)
+	for {
+		l.mu.Lock()
+		batch := l.core.Batch(batchSize)
+		l.mu.Unlock()
+		if len(batch) == 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-l.wake:
+			}
+			continue
+		}
+		if err := l.add(ctx, client, batch); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		l.core.Added()
+		l.mu.Unlock()
+		l.node.counts.Written.Add(uint64(len(batch)))
+	}
+}
+
+// add writes a batch, whole or not at all.
+func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []core.Written[*action]) error {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	commands := make(rueidis.Commands, 0, len(batch)+2)
+	if len(batch) > 1 {
+		commands = append(commands, client.B().Multi().Build())
+	}
+	now := time.Now()
+	for _, w := range batch {
+		e := entry{uid: l.node.uid, number: w.Seq}
+		if !w.Mark {
+			e.namespace, e.kind, e.data = w.Body.namespace, w.Body.kind, w.Body.data
+		}
+		values := client.B().Xadd().Key(l.stream).Maxlen().Almost().Threshold(strconv.FormatInt(l.node.cfg.MaxLen, 10)).Id("*").FieldValue()
+		f := e.fields(l.node.signer, l.stream, now)
+		for i := 0; i < len(f); i += 2 {
+			values = values.FieldValue(f[i], f[i+1])
+		}
+		commands = append(commands, values.Build())
+	}
+	if len(batch) > 1 {
+		commands = append(commands, client.B().Exec().Build())
+	}
+	for _, r := range client.DoMulti(ctx, commands...) {
+		if err := r.Error(); err != nil {
+			return fmt.Errorf("write %d operations: %w", len(batch), err)
+		}
+	}
+	return nil
+}
+
+// read keeps a connection that reads, until ctx ends.
+func (l *lane) read(ctx context.Context) {
+	pos := ""
+	for ctx.Err() == nil {
+		err := l.reading(ctx, &pos)
+		if ctx.Err() == nil {
+			l.node.away("reading "+l.stream, err)
+		}
+		pause(ctx)
+	}
+}
+
+// reading reads from pos on. A new connection begins a little before: after a failover entries may have the ids of others
+// that were lost. What was read before is skipped by its number, or by its id when it has none.
+func (l *lane) reading(ctx context.Context, pos *string) error {
+	client, release, err := l.node.dedicate(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := l.position(ctx, client, pos); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.ready = true
+	l.mu.Unlock()
+	l.node.back("reading " + l.stream)
+	const block = 1000 // milliseconds; so that a connection that died in silence is noticed
+	for {
+		limited, cancel := context.WithTimeout(ctx, block*time.Millisecond+redisLimit)
+		got, err := client.Do(limited, client.B().Xread().Count(batchSize).Block(block).Streams().Key(l.stream).Id(*pos).Build()).AsXRead()
+		cancel()
+		switch {
+		case rueidis.IsRedisNil(err):
+			continue
+		case err != nil:
+			return fmt.Errorf("read: %w", err)
+		}
+		for _, e := range got[l.stream] {
+			*pos = e.ID
+			l.take(e)
+		}
+	}
+}
+
+// position finds where to begin: at the end of the stream the first time, and a little before what was read later.
+func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos *string) error {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	last, err := client.Do(ctx, client.B().Xrevrange().Key(l.stream).End("+").Start("-").Count(rereadEntries).Build()).AsXRange()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return fmt.Errorf("find the end: %w", err)
+	}
+	if *pos != "" {
+		end := "0-0"
+		if len(last) > 0 {
+			end = last[0].ID
+		}
+		*pos = before(earlier(*pos, end), rereadSpan)
+		return nil
+	}
+	*pos = "0-0"
+	if len(last) > 0 {
+		*pos = last[0].ID
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := len(last) - 1; i >= 0; i-- {
+		if e, err := parseEntry(last[i].ID, last[i].FieldValues, l.node.signer, l.stream); err == nil && e.number > 0 {
+			l.core.Seen(e.uid, e.number)
+		}
+	}
+	return nil
+}
+
+// rereadEntries is how many entries a new node looks at to know the numbers of the others.
+const rereadEntries = 1000
+
+// take takes an entry that was read. Nonsense reaches nobody and is counted.
+func (l *lane) take(x rueidis.XRangeEntry) {
+	n := l.node
+	n.counts.Read.Add(1)
+	e, err := parseEntry(x.ID, x.FieldValues, n.signer, l.stream)
+	if err == nil && n.signer.on() && e.uid != n.uid && n.tooOld(e.at) {
+		err = errUnsigned
+	}
+	var a *action
+	if err == nil && e.uid != n.uid && e.namespace != "" {
+		if n.adapter(e.namespace) == nil {
+			a = &action{namespace: e.namespace} // nobody here to check it for
+		} else {
+			a, err = decodeAction(e, n.cfg.Packet)
+		}
+	}
+	if err != nil && (e.number == 0 || errors.Is(err, errUnsigned)) {
+		n.refused(err)
+		return
+	}
+	if err != nil { // its number counts, or it would seem to be missing
+		n.refused(err)
+		a = nil
+	}
+	if e.number == 0 {
+		if n.foreign.again(e.id) {
+			return
+		}
+		l.input(func() []core.Output[*action] { return []core.Output[*action]{{Do: core.Deliver, Body: a, ID: e.id}} })
+		return
+	}
+	l.input(func() []core.Output[*action] { return l.core.Read(e.uid, e.number, a, a == nil, e.id) })
+	l.poke()
+}
+
+// tick tells the core the time.
+func (l *lane) tick(now time.Time) {
+	l.input(func() []core.Output[*action] { return l.core.Tick(now) })
+	l.poke()
+}
+
+// flush waits until everything of this node is in the stream, or ctx ends.
+func (l *lane) flush(ctx context.Context) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		l.mu.Lock()
+		left, _ := l.core.Backlog()
+		l.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d operations have not reached the other nodes: %w", left, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// streamID reads an id of a stream: milliseconds and a count.
+func streamID(id string) (ms, count uint64) {
+	head, tail, _ := strings.Cut(id, "-")
+	ms, _ = strconv.ParseUint(head, 10, 64)
+	count, _ = strconv.ParseUint(tail, 10, 64)
+	return ms, count
+}
+
+func earlier(a, b string) string {
+	ams, acount := streamID(a)
+	bms, bcount := streamID(b)
+	if bms < ams || bms == ams && bcount < acount {
+		return b
+	}
+	return a
+}
+
+// before is an id some time before another one.
+func before(id string, by time.Duration) string {
+	ms, _ := streamID(id)
+	return fmt.Sprintf("%d-0", ms-min(ms, uint64(by.Milliseconds())))
+}
+
+// pause waits between two tries to connect.
+func pause(ctx context.Context) {
+	t := time.NewTimer(reconnect)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// Status is the state of a node's links.
+type Status struct {
+	Alone   bool // Redis does not answer: the node goes on alone, for at least one stream
+	Ready   bool // every stream is read
+	Backlog int  // operations that are not back from their streams
+	Bytes   int  // of them
+}
+
+// Status returns the state of the node.
+func (n *Node) Status() Status {
+	st := Status{Ready: true}
+	for _, l := range n.lanes {
+		l.mu.Lock()
+		operations, bytes := l.core.Backlog()
+		st.Alone = st.Alone || l.core.IsAlone()
+		st.Ready = st.Ready && l.ready
+		l.mu.Unlock()
+		st.Backlog += operations
+		st.Bytes += bytes
+	}
+	return st
+}
+
+// Counts returns what the node counts.
+func (n *Node) Counts() *Counts { return &n.counts }
+
+func (n *Node) away(what string, err error) {
+	if n.link.lost(what) {
+		n.cfg.Logger.Warn("cluster: the link to redis is lost", zap.String("what", what), zap.Error(err))
+	}
+}
+
+func (n *Node) back(what string) {
+	if n.link.found(what) {
+		n.cfg.Logger.Info("cluster: the link to redis is there", zap.String("what", what))
+	}
+}

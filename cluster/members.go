@@ -1,0 +1,92 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// NodeInfo is what a node says of itself.
+type NodeInfo struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Address string    `json:"address,omitempty"` // where other nodes reach it
+	Version string    `json:"version,omitempty"`
+	Started time.Time `json:"started"`
+	Beat    uint64    `json:"beat"` // grows with each sign of life, so that an old one is not taken for a new one
+	Heard   time.Time `json:"heard,omitzero"`
+}
+
+const (
+	typeHello = 102
+	typeBye   = 103
+)
+
+func (n *Node) self() NodeInfo {
+	return NodeInfo{ID: n.uid, Name: n.cfg.Name, Address: n.cfg.Advertise, Version: n.cfg.Version, Started: n.began}
+}
+
+// beat gives signs of life.
+func (n *Node) beat() {
+	info := n.self()
+	ticker := time.NewTicker(heartbeat)
+	defer ticker.Stop()
+	for {
+		info.Beat++
+		_ = n.tell(n.everyone(), "", typeHello, n.infoData(info)) // the next one may pass
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-ticker.C:
+		case <-n.asking.greet: // somebody new should not have to wait
+		}
+	}
+}
+
+func (n *Node) infoData(info NodeInfo) []byte {
+	b := newBuilder(true, 1)
+	b.json("node", info)
+	return b.bytes()
+}
+
+// bye tells the others that the node leaves, so that nobody waits for it.
+func (n *Node) bye(ctx context.Context) {
+	n.publish(ctx, told{n.everyone(), n.message(n.everyone(), "", typeBye, n.infoData(n.self()))})
+}
+
+// fromNode acts on what one of our nodes tells all of them.
+func (n *Node) fromNode(m letter) error {
+	switch m.kind {
+	case typeHello:
+		d, err := dataOfMsgpack(m.data)
+		if err != nil {
+			return err
+		}
+		var info NodeInfo
+		if err := d.value("node", &info); err != nil {
+			return err
+		}
+		info.ID, info.Heard = m.uid, time.Now()
+		if n.asking.hello(info) {
+			n.cfg.Logger.Info("cluster: another node is there", zap.String("node", info.Name), zap.String("id", info.ID))
+		}
+	case typeBye:
+		if n.asking.bye(m.uid) {
+			n.cfg.Logger.Info("cluster: another node has left", zap.String("id", m.uid))
+		}
+	default:
+		if a := n.adapter(m.namespace); a != nil {
+			return a.question(m)
+		}
+		return n.nobodyHere(m)
+	}
+	return nil
+}
+
+// Nodes returns the nodes that are there, this one first.
+func (n *Node) Nodes() []NodeInfo {
+	self := n.self()
+	self.Heard = time.Now()
+	return append([]NodeInfo{self}, n.asking.nodes()...)
+}

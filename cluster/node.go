@@ -1,0 +1,277 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/zap"
+
+	"gatehouse/cluster/internal/core"
+	"gatehouse/namespaces"
+)
+
+// Node is this process in a cluster in the mode "streams". Its methods are safe for concurrent use.
+type Node struct {
+	// Fixed.
+	cfg    NodeConfig
+	uid    string
+	signer signer
+	began  time.Time
+	lanes  []*lane
+	ctx    context.Context // of what runs; ends with Close
+	end    context.CancelFunc
+	run    sync.WaitGroup // the goroutines that live as long as the node
+	tasks  sync.WaitGroup // answers to other nodes
+
+	link    links
+	foreign recent // entries of Node's servers that have been read
+	counts  Counts
+	signal  signals
+	asking  asking
+
+	mu       sync.RWMutex // guards what follows
+	adapters map[string]*adapter
+	closed   bool
+}
+
+// Counts are what a node has counted since it began.
+type Counts struct {
+	Written   atomic.Uint64 // operations into streams
+	Read      atomic.Uint64 // entries from streams
+	Refused   atomic.Uint64 // messages of the wrong form, or not signed
+	Missing   atomic.Uint64 // operations of other nodes that will not come
+	Dropped   atomic.Uint64 // own operations that did not fit the backlog
+	WentAlone atomic.Uint64 // times that the node went on alone
+	Unheard   atomic.Uint64 // messages between nodes that were dropped because this one was behind
+}
+
+// Start makes a node and connects it in the background, whether Redis is there or not. [Node.Close] releases it.
+func Start(cfg NodeConfig) (*Node, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("start node: %w", err)
+	}
+	n := &Node{
+		cfg: cfg, uid: newUID(), signer: signer{cfg.Secret}, began: time.Now(), adapters: make(map[string]*adapter),
+	}
+	n.ctx, n.end = context.WithCancel(context.Background())
+	n.signal.init()
+	n.asking.init()
+	for i := range cfg.Streams {
+		l := newLane(n, cfg.streamName(i))
+		n.lanes = append(n.lanes, l)
+		n.run.Go(func() { l.write(n.ctx) })
+		n.run.Go(func() { l.read(n.ctx) })
+	}
+	n.run.Go(n.listen)
+	n.run.Go(n.hear)
+	n.run.Go(n.keepTime)
+	return n, nil
+}
+
+// newUID returns a name that no node has had: as long as that of Node's adapters.
+func newUID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// Close tells the other nodes and ends the node. What it has published is in Redis, or ctx has ended.
+func (n *Node) Close(ctx context.Context) error {
+	n.mu.Lock()
+	again := n.closed
+	n.closed = true
+	n.mu.Unlock()
+	if again {
+		return nil
+	}
+	var err error
+	for _, l := range n.lanes {
+		err = errors.Join(err, l.flush(ctx))
+	}
+	n.bye(ctx)
+	n.end()
+	n.tasks.Wait()
+	n.run.Wait()
+	return err
+}
+
+// keepTime tells the time to what depends on it.
+func (n *Node) keepTime() {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, l := range n.lanes {
+				l.tick(now)
+			}
+			n.asking.tick(now)
+		}
+	}
+}
+
+// dedicate gives a connection of one's own. It is closed when it is released: one that came back by itself would not say
+// that it was away.
+func (n *Node) dedicate(ctx context.Context) (rueidis.DedicatedClient, func(), error) {
+	client, err := n.cfg.Client()
+	if err != nil {
+		return nil, nil, err
+	}
+	own, release := client.Dedicate()
+	done := func() { own.Close(); release() }
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	// ROLE tells a replica, which would refuse every write.
+	role, err := own.Do(ctx, own.B().Role().Build()).ToArray()
+	if err == nil && len(role) > 0 {
+		var what string
+		if what, err = role[0].ToString(); err == nil && what != "master" {
+			err = fmt.Errorf("redis is a %s and takes no writes", what)
+		}
+	}
+	if err != nil {
+		done()
+		return nil, nil, fmt.Errorf("connect: %w", err)
+	}
+	return own, done, nil
+}
+
+// lane returns the lane of a namespace.
+func (n *Node) lane(namespace string) *lane { return n.lanes[n.cfg.streamOf(namespace)] }
+
+// adapter returns the adapter of a namespace that this node has, or nil.
+func (n *Node) adapter(namespace string) *adapter {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.adapters[namespace]
+}
+
+// refused counts what somebody wrote into Redis that means nothing.
+func (n *Node) refused(err error) {
+	if n.counts.Refused.Add(1) == 1 {
+		n.cfg.Logger.Warn("cluster: a message in redis was refused; the metric counts the others", zap.Error(err))
+	}
+}
+
+// tooOld reports whether something was signed too long ago to be of today. Clocks may differ by two minutes.
+func (n *Node) tooOld(ms int64) bool {
+	age := time.Since(time.UnixMilli(ms))
+	return age > n.cfg.BacklogAge+clockSlack || age < -clockSlack
+}
+
+const clockSlack = 2 * time.Minute
+
+// carryOut does what the core of a lane decided.
+func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
+	switch o.Do {
+	case core.Deliver:
+		n.deliver(o)
+	case core.Gap:
+		n.counts.Missing.Add(o.To - o.From + 1)
+		n.cfg.Logger.Warn("cluster: operations of another node are missing", zap.String("node", o.Node),
+			zap.Uint64("operations", o.To-o.From+1), zap.String("stream", l.stream))
+	case core.Drop:
+		n.counts.Dropped.Add(o.To - o.From + 1)
+	case core.Alone:
+		n.counts.WentAlone.Add(1)
+		n.cfg.Logger.Warn("cluster: redis does not answer, this node goes on alone", zap.String("stream", l.stream))
+	case core.Together:
+		n.cfg.Logger.Info("cluster: this node is together with the others again", zap.String("stream", l.stream))
+	}
+}
+
+// deliver carries an action out on the sockets of this node.
+func (n *Node) deliver(o *core.Output[*action]) {
+	act := o.Body
+	if act.direct != nil {
+		act.direct()
+		return
+	}
+	a := n.adapter(act.namespace)
+	if a == nil {
+		return
+	}
+	switch {
+	case act.kind == 0: // nobody was here to check it for
+	case act.kind == typeBroadcast && act.request != "" && o.Own:
+		act.begun(a.local.Ask(&act.operation, act.to))
+	case act.kind == typeBroadcast && act.request != "":
+		a.answerBroadcast(act)
+	case act.kind == typeBroadcast:
+		_ = a.local.Broadcast(&act.operation) // only queues here
+	default:
+		_ = a.local.Apply(&act.operation.Selection, act.change)
+	}
+}
+
+// Adapter makes the adapter of a namespace; it is for [namespaces.Config].
+func (n *Node) Adapter(_ context.Context, local namespaces.Local) (namespaces.Adapter, error) {
+	name := local.Namespace().Name()
+	a := &adapter{node: n, local: local, name: name, lane: n.lane(name)}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.adapters[name] != nil {
+		return nil, fmt.Errorf("namespace %q has an adapter already", name)
+	}
+	n.adapters[name] = a
+	n.signal.subscribe(n.channels(name)...)
+	return a, nil
+}
+
+// links are the connections, and which of them are there.
+type links struct {
+	mu   sync.Mutex
+	down map[string]bool
+}
+
+// lost notes that a connection is away; it reports whether that is new.
+func (l *links) lost(what string) bool { return l.set(what, true) }
+
+// found notes that it is there.
+func (l *links) found(what string) bool { return l.set(what, false) }
+
+func (l *links) set(what string, down bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was, known := l.down[what]
+	if l.down == nil {
+		l.down = make(map[string]bool)
+	}
+	l.down[what] = down
+	return !known || was != down
+}
+
+// recent remembers entries without a number that have been read, by their ids.
+type recent struct {
+	mu   sync.Mutex
+	seen map[string]struct{}
+	ring [4096]string
+	next int
+}
+
+// again reports whether an entry has been read before.
+func (r *recent) again(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.seen[id]; ok {
+		return true
+	}
+	if r.seen == nil {
+		r.seen = make(map[string]struct{})
+	}
+	delete(r.seen, r.ring[r.next])
+	r.ring[r.next] = id
+	r.seen[id] = struct{}{}
+	r.next = (r.next + 1) % len(r.ring)
+	return false
+}

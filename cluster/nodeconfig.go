@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/zap"
+
+	"gatehouse/packet"
+)
+
+// NodeConfig says how a node takes part in a cluster. A field that is zero has the default named with it.
+type NodeConfig struct {
+	// Client gives the client of Redis 7 or Valkey, which stays its owner's to close, after the node; an error while Redis
+	// cannot be reached. Required.
+	Client func() (rueidis.Client, error)
+	// Name is how people call the node: the configuration's, or the machine's. It need not be unique; Start gives the node
+	// an id that is.
+	Name string
+	// Advertise is where other nodes reach this one, as host:port; empty without forwarding.
+	Advertise string
+	// Version is this program's, which others show.
+	Version string
+	// Key begins the names of streams and channels: "socket.io", as Node's adapters have it.
+	Key string
+	// Streams is how many streams there are: 1. All nodes must agree.
+	Streams int
+	// MaxLen is how many entries a stream keeps, about: 10,000.
+	MaxLen int64
+	// Secret signs what nodes tell each other; then Node's servers cannot take part.
+	Secret []byte
+	// Patience is how long an operation may be on its way through Redis before the node goes on alone: 2 s.
+	Patience time.Duration
+	// BacklogBytes and BacklogAge bound what a node keeps for the others while it is alone: 16 MiB and 60 s.
+	BacklogBytes int
+	BacklogAge   time.Duration
+	// Packet limits what an event of another node may hold, as it does for clients.
+	Packet packet.Limits
+	// Logger says what happens to the link; nil writes nothing.
+	Logger *zap.Logger
+}
+
+const (
+	heartbeat   = 2 * time.Second           // between two signs of life
+	memberLimit = 3*heartbeat + time.Second // without one, a node is gone
+	reconnect   = 250 * time.Millisecond    // between two tries to connect
+	redisLimit  = 2 * time.Second           // for one command, or batch, of Redis
+	tickEvery   = 100 * time.Millisecond    // for what depends on time
+	batchSize   = 128                       // entries written, or read, at once
+	rereadSpan  = 30 * time.Second          // read again after a new connection
+)
+
+func (c NodeConfig) withDefaults() NodeConfig {
+	c.Key = cmp.Or(c.Key, "socket.io")
+	c.Streams = cmp.Or(c.Streams, 1)
+	c.MaxLen = cmp.Or(c.MaxLen, 10_000)
+	c.Patience = cmp.Or(c.Patience, 2*time.Second)
+	c.BacklogBytes = cmp.Or(c.BacklogBytes, 16<<20)
+	c.BacklogAge = cmp.Or(c.BacklogAge, time.Minute)
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	return c
+}
+
+func (c NodeConfig) check() error {
+	switch {
+	case c.Client == nil:
+		return errors.New("no client of Redis")
+	case c.Streams < 1 || c.Streams > 64:
+		return fmt.Errorf("%d streams: 1 to 64 are possible", c.Streams)
+	case c.MaxLen < 100:
+		return fmt.Errorf("a stream of %d entries: at least 100 are needed", c.MaxLen)
+	case c.Patience < 0 || c.BacklogBytes < 0 || c.BacklogAge < 0:
+		return errors.New("patience, backlog_bytes and backlog_age cannot be negative")
+	}
+	return nil
+}
+
+// streamOf returns the stream of a namespace, as Node's adapter chooses it: by the hash that Java has for strings.
+func (c NodeConfig) streamOf(namespace string) int {
+	var hash int32
+	for _, unit := range utf16Of(namespace) {
+		hash = hash*31 + int32(unit)
+	}
+	i := int(hash) % c.Streams
+	return i
+}
+
+// streamName is the key of a stream.
+func (c NodeConfig) streamName(i int) string {
+	if c.Streams == 1 {
+		return c.Key
+	}
+	return fmt.Sprintf("%s-%d", c.Key, i)
+}
