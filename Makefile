@@ -50,7 +50,7 @@ test-static: lint
 	go mod tidy -diff
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt wants to change: $$unformatted"; exit 1; }
 
-test-go: $(call installed,packet/testdata/oracle) $(page) ## runs the Go tests with the race detector
+test-go: $(call installed,packet/testdata/oracle) $(call installed,cluster/testdata/node) $(page) ## runs the Go tests with the race detector
 	TEST_ORACLE=1 test/with-redis go test -race ./...
 
 test-web: $(call installed,web) ## runs the unit tests of the pages

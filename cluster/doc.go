@@ -1,5 +1,10 @@
-// Package cluster lets the nodes of one installation share what must hold on
-// all of them, over Redis. Today that is revocations (security requirement 20).
+// Package cluster lets the nodes of one installation be one server, over Redis.
+// A [Node] carries what is done to the sockets of a namespace to all nodes, in
+// one order, through streams; Node's servers with their streams adapter may be
+// part of it. What a node decides is a state machine in internal/core, which a
+// simulation tests; this package is the shell around it.
+//
+// Revocations (security requirement 20) have a way of their own.
 //
 // A [Bus] promises: a mark that [Bus.Spread] has stored reaches every node that
 // is connected within a second, and every other node when it joins or comes

@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/zap/zaptest"
 
 	"github.com/redis/rueidis"
 
@@ -40,7 +39,7 @@ func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namesp
 	t.Helper()
 	client := r.client()
 	cfg.Client = func() (rueidis.Client, error) { return client, nil }
-	cfg.Logger = zaptest.NewLogger(t, zaptest.Level(zapErrors))
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	node, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -171,6 +170,7 @@ func (g *guest) Close(int, string) {
 
 func (g *guest) Pause()                        {}
 func (g *guest) Resume()                       {}
+func (g *guest) Hold(int) bool                 { return true }
 func (g *guest) Admitted()                     {}
 func (g *guest) Identified(handshake.Identity) {}
 func (g *guest) Request() *handshake.Request   { return nil }

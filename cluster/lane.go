@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/zap"
 
 	"gatehouse/cluster/internal/core"
 )
@@ -371,12 +371,12 @@ func (n *Node) Counts() *Counts { return &n.counts }
 
 func (n *Node) away(what string, err error) {
 	if n.link.lost(what) {
-		n.cfg.Logger.Warn("cluster: the link to redis is lost", zap.String("what", what), zap.Error(err))
+		n.cfg.Logger.Warn("cluster: the link to redis is lost", slog.String("what", what), slog.Any("error", err))
 	}
 }
 
 func (n *Node) back(what string) {
 	if n.link.found(what) {
-		n.cfg.Logger.Info("cluster: the link to redis is there", zap.String("what", what))
+		n.cfg.Logger.Info("cluster: the link to redis is there", slog.String("what", what))
 	}
 }

@@ -2,9 +2,8 @@ package cluster
 
 import (
 	"context"
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // NodeInfo is what a node says of itself.
@@ -69,11 +68,11 @@ func (n *Node) fromNode(m letter) error {
 		}
 		info.ID, info.Heard = m.uid, time.Now()
 		if n.asking.hello(info) {
-			n.cfg.Logger.Info("cluster: another node is there", zap.String("node", info.Name), zap.String("id", info.ID))
+			n.cfg.Logger.Info("cluster: another node is there", slog.String("node", info.Name), slog.String("id", info.ID))
 		}
 	case typeBye:
 		if n.asking.bye(m.uid) {
-			n.cfg.Logger.Info("cluster: another node has left", zap.String("id", m.uid))
+			n.cfg.Logger.Info("cluster: another node has left", slog.String("id", m.uid))
 		}
 	default:
 		if a := n.adapter(m.namespace); a != nil {

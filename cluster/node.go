@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/zap"
 
 	"gatehouse/cluster/internal/core"
 	"gatehouse/namespaces"
@@ -131,15 +131,9 @@ func (n *Node) dedicate(ctx context.Context) (rueidis.DedicatedClient, func(), e
 	done := func() { own.Close(); release() }
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
-	// ROLE tells a replica, which would refuse every write.
-	role, err := own.Do(ctx, own.B().Role().Build()).ToArray()
-	if err == nil && len(role) > 0 {
-		var what string
-		if what, err = role[0].ToString(); err == nil && what != "master" {
-			err = fmt.Errorf("redis is a %s and takes no writes", what)
-		}
-	}
-	if err != nil {
+	// A replica reads, but what it reads comes late or never: only a server that takes writes is the one.
+	probe := own.B().Set().Key(n.cfg.Key + "-gatehouse#probe").Value("1").PxMilliseconds(1000).Build()
+	if err := n.cfg.Note(client, own.Do(ctx, probe).Error()); err != nil {
 		done()
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
@@ -159,7 +153,7 @@ func (n *Node) adapter(namespace string) *adapter {
 // refused counts what somebody wrote into Redis that means nothing.
 func (n *Node) refused(err error) {
 	if n.counts.Refused.Add(1) == 1 {
-		n.cfg.Logger.Warn("cluster: a message in redis was refused; the metric counts the others", zap.Error(err))
+		n.cfg.Logger.Warn("cluster: a message in redis was refused; the metric counts the others", slog.Any("error", err))
 	}
 }
 
@@ -178,15 +172,15 @@ func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 		n.deliver(o)
 	case core.Gap:
 		n.counts.Missing.Add(o.To - o.From + 1)
-		n.cfg.Logger.Warn("cluster: operations of another node are missing", zap.String("node", o.Node),
-			zap.Uint64("operations", o.To-o.From+1), zap.String("stream", l.stream))
+		n.cfg.Logger.Warn("cluster: operations of another node are missing", slog.String("node", o.Node),
+			slog.Uint64("operations", o.To-o.From+1), slog.String("stream", l.stream))
 	case core.Drop:
 		n.counts.Dropped.Add(o.To - o.From + 1)
 	case core.Alone:
 		n.counts.WentAlone.Add(1)
-		n.cfg.Logger.Warn("cluster: redis does not answer, this node goes on alone", zap.String("stream", l.stream))
+		n.cfg.Logger.Warn("cluster: redis does not answer, this node goes on alone", slog.String("stream", l.stream))
 	case core.Together:
-		n.cfg.Logger.Info("cluster: this node is together with the others again", zap.String("stream", l.stream))
+		n.cfg.Logger.Info("cluster: this node is together with the others again", slog.String("stream", l.stream))
 	}
 }
 

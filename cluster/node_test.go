@@ -10,13 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap/zapcore"
-
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
-
-const zapErrors = zapcore.ErrorLevel
 
 // What several nodes emit to a room at once reaches all members in one order.
 func TestARoomHasOneOrderOnAllNodes(t *testing.T) {

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/zap"
 
 	"gatehouse/packet"
 )
@@ -39,8 +39,11 @@ type NodeConfig struct {
 	BacklogAge   time.Duration
 	// Packet limits what an event of another node may hold, as it does for clients.
 	Packet packet.Limits
-	// Logger says what happens to the link; nil writes nothing.
-	Logger *zap.Logger
+	// Note is told of each error of a command that the client was asked, and returns it; nil tells nobody. It connects anew
+	// to a Redis that takes no writes.
+	Note func(client rueidis.Client, err error) error
+	// Logger says what happens to the link; nil means slog.Default().
+	Logger *slog.Logger
 }
 
 const (
@@ -60,8 +63,11 @@ func (c NodeConfig) withDefaults() NodeConfig {
 	c.Patience = cmp.Or(c.Patience, 2*time.Second)
 	c.BacklogBytes = cmp.Or(c.BacklogBytes, 16<<20)
 	c.BacklogAge = cmp.Or(c.BacklogAge, time.Minute)
+	if c.Note == nil {
+		c.Note = func(_ rueidis.Client, err error) error { return err }
+	}
 	if c.Logger == nil {
-		c.Logger = zap.NewNop()
+		c.Logger = slog.Default()
 	}
 	return c
 }

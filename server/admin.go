@@ -23,6 +23,7 @@ func (s *Server) operatorRoutes() http.Handler {
 	mux.HandleFunc("POST /api/v1/revocations", s.addRevocation)
 	mux.HandleFunc("DELETE /api/v1/revocations", s.liftRevocation)
 	mux.HandleFunc("GET /api/v1/stats", s.serveStats)
+	mux.HandleFunc("GET /api/v1/nodes", s.serveNodes)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

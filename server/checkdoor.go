@@ -18,7 +18,7 @@ import (
 // checkDoor refuses what is wrong with the surfaces around the gate: TLS,
 // Redis, the operators' surfaces and the limits at the door.
 func (c Config) checkDoor() error {
-	return errors.Join(c.checkTLS(), c.checkRedis(), c.checkAdmin(), c.checkLimits(), c.checkWays())
+	return errors.Join(c.checkTLS(), c.checkRedis(), c.checkCluster(), c.checkAdmin(), c.checkLimits(), c.checkWays())
 }
 
 func (c Config) checkTLS() error {
@@ -159,7 +159,7 @@ func (c Config) Warnings(defs ...namespaces.Definition) []string {
 
 // warnings says what is on around the gate that deserves a second thought.
 func (c Config) warnings(defs []namespaces.Definition) []string {
-	var out []string
+	out := c.warningsOfCluster()
 	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0 || c.ExternalTLS
 	if c.Admin.Key != "" && c.Admin.Addr == "" {
 		out = append(out, "admin.key without admin.addr: the operators' surfaces are on the public listener, behind the key alone")

@@ -44,10 +44,11 @@ type Config struct {
 	Introspection handshake.IntrospectionConfig `koanf:"introspection"`
 	Revocation    handshake.RevocationConfig    `koanf:"revocation"`
 
-	TLS   TLS   `koanf:"tls"`
-	Door  Door  `koanf:"door"`
-	Redis Redis `koanf:"redis"`
-	Admin Admin `koanf:"admin"`
+	TLS     TLS     `koanf:"tls"`
+	Door    Door    `koanf:"door"`
+	Redis   Redis   `koanf:"redis"`
+	Cluster Cluster `koanf:"cluster"`
+	Admin   Admin   `koanf:"admin"`
 
 	Log    Log    `koanf:"log"`
 	Engine Engine `koanf:"engine"`
@@ -78,6 +79,8 @@ type Config struct {
 	// ExternalTLS says that the program serves Handler on a listener of its own
 	// that has TLS, so that what needs TLS can be switched on.
 	ExternalTLS bool `koanf:"-"`
+	// Version is the program's, which a cluster shows. Default none.
+	Version string `koanf:"-"`
 	// Logger gets the log; nil means slog.Default(). Levels that are off cost
 	// nothing. Writing to it should not wait: see [NewLogger].
 	Logger *slog.Logger `koanf:"-"`

@@ -19,6 +19,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.TLS.ClientAuth, clientAuthNone)
 	setDefault(&c.Redis.Prefix, "gatehouse:")
 	c.Door.setDefaults()
+	c.Cluster.setDefaults()
 	c.Engine.setDefaults()
 	c.Compression.setDefaults()
 	c.setGate(c.gate().WithDefaults())

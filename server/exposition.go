@@ -145,6 +145,7 @@ func (s *Server) writeMetrics(w io.Writer) error {
 	e.vector("gatehouse_deliveries_total", "Sockets that broadcasts were queued for.", &m.deliveries, 1, "namespace")
 	e.vector("gatehouse_tickets_minted_total", "Tickets given out.", &m.tickets, 1)
 	e.vector("gatehouse_revocations_total", "Revocations made.", &m.revocations, 1, "kind")
+	e.cluster(s.node)
 	e.process()
 	return e.w.Flush()
 }

@@ -21,5 +21,8 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.redis != nil && s.redis.Health(r.Context()) != nil {
 		status["redis"] = "unavailable"
 	}
+	if s.node != nil && s.node.Status().Alone {
+		status["cluster"] = "alone"
+	}
 	answer(w, http.StatusOK, status)
 }

@@ -35,6 +35,7 @@ type Server struct {
 	signer   *handshake.Signer // of the demo login; nil when there is nothing to sign with
 	redis    *redisconn.Conn   // nil when nothing is shared
 	spread   *cluster.Bus      // nil when nothing is shared
+	node     *cluster.Node     // nil without a cluster
 	metrics  *metrics          // nil when nobody asks for them
 	began    time.Time
 	hub      *namespaces.Hub
@@ -84,6 +85,10 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 		return err
 	}
 	s.prepareDemo()
+	if err := s.startCluster(); err != nil {
+		s.closeGate()
+		return fmt.Errorf("join the cluster: %w", err)
+	}
 	if s.hub, err = namespaces.NewHub(s.hubConfig(), defs...); err != nil {
 		s.closeGate()
 		return fmt.Errorf("mount the namespaces: %w", err)
@@ -162,7 +167,7 @@ func (s *Server) hubConfig() namespaces.Config {
 		AnswerUnknownEvents: after.UnknownEvents == answerUnknown,
 		Development:         s.cfg.Dev,
 
-		Adapter: s.cfg.Adapter,
+		Adapter: s.adapter(),
 		Hooks:   append([]namespaces.Hooks{s.watch()}, s.cfg.Hooks...),
 		Packet: packet.Limits{
 			MaxAttachments: s.cfg.Packet.MaxAttachments,
@@ -273,6 +278,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if herr := s.hub.Close(ctx); herr != nil {
 		err = errors.Join(err, herr)
 	}
+	if s.node != nil {
+		err = errors.Join(err, s.node.Close(ctx))
+	}
 	s.closeGate()
 	if err != nil {
 		err = fmt.Errorf("drain: %w", err)
@@ -321,6 +329,11 @@ func (s *Server) closeGateOnce() {
 	}
 	if s.spread != nil {
 		s.spread.Close()
+	}
+	if s.node != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel() // nobody waits here; Shutdown has
+		_ = s.node.Close(ended)
 	}
 	if s.gate != nil {
 		s.gate.Close()

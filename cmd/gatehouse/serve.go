@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ func (c *serveCommand) Run(p *program) error {
 			return err
 		}
 	}
+	s.Config.Version = version(debug.ReadBuildInfo())
 	srv, err := server.New(s.Config, s.namespaces()...)
 	if err != nil {
 		return err

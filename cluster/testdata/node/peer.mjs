@@ -1,0 +1,61 @@
+// A Socket.IO server of Node's with one client in the room "room". It does what lines of JSON on its standard input say and
+// prints lines of JSON: what its client got, what its server heard, and answers.
+//
+//   node peer.mjs streams redis://127.0.0.1:6379
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+import { createAdapter } from "@socket.io/redis-streams-adapter";
+import { createClient } from "redis";
+import { Server } from "socket.io";
+import { io as connect } from "socket.io-client";
+
+const [, , mode, url] = process.argv;
+const print = (line) => console.log(JSON.stringify(line, (key, value) => (value?.type === "Buffer" ? { $bytes: value.data } : value)));
+
+async function adapter() {
+  const redis = createClient({ url });
+  redis.on("error", () => {});
+  await redis.connect();
+  if (mode === "streams") return createAdapter(redis);
+  throw new Error(`unknown mode ${mode}`);
+}
+
+const http = createServer();
+const io = new Server(http, { adapter: await adapter() });
+io.on("connection", (socket) => socket.join("room"));
+io.on("hello", (...args) => {
+  const reply = args.pop();
+  if (typeof reply === "function") reply({ node: args });
+  else print({ heard: [...args, reply] });
+});
+await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
+
+const client = connect(`http://127.0.0.1:${http.address().port}`, { transports: ["websocket"] });
+client.onAny((...args) => {
+  const reply = args.at(-1);
+  if (typeof reply === "function") reply("from node", 2);
+  else print({ got: args });
+});
+client.on("disconnect", (reason) => print({ disconnected: reason }));
+await new Promise((resolve) => client.once("connect", resolve));
+
+const answer = (id, value) => print({ id, value });
+const fail = (id, error) => print({ id, error: String(error) });
+const does = {
+  emit: ({ room, event, args }) => (room ? io.in(room) : io).emit(event, ...args),
+  bytes: ({ room, event }) => io.in(room).emit(event, { b: Buffer.from([1, 2]) }, new Date(0)),
+  join: ({ room, rooms }) => io.in(room).socketsJoin(rooms),
+  leave: ({ room, rooms }) => io.in(room).socketsLeave(rooms),
+  disconnect: ({ room, close }) => io.in(room).disconnectSockets(close),
+  fetch: async ({ id, room }) => answer(id, (await io.in(room).fetchSockets()).map((s) => ({ id: s.id, rooms: [...s.rooms] }))),
+  ask: ({ id, room, event }) => io.in(room).timeout(10_000).emit(event, "x", (error, replies) => (error ? fail(id, error) : answer(id, replies))),
+  server: ({ event, args }) => io.serverSideEmit(event, ...args),
+  serverAsk: ({ id, event, args }) => io.serverSideEmit(event, ...args, (error, replies) => (error ? fail(id, error) : answer(id, replies))),
+};
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const command = JSON.parse(line);
+    does[command.do](command);
+  })
+  .on("close", () => process.exit());
+print({ ready: client.id });
