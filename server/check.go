@@ -27,7 +27,7 @@ func (c Config) Check() error {
 		oneOf("log.format", c.Log.Format, "json", "console"),
 		oneOf("sockets.unknown_events", c.Sockets.UnknownEvents, ignoreUnknown, answerUnknown),
 		c.Compression.check(),
-		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(),
+		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(), c.checkRelays(),
 	)
 	gate, gateErr := handshake.NewGate(c.gate())
 	switch {
@@ -45,8 +45,10 @@ func (c Config) gate() handshake.GateConfig {
 	origins := c.Origins
 	origins.AllowLocalhost = origins.AllowLocalhost || c.Dev
 	origins.LoopbackOnly = c.Dev
+	auth := c.Auth
+	auth.Namespaces = slices.Concat(auth.Namespaces, c.methods())
 	return handshake.GateConfig{
-		Auth:          c.Auth,
+		Auth:          auth,
 		JWT:           c.JWT,
 		Issuers:       c.Issuers,
 		Origins:       origins,

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"gatehouse/backend"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
+	"gatehouse/namespaces/relay"
 )
 
 // Config says how a server runs. The zero value of a field means its default,
@@ -67,6 +69,12 @@ type Config struct {
 	// time for a body and an answer is limited as for the server's own paths.
 	// Default: 404, or the pages with Dev or Pages.
 	Handler http.Handler `koanf:"-"`
+
+	// Namespaces are those that rules make: by their names, or by patterns such as
+	// "/tenant-{org}" for a family of them. Backends handle their events.
+	Namespaces map[string]relay.Config   `koanf:"-"`
+	Backends   map[string]backend.Config `koanf:"-"`
+
 	// Verifiers of a program that embeds the server are asked before the
 	// configured ones.
 	Verifiers []handshake.Verifier `koanf:"-"`

@@ -38,6 +38,7 @@ type Server struct {
 	node     *cluster.Node     // nil without a cluster
 	metrics  *metrics          // nil when nobody asks for them
 	began    time.Time
+	relays   *relays // the namespaces of the configuration
 	hub      *namespaces.Hub
 	engine   *engine.Server
 	handler  http.Handler
@@ -81,7 +82,13 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 	if s.proxies, err = s.cfg.proxies(); err != nil {
 		return err
 	}
+	var made []namespaces.Definition
+	if s.relays, made, err = newRelays(s.cfg); err != nil {
+		return err
+	}
+	defs = slices.Concat(defs, made)
 	if err := s.prepareGate(defs); err != nil {
+		s.relays.close()
 		return err
 	}
 	s.prepareDemo()
@@ -319,10 +326,11 @@ func (s *Server) release() {
 	s.closeGate()
 }
 
-// closeGate lets go of what the gate asks.
+// closeGate lets go of what the gate and the namespaces ask.
 func (s *Server) closeGate() { s.gateClosed.Do(s.closeGateOnce) }
 
 func (s *Server) closeGateOnce() {
+	s.relays.close()
 	if s.endReading != nil {
 		s.endReading()
 		s.reading.Wait()

@@ -8,6 +8,7 @@ import (
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
+	document "go.yaml.in/yaml/v3"
 )
 
 // configCommand groups what looks at the configuration without serving.
@@ -78,7 +79,12 @@ func (s settings) yaml() ([]byte, error) {
 	if err := k.Load(confmap.Provider(keysOf(reflect.ValueOf(s)), "."), nil); err != nil {
 		return nil, fmt.Errorf("print the configuration: %w", err)
 	}
-	return k.Marshal(yaml.Parser())
+	text, err := k.Marshal(yaml.Parser())
+	if err != nil || len(s.Namespaces) == 0 && len(s.Backends) == 0 {
+		return text, err
+	}
+	more, err := document.Marshal(spaces{s.Namespaces, s.Backends})
+	return append(text, more...), err
 }
 
 // keysOf gives the values of a section by their keys.

@@ -35,6 +35,7 @@ type echoSettings struct {
 type loader struct {
 	fields []field
 	merged *koanf.Koanf
+	spaces spaces
 }
 
 // load gives the effective configuration: defaults, then the file (none when
@@ -65,6 +66,11 @@ func (l *loader) file(path string) error {
 	if err := k.Load(file.Provider(path), sections{yaml.Parser()}); err != nil {
 		return fmt.Errorf("read configuration file %s: %w", path, err)
 	}
+	if err := l.readSpaces(path); err != nil {
+		return err
+	}
+	k.Delete("namespaces")
+	k.Delete("backends")
 	return l.merge(path, k.All())
 }
 
@@ -127,6 +133,7 @@ func (l *loader) settings() (settings, error) {
 	if err := l.merged.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
 		return settings{}, fmt.Errorf("decode the configuration: %w", err)
 	}
+	s.Namespaces, s.Backends = l.spaces.Namespaces, l.spaces.Backends
 	s.Config = s.WithDefaults()
 	s.Echo.Enabled = s.Echo.Enabled || s.Dev
 	return s, nil

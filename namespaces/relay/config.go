@@ -34,7 +34,7 @@ type RoomRule struct {
 // HistoryRule says what a room remembers.
 type HistoryRule struct {
 	Messages int           `koanf:"messages" yaml:"messages"`
-	Bytes    int           `koanf:"bytes" yaml:"bytes"`
+	Bytes    Size          `koanf:"bytes" yaml:"bytes"`
 	Age      time.Duration `koanf:"age" yaml:"age"`
 }
 
@@ -43,10 +43,10 @@ func (h HistoryRule) On() bool { return h != HistoryRule{} }
 
 // LimitRule bounds what one socket sends.
 type LimitRule struct {
-	Events float64 `koanf:"events" yaml:"events"` // a second; zero is no limit
-	Burst  int     `koanf:"burst" yaml:"burst"`   // events at once; zero is one second's
-	Bytes  float64 `koanf:"bytes" yaml:"bytes"`   // a second; zero is no limit
-	Over   string  `koanf:"over" yaml:"over"`     // slow, refuse or disconnect; empty is refuse
+	Events Rate   `koanf:"events" yaml:"events"` // a second; zero is no limit
+	Burst  int    `koanf:"burst" yaml:"burst"`   // events at once; zero is one second's
+	Bytes  Rate   `koanf:"bytes" yaml:"bytes"`   // a second; zero is no limit
+	Over   string `koanf:"over" yaml:"over"`     // slow, refuse or disconnect; empty is refuse
 }
 
 // What happens to who asks for more than a limit.

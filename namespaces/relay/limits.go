@@ -61,7 +61,7 @@ func (m *member) take(rule string, l LimitRule, bytes int) time.Duration {
 	}
 	now := time.Now()
 	if l.Bytes > 0 {
-		every := max(1, time.Duration(float64(time.Second)/l.Bytes))
+		every := max(1, time.Duration(float64(time.Second)/float64(l.Bytes)))
 		if wait := c.bytes.TakeN(now, bytes, int(l.Bytes), every); wait > 0 {
 			return wait
 		}
@@ -71,7 +71,7 @@ func (m *member) take(rule string, l LimitRule, bytes int) time.Duration {
 		if burst == 0 {
 			burst = max(1, int(l.Events))
 		}
-		return c.events.Take(now, burst, time.Duration(float64(time.Second)/l.Events))
+		return c.events.Take(now, burst, time.Duration(float64(time.Second)/float64(l.Events)))
 	}
 	return 0
 }

@@ -167,7 +167,7 @@ func (r *Relay) joinAndRead(ctx context.Context, s *namespaces.Socket, room Room
 }
 
 func (h HistoryRule) limits() history.Limits {
-	return history.Limits{Messages: h.Messages, Bytes: h.Bytes, Age: h.Age}
+	return history.Limits{Messages: h.Messages, Bytes: int(h.Bytes), Age: h.Age}
 }
 
 func unavailable(cause error) error {

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/backend"
+	"gatehouse/handshake"
+	"gatehouse/history"
+	"gatehouse/namespaces"
+	"gatehouse/namespaces/relay"
+	"gatehouse/presence"
+)
+
+// relays are the namespaces of the configuration and the back ends that they ask.
+type relays struct {
+	backends map[string]*backend.Client
+	byLabel  map[string]*relay.Relay
+}
+
+// tellTime is how long a server that ends goes on telling its back ends what they
+// have not taken yet.
+const tellTime = 5 * time.Second
+
+// newRelays makes what the configuration names, and the definitions to be mounted.
+func newRelays(cfg Config) (*relays, []namespaces.Definition, error) {
+	r := &relays{backends: map[string]*backend.Client{}, byLabel: map[string]*relay.Relay{}}
+	for name, b := range cfg.Backends {
+		client, err := backend.New(b, cfg.Logger)
+		if err != nil {
+			return nil, nil, fmt.Errorf("backends.%s: %w", name, err)
+		}
+		r.backends[name] = client
+	}
+	naming := new(presence.Naming)
+	if cfg.JWT.Issuer != "" {
+		naming.Settle(cfg.JWT.Issuer)
+	}
+	deps := relay.Deps{Backends: r.backends, History: history.NewMemory(0), Naming: naming, Logger: cfg.Logger}
+	var defs []namespaces.Definition
+	for _, label := range slices.Sorted(maps.Keys(cfg.Namespaces)) {
+		def, one, err := relay.Mount(label, cfg.Namespaces[label], deps)
+		if err != nil {
+			return nil, nil, underKey("namespaces."+label, err)
+		}
+		r.byLabel[label] = one
+		defs = append(defs, def)
+	}
+	return r, defs, nil
+}
+
+// close ends the relays, once their hub has.
+func (r *relays) close() {
+	if r == nil {
+		return
+	}
+	for _, one := range r.byLabel {
+		one.Close()
+	}
+	ctx, stop := context.WithTimeout(context.Background(), tellTime)
+	defer stop()
+	for _, client := range r.backends {
+		_ = client.Close(ctx) // what is lost has been logged
+	}
+}
+
+// underKey puts a key before each line of an error.
+func underKey(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var all []error
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if strings.HasPrefix(line, " ") { // goes on with the line before: the place in an expression
+			all[len(all)-1] = fmt.Errorf("%w\n%s", all[len(all)-1], line)
+			continue
+		}
+		all = append(all, fmt.Errorf("%s.%s", key, line))
+	}
+	return errors.Join(all...)
+}
+
+// checkRelays finds all that is wrong with the namespaces of the configuration.
+func (c Config) checkRelays() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
+		errs = append(errs, underKey("backends."+name, c.Backends[name].Check()))
+	}
+	for _, label := range slices.Sorted(maps.Keys(c.Namespaces)) {
+		cfg := c.Namespaces[label]
+		errs = append(errs, underKey("namespaces."+label, relay.Check(label, cfg)))
+		if _, known := c.Backends[cfg.Backend]; cfg.Backend != "" && !known {
+			errs = append(errs, fmt.Errorf("namespaces.%s.backend: there is no %q in backends", label, cfg.Backend))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// methods are the ways to sign in that namespaces of the configuration have for
+// themselves, as far as auth.namespaces does not say them already.
+func (c Config) methods() []handshake.NamespaceAuth {
+	var all []handshake.NamespaceAuth
+	for _, label := range slices.Sorted(maps.Keys(c.Namespaces)) {
+		known := slices.ContainsFunc(c.Auth.Namespaces, func(a handshake.NamespaceAuth) bool { return a.Name == label })
+		if ways := c.Namespaces[label].Methods; len(ways) > 0 && !known {
+			all = append(all, handshake.NamespaceAuth{Name: label, Ways: ways})
+		}
+	}
+	return all
+}
