@@ -298,12 +298,12 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 // refuse answers a petition with CONNECT_ERROR. It returns false when there is none any more: the client went meanwhile, or
 // has been admitted.
 func (s *Socket) refuse(err error) bool {
-	c := s.client
-	c.mu.Lock()
 	if !s.withdraw() {
-		c.mu.Unlock()
 		return false
 	}
+	s.report(err) // before the answer: who has that finds it counted
+	c := s.client
+	c.mu.Lock()
 	s.done = true
 	c.lapse(s)
 	c.remove(s)
@@ -314,7 +314,6 @@ func (s *Socket) refuse(err error) bool {
 	c.rest()
 	c.mu.Unlock()
 
-	s.report(err)
 	if tooMany != nil {
 		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
 	}
@@ -361,6 +360,7 @@ func (s *Socket) countRefusal(v verdict) {
 
 // refuseUnknown answers as Node does for a namespace that it does not have.
 func (c *Client) refuseUnknown(namespace string) {
+	c.hub.hooks.connectRefused("", "invalid_namespace")
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -368,7 +368,6 @@ func (c *Client) refuseUnknown(namespace string) {
 	}
 	tooMany := c.reject(namespace, verdict{Message: "Invalid namespace"})
 	c.mu.Unlock()
-	c.hub.hooks.connectRefused("", "invalid_namespace")
 	if tooMany != nil {
 		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
 	}

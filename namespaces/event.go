@@ -177,11 +177,11 @@ func (s *Socket) handle(ev *inbound) {
 	if answered && err != nil {
 		reply = s.ns.hub.failed(err)
 	}
-	if answered {
-		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say
-	}
 	if len(s.ns.hooks.handled) > 0 {
 		s.ns.hooks.eventHandled(s, Handled{Event: label, Err: err, Took: time.Since(began)})
+	}
+	if answered {
+		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -257,4 +258,27 @@ func TestAFullQueuePausesReading(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatAClientIsToldIsCountedBefore so that a scrape after an answer finds it.
+func TestWhatAClientIsToldIsCountedBefore(t *testing.T) {
+	var events []string
+	note := func(what string) { events = append(events, what) }
+	hooks := namespaces.Hooks{
+		EventHandled: func(_ *namespaces.Socket, h namespaces.Handled) { note("handled " + h.Event) },
+		Refused:      func(_, code string) { note("refused " + code) },
+	}
+	ns := namespaces.New("/")
+	namespaces.Handle(ns, "go", func(context.Context, *namespaces.Socket, namespaces.None) error { return nil })
+	run(t, namespaces.Config{Hooks: []namespaces.Hooks{hooks}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+		p := newPeer(t, h)
+		p.onSend = func(text string) { note("sent " + text[:2]) }
+		for _, message := range []string{`0{"nobody":true}`, "0/nowhere,", connectTo("/", "ann"), `21["go"]`} {
+			p.say(message)
+		}
+		want := []string{"refused unauthenticated", "sent 4{", "refused invalid_namespace", "sent 4/", "sent 0{", "handled go", "sent 31"}
+		if !slices.Equal(events, want) {
+			t.Errorf("%q, want %q", events, want)
+		}
+	})
 }

@@ -13,13 +13,13 @@ type Hooks struct {
 	// progress has returned. The identity, request and rooms of a closed socket can still be read.
 	SocketOpened func(s *Socket)
 	SocketClosed func(s *Socket, reason string)
-	// Refused reports a CONNECT that was answered with CONNECT_ERROR. The label is the namespace's, see [Namespace.Label];
+	// Refused reports a CONNECT that is about to be answered with CONNECT_ERROR. The label is the namespace's, see [Namespace.Label];
 	// it is "" and the code "invalid_namespace" for names that nothing is mounted at.
 	Refused func(label, code string)
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
-	// EventHandled reports one event of a client.
+	// EventHandled reports one event of a client, before its acknowledgement is queued: who has that finds the event counted.
 	EventHandled func(s *Socket, h Handled)
 	// Emitted reports one broadcast.
 	Emitted func(ns *Namespace, e Emitted)

@@ -76,10 +76,10 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 	if owner {
 		s.renew()
 	}
+	s.ns.hooks.eventHandled(s, Handled{Event: eventRefresh, Err: err, Took: time.Since(began)})
 	if p.HasID {
 		s.answerAhead(p.ID, reply)
 	}
-	s.ns.hooks.eventHandled(s, Handled{Event: eventRefresh, Err: err, Took: time.Since(began)})
 	if owner && s.ns.hub.turns.enter(s) {
 		s.drain()
 	}

@@ -175,6 +175,8 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	petition(c, "/who", `{"token":"x"}`)
 	petition(c, "/who", `{"token":"`+token(t, "ada")+`"}`)
 	whoami(t, c, "/who")
+	c.send(`42/who,["nobody handles this"]`)
+	whoami(t, c, "/who")
 	_, _ = way{transport: "websocket", header: page("https://evil.example")}.open(t, r.addr)
 	r.ticket("ada", "", nil)
 	_, text := ask(t, r.url("/metrics"), operator, "")
@@ -183,7 +185,8 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		`gatehouse_connects_refused_total{namespace="/who",code="token_invalid"} 1`,
 		`gatehouse_handshakes_refused_total{code="origin_forbidden"} 1`,
 		`gatehouse_sockets_opened_total{namespace="/who"} 1`,
-		`gatehouse_events_total{namespace="/who",event="whoami",result="ok"} 1`,
+		`gatehouse_events_total{namespace="/who",event="whoami",result="ok"} 2`,
+		`gatehouse_events_total{namespace="/who",event="",result="unknown"} 1`,
 		"gatehouse_tickets_minted_total 1\n", `gatehouse_outbox_cuts_total{limit="engine.outbox_age"} 0`, "# TYPE gatehouse_events_total counter", "go_goroutines ",
 	} {
 		if !strings.Contains(text, line) {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+
 	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -62,11 +64,15 @@ func (m *metrics) eventHandled(s *namespaces.Socket, h namespaces.Handled) {
 	m.eventSeconds.add(uint64(h.Took), s.Namespace().Label())
 }
 
-// resultOf tells a handler that said no from one that failed.
+// resultOf tells a handler that said no from one that failed, and both from an
+// event that has no handler.
 func resultOf(err error) string {
+	var e *namespaces.Error
 	switch {
 	case err == nil:
 		return "ok"
+	case errors.As(err, &e) && e.Code == namespaces.CodeUnknownEvent:
+		return "unknown"
 	case namespaces.Failed(err):
 		return "failed"
 	}
