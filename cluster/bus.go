@@ -31,6 +31,9 @@ type Config struct {
 	// name. It hears marks more than once, its own among them. Calls come one at
 	// a time.
 	Apply func([]handshake.Mark)
+	// Others hears how many other servers listen on the same channel, each time
+	// that the bus has connected; nil hears of nothing.
+	Others func(n int64)
 	// Logger says when the bus is connected and when not; nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -163,7 +166,22 @@ func (b *Bus) listen(ctx context.Context, up func()) error {
 		return err
 	}
 	up()
+	b.count(ctx, client)
 	return b.follow(ctx, client, lost)
+}
+
+// count tells Config.Others who else is there. It is a courtesy: what Redis does
+// not say is not told.
+func (b *Bus) count(ctx context.Context, client rueidis.Client) {
+	if b.cfg.Others == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	answer, err := client.Do(ctx, client.B().PubsubNumsub().Channel(b.store.channel).Build()).AsIntMap()
+	if n := answer[b.store.channel]; err == nil && n > 1 {
+		b.cfg.Others(n - 1)
+	}
 }
 
 // follow applies what is heard.

@@ -106,6 +106,10 @@ type Config struct {
 	// request is refused, the session goes on. The messages of a POST are handed
 	// up after it was asked about. It must be safe for concurrent use.
 	CheckLater func(r *http.Request, h Handler) *Refusal
+	// Refused, when set, hears of requests that the engine itself refuses with a
+	// numbered error, such as CodeUnknownSession; not of what Check and CheckLater
+	// refuse. It must be safe for concurrent use.
+	Refused func(r *http.Request, code int)
 	// Subprotocol, when set, picks the WebSocket subprotocol among those that the
 	// client offered; an empty string picks none. An error refuses the request.
 	Subprotocol func(*http.Request) (string, error)

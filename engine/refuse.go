@@ -14,12 +14,16 @@ import (
 // Engine.IO's numbered errors; Node's server has the same.
 const (
 	codeUnknownTransport = 0
-	codeUnknownSID       = 1
+	codeUnknownSID       = CodeUnknownSession
 	codeBadMethod        = 2
 	codeBadRequest       = 3
 	codeForbidden        = 4
 	codeVersion          = 5
 )
+
+// CodeUnknownSession is the Engine.IO error of a request that names a session
+// which is not here: it has ended, or another node has it.
+const CodeUnknownSession = 1
 
 var codeMessages = [...]string{
 	codeUnknownTransport: "Transport unknown",
@@ -32,6 +36,9 @@ var codeMessages = [...]string{
 
 // refuse answers 400 with a numbered error.
 func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, code int) {
+	if srv.cfg.Refused != nil {
+		srv.cfg.Refused(r, code)
+	}
 	srv.refuseWith(w, r, &Refusal{Status: http.StatusBadRequest, Code: code, Message: codeMessages[code]})
 }
 

@@ -73,6 +73,21 @@ func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
 	}
 }
 
+// engineCodes name the numbered errors of Engine.IO in the metrics.
+var engineCodes = [...]handshake.Code{"unknown_transport", "unknown_session", "bad_method", "bad_request", "forbidden", "unsupported_version"}
+
+// refusedByEngine counts what breaks the protocol. Sessions that are not known
+// here are normal one by one, and the only trace of a balancer that spreads the
+// requests of one client over nodes.
+func (s *Server) refusedByEngine(r *http.Request, code int) {
+	s.metrics.refusedHandshake(engineCodes[code])
+	if code == engine.CodeUnknownSession {
+		s.refusals.Warn("a request names a session that this node does not have: it has ended, or, if this keeps on, "+
+			"the requests of one client reach different nodes; then make the balancer send each client to one node, as docs/operating.md shows",
+			slog.Any("peer", s.clientAddr(r)))
+	}
+}
+
 // checkLater holds every further request of a session to what it was opened
 // with: another user's credentials are refused, and so is a foreign page. What
 // comes with such a request never changes an identity (security requirement 5).

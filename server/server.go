@@ -224,6 +224,7 @@ func (s *Server) engineConfig() engine.Config {
 		NoUpgrades:       e.NoUpgrades,
 		Check:            s.checkHandshake,
 		CheckLater:       s.checkLater,
+		Refused:          s.refusedByEngine,
 		Subprotocol:      s.subprotocol,
 		AllowOrigin:      s.allowsOrigin,
 		ClientAddr:       s.clientAddr,

@@ -67,8 +67,16 @@ func (s *Server) startSpread() {
 	}
 	s.spread = cluster.New(cluster.Config{
 		Client: s.redis.Client, Note: s.redis.Note, Prefix: s.cfg.Redis.Prefix, MaxMarks: s.cfg.Revocation.MaxMarks,
-		Marks: s.gate.Revocations().All, Apply: s.applyMarks, Logger: s.log,
+		Marks: s.gate.Revocations().All, Apply: s.applyMarks, Others: s.meet, Logger: s.log,
 	})
+}
+
+// meet says what nodes that share a Redis do not share.
+func (s *Server) meet(others int64) {
+	if s.cfg.Adapter == nil {
+		s.log.Warn("other nodes use the same redis, and rooms are not shared: a broadcast reaches the clients of its own node only; "+
+			"revocations and tickets are shared", slog.Int64("others", others))
+	}
 }
 
 // fewMarks end sockets one by one, each with its reason; more take one look at
