@@ -15,7 +15,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 prune := \( -name node_modules -o -path ./web/dist -o -name .git -o -path ./bin \) -prune -o
 go-sources := go.mod go.sum $(shell find . $(prune) -name '*.go' -print)
 # What a build reads or writes decides nothing: sources and settings do.
-web-sources := $(shell find web \( -name node_modules -o -name dist -o -name test \) -prune -o -type f ! -name '*.go' -print)
+web-sources := $(shell find web \( -name node_modules -o -name dist -o -name client -o -name test \) -prune -o -type f ! -name '*.go' -print)
 page := web/dist/index.html
 
 # A folder's npm packages are there when npm has written its own list of them.

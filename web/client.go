@@ -19,7 +19,7 @@ var clientNames = []string{
 }
 
 type client struct {
-	assets map[string]*asset // by the last element of the request's path; empty when not built
+	assets map[string]*asset // by the last element of the request's path
 }
 
 // newClient serves the bundles found in fsys, all under the version that fsys names in VERSION.
@@ -27,7 +27,7 @@ func newClient(fsys fs.FS) http.Handler {
 	c := &client{assets: make(map[string]*asset)}
 	version, err := fs.ReadFile(fsys, "VERSION")
 	if err != nil {
-		return c // not built
+		panic("web: embedded client: " + err.Error()) // it is in the repository: cannot happen
 	}
 	for _, name := range clientNames {
 		for _, file := range []string{name, name + ".map"} {
@@ -41,11 +41,6 @@ func newClient(fsys fs.FS) http.Handler {
 
 func (c *client) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if len(c.assets) == 0 {
-		w.Header().Set("Cache-Control", "no-store")
-		http.Error(w, howToBuild, http.StatusServiceUnavailable)
-		return
-	}
 	a := c.assets[path.Base(r.URL.Path)]
 	if a == nil {
 		http.NotFound(w, r)

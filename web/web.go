@@ -11,7 +11,13 @@ import (
 //go:embed all:dist
 var built embed.FS
 
-// howToBuild is what every part of this package answers as long as the pages are not built.
+// The client's bundles are kept in the repository, so that who builds with Go alone serves them, too.
+// The same build copies them from socket.io-client's package; LICENSES.txt has their terms.
+//
+//go:embed client
+var bundles embed.FS
+
+// howToBuild is what the pages answer as long as they are not built.
 const howToBuild = "The pages are not built yet: run `make run` or `npm --prefix web ci && npm --prefix web run build`, then start the server again."
 
 // Handler serves the demo pages: index.html at /, every other page of the build under its name without
@@ -25,7 +31,7 @@ func Handler() http.Handler { return newPages(dist()) }
 // Only the last element of the request's path counts, so it can be mounted under any Socket.IO path.
 // It is safe for concurrent use.
 func ClientBundle() http.Handler {
-	client, err := fs.Sub(dist(), "client")
+	client, err := fs.Sub(bundles, "client")
 	if err != nil {
 		panic("web: embedded client: " + err.Error()) // a constant and valid path: cannot happen
 	}

@@ -1,16 +1,15 @@
-// After Vite: puts the client bundle of socket.io-client into dist/client, with its version,
-// and a .gz beside every text file that gains by it, so that the server never compresses.
-import { copyFile, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
-import { constants, gzipSync } from "node:zlib";
+// After Vite: copies the bundles of socket.io-client into client, which is in the repository, with their
+// version, and puts a .gz beside every text file that gains by it, so that the server never compresses.
+import { copyFile, readFile, readdir, writeFile } from "node:fs/promises";
+import { constants, gunzipSync, gzipSync } from "node:zlib";
 
 const dist = new URL("../dist/", import.meta.url);
-const client = new URL("client/", dist);
+const client = new URL("../client/", import.meta.url);
 const source = new URL("../node_modules/socket.io-client/", import.meta.url);
 
 const bundles = ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"];
 
 async function copyClient() {
-  await mkdir(client, { recursive: true });
   for (const name of bundles.flatMap((bundle) => [bundle, `${bundle}.map`])) {
     await copyFile(new URL(`dist/${name}`, source), new URL(name, client));
   }
@@ -18,8 +17,17 @@ async function copyClient() {
   await writeFile(new URL("VERSION", client), version);
 }
 
-async function compress() {
-  const entries = await readdir(dist, { recursive: true, withFileTypes: true });
+// Another version of zlib may pack the same text differently: what is packed already stays.
+async function isPacked(path, plain) {
+  try {
+    return gunzipSync(await readFile(path)).equals(plain);
+  } catch {
+    return false;
+  }
+}
+
+async function compress(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
     if (!entry.isFile() || !/\.(js|css|html|svg|map|webmanifest)$/.test(entry.name)) {
       continue;
@@ -27,11 +35,12 @@ async function compress() {
     const path = `${entry.parentPath}/${entry.name}`;
     const plain = await readFile(path);
     const packed = gzipSync(plain, { level: constants.Z_BEST_COMPRESSION });
-    if (packed.length < plain.length * 0.9) {
+    if (packed.length < plain.length * 0.9 && !(await isPacked(`${path}.gz`, plain))) {
       await writeFile(`${path}.gz`, packed);
     }
   }
 }
 
 await copyClient();
-await compress();
+await compress(client);
+await compress(dist);
