@@ -147,6 +147,13 @@ func (b Broadcast) Sockets(ctx context.Context) iter.Seq2[Info, error] {
 	return b.ns.adapter.Sockets(ctx, b.selection())
 }
 
+// Count returns how many sockets of this node are selected.
+func (b Broadcast) Count() int {
+	n := 0
+	Local{b.ns}.each(b.selection(), func(*Socket) { n++ })
+	return n
+}
+
 // Join puts the selected sockets into rooms. Like Leave and Disconnect it does not wait for other nodes.
 func (b Broadcast) Join(rooms ...string) error {
 	return b.ns.adapter.Apply(b.selection(), Change{Join: rooms})

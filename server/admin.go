@@ -18,10 +18,7 @@ import (
 // operatorRoutes are the operators' surfaces.
 func (s *Server) operatorRoutes() http.Handler {
 	mux := http.NewServeMux()
-	revocations := http.HandlerFunc(s.listRevocations)
-	mux.Handle("GET /api/v1/revocations", revocations)
-	mux.HandleFunc("POST /api/v1/revocations", s.addRevocation)
-	mux.HandleFunc("DELETE /api/v1/revocations", s.liftRevocation)
+	mux.HandleFunc(apiPath, s.asOperator)
 	mux.HandleFunc("GET /api/v1/stats", s.serveStats)
 	mux.HandleFunc("GET /api/v1/nodes", s.serveNodes)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
@@ -35,14 +32,16 @@ func (s *Server) operatorRoutes() http.Handler {
 }
 
 // operatorPaths is where they are.
-var operatorPaths = []string{"/api/v1/", "/metrics", "/debug/pprof/"}
+var operatorPaths = []string{apiPath, "/metrics", "/debug/pprof/"}
 
 // adminHandler is the whole of the operators' own listener.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
-	mux.Handle("/", s.operatorsOnly(s.operatorRoutes()))
+	operators := s.operatorsOnly(s.operatorRoutes())
+	mux.Handle("/", operators)
+	mux.Handle(apiPath, s.backEndsOr(operators))
 	return unhurried(mux)
 }
 
@@ -73,13 +72,7 @@ func (s *Server) checkOperator(r *http.Request) error {
 	if ok && s.cfg.Admin.accepts(given) {
 		return nil
 	}
-	q := s.describe(r, "")
-	if wait := s.guard.byAddress.Wait(handshake.AddressKey(q.RemoteAddr)); wait > 0 {
-		return rateLimited(wait, tooManyRefused)
-	}
-	return s.guard.judged(q, &handshake.Refusal{
-		Code: handshake.CodeUnauthenticated, Message: "Send the key of the configuration as Authorization: Bearer.", Cause: errors.New("admin: wrong key or none"),
-	})
+	return s.wrongKey(r, "Send the key of the configuration as Authorization: Bearer.")
 }
 
 // accepts reports whether a key is one of the operators', in the same time for

@@ -27,7 +27,7 @@ func (c Config) Check() error {
 		oneOf("log.format", c.Log.Format, "json", "console"),
 		oneOf("sockets.unknown_events", c.Sockets.UnknownEvents, ignoreUnknown, answerUnknown),
 		c.Compression.check(),
-		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(), c.checkRelays(),
+		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(), c.checkRelays(), underKey("api", c.API.Check()),
 	)
 	gate, gateErr := handshake.NewGate(c.gate())
 	switch {

@@ -167,6 +167,9 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 	if c.Admin.Key != "" && !encrypted && !c.Admin.OnThisMachine() {
 		out = append(out, "admin.key: crosses the network in the clear; set tls.cert_file and tls.key_file")
 	}
+	if host, _, _ := net.SplitHostPort(c.Addr); len(c.API.Keys) > 0 && !encrypted && !c.Dev && !isLoopback(host) {
+		out = append(out, "api.keys: cross the network in the clear; set tls.cert_file and tls.key_file, or trusted_proxies")
+	}
 	if proxies, err := c.proxies(); err == nil {
 		for i, p := range proxies {
 			if wide := p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16; wide {

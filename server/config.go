@@ -10,6 +10,7 @@ import (
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/namespaces/relay"
+	"gatehouse/server/api"
 )
 
 // Config says how a server runs. The zero value of a field means its default,
@@ -51,6 +52,9 @@ type Config struct {
 	Redis   Redis   `koanf:"redis"`
 	Cluster Cluster `koanf:"cluster"`
 	Admin   Admin   `koanf:"admin"`
+
+	// API is for back ends: who may use /api/v1/ to publish and to see who is there.
+	API api.Config `koanf:"api"`
 
 	Log    Log    `koanf:"log"`
 	Engine Engine `koanf:"engine"`

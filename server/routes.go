@@ -26,8 +26,10 @@ func (s *Server) routes() http.Handler {
 	if s.cfg.Admin.Key != "" && s.cfg.Admin.Addr == "" {
 		operators := s.operatorsOnly(s.operatorRoutes())
 		for _, path := range operatorPaths {
-			mux.Handle(path, operators)
+			mux.Handle(path, s.backEndsOr(operators))
 		}
+	} else if len(s.cfg.API.Keys) > 0 {
+		mux.Handle(apiPath, s.backEndsOnly())
 	}
 	if s.cfg.Dev {
 		mux.HandleFunc("/demo/login", s.demoLogin)

@@ -21,6 +21,7 @@ import (
 	"gatehouse/internal/sampled"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
+	"gatehouse/server/api"
 )
 
 // Server is one node of Gatehouse. Its methods are safe for concurrent use.
@@ -40,6 +41,7 @@ type Server struct {
 	began    time.Time
 	relays   *relays // the namespaces of the configuration
 	hub      *namespaces.Hub
+	api      *api.API
 	engine   *engine.Server
 	handler  http.Handler
 
@@ -99,6 +101,11 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 	if s.hub, err = namespaces.NewHub(s.hubConfig(), defs...); err != nil {
 		s.closeGate()
 		return fmt.Errorf("mount the namespaces: %w", err)
+	}
+	if err := s.prepareAPI(); err != nil {
+		s.closeHub()
+		s.closeGate()
+		return fmt.Errorf("api.%w", err)
 	}
 	if s.engine, err = engine.New(s.engineConfig(), s.open); err != nil {
 		s.closeHub()

@@ -1,0 +1,246 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gatehouse/namespaces"
+)
+
+// Deps are what the interface works on.
+type Deps struct {
+	// Namespace finds what is mounted.
+	Namespace func(name string) (*namespaces.Namespace, bool)
+	// Names lists what is mounted, for what is asked of a user.
+	Names func() []string
+	// Ruled returns the rules of a namespace that the configuration makes, or nil. It may be nil.
+	Ruled func(name string) Ruled
+	// Since says when the connection of a socket of this node began. It may be nil.
+	Since func(*namespaces.Socket) time.Time
+	// Revocations serves GET, POST and DELETE of /api/v1/revocations. Without it there is none.
+	Revocations http.Handler
+	// Logger gets the log; nil is slog.Default().
+	Logger *slog.Logger
+}
+
+// API is the interface. It is safe for concurrent use.
+type API struct {
+	deps    Deps
+	callers []*Caller
+	mux     *http.ServeMux
+	log     *slog.Logger
+
+	mu      sync.Mutex          // guards what follows
+	replays map[string]*replays // by the name of the caller; as many as there are keys
+}
+
+// New makes the interface. The error is that of [Config.Check].
+func New(cfg Config, deps Deps) (*API, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	callers, err := callers(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	a := &API{deps: deps, callers: callers, log: deps.Logger, replays: map[string]*replays{}}
+	if a.log == nil {
+		a.log = slog.Default()
+	}
+	a.mux = a.routes()
+	return a, nil
+}
+
+// ServeHTTP serves a request that shows a key.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	caller := a.Caller(r)
+	if caller == nil {
+		refuse(w, fail(CodeUnauthenticated, "send a key of api.keys as Authorization: Bearer"))
+		return
+	}
+	a.Serve(w, r, caller)
+}
+
+// Serve serves a request of somebody who is known.
+func (a *API) Serve(w http.ResponseWriter, r *http.Request, caller *Caller) {
+	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+}
+
+type callerKey struct{}
+
+func callerOf(r *http.Request) *Caller {
+	c, _ := r.Context().Value(callerKey{}).(*Caller)
+	return c
+}
+
+// route is one operation of the interface.
+type route struct {
+	method, path string
+	scope        string // "" for what every key may
+	serve        func(w http.ResponseWriter, r *http.Request) error
+}
+
+const (
+	base      = "/api/v1/"
+	inside    = base + "namespaces/{ns}/"
+	noRoute   = "there is nothing here; %s lists what there is"
+	openapiAt = base + "openapi.json"
+)
+
+func (a *API) table() []route {
+	all := []route{
+		{http.MethodGet, openapiAt, "", serveOpenAPI},
+		{http.MethodPost, base + "publish", ScopePublish, a.publish},
+		{http.MethodGet, inside + "sockets", ScopeRead, a.sockets},
+		{http.MethodGet, inside + "rooms", ScopeRead, a.rooms},
+		{http.MethodGet, inside + "rooms/{room}/presence", ScopeRead, a.presence},
+		{http.MethodGet, inside + "rooms/{room}/history", ScopeRead, a.history},
+		{http.MethodPost, inside + "join", ScopeRooms, a.join},
+		{http.MethodPost, inside + "leave", ScopeRooms, a.leave},
+		{http.MethodPost, inside + "disconnect", ScopeDisconnect, a.disconnect},
+		{http.MethodGet, base + "users/{subject}", ScopeRead, a.user},
+	}
+	if a.deps.Revocations != nil {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			all = append(all, route{method, base + "revocations", ScopeRevoke, a.revocations})
+		}
+	}
+	return all
+}
+
+// routes makes a handler of each path, which knows its methods, so that all errors have the same form.
+func (a *API) routes() *http.ServeMux {
+	mux, byPath := http.NewServeMux(), map[string][]route{}
+	for _, one := range a.table() {
+		byPath[one.path] = append(byPath[one.path], one)
+	}
+	for path, some := range byPath {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { a.dispatch(w, r, some) })
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, fail(CodeNotFound, noRoute, openapiAt))
+	})
+	return mux
+}
+
+func (a *API) dispatch(w http.ResponseWriter, r *http.Request, some []route) {
+	for _, one := range some {
+		if one.method != r.Method {
+			w.Header().Add("Allow", one.method)
+			continue
+		}
+		w.Header().Del("Allow")
+		caller := callerOf(r)
+		err := fail(CodeForbidden, "the key %q has not the scope %s", caller.name, one.scope)
+		if one.scope == "" || caller.May(one.scope) {
+			err = one.serve(w, r)
+		}
+		a.report(r, one, err)
+		if err != nil {
+			refuse(w, err)
+		}
+		return
+	}
+	refuse(w, fail(CodeMethod, "use %s here", some[0].method))
+}
+
+// report logs who did what. What only reads or sends is for debugging.
+func (a *API) report(r *http.Request, one route, err error) {
+	level := slog.LevelDebug
+	if one.scope == ScopeRooms || one.scope == ScopeDisconnect || one.scope == ScopeRevoke || err != nil {
+		level = slog.LevelInfo
+	}
+	fields := []slog.Attr{slog.String("key", callerOf(r).name), slog.String("request", one.method+" "+one.path)}
+	if ns := r.PathValue("ns"); ns != "" {
+		fields = append(fields, slog.String("namespace", ns))
+	}
+	if err != nil {
+		fields = append(fields, slog.String("refused", err.Error()))
+	}
+	a.log.LogAttrs(r.Context(), level, "request of a back end", fields...)
+}
+
+// find returns a namespace that the caller's key is for.
+func (a *API) find(caller *Caller, name string) (*namespaces.Namespace, error) {
+	switch {
+	case name == "":
+		return nil, fail(CodeBadRequest, "namespace: is missing")
+	case !caller.in(name):
+		return nil, fail(CodeForbidden, "the key %q is not for the namespace %s", caller.name, shown(name))
+	}
+	ns, ok := a.deps.Namespace(name)
+	if !ok {
+		return nil, fail(CodeNotFound, "there is no namespace %s", shown(name))
+	}
+	return ns, nil
+}
+
+// namespace finds that of the path. Its first slash may be left out there: some proxies take %2F apart.
+func (a *API) namespace(r *http.Request) (*namespaces.Namespace, error) {
+	name := r.PathValue("ns")
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	return a.find(callerOf(r), name)
+}
+
+// ruled returns the rules of a namespace, or nil.
+func (a *API) ruled(name string) Ruled {
+	if a.deps.Ruled == nil {
+		return nil
+	}
+	return a.deps.Ruled(name)
+}
+
+// shown quotes a name of somebody else's for an error.
+func shown(name string) string {
+	const most = 80
+	if len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "") + "…"
+	}
+	return fmt.Sprintf("%q", name)
+}
+
+// queryOf reads the query, and refuses names that the request has not.
+func queryOf(r *http.Request, known ...string) (url.Values, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fail(CodeBadRequest, "the query cannot be read")
+	}
+	for name, values := range q {
+		switch {
+		case !slices.Contains(known, name):
+			return nil, fail(CodeBadRequest, "there is no parameter %s; there are %s", shown(name), strings.Join(known, ", "))
+		case len(values) > 1:
+			return nil, fail(CodeBadRequest, "%s: comes twice", name)
+		}
+	}
+	return q, nil
+}
+
+// revocations hands on to the server's own.
+func (a *API) revocations(w http.ResponseWriter, r *http.Request) error {
+	a.deps.Revocations.ServeHTTP(w, r)
+	return nil
+}
+
+// asReason makes what a namespace says of an emit an error of the interface.
+func asReason(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*Reason)):
+		return err
+	case errors.Is(err, namespaces.ErrHubClosed):
+		return fail(CodeUnavailable, "the server is shutting down")
+	}
+	return fail(CodeBadRequest, "%s", strings.TrimPrefix(err.Error(), "namespaces: "))
+}

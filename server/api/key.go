@@ -1,0 +1,187 @@
+package api
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatehouse/handshake"
+)
+
+// Config is who may use the interface.
+type Config struct {
+	// Keys are the back ends' keys. While one is replaced, the old and the new one stand side by side, and may have the same
+	// name. Without any the interface is open to nobody.
+	Keys []Key `koanf:"keys"`
+}
+
+// Key is what a back end shows as Authorization: Bearer.
+type Key struct {
+	// Name is what logs and receivers see of the key; two keys of one name are two secrets of one back end.
+	Name string `koanf:"name"`
+	// Secret is the key itself, at least 32 bytes. SHA256 is its hash in hexadecimal, for who does not want to have the key
+	// here. One of them is set.
+	Secret handshake.Secret `koanf:"secret"`
+	SHA256 string           `koanf:"sha256"`
+	// Namespaces are those that the key is for: names, beginnings of names with a * behind them, or "*" for all.
+	Namespaces []string `koanf:"namespaces"`
+	// Scopes are what the key may do: publish, rooms, read, disconnect, revoke. The last ends sign-ins in all namespaces,
+	// and needs a key for all of them.
+	Scopes []string `koanf:"scopes"`
+}
+
+// The scopes of keys.
+const (
+	ScopePublish    = "publish"    // send events
+	ScopeRooms      = "rooms"      // put sockets into rooms and take them out
+	ScopeRead       = "read"       // see sockets, rooms, presence, history and users
+	ScopeDisconnect = "disconnect" // disconnect sockets
+	ScopeRevoke     = "revoke"     // revoke sign-ins
+)
+
+var scopes = []string{ScopePublish, ScopeRooms, ScopeRead, ScopeDisconnect, ScopeRevoke}
+
+const (
+	shortestSecret = 32 // bytes, as of the operators' key
+	longestName    = 64 // bytes
+	everywhere     = "*"
+)
+
+// Check returns all that is wrong with the configuration. Each error begins with the key of the configuration that it is
+// about, without the section.
+func (c Config) Check() error {
+	var errs []error
+	seen := map[[sha256.Size]byte]int{}
+	for i, k := range c.Keys {
+		at := fmt.Sprintf("keys[%d]", i)
+		errs = append(errs, k.check(at))
+		hash, err := k.hash()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s.%w", at, err))
+			continue
+		}
+		if first, again := seen[hash]; again {
+			errs = append(errs, fmt.Errorf("%s: is the same secret as keys[%d]; remove one of them", at, first))
+		}
+		seen[hash] = i
+	}
+	return errors.Join(errs...)
+}
+
+func (k Key) check(at string) error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s.%s: %s", at, key, fmt.Sprintf(format, args...)))
+	}
+	if k.Name == "" || len(k.Name) > longestName || strings.ContainsFunc(k.Name, func(r rune) bool { return r < '!' || r > '~' }) {
+		bad("name", "give the key a name of visible ASCII characters, at most %d; logs and receivers see it", longestName)
+	}
+	if len(k.Scopes) == 0 {
+		bad("scopes", "say what the key may do: some of %s", strings.Join(scopes, ", "))
+	}
+	for _, s := range k.Scopes {
+		if !slices.Contains(scopes, s) {
+			bad("scopes", "%q is none of %s", s, strings.Join(scopes, ", "))
+		}
+	}
+	if len(k.Namespaces) == 0 {
+		bad("namespaces", `name the namespaces that the key is for, such as /app, /tenant-* or "*"`)
+	}
+	for _, ns := range k.Namespaces {
+		if start := strings.TrimSuffix(ns, everywhere); ns != everywhere && !strings.HasPrefix(ns, "/") || strings.Contains(start, everywhere) {
+			bad("namespaces", `%q is no namespace: write its name with the slash; a * may stand at the end only`, ns)
+		}
+	}
+	if slices.Contains(k.Scopes, ScopeRevoke) && !slices.Contains(k.Namespaces, everywhere) {
+		bad("scopes", `revoke ends sign-ins in all namespaces; it needs namespaces: ["*"]`)
+	}
+	return errors.Join(errs...)
+}
+
+// hash is the SHA-256 of the secret. A secret is random and long, so that no slower hash is needed.
+func (k Key) hash() (sum [sha256.Size]byte, err error) {
+	switch {
+	case (k.Secret == "") == (k.SHA256 == ""):
+		return sum, errors.New("secret: set secret or sha256, one of them; make a secret with: openssl rand -base64 32")
+	case k.SHA256 != "":
+		if n, err := hex.Decode(sum[:], []byte(k.SHA256)); len(k.SHA256) != 2*sha256.Size || err != nil || n != len(sum) {
+			return sum, errors.New("sha256: is not the SHA-256 of a secret in hexadecimal; make it with: printf %s \"$SECRET\" | sha256sum")
+		}
+		return sum, nil
+	case len(k.Secret) < shortestSecret:
+		return sum, fmt.Errorf("secret: has less than %d bytes; make one with: openssl rand -base64 32", shortestSecret)
+	}
+	return sha256.Sum256([]byte(k.Secret.Reveal())), nil
+}
+
+// Hashed returns the configuration with hashes in place of the secrets. It must be one that [Config.Check] finds good.
+func (c Config) Hashed() Config {
+	keys := slices.Clone(c.Keys)
+	for i, k := range keys {
+		if sum, err := k.hash(); err == nil {
+			keys[i].SHA256, keys[i].Secret = hex.EncodeToString(sum[:]), ""
+		}
+	}
+	return Config{Keys: keys}
+}
+
+// Caller is who makes a request, and what they may do.
+type Caller struct {
+	name       string
+	namespaces []string
+	scopes     []string
+	hash       [sha256.Size]byte
+}
+
+// Name is the name of the key.
+func (c *Caller) Name() string { return c.name }
+
+// Operator is a caller who may do everything everywhere.
+func Operator() *Caller {
+	return &Caller{name: "operator", namespaces: []string{everywhere}, scopes: scopes}
+}
+
+// May reports whether the caller has a scope.
+func (c *Caller) May(scope string) bool { return slices.Contains(c.scopes, scope) }
+
+// in reports whether the caller's key is for a namespace.
+func (c *Caller) in(name string) bool {
+	return slices.ContainsFunc(c.namespaces, func(pattern string) bool {
+		start, open := strings.CutSuffix(pattern, everywhere)
+		return open && strings.HasPrefix(name, start) || pattern == name
+	})
+}
+
+// callers makes what is kept of keys.
+func callers(keys []Key) ([]*Caller, error) {
+	var all []*Caller
+	for _, k := range keys {
+		hash, err := k.hash()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, &Caller{name: k.Name, namespaces: k.Namespaces, scopes: k.Scopes, hash: hash})
+	}
+	return all, nil
+}
+
+// Caller finds whose key a request shows, in the same time for each key. It returns nil when there is none, or nobody's.
+func (a *API) Caller(r *http.Request) *Caller {
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(given))
+	var found *Caller
+	for _, c := range a.callers {
+		if subtle.ConstantTimeCompare(sum[:], c.hash[:]) == 1 {
+			found = c
+		}
+	}
+	return found
+}

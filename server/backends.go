@@ -1,0 +1,87 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/server/api"
+)
+
+// apiPath is where back ends and operators are served.
+const apiPath = "/api/v1/"
+
+var errWrongKey = errors.New("wrong key or none")
+
+// prepareAPI makes the interface for back ends. Their secrets are kept as hashes
+// from here on.
+func (s *Server) prepareAPI() (err error) {
+	s.cfg.API = s.cfg.API.Hashed()
+	s.api, err = api.New(s.cfg.API, api.Deps{
+		Namespace: s.hub.Namespace,
+		Names: func() (names []string) {
+			for ns := range s.hub.Namespaces() {
+				names = append(names, ns.Name())
+			}
+			return names
+		},
+		Since: func(socket *namespaces.Socket) time.Time {
+			if c, ok := socket.Conn().(*conn); ok {
+				return c.began
+			}
+			return time.Time{}
+		},
+		Revocations: http.HandlerFunc(s.serveRevocations),
+		Logger:      s.log,
+	})
+	return err
+}
+
+// API serves the paths below /api/v1/ for who shows one of api.keys, for programs
+// that serve it on a listener of their own. [Server.Handler] has it too.
+func (s *Server) API() http.Handler { return s.api }
+
+func (s *Server) serveRevocations(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+		s.addRevocation(w, r)
+	case http.MethodDelete:
+		s.liftRevocation(w, r)
+	default:
+		s.listRevocations(w, r)
+	}
+}
+
+// backEndsOr serves back ends, and leaves whoever shows no key of theirs to others.
+func (s *Server) backEndsOr(others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if caller := s.api.Caller(r); caller != nil {
+			s.api.Serve(w, r, caller)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
+}
+
+// backEndsOnly refuses whoever shows no key of a back end.
+func (s *Server) backEndsOnly() http.Handler {
+	return s.backEndsOr(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.refuseHTTP(w, r, asRefusal(s.wrongKey(r, "Send a key of api.keys as Authorization: Bearer.")))
+	}))
+}
+
+// asOperator serves who has shown the operators' key.
+func (s *Server) asOperator(w http.ResponseWriter, r *http.Request) {
+	s.api.Serve(w, r, api.Operator())
+}
+
+// wrongKey counts a wrong key, or none, as a failure of the address.
+func (s *Server) wrongKey(r *http.Request, message string) error {
+	q := s.describe(r, "")
+	if wait := s.guard.byAddress.Wait(handshake.AddressKey(q.RemoteAddr)); wait > 0 {
+		return rateLimited(wait, tooManyRefused)
+	}
+	return s.guard.judged(q, &handshake.Refusal{Code: handshake.CodeUnauthenticated, Message: message, Cause: errWrongKey})
+}
