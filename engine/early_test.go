@@ -129,7 +129,7 @@ func TestOnlyTheLastPingIsAnswered(t *testing.T) {
 }
 
 func TestAControlPacketHasNoBody(t *testing.T) {
-	everywhere(t, Config{CloseTimeout: 50 * time.Millisecond}, func(t *testing.T, c client, s *side) {
+	everywhere(t, Config{CloseTimeout: 50 * time.Millisecond}, func(t *testing.T, _ client, s *side) {
 		s.in.Lock()
 		err := s.receive(typeNoop, []byte("   "))
 		probe := s.receive(typePong, []byte("probe"))

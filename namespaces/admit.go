@@ -238,7 +238,7 @@ func (s *Socket) admit() bool {
 			s.ns.rooms.unlock(r)
 		}
 	}
-	s.log(slog.LevelDebug, "socket admitted")
+	s.debug("socket admitted")
 	s.limitUser()
 	s.ns.hooks.socketOpened(s, rooms)
 	return true

@@ -159,7 +159,7 @@ func (c *Client) expire(s *Socket) {
 		return o != s && !o.done && o.Connected() && !o.expired(now, 0)
 	})
 	c.mu.Unlock()
-	s.log(slog.LevelDebug, "identity expired", slog.Bool("transport", !shared))
+	s.debug("identity expired", slog.Bool("transport", !shared))
 	if shared {
 		s.end(ReasonExpired, byServer)
 		return

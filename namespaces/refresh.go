@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"gatehouse/handshake"
@@ -162,7 +161,7 @@ func (s *Socket) renew() {
 			return
 		}
 	}
-	s.log(slog.LevelDebug, "identity refreshed")
+	s.debug("identity refreshed")
 	s.ns.hooks.identityChanged(s, old)
 }
 

@@ -254,7 +254,7 @@ func (s *Socket) settle(how ending, admitted bool) {
 	}
 	s.client.release(s, how, admitted)
 	if admitted {
-		s.log(slog.LevelDebug, "socket ended", slog.String("reason", s.reason))
+		s.debug("socket ended", slog.String("reason", s.reason))
 	}
 }
 
@@ -290,10 +290,10 @@ func (s *Socket) fields(more ...slog.Attr) []slog.Attr {
 	}, more...)
 }
 
-// log writes a line about the socket. A level that is off costs nothing.
-func (s *Socket) log(level slog.Level, message string, more ...slog.Attr) {
-	if log, ctx := s.ns.hub.log, s.ns.hub.ctx; log.Enabled(ctx, level) {
-		log.LogAttrs(ctx, level, message, s.fields(more...)...)
+// debug writes a line about the socket at level debug, which costs nothing while it is off.
+func (s *Socket) debug(message string, more ...slog.Attr) {
+	if log, ctx := s.ns.hub.log, s.ns.hub.ctx; log.Enabled(ctx, slog.LevelDebug) {
+		log.LogAttrs(ctx, slog.LevelDebug, message, s.fields(more...)...)
 	}
 }
 

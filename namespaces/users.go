@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"log/slog"
 	"slices"
 	"sync"
 
@@ -104,7 +103,7 @@ func (s *Socket) limitUser() {
 	users := s.ns.hub.users
 	key := s.Identity().User()
 	for oldest := users.excess(key); oldest != nil; oldest = users.excess(key) {
-		s.log(slog.LevelDebug, "connection replaced by a newer one of its user")
+		s.debug("connection replaced by a newer one of its user")
 		oldest.dismiss(closePolicy, string(handshake.CodeTooManyConnections)+": "+ReasonReplaced, ReasonReplaced)
 	}
 }

@@ -26,7 +26,7 @@ func app() rules.Config {
 				History: rules.HistoryRule{Messages: 10}, Presence: true},
 			{Match: "slow:{id}", Join: "true", Send: "true", Limits: rules.LimitRule{Events: 1}},
 		},
-		Relay: []rules.RelayRule{
+		Relay: []rules.ForwardRule{
 			{Events: []string{"drawing"}, To: rules.ToOthers},
 			{Events: []string{"announce"}, Allow: `claims.role == "editor"`, Rooms: []string{"org:{claims.org}"}, Meta: true},
 		},

@@ -14,7 +14,7 @@ type Config struct {
 	Admit   string        `koanf:"admit" yaml:"admit"`     // who may enter; empty is whoever signs in
 	Join    []string      `koanf:"join" yaml:"join"`       // rooms at entry: "user:{sub}", "org:{claims.org}"
 	Rooms   []RoomRule    `koanf:"rooms" yaml:"rooms"`     // the first that fits decides; none: refused
-	Relay   []RelayRule   `koanf:"relay" yaml:"relay"`     // events that are passed on as they are
+	Relay   []ForwardRule `koanf:"relay" yaml:"relay"`     // events that are passed on as they are
 	Backend string        `koanf:"backend" yaml:"backend"` // who handles the other events; a key of backends
 	Idle    time.Duration `koanf:"idle" yaml:"idle"`       // of a family: how long a namespace without sockets stays; zero is 1m
 	Max     int           `koanf:"max" yaml:"max"`         // of a family: namespaces at a time; zero is 10000
@@ -56,9 +56,9 @@ const (
 	OverDisconnect = "disconnect" // is cut
 )
 
-// RelayRule passes events of existing front ends on, with their arguments as they
+// ForwardRule passes events of existing front ends on, with their arguments as they
 // are.
-type RelayRule struct {
+type ForwardRule struct {
 	Events   []string  `koanf:"events" yaml:"events"`
 	Allow    string    `koanf:"allow" yaml:"allow"` // who may; empty is whoever is in
 	To       string    `koanf:"to" yaml:"to"`       // others or everyone; empty when rooms are named

@@ -50,6 +50,6 @@ func unseen(r rune) bool {
 // of base64url.
 func likeSocketID(name string) bool {
 	return len(name) == 20 && !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+		return r != '-' && r != '_' && (r < '0' || '9' < r) && (r < 'A' || 'Z' < r) && (r < 'a' || 'z' < r)
 	})
 }

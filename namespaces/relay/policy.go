@@ -25,7 +25,7 @@ type roomPolicy struct {
 }
 
 type relayPolicy struct {
-	RelayRule
+	ForwardRule
 	at    string
 	allow *rule
 	rooms []template
@@ -112,8 +112,8 @@ func (c *compiler) room(at string, r RoomRule) roomPolicy {
 	return p
 }
 
-func (c *compiler) relay(at string, r RelayRule) relayPolicy {
-	p := relayPolicy{RelayRule: r, at: at, allow: c.rule(at+".allow", r.Allow, c.parts)}
+func (c *compiler) relay(at string, r ForwardRule) relayPolicy {
+	p := relayPolicy{ForwardRule: r, at: at, allow: c.rule(at+".allow", r.Allow, c.parts)}
 	for i, text := range r.Rooms {
 		p.rooms = append(p.rooms, c.template(fmt.Sprintf("%s.rooms[%d]", at, i), text))
 	}
@@ -246,7 +246,7 @@ func (p *Policy) Forward(event string) (Forward, bool) {
 }
 
 // Rule is the configuration.
-func (r Forward) Rule() RelayRule { return r.rule.RelayRule }
+func (r Forward) Rule() ForwardRule { return r.rule.ForwardRule }
 
 // Key is where that configuration stands.
 func (r Forward) Key() string { return r.rule.at }

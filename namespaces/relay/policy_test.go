@@ -180,7 +180,7 @@ func TestMistakesAreToldAllAtOnceWithTheirKeys(t *testing.T) {
 			{Match: "x", Join: "1 + 1"}, {Match: "y", Join: "unknown == 1"}, {Match: "z", Send: `"a"`, Events: []string{"room:join"}},
 			{Match: "h", History: HistoryRule{Age: 1}}, {Match: "l", Limits: LimitRule{Over: "shout"}},
 		},
-		Relay: []RelayRule{{}, {Events: []string{"x"}, To: "all"}, {Events: []string{"x"}, To: "others", Rooms: []string{"a"}}, {Events: []string{"a*b"}, To: "others"}},
+		Relay: []ForwardRule{{}, {Events: []string{"x"}, To: "all"}, {Events: []string{"x"}, To: "others", Rooms: []string{"a"}}, {Events: []string{"a*b"}, To: "others"}},
 	}, []string{"org"})
 	if err == nil {
 		t.Fatal("nothing is wrong with it")
@@ -208,7 +208,7 @@ func TestExpressionsHaveBounds(t *testing.T) {
 }
 
 func TestARelayIsFoundByItsEvent(t *testing.T) {
-	p := policy(t, Config{Relay: []RelayRule{
+	p := policy(t, Config{Relay: []ForwardRule{
 		{Events: []string{"drawing"}, To: ToOthers},
 		{Events: []string{"chat *"}, Allow: "!has(claims.muted)", Rooms: []string{"org:{claims.org}"}},
 	}})
