@@ -21,8 +21,8 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build test lint fuzz bench artillery soak attack clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-examples test-proxy test-bridge test-bench test-compose system-packages
+.PHONY: help run build test lint fuzz bench artillery soak attack example clean
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-examples test-proxy test-bridge test-backends test-bench test-compose system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -33,7 +33,7 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 build: bin/gatehouse ## builds the pages and the binary
 
 # One part after the other, so that the output can be read; each can be run alone.
-parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-examples test-proxy test-bridge test-browser test-bench
+parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-backends test-examples test-proxy test-bridge test-browser test-bench
 
 test: ## installs what the tests need and runs everything
 	@for part in $(parts); do \
@@ -84,6 +84,13 @@ bench: bin/gatehouse ## measures Gatehouse and its peers, about ten minutes
 
 soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accounts for every message
 	go run ./test/soak $(FLAGS)
+
+BACKEND ?= node
+example: bin/gatehouse ## runs an application with a back end in Node, Python or PHP: BACKEND=php
+	examples/backends/run $(BACKEND)
+
+test-backends: $(call installed,test/js) bin/gatehouse ## runs the real client against back ends in Node, Python and PHP
+	cd test/backends && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 attack: bin/gatehouse ## does what attackers do and prints what it costs the others, about six minutes
 	go run ./test/attack $(FLAGS)
@@ -138,6 +145,8 @@ system-packages:
 	command -v openssl >/dev/null || missing+=(openssl); \
 	command -v nginx >/dev/null || missing+=(nginx); \
 	command -v haproxy >/dev/null || missing+=(haproxy); \
+	command -v php >/dev/null || missing+=(php-cli); \
+	command -v python3 >/dev/null || missing+=(python3); \
 	command -v docker-compose >/dev/null || missing+=(docker-compose); \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
 	if (( $${#missing[@]} )); then \

@@ -304,7 +304,11 @@ func (r *Relay) announce(k string, c presence.Change) {
 		}
 		event, content = "presence:count", count{room, c.Count}
 	}
-	if err := ns.In(room).Volatile().Emit(event, content); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
+	to := ns.In(room).Volatile()
+	if c.Kind == presence.Joined {
+		to = to.Except(hiddenRoom(c.Member.User)) // who joins has the answer to that
+	}
+	if err := to.Emit(event, content); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
 		r.log.Error("presence is not told", "namespace", name, "cause", err)
 	}
 }
