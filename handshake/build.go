@@ -1,9 +1,12 @@
 package handshake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+
+	"gatehouse/internal/pattern"
 )
 
 // builder turns a configuration into a gate and collects what is wrong with it.
@@ -65,8 +68,20 @@ func (b *builder) openWays() {
 		if len(one.Ways) == 0 {
 			b.fail(fmt.Errorf("%s.ways: is empty; name the ways into %s, or remove the entry", at, one.Name))
 		}
-		b.gate.namespaces[one.Name] = b.waysNamed(at+".ways", "auth.namespaces: "+one.Name, one.Ways)
+		ways := b.waysNamed(at+".ways", "auth.namespaces: "+one.Name, one.Ways)
+		b.gate.namespaces[one.Name] = ways
+		if pattern.Is(one.Name) {
+			p, err := pattern.Compile(one.Name)
+			if err != nil {
+				b.fail(fmt.Errorf("%s.name: %q %w", at, one.Name, err))
+				continue
+			}
+			b.gate.patterns = append(b.gate.patterns, patternWays{p, ways})
+		}
 	}
+	slices.SortStableFunc(b.gate.patterns, func(one, other patternWays) int {
+		return cmp.Compare(other.pattern.Literals(), one.pattern.Literals())
+	})
 }
 
 // waysNamed returns the ways in that the setting at lists. place is how warnings

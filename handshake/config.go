@@ -91,7 +91,10 @@ func (c AuthConfig) withDefaults() AuthConfig {
 
 // NamespaceAuth opens other ways into one namespace.
 type NamespaceAuth struct {
-	Name string   `koanf:"name" yaml:"name"` // exact, such as "/public"
+	// Name is exact, such as "/public", or a pattern with parts in braces, such as
+	// "/tenant-{org}". A name that is listed itself comes before patterns, and of
+	// two patterns the one that fixes more characters of the name has it.
+	Name string   `koanf:"name" yaml:"name"`
 	Ways []string `koanf:"ways" yaml:"ways"`
 }
 

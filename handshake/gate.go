@@ -7,13 +7,22 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"gatehouse/internal/pattern"
 )
+
+// patternWays are the ways into the namespaces that fit a pattern.
+type patternWays struct {
+	pattern *pattern.Pattern
+	ways    []way
+}
 
 // Gate checks who a client is. It is safe for concurrent use.
 type Gate struct {
 	// Fixed once made.
 	ways         []way
-	namespaces   map[string][]way
+	namespaces   map[string][]way // by name or pattern
+	patterns     []patternWays    // those of patterns, the best fit first
 	verifiers    []Verifier
 	origins      *OriginPolicy
 	subprotocols *subprotocols
@@ -157,6 +166,11 @@ func (g *Gate) Revocations() *Revocations { return g.revocations }
 func (g *Gate) waysOf(namespace string) []way {
 	if own, ok := g.namespaces[namespace]; ok {
 		return own
+	}
+	for _, one := range g.patterns {
+		if _, ok := one.pattern.Match(namespace); ok {
+			return one.ways
+		}
 	}
 	return g.ways
 }

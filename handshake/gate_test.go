@@ -258,3 +258,25 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 		}
 	}
 }
+
+func TestReq08_TheBestFitOfPatternsHasItsWays(t *testing.T) {
+	g := newGate(t, GateConfig{
+		JWT: JWTConfig{HMACSecret: "a-secret-of-the-tests-that-is-long-enough-for-every-HMAC"},
+		Auth: AuthConfig{Ways: []string{WayToken}, Namespaces: []NamespaceAuth{
+			{Name: "/tenant-{org}", Ways: []string{WayBearer}},
+			{Name: "/tenant-open-{org}", Ways: []string{WayAnonymous}},
+			{Name: "/tenant-open-not", Ways: []string{WayToken}},
+		}},
+	})
+	for name, admitted := range map[string]bool{
+		"/tenant-a": false, "/tenant-open-a": true, "/tenant-open-not": false, "/tenant-open-a/b": false, "/x": false,
+	} {
+		if _, err := g.Check(t.Context(), &Request{Namespace: name}); (err == nil) != admitted {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := NewGate(GateConfig{Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/{x}", Ways: []string{WayAnonymous}}}}}); err == nil ||
+		!strings.Contains(err.Error(), "takes every name") {
+		t.Error(err)
+	}
+}

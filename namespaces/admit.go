@@ -41,13 +41,14 @@ func (p *petition) stop(conn Conn) {
 // it has seen the reply: there was nothing yet that it could leave by a DISCONNECT. The newer one counts, with its
 // credentials. From a socket that has been heard it is a fault, which closes the connection as in Node.
 func (c *Client) connect(p *packet.Packet) {
-	ns, ok := c.hub.Namespace(p.Namespace)
-	if !ok {
+	ns := c.hub.enter(p.Namespace)
+	if ns == nil {
 		c.refuseUnknown(p.Namespace)
 		return
 	}
 	id, err := newID(c.hub.cfg.Random)
 	if err != nil {
+		ns.letGo()
 		c.hub.log.Error("cannot make a socket id", slog.Any("error", err))
 		c.shut(closeInternal, "internal error", ReasonForcedServer)
 		return
@@ -55,10 +56,13 @@ func (c *Client) connect(p *packet.Packet) {
 	request := requestOf(c.conn, ns.name)
 	request.Auth = p.Payload
 	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, wire: c.wire, running: true, petition: &petition{request: request}}
-	old, err := c.place(s)
+	old, placed, err := c.place(s)
 	if old != nil {
 		c.leave(old)
-		_, err = c.place(s)
+		_, placed, err = c.place(s)
+	}
+	if !placed {
+		ns.letGo()
 	}
 	switch {
 	case errors.Is(err, errTwice):
@@ -75,34 +79,34 @@ var (
 
 // place gives a petition its place in the client, or refuses it. A socket that it returns must end first. An error closes
 // the connection.
-func (c *Client) place(s *Socket) (old *Socket, err error) {
+func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil
+		return nil, false, nil
 	}
 	switch old := c.find(s.ns.name); {
 	case old == nil:
 	case old.over():
 		old.left = true // the server is just ending it, the client knows already
 	case old.heard:
-		return nil, errTwice
+		return nil, false, errTwice
 	default:
-		return old, nil
+		return old, false, nil
 	}
 	if wait := c.countConnect(); wait > 0 {
-		return nil, c.reject(s.ns.name, verdict{
+		return nil, false, c.reject(s.ns.name, verdict{
 			Code: string(handshake.CodeRateLimited), Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
 		})
 	}
 	if c.present() >= c.hub.cfg.MaxNamespaces {
-		return nil, c.reject(s.ns.name, verdict{Code: string(handshake.CodeTooManyConnections), Message: "Too many namespaces."})
+		return nil, false, c.reject(s.ns.name, verdict{Code: string(handshake.CodeTooManyConnections), Message: "Too many namespaces."})
 	}
 	c.departed = slices.DeleteFunc(c.departed, func(name string) bool { return name == s.ns.name })
 	c.sockets = append(c.sockets, s)
 	s.waiting = true
 	c.advance()
-	return nil, nil
+	return nil, true, nil
 }
 
 // present is the number of namespaces that the client is in or petitions for. mu is held.
@@ -210,6 +214,9 @@ func (s *Socket) examine() (err error) {
 	if err := s.ns.hub.recheck(id); err != nil {
 		return fmt.Errorf("recheck identity: %w", err)
 	}
+	if err := s.ns.prepare(ctx); err != nil {
+		return err
+	}
 	s.setIdentity(id)
 	s.owner = s.ns.hub.turns.ownerKey(id, s.conn)
 	for _, step := range s.ns.admission {
@@ -314,6 +321,7 @@ func (s *Socket) refuse(err error) bool {
 	c.rest()
 	c.mu.Unlock()
 
+	s.ns.letGo()
 	if tooMany != nil {
 		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
 	}

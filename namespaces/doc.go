@@ -41,5 +41,5 @@
 //
 // The locks of the room index, of the directory of sockets and of the hub's lists, agenda, turns and users are leaves: nothing else is taken under
 // them. Queueing a frame on a Conn never blocks and never calls back, so it happens under room.mu: this is what gives a room
-// its one order. Handlers, middleware, gates and observers run under no lock.
+// its one order. Handlers, middleware, gates and hooks run under no lock.
 package namespaces

@@ -23,6 +23,10 @@ type Hooks struct {
 	EventHandled func(s *Socket, h Handled)
 	// Emitted reports one broadcast.
 	Emitted func(ns *Namespace, e Emitted)
+	// NamespaceMade and NamespaceGone report a namespace of a [Family] that the first client is about to enter, and one that
+	// has stood empty. They come in this order.
+	NamespaceMade func(ns *Namespace)
+	NamespaceGone func(ns *Namespace)
 	// IdentityChanged reports a refreshed identity, which is the socket's already.
 	IdentityChanged func(s *Socket, old handshake.Identity)
 }
@@ -49,6 +53,8 @@ type hooks struct {
 	left     []func(*Socket, string)
 	handled  []func(*Socket, Handled)
 	emitted  []func(*Namespace, Emitted)
+	made     []func(*Namespace)
+	gone     []func(*Namespace)
 	identity []func(*Socket, handshake.Identity)
 }
 
@@ -62,6 +68,8 @@ func newHooks(all []Hooks) *hooks {
 		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
 		h.handled = appendSet(h.handled, one.EventHandled, one.EventHandled != nil)
 		h.emitted = appendSet(h.emitted, one.Emitted, one.Emitted != nil)
+		h.made = appendSet(h.made, one.NamespaceMade, one.NamespaceMade != nil)
+		h.gone = appendSet(h.gone, one.NamespaceGone, one.NamespaceGone != nil)
 		h.identity = appendSet(h.identity, one.IdentityChanged, one.IdentityChanged != nil)
 	}
 	return h
@@ -116,6 +124,18 @@ func (h *hooks) eventHandled(s *Socket, e Handled) {
 func (h *hooks) eventEmitted(ns *Namespace, e Emitted) {
 	for _, f := range h.emitted {
 		f(ns, e)
+	}
+}
+
+func (h *hooks) namespaceMade(ns *Namespace) {
+	for _, f := range h.made {
+		f(ns)
+	}
+}
+
+func (h *hooks) namespaceGone(ns *Namespace) {
+	for _, f := range h.gone {
+		f(ns)
 	}
 }
 

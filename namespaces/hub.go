@@ -22,6 +22,7 @@ type Hub struct {
 	sampled    *slog.Logger // for what clients can cause as often as they like
 	hooks      *hooks
 	namespaces index[*Namespace] // by name
+	families   []*Family         // those that fit better first
 	ctx        context.Context   // of disconnect handlers; ends when Close gives up
 	giveUp     context.CancelFunc
 	adapting   context.Context // of the adapters; ends when they have been closed
@@ -66,6 +67,9 @@ func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 		for ns := range h.Namespaces() {
 			ns.unmount()
 		}
+		for _, f := range h.families {
+			f.unmount()
+		}
 		return nil, err
 	}
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
@@ -102,6 +106,19 @@ func (h *Hub) Namespace(name string) (*Namespace, bool) {
 	return ns, ns != nil
 }
 
+// enter returns the namespace that a client asks for, or nil. It is let go of once ([Namespace.letGo]).
+func (h *Hub) enter(name string) *Namespace {
+	if ns := h.namespaces.find(name); ns != nil && ns.child == nil {
+		return ns
+	}
+	for _, f := range h.families {
+		if ns := f.hold(name); ns != nil {
+			return ns
+		}
+	}
+	return nil
+}
+
 // Namespaces iterates over the namespaces that are there.
 func (h *Hub) Namespaces() iter.Seq[*Namespace] {
 	return func(yield func(*Namespace) bool) {
@@ -134,6 +151,9 @@ func (h *Hub) Close(ctx context.Context) error {
 	if !first {
 		return ErrHubClosed
 	}
+	for _, f := range h.families {
+		f.stop()
+	}
 	for _, c := range clients {
 		if sockets, first := c.detach(ReasonShutdown, cutOff); first {
 			c.bury(sockets, cutOff) // here: a goroutine for each of them would be one for each connection
@@ -164,6 +184,9 @@ func (h *Hub) closeAdapters(ctx context.Context) error {
 		})
 	}
 	closing.Wait()
+	for _, f := range h.families {
+		f.closing.Wait()
+	}
 	return err
 }
 

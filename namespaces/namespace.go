@@ -30,7 +30,8 @@ type Namespace struct {
 	hub          *Hub
 	hooks        *hooks // the hub's; none before it is mounted
 	adapter      Adapter
-	alone        bool // the adapter is Local
+	child        *child // nil outside of families
+	alone        bool   // the adapter is Local
 
 	mounted atomic.Bool
 	running atomic.Bool   // its hub is made and has not closed
@@ -82,8 +83,14 @@ func New(name string, opts ...Option) *Namespace {
 // Name returns the name with its slash.
 func (ns *Namespace) Name() string { return ns.name }
 
-// Label returns what stands for the namespace where clients must not make up names, such as in metrics.
-func (ns *Namespace) Label() string { return ns.name }
+// Label returns what stands for the namespace where clients must not make up names, such as in metrics: the name, or the
+// label of its family.
+func (ns *Namespace) Label() string {
+	if ns.child != nil {
+		return ns.child.family.label
+	}
+	return ns.name
+}
 
 // Accepts implements Definition.
 func (ns *Namespace) Accepts(name string) bool { return name == ns.name }
@@ -136,8 +143,8 @@ func (ns *Namespace) mount(h *Hub) error {
 
 // attach makes the definition part of a hub.
 func (ns *Namespace) attach(h *Hub) error {
-	if ns.gate == nil {
-		ns.gate = h.cfg.Gate
+	if ns.hub == nil {
+		ns.adopt(h)
 	}
 	if ns.gate == nil {
 		ns.fault(errors.New("has no gate and neither has the hub"))
@@ -149,10 +156,17 @@ func (ns *Namespace) attach(h *Hub) error {
 		return fmt.Errorf("namespace %q is mounted already", ns.name)
 	}
 	ns.wrap()
+	return nil
+}
+
+// adopt gives the namespace what clients are identified with.
+func (ns *Namespace) adopt(h *Hub) {
+	if ns.gate == nil {
+		ns.gate = h.cfg.Gate
+	}
 	ns.hub, ns.hooks = h, h.hooks
 	ns.refresher, _ = ns.gate.(Refresher)
 	ns.rechecker, _ = ns.gate.(Rechecker)
-	return nil
 }
 
 // adapt makes the adapter.

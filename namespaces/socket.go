@@ -253,6 +253,7 @@ func (s *Socket) settle(how ending, admitted bool) {
 		s.ns.hub.users.remove(s)
 	}
 	s.client.release(s, how, admitted)
+	s.ns.letGo()
 	if admitted {
 		s.debug("socket ended", slog.String("reason", s.reason))
 	}

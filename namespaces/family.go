@@ -1,0 +1,380 @@
+package namespaces
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/internal/pattern"
+	"gatehouse/packet"
+)
+
+// Defaults of a [Family].
+const (
+	DefaultFamilyMax    = 10_000
+	DefaultFamilyLinger = 10 * time.Second
+)
+
+// Family is the definition of namespaces that are made when a client asks for them (Node's dynamic namespaces). Each is a
+// namespace of its own, with its rooms and its adapter. It is made when the first client has been identified that asks for
+// it, and goes some time after its last socket. A namespace that is mounted under a name of its own is not the family's; of
+// two families, the one whose pattern fixes more characters of a name has it.
+type Family struct {
+	// Fixed once mounted.
+	label    string
+	literals int // that the pattern fixes; -1 for a function
+	match    func(name string) (parts map[string]string, ok bool)
+	define   func(ns *Namespace)
+	opts     []Option
+	most     int
+	linger   time.Duration
+	fault    error
+	hub      *Hub
+
+	closing sync.WaitGroup // adapters that are being closed
+
+	mu       sync.Mutex // guards what follows, and what its namespaces say so of; a leaf
+	mounted  bool
+	closed   bool
+	children map[string]*Namespace
+	made     int // of the children, those that have been defined
+}
+
+// child is what a namespace of a family holds besides.
+type child struct {
+	family *Family
+	parts  map[string]string
+
+	turn   chan struct{} // full while it is made; guards what follows
+	done   bool
+	failed error // of its definition, which nothing mends
+
+	// Guarded by the family's mu.
+	made bool
+	uses int         // sockets that are in it or ask to be
+	end  *time.Timer // while it has none; nil otherwise
+}
+
+// NewFamily begins the definition of the namespaces that fit a pattern, such as "/tenant-{org}": a part in braces stands for
+// one or more characters but slashes. The function defines each of them, as a program does with [New]: it is called once for
+// each, when the first client that may ask for it has been identified, and the name is a client's. The parts are in
+// [Namespace.Part]. Options are those of each namespace.
+func NewFamily(text string, define func(ns *Namespace), opts ...Option) *Family {
+	p, err := pattern.Compile(text)
+	f := &Family{label: text, define: define, opts: opts, most: DefaultFamilyMax, linger: DefaultFamilyLinger}
+	if err != nil {
+		f.fault = fmt.Errorf("pattern %w", err)
+		return f
+	}
+	f.literals, f.match = p.Literals(), p.Match
+	return f
+}
+
+// NewFamilyFunc is [NewFamily] for the names that a function accepts; the label stands for the family in metrics. The
+// function is called for every name that nothing else is mounted at, before anybody knows who asks, and must be quick: what
+// needs a database is for [Namespace.Admit].
+func NewFamilyFunc(label string, accept func(name string) bool, define func(ns *Namespace), opts ...Option) *Family {
+	f := &Family{label: label, literals: -1, define: define, opts: opts, most: DefaultFamilyMax, linger: DefaultFamilyLinger}
+	f.match = func(name string) (map[string]string, bool) { return nil, accept(name) }
+	return f
+}
+
+// Max sets how many namespaces of the family there may be at once; when there are more, whoever asks for another one is
+// refused as "too_many_connections". It is called before the family is mounted.
+func (f *Family) Max(n int) *Family {
+	f.most = n
+	return f
+}
+
+// Linger sets how long a namespace stays when its last socket has gone. It is called before the family is mounted.
+func (f *Family) Linger(d time.Duration) *Family {
+	f.linger = d
+	return f
+}
+
+// Label returns the pattern, or the label of a family by function.
+func (f *Family) Label() string { return f.label }
+
+// Accepts reports whether a name fits.
+func (f *Family) Accepts(name string) bool {
+	if f.match == nil || checkNamespace(name) != nil {
+		return false
+	}
+	_, ok := f.match(name)
+	return ok
+}
+
+// Emit sends an event to all sockets of all namespaces of the family that this node has.
+func (f *Family) Emit(event string, args ...any) error {
+	encoded, err := packet.NewArgs(args...)
+	if err != nil {
+		return fmt.Errorf("emit %q: %w", event, err)
+	}
+	for ns := range f.Namespaces() {
+		err = errors.Join(err, ns.Emit(event, encoded))
+	}
+	return err
+}
+
+// Namespaces iterates over the namespaces of the family that this node has.
+func (f *Family) Namespaces() iter.Seq[*Namespace] {
+	f.mu.Lock()
+	var all []*Namespace
+	for _, ns := range f.children {
+		if ns.child.made {
+			all = append(all, ns)
+		}
+	}
+	f.mu.Unlock()
+	return slices.Values(all)
+}
+
+// mount implements Definition.
+func (f *Family) mount(h *Hub) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.fault != nil:
+		return fmt.Errorf("family %q: %w", f.label, f.fault)
+	case f.define == nil:
+		return fmt.Errorf("family %q: has no function that defines its namespaces", f.label)
+	case f.most < 1 || f.linger < 0:
+		return fmt.Errorf("family %q: Max is below one, or Linger negative", f.label)
+	case New("/", f.opts...).gate == nil && h.cfg.Gate == nil:
+		return fmt.Errorf("family %q: has no gate and neither has the hub", f.label)
+	case f.mounted:
+		return fmt.Errorf("family %q is mounted already", f.label)
+	case slices.ContainsFunc(h.families, func(o *Family) bool { return o.label == f.label }):
+		return fmt.Errorf("family %q is defined twice", f.label)
+	}
+	f.mounted, f.hub, f.closed, f.children = true, h, false, make(map[string]*Namespace)
+	h.families = append(h.families, f)
+	slices.SortStableFunc(h.families, func(a, b *Family) int { return cmp.Compare(b.literals, a.literals) })
+	return nil
+}
+
+// unmount makes the family free for another hub.
+func (f *Family) unmount() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mounted = false
+}
+
+// hold returns the namespace of a name for a socket that asks to be in it, or nil when the name is not the family's.
+func (f *Family) hold(name string) *Namespace {
+	if checkNamespace(name) != nil {
+		return nil
+	}
+	parts, ok := f.match(name) // under no lock: it may be somebody's function
+	if !ok {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ns := f.children[name]
+	if ns == nil {
+		ns = New(name, f.opts...)
+		ns.child = &child{family: f, parts: parts, turn: make(chan struct{}, 1)}
+		ns.adopt(f.hub)
+		f.children[name] = ns
+	}
+	ns.child.uses++
+	if ns.child.end != nil {
+		ns.child.end.Stop()
+		ns.child.end = nil
+	}
+	return ns
+}
+
+// letGo counts a socket that is not in the namespace any more. One that nobody could enter goes at once.
+func (ns *Namespace) letGo() {
+	c := ns.child
+	if c == nil {
+		return
+	}
+	f := c.family
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.uses--
+	switch {
+	case c.uses > 0 || f.closed:
+	case !c.made:
+		f.forgetLocked(ns)
+	default:
+		var end *time.Timer
+		end = time.AfterFunc(f.linger, func() { f.expire(ns, end) })
+		c.end = end
+	}
+}
+
+// expire ends a namespace that has stood empty.
+func (f *Family) expire(ns *Namespace, end *time.Timer) {
+	f.mu.Lock()
+	if f.closed || ns.child.end != end {
+		f.mu.Unlock()
+		return // somebody has come meanwhile
+	}
+	f.removeLocked(ns)
+	f.mu.Unlock()
+	f.bury(ns)
+}
+
+// removeLocked takes a namespace out that was made; bury must follow.
+func (f *Family) removeLocked(ns *Namespace) {
+	if ns.child.end != nil {
+		ns.child.end.Stop()
+		ns.child.end = nil
+	}
+	f.forgetLocked(ns)
+	f.made--
+	f.closing.Add(1)
+}
+
+// forgetLocked takes a namespace out of the list, unless another one has taken its place there.
+func (f *Family) forgetLocked(ns *Namespace) {
+	if f.children[ns.name] == ns {
+		delete(f.children, ns.name)
+	}
+}
+
+// bury closes what a namespace has outside.
+func (f *Family) bury(ns *Namespace) {
+	defer f.closing.Done()
+	f.hub.namespaces.change(ns.name, func(now *Namespace) (*Namespace, bool) { return now, now != nil && now != ns })
+	ns.running.Store(false)
+	if err := ns.adapter.Close(f.hub.adapting); err != nil {
+		f.hub.log.Warn("adapter of a namespace not closed well", slog.String("namespace", ns.name), slog.Any("error", err))
+	}
+	f.hub.hooks.namespaceGone(ns)
+}
+
+// prepare makes a namespace of a family, once however many ask for it. It is called for a client that has been identified,
+// so that a stranger cannot have anything made.
+func (ns *Namespace) prepare(ctx context.Context) error {
+	c := ns.child
+	if c == nil {
+		return nil
+	}
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for namespace to be made: %w", ctx.Err())
+	}
+	if c.done || c.failed != nil {
+		return c.failed
+	}
+	old, err := c.family.reserve(ns)
+	if old != nil {
+		c.family.bury(old)
+	}
+	if err != nil {
+		return err // the next one may have more luck
+	}
+	defer func() {
+		if !c.done {
+			c.family.giveUp(ns)
+		}
+	}()
+	if !ns.mounted.Load() {
+		c.failed = errPanic // unless it goes well
+		c.family.define(ns)
+		if c.failed = ns.attach(c.family.hub); c.failed != nil {
+			return c.failed
+		}
+	}
+	if err := ns.adapt(c.family.hub.adapting); err != nil {
+		return err // a network that is away comes back
+	}
+	c.done = true
+	c.family.list(ns)
+	return nil
+}
+
+// giveUp uncounts a namespace that could not be made. Where its definition failed, the next one who asks for the name gets
+// another one.
+func (f *Family) giveUp(ns *Namespace) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ns.child.made = false
+	f.made--
+	if ns.child.failed != nil {
+		f.forgetLocked(ns)
+	}
+}
+
+// reserve counts a namespace that is about to be made. When there are too many, the one that has stood empty gives way, and
+// must be buried.
+func (f *Family) reserve(ns *Namespace) (old *Namespace, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return nil, ErrHubClosed
+	case ns.child.made:
+		return nil, nil
+	}
+	if f.made >= f.most {
+		for _, one := range f.children {
+			if one.child.end != nil {
+				old = one
+				break
+			}
+		}
+		if old == nil {
+			return nil, &handshake.Refusal{
+				Code: handshake.CodeTooManyConnections, Message: "There are too many namespaces of this kind; try again later.",
+				RetryAfter: f.linger + time.Second,
+			}
+		}
+		f.removeLocked(old)
+	}
+	ns.child.made = true
+	f.made++
+	return old, nil
+}
+
+// list has a namespace found by its name.
+func (f *Family) list(ns *Namespace) {
+	f.hub.namespaces.change(ns.name, func(*Namespace) (*Namespace, bool) { return ns, true })
+	f.mu.Lock()
+	ns.running.Store(!f.closed)
+	f.mu.Unlock()
+	f.hub.hooks.namespaceMade(ns)
+}
+
+// stop lets no namespace come or go any more.
+func (f *Family) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	for _, ns := range f.children {
+		if ns.child.end != nil {
+			ns.child.end.Stop()
+		}
+	}
+}
+
+// Family returns the family that the namespace belongs to, or nil.
+func (ns *Namespace) Family() *Family {
+	if ns.child == nil {
+		return nil
+	}
+	return ns.child.family
+}
+
+// Part returns what stands in the name for a part of the family's pattern: with "/tenant-{org}" the part "org" of
+// "/tenant-acme" is "acme". It is "" where there is no such part. The text is a client's.
+func (ns *Namespace) Part(name string) string {
+	if ns.child == nil {
+		return ""
+	}
+	return ns.child.parts[name]
+}
