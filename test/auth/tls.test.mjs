@@ -7,12 +7,13 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { modes, refusal } from "../js/support/client.mjs";
-import { mint } from "../js/support/token.mjs";
+import { mint, secret } from "../js/support/token.mjs";
 import { enter, nameOf } from "./support/client.mjs";
 import { password, startServer } from "./support/server.mjs";
 
 const run = promisify(execFile);
 const device = "spiffe://ours.example/device/7";
+const issuer = "https://id.example";
 
 // authority makes a certificate authority with openssl and gives a function that issues with it.
 async function authority(dir, name) {
@@ -42,6 +43,7 @@ describe("TLS", () => {
       auth: { ways: ["token", "certificate", "basic"] },
       tls: { cert_file: server.cert, key_file: server.key, client_ca_file: server.ca, client_auth: "request" },
       trusted_proxies: [],
+      jwt: { hmac_secret: secret, issuer }, // the home issuer: the users of the others have it before their subject
     });
   });
   after(async () => {
@@ -53,7 +55,7 @@ describe("TLS", () => {
 
   for (const mode of modes) {
     test(`a client certificate signs in over ${mode}`, async (t) => {
-      assert.equal(await nameOf(await enter(t, target, mode, { ca, ...known })), device);
+      assert.equal(await nameOf(await enter(t, target, mode, { ca, ...known })), `@CN=ours/${device}`);
     });
 
     test(`without one there is nobody over ${mode}`, async (t) => {
@@ -67,9 +69,9 @@ describe("TLS", () => {
     });
 
     test(`a token and a password work over TLS and ${mode}`, async (t) => {
-      assert.equal(await nameOf(await enter(t, target, mode, { ca, auth: { token: mint("ada") } })), "ada");
+      assert.equal(await nameOf(await enter(t, target, mode, { ca, auth: { token: mint("ada", { iss: issuer }) } })), "ada");
       const extraHeaders = { Authorization: `Basic ${Buffer.from(`ada:${password}`).toString("base64")}` };
-      assert.equal(await nameOf(await enter(t, target, mode, { ca, extraHeaders })), "ada");
+      assert.equal(await nameOf(await enter(t, target, mode, { ca, extraHeaders })), "@/ada");
     });
   }
 });

@@ -18,8 +18,9 @@ export function launch(command, args, options) {
   return child;
 }
 
-// startProcess runs a command that logs JSON lines on standard error and resolves once it has logged
-// {"msg":"listening","addr":…}. A process that ends before that rejects, with what it had printed.
+// startProcess runs a command that logs on standard error and resolves once it has logged where it listens: as
+// {"msg":"listening","addr":…} or, a program with Go's default logger, as "INFO listening addr=…". A process that ends
+// before that rejects, with what it had printed.
 export async function startProcess(command, args, { env = {}, cwd } = {}) {
   const child = launch(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
   const log = [];
@@ -34,19 +35,20 @@ function listening(child, log, exited) {
     exited.then(({ code, signal }) => reject(new Error(`ended (${code ?? signal}) before it listened:\n${log.join("\n")}`)));
     createInterface({ input: child.stderr }).on("line", (line) => {
       log.push(line);
-      const entry = parse(line);
-      if (entry?.msg === "listening" && entry.addr) {
-        resolve(entry.addr);
+      const addr = listensAt(line);
+      if (addr) {
+        resolve(addr);
       }
     });
   });
 }
 
-function parse(line) {
+function listensAt(line) {
   try {
-    return JSON.parse(line);
+    const { msg, addr } = JSON.parse(line);
+    return msg === "listening" ? addr : undefined;
   } catch {
-    return undefined;
+    return / INFO listening addr=(\S+)$/.exec(line)?.[1];
   }
 }
 
