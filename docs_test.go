@@ -22,10 +22,9 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 
 var fenced = regexp.MustCompile("(?ms)^(?:<!-- ((?:part of )?[a-z]+/[^ ]+) -->\n)?```(\\w*)\n(.*?)^```\n")
 
-// Each block of each page is held by something: it quotes a file that tests run,
-// or it is tried here by what its language is. JavaScript that quotes no file is
-// run by test/docs, which has a list of it.
-func TestEveryBlockOfThePagesIsHeldBySomething(t *testing.T) {
+// A block of a page quotes a file that tests run, or it is tried here by what its
+// language is. Of JavaScript that quotes no file nothing is tried here.
+func TestBlocksOfThePagesQuoteFilesOrAreTried(t *testing.T) {
 	gatehouse := build(t)
 	count := 0
 	for _, b := range blocks(t) {
