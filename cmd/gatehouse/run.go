@@ -28,6 +28,11 @@ type commands struct {
 	Token  tokenCommand  `cmd:"" help:"Print a token that the same configuration accepts."`
 	Config configCommand `cmd:"" help:"Check or print the configuration."`
 	Health healthCommand `cmd:"" help:"Exit with 0 when the server is ready."`
+
+	Emit       emitCommand       `cmd:"" help:"Send an event to sockets of a running server."`
+	Sockets    socketsCommand    `cmd:"" help:"List sockets of a running server."`
+	Disconnect disconnectCommand `cmd:"" help:"Disconnect sockets of a running server."`
+	Explain    explainCommand    `cmd:"" help:"Say what the rules of the configuration decide about a token."`
 }
 
 // configFile is the flag that every command shares.

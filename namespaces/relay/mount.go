@@ -2,6 +2,8 @@ package relay
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"gatehouse/namespaces"
 )
@@ -41,4 +43,29 @@ func partsOf(label string) ([]string, error) {
 		return nil, fmt.Errorf("name: %w", err)
 	}
 	return p.names, nil
+}
+
+// Variables are the names in braces of a label: of a family, the parts of its
+// namespaces' names.
+func Variables(label string) []string {
+	parts, _ := partsOf(label) // a label that cannot be read has none
+	return parts
+}
+
+// Find returns the label of the configuration that a namespace belongs to, and the
+// parts of its name.
+func Find(all map[string]Config, name string) (label string, parts map[string]string, ok bool) {
+	if _, ok := all[name]; ok {
+		return name, nil, true
+	}
+	for _, label := range slices.Sorted(maps.Keys(all)) {
+		p, err := parsePattern(label)
+		if err != nil {
+			continue
+		}
+		if parts, ok := p.match(name); ok {
+			return label, parts, true
+		}
+	}
+	return "", nil, false
 }
