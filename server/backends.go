@@ -27,6 +27,12 @@ func (s *Server) prepareAPI() (err error) {
 			}
 			return names
 		},
+		Ruled: func(name string) api.Ruled {
+			if one := s.relays.byName(s.cfg, name); one != nil {
+				return one
+			}
+			return nil
+		},
 		Since: func(socket *namespaces.Socket) time.Time {
 			if c, ok := socket.Conn().(*conn); ok {
 				return c.began

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"gatehouse/namespaces"
+	rules "gatehouse/namespaces/relay"
 	"gatehouse/server"
 	"gatehouse/server/api"
 )
@@ -462,4 +463,54 @@ func TestKeysThatAreNoKeysDoNotStart(t *testing.T) {
 	if err := startsWith(t, server.Config{API: api.Config{Keys: []api.Key{good, good}}}); err == nil || !strings.Contains(err.Error(), "same secret") {
 		t.Errorf("twice: %v", err)
 	}
+}
+
+func TestABackEndSpeaksInANamespaceOfTheConfiguration(t *testing.T) {
+	cfg := server.Config{API: everything()}
+	cfg.Namespaces = map[string]rules.Config{"/app": app()}
+	r := serve(t, cfg)
+	ann := arrives(t, r.addr, "websocket", editor("ann", "acme"))
+	hears := func(start, end string) {
+		t.Helper()
+		if got := ann.hear(); !strings.HasPrefix(got, start) || !strings.HasSuffix(got, end) {
+			t.Errorf("heard %s, want %s … %s", got, start, end)
+		}
+	}
+	for _, c := range []struct{ what, start string }{
+		{`"users":["ann"]`, `42/app,["news",{"v":2},{"from":"orders","name":"orders","id":"`},
+		{`"rooms":["org:acme"]`, `42/app,["news",{"v":2},{"room":"org:acme","from":"orders","name":"orders","id":"`},
+	} {
+		if n := r.publishes(`{"namespace":"/app","event":"news","data":{"v":2},` + c.what + `}`); n != 1 {
+			t.Errorf("%s: queued for %d", c.what, n)
+		}
+		hears(c.start, `}]`)
+	}
+	do := func(method, path, body string, want int) string {
+		t.Helper()
+		status, _, answer := r.call(method, "/api/v1/"+path, body, backEnd)
+		text, _ := json.Marshal(answer)
+		if status != want {
+			t.Errorf("%s %s %s: %d %s, want %d", method, path, body, status, text, want)
+		}
+		return string(text)
+	}
+	do("POST", "publish", `{"namespace":"/app","event":"e","args":[1]}`, 400)
+	do("POST", "publish", `{"namespace":"/app","event":"e","data":1,"rooms":["org:acme"],"store":true}`, 400)
+	do("POST", "publish", `{"namespace":"/app","event":"e","data":1,"rooms":["a\u202eb"]}`, 400)
+	// What is sent while nobody is there is found by who joins later.
+	do("POST", "publish", `{"namespace":"/app","event":"edit:a","data":{"n":1},"rooms":["doc:acme:7"],"store":true}`, 200)
+	says(t, do("GET", "namespaces/%2Fapp/rooms/doc:acme:7/history", "", 200), `"data":{"n":1}`, `"event":"edit:a"`, `"from":"orders"`, `"complete":true`)
+	ack, _ := ann.ask("room:join", `{"room":"doc:acme:7"}`)
+	says(t, ack, `"event":"edit:a"`, `"from":"orders"`)
+	says(t, do("GET", "namespaces/%2Fapp/rooms/doc:acme:7/presence", "", 200), `"count":1`, `"user":"ann"`)
+	do("GET", "namespaces/%2Fapp/rooms/org:acme/presence", "", 404)
+	says(t, do("GET", "namespaces/%2Fapp/rooms", "", 200), `"doc:acme:7"`, `"user:ann"`)
+	if text := do("GET", "namespaces/%2Fapp/sockets", "", 200); strings.Contains(text, `\u0000`) {
+		t.Errorf("the server's own rooms are shown: %s", text)
+	}
+	// A back end stands above the rules about clients; presence knows of what it does.
+	do("POST", "namespaces/%2Fapp/leave", `{"users":["ann"],"leave":["doc:acme:7"]}`, 200)
+	says(t, do("GET", "namespaces/%2Fapp/rooms/doc:acme:7/presence", "", 200), `"count":0`)
+	do("POST", "namespaces/%2Fapp/join", `{"users":["ann"],"join":["doc:other:1"]}`, 200)
+	says(t, do("GET", "namespaces/%2Fapp/rooms/doc:other:1/presence", "", 200), `"count":1`)
 }

@@ -54,6 +54,15 @@ func newRelays(cfg Config) (*relays, []namespaces.Definition, error) {
 	return r, defs, nil
 }
 
+// byName returns the relay of a namespace, or nil.
+func (r *relays) byName(cfg Config, name string) *relay.Relay {
+	label, _, ok := relay.Find(cfg.Namespaces, name)
+	if !ok {
+		return nil
+	}
+	return r.byLabel[label]
+}
+
 // close ends the relays, once their hub has.
 func (r *relays) close() {
 	if r == nil {

@@ -2,6 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -105,4 +109,39 @@ func TestExplainSaysWhichRuleDecides(t *testing.T) {
 	refused(t, gatehouse(t, nil, "explain", "--config", file, "--token", "x", "--namespace", "/app"), "lets nobody in")
 	refused(t, gatehouse(t, nil, "explain", "--config", file, "--token", staff, "--namespace", "/other"), "no namespace /other")
 	refused(t, gatehouse(t, nil, "explain", "--config", file, "--token", staff, "--namespace", "/app", "--address", "here"), "--address")
+}
+
+var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+func TestTheSamplesOfTheInterfaceAreTrue(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := configured(t, strings.NewReplacer("scopes: [publish, read, disconnect]", "scopes: [publish, rooms, read, disconnect]",
+		"    rooms:\n", "    rooms:\n      - {match: \"doc:{n}\", join: \"true\", presence: true, history: {messages: 9}}\n",
+		"doc:{org}:{id}", "file:{org}:{id}").Replace(ruledApp))
+	s := serve(t, nil, "--config", file)
+	tried := 0
+	for _, m := range shell.FindAllStringSubmatch(string(page), -1) {
+		if !strings.Contains(m[1], "curl") {
+			continue
+		}
+		for sample := range strings.SplitSeq(strings.TrimSpace(m[1]), "\ncurl ") {
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", "curl "+strings.TrimPrefix(sample, "curl "))
+			cmd.Env = []string{"PATH=" + filepath.Dir(curl), "GATEHOUSE_API_URL=http://" + s.addr, "GATEHOUSE_API_KEY=" + apiSecret}
+			out, err := cmd.CombinedOutput()
+			if err != nil || !strings.HasPrefix(string(out), `{"ok":true`) {
+				t.Errorf("%s\nanswers %s, %v", sample, out, err)
+			}
+			tried++
+		}
+	}
+	if tried != 9 {
+		t.Errorf("%d samples, want 9", tried)
+	}
 }

@@ -264,7 +264,7 @@ func sendRequestOf(args packet.Args) (sendRequest, packet.Args, error) {
 }
 
 // publish sends an event to a room and remembers it, in one step.
-func (r *Relay) publish(ctx context.Context, ns *namespaces.Namespace, room string, rule HistoryRule, in sendRequest, data packet.Args, about meta) error {
+func (r *Relay) publish(ctx context.Context, ns *namespaces.Namespace, room string, rule HistoryRule, in sendRequest, data packet.Args, about any) error {
 	k := ns.Name() + "\x00" + room
 	line := r.line(k)
 	line.Lock()

@@ -102,11 +102,24 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, in any, read func()
 	out := Changed{OK: true}
 	if !nobody {
 		out.Selected = to.Count()
+		if ruled != nil && !c.Disconnect {
+			moveRuled(r, ns, ruled, to, c)
+		}
 		if err := apply(to, c); err != nil {
 			return asReason(err)
 		}
 	}
 	return say(w, out)
+}
+
+// moveRuled moves the sockets of this node by the rules of their namespace, so that presence knows of it. Who ends meanwhile, or
+// is in too many rooms, is not moved.
+func moveRuled(r *http.Request, ns *namespaces.Namespace, ruled Ruled, to namespaces.Broadcast, c namespaces.Change) {
+	for info := range to.Local().Sockets(r.Context()) {
+		if s, here := ns.Socket(info.ID); here {
+			_ = ruled.Move(s, c.Leave, c.Join)
+		}
+	}
 }
 
 // apply does what a change says, in the order of its fields.

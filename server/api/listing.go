@@ -341,7 +341,7 @@ func (a *API) room(r *http.Request) (*namespaces.Namespace, Ruled, string, error
 		return nil, nil, "", err
 	}
 	if ruled != nil {
-		if room, err = ruled.Room(room); err != nil {
+		if room, err = ruled.RoomName(room); err != nil {
 			return nil, nil, "", fail(CodeBadRequest, "room: %s", err)
 		}
 	}

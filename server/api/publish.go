@@ -223,8 +223,11 @@ func (a *API) task(ctx context.Context, caller *Caller, op *Operation, known *us
 	if t.ruled != nil {
 		t.meta = &Meta{From: caller.name, Name: caller.name, ID: rand.Text(), At: time.Now().UnixMilli()}
 		if len(op.Rooms) == 1 && op.Users == nil && op.Sockets == nil {
-			t.meta.Room, err = t.ruled.Room(op.Rooms[0])
+			t.meta.Room, err = t.ruled.RoomName(op.Rooms[0])
 		}
+	}
+	if err == nil && op.Store && !t.ruled.Remembers(op.Namespace, t.meta.Room) {
+		err = fail(CodeBadRequest, "store: no rule with history fits the room %s", shown(t.meta.Room))
 	}
 	return t, err
 }
@@ -272,7 +275,7 @@ func (t *task) run(ctx context.Context) (out Result, err error) {
 	}
 	switch {
 	case t.op.Store:
-		err = t.ruled.Publish(ctx, t.ns, t.meta.Room, Message{Event: t.op.Event, Data: t.op.Data, Args: t.args, Meta: *t.meta})
+		err = t.ruled.Publish(ctx, t.ns, t.meta.Room, t.op.Event, t.op.Data, t.args, t.meta)
 	case t.op.Ack != nil:
 		return out, t.ask(ctx, args, &out)
 	default:

@@ -11,26 +11,23 @@ import (
 )
 
 // Ruled is what the rules of the configuration add to a namespace: what is sent there is one value with a meta behind it, and
-// rooms may remember and tell who is there.
+// rooms may remember and tell who is there. Package relay has it.
 type Ruled interface {
-	// Room returns the form of a room's name in which rooms are joined, or says what is wrong with it.
-	Room(name string) (string, error)
+	// RoomName returns the form of a room's name in which rooms are joined, or says what is wrong with it. The id of a socket
+	// stands for itself.
+	RoomName(name string) (string, error)
 	// UserRoom is the room that all sockets of a user are in.
 	UserRoom(user string) string
-	// Publish sends to one room, and keeps it where the room's rule says so, in one step. ErrForgetful says that it does not.
-	Publish(ctx context.Context, ns *namespaces.Namespace, room string, m Message) error
+	// Remembers reports whether a room has a history.
+	Remembers(namespace, room string) bool
+	// Publish sends an event to one room that has a history, and keeps it there, in one step.
+	Publish(ctx context.Context, ns *namespaces.Namespace, room, event string, data json.RawMessage, args packet.Args, about any) error
 	// Members are those of a room behind after, in the order of their names. ok is false where presence is not told.
 	Members(namespace, room, after string, limit int) (members []presence.Member, count int, more, ok bool)
 	// History reads what a room remembers. ok is false where it does not.
 	History(ctx context.Context, namespace, room string, q history.Query) (page history.Page, ok bool, err error)
-}
-
-// Message is what is sent to a room of a [Ruled] namespace.
-type Message struct {
-	Event string
-	Data  json.RawMessage // placeholders in it stand for attachments of Args
-	Args  packet.Args     // the same, encoded
-	Meta  Meta
+	// Move takes a socket of this node out of rooms and puts it into others.
+	Move(s *namespaces.Socket, leave, join []string) error
 }
 
 // Meta is who sent something, as the receivers see it behind the data.

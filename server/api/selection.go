@@ -122,7 +122,7 @@ func (u *users) selected(ctx context.Context, ns *namespaces.Namespace, ruled Ru
 func canonical(ruled Ruled, key string, rooms []string) ([]string, error) {
 	out := slices.Clone(rooms)
 	for i, name := range rooms {
-		form, err := ruled.Room(name)
+		form, err := ruled.RoomName(name)
 		if err != nil {
 			return nil, fail(CodeBadRequest, "%s: %s: %s", key, shown(name), err)
 		}

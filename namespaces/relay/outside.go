@@ -1,0 +1,88 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+
+	"gatehouse/history"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+	"gatehouse/presence"
+)
+
+// What a back end asks for without having been asked: it stands above the rules about
+// clients, and is held to the names of rooms.
+
+// RoomName returns the form of a room's name in which rooms are joined. The id of a
+// socket stands for itself.
+func (r *Relay) RoomName(name string) (string, error) {
+	if likeSocketID(name) {
+		return name, nil
+	}
+	return canonical(name)
+}
+
+// UserRoom is the room that all sockets of a user are in. It is for the server only:
+// clients can neither name nor see it.
+func (r *Relay) UserRoom(user string) string { return hiddenRoom(user) }
+
+// rule is the configuration of a room.
+func (r *Relay) rule(namespace, room string) (rule RoomRule, ok bool) {
+	found, err := r.policy.Room(&Facts{Namespace: namespace}, room)
+	if err != nil {
+		return rule, false
+	}
+	return found.Rule(), true
+}
+
+// Remembers reports whether a room has a history.
+func (r *Relay) Remembers(namespace, room string) bool {
+	rule, ok := r.rule(namespace, room)
+	return ok && rule.History.On()
+}
+
+// Publish sends an event to a room and keeps it there, in one step. Data is the one
+// argument of args, with placeholders for its attachments; about is the meta behind
+// it.
+func (r *Relay) Publish(ctx context.Context, ns *namespaces.Namespace, room, event string, data json.RawMessage, args packet.Args, about any) error {
+	rule, _ := r.rule(ns.Name(), room)
+	return r.publish(ctx, ns, room, rule.History, sendRequest{Event: event, Data: data}, args, about)
+}
+
+// Members are users of a room in the order of their names, those behind after, at
+// most limit. ok is false when the room does not tell who is there.
+func (r *Relay) Members(namespace, room, after string, limit int) (members []presence.Member, count int, more, ok bool) {
+	rule, _ := r.rule(namespace, room)
+	if !rule.Presence {
+		return nil, 0, false, false
+	}
+	k := namespace + "\x00" + room
+	members, more = r.tracker.Members(k, after, limit)
+	return members, r.tracker.Count(k), more, true
+}
+
+// History reads what a room remembers. ok is false when that is nothing.
+func (r *Relay) History(ctx context.Context, namespace, room string, q history.Query) (page history.Page, ok bool, err error) {
+	rule, _ := r.rule(namespace, room)
+	if !rule.History.On() {
+		return page, false, nil
+	}
+	page, err = r.history.Read(ctx, namespace+"\x00"+room, rule.History.limits(), q)
+	return page, true, err
+}
+
+// Move takes a socket of this node out of rooms and puts it into others.
+func (r *Relay) Move(s *namespaces.Socket, leave, join []string) error {
+	for _, room := range leave {
+		r.leaveRoom(s, room, true)
+	}
+	if err := r.joinRoom(s, join...); err != nil {
+		return err
+	}
+	for _, room := range join {
+		if rule, _ := r.rule(s.Namespace().Name(), room); rule.Presence {
+			r.tracker.Enter(key(s, room), r.describe(s), s.ID())
+		}
+	}
+	return nil
+}
