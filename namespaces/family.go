@@ -60,6 +60,8 @@ type child struct {
 	made bool
 	uses int         // sockets that are in it or ask to be
 	end  *time.Timer // while it has none; nil otherwise
+
+	emptied int // how many times it has stood empty
 }
 
 // NewFamily begins the definition of the namespaces that fit a pattern, such as "/tenant-{org}": a part in braces stands for
@@ -208,16 +210,16 @@ func (ns *Namespace) letGo() {
 	case !c.made:
 		f.forgetLocked(ns)
 	default:
-		var end *time.Timer
-		end = time.AfterFunc(f.linger, func() { f.expire(ns, end) })
-		c.end = end
+		c.emptied++
+		turn := c.emptied
+		c.end = time.AfterFunc(f.linger, func() { f.expire(ns, turn) })
 	}
 }
 
 // expire ends a namespace that has stood empty.
-func (f *Family) expire(ns *Namespace, end *time.Timer) {
+func (f *Family) expire(ns *Namespace, turn int) {
 	f.mu.Lock()
-	if f.closed || ns.child.end != end {
+	if f.closed || ns.child.end == nil || ns.child.emptied != turn {
 		f.mu.Unlock()
 		return // somebody has come meanwhile
 	}
