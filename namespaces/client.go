@@ -32,7 +32,7 @@ type Client struct {
 	connects    int32  // in this minute
 	minute      uint16 // since the registry's epoch
 	admitted    bool   // has been in a namespace
-	paused      bool
+	pauses      pauses
 	closed      bool
 
 	replaced bool // by a newer connection of its user; guarded by the hub's users
@@ -160,11 +160,14 @@ func (c *Client) dispatch(p *packet.Packet, size int) {
 	case packet.Connect:
 		c.connect(p)
 	case packet.Event:
-		c.event(p, size)
+		if s := c.event(p, size); s != nil {
+			c.charge(s, size)
+		}
 	case packet.Ack:
 		if s := c.expect(p.Namespace); s != nil {
 			s.heard = true
 			s.resolve(p.ID, p.Args)
+			c.charge(s, size)
 		}
 	case packet.Disconnect:
 		if s := c.expect(p.Namespace); s != nil {
@@ -223,8 +226,8 @@ func (c *Client) outOfOrder() {
 	c.shut(closeProtocolError, "invalid state", ReasonForcedServer)
 }
 
-// event queues an event for its socket.
-func (c *Client) event(p *packet.Packet, size int) {
+// event queues an event for its socket, and returns that; nil when there is none.
+func (c *Client) event(p *packet.Packet, size int) *Socket {
 	c.mu.Lock()
 	s, ok := c.addressee(p.Namespace)
 	if s != nil {
@@ -234,19 +237,20 @@ func (c *Client) event(p *packet.Packet, size int) {
 	case !ok:
 		c.mu.Unlock()
 		c.outOfOrder()
-		return
+		return nil
 	case s == nil || s.done:
 		c.mu.Unlock()
-		return
+		return nil
 	case p.Event == eventRefresh && c.refresh(s, p):
 		c.mu.Unlock()
-		return
+		return s
 	case !c.enqueue(s, p, size):
 		c.mu.Unlock()
 		c.shut(closePolicy, "too many events waiting", ReasonForcedServer)
-		return
+		return nil
 	}
 	c.mu.Unlock()
+	return s
 }
 
 // release takes an ended socket out and settles its queue. A socket that was never admitted has no last words.

@@ -73,6 +73,12 @@ type Config struct {
 	// MaxUserHandlers: 16 and 1,024.
 	UserHandlers, MaxUserHandlers int
 
+	// SocketEvents and SocketBytes are how many packets one socket may send in a second, and of how many bytes, and ten times
+	// as much at once: 2,000 and 16 MiB. UserEvents and UserBytes are the same for all sockets of a user (who that is, see
+	// UserHandlers): 20,000 and 64 MiB. Nothing above them is refused: the connection is read more slowly.
+	SocketEvents, SocketBytes int
+	UserEvents, UserBytes     int
+
 	// ExpiryNotice is how long before the end of its identity a client gets "auth:expiring", or when a quarter of the time
 	// that it had at its admission is left, whichever is later: 60 s.
 	ExpiryNotice time.Duration
@@ -112,6 +118,10 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxRoomName, 512)
 	fill(&c.UserHandlers, 16)
 	fill(&c.MaxUserHandlers, max(1024, c.UserHandlers))
+	fill(&c.SocketEvents, 2000)
+	fill(&c.SocketBytes, 16<<20)
+	fill(&c.UserEvents, 20_000)
+	fill(&c.UserBytes, 64<<20)
 	fill(&c.ExpiryNotice, 60*time.Second)
 	fill(&c.ExpiryGrace, 5*time.Second)
 	fill(&c.RefreshBurst, 8)
@@ -143,6 +153,8 @@ func (c Config) check() error {
 		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},
 		{"QueueBytes", int64(c.QueueBytes)}, {"MaxPerUser", int64(c.MaxPerUser)},
 		{"UserHandlers", int64(c.UserHandlers)}, {"MaxUserHandlers", int64(c.MaxUserHandlers)},
+		{"SocketEvents", int64(c.SocketEvents)}, {"SocketBytes", int64(c.SocketBytes)},
+		{"UserEvents", int64(c.UserEvents)}, {"UserBytes", int64(c.UserBytes)},
 		{"ExpiryNotice", int64(c.ExpiryNotice)}, {"ExpiryGrace", int64(c.ExpiryGrace)},
 		{"RefreshBurst", int64(c.RefreshBurst)}, {"RefreshInterval", int64(c.RefreshInterval)},
 	} {

@@ -1,5 +1,7 @@
 package namespaces
 
+import "time"
+
 // Kept counts what the hub keeps besides its sockets: identities that will expire, and users.
 func (h *Hub) Kept() (expiries, people int) {
 	h.agenda.mu.Lock()
@@ -11,4 +13,23 @@ func (h *Hub) Kept() (expiries, people int) {
 		h.users.mu.Unlock()
 	}
 	return expiries, people
+}
+
+// PaceAccounts makes accounts for so many keys and returns how many are kept.
+func (h *Hub) PaceAccounts(keys int) (kept int) {
+	for key := range keys {
+		_, shard := h.pace.account(uint64(key), time.Now())
+		shard.mu.Unlock()
+	}
+	for i := range h.pace.shards {
+		kept += len(h.pace.shards[i].young) + len(h.pace.shards[i].old)
+	}
+	return kept
+}
+
+// PaceCharge returns what counts a packet of one socket.
+func (h *Hub) PaceCharge() func() {
+	s := &Socket{id: "a"}
+	h.pace.charge(s, 0)
+	return func() { h.pace.charge(s, 10) }
 }

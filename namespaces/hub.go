@@ -33,6 +33,7 @@ type Hub struct {
 	agenda   agenda
 	users    *users // nil without a limit
 	turns    turns
+	pace     pace
 
 	// tasks counts what Close waits for. Close itself holds one until every client has ended, so that whatever still starts
 	// a task does so while the count is above zero.
@@ -76,6 +77,7 @@ func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 	h.agenda.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
 	h.users = newUsers(cfg.MaxPerUser)
 	h.turns.init(h)
+	h.pace.init(h)
 	h.tasks.Hold()
 	h.tasks.Go(h.closeLate)
 	h.tasks.Go(h.keepTime)

@@ -56,12 +56,10 @@ func (c *Client) throttle() {
 	low := int(c.queued) <= cfg.QueueEvents/2 && int(c.queuedBytes) <= cfg.QueueBytes/2
 	switch {
 	case c.closed:
-	case !c.paused && full && c.awaiting == 0:
-		c.paused = true
-		c.conn.Pause()
-	case c.paused && (low || c.awaiting > 0):
-		c.paused = false
-		c.conn.Resume()
+	case c.pauses&forQueue == 0 && full && c.awaiting == 0:
+		c.pause(forQueue)
+	case c.pauses&forQueue != 0 && (low || c.awaiting > 0):
+		c.resume(forQueue)
 	}
 }
 

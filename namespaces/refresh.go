@@ -26,9 +26,12 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 		return false
 	}
 	t := s.tenured()
-	if err := c.mayRefresh(t, time.Now()); err != nil {
+	if err := c.mayRefresh(s, t, time.Now()); err != nil {
 		if p.HasID {
 			s.answerAhead(p.ID, c.hub.failed(err))
+		}
+		if wait := c.hub.pace.refused(s); wait > 0 {
+			c.slow(wait)
 		}
 		return true
 	}
@@ -40,12 +43,16 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 }
 
 // mayRefresh takes one refresh from the socket's allowance: [Config.RefreshBurst] at once, then one every
-// [Config.RefreshInterval]. mu is held.
-func (c *Client) mayRefresh(t *tenure, now time.Time) error {
+// [Config.RefreshInterval]. A user of whose refreshes too many were refused has none. mu is held.
+func (c *Client) mayRefresh(s *Socket, t *tenure, now time.Time) error {
 	cfg := &c.hub.cfg
 	refusal := &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "Too many refreshes; wait a moment.", RetryAfter: time.Second}
 	if t.cancel != nil {
 		refusal.Message = "A refresh is under way; wait for its answer."
+		return refusal
+	}
+	if wait := c.hub.pace.tooManyRefused(s); wait > 0 {
+		refusal.RetryAfter = wait
 		return refusal
 	}
 	if wait := t.paid.Take(now, cfg.RefreshBurst, cfg.RefreshInterval); wait > 0 {
@@ -70,6 +77,7 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 	}
 	if err != nil {
 		s.logFailure(eventRefresh, err)
+		s.countRefresh(err)
 		reply = failure{Error: codeOf(refusalFor(err))}.args()
 	}
 	if owner {
@@ -81,6 +89,18 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 	}
 	if owner && s.ns.hub.turns.enter(s) {
 		s.drain()
+	}
+}
+
+// countRefresh counts a refresh that was refused for something that the client did.
+func (s *Socket) countRefresh(err error) {
+	if handshake.Code(refusalFor(err).Code) == handshake.CodeUnavailable {
+		return
+	}
+	if wait := s.ns.hub.pace.refused(s); wait > 0 {
+		s.client.mu.Lock()
+		s.client.slow(wait)
+		s.client.mu.Unlock()
 	}
 }
 

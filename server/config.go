@@ -64,6 +64,7 @@ type Config struct {
 	Handshake Handshake `koanf:"handshake"`
 	Sockets   Sockets   `koanf:"sockets"`
 	Session   Session   `koanf:"session"`
+	Limits    Limits    `koanf:"limits"`
 	Packet    Packet    `koanf:"packet"`
 	HTTP      HTTP      `koanf:"http"`
 	Drain     Drain     `koanf:"drain"`
@@ -207,12 +208,27 @@ type Session struct {
 	// refreshed. Default 5s.
 	ExpiryGrace time.Duration `koanf:"expiry_grace"`
 	// MaxPerUser is how many connections one user may have on this node; one more
-	// ends the oldest. Default 0: no limit.
+	// ends the oldest. Default 0: a twentieth of the files that the process
+	// may open.
 	MaxPerUser int `koanf:"max_per_user"`
 	// RefreshBurst is how many times a socket may refresh its identity at once,
 	// RefreshInterval how often after that. Default 8 and 5s.
 	RefreshBurst    int           `koanf:"refresh_burst"`
 	RefreshInterval time.Duration `koanf:"refresh_interval"`
+}
+
+// Limits says how fast admitted clients are read: so much in a second, and ten times
+// as much at once. Nothing above it is refused; the connection is read more slowly.
+// Who has no name counts by address, IPv6 by /64.
+type Limits struct {
+	// SocketEvents and SocketBytes are how many events and acknowledgements one
+	// socket may send in a second, and of how many bytes. Default 2,000 and 16 MiB.
+	SocketEvents int `koanf:"socket_events"`
+	SocketBytes  int `koanf:"socket_bytes"`
+	// UserEvents and UserBytes are the same for all sockets of a user on this node.
+	// Default 20,000 and 64 MiB.
+	UserEvents int `koanf:"user_events"`
+	UserBytes  int `koanf:"user_bytes"`
 }
 
 // Sockets limits what an admitted client can make the server hold.

@@ -26,6 +26,7 @@ func (c Config) WithDefaults() Config {
 	c.Handshake.setDefaults(c.Engine.MaxPayload)
 	c.Sockets.setDefaults()
 	c.Session.setDefaults()
+	c.Limits.setDefaults()
 	c.Packet.setDefaults()
 	setDefault(&c.HTTP.ReadHeaderTimeout, 10*time.Second)
 	setDefault(&c.HTTP.IdleTimeout, 75*time.Second)
@@ -66,6 +67,13 @@ func (s *Session) setDefaults() {
 	setDefault(&s.ExpiryGrace, 5*time.Second)
 	setDefault(&s.RefreshBurst, 8)
 	setDefault(&s.RefreshInterval, 5*time.Second)
+}
+
+func (l *Limits) setDefaults() {
+	setDefault(&l.SocketEvents, 2000)
+	setDefault(&l.SocketBytes, 16<<20)
+	setDefault(&l.UserEvents, 20_000)
+	setDefault(&l.UserBytes, 64<<20)
 }
 
 func (s *Sockets) setDefaults() {

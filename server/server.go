@@ -163,13 +163,18 @@ func (s *Server) prepareDoor() {
 	if quarter := max(files/4, 1); s.cfg.Door.MaxSilent > quarter {
 		s.cfg.Door.MaxSilent = quarter
 	}
-	s.log.Debug("limits at the door", slog.Int("openFiles", files),
+	setDefault(&s.cfg.Session.MaxPerUser, perUser(files))
+	s.log.Debug("limits at the door", slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
 		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Door.MaxSilent))
 	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
 	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
 	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
 	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Door.TicketsPerSubject, time.Now)
 }
+
+// perUser is how many connections one user may have where the process may open so
+// many files: a load test with one token works, and nobody takes all.
+func perUser(files int) int { return max(files/20, 1) }
 
 func (s *Server) hubConfig() namespaces.Config {
 	before, after, life := s.cfg.Handshake, s.cfg.Sockets, s.cfg.Session
@@ -196,6 +201,10 @@ func (s *Server) hubConfig() namespaces.Config {
 		MaxPerUser:      life.MaxPerUser,
 		ExpiryNotice:    life.ExpiryNotice,
 		ExpiryGrace:     life.ExpiryGrace,
+		SocketEvents:    s.cfg.Limits.SocketEvents,
+		SocketBytes:     s.cfg.Limits.SocketBytes,
+		UserEvents:      s.cfg.Limits.UserEvents,
+		UserBytes:       s.cfg.Limits.UserBytes,
 		RefreshBurst:    life.RefreshBurst,
 		RefreshInterval: life.RefreshInterval,
 		AckTimeout:      after.AckTimeout,

@@ -33,6 +33,22 @@ func (a *Allowance) TakeN(now time.Time, n, burst int, every time.Duration) time
 	return 0
 }
 
+// Spend takes what costs so much time to earn, whether it is there or not. It returns
+// zero as long as no more than burst is owed, otherwise how long it takes until that
+// is so again, at most the given time: what is owed beyond that is forgiven.
+func (a *Allowance) Spend(now time.Time, cost, burst, most time.Duration) time.Duration {
+	earned := a.earned
+	if earned.Before(now) {
+		earned = now
+	}
+	earned = earned.Add(cost)
+	if limit := now.Add(burst + most); earned.After(limit) {
+		earned = limit
+	}
+	a.earned = earned
+	return max(earned.Sub(now)-burst, 0)
+}
+
 // Rate allows so much per minute for each key: all of it at once, then evenly.
 // It remembers a bounded number of keys, the others are forgiven. It is safe for
 // concurrent use and never waits itself.

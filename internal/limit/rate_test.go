@@ -28,6 +28,25 @@ func TestARateIsABurstAndThenEven(t *testing.T) {
 	}
 }
 
+func TestWhatIsSpentBeyondTheBurstIsOwed(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var a Allowance
+	for _, step := range []struct{ passed, cost, wait time.Duration }{
+		{0, 4 * time.Second, 0},
+		{0, 2 * time.Second, time.Second},
+		{0, time.Second, 2 * time.Second},
+		{0, time.Hour, 10 * time.Second}, // more is forgiven
+		{9 * time.Second, 0, time.Second},
+		{6 * time.Second, time.Second, 0},
+		{time.Hour, 6 * time.Second, time.Second}, // nothing is saved up
+	} {
+		now = now.Add(step.passed)
+		if wait := a.Spend(now, step.cost, 5*time.Second, 10*time.Second); wait != step.wait {
+			t.Errorf("%v later, %v waits %v, want %v", step.passed, step.cost, wait, step.wait)
+		}
+	}
+}
+
 func TestARateRemembersSoManyKeys(t *testing.T) {
 	r := NewRate[int](1, nil)
 	for key := range 3 * rateKeys {

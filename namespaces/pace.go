@@ -1,0 +1,151 @@
+package namespaces
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"gatehouse/internal/limit"
+)
+
+// pace slows down who sends more than anybody honest does. Nothing is refused: reading from a connection pauses until what
+// came over it has been earned at the rate of its socket, and at that of its user over all connections. Users are those of
+// turns, so that who has no name counts by address.
+//
+// What arrives is counted when it has been read. A user with very many connections can therefore be above the limit by what
+// one read of each brings, which is 16 KiB at most every [maxPause].
+type pace struct {
+	// Fixed once made.
+	hub  *Hub
+	seed maphash.Seed
+
+	shards [paceShards]paceShard
+}
+
+// The bounds of pace.
+const (
+	paceBurst   = 10 * time.Second // at a rate; so much may come at once
+	maxPause    = 5 * time.Second  // of reading, and of what is owed at most: flooding has no long aftermath
+	refusalRate = 20               // refused refreshes of a user in a second; more are not examined
+
+	paceShards    = 32
+	shardAccounts = 2048        // in each of a shard's two generations: 131,072 in all, some 16 MB
+	accountAge    = time.Minute // of a generation, after which the one before is forgotten; all is earned by then
+)
+
+// paceShard remembers the newest accounts; those that are forgotten have nothing taken.
+type paceShard struct {
+	mu         sync.Mutex // guards what follows; a leaf
+	began      time.Time  // of young
+	young, old map[uint64]*account
+}
+
+// account is what a socket or a user has taken.
+type account struct {
+	events, bytes limit.Allowance
+	refusals      limit.Allowance // a user's refused refreshes
+}
+
+func (p *pace) init(h *Hub) {
+	p.hub, p.seed = h, maphash.MakeSeed()
+}
+
+// account returns the account of a key, with its shard locked: the caller unlocks it.
+func (p *pace) account(key uint64, now time.Time) (a *account, shard *paceShard) {
+	shard = &p.shards[key%paceShards]
+	shard.mu.Lock()
+	if a = shard.young[key]; a != nil {
+		return a, shard
+	}
+	if len(shard.young) >= shardAccounts || now.Sub(shard.began) > accountAge {
+		shard.old, shard.young, shard.began = shard.young, make(map[uint64]*account), now
+	}
+	if a = shard.old[key]; a == nil {
+		a = new(account)
+	}
+	shard.young[key] = a
+	return a, shard
+}
+
+// charge counts one packet of an open socket, and returns for how long reading from it has to pause.
+func (p *pace) charge(s *Socket, size int) time.Duration {
+	cfg, now := &p.hub.cfg, time.Now()
+	socket := p.spend(maphash.String(p.seed, s.id), now, size, cfg.SocketEvents, cfg.SocketBytes)
+	user := p.spend(s.owner, now, size, cfg.UserEvents, cfg.UserBytes)
+	return max(socket, user)
+}
+
+// spend counts one packet in one account, at so many of them and bytes in a second.
+func (p *pace) spend(key uint64, now time.Time, size, events, bytes int) time.Duration {
+	a, shard := p.account(key, now)
+	defer shard.mu.Unlock()
+	return max(
+		a.events.Spend(now, time.Second/time.Duration(events), paceBurst, maxPause),
+		a.bytes.Spend(now, time.Duration(size)*time.Second/time.Duration(bytes), paceBurst, maxPause),
+	)
+}
+
+// refused counts a refused refresh of a user, and returns for how long reading has to pause: otherwise a client could have
+// an answer, which is larger than its question, as often as it likes.
+func (p *pace) refused(s *Socket) time.Duration { return p.refuse(s, time.Second/refusalRate) }
+
+// tooManyRefused returns how long a user has to wait before the next refresh is examined.
+func (p *pace) tooManyRefused(s *Socket) time.Duration { return p.refuse(s, 0) }
+
+func (p *pace) refuse(s *Socket, cost time.Duration) time.Duration {
+	now := time.Now()
+	a, shard := p.account(s.owner, now)
+	defer shard.mu.Unlock()
+	return a.refusals.Spend(now, cost, paceBurst, maxPause)
+}
+
+// charge counts one packet of a socket, and pauses reading when there were too many. Before the admission the limits for
+// strangers count.
+func (c *Client) charge(s *Socket, size int) {
+	if !s.Connected() {
+		return
+	}
+	if wait := c.hub.pace.charge(s, size); wait > 0 {
+		c.mu.Lock()
+		c.slow(wait)
+		c.mu.Unlock()
+	}
+}
+
+// slow pauses reading for a while. Even when more is owed, it goes on after [maxPause], as the transport takes one that
+// lasts for dead. mu is held.
+func (c *Client) slow(wait time.Duration) {
+	if c.closed || c.pauses&forPace != 0 {
+		return
+	}
+	c.pause(forPace)
+	time.AfterFunc(min(wait, maxPause), func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.resume(forPace)
+	})
+}
+
+// pauses are the causes for which reading from a client pauses.
+type pauses uint8
+
+const (
+	forQueue pauses = 1 << iota // too much waits for handlers
+	forPace                     // too much came
+)
+
+// pause stops reading. mu is held.
+func (c *Client) pause(why pauses) {
+	if c.pauses == 0 {
+		c.conn.Pause()
+	}
+	c.pauses |= why
+}
+
+// resume goes on reading when no other cause is left. mu is held.
+func (c *Client) resume(why pauses) {
+	c.pauses &^= why
+	if c.pauses == 0 && !c.closed {
+		c.conn.Resume()
+	}
+}

@@ -1,0 +1,28 @@
+package server
+
+import (
+	"strings"
+	"testing"
+
+	"gatehouse/handshake"
+)
+
+func TestAUserMayHaveATwentiethOfTheFiles(t *testing.T) {
+	for files, want := range map[int]int{10: 1, 1024: 51, 1 << 20: 52_428} {
+		if got := perUser(files); got != want {
+			t.Errorf("of %d files one user may have %d connections, want %d", files, got, want)
+		}
+	}
+	for set, want := range map[int]int{0: perUser(openFiles()), 7: 7} {
+		cfg := Config{Session: Session{MaxPerUser: set}}
+		cfg.JWT.HMACSecret = handshake.Secret(strings.Repeat("k", 32))
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.hubConfig().MaxPerUser; got != want {
+			t.Errorf("with %d set a user may have %d connections, want %d", set, got, want)
+		}
+		_ = s.Shutdown(t.Context())
+	}
+}
