@@ -289,3 +289,34 @@ func TestMistakesInNamespacesAreTold(t *testing.T) {
 	}
 	says(t, err.Error(), "namespaces./a.admit: ", "namespaces./a.backend: ", "namespaces./b.rooms[0].join: ", "backends.app.url: ", "backends.app.secret: ")
 }
+
+func TestAFamilyOfNamespacesComesFromTheConfiguration(t *testing.T) {
+	cfg := server.Config{}
+	cfg.Namespaces = map[string]rules.Config{"/tenant-{org}": {
+		Admit: "org == claims.org",
+		Rooms: []rules.RoomRule{{Match: "doc:{id}", Join: `org + "-reader" in scopes`, Send: "true"}},
+	}}
+	addr := serve(t, cfg).addr
+	for _, transport := range wiretest.Transports {
+		t.Run(transport, func(t *testing.T) {
+			c, err := wiretest.Dial(t.Context(), addr, transport, wiretest.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Drop()
+			token := tokenOf(t, claims{"sub": "ann", "org": "acme", "scope": "acme-reader"})
+			for namespace, want := range map[string]string{"/tenant-acme": "40/tenant-acme,", "/tenant-globex": "44/tenant-globex,", "/tenant-": "44/tenant-,"} {
+				if reply, err := wiretest.Enter(c, namespace, `{"token":"`+token+`"}`); err != nil || !strings.HasPrefix(reply, want) {
+					t.Errorf("%s: %s %v", namespace, reply, err)
+				}
+			}
+			if err := c.Send(`42/tenant-acme,1["room:join",{"room":"doc:7"}]`); err != nil {
+				t.Fatal(err)
+			}
+			p, err := c.Next()
+			if err != nil || p.Text != `43/tenant-acme,1[{"ok":true}]` {
+				t.Errorf("%s %v", p.Text, err)
+			}
+		})
+	}
+}

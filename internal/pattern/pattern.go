@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -83,6 +84,9 @@ func (p *Pattern) add(name string) error {
 
 // String returns the text of the pattern.
 func (p *Pattern) String() string { return p.text }
+
+// Parts returns the names of the parts, in their order.
+func (p *Pattern) Parts() []string { return slices.Clone(p.parts) }
 
 // Literals is how many characters of a name the pattern fixes, slashes not counted: of two patterns that match, the one with
 // more fits better.

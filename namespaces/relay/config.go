@@ -16,7 +16,7 @@ type Config struct {
 	Rooms   []RoomRule    `koanf:"rooms" yaml:"rooms"`     // the first that fits decides; none: refused
 	Relay   []ForwardRule `koanf:"relay" yaml:"relay"`     // events that are passed on as they are
 	Backend string        `koanf:"backend" yaml:"backend"` // who handles the other events; a key of backends
-	Idle    time.Duration `koanf:"idle" yaml:"idle"`       // of a family: how long a namespace without sockets stays; zero is 1m
+	Linger  time.Duration `koanf:"linger" yaml:"linger"`   // of a family: how long a namespace without sockets stays; zero is 10s
 	Max     int           `koanf:"max" yaml:"max"`         // of a family: namespaces at a time; zero is 10000
 }
 

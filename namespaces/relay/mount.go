@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"gatehouse/internal/pattern"
 	"gatehouse/namespaces"
 )
 
@@ -20,9 +21,25 @@ func Mount(label string, cfg Config, deps Deps) (namespaces.Definition, *Relay, 
 	if err != nil {
 		return nil, nil, err
 	}
-	ns := namespaces.New(label)
-	r.Define(ns, nil)
-	return ns, r, nil
+	if len(parts) == 0 {
+		ns := namespaces.New(label)
+		r.Define(ns, nil)
+		return ns, r, nil
+	}
+	family := namespaces.NewFamily(label, func(ns *namespaces.Namespace) {
+		values := make(map[string]string, len(parts))
+		for _, part := range parts {
+			values[part] = ns.Part(part)
+		}
+		r.Define(ns, values)
+	})
+	if cfg.Max > 0 {
+		family.Max(cfg.Max)
+	}
+	if cfg.Linger > 0 {
+		family.Linger(cfg.Linger)
+	}
+	return family, r, nil
 }
 
 // Check finds all that is wrong with a configuration, but for the names of its back
@@ -38,11 +55,14 @@ func Check(label string, cfg Config) error {
 
 // partsOf are the variables of a label.
 func partsOf(label string) ([]string, error) {
-	p, err := parsePattern(label)
+	if !pattern.Is(label) {
+		return nil, nil
+	}
+	p, err := pattern.Compile(label)
 	if err != nil {
 		return nil, fmt.Errorf("name: %w", err)
 	}
-	return p.names, nil
+	return p.Parts(), nil
 }
 
 // Variables are the names in braces of a label: of a family, the parts of its
@@ -59,11 +79,11 @@ func Find(all map[string]Config, name string) (label string, parts map[string]st
 		return name, nil, true
 	}
 	for _, label := range slices.Sorted(maps.Keys(all)) {
-		p, err := parsePattern(label)
+		p, err := pattern.Compile(label)
 		if err != nil {
-			continue
+			continue // a name without parts
 		}
-		if parts, ok := p.match(name); ok {
+		if parts, ok := p.Match(name); ok {
 			return label, parts, true
 		}
 	}

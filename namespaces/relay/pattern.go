@@ -8,9 +8,9 @@ import (
 	"unicode"
 )
 
-// pattern matches names whose parts in braces are variables: "doc:{org}:{id}". A
+// roomPattern matches names whose parts in braces are variables: "doc:{org}:{id}". A
 // variable matches one or more characters other than the separator.
-type pattern struct {
+type roomPattern struct {
 	text     string
 	literals []string // before, between and behind the variables: one more than these
 	names    []string
@@ -19,9 +19,9 @@ type pattern struct {
 // separator stands between the parts of a room name.
 const separator = ":"
 
-// parsePattern reads a pattern of room names.
-func parsePattern(text string) (pattern, error) {
-	p := pattern{text: text}
+// parseRoomPattern reads a pattern of room names.
+func parseRoomPattern(text string) (roomPattern, error) {
+	p := roomPattern{text: text}
 	rest := text
 	for {
 		literal, behind, found := strings.Cut(rest, "{")
@@ -49,7 +49,7 @@ func parsePattern(text string) (pattern, error) {
 	return p, p.check()
 }
 
-func (p *pattern) check() error {
+func (p *roomPattern) check() error {
 	if p.text == "" {
 		return errors.New("is empty")
 	}
@@ -75,7 +75,7 @@ func isIdentifier(name string) bool {
 
 // match returns the variables of a name, or false. A name fits in one way only:
 // each variable ends at the first place where the literal behind it begins.
-func (p *pattern) match(name string) (map[string]string, bool) {
+func (p *roomPattern) match(name string) (map[string]string, bool) {
 	rest, ok := strings.CutPrefix(name, p.literals[0])
 	if !ok {
 		return nil, false

@@ -20,7 +20,7 @@ type Policy struct {
 type roomPolicy struct {
 	RoomRule
 	at         string
-	pattern    pattern
+	pattern    roomPattern
 	join, send *rule
 }
 
@@ -92,7 +92,7 @@ func (c *compiler) template(at, text string) template {
 func (c *compiler) room(at string, r RoomRule) roomPolicy {
 	p := roomPolicy{RoomRule: r, at: at}
 	var err error
-	if p.pattern, err = parsePattern(r.Match); err != nil {
+	if p.pattern, err = parseRoomPattern(r.Match); err != nil {
 		c.add(fmt.Errorf("%s.match: %w", at, err))
 		return p
 	}

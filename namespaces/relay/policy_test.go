@@ -285,7 +285,7 @@ func FuzzPattern(f *testing.F) {
 	f.Add("{a}-{b}", "x-y-z")
 	f.Add("a{b}c", "axc")
 	f.Fuzz(func(t *testing.T, text, name string) {
-		p, err := parsePattern(text)
+		p, err := parseRoomPattern(text)
 		if err != nil {
 			return
 		}

@@ -43,7 +43,7 @@ type Relay struct {
 	lines [64]sync.Mutex // by room: what is sent to a room and who reads its history come one after the other
 
 	mu       sync.Mutex // guards what follows
-	spaces   map[string]*namespaces.Namespace
+	spaces   map[string]*space
 	occupied map[string]int // sockets of this node in a room
 }
 
@@ -54,7 +54,7 @@ func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 	policy, err := NewPolicy(cfg, parts)
 	r := &Relay{
 		policy: policy, history: deps.History, naming: deps.Naming, log: deps.Logger, seed: maphash.MakeSeed(),
-		quiet: deps.Quiet, spaces: map[string]*namespaces.Namespace{}, occupied: map[string]int{},
+		quiet: deps.Quiet, spaces: map[string]*space{}, occupied: map[string]int{},
 	}
 	if cfg.Backend != "" {
 		if r.backend = deps.Backends[cfg.Backend]; r.backend == nil {
@@ -90,13 +90,17 @@ func (r *Relay) Policy() *Policy { return r.policy }
 // Close ends what the relay keeps of users whose connection broke.
 func (r *Relay) Close() { r.tracker.Close() }
 
+// space is a namespace that has sockets.
+type space struct {
+	ns      *namespaces.Namespace
+	sockets int
+}
+
 // Define gives a namespace the handlers of the relay. parts are what the namespace's
 // name says, if it is one of a family.
 func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
-	r.mu.Lock()
-	r.spaces[ns.Name()] = ns
-	r.mu.Unlock()
 	ns.Admit(func(ctx context.Context, s *namespaces.Socket) error { return r.admit(ctx, s, parts) })
+	ns.OnConnect(r.connected)
 	ns.OnRefresh(r.refreshed)
 	ns.OnDisconnect(r.gone)
 	namespaces.On(ns, "room:join", r.join)
@@ -113,6 +117,7 @@ type member struct {
 	parts   map[string]string
 	address string
 	hidden  string // the room of the user's sockets
+	counted bool   // among the sockets of its namespace; guarded by the relay's mu
 
 	mu      sync.Mutex // guards what follows
 	meters  map[string]*meter
@@ -164,8 +169,20 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 			return err
 		}
 	}
-	r.count(s, visible(s), 1)
 	return nil
+}
+
+// connected counts a socket that has been admitted.
+func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
+	name := s.Namespace().Name()
+	r.mu.Lock()
+	if r.spaces[name] == nil {
+		r.spaces[name] = &space{ns: s.Namespace()}
+	}
+	r.spaces[name].sockets++
+	memberOf(s).counted = true
+	r.mu.Unlock()
+	r.count(s, visible(s), 1)
 }
 
 // refreshed lets a client stay where its new identity may be.
@@ -211,8 +228,7 @@ func (r *Relay) failed(s *namespaces.Socket, err error) {
 
 // gone ends the presence of a socket.
 func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
-	m := memberOf(s)
-	if m == nil {
+	if !memberOf(s).counted { // its connect handler did not run
 		return
 	}
 	goodbye := reason == namespaces.ReasonClientDisconnect || reason == namespaces.ReasonServerDisconnect || reason == namespaces.ReasonRevoked
@@ -221,6 +237,14 @@ func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
 		r.tracker.Leave(key(s, name), s.Identity().User(), s.ID(), goodbye)
 	}
 	r.count(s, rooms, -1)
+	r.mu.Lock()
+	name := s.Namespace().Name()
+	if one := r.spaces[name]; one.sockets > 1 {
+		one.sockets--
+	} else {
+		delete(r.spaces, name)
+	}
+	r.mu.Unlock()
 	if r.told(backend.OnDisconnect) {
 		e := r.event(s, backend.Disconnect)
 		e.Reason = reason
@@ -291,10 +315,10 @@ func (r *Relay) told(what string) bool { return r.backend != nil && r.backend.Co
 func (r *Relay) announce(k string, c presence.Change) {
 	name, room, _ := strings.Cut(k, "\x00")
 	r.mu.Lock()
-	ns := r.spaces[name]
+	one := r.spaces[name]
 	r.mu.Unlock()
-	if ns == nil {
-		return
+	if one == nil {
+		return // nobody is left to be told
 	}
 	event := map[presence.Kind]string{presence.Joined: "presence:joined", presence.Left: "presence:left", presence.StateSet: "presence:state"}[c.Kind]
 	var content any = change{Room: room, Member: c.Member}
@@ -304,7 +328,7 @@ func (r *Relay) announce(k string, c presence.Change) {
 		}
 		event, content = "presence:count", count{room, c.Count}
 	}
-	to := ns.In(room).Volatile()
+	to := one.ns.In(room).Volatile()
 	if c.Kind == presence.Joined {
 		to = to.Except(hiddenRoom(c.Member.User)) // who joins has the answer to that
 	}
