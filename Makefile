@@ -98,8 +98,8 @@ attack: bin/gatehouse ## does what attackers do and prints what it costs the oth
 simulate: ## runs the cluster's simulation for many more seeds than make test does
 	go test ./cluster/internal/core -run TestSimulation -count=1 -timeout 2h -seeds 100000 $(FLAGS)
 
-artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's scenarios against the binary
-	node bench/artillery/run.mjs
+artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's scenarios, or FILE, against the binary or TARGET
+	node bench/artillery/run.mjs $(FILE)
 
 test-compose: ## checks docker-compose.yml
 	docker-compose --file docker-compose.yml config --quiet
