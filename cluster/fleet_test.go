@@ -172,5 +172,5 @@ func (g *guest) Pause()                        {}
 func (g *guest) Resume()                       {}
 func (g *guest) Hold(int) bool                 { return true }
 func (g *guest) Admitted()                     {}
-func (g *guest) Identified(handshake.Identity) {}
+func (g *guest) Identified(*namespaces.Socket) {}
 func (g *guest) Request() *handshake.Request   { return nil }

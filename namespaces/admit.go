@@ -266,7 +266,7 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 		c.admitted = true
 		s.conn.Admitted()
 	}
-	s.conn.Identified(s.Identity())
+	s.conn.Identified(s)
 	s.due |= greeting
 	c.hub.registry.admit(c)
 	if expires := s.Identity().ExpiresAt; !expires.IsZero() {

@@ -199,7 +199,8 @@ func TestAParseErrorClosesWithItsReason(t *testing.T) {
 	}
 }
 
-// A client that has the reply may send another's credentials at once: its connection must know by then whose it is.
+// A client that has the reply may send another's credentials at once, or go: its connection must know by then whose it is,
+// and of the socket that the log names.
 func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
 	run(t, namespaces.Config{}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
@@ -209,9 +210,9 @@ func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
 				known = slices.Clone(p.identified)
 			}
 		}
-		p.enter("/", "ann")
-		if !slices.Equal(known, []string{"ann"}) {
-			t.Errorf("at the reply the connection knew of %q", known)
+		sid := p.enter("/", "ann")
+		if want := "ann as " + sid + " in /"; !slices.Equal(known, []string{want}) {
+			t.Errorf("at the reply the connection knew of %q, want %q", known, want)
 		}
 	})
 }

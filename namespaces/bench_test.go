@@ -26,7 +26,7 @@ func (s *sink) Pause()                          {}
 func (s *sink) Resume()                         {}
 func (s *sink) Hold(int) bool                   { return true }
 func (s *sink) Admitted()                       {}
-func (s *sink) Identified(handshake.Identity)   {}
+func (s *sink) Identified(*namespaces.Socket)   {}
 func (s *sink) Request() *handshake.Request     { return nil }
 
 func admitAll(context.Context, *handshake.Request) (handshake.Identity, error) {

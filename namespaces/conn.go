@@ -26,9 +26,10 @@ type Conn interface {
 	Hold(n int) bool
 	// Admitted is called once, when the first namespace is about to admit the client: limits for strangers end.
 	Admitted()
-	// Identified is called for each admission, before its reply is queued: who is in knows of it no sooner. It may be called
-	// again for the same admission, or for one that the client's going prevents. It must not block.
-	Identified(handshake.Identity)
+	// Identified is called for each admission, before its reply is queued: the client does not know of it yet, so nothing that
+	// it does next overtakes the call. It may be called again for the same socket, or for one whose client is gone before it
+	// is in. Of the socket it may read what is fixed: ID, Namespace and Identity.
+	Identified(s *Socket)
 	// Request describes the client, without Namespace and Auth. The result is not changed and may be nil.
 	Request() *handshake.Request
 }

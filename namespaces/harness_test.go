@@ -44,7 +44,7 @@ type conn struct {
 	admitted int
 	holding  int // bytes
 
-	identified []string // subjects
+	identified []string // subject, id and namespace of sockets
 	request    *handshake.Request
 	onSend     func(text string) // outside the lock
 	onFrame    func(*packet.Frame)
@@ -96,9 +96,9 @@ func (c *conn) held() int { c.mu.Lock(); defer c.mu.Unlock(); return c.holding }
 
 func (c *conn) Admitted() { c.mu.Lock(); c.admitted++; c.mu.Unlock() }
 
-func (c *conn) Identified(id handshake.Identity) {
+func (c *conn) Identified(s *namespaces.Socket) {
 	c.mu.Lock()
-	c.identified = append(c.identified, id.Subject)
+	c.identified = append(c.identified, s.Identity().Subject+" as "+s.ID()+" in "+s.Namespace().Name())
 	c.mu.Unlock()
 }
 

@@ -127,10 +127,12 @@ func (c *conn) Hold(n int) bool { return c.session.Hold(n) }
 func (c *conn) Admitted() { c.known() }
 
 // Identified implements namespaces.Conn: from here on later requests are held
-// against id. Were it noted only when the socket is open, a client could answer the
-// reply with a request of somebody else's before (security requirement 5).
-func (c *conn) Identified(id handshake.Identity) {
-	c.used.admit(id)
+// against the identity, and the line about the connection names the socket. Were it
+// noted only when the socket is open, a client could answer the reply with a request
+// of somebody else's before (security requirement 5), or be gone from the log's line.
+func (c *conn) Identified(s *namespaces.Socket) {
+	c.used.note(s)
+	id := s.Identity()
 	subject := id.Subject
 	if id.Method == handshake.WayAnonymous {
 		subject = "" // one that was made up for this connection

@@ -34,9 +34,7 @@ func newMetrics(cfg Admin) *metrics {
 }
 
 func (m *metrics) socketOpened(s *namespaces.Socket) {
-	if m != nil {
-		m.socketsOpened.add(1, s.Namespace().Label())
-	}
+	m.socketsOpened.add(1, s.Namespace().Label())
 }
 
 func (m *metrics) socketClosed(s *namespaces.Socket, reason string) {

@@ -8,16 +8,12 @@ import (
 	"gatehouse/namespaces"
 )
 
-// watch is what the server itself wants to know of the namespaces: who uses a
-// connection, for the line about it, and numbers for operators.
+// watch is what the server itself wants to know of the namespaces: numbers for
+// operators.
 func (s *Server) watch() namespaces.Hooks {
-	hooks := namespaces.Hooks{SocketOpened: func(socket *namespaces.Socket) {
-		if c, ok := socket.Conn().(*conn); ok {
-			c.used.note(socket)
-		}
-		s.metrics.socketOpened(socket)
-	}}
+	var hooks namespaces.Hooks
 	if s.metrics != nil {
+		hooks.SocketOpened = s.metrics.socketOpened
 		hooks.SocketClosed = s.metrics.socketClosed
 		hooks.Refused = s.metrics.refusedConnect
 		hooks.EventHandled = s.metrics.eventHandled
@@ -57,25 +53,20 @@ func (u *usage) unnamed() bool {
 	return len(u.users) == 0
 }
 
-// admit adds who is about to be let in.
-func (u *usage) admit(id handshake.Identity) {
+// note keeps who is about to be let in, and what the log says of the socket. Once
+// for each is enough.
+func (u *usage) note(s *namespaces.Socket) {
+	id := s.Identity()
 	one := id.User()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if id.Method != handshake.WayAnonymous && len(u.users) < notedSockets && !slices.Contains(u.users, one) {
 		u.users = append(u.users, one)
 	}
-}
-
-// note keeps what the log says of a socket.
-func (u *usage) note(s *namespaces.Socket) {
-	id := s.Identity()
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	if u.user == "" {
 		u.user = id.Subject
 	}
-	if len(u.sockets) < notedSockets {
+	if len(u.sockets) < notedSockets && !slices.Contains(u.sockets, s.ID()) {
 		u.sockets = append(u.sockets, s.ID())
 	}
 	if name := s.Namespace().Name(); len(u.namespaces) < notedSockets && !slices.Contains(u.namespaces, name) {

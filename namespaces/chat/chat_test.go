@@ -56,7 +56,7 @@ func (c *tab) Pause()                            {}
 func (c *tab) Resume()                           {}
 func (c *tab) Hold(int) bool                     { return true }
 func (c *tab) Admitted()                         {}
-func (c *tab) Identified(handshake.Identity)     {}
+func (c *tab) Identified(*namespaces.Socket)     {}
 func (c *tab) Request() *handshake.Request       { return nil }
 
 // server is a chat with its clients.

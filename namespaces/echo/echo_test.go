@@ -24,7 +24,7 @@ func (w wire) Pause()                            {}
 func (w wire) Resume()                           {}
 func (w wire) Hold(int) bool                     { return true }
 func (w wire) Admitted()                         {}
-func (w wire) Identified(handshake.Identity)     {}
+func (w wire) Identified(*namespaces.Socket)     {}
 func (w wire) Request() *handshake.Request       { return nil }
 func anyone(context.Context, *handshake.Request) (handshake.Identity, error) {
 	return handshake.Identity{}, nil

@@ -82,7 +82,7 @@ func (e *ear) Pause()                            {}
 func (e *ear) Resume()                           {}
 func (e *ear) Hold(int) bool                     { return true }
 func (e *ear) Admitted()                         {}
-func (e *ear) Identified(handshake.Identity)     {}
+func (e *ear) Identified(*namespaces.Socket)     {}
 func (e *ear) Request() *handshake.Request       { return nil }
 
 // until returns what was heard up to a text that begins so, and forgets it.
