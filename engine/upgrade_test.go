@@ -32,6 +32,16 @@ func (c *wsClient) expectCut(t *testing.T) {
 	}
 }
 
+// expectUnwanted expects a WebSocket that is opened and closed at once: the session
+// has no use for it.
+func (c *wsClient) expectUnwanted(t *testing.T) {
+	t.Helper()
+	if p := must[packet](t)(c.next()); p.kind != kindEnd || p.code != CodePolicy {
+		t.Errorf("got %q", p)
+	}
+	c.expectCut(t)
+}
+
 func (c *pollClient) expectWorks(t *testing.T, s *side) {
 	t.Helper()
 	check(t, c.send("up"))
@@ -161,14 +171,14 @@ func TestAProbeHasALimitedTime(t *testing.T) {
 func TestOnlyOneUpgradeAtATime(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r, p, w, s := probing(t, cfg)
-		if got, _ := r.request(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, websocketHeader); got != wantRequest {
-			t.Errorf("second upgrade: %s", got)
-		}
+		r.dialWS(t, p.sid).expectUnwanted(t)
 		check(t, w.frame(ws.OpText, []byte("5")))
 		check(t, w.send("up"))
 		s.got.next(t)
-		if got, _ := r.request(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, websocketHeader); got != wantRequest {
-			t.Errorf("upgrade of an upgraded session: %s", got)
+		r.dialWS(t, p.sid).expectUnwanted(t)
+		check(t, w.send("still up"))
+		if m := s.got.next(t); m.data != "still up" {
+			t.Errorf("got %q", m)
 		}
 	})
 }
@@ -176,9 +186,7 @@ func TestOnlyOneUpgradeAtATime(t *testing.T) {
 func TestNoUpgradesMeansNone(t *testing.T) {
 	r := newRig(t, Config{NoUpgrades: true})
 	p := r.dialPolling(t)
-	if got, _ := r.request(t, "GET", "EIO=4&transport=websocket&sid="+p.sid, websocketHeader); got != wantRequest {
-		t.Errorf("upgrade: %s", got)
-	}
+	r.dialWS(t, p.sid).expectUnwanted(t)
 	p.expectWorks(t, r.opened.next(t))
 }
 

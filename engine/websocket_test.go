@@ -49,7 +49,7 @@ func TestFramesAgainstTheProtocolAreAnsweredWithACloseCode(t *testing.T) {
 		"half a character at end": {clientFrame(ws.OpText, []byte("4\xc3")), 1007, ReasonTransportError},
 		"empty text":              {clientFrame(ws.OpText, nil), 1007, ReasonParseError},
 		"unknown packet":          {clientFrame(ws.OpText, []byte("9")), 1007, ReasonParseError},
-		"base64 packet":           {clientFrame(ws.OpText, []byte("bAAAA")), 1007, ReasonParseError},
+		"base64 that is none":     {clientFrame(ws.OpText, []byte("bA*AA")), 1007, ReasonParseError},
 		"ping packet":             {clientFrame(ws.OpText, []byte("2")), 1008, ReasonTransportError},
 		"close packet":            {clientFrame(ws.OpText, []byte("1")), 1000, ReasonTransportClose},
 		"close":                   {clientFrame(ws.OpClose, nil), 1000, ReasonTransportClose},
