@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -78,6 +79,80 @@ func TestTheClientsCloseFreesItsPollWithANoop(t *testing.T) {
 	check(t, c.leave())
 	if body := await(t, polled); body != "6" {
 		t.Errorf("the poll is answered %q", body)
+	}
+}
+
+// A browser sends its good-bye over another connection than its poll.
+func TestAPollThatTheGoodByeOvertakesIsFreedToo(t *testing.T) {
+	r := newRig(t, Config{CloseTimeout: patience})
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	check(t, c.leave())
+	s.end(t, ReasonTransportClose)
+	if status, body, err := c.get(); err != nil || status != http.StatusOK || body != "6" {
+		t.Errorf("the poll is answered %d %q, %v", status, body, err)
+	}
+	c.expectGone(t)
+}
+
+func TestNobodyWaitsLongForAPollThatDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := beating(Config{})
+		defer windUp(s.srv)
+		s.fail(errPeerClosed)
+		h.end(t, ReasonTransportClose)
+		pass(overtaken)
+		if s.current() != stateClosed || len(s.srv.sessions) > 0 {
+			t.Error("not gone")
+		}
+	})
+}
+
+// Whatever the server cuts a session for, a poll that comes later finds none.
+func TestAPollingSessionThatIsCutIsUnknown(t *testing.T) {
+	for name, why := range map[string]*protocolError{
+		"ping timeout": errPingTimeout, "overload": errOverload, "slow consumer": errOutboxAge,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			c := r.dialPolling(t)
+			s := r.opened.next(t)
+			s.cut(why)
+			s.end(t, why.reason)
+			c.expectGone(t)
+		})
+	}
+}
+
+// A PING and the end that follows a PONG's absence never come early, and come late by
+// at most a hundredth of their period or 2 ms.
+func TestTheHeartbeatIsOnTime(t *testing.T) {
+	for _, cfg := range []Config{
+		{},
+		{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond},
+		{PingInterval: 5 * time.Second, PingTimeout: 20 * time.Second},
+		{PingInterval: 50 * time.Millisecond, PingTimeout: 20 * time.Millisecond},
+	} {
+		for offset := range 10 {
+			synctest.Test(t, func(t *testing.T) {
+				s, h := beating(cfg)
+				defer windUp(s.srv)
+				cfg := s.srv.cfg
+				time.Sleep(cfg.tick()*time.Duration(offset)/10 + 1)
+				s.startBeat()
+				began := s.srv.now()
+				<-h.closed
+				onTime(t, "the PING", s.beat.pinged-began, cfg.PingInterval)
+				onTime(t, "the end", s.srv.now()-s.beat.pinged, cfg.PingTimeout)
+			})
+		}
+	}
+}
+
+func onTime(t *testing.T, what string, took int64, period time.Duration) {
+	t.Helper()
+	if late := time.Duration(took) - period; late < 0 || late > max(period/100, 2*time.Millisecond) {
+		t.Errorf("%s came after %v: late by %v", what, period, late)
 	}
 }
 

@@ -113,6 +113,10 @@ func TestAPauseThatLastsTooLongEndsTheSession(t *testing.T) {
 	everywhere(t, Config{PauseTimeout: 20 * time.Millisecond}, func(t *testing.T, c client, s *side) {
 		s.Pause()
 		s.end(t, ReasonOverload)
+		if p, polls := c.(*pollClient); polls {
+			p.expectGone(t)
+			return
+		}
 		expectEnd(t, c, CodeTryAgainLater, string(ReasonOverload))
 	})
 }
@@ -134,7 +138,7 @@ func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
 func beating(cfg Config) (*Session, *side) {
 	cfg = cfg.withDefaults()
 	srv := &Server{cfg: cfg, began: time.Now(), sessions: map[string]*Session{}, emptied: make(chan struct{}), incoming: budget.New(budget.Limits{}), earlyIncoming: cfg.earlyIncoming()}
-	srv.wheel = newWheel(min(cfg.PingInterval, cfg.PingTimeout, cfg.CloseTimeout, cfg.PauseTimeout), srv.now)
+	srv.wheel = newWheel(cfg.tick(), srv.now)
 	go srv.wheel.run()
 	s := &Session{srv: srv, id: "x", peer: &Peer{}, poll: &pollState{}}
 	h := &side{Session: s, got: newQueue[message](), closed: make(chan Close, 2)}

@@ -53,6 +53,9 @@ func (p *pollState) answer(s *Session) {
 		batch := s.out.take(pollBytes, &s.srv.budget)
 		s.sending.bytes -= s.out.bytes
 		p.reply(batch)
+	case s.current() == stateClosing && s.closing.left:
+		s.closing.owed = false
+		p.reply([]*Frame{noopFrame})
 	case s.current() == stateClosing:
 		p.reply([]*Frame{closePollFrame})
 	}
@@ -298,21 +301,10 @@ func (s *Session) takePOST(w http.ResponseWriter, r *http.Request, payload []byt
 	case err == nil:
 		s.srv.answerText(w, r, http.StatusOK, "ok")
 	case errors.Is(err, errPeerClosed):
-		s.freePoll()
 		s.fail(err)
-		s.finish() // nothing more is asked for by who has said good-bye
 		s.srv.answerText(w, r, http.StatusOK, "ok")
 	default:
 		s.srv.refuseFault(w, r, s, err)
-	}
-}
-
-// freePoll answers the pending GET with a NOOP: its client has said good-bye.
-func (s *Session) freePoll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.poll != nil && s.poll.get != nil {
-		s.poll.reply([]*Frame{noopFrame})
 	}
 }
 

@@ -80,7 +80,6 @@ func (srv *Server) limitAnswer(w http.ResponseWriter) {
 func (srv *Server) refuseFault(w http.ResponseWriter, r *http.Request, s *Session, err error) {
 	if !errors.Is(err, errNotPolling) {
 		s.fail(err)
-		s.finishIfOver()
 	}
 	srv.refuse(w, r, codeBadRequest)
 }

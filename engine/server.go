@@ -85,9 +85,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 }
 
 func (srv *Server) startWorkers() {
-	cfg := &srv.cfg
-	shortest := min(cfg.PingInterval, cfg.PingTimeout, cfg.CloseTimeout, cfg.PauseTimeout, cfg.OutboxAge)
-	srv.wheel = newWheel(shortest, srv.now)
+	srv.wheel = newWheel(srv.cfg.tick(), srv.now)
 	srv.workers.Go(srv.wheel.run)
 	srv.workers.Go(srv.reap)
 	for range runtime.GOMAXPROCS(0) {

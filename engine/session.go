@@ -74,7 +74,13 @@ type closePacket struct {
 	deadline int64 // when the session ends however far it came
 	queued   bool  // the close frame is in the outbox
 	dropped  bool  // what waited was dropped
+	left     bool  // a polling client has said good-bye: its GET is freed with a NOOP
+	owed     bool  // that GET has not come yet: the good-bye overtook it
 }
+
+// overtaken is how long a GET may come after the good-bye of its own client, which
+// took another connection.
+const overtaken = time.Second
 
 // said reports whether the close frame is in the outbox or gone already. A nil
 // one is that of a session that is open.
@@ -272,6 +278,7 @@ func (s *Session) fail(err error) {
 		pe = &protocolError{CodeGoingAway, ReasonTransportClose, err.Error()}
 	}
 	s.shut(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
+	s.finishIfOver()
 }
 
 // shut starts the end of the session; only its first call counts.
@@ -284,6 +291,11 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	s.state.Store(int32(stateClosing))
 	p.dropped = drop
 	p.deadline = s.srv.now() + int64(s.srv.cfg.CloseTimeout)
+	if s.poll != nil && errors.Is(why.Err, errPeerClosed) {
+		p.left = true
+		p.owed = s.poll.get == nil && s.sending == nil
+		p.deadline = min(p.deadline, s.srv.now()+int64(overtaken))
+	}
 	s.closing = &p
 	s.srv.cuts.note(why.Err)
 	if drop {
@@ -315,7 +327,8 @@ func (s *Session) finishIfOver() {
 // its next request learns that there is no such session, as from Node's server. mu is
 // held.
 func (s *Session) over() bool {
-	return s.closing != nil && s.closing.dropped && s.ws == nil && s.poll.get == nil && s.sending == nil
+	return s.closing != nil && s.closing.dropped && !s.closing.owed &&
+		s.ws == nil && s.poll.get == nil && s.sending == nil
 }
 
 // wakeToClose lets the transport finish. mu is held.

@@ -6,8 +6,9 @@ import (
 )
 
 // wheel is the one timer of all sessions. Each session has at most one place in
-// it. Times are rounded up to its resolution; a session whose time lies further
-// than one turn ahead is looked at once a turn.
+// it. Times are rounded up to the next tick, so that nothing comes early and what
+// comes late does so by at most a tick; a session whose time lies further than one
+// turn ahead is looked at once a turn.
 type wheel struct {
 	tick time.Duration
 	now  func() int64
@@ -29,11 +30,19 @@ type wheelSlot struct {
 
 const wheelBuckets = 512
 
-// newWheel makes a wheel that resolves a sixteenth of the shortest time it is
-// asked for, within 5 ms and 250 ms.
-func newWheel(shortest time.Duration, now func() int64) *wheel {
+// tick is the resolution of the wheel. A heartbeat is late by less than a hundredth of
+// its period, with something left for the scheduler, or by less than 2 ms; the other
+// times are limits, of which nobody minds a sixteenth more. An idle server wakes up
+// once a tick: every 160 ms by default.
+func (c *Config) tick() time.Duration {
+	beat := min(c.PingInterval, c.PingTimeout) / 125
+	limit := min(c.CloseTimeout, c.PauseTimeout, c.OutboxAge) / 16
+	return min(max(beat, time.Millisecond), max(limit, 5*time.Millisecond), 250*time.Millisecond)
+}
+
+func newWheel(tick time.Duration, now func() int64) *wheel {
 	return &wheel{
-		tick:    min(max(shortest/16, 5*time.Millisecond), 250*time.Millisecond),
+		tick:    tick,
 		now:     now,
 		buckets: make([]*Session, wheelBuckets),
 		stop:    make(chan struct{}),
@@ -82,7 +91,7 @@ func (w *wheel) unlink(s *Session) {
 
 // run turns the wheel until close.
 func (w *wheel) run() {
-	t := time.NewTicker(w.tick)
+	t := time.NewTimer(w.untilTick())
 	defer t.Stop()
 	var due []*Session
 	for {
@@ -92,9 +101,14 @@ func (w *wheel) run() {
 		case <-t.C:
 			due = w.turn(due[:0])
 			clear(due)
+			t.Reset(w.untilTick())
 		}
 	}
 }
+
+// untilTick is the time to the next tick: a ticker that began between two would come
+// late by the same part of a tick each time.
+func (w *wheel) untilTick() time.Duration { return w.tick - time.Duration(w.now())%w.tick }
 
 func (w *wheel) close() { close(w.stop) }
 
@@ -113,7 +127,7 @@ func (w *wheel) turn(due []*Session) []*Session {
 	}
 	w.mu.Unlock()
 	for _, s := range due {
-		if next := s.tick(now); next != 0 {
+		if next := s.tick(w.now()); next != 0 { // many may have come before s
 			w.scheduleUnlessPlanned(s, next)
 		}
 	}

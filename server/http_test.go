@@ -27,9 +27,9 @@ func TestTheServerSaysThatItLivesAndIsReady(t *testing.T) {
 	}
 }
 
-func TestTheEndpointIsThereWithAndWithoutItsLastSlash(t *testing.T) {
+func TestTheEndpointIsThereWithAndWithoutItsLastSlashAndBelow(t *testing.T) {
 	r := serve(t, server.Config{})
-	for _, path := range []string{"/socket.io", "/socket.io/"} {
+	for _, path := range []string{"/socket.io", "/socket.io/", "/socket.io/anything/", "/socket.io/any/thing", "/socket.io//"} {
 		status, body := request(t, http.MethodGet, r.url(path+"?EIO=4&transport=polling"), "", "")
 		if status != http.StatusOK || !strings.HasPrefix(body, `0{"sid":`) {
 			t.Errorf("%s: %d %s", path, status, body)

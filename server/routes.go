@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"gatehouse/web"
@@ -16,8 +17,6 @@ const (
 // included: the engine has its own for the realtime endpoint.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/socket.io", s.engine)
-	mux.Handle("/socket.io/{$}", s.engine)
 	mux.Handle("/socket.io/", s.readable(web.ClientBundle()))
 	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
@@ -38,12 +37,19 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/", s.others())
 	others := unhurried(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/socket.io/" || r.URL.Path == "/socket.io" {
-			mux.ServeHTTP(w, r)
+		if isRealtime(r.URL.Path) {
+			s.engine.ServeHTTP(w, r)
 			return
 		}
 		others.ServeHTTP(w, r)
 	})
+}
+
+// isRealtime reports whether a path is the engine's: everything below /socket.io/ is,
+// as with Node's server, but the client bundle.
+func isRealtime(path string) bool {
+	rest, below := strings.CutPrefix(path, "/socket.io")
+	return below && (rest == "" || rest[0] == '/' && !strings.HasPrefix(rest, "/socket.io."))
 }
 
 // others serves the paths that are not the server's own.

@@ -21,6 +21,7 @@ export const handshakes = {
   "unknown session over WebSocket": (target) => refusedUpgrade(target, { sid: "nobody" }),
   "WebSocket of transport=polling": (target) => refusedUpgrade(target, { transport: "polling" }),
   "path without its last slash": async (target) => (await http(target, query({ transport: "polling" }).replace("/?", "?"))).status,
+  "a path below": async (target) => answer(await http(target, query({ transport: "polling" }).replace("/?", "/anything/?"))),
   "allowed origin": async (target) => cors(await get(target, { transport: "polling" }, { headers: { origin: "http://localhost:5173" } })),
   "preflight": async (target) =>
     cors(
