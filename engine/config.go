@@ -93,6 +93,10 @@ type Config struct {
 	// Deflate is the compression of WebSocket messages; the zero value is off.
 	Deflate Deflate
 
+	// OpenApart writes the answer to a WebSocket handshake and the open packet in two
+	// writes instead of one: some clients and proxies lose what comes in one segment
+	// with the head. It costs a system call for each connection.
+	OpenApart bool
 	// NoUpgrades offers no upgrade to polling clients.
 	NoUpgrades bool
 	// Portable keeps to one goroutine per connection on Linux too.

@@ -156,6 +156,31 @@ func onTime(t *testing.T, what string, took int64, period time.Duration) {
 	}
 }
 
+func TestTheOpenPacketComesInAWriteOfItsOwnWhereAsked(t *testing.T) {
+	for apart, want := range map[bool]int{false: 1, true: 2} {
+		writes := &writesStream{}
+		c := &websocket{s: &Session{srv: &Server{cfg: Config{OpenApart: apart}}}, stream: writes}
+		check(t, c.respondOpen([]byte("101"), []byte("0{}")))
+		if len(writes.wrote) != want || strings.Join(writes.wrote, "") != "1010{}" {
+			t.Errorf("apart %t: %q", apart, writes.wrote)
+		}
+	}
+	onPaths(t, Config{OpenApart: true}, func(t *testing.T, cfg Config) {
+		newRig(t, cfg).dialWS(t, "").expectOpen(t)
+	})
+}
+
+// writesStream keeps what is written.
+type writesStream struct {
+	stream
+	wrote []string
+}
+
+func (w *writesStream) tryWrite(b []byte) (int, error) {
+	w.wrote = append(w.wrote, string(b))
+	return len(b), nil
+}
+
 // Two Host lines are refused, whatever stands in them, as by net/http.
 func TestTwoHostsAreNotTaken(t *testing.T) {
 	r := newRig(t, Config{})

@@ -138,8 +138,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 		s.ws.stream.close()
 		return
 	}
-	// One write for the answer and the open packet: connecting is mostly writes.
-	if err := s.ws.respond(append(t.answer, s.openFrame().websocket()...)); err != nil {
+	if err := s.ws.respondOpen(t.answer, s.openFrame().websocket()); err != nil {
 		s.streamFailed(err)
 		return
 	}
@@ -150,6 +149,18 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 	}
 	s.mu.Unlock()
 	s.ws.begin(t.early)
+}
+
+// respondOpen writes the answer to the handshake and the open packet: together, for
+// connecting is mostly writes, unless Config.OpenApart asks for two.
+func (c *websocket) respondOpen(answer, open []byte) error {
+	if !c.s.srv.cfg.OpenApart {
+		return c.respond(append(answer, open...))
+	}
+	if err := c.respond(answer); err != nil {
+		return err
+	}
+	return c.respond(open)
 }
 
 // lateRefusal answers a handshake whose connection was taken over when the

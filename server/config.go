@@ -145,6 +145,10 @@ type Engine struct {
 	// IncomingShare is what one user, or one address of strangers, may have of it.
 	// Default a quarter of it.
 	IncomingShare int `koanf:"incoming_share"`
+	// OpenApart sends the first packet of a WebSocket apart from the answer to its
+	// handshake, for clients and proxies that lose what comes in one segment with
+	// the head. Default false.
+	OpenApart bool `koanf:"open_apart"`
 	// NoUpgrades offers polling clients no WebSocket. Default false.
 	NoUpgrades bool `koanf:"no_upgrades"`
 }

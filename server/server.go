@@ -237,6 +237,7 @@ func (s *Server) engineConfig() engine.Config {
 		IncomingShare:    e.IncomingShare,
 		CompressAbove:    s.cfg.Compression.above(),
 		Deflate:          s.cfg.Compression.deflate(),
+		OpenApart:        e.OpenApart,
 		NoUpgrades:       e.NoUpgrades,
 		Check:            s.checkHandshake,
 		CheckLater:       s.checkLater,
