@@ -177,7 +177,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := srv.session(id)
-	if s == nil {
+	if s == nil || s.isOver() {
 		srv.refuse(w, r, codeUnknownSID)
 		return
 	}

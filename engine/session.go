@@ -278,7 +278,9 @@ func (s *Session) fail(err error) {
 		pe = &protocolError{CodeGoingAway, ReasonTransportClose, err.Error()}
 	}
 	s.shut(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
-	s.finishIfOver()
+	if s.isOver() {
+		s.srv.spawn(s.finish) // who sends in a broadcast waits for no list of sessions
+	}
 }
 
 // shut starts the end of the session; only its first call counts.
@@ -313,14 +315,11 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	s.mu.Unlock()
 }
 
-// finishIfOver ends a session that nobody asks for any more.
-func (s *Session) finishIfOver() {
+// isOver is over for who does not hold mu.
+func (s *Session) isOver() bool {
 	s.mu.Lock()
-	over := s.over()
-	s.mu.Unlock()
-	if over {
-		s.finish()
-	}
+	defer s.mu.Unlock()
+	return s.over()
 }
 
 // over reports whether a polling session that ended for a fault has nobody to tell:
