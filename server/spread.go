@@ -73,7 +73,7 @@ func (s *Server) startSpread() {
 
 // meet says what nodes that share a Redis do not share.
 func (s *Server) meet(others int64) {
-	if s.cfg.Adapter == nil {
+	if s.cfg.Adapter == nil && s.node == nil {
 		s.log.Warn("other nodes use the same redis, and rooms are not shared: a broadcast reaches the clients of its own node only; "+
 			"revocations and tickets are shared", slog.Int64("others", others))
 	}

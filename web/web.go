@@ -17,9 +17,6 @@ var built embed.FS
 //go:embed client
 var bundles embed.FS
 
-// howToBuild is what the pages answer as long as they are not built.
-const howToBuild = "The pages are not built yet: run `make run` or `npm --prefix web ci && npm --prefix web run build`, then start the server again."
-
 // Handler serves the demo pages: index.html at /, every other page of the build under its name without
 // .html, and their assets. It answers GET and HEAD, others get 405, unknown paths 404, and all paths 503
 // while the pages are not built. It is safe for concurrent use and reads no request body.
