@@ -251,8 +251,8 @@ describe("the auth lab over TLS", () => {
   });
 });
 
-test("a server that is not in dev mode has no lab, and the page says so", async (t) => {
-  const server = await startProcess(binary, ["serve", "--addr", "127.0.0.1:0"], { env: { GATEHOUSE_JWT_HMAC_SECRET: secret } });
+test("a server that serves the pages without dev mode has no lab, and the page says so", async (t) => {
+  const server = await startProcess(binary, ["serve", "--addr", "127.0.0.1:0"], { env: { GATEHOUSE_JWT_HMAC_SECRET: secret, GATEHOUSE_PAGES: "true" } });
   t.after(() => server.stop());
   const lab = await Person.open(browser, `${server.url}/auth-lab`);
   await lab.part("lab-off").waitFor();
