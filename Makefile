@@ -21,8 +21,8 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build test lint fuzz bench artillery soak attack example clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-examples test-proxy test-bridge test-backends test-bench test-compose system-packages
+.PHONY: help run build test lint fuzz bench artillery soak simulate attack example clean
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-bench test-compose system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -33,7 +33,7 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 build: bin/gatehouse ## builds the pages and the binary
 
 # One part after the other, so that the output can be read; each can be run alone.
-parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-backends test-examples test-proxy test-bridge test-browser test-bench
+parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-cluster test-backends test-examples test-proxy test-bridge test-browser test-bench
 
 test: ## installs what the tests need and runs everything
 	@for part in $(parts); do \
@@ -67,6 +67,9 @@ test-examples: $(call installed,test/js) bin/examples/.built ## runs the example
 
 test-proxy: $(call installed,test/js) bin/gatehouse ## runs the documented proxies before two nodes
 	cd test/proxy && PATH=$$PATH:/usr/sbin node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
+
+test-cluster: $(call installed,test/js) bin/testapp ## runs the real client against three nodes behind a round-robin proxy
+	test/with-redis bash -c 'cd test/cluster && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'
 
 test-browser: $(call installed,test/browser) bin/gatehouse bin/examples/.built ## runs the pages in Chromium
 	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs

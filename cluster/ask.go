@@ -21,11 +21,12 @@ type waitForLocal = func(ctx context.Context) error
 type asking struct {
 	greet chan struct{} // holds a token when somebody new is there
 
-	mu        sync.Mutex // guards what follows
-	members   *core.Members
-	infos     map[string]NodeInfo
-	questions *core.Questions
-	open      map[string]*asked
+	mu         sync.Mutex // guards what follows
+	members    *core.Members
+	cannotHear bool
+	infos      map[string]NodeInfo
+	questions  *core.Questions
+	open       map[string]*asked
 }
 
 // asked is a question of this node.
@@ -79,11 +80,21 @@ func (q *asking) goneLocked(uid string) {
 	delete(q.infos, uid)
 }
 
+// deaf tells whether signs of life can be heard. While they cannot, nobody is gone.
+func (q *asking) deaf(yes bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.cannotHear = yes
+	q.members.Resume(time.Now())
+}
+
 func (q *asking) tick(now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, uid := range q.members.Tick(now) {
-		q.goneLocked(uid)
+	if !q.cannotHear {
+		for _, uid := range q.members.Tick(now) {
+			q.goneLocked(uid)
+		}
 	}
 	q.settleLocked(q.questions.Tick(now))
 }
@@ -96,6 +107,14 @@ func (q *asking) nodes() []NodeInfo {
 		infos = append(infos, q.infos[uid])
 	}
 	return infos
+}
+
+// node returns what a node that is there says of itself.
+func (q *asking) node(uid string) (NodeInfo, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	info, ok := q.infos[uid]
+	return info, ok
 }
 
 // settleLocked ends questions that nobody will answer any more.

@@ -20,6 +20,7 @@ type lane struct {
 	node   *Node
 	stream string
 	wake   chan struct{} // holds a token when there may be something to write
+	begun  chan struct{} // closed when it is known where the reading begins
 
 	mu      sync.Mutex // guards what follows
 	core    *core.Lane[*action]
@@ -30,7 +31,7 @@ type lane struct {
 }
 
 func newLane(n *Node, stream string) *lane {
-	l := &lane{node: n, stream: stream, wake: make(chan struct{}, 1)}
+	l := &lane{node: n, stream: stream, wake: make(chan struct{}, 1), begun: make(chan struct{})}
 	l.drained = sync.NewCond(&l.mu)
 	l.core = core.NewLane[*action](n.uid, core.LaneConfig{
 		Patience: n.cfg.Patience, BacklogBytes: n.cfg.BacklogBytes, BacklogAge: n.cfg.BacklogAge,
@@ -97,6 +98,11 @@ func (l *lane) poke() {
 
 // write keeps a connection that writes, until ctx ends.
 func (l *lane) write(ctx context.Context) {
+	select { // what is written before the reading begins would never come back
+	case <-l.begun:
+	case <-ctx.Done():
+		return
+	}
 	for ctx.Err() == nil {
 		err := l.writing(ctx)
 		l.mu.Lock()
@@ -196,7 +202,10 @@ func (l *lane) reading(ctx context.Context, pos *string) error {
 		return err
 	}
 	l.mu.Lock()
-	l.ready = true
+	if !l.ready {
+		l.ready = true
+		close(l.begun)
+	}
 	l.mu.Unlock()
 	l.node.back("reading " + l.stream)
 	const block = 1000 // milliseconds; so that a connection that died in silence is noticed
@@ -364,6 +373,25 @@ func (n *Node) Status() Status {
 		st.Bytes += bytes
 	}
 	return st
+}
+
+// Join waits until the node reads its streams and its own operations come back, or Redis has not answered for the patience
+// of the configuration: then the node begins alone.
+func (n *Node) Join(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Patience)
+	defer cancel()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if st := n.Status(); st.Ready && st.Backlog == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 // Counts returns what the node counts.

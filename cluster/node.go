@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type Node struct {
 	counts  Counts
 	signal  signals
 	asking  asking
+	forward forwarding
 
 	mu       sync.RWMutex // guards what follows
 	adapters map[string]*adapter
@@ -50,6 +52,7 @@ type Counts struct {
 	Dropped   atomic.Uint64 // own operations that did not fit the backlog
 	WentAlone atomic.Uint64 // times that the node went on alone
 	Unheard   atomic.Uint64 // messages between nodes that were dropped because this one was behind
+	Forwarded Forwarded
 }
 
 // Start makes a node and connects it in the background, whether Redis is there or not. [Node.Close] releases it.
@@ -64,6 +67,7 @@ func Start(cfg NodeConfig) (*Node, error) {
 	n.ctx, n.end = context.WithCancel(context.Background())
 	n.signal.init()
 	n.asking.init()
+	n.initForwarding()
 	for i := range cfg.Streams {
 		l := newLane(n, cfg.streamName(i))
 		n.lanes = append(n.lanes, l)
@@ -100,6 +104,9 @@ func (n *Node) Close(ctx context.Context) error {
 	n.end()
 	n.tasks.Wait()
 	n.run.Wait()
+	if t, ok := n.forward.proxy.Transport.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
 	return err
 }
 

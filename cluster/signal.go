@@ -98,6 +98,7 @@ func (n *Node) listen() {
 	n.signal.subscribe(n.everyone())
 	for n.ctx.Err() == nil {
 		err := n.listening()
+		n.asking.deaf(true)
 		if n.ctx.Err() == nil {
 			n.away("listening", err)
 		}
@@ -123,6 +124,7 @@ func (n *Node) listening() error {
 		if err := n.follow(client, have); err != nil {
 			return err
 		}
+		n.asking.deaf(false)
 		n.back("listening")
 		select {
 		case <-n.ctx.Done():

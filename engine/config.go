@@ -126,6 +126,13 @@ type Config struct {
 	// KeepHeaders names the request headers that Peer keeps, in canonical form.
 	KeepHeaders []string
 
+	// Node names this node within a cluster, by letters and digits. Session ids end with it, so that a request that a balancer
+	// brought to another node can be handed over. Empty without a cluster.
+	Node string
+	// Elsewhere is asked to serve a request of a session that another node has, by the name at the end of its id; it reports
+	// false, and has done nothing, when there is no such node. May be nil.
+	Elsewhere func(w http.ResponseWriter, r *http.Request, node string) bool
+
 	// Random is the source of session ids; nil means crypto/rand.
 	Random io.Reader
 	// Logger gets panics of handlers; nil means slog.Default().

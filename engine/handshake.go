@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -61,7 +60,7 @@ func (srv *Server) newSession(peer *Peer) (*Session, error) {
 	if _, err := io.ReadFull(srv.cfg.Random, raw[:]); err != nil {
 		return nil, fmt.Errorf("make a session id: %w", err)
 	}
-	s := &Session{srv: srv, id: base64.RawURLEncoding.EncodeToString(raw[:]), peer: peer}
+	s := &Session{srv: srv, id: srv.sessionID(raw[:]), peer: peer}
 	s.flusher = srv.flushers[int(raw[0])%len(srv.flushers)]
 	s.maxMessage.Store(int64(srv.cfg.MaxEarlyPayload))
 	return s, nil

@@ -145,7 +145,7 @@ func (i *interceptor) opening(fd int, peer unix.Sockaddr) (*http.Request, int) {
 		return nil, 0
 	}
 	r, size := parseOpening(b[:n], i.path)
-	if r == nil {
+	if r == nil || i.srv.hijackable(r.URL.RawQuery) {
 		return nil, 0
 	}
 	r.RemoteAddr = from.String()

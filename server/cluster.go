@@ -27,6 +27,13 @@ type Cluster struct {
 	Mode string `koanf:"mode"`
 	// Name is how this node is called in logs and lists. Default: the machine's.
 	Name string `koanf:"name"`
+	// Addr is a listener for the other nodes, as host:port, and Advertise where
+	// they reach it; by them a request of a session that another node has is
+	// handed over, so that a balancer needs no sticky sessions. It needs Secret,
+	// which signs what is handed over, and must not be open to the world. Default
+	// none, and for Advertise Addr.
+	Addr      string `koanf:"addr"`
+	Advertise string `koanf:"advertise"`
 	// Secret signs what nodes tell each other, at least 32 bytes; all nodes have
 	// the same. With it Node's servers cannot join. Default none: whoever writes
 	// into Redis speaks for a node.
@@ -74,6 +81,7 @@ func (c Config) checkCluster() error {
 	if k.Secret != "" && len(k.Secret) < minClusterSecret {
 		errs = append(errs, fmt.Errorf(`cluster.secret: %d bytes, at least %d are needed; make one with "openssl rand -base64 48"`, len(k.Secret), minClusterSecret))
 	}
+	errs = append(errs, c.checkForwarding())
 	for _, l := range []struct {
 		key                    string
 		value, lowest, highest int
@@ -110,7 +118,7 @@ func (s *Server) startCluster() error {
 		name, _ = os.Hostname()
 	}
 	node, err := cluster.Start(cluster.NodeConfig{
-		Client: s.redis.Client, Note: s.redis.Note, Name: name, Version: s.cfg.Version, Key: k.Key, Streams: k.Streams, MaxLen: int64(k.MaxLen),
+		Client: s.redis.Client, Note: s.redis.Note, Name: name, Advertise: k.advertised(), Version: s.cfg.Version, Key: k.Key, Streams: k.Streams, MaxLen: int64(k.MaxLen),
 		Secret: []byte(k.Secret.Reveal()), Patience: k.Patience, BacklogBytes: k.BacklogBytes, BacklogAge: k.BacklogAge,
 		Packet: packet.Limits{
 			MaxAttachments: s.cfg.Packet.MaxAttachments, MaxDepth: s.cfg.Packet.MaxDepth, MaxEventName: s.cfg.Packet.MaxEventName,
@@ -161,5 +169,10 @@ func (e exposition) cluster(n *cluster.Node) {
 	e.counter("gatehouse_cluster_missing_total", "Operations of other nodes that did not come.", c.Missing.Load())
 	e.counter("gatehouse_cluster_dropped_total", "Operations of this node that did not fit the backlog.", c.Dropped.Load())
 	e.counter("gatehouse_cluster_refused_total", "Messages in Redis that were malformed or not signed.", c.Refused.Load())
+	f := &c.Forwarded
+	e.counter("gatehouse_cluster_forwarded_total", "Requests handed to the nodes that have their sessions.", f.Sent.Load())
+	e.counter("gatehouse_cluster_forward_failures_total", "Those of them whose node did not answer.", f.Failed.Load())
+	e.counter("gatehouse_cluster_served_total", "Requests that other nodes have handed over.", f.Served.Load())
+	e.counter("gatehouse_cluster_served_refused_total", "Requests on the listener of the nodes that none has signed for this one.", f.Refused.Load())
 	e.counter("gatehouse_cluster_unheard_total", "Messages between nodes that were dropped because this one was behind.", c.Unheard.Load())
 }

@@ -55,6 +55,16 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	}
 	defer stopAdmin() // last: who watches sees the drain
+	stopForwarding, err := s.startForwarding(ctx)
+	if err != nil {
+		_ = ln.Close()
+		s.release()
+		return err
+	}
+	defer stopForwarding() // what other nodes have of ours is drained too
+	if s.node != nil {
+		s.node.Join(ctx)
+	}
 	hs := s.publicServer()
 	if !s.cfg.TLS.enabled() {
 		ln = s.engine.Intercept(ln, "/socket.io")

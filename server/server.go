@@ -220,6 +220,8 @@ func (s *Server) hubConfig() namespaces.Config {
 func (s *Server) engineConfig() engine.Config {
 	e := s.cfg.Engine
 	return engine.Config{
+		Node:             s.nodeID(),
+		Elsewhere:        s.elsewhere(),
 		PingInterval:     e.PingInterval,
 		PingTimeout:      e.PingTimeout,
 		UpgradeTimeout:   e.UpgradeTimeout,

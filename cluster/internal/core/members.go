@@ -43,6 +43,13 @@ func (m *Members) Tick(now time.Time) []string {
 	return gone
 }
 
+// Resume tells that signs of life could not be heard until now: nobody is gone because of that.
+func (m *Members) Resume(now time.Time) {
+	for node := range m.seen {
+		m.seen[node] = now
+	}
+}
+
 // Nodes returns the nodes that are there, sorted.
 func (m *Members) Nodes() []string {
 	nodes := make([]string, 0, len(m.seen))

@@ -53,6 +53,13 @@ func config(addr string, getenv func(string) string) (server.Config, error) {
 	cfg.Dev = true // localhost origins
 	cfg.JWT.HMACSecret = handshake.Secret(getenv("GATEHOUSE_JWT_HMAC_SECRET"))
 	cfg.Drain.Spread = 100 * time.Millisecond
+	cfg.Redis.URL = handshake.Secret(getenv("GATEHOUSE_REDIS_URL"))
+	cfg.Cluster.Mode = getenv("GATEHOUSE_CLUSTER_MODE")
+	if cfg.Cluster.Patience, err = duration(getenv("GATEHOUSE_CLUSTER_PATIENCE")); err != nil {
+		return cfg, err
+	}
+	cfg.Cluster.Addr = getenv("GATEHOUSE_CLUSTER_ADDR")
+	cfg.Cluster.Secret = handshake.Secret(getenv("GATEHOUSE_CLUSTER_SECRET"))
 	if cfg.Engine.PingInterval, err = duration(getenv("GATEHOUSE_ENGINE_PING_INTERVAL")); err != nil {
 		return cfg, err
 	}

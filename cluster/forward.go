@@ -1,0 +1,257 @@
+package cluster
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/tls"
+	"encoding/hex"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// forwardHeader carries who hands a request on, to whom, for which client, and the signature over all of it.
+const forwardHeader = "Gatehouse-Forward"
+
+// signedHeaders are the header fields that decide about a client. Other nodes and whoever is between must not change them.
+var signedHeaders = []string{
+	"Authorization", "Connection", "Content-Length", "Content-Type", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Key",
+	"Sec-Websocket-Protocol", "Upgrade", "X-Forwarded-For", "X-Forwarded-Proto",
+}
+
+// forwarding hands requests of foreign sessions to their nodes, over a listener of the nodes' own (security requirement 29).
+type forwarding struct {
+	proxy httputil.ReverseProxy
+	count atomic.Uint64 // of requests that this node has handed on
+
+	mu   sync.Mutex // guards seen
+	seen map[string]*window
+}
+
+// Forwarded are the counts of forwarding.
+type Forwarded struct {
+	Sent    atomic.Uint64 // requests handed to other nodes
+	Failed  atomic.Uint64 // of them, those whose node did not answer
+	Served  atomic.Uint64 // requests of other nodes
+	Refused atomic.Uint64 // requests on the nodes' listener that no node has signed for this one
+}
+
+// forwardKey is the context key of the node that a request goes to.
+type forwardKey struct{}
+
+const (
+	forwardDial   = 2 * time.Second
+	forwardIdle   = time.Minute
+	forwardPerHop = 512 // connections to one node that are kept while they have nothing to do
+)
+
+func (n *Node) initForwarding() {
+	f := &n.forward
+	f.seen = make(map[string]*window)
+	dialer := &net.Dialer{Timeout: forwardDial}
+	f.proxy = httputil.ReverseProxy{
+		Rewrite: n.rewrite, FlushInterval: -1, ErrorHandler: n.unreachable, ErrorLog: log.New(io.Discard, "", 0),
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, MaxIdleConnsPerHost: forwardPerHop, IdleConnTimeout: forwardIdle,
+			DisableCompression: true,
+		},
+	}
+}
+
+// ID names the node in session ids.
+func (n *Node) ID() string { return n.uid }
+
+// Forward serves a request through the node that has its session. It reports false, and has done nothing, when there is no
+// such node or it has no listener: the session is unknown then.
+func (n *Node) Forward(w http.ResponseWriter, r *http.Request, node string) bool {
+	info, ok := n.whoIs(r.Context(), node)
+	if !ok || info.Address == "" || !n.signer.on() || r.Header[forwardHeader] != nil {
+		return false
+	}
+	n.counts.Forwarded.Sent.Add(1)
+	n.forward.proxy.ServeHTTP(w, r.WithContext(withNode(r.Context(), info)))
+	return true
+}
+
+// whoIs finds a node. A node that has just started waits a moment for the others to say that they are there.
+func (n *Node) whoIs(ctx context.Context, node string) (NodeInfo, bool) {
+	const look = 20 * time.Millisecond
+	for {
+		info, ok := n.asking.node(node)
+		if ok || !validUID(node) || time.Since(n.began) > heartbeat {
+			return info, ok
+		}
+		select {
+		case <-ctx.Done():
+			return info, false
+		case <-n.ctx.Done():
+			return info, false
+		case <-time.After(look):
+		}
+	}
+}
+
+func withNode(ctx context.Context, info NodeInfo) context.Context {
+	return context.WithValue(ctx, forwardKey{}, info)
+}
+
+func nodeOf(ctx context.Context) NodeInfo {
+	info, _ := ctx.Value(forwardKey{}).(NodeInfo)
+	return info
+}
+
+// rewrite addresses a request to the node and signs it.
+func (n *Node) rewrite(p *httputil.ProxyRequest) {
+	info := nodeOf(p.In.Context())
+	out := p.Out
+	out.URL.Scheme, out.URL.Host, out.Host = "http", info.Address, p.In.Host
+	out.URL.RawQuery = p.In.URL.RawQuery
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if v := p.In.Header[name]; v != nil {
+			out.Header[name] = v
+		}
+	}
+	h := passage{
+		from: n.uid, to: info.ID, number: n.forward.count.Add(1), at: time.Now().UnixMilli(),
+		client: p.In.RemoteAddr, secure: p.In.TLS != nil,
+	}
+	out.Header.Set(forwardHeader, h.text(n.signer, out))
+}
+
+// unreachable answers for a node that cannot be asked: its sessions are gone with it, and the client comes anew at once.
+func (n *Node) unreachable(w http.ResponseWriter, _ *http.Request, _ error) {
+	n.counts.Forwarded.Failed.Add(1)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = io.WriteString(w, `{"code":1,"message":"Session ID unknown"}`) // as the engine says it
+}
+
+// Owned serves the nodes' own listener: requests that another node has signed for this one, as if their clients had come
+// here. Everything else is refused.
+func (n *Node) Owned(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, ok := n.admits(r)
+		if !ok {
+			n.counts.Forwarded.Refused.Add(1)
+			http.Error(w, "This address is for nodes of the cluster.", http.StatusForbidden)
+			return
+		}
+		n.counts.Forwarded.Served.Add(1)
+		r.Header.Del(forwardHeader)
+		r.RemoteAddr = p.client
+		r.TLS = nil
+		if p.secure {
+			r.TLS = &tls.ConnectionState{} // that it was there; a certificate has been read at the handshake
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// admits checks a request of another node: signed for this one, not long ago, and not seen before.
+func (n *Node) admits(r *http.Request) (passage, bool) {
+	values := r.Header.Values(forwardHeader)
+	if len(values) != 1 || !n.signer.on() {
+		return passage{}, false
+	}
+	p, sig, ok := parsePassage(values[0])
+	if !ok || p.to != n.uid || !hmac.Equal([]byte(sig), []byte(p.signature(n.signer, r))) {
+		return p, false
+	}
+	age := time.Since(time.UnixMilli(p.at))
+	if age > clockSlack || age < -clockSlack {
+		return p, false
+	}
+	if _, there := n.asking.node(p.from); !there {
+		return p, false
+	}
+	n.forward.mu.Lock()
+	defer n.forward.mu.Unlock()
+	w := n.forward.seen[p.from]
+	if w == nil {
+		if len(n.forward.seen) >= 2*maxMembers {
+			clear(n.forward.seen) // thousands of nodes have come and gone; their names do not come again
+		}
+		w = new(window)
+		n.forward.seen[p.from] = w
+	}
+	return p, w.first(p.number)
+}
+
+// passage is what the header says.
+type passage struct {
+	from, to string
+	number   uint64 // of the requests that from has handed on
+	at       int64
+	client   string // its address and port
+	secure   bool   // it came over TLS
+}
+
+func (p *passage) text(s signer, r *http.Request) string {
+	return strings.Join([]string{
+		p.from, p.to, strconv.FormatUint(p.number, 10), strconv.FormatInt(p.at, 10), strconv.FormatBool(p.secure), p.client,
+		p.signature(s, r),
+	}, " ")
+}
+
+func parsePassage(text string) (p passage, signature string, ok bool) {
+	f := strings.Split(text, " ")
+	if len(f) != 7 {
+		return p, "", false
+	}
+	p.from, p.to, p.client, signature = f[0], f[1], f[5], f[6]
+	var err, err2 error
+	p.number, err = strconv.ParseUint(f[2], 10, 64)
+	p.at, err2 = strconv.ParseInt(f[3], 10, 64)
+	p.secure = f[4] == "true"
+	return p, signature, err == nil && err2 == nil && (p.secure || f[4] == "false")
+}
+
+// signature is over everything that decides about the request but its body, which is streamed.
+func (p *passage) signature(s signer, r *http.Request) string {
+	parts := []string{
+		p.from, p.to, strconv.FormatUint(p.number, 10), strconv.FormatInt(p.at, 10), strconv.FormatBool(p.secure), p.client,
+		r.Method, r.Host, r.URL.RequestURI(),
+	}
+	for _, name := range signedHeaders {
+		values := r.Header[name]
+		if name == "Content-Length" {
+			values = []string{strconv.FormatInt(r.ContentLength, 10)}
+		}
+		parts = append(parts, strconv.Itoa(len(values)))
+		parts = append(parts, values...)
+	}
+	return hex.EncodeToString(s.sign("forward", parts...))
+}
+
+// window remembers which of the newest numbers have been seen, as in RFC 6479: older ones count as seen.
+type window struct {
+	highest uint64
+	seen    [windowSize / 64]uint64
+}
+
+const windowSize = 1 << 16
+
+// first reports whether a number is seen for the first time.
+func (w *window) first(number uint64) bool {
+	if number == 0 || number+windowSize <= w.highest {
+		return false
+	}
+	if number > w.highest {
+		for k := w.highest + 1; k <= number && k-w.highest <= windowSize; k++ {
+			w.seen[k%windowSize/64] &^= 1 << (k % 64)
+		}
+		w.highest = number
+	}
+	bit := uint64(1) << (number % 64)
+	old := w.seen[number%windowSize/64]
+	w.seen[number%windowSize/64] = old | bit
+	return old&bit == 0
+}

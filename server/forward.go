@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+)
+
+// advertised is where other nodes reach the listener for them.
+func (c *Cluster) advertised() string {
+	if c.Advertise != "" {
+		return c.Advertise
+	}
+	return c.Addr
+}
+
+func (c Config) checkForwarding() error {
+	k := c.Cluster
+	switch {
+	case k.Addr == "" && k.Advertise != "":
+		return errors.New("cluster.advertise: without cluster.addr nobody listens there; set both, or neither")
+	case k.Addr == "":
+		return nil
+	case k.Secret == "":
+		return errors.New("cluster.addr: what nodes hand to each other is signed; set cluster.secret")
+	}
+	if err := checkHostPort("cluster.addr", k.Addr, "10.0.0.1:3002"); err != nil {
+		return err
+	}
+	if sameListener(k.Addr, c.Addr) || k.Addr == c.Admin.Addr {
+		return fmt.Errorf("cluster.addr: %q is taken by another listener of this server; choose another port", k.Addr)
+	}
+	host, port, err := net.SplitHostPort(k.advertised())
+	if err != nil || everywhere(host) || port == "0" {
+		return fmt.Errorf("cluster.advertise: %q is no address that other nodes can reach; write it as 10.0.0.1:3002", k.advertised())
+	}
+	return nil
+}
+
+// elsewhere hands requests of other nodes' sessions over; nil without a cluster.
+func (s *Server) elsewhere() func(http.ResponseWriter, *http.Request, string) bool {
+	if s.node == nil || s.cfg.Cluster.Addr == "" {
+		return nil
+	}
+	return s.node.Forward
+}
+
+// nodeID names this node in session ids.
+func (s *Server) nodeID() string {
+	if s.elsewhere() == nil {
+		return ""
+	}
+	return s.node.ID()
+}
+
+// startForwarding listens for other nodes, when there is an address for them.
+func (s *Server) startForwarding(ctx context.Context) (stop func(), err error) {
+	if s.elsewhere() == nil {
+		return func() {}, nil
+	}
+	ln, err := listen(ctx, "cluster.addr", s.cfg.Cluster.Addr)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("listener for the other nodes", slog.String("clusterAddr", ln.Addr().String()), slog.String("advertise", s.cfg.Cluster.advertised()))
+	hs, served := s.httpServer(s.node.Owned(s.engine)), make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := hs.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the listener for the other nodes failed", slog.Any("error", err))
+		}
+	}()
+	return func() {
+		_ = hs.Close() // its sessions have ended
+		<-served
+	}, nil
+}

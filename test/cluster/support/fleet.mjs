@@ -1,0 +1,105 @@
+// Three nodes, and a proxy that brings each request to the next of them, whatever session it belongs to.
+import { createServer, request as send } from "node:http";
+import { connect as dial, createServer as listen } from "node:net";
+import { once } from "node:events";
+import { startLab } from "../../js/support/target.mjs";
+
+const secret = "the secret of a fleet in a test, long enough";
+
+async function freePort() {
+  const server = listen().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
+export async function startNode(env = {}) {
+  return startLab({
+    env: {
+      GATEHOUSE_REDIS_URL: `redis://${process.env.TEST_REDIS_ADDR}`,
+      GATEHOUSE_CLUSTER_MODE: "streams",
+      GATEHOUSE_CLUSTER_ADDR: `127.0.0.1:${await freePort()}`,
+      GATEHOUSE_CLUSTER_SECRET: secret,
+      GATEHOUSE_CLUSTER_PATIENCE: "60s", // on a busy machine nobody should go on alone
+      ...env,
+    },
+  });
+}
+
+// roundRobin serves on a port of its own. targets are addresses and may change.
+export async function roundRobin(targets) {
+  let turn = 0;
+  const next = () => {
+    const [host, port] = targets[turn++ % targets.length].split(":");
+    return { host, port: Number(port) };
+  };
+  const server = createServer((req, res) => {
+    const onward = send({ ...next(), method: req.method, path: req.url, headers: req.headers }, (answer) => {
+      res.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(res);
+    });
+    onward.on("error", () => res.destroy());
+    res.on("close", () => onward.destroy());
+    req.pipe(onward);
+  });
+  server.on("upgrade", (req, socket, head) => {
+    const target = next();
+    const onward = dial(target.port, target.host, () => {
+      const lines = [`${req.method} ${req.url} HTTP/1.1`];
+      for (let i = 0; i < req.rawHeaders.length; i += 2) lines.push(`${req.rawHeaders[i]}: ${req.rawHeaders[i + 1]}`);
+      onward.write(`${lines.join("\r\n")}\r\n\r\n`);
+      onward.write(head);
+      onward.pipe(socket).pipe(onward);
+    });
+    for (const [one, other] of [[socket, onward], [onward, socket]]) {
+      one.on("error", () => other.destroy());
+      one.on("close", () => other.destroy());
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  return {
+    url: `http://127.0.0.1:${port}`,
+    targets,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+// startFleet starts nodes that know each other, and the proxy before them.
+export async function startFleet(count = 3) {
+  const nodes = await Promise.all(Array.from({ length: count }, () => startNode()));
+  await Promise.all(nodes.map((node) => known(node, count - 1)));
+  const proxy = await roundRobin(nodes.map((node) => node.addr));
+  return {
+    nodes,
+    proxy,
+    url: proxy.url,
+    async stop() {
+      await proxy.stop();
+      await Promise.all(nodes.map((node) => node.stop()));
+    },
+  };
+}
+
+const met = (node) => node.log.filter((line) => line.includes("another node is there")).length;
+
+// startAnother starts one more node, which all others know when it resolves.
+export async function startAnother(nodes) {
+  const before = nodes.map(met);
+  const node = await startNode();
+  await Promise.all([known(node, nodes.length), ...nodes.map((other, i) => known(other, before[i] + 1))]);
+  return node;
+}
+
+// known waits until a node has logged that it has met so many others.
+async function known(node, others) {
+  while (met(node) < others) {
+    if (!node.alive) throw new Error(`a node has ended:\n${node.log.join("\n")}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
