@@ -291,15 +291,21 @@ func fragments(m *machine, ns string) {
 	m.addressed(ns, func() { m.sees("43" + ns + ",5[5]") })
 }
 
-// opensProbe is refused by a session that does not poll, or probes already.
+// opensProbe meets nothing but a close at a session that does not poll, or probes
+// already.
 func opensProbe(m *machine, _ string) {
 	got := m.p.upgrade(m.p.sid)
 	may := m.p.main == nil && m.model.probe == noProbe
-	if (got != nil) != may {
-		m.fail("a WebSocket for the session: accepted %v, want %v", got != nil, may)
-	}
-	if got != nil {
+	switch {
+	case got == nil:
+		m.fail("a WebSocket for the session is refused before it is open")
+	case may:
 		m.p.probe, m.model.probe = got, openProbing
+	default:
+		if first := got.packet(); first != finished {
+			m.fail("a WebSocket that the session has no use for gets %q", first)
+		}
+		_ = got.conn.Close()
 	}
 }
 
