@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 
 	"gatehouse/namespaces"
 	"gatehouse/packet"
@@ -57,6 +58,22 @@ func (a *action) encode() {
 func (a *action) size() int {
 	const overhead = 256 // the action itself, its number and its place in the queue
 	return overhead + len(a.data) + a.operation.Packet.Args.Size()
+}
+
+// requestIn returns the question that an entry asks, without a look at the rest: "" when it asks nothing.
+func requestIn(e entry) string {
+	if e.kind != typeBroadcast || e.data == "" || e.data[0] == '{' && !strings.Contains(e.data, fieldRequest) {
+		return ""
+	}
+	d, err := dataOfText(e.data)
+	if err != nil || !d.has(fieldRequest) {
+		return ""
+	}
+	id, err := d.text(fieldRequest)
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 // decodeAction reads an entry of another node. What it returns has been checked as if a client had sent it.

@@ -40,21 +40,29 @@ func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namesp
 	client := r.client()
 	cfg.Client = func() (rueidis.Client, error) { return client, nil }
 	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	node, err := Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &member{t: t, node: node, ns: namespaces.New("/")}
+	m := startMember(t, cfg, "/")
+	node := m.node
 	m.ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })
 	if define != nil {
 		define(m.ns)
 	}
+	var err error
 	if m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: node.Adapter}, m.ns); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.leave)
 	m.until("the stream is read", func() bool { return node.Status().Ready })
 	return m
+}
+
+// startMember starts a node for a namespace that is not mounted yet.
+func startMember(t *testing.T, cfg NodeConfig, namespace string) *member {
+	t.Helper()
+	node, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &member{t: t, node: node, ns: namespaces.New(namespace)}
 }
 
 // fleet starts nodes and waits until they know each other.

@@ -270,7 +270,7 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 	var a *action
 	if err == nil && e.uid != n.uid && e.namespace != "" {
 		if n.adapter(e.namespace) == nil {
-			a = &action{namespace: e.namespace} // nobody here to check it for
+			a = &action{namespace: e.namespace, uid: e.uid, request: requestIn(e)} // nobody here to check it for
 		} else {
 			a, err = decodeAction(e, n.cfg.Packet)
 		}

@@ -200,6 +200,9 @@ func (n *Node) deliver(o *core.Output[*action]) {
 	}
 	a := n.adapter(act.namespace)
 	if a == nil {
+		if act.request != "" && !o.Own {
+			_ = n.settledFor(act.namespace, act.uid, act.request) // or it would be waited for
+		}
 		return
 	}
 	switch {

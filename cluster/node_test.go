@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
@@ -140,6 +142,37 @@ func TestAcknowledgementsComeFromAllNodes(t *testing.T) {
 	var gone *namespaces.LostNodes
 	if !errors.As(err, &gone) || !slices.Equal(gone.Names, []string{"node-2"}) || len(answers.Replies) != 2 || ctx.Err() != nil {
 		t.Errorf("%+v, %v, %v", answers, err, ctx.Err())
+	}
+}
+
+// A node that has not got a namespace answers for it: nobody waits for it.
+func TestANodeWithoutTheNamespaceIsNotWaitedFor(t *testing.T) {
+	r := startRedis(t)
+	nodes := fleet(t, r, 1, NodeConfig{}, func(ns *namespaces.Namespace) {
+		ns.OnServer("ping", func(context.Context, packet.Args) (packet.Args, error) { return packet.Args{}, nil })
+	})
+	client := r.client()
+	other := startMember(t, NodeConfig{Client: func() (rueidis.Client, error) { return client, nil }}, "/other")
+	var err error
+	if other.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: other.node.Adapter}, other.ns); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.leave)
+	until(t, "both are known", func() bool {
+		return len(nodes[0].node.Nodes()) == 2 && len(other.node.Nodes()) == 2 && other.node.Status().Ready
+	})
+	ns := nodes[0].ns
+	if answers, err := ns.EmitAck(t.Context(), "who"); err != nil || answers.Missing != 0 {
+		t.Errorf("%+v, %v", answers, err)
+	}
+	if answers, err := ns.EmitAck(t.Context(), "who", []byte{1}); err != nil || answers.Missing != 0 {
+		t.Errorf("with binary: %+v, %v", answers, err)
+	}
+	if answers, err := ns.ServerEmitAck(t.Context(), "ping"); err != nil || len(answers.Replies) != 0 {
+		t.Errorf("%+v, %v", answers, err)
+	}
+	for info, err := range ns.In("room").Sockets(t.Context()) {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 
