@@ -21,7 +21,7 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build test lint fuzz bench artillery soak simulate attack example clean
+.PHONY: help run build test lint fuzz bench artillery soak simulate bench-cluster attack example clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-bench test-compose system-packages
 
 help: ## says what there is
@@ -98,14 +98,18 @@ test-backends: $(call installed,test/js) bin/gatehouse ## runs the real client a
 attack: bin/gatehouse ## does what attackers do and prints what it costs the others, about six minutes
 	go run ./test/attack $(FLAGS)
 
+bench-cluster: ## measures the stream between two nodes and a hop between them
+	go test ./cluster -run XXX -bench Cluster -benchtime 3s
+
 simulate: ## runs the cluster's simulation for many more seeds than make test does
 	go test ./cluster/internal/core -run TestSimulation -count=1 -timeout 2h -seeds 100000 $(FLAGS)
 
 artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's scenarios, or FILE, against the binary or TARGET
 	node bench/artillery/run.mjs $(FILE)
 
-test-compose: ## checks docker-compose.yml
+test-compose: ## checks the compose files
 	docker-compose --file docker-compose.yml config --quiet
+	GATEHOUSE_JWT_HMAC_SECRET=x GATEHOUSE_CLUSTER_SECRET=x docker-compose --file docker-compose.cluster.yml config --quiet
 
 fuzz: ## runs each fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \

@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// counting is a client that counts what it gets.
+type counting struct {
+	guest
+	n    atomic.Int64
+	come chan struct{} // gets a token for each message, when there is room
+}
+
+func (c *counting) Send(*packet.Frame) error {
+	c.n.Add(1)
+	select {
+	case c.come <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// benchMember starts a node with one client.
+func benchMember(b *testing.B, r *redisServer, secret string) (*Node, *namespaces.Namespace, *counting) {
+	b.Helper()
+	client := r.client()
+	node, err := Start(NodeConfig{
+		Client: func() (rueidis.Client, error) { return client, nil }, Secret: []byte(secret), Advertise: "127.0.0.1:1", BacklogBytes: 1 << 30,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ns := namespaces.New("/")
+	hub, err := namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: node.Adapter}, ns)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _, _ = hub.Close(b.Context()), node.Close(b.Context()) })
+	node.Join(b.Context())
+	c := &counting{come: make(chan struct{}, 1)}
+	hub.Connect(c).Message(false, []byte("0"))
+	<-c.come
+	c.n.Store(0)
+	return node, ns, c
+}
+
+// One broadcast after the other: the time until it has come to a client of another node.
+func BenchmarkClusterLatency(b *testing.B) {
+	r := startRedis(b)
+	_, ns, _ := benchMember(b, r, "")
+	_, _, there := benchMember(b, r, "")
+	for b.Loop() {
+		if err := ns.Emit("event", 1); err != nil {
+			b.Fatal(err)
+		}
+		<-there.come
+	}
+}
+
+// As many broadcasts as pass, to a client on each of two nodes.
+func BenchmarkClusterThroughput(b *testing.B) {
+	r := startRedis(b)
+	_, ns, here := benchMember(b, r, "")
+	_, _, there := benchMember(b, r, "")
+	emitted := int64(0)
+	for b.Loop() {
+		if err := ns.Emit("event", 1); err != nil {
+			b.Fatal(err)
+		}
+		emitted++
+		for emitted-min(here.n.Load(), there.n.Load()) > 1000 {
+			<-there.come
+		}
+	}
+}
+
+// A request that another node serves, over the loopback.
+func BenchmarkClusterHop(b *testing.B) {
+	r := startRedis(b)
+	const secret = "a secret of the fleet that is long enough"
+	from, _, _ := benchMember(b, r, secret)
+	to, _, _ := benchMember(b, r, secret)
+	listener := httptest.NewServer(to.Owned(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	defer listener.Close()
+	until(b, "the nodes know each other", func() bool { return len(from.Nodes()) == 2 && len(to.Nodes()) == 2 })
+	from.asking.mu.Lock()
+	info := from.asking.infos[to.uid]
+	info.Address, info.Beat = listener.Listener.Addr().String(), 1<<60
+	from.asking.infos[to.uid] = info
+	from.asking.mu.Unlock()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		if !from.Forward(w, httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/socket.io/?sid=x", nil), to.uid) || w.Code != http.StatusOK {
+			b.Fatal(w.Code)
+		}
+	}
+}
