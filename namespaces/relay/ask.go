@@ -99,7 +99,7 @@ func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) 
 		join = append(join, name)
 	}
 	for _, name := range a.Leave {
-		r.leaveRoom(s, name, true)
+		r.leaveRoom(s, name)
 	}
 	if err := r.enter(s, join, admitted); err != nil && !errors.Is(err, namespaces.ErrClosed) {
 		return err

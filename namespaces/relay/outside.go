@@ -74,7 +74,7 @@ func (r *Relay) History(ctx context.Context, namespace, room string, q history.Q
 // Move takes a socket of this node out of rooms and puts it into others.
 func (r *Relay) Move(s *namespaces.Socket, leave, join []string) error {
 	for _, room := range leave {
-		r.leaveRoom(s, room, true)
+		r.leaveRoom(s, room)
 	}
 	if err := r.joinRoom(s, join...); err != nil {
 		return err

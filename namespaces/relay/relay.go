@@ -201,7 +201,7 @@ func (r *Relay) refreshed(_ context.Context, s *namespaces.Socket, _ handshake.I
 	}
 	for _, name := range visible(s) {
 		if !slices.Contains(entry, name) && !r.mayJoin(s, name) {
-			r.leaveRoom(s, name, true)
+			r.leaveRoom(s, name)
 		}
 	}
 	return r.joinRoom(s, entry...)
@@ -273,13 +273,13 @@ func (r *Relay) joinRoom(s *namespaces.Socket, names ...string) error {
 	return nil
 }
 
-// leaveRoom takes a socket out of a room.
-func (r *Relay) leaveRoom(s *namespaces.Socket, name string, goodbye bool) {
+// leaveRoom takes a socket out of a room, for good: its user has left it at once.
+func (r *Relay) leaveRoom(s *namespaces.Socket, name string) {
 	if !s.Joined(name) {
 		return
 	}
 	s.Leave(name)
-	r.tracker.Leave(key(s, name), s.Identity().User(), s.ID(), goodbye)
+	r.tracker.Leave(key(s, name), s.Identity().User(), s.ID(), true)
 	r.count(s, []string{name}, -1)
 }
 

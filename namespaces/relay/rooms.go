@@ -203,7 +203,7 @@ func (r *Relay) leave(_ context.Context, s *namespaces.Socket, in leaveRequest) 
 	if err != nil {
 		return namespaces.None{}, err
 	}
-	r.leaveRoom(s, room.Name, true)
+	r.leaveRoom(s, room.Name)
 	return namespaces.None{}, nil
 }
 

@@ -115,7 +115,10 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, in any, read func()
 // moveRuled moves the sockets of this node by the rules of their namespace, so that presence knows of it. Who ends meanwhile, or
 // is in too many rooms, is not moved.
 func moveRuled(r *http.Request, ns *namespaces.Namespace, ruled Ruled, to namespaces.Broadcast, c namespaces.Change) {
-	for info := range to.Local().Sockets(r.Context()) {
+	for info, err := range to.Local().Sockets(r.Context()) {
+		if err != nil {
+			return // the request has ended
+		}
 		if s, here := ns.Socket(info.ID); here {
 			_ = ruled.Move(s, c.Leave, c.Join)
 		}
