@@ -55,13 +55,18 @@ func (q *asking) hello(info NodeInfo) bool {
 	}
 	q.infos[info.ID] = info
 	if q.members.Heard(info.Heard, info.ID) {
-		select {
-		case q.greet <- struct{}{}:
-		default:
-		}
+		q.sayHello()
 		return true
 	}
 	return false
+}
+
+// sayHello has the next sign of life given at once.
+func (q *asking) sayHello() {
+	select {
+	case q.greet <- struct{}{}:
+	default:
+	}
 }
 
 // bye takes that a node leaves; it reports whether it was there.

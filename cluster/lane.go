@@ -198,6 +198,7 @@ func (l *lane) reading(ctx context.Context, pos *string) error {
 		return err
 	}
 	defer release()
+	defer context.AfterFunc(ctx, client.Close)() // a read that blocks does not look at its context
 	if err := l.position(ctx, client, pos); err != nil {
 		return err
 	}

@@ -119,13 +119,17 @@ func (n *Node) listening() error {
 			n.counts.Unheard.Add(1)
 		}
 	}})
-	have := make(map[string]struct{})
+	have, greeted := make(map[string]struct{}), false
 	for {
 		if err := n.follow(client, have); err != nil {
 			return err
 		}
 		n.asking.deaf(false)
 		n.back("listening")
+		if !greeted {
+			greeted = true
+			n.asking.sayHello() // now the answers can be heard
+		}
 		select {
 		case <-n.ctx.Done():
 			return n.ctx.Err()
