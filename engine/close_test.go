@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"net"
+	"net/http"
 	"runtime"
 	"testing"
 	"time"
@@ -20,6 +21,20 @@ func expectEnd(t *testing.T, c client, code int, reason string) {
 	}
 	if p != want {
 		t.Errorf("got %q, want %q", p, want)
+	}
+}
+
+// expectCut reads the end of a session that was cut while no poll was pending: a
+// polling client learns from its next poll that there is no such session.
+func expectCut(t *testing.T, c client, code int, reason string) {
+	t.Helper()
+	p, polls := c.(*pollClient)
+	if !polls {
+		expectEnd(t, c, code, reason)
+		return
+	}
+	if status, body, err := p.get(); err != nil || status != http.StatusBadRequest {
+		t.Errorf("the next poll is answered %d %s %v", status, body, err)
 	}
 }
 
@@ -122,7 +137,7 @@ func TestAPanickingHandlerEndsItsOwnSessionOnly(t *testing.T) {
 			badSide := r.opened.next(t)
 			_ = bad.send("panic")
 			badSide.end(t, ReasonForcedClose)
-			expectEnd(t, bad, CodeInternal, "internal error")
+			expectCut(t, bad, CodeInternal, "internal error")
 			check(t, good.send("fine"))
 			goodSide.got.next(t)
 		}
