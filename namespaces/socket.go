@@ -218,14 +218,14 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 	s.ns.hub.tasks.Hold() // Hub.Close finds it ended, and waits
 	s.mu.Unlock()
 
+	if how.drop || !admitted {
+		s.client.drop(s) // before a handler that waits for the end, or for an answer, returns and takes the next event
+	}
 	pet.stop(s.conn)
 	if life != nil {
 		life.cancel()
 	}
 	s.abandon(acks)
-	if how.drop || !admitted {
-		s.client.drop(s)
-	}
 	return admitted, true
 }
 
