@@ -221,6 +221,8 @@ func TestABackEndAnswersEvents(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(backend.Answer{Ack: e.Args, Attachments: e.Attachments})
 		case e.Event == "order:wrong":
 			_, _ = io.WriteString(w, `<html>`)
+		case e.Event == "order:halfwrong": // an acknowledgement with a placeholder for nothing
+			_, _ = io.WriteString(w, `{"emit":[{"user":"ann","event":"never","args":[]}],"ack":[{"_placeholder":true,"num":0}]}`)
 		case e.Event == "order:down":
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
@@ -244,6 +246,11 @@ func TestABackEndAnswersEvents(t *testing.T) {
 			says(t, bob.hear(), `42/app,["for:bob"]`)
 			ack, _ = ann.ask("order:wrong", `1`)
 			says(t, ack, `"code":"internal"`)
+			ack, before = ann.ask("order:halfwrong", `1`)
+			says(t, ack, `"code":"internal"`)
+			if len(before) > 0 {
+				t.Errorf("a part of a wrong answer was done: %v", before)
+			}
 			ack, _ = ann.ask("order:down", `1`)
 			says(t, ack, `"code":"unavailable"`, `"retryAfterMs":`)
 			for _, want := range []backend.Type{backend.Connect, backend.Connect, backend.RoomOccupied} {

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"gatehouse/backend"
 	"gatehouse/handshake"
@@ -44,11 +45,14 @@ func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces
 	if err != nil {
 		return packet.Args{}, r.noAnswer(err)
 	}
+	ack, err := packet.ParseArgs(answer.Ack, answer.Attachments, packet.Limits{})
+	if err != nil { // before anything of the answer is done
+		return packet.Args{}, r.noAnswer(fmt.Errorf("ack: %w", err))
+	}
 	if err := r.carryOut(s, answer, true); err != nil {
 		return packet.Args{}, r.noAnswer(err)
 	}
-	later := e.Later(s)
-	err = give(later, answer)
+	err = give(e.Later(s), answer, ack)
 	if answer.Disconnect {
 		s.Disconnect(false)
 	}
@@ -59,7 +63,7 @@ func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces
 }
 
 // give acknowledges the event with what the back end says.
-func give(later *namespaces.Answer, answer backend.Answer) error {
+func give(later *namespaces.Answer, answer backend.Answer, ack packet.Args) error {
 	var err error
 	switch {
 	case !later.Asked():
@@ -68,10 +72,7 @@ func give(later *namespaces.Answer, answer backend.Answer) error {
 	case answer.Ack == nil:
 		err = later.Give(map[string]bool{"ok": true})
 	default:
-		var args packet.Args
-		if args, err = packet.ParseArgs(answer.Ack, answer.Attachments, packet.Limits{}); err == nil {
-			err = later.Give(args)
-		}
+		err = later.Give(ack)
 	}
 	if errors.Is(err, namespaces.ErrClosed) {
 		return nil // the client has gone meanwhile
