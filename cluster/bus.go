@@ -34,6 +34,8 @@ type Config struct {
 	// Others hears how many other servers listen on the same channel, each time
 	// that the bus has connected; nil hears of nothing.
 	Others func(n int64)
+	// Clock is compared with the clock of Redis; nil is time.Now.
+	Clock func() time.Time
 	// Logger says when the bus is connected and when not; nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -41,6 +43,7 @@ type Config struct {
 const (
 	retry    = 500 * time.Millisecond // between two tries to connect
 	inboxLen = 1024                   // marks heard and not applied; when there are more, the list is read again
+	apart    = 5 * time.Second        // between the clocks of a node and of Redis, before that is worth a warning
 )
 
 // Bus spreads marks between nodes. It is safe for concurrent use.
@@ -62,6 +65,9 @@ func New(cfg Config) *Bus {
 	}
 	if cfg.Note == nil {
 		cfg.Note = func(_ rueidis.Client, err error) error { return err }
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -165,6 +171,7 @@ func (b *Bus) listen(ctx context.Context, up func()) error {
 	if err := b.compare(ctx, client); err != nil {
 		return err
 	}
+	b.compareClocks(ctx, client)
 	up()
 	b.count(ctx, client)
 	return b.follow(ctx, client, lost)
@@ -181,6 +188,26 @@ func (b *Bus) count(ctx context.Context, client rueidis.Client) {
 	answer, err := client.Do(ctx, client.B().PubsubNumsub().Channel(b.store.channel).Build()).AsIntMap()
 	if n := answer[b.store.channel]; err == nil && n > 1 {
 		b.cfg.Others(n - 1)
+	}
+}
+
+// compareClocks warns when the clocks of this node and of Redis are apart. A
+// revocation says up to which time of issue it holds, so that a clock that is
+// ahead locks out who signs in anew, and one that is behind lets in who should
+// stay out.
+func (b *Bus) compareClocks(ctx context.Context, client rueidis.Client) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	before := b.cfg.Clock()
+	answer, err := client.Do(ctx, client.B().Time().Build()).AsIntSlice()
+	if err != nil || len(answer) != 2 {
+		return // a courtesy, as count is
+	}
+	redis := time.Unix(answer[0], answer[1]*int64(time.Microsecond))
+	ahead := before.Sub(redis)
+	if ahead.Abs()-b.cfg.Clock().Sub(before) > apart {
+		b.cfg.Logger.Warn("the clocks of this node and of redis are apart: revocations hold for the wrong sign-ins; set the clocks by NTP",
+			slog.Duration("ahead", ahead.Round(time.Millisecond)))
 	}
 }
 

@@ -21,9 +21,13 @@ type store struct {
 	script               *rueidis.Lua
 }
 
+// maxAhead is how far a mark may lie in the future by the clock of Redis. A node
+// whose clock is ahead would lock out everybody who signs in after it.
+const maxAhead = 2 * time.Minute
+
 // putScript drops what has lapsed by the clock of Redis, merges the mark with
-// the one that is there, and publishes the result. It answers 0 when the list
-// is full.
+// the one that is there, bounds its moment by ARGV[7] (how far ahead of the clock
+// of Redis), and publishes the result. It answers 0 when the list is full.
 const putScript = `
 local id, at, till, rest = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now = redis.call('TIME')
@@ -40,6 +44,8 @@ if old then
 elseif redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) then
   return 0
 end
+local latest = tonumber(now) + tonumber(ARGV[7])
+if tonumber(at) > latest then at = string.format('%.0f', latest) end
 local record = at .. ':' .. till .. ':' .. rest
 redis.call('HSET', KEYS[1], id, record)
 redis.call('ZADD', KEYS[2], till, id)
@@ -72,6 +78,7 @@ func (s store) put(ctx context.Context, client rueidis.Client, records ...record
 	for i, r := range records {
 		calls[i] = rueidis.LuaExec{Keys: []string{s.marks, s.ends}, Args: []string{
 			r.id, strconv.FormatInt(r.at, 10), strconv.FormatInt(r.until, 10), r.rest, s.limit, s.channel,
+			strconv.FormatInt(maxAhead.Microseconds(), 10),
 		}}
 	}
 	for _, answer := range s.script.ExecMulti(ctx, client, calls...) {

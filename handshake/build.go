@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/internal/pattern"
+	"gatehouse/internal/sampled"
 )
 
 // builder turns a configuration into a gate and collects what is wrong with it.
@@ -28,6 +29,7 @@ func (b *builder) build() *Gate {
 	b.open = make(map[string]string)
 	b.gate = &Gate{
 		clock: b.deps.Clock, client: b.deps.HTTPClient, revocations: b.deps.Revocations,
+		log:        sampled.Logger(b.deps.Logger),
 		maxPayload: b.cfg.Auth.MaxPayload, proxyHeader: b.cfg.ProxyHeader.header(),
 	}
 	if b.gate.revocations == nil {

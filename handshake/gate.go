@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -35,6 +36,7 @@ type Gate struct {
 	client       *http.Client
 	maxPayload   int
 	clock        func() time.Time
+	log          *slog.Logger // sampled: what comes in causes its lines
 	warnings     []string
 }
 
@@ -185,6 +187,10 @@ func (g *Gate) stillGood(id Identity) error {
 		return refuse(CodeTokenExpired, "The sign-in has expired; get a new token and connect again.", errors.New("identity expired"))
 	}
 	if mark, revoked := g.revocations.Revoked(id); revoked {
+		if mark.Kind == MarkSubject && id.IssuedAt.IsZero() {
+			g.log.Warn("a revocation refuses a credential that has no time of issue (iat), new ones too; have the issuer add it, or take the revocation back",
+				slog.String("subject", id.Subject), slog.String("method", id.Method), slog.Time("until", mark.Until))
+		}
 		return revokedRefusal(mark)
 	}
 	return nil

@@ -1,8 +1,13 @@
 package handshake
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/sampled"
 )
 
 // Field fault 10: whoever signs in again is in, though the times of issue are whole seconds.
@@ -51,6 +56,27 @@ func TestNewcomers02_AMarkCanBeLifted(t *testing.T) {
 	}
 	_, err = g.Check(t.Context(), auth(signHS(t, good("iat", nil))))
 	wantCode(t, err, "")
+}
+
+// Newcomers 2: a user who is locked out for a month, because tokens have no iat, is in the log.
+func TestNewcomers02_AMarkThatMeetsATokenWithoutIssuedAtIsWarnedOf(t *testing.T) {
+	var log bytes.Buffer
+	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Deps: Deps{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
+	if _, err := g.Revocations().Add(Mark{Kind: MarkSubject, Value: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := g.Check(t.Context(), auth(signHS(t, good("iat", noon.Add(-time.Hour).Unix()))))
+	wantCode(t, err, CodeTokenInvalid)
+	if log.Len() > 0 {
+		t.Errorf("an old token: %s", &log)
+	}
+	for range 100 {
+		_, err = g.Check(t.Context(), auth(signHS(t, good("iat", nil))))
+		wantCode(t, err, CodeTokenInvalid)
+	}
+	if n := strings.Count(log.String(), "no time of issue (iat)"); n != sampled.First || !strings.Contains(log.String(), "subject=ann") {
+		t.Errorf("%d lines: %s", n, &log)
+	}
 }
 
 // Field fault 16: a few seconds between two clocks are forgiven by default.

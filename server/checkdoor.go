@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -177,6 +178,9 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 			}
 		}
 	}
+	if w := c.forgottenProxy(); w != "" && !encrypted && !c.Dev {
+		out = append(out, w)
+	}
 	if clearRedis(c.Redis.URL.Reveal()) {
 		out = append(out, "redis.url: the password and the tickets cross the network in the clear; write rediss://")
 	}
@@ -192,6 +196,21 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 		}
 	}
 	return out
+}
+
+// forgottenProxy says what shows that a proxy stands in front, for a
+// configuration without TLS that trusts none.
+func (c Config) forgottenProxy() string {
+	const cure = "list it in trusted_proxies; else all clients have its address and share its limits, and pages with https are refused"
+	https := slices.IndexFunc(c.Origins.Allow, func(o string) bool { return strings.HasPrefix(strings.ToLower(o), "https://") })
+	host, _, _ := net.SplitHostPort(c.Addr)
+	switch {
+	case https >= 0:
+		return "origins.allow: a page such as " + c.Origins.Allow[https] + " connects with TLS only, and there is none here; if a proxy in front has it, " + cure
+	case isLoopback(host):
+		return "addr: " + c.Addr + " is for this machine only; if a proxy in front brings the clients, " + cure
+	}
+	return ""
 }
 
 // clearRedis reports whether a password goes to another machine without TLS.

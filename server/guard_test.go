@@ -3,6 +3,7 @@ package server_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,29 @@ func TestNewcomers10_AProxyThatIsNotTrustedIsTheCause(t *testing.T) {
 		t.Error("let in")
 	}
 	says(t, r.log.String(), "trusted_proxies")
+}
+
+// Newcomers 10: `config check` says so before the first client comes.
+func TestNewcomers10_AForgottenProxyIsWarnedOf(t *testing.T) {
+	page := handshake.OriginConfig{Allow: []string{"self", "https://app.example.com"}}
+	for name, c := range map[string]struct {
+		cfg  server.Config
+		warn bool
+	}{
+		"pages with TLS and none here":     {server.Config{Addr: ":3000", Origins: page}, true},
+		"this machine only":                {server.Config{Addr: "127.0.0.1:3000"}, true},
+		"a proxy is trusted":               {server.Config{Addr: "127.0.0.1:3000", Origins: page, TrustedProxies: []string{"127.0.0.1"}}, false},
+		"TLS of the program's own":         {server.Config{Origins: page, ExternalTLS: true}, false},
+		"a developer's machine":            {server.Config{Dev: true, Addr: "127.0.0.1:3000"}, false},
+		"the world, and pages without TLS": {server.Config{Addr: ":3000"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.cfg.JWT.HMACSecret = "a secret for tests only, longer than thirty-two bytes"
+			if warned := strings.Contains(strings.Join(c.cfg.Warnings(), "\n"), "list it in trusted_proxies"); warned != c.warn {
+				t.Errorf("%q", c.cfg.Warnings())
+			}
+		})
+	}
 }
 
 // Field fault 17: a cookie that was issued anew while the back end is away ends no session.
