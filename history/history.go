@@ -6,7 +6,7 @@
 // gone, or the epoch is another one because the memory was lost, the answer says that
 // it is not complete: there is never a silent gap.
 //
-// [Memory] keeps entries in this process.
+// [Memory] keeps entries in this process, [Disk] in a file.
 package history
 
 import (
@@ -49,6 +49,18 @@ type Limits struct {
 	Age      time.Duration
 }
 
+// and are the tighter ones of two limits.
+func (l Limits) and(other Limits) Limits {
+	return Limits{Messages: tighter(l.Messages, other.Messages), Bytes: tighter(l.Bytes, other.Bytes), Age: tighter(l.Age, other.Age)}
+}
+
+func tighter[T int | time.Duration](a, b T) T {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
 // Query asks for entries. Without Since and Before they are the newest ones.
 type Query struct {
 	Since  *Position // entries behind it, the oldest first in line
@@ -80,9 +92,9 @@ type Log interface {
 // mostEntries is how many entries one query returns at most.
 const mostEntries = 1000
 
-func (q Query) limit() int {
+func (q Query) limit() uint64 {
 	if q.Limit <= 0 {
 		return 100
 	}
-	return min(q.Limit, mostEntries)
+	return uint64(min(q.Limit, mostEntries)) //nolint:gosec // positive
 }

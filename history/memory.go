@@ -125,50 +125,13 @@ func (m *Memory) Read(_ context.Context, name string, limits Limits, q Query) (P
 	defer m.mu.Unlock()
 	t := m.topics[name]
 	if t == nil {
-		return Page{Entries: []Entry{}, Complete: q.Since == nil || *q.Since == Position{}}, nil
+		return nothing(q), nil
 	}
 	m.trim(name, t, limits, m.clock())
 	first := t.next - uint64(len(t.entries))
-	if q.Since == nil {
-		return t.newest(first, q), nil
-	}
-	return t.since(first, q), nil
-}
-
-// newest are the last entries, or the last before an offset.
-func (t *topic) newest(first uint64, q Query) Page {
-	end := uint64(len(t.entries))
-	if q.Before > 0 {
-		end = min(end, max(q.Before, first)-first)
-	}
-	begin := end - min(end, uint64(q.limit())) //nolint:gosec // a positive limit
-	return Page{
-		Entries:  append([]Entry{}, t.entries[begin:end]...),
-		Position: Position{t.next - 1, t.epoch},
-		Complete: first+begin == 1,
-	}
-}
-
-// since are the entries behind a position. One of another epoch, or of the future,
-// says nothing: all that there is comes, and is not complete.
-func (t *topic) since(first uint64, q Query) Page {
-	from := q.Since.Offset + 1
-	known := (q.Since.Epoch == t.epoch || *q.Since == Position{}) && from <= t.next
-	complete := known && from >= first
-	if !complete {
-		from = first
-	}
-	rest := t.entries[from-first:]
-	if q.Before > 0 {
-		rest = rest[:min(uint64(len(rest)), max(q.Before, from)-from)]
-	}
-	page := Page{Position: Position{t.next - 1, t.epoch}, Complete: complete}
-	if len(rest) > q.limit() {
-		rest = rest[:q.limit()]
-		page.Position.Offset = rest[len(rest)-1].Offset
-	}
-	page.Entries = append([]Entry{}, rest...)
-	return page
+	from, to, page := window{first, t.next, t.epoch}.plan(q)
+	page.Entries = append(page.Entries, t.entries[from-first:to-first]...)
+	return page, nil
 }
 
 // Held returns how many bytes are remembered.

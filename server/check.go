@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/history"
 	"gatehouse/packet"
 )
 
@@ -26,6 +27,7 @@ func (c Config) Check() error {
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "json", "console"),
 		oneOf("sockets.unknown_events", c.Sockets.UnknownEvents, ignoreUnknown, answerUnknown),
+		oneOf("history.fsync", c.History.Fsync, history.FsyncAlways, history.FsyncInterval),
 		c.Compression.check(),
 		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(), c.checkRelays(), underKey("api", c.API.Check()),
 	)
@@ -140,6 +142,7 @@ func (c Config) checkDurations() error {
 		{"sockets.ack_timeout", c.Sockets.AckTimeout},
 		{"http.read_header_timeout", c.HTTP.ReadHeaderTimeout},
 		{"http.idle_timeout", c.HTTP.IdleTimeout},
+		{"history.interval", c.History.Interval},
 		{"drain.timeout", c.Drain.Timeout},
 		{"drain.spread", c.Drain.Spread},
 	} {
@@ -184,6 +187,7 @@ func (c Config) checkSizes() error {
 		{"packet.max_depth", c.Packet.MaxDepth, packet.HighestMaxDepth},
 		{"packet.max_event_name", c.Packet.MaxEventName, packet.HighestMaxEventName},
 		{"http.max_header_bytes", c.HTTP.MaxHeaderBytes, most},
+		{"history.bytes", c.History.Bytes, math.MaxInt},
 	} {
 		if s.value < 1 || s.value > s.highest {
 			errs = append(errs, fmt.Errorf("%s: %d is out of range; write a number from 1 to %d", s.key, s.value, s.highest))

@@ -56,6 +56,9 @@ type Config struct {
 	// API is for back ends: who may use /api/v1/ to publish and to see who is there.
 	API api.Config `koanf:"api"`
 
+	// History is what rooms of Namespaces remember.
+	History History `koanf:"history"`
+
 	Log    Log    `koanf:"log"`
 	Engine Engine `koanf:"engine"`
 

@@ -27,6 +27,7 @@ func (c Config) WithDefaults() Config {
 	c.Sockets.setDefaults()
 	c.Session.setDefaults()
 	c.Limits.setDefaults()
+	c.History.setDefaults()
 	c.Packet.setDefaults()
 	setDefault(&c.HTTP.ReadHeaderTimeout, 10*time.Second)
 	setDefault(&c.HTTP.IdleTimeout, 75*time.Second)

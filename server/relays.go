@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ import (
 type relays struct {
 	backends map[string]*backend.Client
 	byLabel  map[string]*relay.Relay
+	history  history.Log // nil when no namespace of the configuration could use it
+	log      *slog.Logger
 }
 
 // tellTime is how long a server that ends goes on telling its back ends what they
@@ -28,8 +31,13 @@ type relays struct {
 const tellTime = 5 * time.Second
 
 // newRelays makes what the configuration names, and the definitions to be mounted.
-func newRelays(cfg Config) (*relays, []namespaces.Definition, error) {
-	r := &relays{backends: map[string]*backend.Client{}, byLabel: map[string]*relay.Relay{}}
+func newRelays(cfg Config, log *slog.Logger) (_ *relays, defs []namespaces.Definition, err error) {
+	r := &relays{backends: map[string]*backend.Client{}, byLabel: map[string]*relay.Relay{}, log: log}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
 	for name, b := range cfg.Backends {
 		client, err := backend.New(b, cfg.Logger)
 		if err != nil {
@@ -41,8 +49,12 @@ func newRelays(cfg Config) (*relays, []namespaces.Definition, error) {
 	if cfg.JWT.Issuer != "" {
 		naming.Settle(cfg.JWT.Issuer)
 	}
-	deps := relay.Deps{Backends: r.backends, History: history.NewMemory(0), Naming: naming, Logger: cfg.Logger}
-	var defs []namespaces.Definition
+	if len(cfg.Namespaces) > 0 {
+		if r.history, err = cfg.History.open(log); err != nil {
+			return nil, nil, fmt.Errorf("history.path: %w", err)
+		}
+	}
+	deps := relay.Deps{Backends: r.backends, History: r.history, Naming: naming, Logger: cfg.Logger}
 	for _, label := range slices.Sorted(maps.Keys(cfg.Namespaces)) {
 		def, one, err := relay.Mount(label, cfg.Namespaces[label], deps)
 		if err != nil {
@@ -75,6 +87,12 @@ func (r *relays) close() {
 	defer stop()
 	for _, client := range r.backends {
 		_ = client.Close(ctx) // what is lost has been logged
+	}
+	if r.history == nil {
+		return
+	}
+	if err := r.history.Close(); err != nil {
+		r.log.Error("the history is not whole", slog.Any("error", err))
 	}
 }
 

@@ -4,12 +4,64 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-func add(t *testing.T, m *Memory, topic string, limits Limits, n int) Position {
+// opener makes an empty log that holds at most so many bytes.
+type opener func(bytes int, clock func() time.Time) Log
+
+// everyLog runs a test with each kind of log.
+func everyLog(t *testing.T, test func(t *testing.T, open opener)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) {
+		test(t, func(bytes int, clock func() time.Time) Log {
+			m := NewMemory(bytes)
+			m.clock = clock
+			return m
+		})
+	})
+	for _, fsync := range []string{FsyncAlways, FsyncInterval} {
+		t.Run("disk, "+fsync, func(t *testing.T) {
+			test(t, func(bytes int, clock func() time.Time) Log {
+				return openDisk(t, DiskConfig{
+					Path: filepath.Join(t.TempDir(), "history.db"), Fsync: fsync, Interval: time.Millisecond, Bytes: bytes, Clock: clock,
+				})
+			})
+		})
+	}
+}
+
+func openDisk(t *testing.T, cfg DiskConfig) *Disk {
+	t.Helper()
+	d, err := OpenDisk(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func held(t *testing.T, l Log) int {
+	t.Helper()
+	if m, ok := l.(*Memory); ok {
+		return m.Held()
+	}
+	n, err := l.(*Disk).Held()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func add(t *testing.T, m Log, topic string, limits Limits, n int) Position {
 	t.Helper()
 	var p Position
 	for range n {
@@ -21,7 +73,7 @@ func add(t *testing.T, m *Memory, topic string, limits Limits, n int) Position {
 	return p
 }
 
-func read(t *testing.T, m *Memory, topic string, limits Limits, q Query) Page {
+func read(t *testing.T, m Log, topic string, limits Limits, q Query) Page {
 	t.Helper()
 	p, err := m.Read(t.Context(), topic, limits, q)
 	if err != nil {
@@ -39,7 +91,11 @@ func span(p Page) string {
 }
 
 func TestAPageSaysWhetherSomethingIsMissing(t *testing.T) {
-	m := NewMemory(0)
+	everyLog(t, aPageSaysWhetherSomethingIsMissing)
+}
+
+func aPageSaysWhetherSomethingIsMissing(t *testing.T, open opener) {
+	m := open(0, time.Now)
 	limits := Limits{Messages: 10}
 	last := add(t, m, "r", limits, 15) // 6 to 15 are left
 	since := func(offset uint64) *Position { return &Position{offset, last.Epoch} }
@@ -72,7 +128,11 @@ func TestAPageSaysWhetherSomethingIsMissing(t *testing.T) {
 }
 
 func TestATopicThatNothingWasSentToIsEmpty(t *testing.T) {
-	m := NewMemory(0)
+	everyLog(t, aTopicThatNothingWasSentToIsEmpty)
+}
+
+func aTopicThatNothingWasSentToIsEmpty(t *testing.T, open opener) {
+	m := open(0, time.Now)
 	if p := read(t, m, "r", Limits{}, Query{}); len(p.Entries) != 0 || !p.Complete {
 		t.Errorf("page %+v", p)
 	}
@@ -81,12 +141,20 @@ func TestATopicThatNothingWasSentToIsEmpty(t *testing.T) {
 	}
 }
 
-func TestLimitsForgetTheOldest(t *testing.T) {
-	m := NewMemory(0)
+func TestLimitsForgetTheOldest(t *testing.T) { everyLog(t, limitsForgetTheOldest) }
+
+func limitsForgetTheOldest(t *testing.T, open opener) {
+	var mu sync.Mutex
 	now := time.Unix(0, 0)
-	m.clock = func() time.Time { return now }
+	m := open(0, func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	})
 	add(t, m, "old", Limits{}, 3)
+	mu.Lock()
 	now = now.Add(time.Hour)
+	mu.Unlock()
 	add(t, m, "old", Limits{}, 1)
 	if p := read(t, m, "old", Limits{Age: time.Minute}, Query{}); span(p) != "4-4" {
 		t.Errorf("with an age: %s", span(p))
@@ -98,28 +166,35 @@ func TestLimitsForgetTheOldest(t *testing.T) {
 	}
 }
 
-func TestTheLargestTopicShedsFirst(t *testing.T) {
-	m := NewMemory(20_000)
+func TestTheLargestTopicShedsFirst(t *testing.T) { everyLog(t, theLargestTopicShedsFirst) }
+
+func theLargestTopicShedsFirst(t *testing.T, open opener) {
+	m := open(20_000, time.Now)
 	small := add(t, m, "small", Limits{}, 2)
 	for range 100 {
 		if _, err := m.Append(t.Context(), "large", Limits{}, Entry{Data: json.RawMessage(strings.Repeat("1", 1000))}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if m.Held() > 20_000 {
-		t.Errorf("%d bytes are held", m.Held())
+	if d, ok := m.(*Disk); ok && d.cfg.Fsync == FsyncInterval {
+		d.flush()
+	}
+	if held(t, m) > 20_000 {
+		t.Errorf("%d bytes are held", held(t, m))
 	}
 	if p := read(t, m, "small", Limits{}, Query{}); span(p) != "1-2" || p.Position != small {
 		t.Errorf("the small topic lost: %s", span(p))
 	}
 }
 
-func TestAReaderInPiecesMissesNothing(t *testing.T) {
-	m := NewMemory(0)
+func TestAReaderInPiecesMissesNothing(t *testing.T) { everyLog(t, aReaderInPiecesMissesNothing) }
+
+func aReaderInPiecesMissesNothing(t *testing.T, open opener) {
+	m := open(0, time.Now)
 	random := rand.New(rand.NewPCG(1, 2))
 	at := Position{}
 	var seen []uint64
-	for range 200 {
+	for range 60 {
 		add(t, m, "r", Limits{}, random.IntN(5))
 		p := read(t, m, "r", Limits{}, Query{Since: &at, Limit: 1 + random.IntN(4)})
 		if !p.Complete {

@@ -1,0 +1,183 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// When entries are on the disk, so that not even a loss of power takes them.
+const (
+	// FsyncAlways: before Append returns. Appends that come together share one write.
+	FsyncAlways = "always"
+	// FsyncInterval: after DiskConfig.Interval at the latest. What came after the last
+	// write is lost when the process is killed; then all positions of before are of
+	// another epoch, so that nobody takes a later entry for one that they have seen.
+	FsyncInterval = "interval"
+)
+
+// Defaults of DiskConfig.
+const (
+	DefaultDiskBytes     = 1 << 30 // 1 GiB
+	DefaultFsyncInterval = time.Second
+	defaultLockFor       = time.Second
+	defaultFreeAbove     = 64 << 20
+)
+
+// DiskConfig says where and how a [Disk] keeps entries.
+type DiskConfig struct {
+	Path     string           // of the file; its directory must be there
+	Fsync    string           // FsyncAlways or FsyncInterval; empty is FsyncAlways
+	Interval time.Duration    // of FsyncInterval; zero is DefaultFsyncInterval
+	Bytes    int              // of all topics together; zero is DefaultDiskBytes
+	Clock    func() time.Time // nil is time.Now
+	Logger   *slog.Logger     // nil is slog.Default
+
+	lockFor   time.Duration // how long another process may take to end; zero is defaultLockFor
+	freeAbove int64         // bytes of a file below which nobody cares how much of it is free; zero is defaultFreeAbove
+}
+
+var (
+	// ErrClosed is the answer of a log that has been closed.
+	ErrClosed = errors.New("the history is closed")
+	// ErrDamaged says that the file is not one that [OpenDisk] has made, or not any more.
+	ErrDamaged = errors.New("is damaged, or no history")
+	// ErrInUse says that another process has the file open.
+	ErrInUse = errors.New("is in use by another process")
+	// errSlow refuses what comes faster than the disk takes it.
+	errSlow = errors.New("the disk is too slow for what is sent")
+)
+
+const (
+	sweepEvery = time.Minute    // topics whose age limit has passed are looked for
+	sweepSize  = 1000           // topics at a time
+	emptyFor   = 24 * time.Hour // an empty topic is known for so long, and its offsets go on
+	mostWrites = 1000           // of one transaction
+	flushAbove = 8 << 20        // bytes that wait begin a write early
+	mostWaits  = 8 * flushAbove // bytes that wait at most
+	fileMode   = 0o600          // messages of people
+	freeShare  = 2              // a file of which less than one part in so many is used is made anew at the start
+	copySize   = 1 << 20        // bytes of one transaction of that
+	copySuffix = ".compact"     // of the new file
+)
+
+// Disk is a [Log] in a file of this machine. One process at a time has it open. What
+// all topics hold together is bounded: the largest forgets first.
+type Disk struct {
+	cfg  DiskConfig
+	log  *slog.Logger
+	file *file
+
+	writes  chan *write   // of FsyncAlways
+	early   chan struct{} // begins a write before its time
+	closing chan struct{}
+	ended   chan struct{}
+	close   sync.Once
+	err     error // of the last write; read after ended
+
+	mu      sync.Mutex // guards what follows
+	waiting tails      // of FsyncInterval: not on the disk yet
+	leaving tails      // being written
+	failed  error      // of the last write; while it is set nothing more is taken
+}
+
+// write is an entry on its way to the disk, and what came of it.
+type write struct {
+	topic  string
+	limits Limits
+	entry  Entry
+	at     Position
+	err    error
+	done   chan struct{}
+}
+
+// OpenDisk opens the file of a log, and makes it when there is none. The error wraps
+// [ErrInUse] or [ErrDamaged] where that is the cause. After a run that did not end by
+// [Disk.Close] the whole file is checked.
+func OpenDisk(cfg DiskConfig) (*Disk, error) {
+	cfg.Fsync = cmp.Or(cfg.Fsync, FsyncAlways)
+	cfg.Interval = cmp.Or(cfg.Interval, DefaultFsyncInterval)
+	cfg.Bytes = cmp.Or(cfg.Bytes, DefaultDiskBytes)
+	cfg.lockFor = cmp.Or(cfg.lockFor, defaultLockFor)
+	cfg.freeAbove = cmp.Or(cfg.freeAbove, defaultFreeAbove)
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Fsync != FsyncAlways && cfg.Fsync != FsyncInterval {
+		return nil, fmt.Errorf("fsync: %q is none of %s, %s", cfg.Fsync, FsyncAlways, FsyncInterval)
+	}
+	f, err := openFile(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("history file %s: %w", cfg.Path, err)
+	}
+	d := &Disk{
+		cfg: cfg, log: cfg.Logger, file: f, waiting: noTails(),
+		writes: make(chan *write), early: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if d.log == nil {
+		d.log = slog.Default()
+	}
+	go d.run()
+	return d, nil
+}
+
+// Append implements Log. With FsyncAlways the entry is on the disk when it returns.
+func (d *Disk) Append(ctx context.Context, topic string, limits Limits, e Entry) (Position, error) {
+	if err := ctx.Err(); err != nil {
+		return Position{}, err
+	}
+	if e.At.IsZero() {
+		e.At = d.cfg.Clock()
+	}
+	if d.cfg.Fsync == FsyncInterval {
+		return d.hold(topic, limits, e)
+	}
+	w := &write{topic: topic, limits: limits, entry: e, done: make(chan struct{})}
+	select {
+	case d.writes <- w:
+	case <-d.closing:
+		return Position{}, ErrClosed
+	case <-ctx.Done():
+		return Position{}, ctx.Err()
+	}
+	<-w.done // it is being written: only the end of that says whether it is there
+	return Position{w.at.Offset, d.file.shown(w.at.Epoch)}, w.err
+}
+
+// Read implements Log.
+func (d *Disk) Read(ctx context.Context, topic string, limits Limits, q Query) (Page, error) {
+	if err := ctx.Err(); err != nil {
+		return Page{}, err
+	}
+	d.mu.Lock()
+	end := d.endingLocked(topic) // before the file is read, so that nothing is between the two
+	d.mu.Unlock()
+	var page Page
+	err := d.file.view(func(tx *bolt.Tx) (err error) {
+		page, err = d.readTopic(tx, topic, limits, q, end)
+		return err
+	})
+	return page, err
+}
+
+// Held returns how many bytes are on the disk.
+func (d *Disk) Held() (n int, err error) {
+	err = d.file.view(func(tx *bolt.Tx) error {
+		n = heldOf(tx)
+		return nil
+	})
+	return n, err
+}
+
+// Close writes what waits, and closes the file.
+func (d *Disk) Close() error {
+	d.close.Do(func() { close(d.closing) })
+	<-d.ended
+	return d.err
+}
