@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+golangci-linters := pkg/lint/lintersdb/builder_linter.go
 FUZZTIME ?= 30s
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -21,6 +22,9 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
+# The folders whose npm packages the tests need.
+npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/bridge test/browser test/artillery
+
 .PHONY: help run build test lint fuzz bench artillery soak simulate bench-cluster attack example clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-bench test-compose system-packages
 
@@ -32,15 +36,19 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 
 build: bin/gatehouse ## builds the pages and the binary
 
-# One part after the other, so that the output can be read; each can be run alone.
-parts := system-packages test-static test-go test-web test-compose test-artillery test-js test-auth test-cluster test-backends test-examples test-proxy test-bridge test-browser test-bench
+# What waits runs beside what computes: each line is a lane, whose parts come one after the other. Each can be run alone.
+lanes := \
+	test-static,test-go \
+	test-artillery,test-js,test-cluster,test-backends,test-bridge \
+	test-web,test-compose,test-auth,test-examples,test-proxy,test-browser,test-bench
 
-test: ## installs what the tests need and runs everything
-	@for part in $(parts); do \
-		SECONDS=0; \
-		$(MAKE) --no-print-directory $$part; \
-		echo "== $$part: $$SECONDS s"; \
-	done
+# Everything that more than one part needs, and what takes its time to install.
+prepared := $(GOLANGCI) bin/gatehouse bin/testapp bin/examples/.built $(page) \
+	$(foreach folder,$(npm-folders),$(call installed,$(folder)))
+
+test: system-packages ## installs what the tests need and runs everything
+	@SECONDS=0; $(MAKE) --no-print-directory --jobs=3 --output-sync=target $(prepared); echo "== prepared: $$SECONDS s"
+	@node test/lanes.mjs $(lanes)
 
 lint: $(GOLANGCI) ## runs the linters
 	$(GOLANGCI) run ./...
@@ -49,6 +57,7 @@ test-static: lint
 	go vet ./...
 	go mod tidy -diff
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt wants to change: $$unformatted"; exit 1; }
+	node --test test/lanes.test.mjs
 
 test-go: $(call installed,packet/testdata/oracle) $(call installed,cluster/testdata/node) $(page) ## runs the Go tests with the race detector
 	TEST_ORACLE=1 test/with-redis go test -race ./...
@@ -141,9 +150,14 @@ $(page): $(web-sources) $(call installed,web)
 	npm ci --prefix $* --no-audit --no-fund
 	touch $@
 
-$(GOLANGCI):
-	GOBIN=$(CURDIR)/bin/install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
-	mv bin/install/golangci-lint $@
+# golangci-lint with the linters of our settings only: the others are most of what it is made of.
+$(GOLANGCI): .golangci.yml test/golangci.awk
+	rm -rf bin/golangci-lint* && mkdir -p bin
+	cp -r --no-preserve=mode "$$(go mod download -json github.com/golangci/golangci-lint/v2@$(GOLANGCI_VERSION) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')" bin/golangci-lint.source
+	awk -f test/golangci.awk .golangci.yml bin/golangci-lint.source/$(golangci-linters) > bin/golangci-lint.linters
+	mv bin/golangci-lint.linters bin/golangci-lint.source/$(golangci-linters)
+	cd bin/golangci-lint.source && go build -trimpath -ldflags '-s -w' -o ../golangci-lint ./cmd/golangci-lint
+	rm -r bin/golangci-lint.source && mv bin/golangci-lint $@
 
 # Debian's names of the commands that the tests need.
 system-packages:

@@ -153,7 +153,7 @@ func certificates(t *testing.T, dir string) {
 func build(t *testing.T) string {
 	t.Helper()
 	gatehouse := filepath.Join(t.TempDir(), "gatehouse")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", gatehouse, "./cmd/gatehouse").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", gatehouse, "./cmd/gatehouse").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return gatehouse

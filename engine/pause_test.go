@@ -74,6 +74,7 @@ func TestAPausedPOSTIsAnsweredOnlyAfterwards(t *testing.T) {
 }
 
 func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
+	const large = 16 // messages, of 512 KiB
 	everyPath := func(t *testing.T, cfg Config, options ...rigOption) {
 		r := newRig(t, cfg, append(options, onOpen(func(s *side) { s.Pause() }))...)
 		w := r.dialWS(t, "")
@@ -81,7 +82,7 @@ func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
 		w.expectOpen(t)
 		full := clientFrame(ws.OpBinary, make([]byte, 512<<10))
 		stuck := goes(func() error {
-			for range 64 {
+			for range large {
 				if err := w.write(full); err != nil {
 					return err
 				}
@@ -100,7 +101,7 @@ func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
 			t.Errorf("%d bytes kept while paused", kept)
 		}
 		s.Resume()
-		for range 64 {
+		for range large {
 			s.got.next(t)
 		}
 		check(t, await(t, stuck))

@@ -26,7 +26,7 @@ func TestMemoryUnderFiveThousandSlowReadersStaysWithinTheBudget(t *testing.T) {
 		messages    = 250
 		perPass     = 50
 	)
-	onPaths(t, Config{OutboxTotal: total, PingInterval: time.Hour, CloseTimeout: time.Second}, func(t *testing.T, cfg Config) {
+	onPaths(t, Config{OutboxTotal: total, OutboxAge: time.Hour, PingInterval: time.Hour, CloseTimeout: time.Second}, func(t *testing.T, cfg Config) {
 		// What a session may hold beside the budget: what the allocator rounds up,
 		// the end of a cut one, and where there is no loop a goroutine that waits
 		// for room.

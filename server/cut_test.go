@@ -45,6 +45,7 @@ func TestEventsOfAClientThatIsCutAreDropped(t *testing.T) {
 				ns.OnDisconnect(func(_ context.Context, _ *namespaces.Socket, why string) { reason <- why })
 				cfg := server.Config{}
 				cfg.Engine.PauseTimeout = c.pause
+				cfg.Engine.OutboxBytes = 1 << 20
 				cfg.Sockets.QueueEvents = 2
 				r := serve(t, cfg, ns)
 				client := come(t, r.addr, way{transport: transport})

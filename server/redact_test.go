@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -29,6 +30,7 @@ func everyWay(t *testing.T, a *authority) server.Config {
 	cfg.TrustedProxies = []string{"127.0.0.1"}
 	cfg.TLS = a.tls("request")
 	cfg.Admin = server.Admin{Addr: "127.0.0.1:0", Key: adminKey}
+	cfg.Handshake = server.Handshake{Timeout: time.Minute, AdmitTimeout: time.Minute} // hashing passwords takes long on a busy machine
 	return cfg
 }
 

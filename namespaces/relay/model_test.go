@@ -16,7 +16,7 @@ import (
 	"gatehouse/packet"
 )
 
-var modelSteps = flag.Int("model.steps", 100_000, "random steps of TestNothingIsAllowedThatTheRulesForbid")
+var modelSteps = flag.Int("model.steps", 40_000, "random steps of TestNothingIsAllowedThatTheRulesForbid")
 
 // predicate is a rule and what it means, written apart from CEL.
 type predicate struct {

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // seed of its run.
 func TestNothingIsLostInTrouble(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "gatehouse")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "gatehouse/cmd/gatehouse").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "gatehouse/cmd/gatehouse").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	o := options{duration: 12 * time.Second, seed: uint64(time.Now().UnixNano()), members: 30, rooms: 4, binary: binary}

@@ -27,9 +27,15 @@ export async function launch() {
 
 // Person is one user in a browser context of their own.
 export class Person {
-  // open shows a page. What the browser complains about is kept: a page is clean when complaints is empty.
+  // open shows a page.
   static async open(browser, url, { width = 1280, height = 800, colorScheme = "light" } = {}) {
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+    const person = await Person.of(await browser.newContext({ viewport: { width, height }, colorScheme }));
+    await person.page.goto(url);
+    return person;
+  }
+
+  // of gives who has a context. What the browser complains about is kept: a page is clean when complaints is empty.
+  static async of(context) {
     context.setDefaultTimeout(patience);
     const person = new Person(await context.newPage());
     person.page.on("pageerror", (err) => person.complaints.push(String(err)));
@@ -39,7 +45,6 @@ export class Person {
         person.complaints.push(message.text());
       }
     });
-    await person.page.goto(url);
     return person;
   }
 
