@@ -60,6 +60,10 @@ type Config struct {
 	// what comes out of a compressed message, count as one more. Above it the
 	// session closes with ReasonOverload. Zero means no limit.
 	EarlyPackets int
+	// MaxClosing limits how many sessions may be closing, each with its connection:
+	// one more ends the one that has been closing for longest. Zero means no limit,
+	// and so does a Drain.
+	MaxClosing int
 	// OutboxBytes limits what waits for one client. Over it the session closes
 	// with ReasonSlow.
 	OutboxBytes int
@@ -200,6 +204,9 @@ func (c Config) validate() error {
 	}
 	if c.EarlyOutboxBytes < 1 || c.EarlyOutboxBytes > c.OutboxBytes || c.EarlyPackets < 0 {
 		return errors.New("engine: EarlyOutboxBytes must be positive and at most OutboxBytes, EarlyPackets not negative")
+	}
+	if c.MaxClosing < 0 {
+		return errors.New("engine: MaxClosing must not be negative")
 	}
 	if c.OutboxBytes < 1 || c.OutboxTotal < 1 {
 		return errors.New("engine: OutboxBytes and OutboxTotal must be positive")

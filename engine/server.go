@@ -32,6 +32,7 @@ type Server struct {
 	incoming      *budget.Budget
 	earlyIncoming int // fixed: Config.earlyIncoming
 	cuts          cutCounts
+	closings      closings
 
 	draining atomic.Bool
 	open     atomic.Int64
@@ -71,6 +72,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	}
 	srv.inflaters.slots = make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
 	srv.budget.init(cfg.OutboxTotal)
+	srv.closings.most = cfg.MaxClosing
 	srv.earlyIncoming = cfg.earlyIncoming()
 	srv.incoming = budget.New(budget.Limits{Total: int64(cfg.IncomingTotal), Share: int64(cfg.IncomingShare)})
 	srv.buffers.New = func() any { return new([readBytes]byte) }

@@ -311,7 +311,10 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	s.wakeToClose()
 	s.srv.open.Add(-1)
 	// Under mu, so that Server.Close, which comes here too, finds it under way.
-	s.srv.spawn(func() { s.handClose(why) })
+	s.srv.spawn(func() {
+		s.srv.closes(s)
+		s.handClose(why)
+	})
 	s.mu.Unlock()
 }
 
@@ -382,6 +385,7 @@ func (s *Session) finish() {
 	}
 	s.mu.Unlock()
 	s.srv.wheel.remove(s)
+	s.srv.closings.remove(s)
 	s.srv.forget(s)
 	if conn != nil {
 		conn.stream.close()

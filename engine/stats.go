@@ -8,6 +8,7 @@ import (
 // Stats is what a Server can say about itself for monitoring.
 type Stats struct {
 	Sessions int // open
+	Closing  int // closing: not open any more, their connections not gone yet
 	// OutboxBytes is what waits for all clients together, as Config.OutboxTotal
 	// counts it.
 	OutboxBytes int64
@@ -31,6 +32,7 @@ type Cuts struct {
 func (srv *Server) Stats() Stats {
 	return Stats{
 		Sessions:      srv.Sessions(),
+		Closing:       srv.closings.count(),
 		OutboxBytes:   srv.budget.held.Load(),
 		IncomingBytes: srv.incoming.Held(),
 		IncomingCuts:  srv.cuts.incoming.Load(),

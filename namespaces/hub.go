@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"gatehouse/internal/crew"
 	"gatehouse/internal/sampled"
@@ -139,11 +140,24 @@ func (h *Hub) Connect(conn Conn) *Client {
 		c.shut(closeGoingAway, ReasonShutdown, ReasonShutdown)
 	}
 	for oldest := h.registry.excess(); oldest != nil; oldest = h.registry.excess() {
-		h.log.Warn("too many connections without a namespace, closing the oldest", slog.Int("limit", h.cfg.MaxPending))
-		oldest.shut(closeTryAgainLater, "too many pending connections", ReasonForcedServer)
+		h.sampled.Warn("too many connections without a namespace, closing the oldest", slog.Int("limit", h.cfg.MaxPending))
+		oldest.shut(closeTryAgainLater, tooManyPending, ReasonForcedServer)
 	}
 	return c
 }
+
+// ClosePending closes the connection that has been in no namespace for longest, unless that is for less than atLeast, and
+// reports whether there was one. It is for who needs room for somebody else.
+func (h *Hub) ClosePending(atLeast time.Duration) bool {
+	oldest := h.registry.oldest(atLeast)
+	if oldest == nil {
+		return false
+	}
+	oldest.shut(closeTryAgainLater, tooManyPending, ReasonForcedServer)
+	return true
+}
+
+const tooManyPending = "too many pending connections"
 
 // Close ends all sockets with [ReasonShutdown], closes their transports without DISCONNECT, so that clients come back, waits
 // for the handlers in progress and the disconnect handlers, and closes the adapters. When ctx ends before, the context of

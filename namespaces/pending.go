@@ -63,6 +63,17 @@ func (r *registry) excess() *Client {
 	return r.pending.first
 }
 
+// oldest returns the client that has been pending for longest, and for so long at least; or nil.
+func (r *registry) oldest(atLeast time.Duration) *Client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.pending.first
+	if c == nil || time.Since(r.epoch)-(c.link.deadline-r.timeout) < atLeast {
+		return nil
+	}
+	return c
+}
+
 // enqueue starts the deadline of c. mu is held.
 func (r *registry) enqueue(c *Client) {
 	c.link.deadline = time.Since(r.epoch) + r.timeout

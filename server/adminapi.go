@@ -19,7 +19,7 @@ type stats struct {
 	Pending      int            `json:"pending"`      // those in no namespace
 	Sockets      int            `json:"sockets"`      // admitted
 	Rooms        int            `json:"rooms"`        // with a member on this node
-	Silent       int            `json:"silent"`       // TCP connections without a request
+	Silent       int            `json:"silent"`       // TCP connections that belong to no session
 	SilentClosed uint64         `json:"silentClosed"` // closed because there were too many
 	Revocations  int            `json:"revocations"`  // marks in force
 	Draining     bool           `json:"draining"`

@@ -64,11 +64,13 @@ type Door struct {
 	// people can share an address. Default 4,096.
 	MaxPendingPerAddress int `koanf:"max_pending_per_address"`
 	// MaxConnections is how many Engine.IO sessions there may be in all; one more
-	// gets 503. Default 0: as many as the machine can hold.
+	// makes the oldest in no namespace give way, or gets 503 when none has been there
+	// for a second. Default 0: five eighths of the files that the process may open.
 	MaxConnections int `koanf:"max_connections"`
-	// MaxSilent is how many TCP connections may have no request under way: new
-	// ones that have not said what they want, and kept-alive ones. One more
-	// closes the one that has been silent for longest. Never more than a quarter
+	// MaxSilent is how many TCP connections may belong to no session: new ones that
+	// have not said what they want, the body of a request included, kept-alive ones,
+	// and requests for something else. One more closes the one that has been silent
+	// for longest. Never more than a quarter
 	// of the files that the process may have open. Default 8,192.
 	MaxSilent int `koanf:"max_silent"`
 	// AddressFailures slows down an address whose credentials are refused.

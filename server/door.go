@@ -55,7 +55,7 @@ func (s *Server) checkHandshake(r *http.Request) *engine.Refusal {
 	if refusal := s.checkOrigin(r); refusal != nil {
 		return refusal
 	}
-	if most := s.cfg.Door.MaxConnections; most > 0 && s.engine.Sessions() >= most {
+	if s.engine.Sessions() >= s.cfg.Door.MaxConnections && !s.hub.ClosePending(strangersTime) {
 		return s.tooMany(r, "The server has as many connections as it takes; try again in a moment.")
 	}
 	if s.pending.full(handshake.AddressKey(s.clientAddr(r))) {

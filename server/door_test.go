@@ -25,7 +25,7 @@ func TestSilenceClosesTheLongestSilent(t *testing.T) {
 	q.state(ends[0], http.StateNew)
 	q.state(ends[1], http.StateNew)
 	speaks := q.broken(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	speaks.ServeHTTP(nil, httptest.NewRequestWithContext(q.context(context.Background(), ends[0]), http.MethodGet, "/", nil))
+	speaks.ServeHTTP(nil, httptest.NewRequestWithContext(q.context(context.Background(), ends[0]), http.MethodGet, "/socket.io/", nil))
 	q.state(ends[2], http.StateNew)
 	q.state(ends[2], http.StateActive) // one byte of a request is none
 	q.state(ends[3], http.StateNew)

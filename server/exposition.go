@@ -126,7 +126,8 @@ func (s *Server) writeMetrics(w io.Writer) error {
 	st, m := s.stats(), s.metrics
 	e.gauge("gatehouse_connections", "Open Engine.IO sessions.", float64(st.Connections))
 	e.gauge("gatehouse_connections_pending", "Those of them that are in no namespace.", float64(st.Pending))
-	e.gauge("gatehouse_connections_silent", "TCP connections that have no request under way.", float64(st.Silent))
+	e.gauge("gatehouse_connections_silent", "TCP connections that belong to no session.", float64(st.Silent))
+	e.gauge("gatehouse_connections_closing", "Sessions that are closing.", float64(s.engine.Stats().Closing))
 	e.gauge("gatehouse_sockets", "Admitted sockets.", float64(st.Sockets))
 	e.gauge("gatehouse_rooms", "Rooms with a member on this node.", float64(st.Rooms))
 	e.gauge("gatehouse_revocation_marks", "Revocations in force.", float64(st.Revocations))

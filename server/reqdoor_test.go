@@ -74,7 +74,10 @@ func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 
 func TestReq06_TheServerCanHaveALimitOfConnections(t *testing.T) {
 	r := serve(t, server.Config{Door: server.Door{MaxConnections: 1}}, who("/who")...)
-	come(t, r.addr, way{transport: "websocket"})
+	first := come(t, r.addr, way{transport: "websocket"})
+	if got := petition(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		t.Fatal(got)
+	}
 	if _, err := (way{transport: "websocket"}).open(t, r.addr); err == nil {
 		t.Error("a second connection was let in")
 	}

@@ -70,7 +70,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ln = s.engine.Intercept(ln, "/socket.io")
 	}
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(s.keys.wrap(ln, true)) }()
+	go func() { served <- hs.Serve(s.keys.wrap(roomy{ln, s.makeRoom}, true)) }()
 	s.log.Info("listening", slog.String("addr", ln.Addr().String()), slog.Bool("dev", s.cfg.Dev), slog.Bool("tls", s.cfg.TLS.enabled()))
 	select {
 	case <-ctx.Done():

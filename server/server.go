@@ -164,7 +164,8 @@ func (s *Server) prepareDoor() {
 		s.cfg.Door.MaxSilent = quarter
 	}
 	setDefault(&s.cfg.Session.MaxPerUser, perUser(files))
-	s.log.Debug("limits at the door", slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
+	setDefault(&s.cfg.Door.MaxConnections, inAll(files))
+	s.log.Debug("limits at the door", slog.Int("maxConnections", s.cfg.Door.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
 		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Door.MaxSilent))
 	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
 	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
@@ -175,6 +176,14 @@ func (s *Server) prepareDoor() {
 // perUser is how many connections one user may have where the process may open so
 // many files: a load test with one token works, and nobody takes all.
 func perUser(files int) int { return max(files/20, 1) }
+
+// inAll is how many sessions there may be where the process may open so many files.
+// A quarter of them is for connections that belong to no session, closing has its
+// share, and as much is left for whatever else the process opens.
+func inAll(files int) int { return max(files/8*5, 1) }
+
+// closing is how many sessions may be closing.
+func closing(files int) int { return max(files/16, 1) }
 
 func (s *Server) hubConfig() namespaces.Config {
 	before, after, life := s.cfg.Handshake, s.cfg.Sockets, s.cfg.Session
@@ -232,6 +241,7 @@ func (s *Server) engineConfig() engine.Config {
 		MaxEarlyPayload:  s.cfg.Handshake.MaxPayload,
 		EarlyOutboxBytes: min(s.cfg.Handshake.OutboxBytes, e.OutboxBytes),
 		EarlyPackets:     s.cfg.Handshake.MaxPackets,
+		MaxClosing:       closing(openFiles()),
 		OutboxBytes:      e.OutboxBytes,
 		OutboxAge:        e.OutboxAge,
 		OutboxTotal:      e.OutboxTotal,

@@ -3,26 +3,45 @@ package server
 import (
 	"container/list"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
+	"time"
 )
 
-// silence lists the TCP connections that have no request under way: new ones
-// whose first request is not complete, and kept-alive ones. Each holds a file,
-// so there is a limit; over it the one that has been silent for longest is
-// closed. Connections that never speak thus push out each other, while a client
-// that speaks at once is gone from the list before its turn comes.
+// silence lists the TCP connections that belong to no session: new ones whose first
+// request is not complete, with its body, kept-alive ones, and those with a request
+// that is not the engine's. Each holds a file, so there is a limit; over it the one
+// that has said nothing for longest is closed, and one that waits for its answer
+// only when no other is left. Connections that never speak thus push out each other,
+// while a client that speaks at once is gone from the list before its turn comes.
 type silence struct {
 	most int
 	log  *slog.Logger // sampled
 
 	mu    sync.Mutex // guards what follows; a leaf
 	conns map[net.Conn]*list.Element
-	order list.List // of net.Conn, the longest silent first
-	cut   uint64    // closed for the limit
+	lines [2]list.List // of guest, the longest there first: of those that are silent, and those that wait
+	cut   uint64       // closed to make room
 }
+
+// guest is a connection in one of the lines.
+type guest struct {
+	conn net.Conn
+	line line
+}
+
+// line says what a connection does.
+type line uint8
+
+const (
+	saysNothing line = iota
+	awaitsAnswer
+)
 
 func newSilence(most int, log *slog.Logger) *silence {
 	return &silence{most: most, log: log, conns: make(map[net.Conn]*list.Element)}
@@ -32,13 +51,55 @@ func newSilence(most int, log *slog.Logger) *silence {
 func (q *silence) state(c net.Conn, now http.ConnState) {
 	switch now {
 	case http.StateNew, http.StateIdle:
-		if oldest := q.begin(c); oldest != nil {
-			q.log.Warn("too many silent connections, closing the oldest", slog.Int("limit", q.most))
-			_ = beneath(oldest).Close()
-		}
+		q.put(c, saysNothing)
 	case http.StateHijacked, http.StateClosed:
 		q.end(c)
 	}
+}
+
+// put lists a connection as the newest in its line, and closes another one when
+// there are too many.
+func (q *silence) put(c net.Conn, in line) {
+	q.mu.Lock()
+	if e, ok := q.conns[c]; ok {
+		q.lines[e.Value.(guest).line].Remove(e)
+	}
+	q.conns[c] = q.lines[in].PushBack(guest{c, in})
+	var oldest net.Conn
+	if len(q.conns) > q.most {
+		oldest = q.oldestLocked()
+	}
+	q.mu.Unlock()
+	if oldest != nil {
+		q.log.Warn("too many silent connections, closing the oldest", slog.Int("limit", q.most))
+		_ = beneath(oldest).Close()
+	}
+}
+
+// oldestLocked takes off the connection that is closed next; nil when there is none.
+func (q *silence) oldestLocked() net.Conn {
+	for i := range q.lines {
+		if e := q.lines[i].Front(); e != nil {
+			c := q.lines[i].Remove(e).(guest).conn
+			delete(q.conns, c)
+			q.cut++
+			return c
+		}
+	}
+	return nil
+}
+
+// closeOldest closes the connection that has said nothing for longest, and reports
+// whether there was one.
+func (q *silence) closeOldest() bool {
+	q.mu.Lock()
+	c := q.oldestLocked()
+	q.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	_ = beneath(c).Close()
+	return true
 }
 
 // beneath returns what is under TLS, whose own Close may wait for seconds until
@@ -50,32 +111,16 @@ func beneath(c net.Conn) net.Conn {
 	return c
 }
 
-// begin lists a connection and takes the oldest off when there are too many.
-func (q *silence) begin(c net.Conn) (oldest net.Conn) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, ok := q.conns[c]; !ok {
-		q.conns[c] = q.order.PushBack(c)
-	}
-	if len(q.conns) <= q.most {
-		return nil
-	}
-	q.cut++
-	oldest = q.order.Remove(q.order.Front()).(net.Conn)
-	delete(q.conns, oldest)
-	return oldest
-}
-
 func (q *silence) end(c net.Conn) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if e, ok := q.conns[c]; ok {
-		q.order.Remove(e)
+		q.lines[e.Value.(guest).line].Remove(e)
 		delete(q.conns, c)
 	}
 }
 
-// count gives how many are silent now, and how many have been closed for it.
+// count gives how many are listed now, and how many have been closed for it.
 func (q *silence) count() (silent int, cut uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -89,13 +134,77 @@ func (q *silence) context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// broken takes connections off the list when a request is there: its head is
-// complete, and its handler has limits of its own.
+// broken takes connections off the list when a request of the engine's is there
+// with its body: sessions have limits of their own.
 func (q *silence) broken(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-			q.end(c)
+		c, ok := r.Context().Value(connKey{}).(net.Conn)
+		if !ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		complete := func() { q.put(c, awaitsAnswer) }
+		if isRealtime(r.URL.Path) {
+			complete = func() { q.end(c) }
+		}
+		if r.ContentLength == 0 {
+			complete()
+		} else {
+			q.put(c, saysNothing)
+			r.Body = &awaited{r.Body, func() { q.put(c, saysNothing) }, complete}
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// awaited is the body of a request, which says what comes of it.
+type awaited struct {
+	io.ReadCloser
+	more, complete func()
+}
+
+// Read implements io.Reader.
+func (b *awaited) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		b.complete()
+	case n > 0:
+		b.more()
+	}
+	return n, err
+}
+
+// roomy is a listener that makes room when the process may open no more files: the
+// http.Server asks it again a moment later.
+type roomy struct {
+	net.Listener
+	makeRoom func()
+}
+
+// Accept implements net.Listener.
+func (l roomy) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		l.makeRoom()
+	}
+	return c, err
+}
+
+// roomAtOnce is how many connections are closed when one finds no file.
+const roomAtOnce = 8
+
+// strangersTime is how long a connection in no namespace is left alone when there is
+// room for no other. An honest client has signed in by then.
+const strangersTime = time.Second
+
+// makeRoom closes those that have the least use for a file: who is closing already,
+// who says nothing, strangers.
+func (s *Server) makeRoom() {
+	s.refusals.Warn("no file is left, closing connections that say nothing or have not signed in", slog.Int("openFiles", openFiles()))
+	for range roomAtOnce {
+		if !s.engine.EndClosing() && !s.silence.closeOldest() && !s.hub.ClosePending(strangersTime) {
+			return
+		}
+	}
 }

@@ -1,10 +1,21 @@
 package server
 
 import (
+	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
+	"gatehouse/namespaces"
 )
 
 // encrypted is like a *tls.Conn whose client does not read: Close waits.
@@ -31,5 +42,183 @@ func TestTheOldestSilentConnectionIsClosedWithoutWaiting(t *testing.T) {
 				t.Errorf("%d silent, %d cut", silent, cut)
 			}
 		})
+	}
+}
+
+// What becomes of a connection in the list while a request on it is served (F12).
+func TestARequestCountsUntilItIsASessions(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, body         string
+		during, afterwards int
+	}{
+		"a poll":                         {"/socket.io/?EIO=4&transport=polling", "", 0, 0},
+		"a POST of a session":            {"/socket.io/?EIO=4&transport=polling&sid=x", "4hello", 1, 0},
+		"a page":                         {"/", "", 1, 1},
+		"a POST for something else":      {"/auth/tickets", "{}", 1, 1},
+		"the bundle, which is no engine": {"/socket.io/socket.io.js", "", 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := newSilence(10, slog.New(slog.DiscardHandler))
+			here, there := net.Pipe()
+			defer there.Close()
+			defer here.Close()
+			q.state(here, http.StateNew)
+			h := q.broken(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if n, _ := q.count(); n != c.during {
+					t.Errorf("%d count before the body is there, want %d", n, c.during)
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+			}))
+			r := httptest.NewRequestWithContext(q.context(t.Context(), here), http.MethodPost, c.path, strings.NewReader(c.body))
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			if n, _ := q.count(); n != c.afterwards {
+				t.Errorf("%d count afterwards, want %d", n, c.afterwards)
+			}
+		})
+	}
+}
+
+// Who waits for an answer is closed after all those that say nothing.
+func TestRequestsUnderWayAreClosedLast(t *testing.T) {
+	q := newSilence(2, slog.New(slog.DiscardHandler))
+	var ends [4]net.Conn
+	for i := range ends {
+		here, there := net.Pipe()
+		ends[i] = here
+		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+	}
+	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
+	q.state(ends[0], http.StateNew)
+	page := httptest.NewRequestWithContext(q.context(t.Context(), ends[0]), http.MethodGet, "/", nil)
+	q.broken(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), page)
+	for _, c := range ends[1:] {
+		q.state(c, http.StateNew)
+	}
+	if closed(ends[0]) || !closed(ends[1]) || !closed(ends[2]) || closed(ends[3]) {
+		t.Error("others were closed")
+	}
+	for range 2 {
+		if !q.closeOldest() {
+			t.Error("none was closed")
+		}
+	}
+	if q.closeOldest() || !closed(ends[0]) || !closed(ends[3]) {
+		t.Error("not all were closed, or more")
+	}
+}
+
+const testSecret = "a secret that only this test knows, long enough"
+
+// listening serves a namespace at a listener of its own.
+func listening(t *testing.T, cfg Config, wrap func(net.Listener) net.Listener) (s *Server, addr string) {
+	t.Helper()
+	cfg.JWT = handshake.JWTConfig{HMACSecret: testSecret}
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	cfg.Engine.CloseTimeout = 50 * time.Millisecond // for clients that the tests leave behind
+	s, err := New(cfg, namespaces.New("/room"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, wrap(ln)) }()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	return s, ln.Addr().String()
+}
+
+// hangs opens a connection and says the beginning of a request.
+func hangs(t *testing.T, addr, beginning string) net.Conn {
+	t.Helper()
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if _, err := io.WriteString(c, beginning); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// F12: they were in no count of files.
+func TestRequestsWhoseBodiesNeverComePushOutEachOther(t *testing.T) {
+	const most = 3
+	s, addr := listening(t, Config{Door: Door{MaxSilent: most}}, func(ln net.Listener) net.Listener { return ln })
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/socket.io/?EIO=4&transport=polling", nil))
+	_, rest, _ := strings.Cut(w.Body.String(), `"sid":"`)
+	sid, _, _ := strings.Cut(rest, `"`)
+	var all []net.Conn
+	for _, path := range []string{
+		"/socket.io/?EIO=4&transport=polling", "/auth/tickets", "/nowhere",
+		"/socket.io/?EIO=4&transport=polling&sid=" + sid, "/socket.io/?EIO=3", "/auth/tickets",
+	} {
+		all = append(all, hangs(t, addr, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"))
+	}
+	for _, c := range all[:len(all)-most] {
+		_, _ = io.Copy(io.Discard, c) // ends when it is closed
+	}
+	if n, cut := s.silence.count(); n > most || cut == 0 {
+		t.Errorf("%d connections without a session, %d were closed", n, cut)
+	}
+}
+
+// full is a listener of a process that has no file left.
+type full struct {
+	net.Listener
+	now *atomic.Int32 // so many times more
+}
+
+func (l full) Accept() (net.Conn, error) {
+	if l.now.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+// F12: with all files taken nobody else came in.
+func TestWithoutAFileLeftTheSilentMakeRoom(t *testing.T) {
+	var now atomic.Int32
+	s, addr := listening(t, Config{}, func(ln net.Listener) net.Listener { return full{ln, &now} })
+	silent := hangs(t, addr, "GET /")
+	for n := 0; n == 0; n, _ = s.silence.count() {
+		time.Sleep(time.Millisecond)
+	}
+	now.Store(3)
+	hangs(t, addr, "GET /") // so that the pending Accept returns and the next one finds no file
+	_, _ = io.Copy(io.Discard, silent)
+	c, err := wiretest.Dial(t.Context(), addr, "websocket", wiretest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Leave()
+}
+
+// Strangers give way to others, but not who came just now.
+func TestAFullServerClosesTheOldestStranger(t *testing.T) {
+	s, addr := listening(t, Config{Door: Door{MaxConnections: 1}}, func(ln net.Listener) net.Listener { return ln })
+	first, err := wiretest.Dial(t.Context(), addr, "websocket", wiretest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.hub.ClosePending(time.Hour) {
+		t.Error("who came just now was closed")
+	}
+	for { // until the first has been there for long enough
+		c, err := wiretest.Dial(t.Context(), addr, "websocket", wiretest.Options{})
+		if err == nil {
+			c.Drop()
+			break
+		}
+	}
+	if p, err := first.Next(); err == nil {
+		t.Errorf("the stranger saw %v", p)
 	}
 }

@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"testing"
+	"time"
+)
+
+// A client that never answers a close frame holds a file as long as it may: there
+// are only so many of them.
+func TestTooManyClosingSessionsEndTheOldest(t *testing.T) {
+	const most = 2
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			r := newRig(t, Config{CloseTimeout: time.Hour, MaxClosing: most})
+			var all []*side
+			for range most + 2 {
+				r.dial(t, transport)
+				s := r.opened.next(t)
+				s.Session.Close(CodeNormal, "")
+				s.end(t, ReasonForcedClose) // its handler hears of it when it is listed
+				all = append(all, s)
+			}
+			for i, s := range all {
+				if i < len(all)-most {
+					s.awaitState(t, func() bool { return s.current() == stateClosed })
+				} else if s.current() != stateClosing {
+					t.Errorf("session %d ended before its time", i)
+				}
+			}
+			if n := r.srv.Stats().Closing; n != most {
+				t.Errorf("%d are closing", n)
+			}
+			if !r.srv.EndClosing() || !r.srv.EndClosing() || r.srv.EndClosing() {
+				t.Error("not both of the others could be ended")
+			}
+			if n := r.srv.Stats().Closing; n != 0 {
+				t.Errorf("%d are left", n)
+			}
+		})
+	}
+}
+
+// In a drain everybody closes at once, and has the time to.
+func TestADrainLetsAllSessionsClose(t *testing.T) {
+	r := newRig(t, Config{MaxClosing: 1})
+	var all []client
+	for range 5 {
+		all = append(all, r.dial(t, "websocket"))
+		check(t, r.opened.next(t).Send(NewFrame([]byte("last words"), nil)))
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- r.srv.Drain(t.Context(), time.Millisecond) }()
+	for _, c := range all {
+		if p := must[packet](t)(c.next()); p.data != "last words" {
+			t.Error(p)
+		}
+		expectEnd(t, c, CodeServiceRestart, string(ReasonShutdown))
+		check(t, c.leave())
+	}
+	check(t, <-drained)
+}
