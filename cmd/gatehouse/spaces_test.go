@@ -20,7 +20,7 @@ namespaces:
         events: ["cursor", "edit:*"]
         history: {messages: 200, bytes: 1MiB, age: 24h}
         presence: true
-        limits: {events: 20/s, burst: 40, bytes: 256KiB/s, over: slow}
+        limits: {events: 20/s, burst: 40, bytes: 256KiB/s, over: slow, user: {events: 50/s}, event: {cursor: {bytes: 1KiB/s}}}
     relay:
       - events: ["drawing", "chat message"]
         allow: '!has(claims.muted)'
@@ -47,6 +47,9 @@ func TestNamespacesComeFromTheFile(t *testing.T) {
 	room := s.Namespaces["/app"].Rooms[0]
 	if room.History.Bytes != 1<<20 || room.History.Age != 24*time.Hour || room.Limits.Events != 20 || room.Limits.Bytes != 256<<10 || s.Backends["app"].Timeout != 2*time.Second {
 		t.Errorf("read %+v, %+v", room, s.Backends)
+	}
+	if room.Limits.User.Events != 50 || room.Limits.Event["cursor"].Bytes != 1<<10 {
+		t.Errorf("limits %+v", room.Limits)
 	}
 	text, err := s.yaml()
 	if err != nil {

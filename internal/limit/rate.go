@@ -22,15 +22,20 @@ func (a *Allowance) Take(now time.Time, burst int, every time.Duration) time.Dur
 // TakeN takes n of burst at once. More than burst is taken when all of it is there,
 // and has to be earned afterwards.
 func (a *Allowance) TakeN(now time.Time, n, burst int, every time.Duration) time.Duration {
-	earned := a.earned
-	if earned.Before(now) {
-		earned = now
-	}
-	if wait := earned.Sub(now) - time.Duration(max(burst-n, 0))*every; wait > 0 {
+	if wait := a.WaitN(now, n, burst, every); wait > 0 {
 		return wait
 	}
-	a.earned = earned.Add(time.Duration(n) * every)
+	if a.earned.Before(now) {
+		a.earned = now
+	}
+	a.earned = a.earned.Add(time.Duration(n) * every)
 	return 0
+}
+
+// WaitN is what TakeN would return, and takes nothing.
+func (a *Allowance) WaitN(now time.Time, n, burst int, every time.Duration) time.Duration {
+	owed := max(a.earned.Sub(now), 0)
+	return max(owed-time.Duration(max(burst-n, 0))*every, 0)
 }
 
 // Spend takes what costs so much time to earn, whether it is there or not. It returns

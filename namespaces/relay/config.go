@@ -3,6 +3,8 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,7 +30,7 @@ type RoomRule struct {
 	Events   []string    `koanf:"events" yaml:"events"`     // names that may be sent; a trailing * stands for any rest; empty is all
 	History  HistoryRule `koanf:"history" yaml:"history"`   // what is kept; zero is nothing
 	Presence bool        `koanf:"presence" yaml:"presence"` // who is there is told
-	Limits   LimitRule   `koanf:"limits" yaml:"limits"`     // of each socket, for what it sends to such a room
+	Limits   LimitRule   `koanf:"limits" yaml:"limits"`     // for what is sent to such a room
 }
 
 // HistoryRule says what a room remembers.
@@ -41,17 +43,36 @@ type HistoryRule struct {
 // On reports whether anything is kept.
 func (h HistoryRule) On() bool { return h != HistoryRule{} }
 
-// LimitRule bounds what one socket sends.
+// LimitRule bounds what is sent under a rule: by each socket, and if it says so by each
+// user, to each room, and of some events. What is sent must be within all of them.
 type LimitRule struct {
+	Events Rate   `koanf:"events" yaml:"events"` // a second, of each socket; zero is no limit
+	Burst  int    `koanf:"burst" yaml:"burst"`   // events at once; zero is one second's
+	Bytes  Rate   `koanf:"bytes" yaml:"bytes"`   // a second; zero is no limit
+	Over   string `koanf:"over" yaml:"over"`     // slow, refuse or disconnect; empty is refuse
+
+	User  Limit            `koanf:"user" yaml:"user"`   // of all sockets of a user on this node; whoever has no name counts by address
+	Room  Limit            `koanf:"room" yaml:"room"`   // of all that clients of this node send to one room
+	Event map[string]Limit `koanf:"event" yaml:"event"` // of each socket, by names of events as in a rule's events
+}
+
+// Limit is one bound of a LimitRule.
+type Limit struct {
 	Events Rate   `koanf:"events" yaml:"events"` // a second; zero is no limit
 	Burst  int    `koanf:"burst" yaml:"burst"`   // events at once; zero is one second's
 	Bytes  Rate   `koanf:"bytes" yaml:"bytes"`   // a second; zero is no limit
 	Over   string `koanf:"over" yaml:"over"`     // slow, refuse or disconnect; empty is refuse
 }
 
+// On reports whether anything is bounded.
+func (l Limit) On() bool { return l.Events > 0 || l.Bytes > 0 }
+
+// socket is the bound of each socket.
+func (l LimitRule) socket() Limit { return Limit{l.Events, l.Burst, l.Bytes, l.Over} }
+
 // What happens to who asks for more than a limit.
 const (
-	OverSlow       = "slow"       // is not read from for a while
+	OverSlow       = "slow"       // is not read from until there is room, and refused after ten seconds of that
 	OverRefuse     = "refuse"     // is told when to try again
 	OverDisconnect = "disconnect" // is cut
 )
@@ -75,9 +96,24 @@ const (
 )
 
 func (l LimitRule) check(at string) error {
+	errs := []error{l.socket().check(at), l.User.check(at + ".user"), l.Room.check(at + ".room")}
+	for _, name := range slices.Sorted(maps.Keys(l.Event)) {
+		one := at + ".event." + name
+		errs = append(errs, checkEvents(one, []string{name}), l.Event[name].check(one))
+		if !l.Event[name].On() {
+			errs = append(errs, fmt.Errorf("%s: says neither events nor bytes", one))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l Limit) check(at string) error {
 	var errs []error
 	if l.Events < 0 || l.Burst < 0 || l.Bytes < 0 {
 		errs = append(errs, fmt.Errorf("%s: a limit is not negative; leave it out for none", at))
+	}
+	if !l.On() && l != (Limit{}) {
+		errs = append(errs, fmt.Errorf("%s: says neither events nor bytes", at))
 	}
 	switch l.Over {
 	case "", OverSlow, OverRefuse, OverDisconnect:

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"gatehouse/handshake"
@@ -9,36 +10,37 @@ import (
 	"gatehouse/namespaces"
 )
 
-// meter counts what one socket sends under one rule.
+// meter counts what was sent within one bound.
 type meter struct{ events, bytes limit.Allowance }
 
-// longestSlow is how long somebody who is over a limit is not read from at once.
+// longestSlow is how long somebody who is over a limit is not read from. Then the event
+// is refused.
 const longestSlow = 10 * time.Second
 
-// charge counts one event of so many bytes. Who is over the limit of the rule waits,
-// is refused, or is cut.
-func (r *Relay) charge(ctx context.Context, s *namespaces.Socket, rule string, l LimitRule, bytes int) error {
-	if l.Events == 0 && l.Bytes == 0 {
+// charge counts one event of so many bytes, to a room or to none. Who is over a limit
+// waits, is refused, or is cut, and nothing is counted.
+func (r *Relay) charge(ctx context.Context, s *namespaces.Socket, rule string, l LimitRule, room, event string, bytes int) error {
+	bounds := r.bounds(s, rule, l, room, event)
+	if len(bounds) == 0 {
 		return nil
 	}
-	m := memberOf(s)
+	m, slowed := memberOf(s), time.Duration(0)
 	for {
-		wait := m.take(rule, l, bytes)
-		if wait == 0 {
+		wait, over := r.take(m, bounds, bytes)
+		switch {
+		case wait == 0:
 			return nil
-		}
-		switch l.Over {
-		case OverDisconnect:
+		case over == OverDisconnect:
 			s.Disconnect(true)
 			return tooFast(wait)
-		case OverSlow:
-			select { // the client's further events wait behind this one, and then it is not read from
-			case <-time.After(min(wait, longestSlow)):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		default:
+		case over != OverSlow || slowed+wait > longestSlow:
 			return tooFast(wait)
+		}
+		select { // the client's further events wait behind this one, and then it is not read from
+		case <-time.After(wait):
+			slowed += wait
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
@@ -47,33 +49,130 @@ func tooFast(wait time.Duration) error {
 	return &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "That was too much at once; try again in a moment.", RetryAfter: wait}
 }
 
-// take takes from the allowances of a rule, or says how long to wait.
-func (m *member) take(rule string, l LimitRule, bytes int) time.Duration {
+// bound is a limit and whose it is: of the socket, or of a key that several share.
+type bound struct {
+	Limit
+	shared bool
+	key    string
+}
+
+// bounds are those that an event must be within.
+func (r *Relay) bounds(s *namespaces.Socket, rule string, l LimitRule, room, event string) (all []bound) {
+	if one := l.socket(); one.On() {
+		all = append(all, bound{one, false, rule})
+	}
+	for name, one := range l.Event {
+		if fits([]string{name}, event) {
+			all = append(all, bound{one, false, rule + "\x00" + name})
+		}
+	}
+	if l.User.On() {
+		all = append(all, bound{l.User, true, rule + "\x00user\x00" + memberOf(s).payer(s)})
+	}
+	if l.Room.On() {
+		all = append(all, bound{l.Room, true, rule + "\x00room\x00" + key(s, room)})
+	}
+	return all
+}
+
+// payer is whom the events of a socket count for.
+func (m *member) payer(s *namespaces.Socket) string {
+	id := s.Identity()
+	if id.Subject == "" || id.Method == handshake.WayAnonymous {
+		return m.network
+	}
+	return id.Issuer + "\x00" + id.Subject
+}
+
+// take takes from all bounds, or from none and says how long to wait for, and what
+// happens meanwhile.
+func (r *Relay) take(m *member, bounds []bound, bytes int) (wait time.Duration, over string) {
+	now := time.Now()
+	r.meters.mu.Lock()
+	defer r.meters.mu.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	meters := make([]*meter, len(bounds))
+	for i, b := range bounds {
+		meters[i] = m.meter(b.key)
+		if b.shared {
+			meters[i] = r.meters.of(b.key)
+		}
+		if w := meters[i].wait(now, b.Limit, bytes); w > wait {
+			wait, over = w, b.Over
+		}
+	}
+	if wait > 0 {
+		return wait, over
+	}
+	for i, b := range bounds {
+		meters[i].take(now, b.Limit, bytes)
+	}
+	return 0, ""
+}
+
+func (m *member) meter(key string) *meter {
 	if m.meters == nil {
 		m.meters = map[string]*meter{}
 	}
-	c := m.meters[rule]
-	if c == nil {
-		c = new(meter)
-		m.meters[rule] = c
+	if m.meters[key] == nil {
+		m.meters[key] = new(meter)
 	}
-	now := time.Now()
+	return m.meters[key]
+}
+
+func (c *meter) wait(now time.Time, l Limit, bytes int) (wait time.Duration) {
 	if l.Bytes > 0 {
-		every := max(1, time.Duration(float64(time.Second)/float64(l.Bytes)))
-		if wait := c.bytes.TakeN(now, bytes, int(l.Bytes), every); wait > 0 {
-			return wait
-		}
+		wait = c.bytes.WaitN(now, bytes, int(l.Bytes), l.Bytes.every())
 	}
 	if l.Events > 0 {
-		burst := l.Burst
-		if burst == 0 {
-			burst = max(1, int(l.Events))
-		}
-		return c.events.Take(now, burst, time.Duration(float64(time.Second)/float64(l.Events)))
+		wait = max(wait, c.events.WaitN(now, 1, l.burst(), l.Events.every()))
 	}
-	return 0
+	return wait
+}
+
+func (c *meter) take(now time.Time, l Limit, bytes int) {
+	if l.Bytes > 0 {
+		c.bytes.TakeN(now, bytes, int(l.Bytes), l.Bytes.every())
+	}
+	if l.Events > 0 {
+		c.events.Take(now, l.burst(), l.Events.every())
+	}
+}
+
+func (l Limit) burst() int {
+	if l.Burst > 0 {
+		return l.Burst
+	}
+	return max(1, int(l.Events))
+}
+
+// every is the time in which one is earned.
+func (r Rate) every() time.Duration { return max(1, time.Duration(float64(time.Second)/float64(r))) }
+
+// meters are those of users and rooms. There are so many at most; the ones that were not
+// used for longest are forgiven.
+type meters struct {
+	mu         sync.Mutex // guards what follows; taken before that of a member
+	young, old map[string]*meter
+}
+
+const mostMeters = 50_000 // of each of the two generations
+
+// of finds a meter. mu is held.
+func (s *meters) of(key string) *meter {
+	if c := s.young[key]; c != nil {
+		return c
+	}
+	c := s.old[key]
+	if c == nil {
+		c = new(meter)
+	}
+	if len(s.young) >= mostMeters || s.young == nil {
+		s.old, s.young = s.young, map[string]*meter{}
+	}
+	s.young[key] = c
+	return c
 }
 
 // nonces remembers the answers to messages, so that one that is sent again is

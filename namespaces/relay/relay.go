@@ -42,6 +42,8 @@ type Relay struct {
 	seed  maphash.Seed
 	lines [64]sync.Mutex // by room: what is sent to a room and who reads its history come one after the other
 
+	meters meters
+
 	mu       sync.Mutex // guards what follows
 	spaces   map[string]*space
 	occupied map[string]int // sockets of this node in a room
@@ -116,6 +118,7 @@ func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
 type member struct {
 	parts   map[string]string
 	address string
+	network string // whom sockets count for that have no name
 	hidden  string // the room of the user's sockets
 	counted bool   // among the sockets of its namespace; guarded by the relay's mu
 
@@ -145,7 +148,8 @@ func visible(s *namespaces.Socket) []string {
 
 // admit asks the rules, and the back end if it wants to know.
 func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[string]string) error {
-	m := &member{parts: parts, address: s.Request().RemoteAddr.String()}
+	from := s.Request().RemoteAddr
+	m := &member{parts: parts, address: from.String(), network: handshake.AddressKey(from).String()}
 	s.SetData(m)
 	f := m.facts(s)
 	allowed, err := r.policy.Admit(f)
@@ -370,7 +374,7 @@ func (r *Relay) forward(ctx context.Context, s *namespaces.Socket, e namespaces.
 	if !allowed {
 		return packet.Args{}, namespaces.Forbidden("You may not send this.")
 	}
-	if err := r.charge(ctx, s, rule.Key(), rule.Rule().Limits, size(e.Args)); err != nil {
+	if err := r.charge(ctx, s, rule.Key(), rule.Rule().Limits, "", e.Name, size(e.Args)); err != nil {
 		return packet.Args{}, err
 	}
 	args := []any{e.Args}

@@ -229,7 +229,7 @@ func (r *Relay) send(ctx context.Context, s *namespaces.Socket, args packet.Args
 	if id, ok := m.answered(room.Name, in.Nonce); ok {
 		return sent{true, id}, nil
 	}
-	if err := r.charge(ctx, s, room.Key(), room.Rule().Limits, size(args)); err != nil {
+	if err := r.charge(ctx, s, room.Key(), room.Rule().Limits, room.Name, in.Event, size(args)); err != nil {
 		return sent{}, err
 	}
 	about := r.meta(s, room.Name)
