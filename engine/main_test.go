@@ -169,6 +169,7 @@ func newRig(t testing.TB, cfg Config, options ...rigOption) *rig {
 		o(t, r)
 	}
 	if r.web.TLS != nil {
+		r.web.Listener = srv.beneathTLS(r.web.Listener)
 		r.web.StartTLS()
 	} else {
 		r.web.Listener = srv.Intercept(r.web.Listener, "/socket.io")

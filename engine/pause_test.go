@@ -107,7 +107,9 @@ func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
 		check(t, await(t, stuck))
 	}
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) { everyPath(t, cfg) })
-	t.Run("TLS", func(t *testing.T) { everyPath(t, Config{}, overTLS) })
+	t.Run("TLS", func(t *testing.T) {
+		onPaths(t, Config{}, func(t *testing.T, cfg Config) { everyPath(t, cfg, overTLS) })
+	})
 }
 
 func TestAPauseThatLastsTooLongEndsTheSession(t *testing.T) {

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -27,6 +29,8 @@ type Server struct {
 	inflaters inflaterPools
 	gzips     chan *gzip.Writer // all there are, nil until used
 	poller    poller            // nil where every stream has its goroutine
+
+	handshakes chan struct{} // turns of TLS handshakes
 
 	budget        sendBudget
 	incoming      *budget.Budget
@@ -71,6 +75,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		srv.gzips <- nil
 	}
 	srv.inflaters.slots = make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
+	srv.handshakes = make(chan struct{}, handshakeTurns())
 	srv.budget.init(cfg.OutboxTotal)
 	srv.closings.most = cfg.MaxClosing
 	srv.earlyIncoming = cfg.earlyIncoming()
@@ -118,11 +123,19 @@ func (srv *Server) newStream(t *takeover, owner streamOwner) stream {
 		return srv.poller.adopt(t.socket, owner)
 	}
 	if srv.poller != nil {
-		if s, ok := srv.poller.take(t.conn, owner); ok {
+		if s, ok := srv.takeSocket(t.conn, owner); ok {
 			return s
 		}
 	}
 	return newGoStream(t.conn, owner, srv)
+}
+
+// takeSocket gives conn to a loop, with TLS if it has that.
+func (srv *Server) takeSocket(conn net.Conn, owner streamOwner) (stream, bool) {
+	if secured, ok := conn.(*tls.Conn); ok {
+		return srv.takeTLS(secured, owner)
+	}
+	return srv.poller.take(conn, owner)
 }
 
 // remember lists s as open; a server that is closed takes none.

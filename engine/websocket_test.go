@@ -174,8 +174,10 @@ func everyWS(t *testing.T, test func(t *testing.T, w *wsClient, s *side)) {
 		test(t, r.dial(t, "websocket").(*wsClient), r.opened.next(t))
 	})
 	t.Run("TLS", func(t *testing.T) {
-		r := newRig(t, Config{}, overTLS)
-		test(t, r.dial(t, "websocket").(*wsClient), r.opened.next(t))
+		onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+			r := newRig(t, cfg, overTLS)
+			test(t, r.dial(t, "websocket").(*wsClient), r.opened.next(t))
+		})
 	})
 }
 

@@ -66,11 +66,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.node.Join(ctx)
 	}
 	hs := s.publicServer()
-	if !s.cfg.TLS.enabled() {
+	if s.cfg.TLS.enabled() {
+		ln = s.engine.ListenTLS(ln, s.keys.config(true))
+	} else {
 		ln = s.engine.Intercept(ln, "/socket.io")
 	}
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(s.keys.wrap(roomy{ln, s.makeRoom}, true)) }()
+	go func() { served <- hs.Serve(roomy{ln, s.makeRoom}) }()
 	s.log.Info("listening", slog.String("addr", ln.Addr().String()), slog.Bool("dev", s.cfg.Dev), slog.Bool("tls", s.cfg.TLS.enabled()))
 	select {
 	case <-ctx.Done():

@@ -35,7 +35,9 @@ func (t TLS) load() (*tls.Config, error) {
 	cfg := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{cert},
-		NextProtos:   []string{"http/1.1"}, // a WebSocket takes the connection over, which HTTP/2 has none of
+		// A WebSocket's message is one record, and has its overhead once.
+		DynamicRecordSizingDisabled: true,
+		NextProtos:                  []string{"http/1.1"}, // a WebSocket takes the connection over, which HTTP/2 has none of
 	}
 	return cfg, t.loadClientCAs(cfg)
 }
@@ -69,7 +71,12 @@ func (k *keyring) wrap(ln net.Listener, asksClients bool) net.Listener {
 	if k.current.Load() == nil {
 		return ln
 	}
-	return tls.NewListener(ln, &tls.Config{
+	return tls.NewListener(ln, k.config(asksClients))
+}
+
+// config is that of a listener, which asks at each handshake what is in force.
+func (k *keyring) config(asksClients bool) *tls.Config {
+	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			cfg := k.current.Load()
@@ -79,7 +86,7 @@ func (k *keyring) wrap(ln net.Listener, asksClients bool) net.Listener {
 			}
 			return cfg, nil
 		},
-	})
+	}
 }
 
 // ErrNoTLS is what ReloadTLS says of a server without TLS.

@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+
+	"gatehouse/internal/budget"
+)
+
+// tlsStream is a stream whose bytes cross the network under TLS (RFC 8446). It stands
+// between a session and the stream of the socket, and is the owner of that. crypto/tls
+// does all that TLS asks for, over memory: the loop hands in what it has read, and
+// what crypto/tls writes goes to the socket at once.
+type tlsStream struct {
+	owner   streamOwner
+	inner   stream // of the socket
+	conn    *tls.Conn
+	budget  *sendBudget
+	buffers *sync.Pool
+
+	// Guarded by the owner's right to hand up.
+	in     []byte // borrowed: read, and not yet taken by crypto/tls
+	failed error  // reported, when it is, after the right is given back
+
+	mu     sync.Mutex // guards what follows; a leaf
+	out    []byte     // records that the socket had no room for
+	unread bool       // out is full
+	closed bool
+}
+
+// maxUnsent limits what waits for the socket beneath TLS: the records of one turn of
+// writing, and answers to requests for new keys. A client that asks for keys and does
+// not read is cut.
+const maxUnsent = 2 * flushBytes
+
+// errUnread says that a client does not read what TLS itself has to answer.
+var errUnread = errors.New("tls: the peer does not read its answers")
+
+// takeTLS makes a stream of a connection under TLS whose handshake is through. take
+// makes one of the socket.
+func (srv *Server) takeTLS(conn *tls.Conn, owner streamOwner) (stream, bool) {
+	link, ok := conn.NetConn().(*tlsLink)
+	if !ok {
+		return nil, false
+	}
+	s := &tlsStream{owner: owner, conn: conn, budget: &srv.budget, buffers: &srv.buffers}
+	inner, ok := srv.poller.take(link.Conn, s)
+	if !ok {
+		return nil, false
+	}
+	s.inner = inner
+	link.over.Store(s)
+	return s, true
+}
+
+// start hands up what crypto/tls has read already, and begins to read.
+func (s *tlsStream) start() {
+	s.enter()
+	s.readable(nil)
+	s.leave()
+	s.inner.start()
+}
+
+// enter implements streamOwner, as do the following.
+func (s *tlsStream) enter()         { s.owner.enter() }
+func (s *tlsStream) tryEnter() bool { return s.owner.tryEnter() }
+
+func (s *tlsStream) account() budget.Owner { return s.owner.account() }
+
+// leave reports a failure that readable found: an owner is told of the end of its
+// stream when it may take its locks.
+func (s *tlsStream) leave() {
+	failed := s.failed
+	s.owner.leave()
+	if failed != nil {
+		s.owner.streamFailed(failed)
+	}
+}
+
+// readable has crypto/tls open the records that b completes.
+func (s *tlsStream) readable(b []byte) {
+	if s.failed != nil {
+		return
+	}
+	s.in = b
+	plain := s.buffers.Get().(*[readBytes]byte)
+	defer s.buffers.Put(plain)
+	for {
+		n, err := s.conn.Read(plain[:])
+		if n > 0 {
+			s.owner.readable(plain[:n])
+		}
+		if err != nil {
+			s.in = nil
+			s.failed = s.failure(err)
+			return
+		}
+	}
+}
+
+// failure is what ends the stream, if anything does, when reading stopped with err.
+// An answer of its own that it could not write crypto/tls tells only who writes next.
+func (s *tlsStream) failure(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.unread:
+		return errUnread
+	case errors.Is(err, errNothingArrived{}):
+		return nil
+	}
+	return err
+}
+
+// arrived gives crypto/tls what the loop has read.
+func (s *tlsStream) arrived(b []byte) (int, error) {
+	if len(s.in) == 0 {
+		return 0, errNothingArrived{}
+	}
+	n := copy(b, s.in)
+	s.in = s.in[n:]
+	return n, nil
+}
+
+// send writes records. What finds no room waits: to crypto/tls a record is gone when
+// it was written, and an error would end the connection.
+func (s *tlsStream) send(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return 0, net.ErrClosed
+	case len(s.out)+len(b) > maxUnsent:
+		s.unread = true
+		return 0, errUnread
+	}
+	n := 0
+	if len(s.out) == 0 {
+		var err error
+		if n, err = s.inner.tryWrite(b); err != nil {
+			return n, err
+		}
+	}
+	if n < len(b) {
+		s.out = append(s.out, b[n:]...)
+		s.budget.add(int64(len(b) - n))
+		s.inner.awaitWritable()
+	}
+	return len(b), nil
+}
+
+// tryWrite takes a turn's share at most, and nothing while records wait.
+func (s *tlsStream) tryWrite(b []byte) (int, error) {
+	if s.pending() {
+		return 0, nil
+	}
+	return s.conn.Write(b[:min(len(b), flushBytes)])
+}
+
+func (s *tlsStream) pending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.out) > 0
+}
+
+// writable implements streamOwner: the socket has room.
+func (s *tlsStream) writable() {
+	sent, err := s.sendRest()
+	switch {
+	case err != nil:
+		s.owner.streamFailed(err)
+	case sent:
+		s.owner.writable()
+	}
+}
+
+// sendRest reports whether nothing waits for the socket any more.
+func (s *tlsStream) sendRest() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.out) == 0 {
+		return true, nil
+	}
+	n, err := s.inner.tryWrite(s.out)
+	s.budget.add(-int64(n))
+	s.out = s.out[n:]
+	if err != nil || len(s.out) > 0 {
+		s.inner.awaitWritable()
+		return false, err
+	}
+	s.out = nil
+	return true, nil
+}
+
+func (s *tlsStream) awaitWritable() { s.inner.awaitWritable() }
+
+func (s *tlsStream) queued() int {
+	n := s.inner.queued()
+	if n < 0 {
+		return n
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return n + len(s.out)
+}
+
+func (s *tlsStream) pause()  { s.inner.pause() }
+func (s *tlsStream) resume() { s.inner.resume() }
+
+// closeWrite says good-bye to TLS (RFC 8446, section 6.1); the peer ends the
+// connection when it has read that.
+func (s *tlsStream) closeWrite() { _ = s.conn.CloseWrite() }
+
+// streamFailed implements streamOwner.
+func (s *tlsStream) streamFailed(err error) { s.owner.streamFailed(err) }
+
+func (s *tlsStream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.budget.add(-int64(len(s.out)))
+	s.out = nil
+	s.inner.close()
+}
