@@ -25,11 +25,11 @@
 //   - Compression ([Deflate], RFC 7692) never unpacks more than the limit of a
 //     message, and is made once per frame for all receivers without a context.
 //   - An idle WebSocket connection owns no goroutine, no buffer and no timer on
-//     Linux; elsewhere, and under TLS, it owns one goroutine that waits without
-//     a buffer where the connection allows it.
+//     Linux, with TLS from [Server.ListenTLS] too; elsewhere it owns one
+//     goroutine that waits without a buffer where the connection allows it.
 //   - [Server.Close] returns when every goroutine of the server is gone.
 //
-// The way of the bytes: stream (TCP, TLS) → frameReader (RFC 6455) → Session →
+// The way of the bytes: stream (TCP, TLS over it) → frameReader (RFC 6455) → Session →
 // Handler, and Session → outbox → flusher → stream. Long-polling enters at
 // Session and leaves at outbox.
 //
