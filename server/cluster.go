@@ -152,27 +152,3 @@ func (s *Server) serveNodes(w http.ResponseWriter, _ *http.Request) {
 	}
 	answer(w, http.StatusOK, list)
 }
-
-// cluster writes what a node knows of the others.
-func (e exposition) cluster(n *cluster.Node) {
-	if n == nil {
-		return
-	}
-	st, c := n.Status(), n.Counts()
-	e.gauge("gatehouse_cluster_nodes", "Nodes that are there, this one included.", float64(len(n.Nodes())))
-	e.gauge("gatehouse_cluster_alone", "1 while Redis does not answer and the node goes on alone.", float64(btoi(st.Alone)))
-	e.gauge("gatehouse_cluster_backlog_operations", "Operations that are not back from Redis.", float64(st.Backlog))
-	e.gauge("gatehouse_cluster_backlog_bytes", "Bytes of them.", float64(st.Bytes))
-	e.counter("gatehouse_cluster_alone_total", "Times that the node went on alone.", c.WentAlone.Load())
-	e.counter("gatehouse_cluster_written_total", "Operations written into streams.", c.Written.Load())
-	e.counter("gatehouse_cluster_read_total", "Entries read from streams.", c.Read.Load())
-	e.counter("gatehouse_cluster_missing_total", "Operations of other nodes that did not come.", c.Missing.Load())
-	e.counter("gatehouse_cluster_dropped_total", "Operations of this node that did not fit the backlog.", c.Dropped.Load())
-	e.counter("gatehouse_cluster_refused_total", "Messages in Redis that were malformed or not signed.", c.Refused.Load())
-	f := &c.Forwarded
-	e.counter("gatehouse_cluster_forwarded_total", "Requests handed to the nodes that have their sessions.", f.Sent.Load())
-	e.counter("gatehouse_cluster_forward_failures_total", "Those of them whose node did not answer.", f.Failed.Load())
-	e.counter("gatehouse_cluster_served_total", "Requests that other nodes have handed over.", f.Served.Load())
-	e.counter("gatehouse_cluster_served_refused_total", "Requests on the listener of the nodes that none has signed for this one.", f.Refused.Load())
-	e.counter("gatehouse_cluster_unheard_total", "Messages between nodes that were dropped because this one was behind.", c.Unheard.Load())
-}

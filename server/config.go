@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"gatehouse/backend"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -92,6 +94,11 @@ type Config struct {
 	// Hooks of a program that embeds the server are told what happens in the
 	// namespaces.
 	Hooks []namespaces.Hooks `koanf:"-"`
+	// Registry of a program that embeds the server gets the server's metrics too, until the server has
+	// ended. A name that is taken in it is an error of New; a registry for several
+	// servers is wrapped with a label for each, see
+	// prometheus.WrapRegistererWith. Default none: /metrics has them.
+	Registry prometheus.Registerer `koanf:"-"`
 	// ExternalTLS says that the program serves Handler on a listener of its own
 	// that has TLS, so that what needs TLS can be switched on.
 	ExternalTLS bool `koanf:"-"`

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -60,26 +61,20 @@ func TestPendingByAddressForgetsWhoIsGone(t *testing.T) {
 	}
 }
 
-func TestExpositionEscapesLabels(t *testing.T) {
-	var c counters
-	c.add(2, "a\"b\\c\nd")
-	w := httptest.NewRecorder()
-	e := newExposition(w)
-	e.vector("x_total", "Help.", &c, 1, "l")
-	if err := e.w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if want := "# HELP x_total Help.\n# TYPE x_total counter\nx_total{l=\"a\\\"b\\\\c\\nd\"} 2\n"; w.Body.String() != want {
-		t.Errorf("%q", w.Body)
-	}
-}
-
-func TestCountersAreBounded(t *testing.T) {
-	var c counters
+func TestSeriesAreBoundedAndNothingIsLost(t *testing.T) {
+	made := map[string]*int{}
+	b := newBounded(func(values ...string) *int {
+		made[values[0]] = new(int)
+		return made[values[0]]
+	}, "key")
 	for i := range 2 * maxSeries {
-		c.add(1, string(rune('a'+i%26))+time.Duration(i).String())
+		*b.of(strconv.Itoa(i))++
 	}
-	if n := len(c.samples()); n > maxSeries+1 {
-		t.Errorf("%d series", n)
+	sum := 0
+	for _, n := range made {
+		sum += *n
+	}
+	if len(made) > maxSeries+1 || sum != 2*maxSeries || *made["other"] == 0 {
+		t.Errorf("%d series, which count %d, %d of them together", len(made), sum, *made["other"])
 	}
 }

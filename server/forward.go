@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 )
 
 // advertised is where other nodes reach the listener for them.
@@ -45,7 +46,30 @@ func (s *Server) elsewhere() func(http.ResponseWriter, *http.Request, string) bo
 	if s.node == nil || s.cfg.Cluster.Addr == "" {
 		return nil
 	}
-	return s.node.Forward
+	if s.metrics == nil {
+		return s.node.Forward
+	}
+	return func(w http.ResponseWriter, r *http.Request, node string) bool {
+		began, kind := time.Now(), forwardKind(r)
+		if !s.node.Forward(w, r, node) {
+			return false
+		}
+		if kind != "websocket" { // that lasts as long as the connection
+			s.metrics.forwarded(began, kind)
+		}
+		return true
+	}
+}
+
+// forwardKind tells a poll, which waits for what it is to carry, from a POST.
+func forwardKind(r *http.Request) string {
+	switch {
+	case r.Header.Get("Upgrade") != "":
+		return "websocket"
+	case r.Method == http.MethodPost:
+		return "post"
+	}
+	return "poll"
 }
 
 // nodeID names this node in session ids.

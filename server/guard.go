@@ -16,14 +16,16 @@ import (
 type guard struct {
 	*handshake.Gate
 	log       *slog.Logger // sampled
+	metrics   *metrics     // may be nil
 	byAddress *handshake.Throttle[netip.Prefix]
 	byConn    *handshake.Throttle[string]
 }
 
-func newGuard(gate *handshake.Gate, cfg Door, log *slog.Logger) *guard {
+func newGuard(gate *handshake.Gate, cfg Door, log *slog.Logger, m *metrics) *guard {
 	return &guard{
 		Gate:      gate,
 		log:       log,
+		metrics:   m,
 		byAddress: handshake.NewThrottle[netip.Prefix](cfg.AddressFailures, nil),
 		byConn:    handshake.NewThrottle[string](cfg.ConnectionFailures, nil),
 	}
@@ -33,6 +35,13 @@ func newGuard(gate *handshake.Gate, cfg Door, log *slog.Logger) *guard {
 // people may share, delays failures only: where this server can judge a
 // credential by itself, it does so first.
 func (g *guard) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
+	began := time.Now()
+	id, err := g.check(ctx, r)
+	g.metrics.checked(began, err)
+	return id, err
+}
+
+func (g *guard) check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
 	if err := g.waitConn(r); err != nil {
 		return handshake.Identity{}, err
 	}

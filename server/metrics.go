@@ -2,6 +2,9 @@ package server
 
 import (
 	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/engine"
 	"gatehouse/handshake"
@@ -12,54 +15,106 @@ import (
 // server without the operators' surfaces pays nothing for them. No label holds
 // anything that a client can make up.
 type metrics struct {
-	socketsOpened counters // namespace
-	socketsClosed counters // namespace, reason
-	refused       counters // namespace, code: CONNECT_ERROR
-	handshakes    counters // code: refused Engine.IO requests
-	requests      counters // code: refused requests under /auth/ and /api/
-	events        counters // namespace, event, result
-	broadcasts    counters // namespace
-	deliveries    counters // namespace
-	closed        counters // reason: connections
-	tickets       counters
-	revocations   counters // kind
-	eventSeconds  counters // namespace, in nanoseconds: what handlers took
+	vectors []prometheus.Collector // all of the following
+
+	closed        *bounded[prometheus.Counter] // connections
+	handshakes    *bounded[prometheus.Counter] // refused Engine.IO requests
+	refused       *bounded[prometheus.Counter] // CONNECT_ERROR
+	requests      *bounded[prometheus.Counter] // refused requests under /auth/ and /api/
+	socketsOpened *bounded[prometheus.Counter]
+	socketsClosed *bounded[prometheus.Counter]
+	events        *bounded[prometheus.Counter]
+	eventSeconds  *bounded[prometheus.Counter]
+	broadcasts    *bounded[prometheus.Counter]
+	deliveries    *bounded[prometheus.Counter]
+	tickets       *bounded[prometheus.Counter]
+	revocations   *bounded[prometheus.Counter]
+
+	eventTook *bounded[prometheus.Observer]
+	checkTook *bounded[prometheus.Observer]
+	hopTook   *bounded[prometheus.Observer]
+	redisTook *bounded[prometheus.Observer]
 }
 
-func newMetrics(cfg Admin) *metrics {
-	if !cfg.enabled() {
+// newMetrics is nil where nobody can see them.
+func newMetrics(cfg Config) *metrics {
+	if !cfg.Admin.enabled() && cfg.Registry == nil {
 		return nil
 	}
-	return &metrics{}
+	m := &metrics{}
+	m.closed = m.counter("gatehouse_connections_closed_total", "Ended sessions by reason; slow consumer is a full outbox.", "reason")
+	m.handshakes = m.counter("gatehouse_handshakes_refused_total", "Engine.IO requests refused with HTTP.", "code")
+	m.refused = m.counter("gatehouse_connects_refused_total", "CONNECTs answered with CONNECT_ERROR.", "namespace", "code")
+	m.requests = m.counter("gatehouse_requests_refused_total", "HTTP requests refused outside the protocol.", "code")
+	m.socketsOpened = m.counter("gatehouse_sockets_opened_total", "Admitted sockets.", "namespace")
+	m.socketsClosed = m.counter("gatehouse_sockets_closed_total", "Ended sockets.", "namespace", "reason")
+	m.events = m.counter("gatehouse_events_total", "Events of clients that were handled.", "namespace", "event", "result")
+	m.eventSeconds = m.counter("gatehouse_event_seconds_total", "Time that the handlers of events took.", "namespace")
+	m.broadcasts = m.counter("gatehouse_broadcasts_total", "Broadcasts.", "namespace")
+	m.deliveries = m.counter("gatehouse_deliveries_total", "Sockets that broadcasts were queued for.", "namespace")
+	m.tickets = m.counter("gatehouse_tickets_minted_total", "Tickets given out.")
+	m.revocations = m.counter("gatehouse_revocations_total", "Revocations made.", "kind")
+	m.eventTook = m.histogram("gatehouse_event_duration_seconds", "Time that the handler of an event took.", "namespace")
+	m.checkTook = m.histogram("gatehouse_credential_check_duration_seconds", "Time that it took to find out who a client is.", "result")
+	m.hopTook = m.histogram("gatehouse_cluster_forward_duration_seconds", "Time until a forwarded request was answered whole; polls wait for what they are to carry.", "kind")
+	m.redisTook = m.histogram("gatehouse_redis_duration_seconds", "Time until Redis answered a command of this node.", "result")
+	return m
+}
+
+// counter makes a counter, which is 0 from the start where it has no labels.
+func (m *metrics) counter(name, help string, labels ...string) *bounded[prometheus.Counter] {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.vectors = append(m.vectors, vec)
+	b := newBounded(vec.WithLabelValues, labels...)
+	if len(labels) == 0 {
+		b.of()
+	}
+	return b
+}
+
+// histogram makes a histogram in both forms, of which a scraper that knows native
+// histograms takes those. Buckets are in seconds.
+func (m *metrics) histogram(name, help string, labels ...string) *bounded[prometheus.Observer] {
+	vec := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: name, Help: help,
+		Buckets:                         []float64{.0001, .0005, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  100,
+		NativeHistogramMinResetDuration: time.Hour,
+	}, labels)
+	m.vectors = append(m.vectors, vec)
+	return newBounded(vec.WithLabelValues, labels...)
 }
 
 func (m *metrics) socketOpened(s *namespaces.Socket) {
-	m.socketsOpened.add(1, s.Namespace().Label())
+	m.socketsOpened.of(s.Namespace().Label()).Inc()
 }
 
 func (m *metrics) socketClosed(s *namespaces.Socket, reason string) {
-	m.socketsClosed.add(1, s.Namespace().Label(), reason)
+	m.socketsClosed.of(s.Namespace().Label(), reason).Inc()
 }
 
 func (m *metrics) refusedConnect(namespace, code string) {
-	m.refused.add(1, namespace, code)
+	m.refused.of(namespace, code).Inc()
 }
 
 func (m *metrics) refusedHandshake(code handshake.Code) {
 	if m != nil {
-		m.handshakes.add(1, string(code))
+		m.handshakes.of(string(code)).Inc()
 	}
 }
 
 func (m *metrics) refusedHTTP(code handshake.Code) {
 	if m != nil {
-		m.requests.add(1, string(code))
+		m.requests.of(string(code)).Inc()
 	}
 }
 
 func (m *metrics) eventHandled(s *namespaces.Socket, h namespaces.Handled) {
-	m.events.add(1, s.Namespace().Label(), h.Event, resultOf(h.Err))
-	m.eventSeconds.add(uint64(h.Took), s.Namespace().Label())
+	label := s.Namespace().Label()
+	m.events.of(label, h.Event, resultOf(h.Err)).Inc()
+	m.eventSeconds.of(label).Add(h.Took.Seconds())
+	m.eventTook.of(label).Observe(h.Took.Seconds())
 }
 
 // resultOf tells a handler that said no from one that failed, and both from an
@@ -78,24 +133,58 @@ func resultOf(err error) string {
 }
 
 func (m *metrics) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
-	m.broadcasts.add(1, ns.Label())
-	m.deliveries.add(uint64(e.Receivers), ns.Label())
+	m.broadcasts.of(ns.Label()).Inc()
+	m.deliveries.of(ns.Label()).Add(float64(e.Receivers))
 }
 
 func (m *metrics) connectionClosed(reason engine.Reason) {
 	if m != nil {
-		m.closed.add(1, string(reason))
+		m.closed.of(string(reason)).Inc()
 	}
 }
 
 func (m *metrics) ticketMinted() {
 	if m != nil {
-		m.tickets.add(1)
+		m.tickets.of().Inc()
 	}
 }
 
 func (m *metrics) revoked(kind handshake.MarkKind) {
 	if m != nil {
-		m.revocations.add(1, string(kind))
+		m.revocations.of(string(kind)).Inc()
+	}
+}
+
+// checked notes how long it took to judge a client's credentials.
+func (m *metrics) checked(began time.Time, err error) {
+	if m == nil {
+		return
+	}
+	result := "ok"
+	if err != nil {
+		result = string(asRefusal(err).Code)
+	}
+	m.checkTook.of(result).Observe(time.Since(began).Seconds())
+}
+
+// forwarded notes how long another node took to answer for one of its sessions.
+func (m *metrics) forwarded(began time.Time, kind string) {
+	if m != nil {
+		m.hopTook.of(kind).Observe(time.Since(began).Seconds())
+	}
+}
+
+// askedRedis is told of each command that Redis was asked; nil where nobody wants
+// to know.
+func (m *metrics) askedRedis() func(took time.Duration, err error) {
+	if m == nil {
+		return nil
+	}
+	return func(took time.Duration, err error) {
+		result := "ok"
+		if err != nil {
+			result = "unanswered"
+		}
+		m.redisTook.of(result).Observe(took.Seconds())
 	}
 }

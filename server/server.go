@@ -38,6 +38,7 @@ type Server struct {
 	spread   *cluster.Bus      // nil when nothing is shared
 	node     *cluster.Node     // nil without a cluster
 	metrics  *metrics          // nil when nobody asks for them
+	scrape   http.Handler      // answers /metrics
 	began    time.Time
 	relays   *relays // the namespaces of the configuration
 	hub      *namespaces.Hub
@@ -53,6 +54,7 @@ type Server struct {
 	leaving          atomic.Bool // /readyz says so; all else is served
 	draining         atomic.Bool
 	gateClosed       sync.Once
+	unregister       func()             // takes the metrics out of Config.Registry; nil without one
 	reading          sync.WaitGroup     // of key sets at the start
 	endReading       context.CancelFunc // nil before it begins
 }
@@ -66,7 +68,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg.Admin)}
+	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -112,6 +114,10 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 		s.closeGate()
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	if err := s.prepareMetrics(); err != nil {
+		s.release()
+		return err
+	}
 	s.startSpread()
 	s.readKeySets()
 	return nil
@@ -128,7 +134,7 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 		s.keys.current.Store(keys)
 	}
 	if s.cfg.Redis.URL != "" {
-		if s.redis, err = connectRedis(s.cfg.Redis, s.log); err != nil {
+		if s.redis, err = connectRedis(s.cfg.Redis, s.log, s.metrics); err != nil {
 			return err
 		}
 		cfg.Deps.Tickets = tickets.New(s.redis, s.cfg.Redis.Prefix+"ticket:", 0)
@@ -138,7 +144,7 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 		s.closeGate()
 		return err
 	}
-	s.guard = newGuard(s.gate, s.cfg.Door, s.refusals)
+	s.guard = newGuard(s.gate, s.cfg.Door, s.refusals, s.metrics)
 	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings(defs)) {
 		s.log.Warn("configuration: " + w)
 	}
@@ -360,6 +366,9 @@ func (s *Server) release() {
 func (s *Server) closeGate() { s.gateClosed.Do(s.closeGateOnce) }
 
 func (s *Server) closeGateOnce() {
+	if s.unregister != nil {
+		s.unregister()
+	}
 	s.relays.close()
 	if s.endReading != nil {
 		s.endReading()

@@ -1,6 +1,7 @@
-# Leaves in golangci-lint's list of linters those that .golangci.yml names, and those that are on without being named.
+# Leaves in golangci-lint's list of linters those that .golangci.yml names one a line, those that are on without being
+# named, the formatters, and what tells of code that does not compile (golinters).
 # Reads .golangci.yml, then the list; a linter that is missing later is an error of golangci-lint, which knows no such name.
-BEGIN { split("errcheck govet ineffassign staticcheck unused", standard); for (i in standard) kept[standard[i]] }
+BEGIN { split("errcheck govet ineffassign staticcheck unused golinters gofmt goimports", standard); for (i in standard) kept[standard[i]] }
 
 NR == FNR { if (/^    - [a-z]+/) kept[$2]; next }
 

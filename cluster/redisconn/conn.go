@@ -26,6 +26,8 @@ type Config struct {
 	Option rueidis.ClientOption // as rueidis.ParseURL gives it
 	Prefix string               // before the key that health is tried with
 	Logger *slog.Logger
+	// Asked is told how long each command took, but those that wait for something to happen; nil: nobody is.
+	Asked func(took time.Duration, err error)
 }
 
 const (
@@ -92,6 +94,9 @@ func (c *Conn) Client() (rueidis.Client, error) {
 		client.Close()
 		return nil, ErrClosed
 	}
+	if c.cfg.Asked != nil {
+		client = &timed{Client: client, asked: c.cfg.Asked}
+	}
 	c.client, c.failed = client, nil
 	c.cfg.Logger.Info("redis connected")
 	return client, nil
@@ -145,6 +150,17 @@ func takesNoWrites(err error) bool {
 		}
 	}
 	return false
+}
+
+// Known returns what is known of the health without asking: nil when Redis took
+// writes the last time, or when nobody has asked yet.
+func (c *Conn) Known() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client == nil && c.failed != nil {
+		return c.failed
+	}
+	return c.health
 }
 
 // Health returns nil when Redis takes writes, which it tries. Anybody can make the
