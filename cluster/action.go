@@ -17,41 +17,44 @@ type action struct {
 	operation namespaces.Operation
 	change    namespaces.Change
 	data      string // as in the stream; of own actions
+	classic   bool   // it asks in the form of Node's redis-adapter, and is answered so
 
 	direct func()                  // what an action without a kind does
 	begun  func(wait waitForLocal) // of an own broadcast that asks: takes what waits for this node's sockets
 	to     namespaces.Replies      // of such a broadcast
 }
 
-// encode writes the data of an own action.
-func (a *action) encode() {
+// encode writes the data of an own action for a stream.
+func (a *action) encode() { a.data = a.body(len(a.operation.Packet.Args.Attachments()) > 0, 0).text() }
+
+// body writes the data of an own action. A number of zero is left out.
+func (a *action) body(packed bool, number uint64) *builder {
+	fields := 2
+	if number > 0 {
+		fields++
+	}
+	if a.request != "" {
+		fields++
+	}
+	b := newBuilder(packed, fields)
+	b.json(fieldOptions, optionsOf(&a.operation.Selection))
+	if number > 0 {
+		b.json(fieldNumber, number)
+	}
 	switch a.kind {
 	case typeBroadcast:
-		packed := len(a.operation.Packet.Args.Attachments()) > 0
-		fields := 2
-		if a.request != "" {
-			fields++
-		}
-		b := newBuilder(packed, fields)
-		b.json(fieldOptions, optionsOf(&a.operation.Selection))
 		if a.request != "" {
 			b.json(fieldRequest, a.request)
 		}
 		b.packet(&a.operation.Packet)
-		a.data = b.text()
-	default:
-		b := newBuilder(false, 0)
-		b.json(fieldOptions, optionsOf(&a.operation.Selection))
-		switch a.kind {
-		case typeJoin:
-			b.json(fieldRooms, a.change.Join)
-		case typeLeave:
-			b.json(fieldRooms, a.change.Leave)
-		case typeDisconnect:
-			b.json(fieldClose, a.change.CloseTransport)
-		}
-		a.data = b.text()
+	case typeJoin:
+		b.json(fieldRooms, a.change.Join)
+	case typeLeave:
+		b.json(fieldRooms, a.change.Leave)
+	case typeDisconnect:
+		b.json(fieldClose, a.change.CloseTransport)
 	}
+	return b
 }
 
 // size is what the action counts in the backlog.
@@ -78,33 +81,39 @@ func requestIn(e entry) string {
 
 // decodeAction reads an entry of another node. What it returns has been checked as if a client had sent it.
 func decodeAction(e entry, l packet.Limits) (*action, error) {
-	a := &action{namespace: e.namespace, kind: e.kind, uid: e.uid}
 	d, err := dataOfText(e.data)
 	if err != nil {
 		return nil, err
 	}
+	return actionOf(letter{uid: e.uid, namespace: e.namespace, kind: e.kind, body: d}, l)
+}
+
+// actionOf reads an operation of another node.
+func actionOf(m letter, l packet.Limits) (*action, error) {
+	a, d := &action{namespace: m.namespace, kind: m.kind, uid: m.uid}, m.body
+	var err error
 	if a.operation.Selection, err = d.selection(); err != nil {
 		return nil, err
 	}
-	switch e.kind {
+	switch m.kind {
 	case typeBroadcast:
 		if d.has(fieldRequest) {
 			if a.request, err = d.text(fieldRequest); err != nil {
 				return nil, err
 			}
 		}
-		a.operation.Packet, err = d.packet(e.namespace, l)
+		a.operation.Packet, err = d.packet(m.namespace, l)
 	case typeJoin:
-		err = d.value(fieldRooms, &a.change.Join)
+		a.change.Join, err = d.rooms()
 	case typeLeave:
-		err = d.value(fieldRooms, &a.change.Leave)
+		a.change.Leave, err = d.rooms()
 	case typeDisconnect:
 		a.change.Disconnect = true
 		if d.has(fieldClose) {
 			err = d.value(fieldClose, &a.change.CloseTransport)
 		}
 	default:
-		err = fmt.Errorf("%w: type %d in a stream", errMessage, e.kind)
+		err = fmt.Errorf("%w: type %d is no operation", errMessage, m.kind)
 	}
 	return a, err
 }

@@ -12,15 +12,30 @@ import (
 	"gatehouse/packet"
 )
 
-// adapter is the adapter of a namespace in the mode "streams". What it promises beyond [namespaces.Adapter]: all nodes see
-// the operations of a namespace in one order, that of its stream, except what a node does while it is alone.
-//
-// A selection means the sockets that it fits when the operation comes back from the stream.
+// adapter is the adapter of a namespace. What it promises beyond [namespaces.Adapter], its carrier says.
 type adapter struct {
 	node  *Node
 	local namespaces.Local
 	name  string
-	lane  *lane
+	carrier
+	numbers numbers // of published operations; not in the mode "streams", whose lanes have theirs
+}
+
+// carrier takes the operations of namespaces to the other nodes, and carries them out on this one. It is safe for concurrent
+// use.
+//
+// A [lane] promises that all nodes see the operations of a namespace in one order, that of its stream, except what a node
+// does while it is alone; a selection means the sockets that it fits when the operation comes back. An [outlet] carries an
+// operation out at once and promises that the other nodes see those of one node in their order, each at most once.
+type carrier interface {
+	// publish takes an own action for all nodes. It only queues.
+	publish(a *action)
+	// direct does something on this node, behind what it published before.
+	direct(do func())
+	// idle reports whether nothing of this node is on its way: what is done now comes behind everything before.
+	idle() bool
+	// flush waits until everything of this node has been handed to Redis, or ctx ends.
+	flush(ctx context.Context) error
 }
 
 var errClosed = errors.New("cluster: the node has left")
@@ -47,11 +62,11 @@ func (n *Node) isClosed() bool {
 // Send implements namespaces.Adapter. What waits behind operations of this node fails without an error, as any frame of a
 // socket that ends.
 func (a *adapter) Send(s *namespaces.Socket, p *packet.Packet, flags namespaces.Flags) error {
-	if a.lane.idle() {
+	if a.idle() {
 		return a.local.Send(s, p, flags)
 	}
 	kept := *p
-	a.lane.direct(func() { _ = a.local.Send(s, &kept, flags) })
+	a.direct(func() { _ = a.local.Send(s, &kept, flags) })
 	return nil
 }
 
@@ -59,20 +74,19 @@ func (a *adapter) Send(s *namespaces.Socket, p *packet.Packet, flags namespaces.
 func (a *adapter) Broadcast(op *namespaces.Operation) error {
 	kept := *op
 	if op.Flags&namespaces.LocalOnly != 0 {
-		a.lane.direct(func() { _ = a.local.Broadcast(&kept) })
+		a.direct(func() { _ = a.local.Broadcast(&kept) })
 		return nil
 	}
-	return a.publish(&action{kind: typeBroadcast, operation: kept})
+	return a.spread(&action{kind: typeBroadcast, operation: kept})
 }
 
-// publish gives an action to the stream.
-func (a *adapter) publish(act *action) error {
+// spread gives an action to all nodes.
+func (a *adapter) spread(act *action) error {
 	if a.node.isClosed() {
 		return errClosed
 	}
 	act.namespace, act.uid = a.name, a.node.uid
-	act.encode()
-	a.lane.publish(act)
+	a.publish(act)
 	return nil
 }
 
@@ -80,25 +94,25 @@ func (a *adapter) publish(act *action) error {
 func (a *adapter) Apply(sel *namespaces.Selection, c namespaces.Change) error {
 	kept := *sel
 	if sel.Flags&namespaces.LocalOnly != 0 {
-		a.lane.direct(func() { _ = a.local.Apply(&kept, c) })
+		a.direct(func() { _ = a.local.Apply(&kept, c) })
 		return nil
 	}
 	operation := namespaces.Operation{Selection: kept}
 	var err error
 	if len(c.Leave) > 0 {
-		err = a.publish(&action{kind: typeLeave, operation: operation, change: namespaces.Change{Leave: c.Leave}})
+		err = a.spread(&action{kind: typeLeave, operation: operation, change: namespaces.Change{Leave: c.Leave}})
 	}
 	if len(c.Join) > 0 {
-		err = errors.Join(err, a.publish(&action{kind: typeJoin, operation: operation, change: namespaces.Change{Join: c.Join}}))
+		err = errors.Join(err, a.spread(&action{kind: typeJoin, operation: operation, change: namespaces.Change{Join: c.Join}}))
 	}
 	if c.Disconnect || c.CloseTransport {
 		change := namespaces.Change{Disconnect: c.Disconnect, CloseTransport: c.CloseTransport}
-		err = errors.Join(err, a.publish(&action{kind: typeDisconnect, operation: operation, change: change}))
+		err = errors.Join(err, a.spread(&action{kind: typeDisconnect, operation: operation, change: change}))
 	}
 	return err
 }
 
-// BroadcastAck implements namespaces.Adapter. The event has its place in the stream; the answers have none.
+// BroadcastAck implements namespaces.Adapter. The event has its place among the operations; the answers have none.
 func (a *adapter) BroadcastAck(ctx context.Context, op *namespaces.Operation, to namespaces.Replies) error {
 	if op.Flags&namespaces.LocalOnly != 0 {
 		return a.local.BroadcastAck(ctx, op, to)
@@ -107,7 +121,7 @@ func (a *adapter) BroadcastAck(ctx context.Context, op *namespaces.Operation, to
 	id, others := a.node.asking.begin(ctx, q, a.strangers(ctx))
 	defer a.node.asking.end(id)
 	here := make(chan error, 1)
-	err := a.publish(&action{
+	err := a.spread(&action{
 		kind: typeBroadcast, operation: *op, request: id, to: to,
 		begun: func(wait waitForLocal) { go func() { here <- wait(ctx) }() }, // ends with ctx
 	})
@@ -148,34 +162,6 @@ func lost(s core.Settled) error {
 	return &namespaces.LostNodes{Names: names}
 }
 
-// strangers returns how many of Node's servers have this namespace: who listens on its channel and is none of ours.
-func (a *adapter) strangers(ctx context.Context) int {
-	n := a.node
-	if n.signer.on() {
-		return 0 // they cannot take part
-	}
-	client, err := n.cfg.Client()
-	if err != nil {
-		return 0
-	}
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
-	defer cancel()
-	got, err := client.Do(ctx, client.B().PubsubNumsub().Channel(n.public(a.name), n.counted(a.name)).Build()).AsIntMap()
-	if err != nil {
-		return 0
-	}
-	return int(max(0, got[n.public(a.name)]-got[n.counted(a.name)]))
-}
-
-// ask tells a question to all nodes, and to Node's servers when there are some.
-func (a *adapter) ask(kind, strangers int, data []byte) error {
-	err := a.node.tell(a.node.everyone(), a.name, kind, data)
-	if strangers > 0 {
-		err = errors.Join(err, a.node.tell(a.node.public(a.name), a.name, kind, data))
-	}
-	return err
-}
-
 // Sockets implements namespaces.Adapter.
 func (a *adapter) Sockets(ctx context.Context, sel *namespaces.Selection) iter.Seq2[namespaces.Info, error] {
 	return func(yield func(namespaces.Info, error) bool) {
@@ -197,7 +183,7 @@ func (a *adapter) Sockets(ctx context.Context, sel *namespaces.Selection) iter.S
 // settled waits until what this node did before has come back.
 func (a *adapter) settled(ctx context.Context) error {
 	done := make(chan struct{})
-	a.lane.direct(func() { close(done) })
+	a.direct(func() { close(done) })
 	select {
 	case <-done:
 		return nil
@@ -214,10 +200,7 @@ func (a *adapter) remoteSockets(ctx context.Context, sel *namespaces.Selection, 
 	if !others {
 		return
 	}
-	b := newBuilder(true, 2)
-	b.json(fieldOptions, optionsOf(sel))
-	b.json(fieldRequest, id)
-	if err := a.ask(typeFetch, strangers, b.bytes()); err != nil {
+	if err := a.ask(strangers, query{kind: typeFetch, id: id, selection: sel}); err != nil {
 		yield(namespaces.Info{}, err)
 		return
 	}
@@ -256,9 +239,7 @@ func yieldAll(infos []namespaces.Info, yield func(namespaces.Info, error) bool) 
 // ServerEmit implements namespaces.Adapter.
 func (a *adapter) ServerEmit(ctx context.Context, event string, args packet.Args, to namespaces.Replies) error {
 	if to == nil {
-		b := newBuilder(true, 1)
-		b.event(fieldPacket, event, args)
-		return a.ask(typeServerEmit, 1, b.bytes())
+		return a.ask(1, query{kind: typeServerEmit, event: event, args: args})
 	}
 	strangers := a.strangers(ctx)
 	q := &asked{to: to}
@@ -267,10 +248,7 @@ func (a *adapter) ServerEmit(ctx context.Context, event string, args packet.Args
 	if !others {
 		return nil
 	}
-	b := newBuilder(true, 2)
-	b.event(fieldPacket, event, args)
-	b.json(fieldRequest, id)
-	if err := a.ask(typeServerEmit, strangers, b.bytes()); err != nil {
+	if err := a.ask(strangers, query{kind: typeServerEmit, id: id, event: event, args: args}); err != nil {
 		return err
 	}
 	return a.await(ctx, id, q)
@@ -285,10 +263,13 @@ func (a *adapter) Nodes(ctx context.Context) (int, error) {
 func (a *adapter) Close(ctx context.Context) error {
 	n := a.node
 	n.mu.Lock()
-	if n.adapters[a.name] == a {
+	mine := n.adapters[a.name] == a
+	if mine {
 		delete(n.adapters, a.name)
-		n.signal.unsubscribe(n.channels(a.name)...)
 	}
 	n.mu.Unlock()
-	return a.lane.flush(ctx)
+	if mine {
+		n.unfollow(a)
+	}
+	return a.flush(ctx)
 }

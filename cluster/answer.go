@@ -11,29 +11,51 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
+// asker is who has put a question, and in which form the answers go there.
+type asker struct {
+	uid, id string
+	classic bool // of Node's redis-adapter
+}
+
+// askerOf reads who asks; the id is empty when nobody waits for an answer.
+func askerOf(m letter) (asker, error) {
+	to := asker{uid: m.uid}
+	var err error
+	if m.body.has(fieldRequest) {
+		to.id, err = m.body.text(fieldRequest)
+	}
+	return to, err
+}
+
 // question answers what another node asks this one's share of the namespace.
 func (a *adapter) question(m letter) error {
-	d, err := dataOfMsgpack(m.data)
+	to, err := askerOf(m)
 	if err != nil {
 		return err
 	}
+	return a.questionOf(m, to)
+}
+
+func (a *adapter) questionOf(m letter, to asker) error {
 	switch m.kind {
 	case typeFetch:
-		return a.describe(m, d)
+		sel, err := m.body.selection()
+		if err != nil {
+			return err
+		}
+		return a.describe(&sel, to)
 	case typeServerEmit:
-		return a.serve(m, d)
+		p, err := m.body.serverEvent(a.name, a.node.cfg.Packet)
+		if err != nil {
+			return err
+		}
+		a.serve(p, to)
 	case typeBroadcast:
-		act := &action{namespace: a.name, kind: typeBroadcast, uid: m.uid}
-		if act.request, err = d.text(fieldRequest); err != nil {
+		act, err := actionOf(m, a.node.cfg.Packet)
+		if err != nil {
 			return err
 		}
-		if act.operation.Selection, err = d.selection(); err != nil {
-			return err
-		}
-		if act.operation.Packet, err = d.packet(a.name, a.node.cfg.Packet); err != nil {
-			return err
-		}
-		a.answerBroadcast(act)
+		a.answerBroadcast(act, to)
 	}
 	return nil
 }
@@ -45,15 +67,11 @@ func (a *adapter) respond(uid string, kind int, data []byte) {
 
 // nobodyHere answers for a namespace that this node has not.
 func (n *Node) nobodyHere(m letter) error {
-	d, err := dataOfMsgpack(m.data)
-	if err != nil || !d.has(fieldRequest) {
+	to, err := askerOf(m)
+	if err != nil || to.id == "" {
 		return err
 	}
-	id, err := d.text(fieldRequest)
-	if err != nil {
-		return err
-	}
-	return n.settledFor(m.namespace, m.uid, id)
+	return n.settledFor(m.namespace, to.uid, to.id)
 }
 
 // settledFor tells that this node has no more to say to a question.
@@ -64,26 +82,22 @@ func (n *Node) settledFor(namespace, uid, id string) error {
 }
 
 // describe answers with the sockets of this node.
-func (a *adapter) describe(m letter, d data) error {
-	id, err := d.text(fieldRequest)
-	if err != nil {
-		return err
-	}
-	sel, err := d.selection()
-	if err != nil {
-		return err
-	}
+func (a *adapter) describe(sel *namespaces.Selection, to asker) error {
 	sockets := []remote{}
-	for info, err := range a.local.Sockets(a.node.ctx, &sel) {
+	for info, err := range a.local.Sockets(a.node.ctx, sel) {
 		if err != nil {
 			return err
 		}
 		sockets = append(sockets, describe(info))
 	}
+	if to.classic {
+		a.respondClassic(map[string]any{fieldRequest: to.id, fieldSockets: sockets})
+		return nil
+	}
 	b := newBuilder(true, 2)
-	b.json(fieldRequest, id)
+	b.json(fieldRequest, to.id)
 	b.json(fieldSockets, sockets)
-	a.respond(m.uid, typeFetched, b.bytes())
+	a.respond(to.uid, typeFetched, b.bytes())
 	return nil
 }
 
@@ -96,28 +110,17 @@ func describe(info namespaces.Info) remote {
 }
 
 // serve has the namespace's handler of a server's event called.
-func (a *adapter) serve(m letter, d data) error {
-	p, err := d.serverEvent(a.name, a.node.cfg.Packet)
-	if err != nil {
-		return err
-	}
-	var id string
-	if d.has(fieldRequest) {
-		if id, err = d.text(fieldRequest); err != nil {
-			return err
-		}
-	}
+func (a *adapter) serve(p packet.Packet, to asker) {
 	a.node.task(func(ctx context.Context) {
 		args, err := a.local.Serve(ctx, p.Event, p.Args)
-		if id == "" {
+		if to.id == "" {
 			return
 		}
 		if err != nil {
 			args = failure(err)
 		}
-		a.reply(m.uid, typeServerAnswer, id, "", args)
+		a.reply(to, typeServerAnswer, "", args)
 	})
-	return nil
 }
 
 // failure is the answer for an error: what of it is public.
@@ -132,7 +135,11 @@ func failure(err error) packet.Args {
 }
 
 // reply sends the arguments of an answer.
-func (a *adapter) reply(uid string, kind int, id, socket string, args packet.Args) {
+func (a *adapter) reply(to asker, kind int, socket string, args packet.Args) {
+	if to.classic {
+		a.replyClassic(to, kind, args)
+		return
+	}
 	fields := 1
 	if socket != "" {
 		fields++
@@ -144,7 +151,7 @@ func (a *adapter) reply(uid string, kind int, id, socket string, args packet.Arg
 		fields++
 	}
 	b := newBuilder(true, fields)
-	b.json(fieldRequest, id)
+	b.json(fieldRequest, to.id)
 	if socket != "" {
 		b.json(fieldSocket, socket)
 	}
@@ -163,7 +170,7 @@ func (a *adapter) reply(uid string, kind int, id, socket string, args packet.Arg
 			b.out = append(msgpack.AppendArray(b.out, args.Len()-1), values[r.Offset():]...)
 		}
 	}
-	a.respond(uid, kind, b.bytes())
+	a.respond(to.uid, kind, b.bytes())
 }
 
 // elements returns the values of an array.
@@ -183,15 +190,15 @@ func elements(array []byte) ([][]byte, error) {
 }
 
 // answerBroadcast asks the sockets of this node for another one.
-func (a *adapter) answerBroadcast(act *action) {
-	to := &relay{adapter: a, uid: act.uid, id: act.request}
-	wait := a.local.Ask(&act.operation, to)
+func (a *adapter) answerBroadcast(act *action, to asker) {
+	r := &relay{adapter: a, to: to}
+	wait := a.local.Ask(&act.operation, r)
 	a.node.task(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, maxQuestion)
 		defer cancel()
 		_ = wait(ctx)
-		if to.fewer.Load() || ctx.Err() != nil {
-			_ = a.node.settledFor(a.name, act.uid, act.request)
+		if !to.classic && (r.fewer.Load() || ctx.Err() != nil) {
+			_ = a.node.settledFor(a.name, to.uid, to.id)
 		}
 	})
 }
@@ -202,16 +209,20 @@ const maxQuestion = defaultQuestion
 // relay sends replies on to who asked.
 type relay struct {
 	adapter *adapter
-	uid, id string
+	to      asker
 	fewer   atomic.Bool // fewer came than were announced: sockets have ended
 }
 
 // Expect implements namespaces.Replies.
 func (r *relay) Expect(n int) {
+	if r.to.classic {
+		r.adapter.respondClassic(map[string]any{"type": classicCount, fieldRequest: r.to.id, fieldCount: n})
+		return
+	}
 	b := newBuilder(true, 2)
-	b.json(fieldRequest, r.id)
+	b.json(fieldRequest, r.to.id)
 	b.json(fieldCount, n)
-	r.adapter.respond(r.uid, typeCount, b.bytes())
+	r.adapter.respond(r.to.uid, typeCount, b.bytes())
 }
 
 // Reply implements namespaces.Replies.
@@ -220,5 +231,5 @@ func (r *relay) Reply(reply namespaces.Reply) {
 		r.fewer.Store(true)
 		return
 	}
-	r.adapter.reply(r.uid, typeAck, r.id, reply.Socket, reply.Args)
+	r.adapter.reply(r.to, typeAck, reply.Socket, reply.Args)
 }

@@ -35,6 +35,8 @@ type asked struct {
 	sockets chan []namespaces.Info // of descriptions
 	awaited map[string]int         // acknowledgements that each node will still send, once it has said so
 	done    chan core.Settled      // takes one
+
+	nameless int // servers of Node's without a name that will still send some
 }
 
 const maxMembers = 1024 // nodes; more are nobody's of ours
@@ -89,8 +91,10 @@ func (q *asking) goneLocked(uid string) {
 func (q *asking) deaf(yes bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.cannotHear = yes
-	q.members.Resume(time.Now())
+	if q.cannotHear != yes {
+		q.cannotHear = yes
+		q.members.Resume(time.Now())
+	}
 }
 
 func (q *asking) tick(now time.Time) {
@@ -173,12 +177,16 @@ func (q *asking) end(id string) {
 	delete(q.open, id)
 }
 
+// isOpen reports whether answers to a question are still taken.
+func (q *asking) isOpen(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.open[id] != nil
+}
+
 // answer takes what another node says to a question of this one.
 func (q *asking) answer(m letter, l packet.Limits) error {
-	d, err := dataOfMsgpack(m.data)
-	if err != nil {
-		return err
-	}
+	d := m.body
 	id, err := d.text(fieldRequest)
 	if err != nil {
 		return err
@@ -256,13 +264,17 @@ func (q *asking) countedLocked(id string, a *asked, m letter, d data) error {
 	if err := d.value(fieldCount, &n); err != nil || n < 0 || n > 1<<24 {
 		return errMessage
 	}
-	if _, again := a.awaited[m.uid]; again || a.to == nil {
+	if _, again := a.awaited[m.uid]; again && m.uid != "" || a.to == nil {
 		return nil
 	}
-	a.awaited[m.uid] = n
 	a.to.Expect(n)
 	if n == 0 {
 		q.settleLocked(q.questions.Answered(id, m.uid))
+		return nil
+	}
+	a.awaited[m.uid] += n
+	if m.uid == "" {
+		a.nameless++
 	}
 	return nil
 }
@@ -283,7 +295,14 @@ func (q *asking) ackedLocked(id string, a *asked, m letter, d data, l packet.Lim
 	}
 	a.awaited[m.uid]--
 	a.to.Reply(r)
-	if a.awaited[m.uid] == 0 {
+	if a.awaited[m.uid] > 0 {
+		return nil
+	}
+	nodes := 1
+	if m.uid == "" { // whose acknowledgements these were is not known; now all of them are there
+		nodes, a.nameless = a.nameless, 0
+	}
+	for range nodes {
 		q.settleLocked(q.questions.Answered(id, m.uid))
 	}
 	return nil
@@ -295,7 +314,7 @@ func (d data) reply(l packet.Limits) (packet.Args, error) {
 	if first, ok := d.fields[fieldPacket]; ok {
 		values = append(values, first)
 	}
-	if rest, ok := d.fields[fieldRest]; ok {
+	if rest, ok := d.fields[fieldRest]; ok && d.packed {
 		more, err := elements(rest)
 		if err != nil {
 			return packet.Args{}, err

@@ -1,7 +1,8 @@
 // Package cluster lets the nodes of one installation be one server, over Redis.
-// A [Node] carries what is done to the sockets of a namespace to all nodes, in
-// one order, through streams; Node's servers with their streams adapter may be
-// part of it. What a node decides is a state machine in internal/core, which a
+// A [Node] carries what is done to the sockets of a namespace to all nodes: in
+// one order, through streams, or published, at most once. Node's servers with
+// their streams, classic or sharded adapter may be part of it. What a node
+// decides about its streams is a state machine in internal/core, which a
 // simulation tests; this package is the shell around it.
 //
 // Revocations (security requirement 20) have a way of their own.

@@ -37,8 +37,10 @@ var everybody = namespaces.GateFunc(func(_ context.Context, r *handshake.Request
 // joinFleet starts a node. define adds to the namespace "/".
 func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namespaces.Namespace)) *member {
 	t.Helper()
-	client := r.client()
-	cfg.Client = func() (rueidis.Client, error) { return client, nil }
+	if cfg.Client == nil {
+		client := r.client()
+		cfg.Client = func() (rueidis.Client, error) { return client, nil }
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	m := startMember(t, cfg, "/")
 	node := m.node

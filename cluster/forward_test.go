@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/cluster/internal/core"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
 )
 
 // forwarders are two nodes of a fleet; what one hands on, the other serves and writes down.
@@ -164,17 +168,76 @@ func FuzzMessage(f *testing.F) {
 	b.json(fieldOptions, options{})
 	f.Add("c", n.message("c", "/", typeFetch, b.bytes()))
 	f.Fuzz(func(_ *testing.T, channel string, payload []byte) {
-		m, err := n.open(heard{channel, string(payload)})
+		m, err := n.open(heard{channel: channel, payload: string(payload)})
 		if err != nil {
 			return
 		}
-		d, err := dataOfMsgpack(m.data)
-		if err != nil {
-			return
-		}
+		d := m.body
 		_, _ = d.selection()
 		_, _ = d.packet("/", NodeConfig{}.Packet)
 		_, _ = d.serverEvent("/", NodeConfig{}.Packet)
 		_, _ = d.reply(NodeConfig{}.Packet)
 	})
 }
+
+func FuzzClassicBroadcast(f *testing.F) {
+	n := &Node{uid: "me", cfg: NodeConfig{Mode: ModePubSub}.withDefaults()}
+	act := &action{namespace: "/", kind: typeBroadcast}
+	act.operation.Packet = packet.Packet{Event: "e"}
+	_, payload := n.classicOperation(act, 7)
+	f.Add(payload)
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		m, _, err := classicLetter(payload, "/")
+		if err != nil {
+			return
+		}
+		act, err := actionOf(m, n.cfg.Packet)
+		if err == nil && act.operation.Packet.Event == "" {
+			t.Error("an event without a name")
+		}
+	})
+}
+
+func FuzzClassicRequest(f *testing.F) {
+	f.Add(`{"uid":"abcdef","type":2,"opts":{"rooms":["a",1],"except":[]},"rooms":["b"]}`)
+	f.Add(`{"type":4,"opts":{"rooms":[],"except":[]},"close":true}`)
+	f.Add(`{"uid":"emitter","type":6,"data":["a",1]}`)
+	f.Add(`{"uid":"abcdef","requestId":"123456","type":1}`)
+	f.Fuzz(func(t *testing.T, payload string) {
+		m, _, err := classicRequest(payload, "/")
+		if err != nil {
+			return
+		}
+		_, _ = askerOf(m)
+		if act, err := actionOf(m, NodeConfig{}.Packet); err == nil && act.kind == typeBroadcast && act.operation.Packet.Event == "" {
+			t.Error("an event without a name")
+		}
+		if p, err := m.body.serverEvent("/", NodeConfig{}.Packet); err == nil && p.Event == "" {
+			t.Error("a server's event without a name")
+		}
+	})
+}
+
+// Answers of Node's servers to open questions, in any order and any number, settle them or do not; they end nothing else.
+func FuzzClassicResponse(f *testing.F) {
+	f.Add(`{"requestId":"q","sockets":[{"id":"a","rooms":[],"handshake":{},"data":{}}]}`)
+	f.Add(`{"type":8,"requestId":"q","clientCount":2}`)
+	f.Add(`{"type":6,"requestId":"q","data":[1]}`)
+	f.Add("\x83\xa4type\x09\xa9requestId\xa1q\xa6packet\x01")
+	f.Fuzz(func(_ *testing.T, payload string) {
+		n := &Node{uid: "me", cfg: NodeConfig{Mode: ModePubSub}.withDefaults()}
+		n.asking.init()
+		a := &asked{to: silent{}, awaited: map[string]int{}, done: make(chan core.Settled, 1), sockets: make(chan []namespaces.Info, 4)}
+		n.asking.questions.Ask("q", time.Now().Add(time.Hour), nil, 3)
+		n.asking.open["q"] = a
+		for range 4 {
+			_ = n.heardResponse(heard{payload: payload})
+		}
+	})
+}
+
+// silent takes answers.
+type silent struct{}
+
+func (silent) Expect(int)             {}
+func (silent) Reply(namespaces.Reply) {}

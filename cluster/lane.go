@@ -39,13 +39,14 @@ func newLane(n *Node, stream string) *lane {
 	return l
 }
 
-// publish takes an own action for the stream.
+// publish implements carrier: the action goes into the stream.
 func (l *lane) publish(a *action) {
+	a.encode()
 	l.input(func() []core.Output[*action] { return l.core.Publish(time.Now(), a, a.size()) })
 	l.poke()
 }
 
-// direct does something on this node, behind what it published before.
+// direct implements carrier.
 func (l *lane) direct(do func()) {
 	l.mu.Lock()
 	if l.idleLocked() {
@@ -57,7 +58,7 @@ func (l *lane) direct(do func()) {
 	l.input(func() []core.Output[*action] { return l.core.Direct(time.Now(), &action{direct: do}) })
 }
 
-// idle reports whether nothing of this node is on its way: what is done now comes behind everything before.
+// idle implements carrier.
 func (l *lane) idle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +118,7 @@ func (l *lane) write(ctx context.Context) {
 
 // writing writes batches until one fails. The connection is its own: on a new one everything is written again.
 func (l *lane) writing(ctx context.Context) error {
-	client, release, err := l.node.dedicate(ctx)
+	client, release, err := l.node.dedicate(ctx, l.stream, true)
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func (l *lane) read(ctx context.Context) {
 // reading reads from pos on. A new connection begins a little before: after a failover entries may have the ids of others
 // that were lost. What was read before is skipped by its number, or by its id when it has none.
 func (l *lane) reading(ctx context.Context, pos *string) error {
-	client, release, err := l.node.dedicate(ctx)
+	client, release, err := l.node.dedicate(ctx, l.stream, true)
 	if err != nil {
 		return err
 	}
@@ -301,7 +302,7 @@ func (l *lane) tick(now time.Time) {
 	l.poke()
 }
 
-// flush waits until everything of this node is in the stream, or ctx ends.
+// flush implements carrier: everything of this node is in the stream.
 func (l *lane) flush(ctx context.Context) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -364,6 +365,10 @@ type Status struct {
 // Status returns the state of the node.
 func (n *Node) Status() Status {
 	st := Status{Ready: true}
+	if n.cfg.Mode != ModeStreams {
+		hears, ever := n.signal.state()
+		st.Alone, st.Ready, st.Backlog = ever && !hears, hears, len(n.signal.outbox)
+	}
 	for _, l := range n.lanes {
 		l.mu.Lock()
 		operations, bytes := l.core.Backlog()

@@ -51,19 +51,15 @@ func (n *Node) infoData(info NodeInfo) []byte {
 
 // bye tells the others that the node leaves, so that nobody waits for it.
 func (n *Node) bye(ctx context.Context) {
-	n.publish(ctx, told{n.everyone(), n.message(n.everyone(), "", typeBye, n.infoData(n.self()))})
+	n.publish(ctx, told{channel: n.everyone(), payload: n.message(n.everyone(), "", typeBye, n.infoData(n.self()))})
 }
 
 // fromNode acts on what one of our nodes tells all of them.
 func (n *Node) fromNode(m letter) error {
 	switch m.kind {
 	case typeHello:
-		d, err := dataOfMsgpack(m.data)
-		if err != nil {
-			return err
-		}
 		var info NodeInfo
-		if err := d.value("node", &info); err != nil {
+		if err := m.body.value("node", &info); err != nil {
 			return err
 		}
 		info.ID, info.Heard = m.uid, time.Now()

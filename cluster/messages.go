@@ -39,6 +39,7 @@ const (
 	fieldSockets     = "sockets"
 	fieldSocket      = "socket"
 	fieldRest        = "rest"
+	fieldNumber      = "n"
 )
 
 var errMessage = errors.New("cluster: a message of the wrong form")
@@ -47,9 +48,31 @@ func utf16Of(s string) []uint16 { return utf16.Encode([]rune(s)) }
 
 // options are how Node's adapters write a selection.
 type options struct {
-	Rooms  []string       `json:"rooms"`
-	Except []string       `json:"except"`
+	Rooms  names          `json:"rooms"`
+	Except names          `json:"except"`
 	Flags  map[string]any `json:"flags"`
+}
+
+// names are rooms. A room of Node's may be a number, which is another room than its text there and the same one here.
+type names []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *names) UnmarshalJSON(text []byte) error {
+	var values []json.RawMessage
+	if err := json.Unmarshal(text, &values); err != nil || len(values) > maxSelection {
+		return errMessage
+	}
+	*n = make(names, len(values))
+	for i, v := range values {
+		if len(v) > 0 && (v[0] == '-' || v[0] >= '0' && v[0] <= '9') {
+			(*n)[i] = string(v)
+			continue
+		}
+		if v[0] != '"' || json.Unmarshal(v, &(*n)[i]) != nil {
+			return errMessage
+		}
+	}
+	return nil
 }
 
 func optionsOf(sel *namespaces.Selection) options {
@@ -66,15 +89,12 @@ func optionsOf(sel *namespaces.Selection) options {
 	return o
 }
 
-func (o options) selection() (namespaces.Selection, error) {
-	if len(o.Rooms) > maxSelection || len(o.Except) > maxSelection {
-		return namespaces.Selection{}, fmt.Errorf("%w: too many rooms", errMessage)
-	}
+func (o options) selection() namespaces.Selection {
 	sel := namespaces.Selection{Rooms: o.Rooms, Except: o.Except}
 	if v, _ := o.Flags[flagVolatile].(bool); v {
 		sel.Flags |= namespaces.Volatile
 	}
-	return sel, nil
+	return sel
 }
 
 // data is the object that comes with a message: its fields, all in JSON or all in msgpack.
@@ -168,7 +188,22 @@ func (d data) selection() (namespaces.Selection, error) {
 	if err := d.value(fieldOptions, &o); err != nil {
 		return namespaces.Selection{}, err
 	}
-	return o.selection()
+	return o.selection(), nil
+}
+
+// rooms reads the rooms to join or to leave.
+func (d data) rooms() ([]string, error) {
+	var rooms names
+	err := d.value(fieldRooms, &rooms)
+	return rooms, err
+}
+
+// number reads the number of an operation, 0 when it has none.
+func (d data) number() (n uint64, err error) {
+	if d.has(fieldNumber) {
+		err = d.value(fieldNumber, &n)
+	}
+	return n, err
 }
 
 // event reads an array that begins with an event's name, and checks it as a client's.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// Node is this process in a cluster in the mode "streams". Its methods are safe for concurrent use.
+// Node is this process in a cluster. Its methods are safe for concurrent use.
 type Node struct {
 	// Fixed.
 	cfg    NodeConfig
@@ -45,13 +46,14 @@ type Node struct {
 
 // Counts are what a node has counted since it began.
 type Counts struct {
-	Written   atomic.Uint64 // operations into streams
-	Read      atomic.Uint64 // entries from streams
+	Written   atomic.Uint64 // operations into streams, or published
+	Read      atomic.Uint64 // entries from streams, or operations that were heard
 	Refused   atomic.Uint64 // messages of the wrong form, or not signed
 	Missing   atomic.Uint64 // operations of other nodes that will not come
-	Dropped   atomic.Uint64 // own operations that did not fit the backlog
+	Dropped   atomic.Uint64 // own operations that did not fit the backlog, or could not be published
 	WentAlone atomic.Uint64 // times that the node went on alone
 	Unheard   atomic.Uint64 // messages between nodes that were dropped because this one was behind
+	LinksLost atomic.Uint64 // times that a subscription was lost: what was published meanwhile has not been heard
 	Forwarded Forwarded
 }
 
@@ -68,7 +70,7 @@ func Start(cfg NodeConfig) (*Node, error) {
 	n.signal.init()
 	n.asking.init()
 	n.initForwarding()
-	for i := range cfg.Streams {
+	for i := range n.streams() {
 		l := newLane(n, cfg.streamName(i))
 		n.lanes = append(n.lanes, l)
 		n.run.Go(func() { l.write(n.ctx) })
@@ -127,28 +129,52 @@ func (n *Node) keepTime() {
 	}
 }
 
-// dedicate gives a connection of one's own. It is closed when it is released: one that came back by itself would not say
-// that it was away.
-func (n *Node) dedicate(ctx context.Context) (rueidis.DedicatedClient, func(), error) {
+// dedicate gives a connection of one's own, in a Redis Cluster to the primary that has the slot of anchor. It is closed when
+// it is released: one that came back by itself would not say that it was away.
+func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (rueidis.DedicatedClient, func(), error) {
 	client, err := n.cfg.Client()
 	if err != nil {
 		return nil, nil, err
 	}
 	own, release := client.Dedicate()
 	done := func() { own.Close(); release() }
+	if !probe {
+		return own, done, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	// A replica reads, but what it reads comes late or never: only a server that takes writes is the one.
-	probe := own.B().Set().Key(n.cfg.Key + "-gatehouse#probe").Value("1").PxMilliseconds(1000).Build()
-	if err := n.cfg.Note(client, own.Do(ctx, probe).Error()); err != nil {
+	write := own.B().Set().Key(probeKey(anchor)).Value("1").PxMilliseconds(1000).Build()
+	if err := n.cfg.Note(client, own.Do(ctx, write).Error()); err != nil {
 		done()
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
 	return own, done, nil
 }
 
-// lane returns the lane of a namespace.
-func (n *Node) lane(namespace string) *lane { return n.lanes[n.cfg.streamOf(namespace)] }
+// probeKey is a key in the slot of another one.
+func probeKey(anchor string) string {
+	if strings.ContainsAny(anchor, "{}") {
+		return anchor + "-gatehouse#probe" // it has a hash tag, see NodeConfig.check
+	}
+	return "{" + anchor + "}-gatehouse#probe"
+}
+
+// streams returns how many streams the node reads.
+func (n *Node) streams() int {
+	if n.cfg.Mode != ModeStreams {
+		return 0
+	}
+	return n.cfg.Streams
+}
+
+// carrier returns what carries the operations of a namespace.
+func (n *Node) carrier(namespace string) carrier {
+	if n.cfg.Mode != ModeStreams {
+		return outlet{n}
+	}
+	return n.lanes[n.cfg.streamOf(namespace)]
+}
 
 // adapter returns the adapter of a namespace that this node has, or nil.
 func (n *Node) adapter(namespace string) *adapter {
@@ -191,26 +217,28 @@ func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 	}
 }
 
-// deliver carries an action out on the sockets of this node.
-func (n *Node) deliver(o *core.Output[*action]) {
-	act := o.Body
+// deliver carries out what the core of a lane hands on.
+func (n *Node) deliver(o *core.Output[*action]) { n.perform(o.Body, o.Own) }
+
+// perform carries an action out on the sockets of this node.
+func (n *Node) perform(act *action, own bool) {
 	if act.direct != nil {
 		act.direct()
 		return
 	}
 	a := n.adapter(act.namespace)
 	if a == nil {
-		if act.request != "" && !o.Own {
+		if act.request != "" && !own {
 			_ = n.settledFor(act.namespace, act.uid, act.request) // or it would be waited for
 		}
 		return
 	}
 	switch {
 	case act.kind == 0: // nobody was here to check it for
-	case act.kind == typeBroadcast && act.request != "" && o.Own:
+	case act.kind == typeBroadcast && act.request != "" && own:
 		act.begun(a.local.Ask(&act.operation, act.to))
 	case act.kind == typeBroadcast && act.request != "":
-		a.answerBroadcast(act)
+		a.answerBroadcast(act, asker{uid: act.uid, id: act.request, classic: act.classic})
 	case act.kind == typeBroadcast:
 		_ = a.local.Broadcast(&act.operation) // only queues here
 	default:
@@ -221,14 +249,14 @@ func (n *Node) deliver(o *core.Output[*action]) {
 // Adapter makes the adapter of a namespace; it is for [namespaces.Config].
 func (n *Node) Adapter(_ context.Context, local namespaces.Local) (namespaces.Adapter, error) {
 	name := local.Namespace().Name()
-	a := &adapter{node: n, local: local, name: name, lane: n.lane(name)}
+	a := &adapter{node: n, local: local, name: name, carrier: n.carrier(name)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.adapters[name] != nil {
 		return nil, fmt.Errorf("namespace %q has an adapter already", name)
 	}
 	n.adapters[name] = a
-	n.signal.subscribe(n.channels(name)...)
+	n.follow(a)
 	return a, nil
 }
 

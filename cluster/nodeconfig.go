@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -24,6 +26,8 @@ type NodeConfig struct {
 	Advertise string
 	// Version is this program's, which others show.
 	Version string
+	// Mode is how operations get to the other nodes: ModeStreams.
+	Mode Mode
 	// Key begins the names of streams and channels: "socket.io", as Node's adapters have it.
 	Key string
 	// Streams is how many streams there are: 1. All nodes must agree.
@@ -46,6 +50,20 @@ type NodeConfig struct {
 	Logger *slog.Logger
 }
 
+// Mode is how the operations of a namespace get to the other nodes.
+type Mode string
+
+// The modes.
+const (
+	// ModeStreams writes them into streams: one order, nothing lost in silence. It speaks with @socket.io/redis-streams-adapter.
+	ModeStreams Mode = "streams"
+	// ModePubSub publishes them, at most once. It speaks with @socket.io/redis-adapter and @socket.io/redis-emitter.
+	ModePubSub Mode = "pubsub"
+	// ModeSharded publishes them on a channel for each room, which a Redis Cluster spreads over its nodes. It speaks with the
+	// sharded adapter of @socket.io/redis-adapter.
+	ModeSharded Mode = "sharded"
+)
+
 const (
 	heartbeat   = 2 * time.Second           // between two signs of life
 	memberLimit = 3*heartbeat + time.Second // without one, a node is gone
@@ -57,6 +75,7 @@ const (
 )
 
 func (c NodeConfig) withDefaults() NodeConfig {
+	c.Mode = cmp.Or(c.Mode, ModeStreams)
 	c.Key = cmp.Or(c.Key, "socket.io")
 	c.Streams = cmp.Or(c.Streams, 1)
 	c.MaxLen = cmp.Or(c.MaxLen, 10_000)
@@ -72,10 +91,17 @@ func (c NodeConfig) withDefaults() NodeConfig {
 	return c
 }
 
+// hashTag is a name whose slot is that of the text in its braces.
+var hashTag = regexp.MustCompile(`^[^{}]*\{[^{}]+\}[^{}]*$`)
+
 func (c NodeConfig) check() error {
 	switch {
 	case c.Client == nil:
 		return errors.New("no client of Redis")
+	case c.Mode != ModeStreams && c.Mode != ModePubSub && c.Mode != ModeSharded:
+		return fmt.Errorf("mode %q: streams, pubsub and sharded are possible", c.Mode)
+	case strings.ContainsAny(c.Key, "{}") && !hashTag.MatchString(c.Key):
+		return fmt.Errorf("key %q: braces are for a hash tag of a Redis Cluster, such as {chat}", c.Key)
 	case c.Streams < 1 || c.Streams > 64:
 		return fmt.Errorf("%d streams: 1 to 64 are possible", c.Streams)
 	case c.MaxLen < 100:

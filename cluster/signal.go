@@ -5,11 +5,9 @@ import (
 	"crypto/hmac"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -17,157 +15,43 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
-// signals are the messages that need no place in the order of a stream: signs of life, questions, answers. They go over
-// Redis' PUBLISH, in the form of Node's adapter: a map {uid, nsp, type, data} in msgpack.
+// signals are the messages that need no place in the order of a stream: signs of life, questions, answers, and in the modes
+// "pubsub" and "sharded" the operations. They go over Redis' PUBLISH or SPUBLISH, in the form of Node's cluster adapter: a
+// map {uid, nsp, type, data} in msgpack; what Node's redis-adapter says is in classic.go.
 type signals struct {
-	inbox  chan heard
-	outbox chan told
-	more   chan struct{} // holds a token when channels were added
-
-	mu     sync.Mutex // guards what follows
-	wanted map[string]struct{}
+	inbox   chan heard
+	outbox  chan told
+	waiting atomic.Int64 // told and not published
+	wishes
 }
 
-type heard struct{ channel, payload string }
+type heard struct{ pattern, channel, payload string }
 
 type told struct {
-	channel string
-	payload []byte
+	channel   string
+	payload   []byte
+	operation bool
 }
 
 const signalQueue = 8192 // messages that wait in either direction
 
 func (s *signals) init() {
 	s.inbox, s.outbox = make(chan heard, signalQueue), make(chan told, signalQueue)
-	s.more, s.wanted = make(chan struct{}, 1), make(map[string]struct{})
-}
-
-func (s *signals) subscribe(channels ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range channels {
-		s.wanted[c] = struct{}{}
-	}
-	select {
-	case s.more <- struct{}{}:
-	default:
-	}
-}
-
-func (s *signals) unsubscribe(channels ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range channels {
-		delete(s.wanted, c)
-	}
-	select {
-	case s.more <- struct{}{}:
-	default:
-	}
-}
-
-// missing returns which channels are to be subscribed and which no more.
-func (s *signals) missing(have map[string]struct{}) (add, drop []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.wanted {
-		if _, ok := have[c]; !ok {
-			add = append(add, c)
-		}
-	}
-	for c := range have {
-		if _, ok := s.wanted[c]; !ok {
-			drop = append(drop, c)
-		}
-	}
-	return add, drop
-}
-
-// The channels. Those of a namespace are those of Node's adapter, whose servers count their subscribers to know how many
-// answers to await; ours have one more, by which they know how many of them are not Node's.
-func (n *Node) everyone() string              { return n.cfg.Key + "-gatehouse" }
-func (n *Node) public(ns string) string       { return n.cfg.Key + "#" + ns + "#" }
-func (n *Node) private(ns, uid string) string { return n.cfg.Key + "#" + ns + "#" + uid + "#" }
-func (n *Node) counted(ns string) string      { return n.everyone() + "#" + ns + "#" }
-func (n *Node) channels(ns string) []string {
-	return []string{n.public(ns), n.private(ns, n.uid), n.counted(ns)}
-}
-
-// listen keeps a connection that hears, until the node ends.
-func (n *Node) listen() {
-	n.signal.subscribe(n.everyone())
-	for n.ctx.Err() == nil {
-		err := n.listening()
-		n.asking.deaf(true)
-		if n.ctx.Err() == nil {
-			n.away("listening", err)
-		}
-		pause(n.ctx)
-	}
-}
-
-func (n *Node) listening() error {
-	client, release, err := n.dedicate(n.ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	lost := client.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) {
-		select {
-		case n.signal.inbox <- heard{m.Channel, m.Message}:
-		default:
-			n.counts.Unheard.Add(1)
-		}
-	}})
-	have, greeted := make(map[string]struct{}), false
-	for {
-		if err := n.follow(client, have); err != nil {
-			return err
-		}
-		n.asking.deaf(false)
-		n.back("listening")
-		if !greeted {
-			greeted = true
-			n.asking.sayHello() // now the answers can be heard
-		}
-		select {
-		case <-n.ctx.Done():
-			return n.ctx.Err()
-		case err := <-lost:
-			return errors.Join(errors.New("the subscription is lost"), err)
-		case <-n.signal.more:
-		}
-	}
-}
-
-// follow subscribes what is wanted.
-func (n *Node) follow(client rueidis.DedicatedClient, have map[string]struct{}) error {
-	ctx, cancel := context.WithTimeout(n.ctx, redisLimit)
-	defer cancel()
-	add, drop := n.signal.missing(have)
-	for part := range slices.Chunk(add, 500) {
-		if err := client.Do(ctx, client.B().Subscribe().Channel(part...).Build()).Error(); err != nil {
-			return fmt.Errorf("subscribe: %w", err)
-		}
-		for _, c := range part {
-			have[c] = struct{}{}
-		}
-	}
-	for part := range slices.Chunk(drop, 500) {
-		if err := client.Do(ctx, client.B().Unsubscribe().Channel(part...).Build()).Error(); err != nil {
-			return fmt.Errorf("unsubscribe: %w", err)
-		}
-		maps.DeleteFunc(have, func(c string, _ struct{}) bool { return slices.Contains(part, c) })
-	}
-	return nil
+	s.wishes.init()
 }
 
 // tell queues a message for a channel. It fails when too many wait.
 func (n *Node) tell(channel, namespace string, kind int, data []byte) error {
+	return n.say(told{channel: channel, payload: n.message(channel, namespace, kind, data)})
+}
+
+func (n *Node) say(t told) error {
+	n.signal.waiting.Add(1)
 	select {
-	case n.signal.outbox <- told{channel, n.message(channel, namespace, kind, data)}:
+	case n.signal.outbox <- t:
 		return nil
 	default:
+		n.signal.waiting.Add(-1)
 		return errBusy
 	}
 }
@@ -209,37 +93,56 @@ func (n *Node) speak() {
 		case <-n.ctx.Done():
 			return
 		case first := <-n.signal.outbox:
-			n.publish(n.ctx, first)
+			n.signal.waiting.Add(-int64(n.publish(n.ctx, first)))
 		}
 	}
 }
 
-// publish publishes a message and what else waits, in one go. What fails is lost: whoever asked is told by the deadline.
-func (n *Node) publish(ctx context.Context, first told) {
+// publish publishes a message and what else waits, in one go. What fails is lost: operations are counted, and whoever asked is
+// told by the deadline. It returns how many messages it took.
+func (n *Node) publish(ctx context.Context, first told) int {
+	batch := []told{first}
+	for len(batch) < batchSize && len(n.signal.outbox) > 0 {
+		batch = append(batch, <-n.signal.outbox) // nobody else takes
+	}
 	client, err := n.cfg.Client()
 	if err != nil {
+		for _, t := range batch {
+			n.unsaid(t)
+		}
 		pause(ctx)
-		return
+		return len(batch)
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
-	commands := rueidis.Commands{}
-	for t := first; ; {
-		commands = append(commands, client.B().Publish().Channel(t.channel).Message(rueidis.BinaryString(t.payload)).Build())
-		if len(commands) == batchSize {
-			break
-		}
-		select {
-		case t = <-n.signal.outbox:
-			continue
-		default:
-		}
-		break
+	commands := make(rueidis.Commands, len(batch))
+	for i, t := range batch {
+		commands[i] = n.publication(client, t)
 	}
-	for _, r := range client.DoMulti(ctx, commands...) {
-		if err := r.Error(); err != nil {
-			return
+	for i, r := range client.DoMulti(ctx, commands...) {
+		if n.cfg.Note(client, r.Error()) != nil {
+			n.unsaid(batch[i])
+		} else if batch[i].operation {
+			n.counts.Written.Add(1)
 		}
+	}
+	return len(batch)
+}
+
+// publication is the command that publishes. In a Redis Cluster one server gets all that is published on plain channels, so
+// that it keeps its order.
+func (n *Node) publication(client rueidis.Client, t told) rueidis.Completed {
+	message := rueidis.BinaryString(t.payload)
+	if n.cfg.Mode == ModeSharded {
+		return client.B().Spublish().Channel(t.channel).Message(message).Build()
+	}
+	return client.B().Publish().Channel(t.channel).Message(message).Build().SetSlot(n.cfg.Key)
+}
+
+// unsaid counts what the other nodes will not hear, as far as is known.
+func (n *Node) unsaid(t told) {
+	if t.operation {
+		n.counts.Dropped.Add(1)
 	}
 }
 
@@ -264,12 +167,15 @@ type letter struct {
 	uid, namespace string
 	kind           int
 	version        int // 0 from Node's servers
-	data           []byte
-	at             int64
+	body           data
+	classic        bool // of Node's redis-adapter
 }
 
 // heard acts on a message.
 func (n *Node) heard(h heard) error {
+	if n.cfg.Mode == ModePubSub && h.channel != n.everyone() && !strings.HasPrefix(h.channel, n.everyone()+"#") {
+		return n.heardClassic(h)
+	}
 	m, err := n.open(h)
 	if err != nil || m.uid == n.uid {
 		return err
@@ -281,49 +187,87 @@ func (n *Node) heard(h heard) error {
 	switch {
 	case a == nil:
 		return nil
-	case h.channel == n.public(m.namespace):
-		if m.version > 0 {
-			return nil // came on the other channel too
-		}
-		return a.question(m)
 	case h.channel == n.private(m.namespace, n.uid):
 		return n.asking.answer(m, n.cfg.Packet)
+	case h.channel == n.public(m.namespace):
+		return a.heard(m)
+	case n.cfg.Mode == ModeSharded && m.kind == typeBroadcast && strings.HasPrefix(h.channel, n.public(m.namespace)):
+		return a.operate(m) // on the channel of a room
 	}
 	return nil
 }
 
-// open reads a message and checks its signature.
+// heard acts on what was told to all nodes that have this namespace.
+func (a *adapter) heard(m letter) error {
+	switch {
+	case m.kind == typeFetch || m.kind == typeServerEmit:
+		if m.version > 0 {
+			return nil // came on the nodes' own channel too
+		}
+		return a.question(m)
+	case a.node.cfg.Mode != ModeStreams:
+		return a.operate(m)
+	case m.kind == typeBroadcast:
+		return a.question(m) // it asks for acknowledgements; all others come in the stream
+	}
+	return nil
+}
+
+// open reads a message in the form of Node's cluster adapter and checks its signature.
 func (n *Node) open(h heard) (m letter, err error) {
-	d, err := dataOfMsgpack([]byte(h.payload))
+	envelope, err := dataOf(h.payload)
 	if err != nil {
 		return m, err
 	}
-	if m.uid, err = d.text("uid"); err != nil || !validUID(m.uid) {
+	if m.uid, err = envelope.text("uid"); err != nil || !validUID(m.uid) {
 		return m, errMessage
 	}
-	if m.namespace, err = d.text("nsp"); err != nil {
-		return m, err
-	}
-	if err = d.value("type", &m.kind); err != nil {
-		return m, err
-	}
-	if d.has("v") {
-		if err = d.value("v", &m.version); err != nil {
-			return m, err
-		}
-	}
-	m.data = d.fields["data"]
-	if !n.signer.on() {
+	if m.uid == n.uid {
 		return m, nil
 	}
-	if err = d.value("at", &m.at); err != nil {
-		return m, errUnsigned
+	if m.namespace, err = envelope.text("nsp"); err != nil {
+		return m, err
 	}
-	sig, err := msgpack.NewReader(d.fields["sig"]).Bytes()
-	if err != nil || !hmac.Equal(sig, n.signMessage(h.channel, m.uid, m.namespace, m.kind, m.data, m.at)) || n.tooOld(m.at) {
-		return m, errUnsigned
+	if err = envelope.value("type", &m.kind); err != nil {
+		return m, err
 	}
-	return m, nil
+	if m.version, err = envelope.version(); err != nil {
+		return m, err
+	}
+	if err = n.verify(h.channel, m, envelope); err != nil {
+		return m, err
+	}
+	m.body, err = envelope.object("data")
+	return m, err
+}
+
+// version reads the version of a message's form. One of a later release is refused: what it means is not known.
+func (d data) version() (v int, err error) {
+	if d.has("v") {
+		err = d.value("v", &v)
+	}
+	if err == nil && (v < 0 || v > formVersion) {
+		err = errVersion
+	}
+	return v, err
+}
+
+var errVersion = fmt.Errorf("%w: of a later release", errMessage)
+
+// verify checks the signature of a message.
+func (n *Node) verify(channel string, m letter, envelope data) error {
+	if !n.signer.on() {
+		return nil
+	}
+	var at int64
+	if err := envelope.value("at", &at); err != nil {
+		return errUnsigned
+	}
+	sig, err := msgpack.NewReader(envelope.fields["sig"]).Bytes()
+	if err != nil || !hmac.Equal(sig, n.signMessage(channel, m.uid, m.namespace, m.kind, envelope.fields["data"], at)) || n.tooOld(at) {
+		return errUnsigned
+	}
+	return nil
 }
 
 // validUID reports whether a name may be a part of a channel's.

@@ -17,13 +17,17 @@ import (
 // The modes of a cluster.
 const (
 	clusterOff     = "off"
-	clusterStreams = "streams"
+	clusterStreams = string(cluster.ModeStreams)
+	clusterPubSub  = string(cluster.ModePubSub)
+	clusterSharded = string(cluster.ModeSharded)
 )
 
 // Cluster joins several nodes to one server; redis.url says over what.
 type Cluster struct {
-	// Mode is off, one node, or streams: nodes share a stream of Redis 7, and
-	// Node's servers with @socket.io/redis-streams-adapter may join. Default off.
+	// Mode is off, one node, or how operations get to the other nodes: streams,
+	// through a stream of Redis 7, with Node's @socket.io/redis-streams-adapter;
+	// pubsub and sharded, at most once, with the classic and the sharded adapter of
+	// @socket.io/redis-adapter. Default off.
 	Mode string `koanf:"mode"`
 	// Name is how this node is called in logs and lists. Default: the machine's.
 	Name string `koanf:"name"`
@@ -71,7 +75,7 @@ const minClusterSecret = minAdminKey
 
 func (c Config) checkCluster() error {
 	k := c.Cluster
-	if err := oneOf("cluster.mode", k.Mode, clusterOff, clusterStreams); err != nil || !k.on() {
+	if err := oneOf("cluster.mode", k.Mode, clusterOff, clusterStreams, clusterPubSub, clusterSharded); err != nil || !k.on() {
 		return err
 	}
 	var errs []error
@@ -118,7 +122,7 @@ func (s *Server) startCluster() error {
 		name, _ = os.Hostname()
 	}
 	node, err := cluster.Start(cluster.NodeConfig{
-		Client: s.redis.Client, Note: s.redis.Note, Name: name, Advertise: k.advertised(), Version: s.cfg.Version, Key: k.Key, Streams: k.Streams, MaxLen: int64(k.MaxLen),
+		Client: s.redis.Client, Note: s.redis.Note, Mode: cluster.Mode(k.Mode), Name: name, Advertise: k.advertised(), Version: s.cfg.Version, Key: k.Key, Streams: k.Streams, MaxLen: int64(k.MaxLen),
 		Secret: []byte(k.Secret.Reveal()), Patience: k.Patience, BacklogBytes: k.BacklogBytes, BacklogAge: k.BacklogAge,
 		Packet: packet.Limits{
 			MaxAttachments: s.cfg.Packet.MaxAttachments, MaxDepth: s.cfg.Packet.MaxDepth, MaxEventName: s.cfg.Packet.MaxEventName,

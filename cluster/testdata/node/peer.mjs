@@ -1,27 +1,39 @@
 // A Socket.IO server of Node's with one client in the room "room". It does what lines of JSON on its standard input say and
-// prints lines of JSON: what its client got, what its server heard, and answers.
+// prints lines of JSON: what its client got, what its server heard, and answers. The mode is streams, pubsub or sharded; in the
+// mode pubsub it has an emitter, too.
 //
 //   node peer.mjs streams redis://127.0.0.1:6379
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
-import { createAdapter } from "@socket.io/redis-streams-adapter";
-import { createClient } from "redis";
+import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
+import { Emitter } from "@socket.io/redis-emitter";
+import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
+import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
 import { io as connect } from "socket.io-client";
 
 const [, , mode, url] = process.argv;
 const print = (line) => console.log(JSON.stringify(line, (key, value) => (value?.type === "Buffer" ? { $bytes: value.data } : value)));
 
-async function adapter() {
-  const redis = createClient({ url });
+async function connectRedis() {
+  // sharded-cluster: a Redis Cluster
+  const redis = mode === "sharded-cluster" ? createCluster({ rootNodes: [{ url }] }) : createClient({ url });
   redis.on("error", () => {});
   await redis.connect();
-  if (mode === "streams") return createAdapter(redis);
-  throw new Error(`unknown mode ${mode}`);
+  return redis;
 }
 
+const redis = await connectRedis();
+const adapters = {
+  streams: async () => createStreamsAdapter(redis),
+  pubsub: async () => createAdapter(redis, await connectRedis()),
+  sharded: async () => createShardedAdapter(redis, await connectRedis()),
+  "sharded-cluster": async () => createShardedAdapter(redis, await connectRedis()),
+};
+const emitter = new Emitter(redis);
+
 const http = createServer();
-const io = new Server(http, { adapter: await adapter() });
+const io = new Server(http, { adapter: await adapters[mode]() });
 io.on("connection", (socket) => socket.join("room"));
 io.on("hello", (...args) => {
   const reply = args.pop();
@@ -42,7 +54,19 @@ await new Promise((resolve) => client.once("connect", resolve));
 const answer = (id, value) => print({ id, value });
 const fail = (id, error) => print({ id, error: String(error) });
 const does = {
-  emit: ({ room, event, args }) => (room ? io.in(room) : io).emit(event, ...args),
+  emit: ({ room, except, flag, event, args }) => {
+    let to = room ? io.in(room) : io;
+    if (except) to = to.except(except);
+    if (flag) to = to[flag];
+    to.emit(event, ...args);
+  },
+  emitter: ({ call, args, room, except }) => {
+    let to = room ? emitter.in(room) : emitter;
+    if (except) to = to.except(except);
+    to[call](...args);
+  },
+  emitterBytes: ({ room, event }) => emitter.in(room).emit(event, Buffer.from([3])),
+  rooms: async ({ id }) => answer(id, [...(await io.of("/").adapter.allRooms())].sort()),
   bytes: ({ room, event }) => io.in(room).emit(event, { b: Buffer.from([1, 2]) }, new Date(0)),
   join: ({ room, rooms }) => io.in(room).socketsJoin(rooms),
   leave: ({ room, rooms }) => io.in(room).socketsLeave(rooms),

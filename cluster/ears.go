@@ -1,0 +1,477 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/redis/rueidis"
+)
+
+// wishes are what this node wants to hear.
+type wishes struct {
+	more chan struct{} // holds a token when they have changed
+
+	mu       sync.Mutex        // guards what follows
+	channels map[string]int    // how many want each
+	patterns map[string]string // the namespace of each
+	doubtful map[room]struct{} // rooms that may have come or gone
+	rooms    map[room]struct{} // rooms whose channels are wanted
+	hears    bool              // all of it is heard
+	ever     bool              // it has been, once
+}
+
+// room is a room of a namespace.
+type room struct{ namespace, name string }
+
+func (w *wishes) init() {
+	w.more = make(chan struct{}, 1)
+	w.channels, w.patterns = make(map[string]int), make(map[string]string)
+	w.doubtful, w.rooms = make(map[room]struct{}), make(map[room]struct{})
+}
+
+func (w *wishes) poke() {
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+}
+
+// change changes how many want each channel.
+func (w *wishes) change(by int, channels ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range channels {
+		if w.channels[c] += by; w.channels[c] <= 0 {
+			delete(w.channels, c)
+		}
+	}
+	w.hears = false
+	w.poke()
+}
+
+// pattern adds the pattern of a namespace, or removes it.
+func (w *wishes) pattern(pattern, namespace string, add bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if add {
+		w.patterns[pattern] = namespace
+	} else {
+		delete(w.patterns, pattern)
+	}
+	w.hears = false
+	w.poke()
+}
+
+// namespaceOf returns whose pattern it is.
+func (w *wishes) namespaceOf(pattern string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.patterns[pattern]
+}
+
+// doubt notes that a room may have come or gone. It only notes.
+func (w *wishes) doubt(r room) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.doubtful[r] = struct{}{}
+	w.poke()
+}
+
+// state reports whether all is heard, and whether it ever was.
+func (w *wishes) state() (hears, ever bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hears, w.ever
+}
+
+// heardAll notes whether all is heard.
+func (w *wishes) heardAll(yes bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hears, w.ever = yes, w.ever || yes
+}
+
+// lookAtRooms wants the channels of rooms that have a member here, and no others.
+func (n *Node) lookAtRooms() {
+	w := &n.signal.wishes
+	w.mu.Lock()
+	doubtful := w.doubtful
+	w.doubtful = make(map[room]struct{})
+	w.mu.Unlock()
+	for r := range doubtful {
+		a := n.adapter(r.namespace)
+		there := a != nil && a.local.HasRoom(r.name) // takes locks of the namespace: not under ours
+		w.mu.Lock()
+		_, wanted := w.rooms[r]
+		channel := n.channelOfRoom(r)
+		switch {
+		case there && !wanted:
+			w.rooms[r] = struct{}{}
+			w.channels[channel]++
+		case !there && wanted:
+			delete(w.rooms, r)
+			if w.channels[channel]--; w.channels[channel] <= 0 {
+				delete(w.channels, channel)
+			}
+		}
+		w.mu.Unlock()
+	}
+}
+
+// wanted returns a copy of the channels and patterns. What is added later makes them incomplete again.
+func (w *wishes) wanted() (channels, patterns []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.channels)), slices.Collect(maps.Keys(w.patterns))
+}
+
+// The channels. Those of a namespace are those of Node's adapters, whose servers count their subscribers to know how many
+// answers to await; ours have one more, by which they know how many of them are not Node's.
+func (n *Node) everyone() string         { return n.cfg.Key + "-gatehouse" }
+func (n *Node) public(ns string) string  { return n.cfg.Key + "#" + ns + "#" }
+func (n *Node) counted(ns string) string { return n.everyone() + "#" + ns + "#" }
+
+// private is the channel for answers to a node.
+func (n *Node) private(ns, uid string) string {
+	if n.cfg.Mode == ModePubSub { // the others take all that begins like the public one
+		return n.counted(ns) + uid + "#"
+	}
+	return n.public(ns) + uid + "#"
+}
+
+// asks is the channel that Node's servers subscribe once each for a namespace.
+func (n *Node) asks(ns string) string {
+	if n.cfg.Mode == ModePubSub {
+		return n.cfg.Key + "-request#" + ns + "#"
+	}
+	return n.public(ns)
+}
+
+func (n *Node) channelOfRoom(r room) string { return n.public(r.namespace) + r.name + "#" }
+
+// channels are those of a namespace.
+func (n *Node) channels(ns string) []string {
+	channels := []string{n.asks(ns), n.private(ns, n.uid), n.counted(ns)}
+	if n.cfg.Mode == ModePubSub {
+		channels = append(channels, n.cfg.Key+"-response#"+ns+"#", n.cfg.Key+"-response#"+ns+"#"+n.uid+"#")
+	}
+	return channels
+}
+
+// follow has what is told to a namespace heard.
+func (n *Node) follow(a *adapter) {
+	n.signal.change(1, n.channels(a.name)...)
+	switch n.cfg.Mode {
+	case ModePubSub:
+		n.signal.pattern(literally(n.public(a.name))+"*", a.name, true)
+	case ModeSharded:
+		a.local.WatchRooms(func(name string) { n.signal.doubt(room{a.name, name}) })
+	}
+}
+
+// unfollow ends that.
+func (n *Node) unfollow(a *adapter) {
+	n.signal.change(-1, n.channels(a.name)...)
+	if n.cfg.Mode == ModePubSub {
+		n.signal.pattern(literally(n.public(a.name))+"*", a.name, false)
+	}
+}
+
+// literally writes a text so that a pattern of Redis means it and nothing else.
+func literally(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(text)
+}
+
+// ear is a connection that hears.
+type ear struct {
+	client  rueidis.DedicatedClient
+	release func()
+	anchor  string // a key of a slot of its server
+
+	mu       sync.Mutex          // guards what follows
+	have     map[string]struct{} // channels
+	patterns map[string]struct{}
+}
+
+// ears are the connections that hear: one, or in the mode "sharded" one to each primary of a Redis Cluster. They belong to
+// one goroutine.
+type ears struct {
+	node *Node
+	open map[string]*ear // by the server; "" when there is one
+	lost chan lostEar
+	done sync.WaitGroup
+}
+
+type lostEar struct {
+	ear *ear
+	err error
+}
+
+// listen keeps what is wanted heard, until the node ends.
+func (n *Node) listen() {
+	n.signal.change(1, n.everyone())
+	e := &ears{node: n, open: make(map[string]*ear), lost: make(chan lostEar)}
+	defer e.close()
+	greeted := false
+	for n.ctx.Err() == nil {
+		if err := e.follow(); err != nil {
+			e.deaf(err)
+			pause(n.ctx)
+			continue
+		}
+		n.asking.deaf(false)
+		n.back("listening")
+		if !greeted {
+			greeted = true
+			n.asking.sayHello() // now the answers can be heard
+		}
+		select {
+		case <-n.ctx.Done():
+		case l := <-e.lost:
+			n.counts.LinksLost.Add(1)
+			e.drop(l.ear)
+			e.deaf(errors.Join(errors.New("the subscription is lost"), l.err))
+		case <-n.signal.more:
+		}
+	}
+}
+
+// deaf notes that something is not heard.
+func (e *ears) deaf(err error) {
+	e.node.signal.heardAll(false)
+	e.node.asking.deaf(true)
+	if e.node.ctx.Err() == nil {
+		e.node.away("listening", err)
+	}
+}
+
+func (e *ears) close() {
+	for _, ear := range e.open {
+		ear.release()
+	}
+	go func() { // nobody takes what they say any more
+		for range e.lost { //nolint:revive // drains
+		}
+	}()
+	e.done.Wait()
+	close(e.lost)
+}
+
+func (e *ears) drop(gone *ear) {
+	for server, ear := range e.open {
+		if ear == gone {
+			delete(e.open, server)
+			ear.release()
+		}
+	}
+}
+
+// follow subscribes what is wanted and is not heard.
+func (e *ears) follow() error {
+	n := e.node
+	n.lookAtRooms()
+	channels, patterns := n.signal.wanted()
+	ctx, cancel := context.WithTimeout(n.ctx, redisLimit)
+	defer cancel()
+	places, err := n.places(ctx, channels)
+	if err != nil {
+		return err
+	}
+	for server, ear := range e.open {
+		if len(places[server]) == 0 { // it has become a replica, or is gone
+			e.drop(ear)
+		}
+	}
+	for server, channels := range places {
+		ear, err := e.at(ctx, server, channels)
+		if err != nil {
+			return err
+		}
+		if err := ear.follow(ctx, n.cfg.Mode, channels, patterns); err != nil {
+			n.cfg.Logger.Debug("cluster: subscribing failed", slog.String("server", server), slog.Any("error", err))
+			e.drop(ear)
+			return err
+		}
+	}
+	nowChannels, nowPatterns := n.signal.wanted()
+	n.signal.heardAll(len(nowChannels) == len(channels) && len(nowPatterns) == len(patterns))
+	return nil
+}
+
+// at returns the ear at a server. It is found by the slot of a channel.
+func (e *ears) at(ctx context.Context, server string, channels []string) (*ear, error) {
+	if ear := e.open[server]; ear != nil {
+		return ear, nil
+	}
+	n := e.node
+	anchor := n.cfg.Key
+	if server != "" {
+		anchor = channels[0]
+	}
+	client, release, err := n.dedicate(ctx, anchor, server == "")
+	if err != nil {
+		return nil, err
+	}
+	one := &ear{client: client, release: release, anchor: anchor, have: make(map[string]struct{}), patterns: make(map[string]struct{})}
+	lost := client.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: n.overhear, OnSubscription: func(s rueidis.PubSubSubscription) {
+		if s.Kind == "sunsubscribe" { // the slot has moved, unless it was asked for
+			one.forget(s.Channel)
+			n.signal.poke()
+		}
+	}})
+	e.open[server] = one
+	e.done.Go(func() {
+		e.lost <- lostEar{one, <-lost}
+	})
+	return one, nil
+}
+
+// overhear runs on the connection's reader, which it must not hold up.
+func (n *Node) overhear(m rueidis.PubSubMessage) {
+	select {
+	case n.signal.inbox <- heard{m.Pattern, m.Channel, m.Message}:
+	default:
+		n.counts.Unheard.Add(1)
+	}
+}
+
+// places returns which channels are heard where: all at one server, or in the mode "sharded" those of a slot at its primary.
+func (n *Node) places(ctx context.Context, channels []string) (map[string][]string, error) {
+	client, err := n.cfg.Client()
+	if err != nil {
+		return nil, err
+	}
+	if n.cfg.Mode != ModeSharded || client.Mode() != rueidis.ClientModeCluster {
+		return map[string][]string{"": channels}, nil
+	}
+	slots, err := client.Do(ctx, client.B().ClusterSlots().Build()).ToArray()
+	if err != nil {
+		return nil, fmt.Errorf("read the slots: %w", n.cfg.Note(client, err))
+	}
+	ranges := make([]slotRange, 0, len(slots))
+	for _, s := range slots {
+		if r, ok := readRange(s); ok {
+			ranges = append(ranges, r)
+		}
+	}
+	places := make(map[string][]string)
+	for _, c := range channels {
+		command := client.B().Ssubscribe().Channel(c).Build()
+		slot := int64(command.Slot())
+		i := slices.IndexFunc(ranges, func(r slotRange) bool { return r.first <= slot && slot <= r.last })
+		if i < 0 {
+			return nil, fmt.Errorf("slot %d of redis has no server", slot)
+		}
+		places[ranges[i].server] = append(places[ranges[i].server], c)
+	}
+	return places, nil
+}
+
+type slotRange struct {
+	first, last int64
+	server      string
+}
+
+// readRange reads one range of CLUSTER SLOTS: its bounds, and the primary with its id.
+func readRange(m rueidis.RedisMessage) (r slotRange, ok bool) {
+	parts, err := m.ToArray()
+	if err != nil || len(parts) < 3 {
+		return r, false
+	}
+	first, err1 := parts[0].AsInt64()
+	last, err2 := parts[1].AsInt64()
+	primary, err3 := parts[2].ToArray()
+	if err := errors.Join(err1, err2, err3); err != nil || len(primary) < 3 {
+		return r, false
+	}
+	id, err := primary[2].ToString()
+	return slotRange{first, last, id}, err == nil
+}
+
+func (e *ear) forget(channels ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range channels {
+		delete(e.have, c)
+	}
+}
+
+// missing returns what is to be subscribed and what no more.
+func missing(have map[string]struct{}, want []string) (add, drop []string) {
+	wanted := make(map[string]struct{}, len(want))
+	for _, c := range want {
+		wanted[c] = struct{}{}
+		if _, ok := have[c]; !ok {
+			add = append(add, c)
+		}
+	}
+	for c := range have {
+		if _, ok := wanted[c]; !ok {
+			drop = append(drop, c)
+		}
+	}
+	return add, drop
+}
+
+// follow subscribes what is wanted, and no more. A channel counts as heard before it is, so that a notice that its slot has
+// moved comes after that.
+func (e *ear) follow(ctx context.Context, mode Mode, channels, patterns []string) error {
+	e.mu.Lock()
+	add, drop := missing(e.have, channels)
+	addPatterns, dropPatterns := missing(e.patterns, patterns)
+	for _, c := range add {
+		e.have[c] = struct{}{}
+	}
+	for _, p := range addPatterns {
+		e.patterns[p] = struct{}{}
+	}
+	for _, p := range dropPatterns {
+		delete(e.patterns, p)
+	}
+	e.mu.Unlock()
+	e.forget(drop...)
+	b := e.client.B
+	var subscribe, unsubscribe rueidis.Commands
+	if mode == ModeSharded { // one for each, because those of different slots cannot go together
+		for _, c := range add {
+			subscribe = append(subscribe, b().Ssubscribe().Channel(c).Build().SetSlot(e.anchor))
+		}
+		for _, c := range drop {
+			unsubscribe = append(unsubscribe, b().Sunsubscribe().Channel(c).Build().SetSlot(e.anchor))
+		}
+	} else {
+		for part := range slices.Chunk(add, subscribeAtOnce) {
+			subscribe = append(subscribe, b().Subscribe().Channel(part...).Build())
+		}
+		for part := range slices.Chunk(drop, subscribeAtOnce) {
+			unsubscribe = append(unsubscribe, b().Unsubscribe().Channel(part...).Build())
+		}
+	}
+	for part := range slices.Chunk(addPatterns, subscribeAtOnce) {
+		subscribe = append(subscribe, b().Psubscribe().Pattern(part...).Build())
+	}
+	for part := range slices.Chunk(dropPatterns, subscribeAtOnce) {
+		unsubscribe = append(unsubscribe, b().Punsubscribe().Pattern(part...).Build())
+	}
+	for part := range slices.Chunk(subscribe, subscribeAtOnce) {
+		for _, r := range e.client.DoMulti(ctx, part...) {
+			if err := r.Error(); err != nil {
+				return fmt.Errorf("subscribe: %w", err)
+			}
+		}
+	}
+	for _, command := range unsubscribe {
+		if err := e.client.Do(ctx, command).Error(); err != nil {
+			return fmt.Errorf("unsubscribe: %w", err)
+		}
+	}
+	return nil
+}
+
+const subscribeAtOnce = 500 // channels in one go
