@@ -84,7 +84,9 @@ func TestWhatALostLinkHasSwallowedIsCounted(t *testing.T) {
 			emit(1)
 			there.expect(1)
 			r.kill()
-			until(t, "the link is lost", func() bool { return nodes[0].node.counts.LinksLost.Load() > 0 && nodes[1].node.counts.LinksLost.Load() > 0 })
+			until(t, "the link is lost", func() bool {
+				return nodes[0].node.counts.LinksLost.Load() > 0 && nodes[1].node.counts.LinksLost.Load() > 0
+			})
 			emit(2)
 			emit(3)
 			here.expect(3)
