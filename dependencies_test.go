@@ -34,3 +34,12 @@ func contents(t *testing.T, file string) string {
 	}
 	return string(text)
 }
+
+// The advisories page names what programs that import bridge compile.
+func TestTheSecurityPageNamesTheQuicThatIsCompiled(t *testing.T) {
+	_, version, _ := strings.Cut(contents(t, "go.mod"), "github.com/quic-go/quic-go ")
+	version, _, _ = strings.Cut(version, " ")
+	if !strings.Contains(contents(t, "SECURITY.md"), "`github.com/quic-go/quic-go` "+version+",") {
+		t.Errorf("SECURITY.md does not name quic-go %s", version)
+	}
+}
