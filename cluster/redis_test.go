@@ -18,6 +18,8 @@ type redisServer struct {
 	dir  string
 	args []string
 	cmd  *exec.Cmd
+
+	user, password string // of the clients; empty is the default user
 }
 
 // startRedis starts a Redis on a free port. Without the program the test is skipped, unless TEST_REDIS_ADDR says that there
@@ -84,7 +86,7 @@ func (r *redisServer) kill() {
 func (r *redisServer) client() rueidis.Client {
 	r.t.Helper()
 	c, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{r.addr}, DisableCache: true, ConnWriteTimeout: 2 * time.Second,
+		InitAddress: []string{r.addr}, Username: r.user, Password: r.password, DisableCache: true, ConnWriteTimeout: 2 * time.Second,
 		Dialer: net.Dialer{Timeout: time.Second},
 	})
 	if err != nil {
