@@ -23,7 +23,7 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 var fenced = regexp.MustCompile("(?ms)^(?:<!-- ((?:part of )?[a-z]+/[^ ]+) -->\n)?```(\\w*)\n(.*?)^```\n")
 
 // A block of a page quotes a file that tests run, or it is tried here by what its
-// language is. Of JavaScript that quotes no file nothing is tried here.
+// language is. JavaScript that quotes no file is run by test/auth/pages.test.mjs.
 func TestBlocksOfThePagesQuoteFilesOrAreTried(t *testing.T) {
 	gatehouse := build(t)
 	count := 0
