@@ -23,10 +23,10 @@ page := web/dist/index.html
 installed = $(1)/node_modules/.package-lock.json
 
 # The folders whose npm packages the tests need.
-npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/bridge test/browser test/artillery
+npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/openapi test/bridge test/browser test/artillery
 
 .PHONY: help run build test lint fuzz bench artillery soak simulate bench-cluster attack example clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-bench test-compose system-packages
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -39,7 +39,7 @@ build: bin/gatehouse ## builds the pages and the binary
 # What waits runs beside what computes: each line is a lane, whose parts come one after the other. Each can be run alone.
 lanes := \
 	test-static,test-go \
-	test-artillery,test-js,test-cluster,test-backends,test-bridge \
+	test-artillery,test-js,test-cluster,test-backends,test-openapi,test-bridge \
 	test-web,test-compose,test-auth,test-examples,test-proxy,test-browser,test-bench
 
 # Everything that more than one part needs, and what takes its time to install.
@@ -103,6 +103,9 @@ example: bin/gatehouse ## runs an application with a back end in Node, Python or
 
 test-backends: $(call installed,test/js) bin/gatehouse ## runs the real client against back ends in Node, Python and PHP
 	cd test/backends && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
+
+test-openapi: $(call installed,test/js) $(call installed,test/openapi) bin/gatehouse ## validates the API's description and runs a client made from it
+	cd test/openapi && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
 attack: bin/gatehouse ## does what attackers do and prints what it costs the others, about six minutes
 	go run ./test/attack $(FLAGS)

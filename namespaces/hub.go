@@ -109,6 +109,16 @@ func (h *Hub) Namespace(name string) (*Namespace, bool) {
 	return ns, ns != nil
 }
 
+// Open returns the namespace of a name, and makes it when it is one of a family that nobody has asked for yet: then it
+// stays for the family's Linger. ok is false when no definition has such a name. The error says why it cannot be made.
+func (h *Hub) Open(ctx context.Context, name string) (ns *Namespace, ok bool, err error) {
+	if ns = h.enter(name); ns == nil {
+		return nil, false, nil
+	}
+	defer ns.letGo()
+	return ns, true, ns.prepare(ctx)
+}
+
 // enter returns the namespace that a client asks for, or nil. It is let go of once ([Namespace.letGo]).
 func (h *Hub) enter(name string) *Namespace {
 	if ns := h.namespaces.find(name); ns != nil && ns.child == nil {

@@ -20,7 +20,7 @@ var errWrongKey = errors.New("wrong key or none")
 func (s *Server) prepareAPI() (err error) {
 	s.cfg.API = s.cfg.API.Hashed()
 	s.api, err = api.New(s.cfg.API, api.Deps{
-		Namespace: s.hub.Namespace,
+		Namespace: s.hub.Open,
 		Names: func() (names []string) {
 			for ns := range s.hub.Namespaces() {
 				names = append(names, ns.Name())
@@ -40,6 +40,7 @@ func (s *Server) prepareAPI() (err error) {
 			return time.Time{}
 		},
 		Revocations: http.HandlerFunc(s.serveRevocations),
+		Done:        s.metrics.backEndAsked,
 		Logger:      s.log,
 	})
 	return err

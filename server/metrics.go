@@ -29,6 +29,7 @@ type metrics struct {
 	deliveries    *bounded[prometheus.Counter]
 	tickets       *bounded[prometheus.Counter]
 	revocations   *bounded[prometheus.Counter]
+	backEnds      *bounded[prometheus.Counter] // requests to /api/v1/
 
 	eventTook *bounded[prometheus.Observer]
 	checkTook *bounded[prometheus.Observer]
@@ -54,6 +55,7 @@ func newMetrics(cfg Config) *metrics {
 	m.deliveries = m.counter("gatehouse_deliveries_total", "Sockets that broadcasts were queued for.", "namespace")
 	m.tickets = m.counter("gatehouse_tickets_minted_total", "Tickets given out.")
 	m.revocations = m.counter("gatehouse_revocations_total", "Revocations made.", "kind")
+	m.backEnds = m.counter("gatehouse_api_requests_total", "Requests of back ends and operators to /api/v1/.", "key", "request", "code")
 	m.eventTook = m.histogram("gatehouse_event_duration_seconds", "Time that the handler of an event took.", "namespace")
 	m.checkTook = m.histogram("gatehouse_credential_check_duration_seconds", "Time that it took to find out who a client is.", "result")
 	m.hopTook = m.histogram("gatehouse_cluster_forward_duration_seconds", "Time until a forwarded request was answered whole; polls wait for what they are to carry.", "kind")
@@ -107,6 +109,12 @@ func (m *metrics) refusedHandshake(code handshake.Code) {
 func (m *metrics) refusedHTTP(code handshake.Code) {
 	if m != nil {
 		m.requests.of(string(code)).Inc()
+	}
+}
+
+func (m *metrics) backEndAsked(key, request, code string) {
+	if m != nil {
+		m.backEnds.of(key, request, code).Inc()
 	}
 }
 

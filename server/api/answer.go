@@ -59,12 +59,25 @@ func fail(code, format string, args ...any) error {
 	return &Reason{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// refuse answers an error.
-func refuse(w http.ResponseWriter, err error) {
+// codeOf is the code of an error, or "ok".
+func codeOf(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return reasonOf(err).Code
+}
+
+func reasonOf(err error) *Reason {
 	var why *Reason
 	if !errors.As(err, &why) {
 		why = &Reason{Code: CodeUnavailable, Message: err.Error()}
 	}
+	return why
+}
+
+// refuse answers an error.
+func refuse(w http.ResponseWriter, err error) {
+	why := reasonOf(err)
 	if why.Code == CodeUnauthenticated {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse"`)
 	}

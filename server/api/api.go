@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,8 +18,8 @@ import (
 
 // Deps are what the interface works on.
 type Deps struct {
-	// Namespace finds what is mounted.
-	Namespace func(name string) (*namespaces.Namespace, bool)
+	// Namespace finds what is mounted, and makes a namespace of a family that nobody is in: namespaces.Hub.Open.
+	Namespace func(ctx context.Context, name string) (ns *namespaces.Namespace, ok bool, err error)
 	// Names lists what is mounted, for what is asked of a user.
 	Names func() []string
 	// Ruled returns the rules of a namespace that the configuration makes, or nil. It may be nil.
@@ -27,6 +28,9 @@ type Deps struct {
 	Since func(*namespaces.Socket) time.Time
 	// Revocations serves GET, POST and DELETE of /api/v1/revocations. Without it there is none.
 	Revocations http.Handler
+	// Done is told of each request of a known path: whose it was, such as "POST /api/v1/publish", and the code of its error,
+	// or "ok". It may be nil.
+	Done func(key, request, code string)
 	// Logger gets the log; nil is slog.Default().
 	Logger *slog.Logger
 }
@@ -139,10 +143,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, some []route) {
 		}
 		w.Header().Del("Allow")
 		caller := callerOf(r)
-		err := fail(CodeForbidden, "the key %q has not the scope %s", caller.name, one.scope)
-		if one.scope == "" || caller.May(one.scope) {
-			err = one.serve(w, r)
-		}
+		err := a.serve(w, r, one, caller)
 		a.report(r, one, err)
 		if err != nil {
 			refuse(w, err)
@@ -152,8 +153,23 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, some []route) {
 	refuse(w, fail(CodeMethod, "use %s here", some[0].method))
 }
 
-// report logs who did what. What only reads or sends is for debugging.
+// serve serves a request if the caller may make it.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, one route, caller *Caller) error {
+	if one.scope != "" && !caller.May(one.scope) {
+		return fail(CodeForbidden, "the key %q has not the scope %s", caller.name, one.scope)
+	}
+	if wait := caller.take(time.Now()); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+		return fail(CodeRateLimited, "the key %q makes more than %d requests a second; send several operations in one, or raise its rate", caller.name, caller.rate)
+	}
+	return one.serve(w, r)
+}
+
+// report counts and logs who did what. What only reads or sends is for debugging.
 func (a *API) report(r *http.Request, one route, err error) {
+	if a.deps.Done != nil {
+		a.deps.Done(callerOf(r).name, one.method+" "+one.path, codeOf(err))
+	}
 	level := slog.LevelDebug
 	if one.scope == ScopeRooms || one.scope == ScopeDisconnect || one.scope == ScopeRevoke || err != nil {
 		level = slog.LevelInfo
@@ -169,15 +185,18 @@ func (a *API) report(r *http.Request, one route, err error) {
 }
 
 // find returns a namespace that the caller's key is for.
-func (a *API) find(caller *Caller, name string) (*namespaces.Namespace, error) {
+func (a *API) find(ctx context.Context, caller *Caller, name string) (*namespaces.Namespace, error) {
 	switch {
 	case name == "":
 		return nil, fail(CodeBadRequest, "namespace: is missing")
 	case !caller.in(name):
 		return nil, fail(CodeForbidden, "the key %q is not for the namespace %s", caller.name, shown(name))
 	}
-	ns, ok := a.deps.Namespace(name)
-	if !ok {
+	ns, ok, err := a.deps.Namespace(ctx, name)
+	switch {
+	case err != nil:
+		return nil, fail(CodeUnavailable, "the namespace %s cannot be made now: %s", shown(name), err)
+	case !ok:
 		return nil, fail(CodeNotFound, "there is no namespace %s", shown(name))
 	}
 	return ns, nil
@@ -189,7 +208,7 @@ func (a *API) namespace(r *http.Request) (*namespaces.Namespace, error) {
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name
 	}
-	return a.find(callerOf(r), name)
+	return a.find(r.Context(), callerOf(r), name)
 }
 
 // ruled returns the rules of a namespace, or nil.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -9,8 +10,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/limit"
 )
 
 // Config is who may use the interface.
@@ -33,7 +37,14 @@ type Key struct {
 	// Scopes are what the key may do: publish, rooms, read, disconnect, revoke. The last ends sign-ins in all namespaces,
 	// and needs a key for all of them.
 	Scopes []string `koanf:"scopes"`
+	// Rate is how many requests the key may make in a second; ten times as many may come at once. Zero is [DefaultRate].
+	Rate int `koanf:"rate"`
 }
+
+// DefaultRate is how many requests a second a key may make that says nothing else.
+const DefaultRate = 1000
+
+const rateBurst = 10 // seconds of which a key may make the requests at once
 
 // The scopes of keys.
 const (
@@ -97,6 +108,9 @@ func (k Key) check(at string) error {
 			bad("namespaces", `%q is no namespace: write its name with the slash; a * may stand at the end only`, ns)
 		}
 	}
+	if k.Rate < 0 {
+		bad("rate", "%d is negative; write how many requests the key may make in a second", k.Rate)
+	}
 	if slices.Contains(k.Scopes, ScopeRevoke) && !slices.Contains(k.Namespaces, everywhere) {
 		bad("scopes", `revoke ends sign-ins in all namespaces; it needs namespaces: ["*"]`)
 	}
@@ -136,6 +150,20 @@ type Caller struct {
 	namespaces []string
 	scopes     []string
 	hash       [sha256.Size]byte
+	rate       int // requests a second; zero is no limit
+
+	mu    sync.Mutex // guards what follows; a leaf
+	taken limit.Allowance
+}
+
+// take counts a request, or says how long the caller has to wait.
+func (c *Caller) take(now time.Time) time.Duration {
+	if c.rate == 0 {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken.Take(now, rateBurst*c.rate, time.Second/time.Duration(c.rate))
 }
 
 // Name is the name of the key.
@@ -165,7 +193,7 @@ func callers(keys []Key) ([]*Caller, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, &Caller{name: k.Name, namespaces: k.Namespaces, scopes: k.Scopes, hash: hash})
+		all = append(all, &Caller{name: k.Name, namespaces: k.Namespaces, scopes: k.Scopes, hash: hash, rate: cmp.Or(k.Rate, DefaultRate)})
 	}
 	return all, nil
 }

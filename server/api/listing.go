@@ -414,7 +414,7 @@ func (a *API) user(w http.ResponseWriter, r *http.Request) error {
 	out := UserSockets{OK: true, Namespaces: []UserNamespace{}}
 	names := slices.Sorted(slices.Values(a.deps.Names()))
 	for _, name := range names {
-		ns, err := a.find(callerOf(r), name)
+		ns, err := a.find(r.Context(), callerOf(r), name)
 		if err != nil {
 			continue // is not the key's, or is gone
 		}

@@ -200,7 +200,7 @@ func (a *API) plan(ctx context.Context, caller *Caller, operations []Operation) 
 
 // task checks one operation.
 func (a *API) task(ctx context.Context, caller *Caller, op *Operation, known *users) (t task, err error) {
-	if t.ns, err = a.find(caller, op.Namespace); err != nil {
+	if t.ns, err = a.find(ctx, caller, op.Namespace); err != nil {
 		return t, err
 	}
 	t.op, t.ruled = op, a.ruled(op.Namespace)
