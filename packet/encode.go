@@ -15,7 +15,7 @@ import (
 // event must not be [Reserved], its Payload must be JSON.
 func Encode(p *Packet, w Wire) *Frame {
 	if w == Msgpack {
-		return &Frame{Attachments: [][]byte{AppendMsgpack(nil, p)}}
+		return &Frame{Attachments: [][]byte{AppendMsgpack(nil, p)}, Offset: p.Offset}
 	}
 	return encodeText(p)
 }
@@ -45,19 +45,23 @@ func encodeText(p *Packet) *Frame {
 		if len(p.Args.raw) > 0 {
 			text = append(text, ',')
 		}
-		text = append(append(text, p.Args.raw...), ']')
+		text = append(text, p.Args.raw...)
+		if p.Offset != "" {
+			text = append(append(append(text, `,"`...), p.Offset...), '"')
+		}
+		text = append(text, ']')
 	case Ack:
 		text = append(append(append(text, '['), p.Args.raw...), ']')
 	default:
 		text = append(text, p.Payload...)
 	}
-	return &Frame{Text: text, Attachments: p.Args.attachments}
+	return &Frame{Text: text, Attachments: p.Args.attachments, Offset: p.Offset}
 }
 
 // size is an upper bound of the text's length for names without escapes.
 func size(p *Packet) int {
-	const most = len(`5256-,9007199254740991["",]`)
-	return most + len(p.Namespace) + len(p.Event) + len(p.Args.raw) + len(p.Payload)
+	const most = len(`5256-,9007199254740991["",,""]`)
+	return most + len(p.Namespace) + len(p.Event) + len(p.Args.raw) + len(p.Offset) + len(p.Payload)
 }
 
 func appendCount(dst []byte, kind Type, attachments int) []byte {

@@ -8,6 +8,8 @@ type Frame struct {
 	Text []byte
 	// Attachments are the binary messages that follow it, with nothing in between; without text exactly one.
 	Attachments [][]byte
+	// Offset is the packet's.
+	Offset string
 
 	once      sync.Once
 	rendering any

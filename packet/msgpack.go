@@ -37,9 +37,16 @@ func AppendMsgpack(dst []byte, p *Packet) []byte {
 func appendData(dst []byte, kind Type, p *Packet) []byte {
 	switch kind {
 	case Event:
-		dst = msgpack.AppendArray(dst, p.Args.Len()+1)
-		dst = msgpack.AppendString(dst, p.Event)
-		return p.Args.AppendMsgpack(dst)
+		elements := p.Args.Len() + 1
+		if p.Offset != "" {
+			elements++
+		}
+		dst = msgpack.AppendArray(dst, elements)
+		dst = p.Args.AppendMsgpack(msgpack.AppendString(dst, p.Event))
+		if p.Offset != "" {
+			dst = msgpack.AppendString(dst, p.Offset)
+		}
+		return dst
 	case Ack:
 		return p.Args.AppendMsgpack(msgpack.AppendArray(dst, p.Args.Len()))
 	default:

@@ -56,6 +56,9 @@ type Packet struct {
 	Event string
 	// Args are the arguments of an event or an acknowledgement.
 	Args Args
+	// Offset goes behind the arguments of an event, as one more string, and so tells the client how far it has come when
+	// its connection state is to be recovered; "" leaves it out. Its bytes need no escape in JSON. The decoder never sets it.
+	Offset string
 	// Payload is the raw JSON that comes with CONNECT (an object) or CONNECT_ERROR (an object or a string); nil when
 	// there is none.
 	Payload []byte
