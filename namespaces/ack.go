@@ -75,7 +75,7 @@ func (s *Socket) expectAck(id uint64, w waiter) error {
 	switch s.phase {
 	case petitioning:
 		err = ErrNotAdmitted
-	case ended:
+	case parked, ended:
 		err = ErrClosed
 	case open:
 		if s.acks == nil {

@@ -22,6 +22,7 @@ type petition struct {
 	tries   int             // how often it was refused and held
 	until   time.Time       // when it is held no longer, after the first try
 	kept    int             // bytes of it that count in the connection's budget
+	claim   *claim          // of a session before; nil while recovery is off, and until the gate has answered
 }
 
 // stop ends the admission of a petition that was there.
@@ -174,8 +175,10 @@ func (s *Socket) over() bool {
 
 // runPetition decides about a socket, and goes on as the goroutine of its queue.
 func (s *Socket) runPetition() {
-	err := s.examine()
-	admitted := err == nil && s.admit()
+	old, admitted, err := s.decide()
+	for s.forsaken() {
+		old, admitted, err = s.decide()
+	}
 	if err != nil && !s.hold(err) {
 		s.refuse(err)
 	}
@@ -183,9 +186,23 @@ func (s *Socket) runPetition() {
 	if !admitted {
 		return
 	}
+	if old != nil {
+		old.retire() // and then has the queue of s started
+		return
+	}
 	if s.ns.hub.turns.enter(s) {
 		s.drain()
 	}
+}
+
+// decide examines a petition and admits it if nothing speaks against it. The socket that it returns is one that it has taken
+// over from, and is to be retired.
+func (s *Socket) decide() (old *Socket, admitted bool, err error) {
+	if err := s.examine(); err != nil {
+		return nil, false, err
+	}
+	old, admitted = s.admit()
+	return old, admitted, nil
 }
 
 // examine asks the gate who the client is and the middleware whether that one may enter.
@@ -219,6 +236,9 @@ func (s *Socket) examine() (err error) {
 	}
 	s.setIdentity(id)
 	s.owner = s.ns.hub.turns.ownerKey(id, s.conn)
+	if err := s.resume(); err != nil {
+		return err
+	}
 	for _, step := range s.ns.admission {
 		if err := step(ctx, s); err != nil {
 			return fmt.Errorf("admit: %w", err)
@@ -227,17 +247,24 @@ func (s *Socket) examine() (err error) {
 	if err := s.ns.recheck(id); err != nil {
 		return fmt.Errorf("recheck identity: %w", err)
 	}
+	if err := s.recheckOld(); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 
 // admit makes the socket one of the namespace. The reply is queued, what was emitted follows it, and the socket enters the
 // index, all while the rooms concerned are locked: a broadcast comes after the reply or not at all.
-func (s *Socket) admit() bool {
+func (s *Socket) admit() (old *Socket, admitted bool) {
+	c := s.claim()
+	if c != nil && c.old != nil && c.old.Connected() {
+		c.old.client.supersede()
+	}
 	var rooms []string
 	for entered := false; !entered; {
 		var ok bool
 		if rooms, ok = s.welcome(); !ok {
-			return false
+			return nil, false
 		}
 		locked := s.ns.rooms.lockMany(rooms, s.ns.everyone)
 		entered = s.enter(rooms, locked)
@@ -245,10 +272,14 @@ func (s *Socket) admit() bool {
 			s.ns.rooms.unlock(r)
 		}
 	}
-	s.debug("socket admitted")
+	s.debug("socket admitted", slog.Bool("recovered", s.Recovered()))
 	s.limitUser()
+	if c != nil && c.old != nil {
+		return c.old, true // hooks are told when that has been closed
+	}
 	s.ns.hooks.socketOpened(s, rooms)
-	return true
+	c.report(s)
+	return nil, true
 }
 
 // welcome lifts the limits for strangers and tells the rooms that the petition asked for. It returns false when the socket
@@ -259,7 +290,7 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 	defer c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.closed || s.phase != petitioning {
+	if c.closed || s.phase != petitioning || s.petition.claim != nil && s.petition.claim.lost && s.petition.claim.old != nil {
 		return nil, false
 	}
 	if !c.admitted {
@@ -272,7 +303,7 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 	if expires := s.Identity().ExpiresAt; !expires.IsZero() {
 		c.hub.agenda.set(s.tenured(), expires)
 	}
-	return slices.Clone(s.petition.rooms), true
+	return s.wantedLocked(), true
 }
 
 // enter is the step from petition to socket. The rooms are locked, everyone among them. It returns false when the socket has
@@ -280,12 +311,22 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 func (s *Socket) enter(names []string, rooms []*room) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != petitioning || !slices.Equal(names, s.petition.rooms) {
+	if s.phase != petitioning || !slices.Equal(names, s.wantedLocked()) {
 		return false
 	}
-	reply := packet.Packet{Type: packet.Connect, Namespace: s.ns.name, Payload: []byte(`{"sid":"` + s.id + `"}`)}
+	missed, ok := s.takeOver()
+	if !ok {
+		return false
+	}
+	reply := packet.Packet{Type: packet.Connect, Namespace: s.ns.name, Payload: s.granted()}
 	_ = s.conn.Send(packet.Encode(&reply, s.wire)) // fails when the connection has ended: then Closed ends the socket
+	for _, f := range missed {
+		_ = s.conn.Send(f)
+	}
 	for _, f := range s.petition.frames {
+		if s.kept != nil && f.Offset != "" {
+			s.kept.add(f, &s.ns.hub.cfg.Recovery)
+		}
 		_ = s.conn.Send(f)
 	}
 	for _, r := range rooms {
@@ -297,9 +338,20 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 	}
 	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
 	s.ns.hub.users.add(s)
+	if old := s.petition.claimed(); old != nil {
+		s.ns.hub.users.succeed(old)
+	}
 	s.petition.stop(s.conn)
 	s.phase, s.petition = open, nil
 	return true
+}
+
+// granted is the payload of the CONNECT reply.
+func (s *Socket) granted() []byte {
+	if s.kept == nil {
+		return []byte(`{"sid":"` + s.id + `"}`)
+	}
+	return []byte(`{"sid":"` + s.id + `","pid":"` + s.privateID() + `"}`)
 }
 
 // refuse answers a petition with CONNECT_ERROR. It returns false when there is none any more: the client went meanwhile, or

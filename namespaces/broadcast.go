@@ -149,9 +149,7 @@ func (b Broadcast) Sockets(ctx context.Context) iter.Seq2[Info, error] {
 
 // Count returns how many sockets of this node are selected.
 func (b Broadcast) Count() int {
-	n := 0
-	Local{b.ns}.each(b.selection(), func(*Socket) { n++ })
-	return n
+	return len(Local{b.ns}.present(b.selection()))
 }
 
 // Join puts the selected sockets into rooms. Like Leave and Disconnect it does not wait for other nodes.

@@ -22,7 +22,7 @@ type Client struct {
 	link link // guarded by the registry
 
 	mu          sync.Mutex // guards what follows, and the queues of the sockets
-	sockets     []*Socket  // petitioning or admitted
+	sockets     []*Socket  // petitioning or admitted; once closed, those that are parked
 	departed    []string   // namespaces that the server ended or refused: packets for them may still be on their way
 	queuedBytes int32      // of events that wait for their handlers, and how many they are
 	queued      int32
@@ -77,10 +77,7 @@ func (c *Client) recovered() {
 // Closed tells that the connection has ended. It is called once, when the last Message has returned.
 func (c *Client) Closed(end End) {
 	c.abandonPartial()
-	how := lost
-	if end.Cut {
-		how = cutOff
-	}
+	how := ending{drop: end.Cut, keep: end.Lost}
 	c.finish(end.Reason, how)
 }
 
@@ -114,11 +111,15 @@ func (c *Client) detach(reason string, how ending) (open []*Socket, first bool) 
 		return nil, false
 	}
 	c.closed = true
-	sockets := c.sockets
-	c.sockets = nil
+	sockets, kept := c.parkAll(reason, how)
 	c.mu.Unlock()
 
 	c.hub.registry.remove(c)
+	for _, p := range kept {
+		p.socket.abandon(p.acks)
+		p.socket.debug("socket parked", slog.String("reason", reason))
+		c.hub.hooks.socketParked(p.socket, reason)
+	}
 	return slices.DeleteFunc(sockets, func(s *Socket) bool {
 		admitted, ok := s.beginEnd(reason, how)
 		if ok && !admitted {
@@ -126,6 +127,33 @@ func (c *Client) detach(reason string, how ending) (open []*Socket, first bool) 
 		}
 		return !ok || !admitted
 	}), true
+}
+
+// unanswered is a socket that was parked, and the acknowledgements that will not come any more.
+type unanswered struct {
+	socket *Socket
+	acks   map[uint64]waiter
+}
+
+// parkAll parks the sockets that are kept for the client to come back, and returns those that are to end. mu is held: who
+// looks for the sockets of a user finds each of them here or among the parked ones.
+func (c *Client) parkAll(reason string, how ending) (others []*Socket, kept []unanswered) {
+	others, c.sockets = c.sockets, nil
+	if !how.keep || !c.hub.cfg.Recovery.on() {
+		return others, nil
+	}
+	others = slices.DeleteFunc(others, func(s *Socket) bool {
+		acks, ok := s.park(reason)
+		if ok {
+			kept = append(kept, unanswered{s, acks})
+			c.sockets = append(c.sockets, s)
+		}
+		if ok && how.drop {
+			c.discard(s)
+		}
+		return ok
+	})
+	return others, kept
 }
 
 // bury takes the sockets of a closed connection out of their rooms.
@@ -257,13 +285,13 @@ func (c *Client) event(p *packet.Packet, size int) *Socket {
 func (c *Client) release(s *Socket, how ending, admitted bool) {
 	c.mu.Lock()
 	held := c.remove(s)
-	if held && how.packet && !s.left {
+	if held && how.packet && !s.left && !c.closed {
 		c.departed = append(c.departed, s.ns.name)
 		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}, s.wire))
 	}
 	s.done = true
 	c.lapse(s)
-	if admitted && (len(s.ns.disconnected) > 0 || len(s.ns.hooks.closed) > 0) {
+	if admitted && (len(s.ns.disconnected) > 0 || len(s.ns.hooks.closed) > 0 || s.exit.heir != nil) {
 		s.due |= farewell
 	}
 	if !s.running && (s.due&farewell != 0 || s.head != nil) {

@@ -35,6 +35,9 @@ type Config struct {
 	// Development tells clients which argument of an event could not be decoded, and logs what they did wrong as warnings.
 	Development bool
 
+	// Recovery is what is kept for clients whose transport is lost: nothing.
+	Recovery Recovery
+
 	// Packet limits what one packet may hold.
 	Packet packet.Limits
 
@@ -105,6 +108,7 @@ func (c Config) withDefaults() Config {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
+	c.Recovery.setDefaults()
 	fill(&c.ConnectTimeout, 10*time.Second)
 	fill(&c.AdmitTimeout, 8*time.Second)
 	fill(&c.AckTimeout, 30*time.Second)
@@ -156,6 +160,8 @@ func (c Config) check() error {
 		{"SocketEvents", int64(c.SocketEvents)}, {"SocketBytes", int64(c.SocketBytes)},
 		{"UserEvents", int64(c.UserEvents)}, {"UserBytes", int64(c.UserBytes)},
 		{"ExpiryNotice", int64(c.ExpiryNotice)}, {"ExpiryGrace", int64(c.ExpiryGrace)},
+		{"Recovery.For", int64(c.Recovery.For)}, {"Recovery.Messages", int64(c.Recovery.Messages)},
+		{"Recovery.Bytes", int64(c.Recovery.Bytes)}, {"Recovery.Parked", int64(c.Recovery.Parked)},
 		{"RefreshBurst", int64(c.RefreshBurst)}, {"RefreshInterval", int64(c.RefreshInterval)},
 	} {
 		if limit.value < 0 {

@@ -42,6 +42,9 @@ type End struct {
 	// Cut says that the server ended the connection, or that what the client sent cannot be trusted: its events that still
 	// wait are dropped. Otherwise the client went, and what it sent before is handled.
 	Cut bool
+	// Lost says that the transport broke, or was cut for being slow: the client is expected back, and where recovery is on
+	// its sockets wait for it. Otherwise they end.
+	Lost bool
 }
 
 // Gate tells who a client is. It is called concurrently. An error that is no *[handshake.Refusal] reaches the client as
@@ -71,6 +74,7 @@ const (
 	ReasonExpired          = "token expired"                  // the identity ended and was not refreshed
 	ReasonRevoked          = "revoked"                        // Hub.Revoke, or a refresh handler did not permit to stay
 	ReasonReplaced         = "replaced by a newer connection" // Config.MaxPerUser
+	ReasonRecovered        = "recovered"                      // its client has come back: another socket goes on with its id, rooms and data
 )
 
 // WebSocket close codes (RFC 6455, section 7.4.1).

@@ -160,7 +160,7 @@ func (c *Client) expire(s *Socket) {
 	})
 	c.mu.Unlock()
 	s.debug("identity expired", slog.Bool("transport", !shared))
-	if shared {
+	if shared || s.in(parked) {
 		s.end(ReasonExpired, byServer)
 		return
 	}

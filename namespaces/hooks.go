@@ -13,6 +13,16 @@ type Hooks struct {
 	// progress has returned. The identity, request and rooms of a closed socket can still be read.
 	SocketOpened func(s *Socket)
 	SocketClosed func(s *Socket, reason string)
+	// SocketParked reports a socket whose transport is lost and that waits for its client ([Recovery]). When that comes back,
+	// SocketClosed with [ReasonRecovered] follows, and SocketOpened for the socket that goes on with its id, rooms and data;
+	// RoomLeft and RoomJoined are not called for the rooms that it was in. Otherwise SocketClosed follows with the reason for
+	// which it ends.
+	SocketParked func(s *Socket, reason string)
+	// SessionLapsed reports a parked socket whose client did not come back in time, or that had to make room for others. SocketClosed follows.
+	SessionLapsed func(s *Socket)
+	// RecoveryFailed reports a client that came back with the session of a socket before and was admitted as a new one; s is
+	// the new socket.
+	RecoveryFailed func(s *Socket, why RecoveryFailure)
 	// Refused reports a CONNECT that is about to be answered with CONNECT_ERROR. The label is the namespace's, see [Namespace.Label];
 	// it is "" and the code "invalid_namespace" for names that nothing is mounted at.
 	Refused func(label, code string)
@@ -48,6 +58,9 @@ type Emitted struct {
 type hooks struct {
 	opened   []func(*Socket)
 	closed   []func(*Socket, string)
+	parked   []func(*Socket, string)
+	lapsed   []func(*Socket)
+	failed   []func(*Socket, RecoveryFailure)
 	refused  []func(label, code string)
 	joined   []func(*Socket, string)
 	left     []func(*Socket, string)
@@ -63,6 +76,9 @@ func newHooks(all []Hooks) *hooks {
 	for _, one := range all {
 		h.opened = appendSet(h.opened, one.SocketOpened, one.SocketOpened != nil)
 		h.closed = appendSet(h.closed, one.SocketClosed, one.SocketClosed != nil)
+		h.parked = appendSet(h.parked, one.SocketParked, one.SocketParked != nil)
+		h.lapsed = appendSet(h.lapsed, one.SessionLapsed, one.SessionLapsed != nil)
+		h.failed = appendSet(h.failed, one.RecoveryFailed, one.RecoveryFailed != nil)
 		h.refused = appendSet(h.refused, one.Refused, one.Refused != nil)
 		h.joined = appendSet(h.joined, one.RoomJoined, one.RoomJoined != nil)
 		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
@@ -94,6 +110,24 @@ func (h *hooks) socketOpened(s *Socket, rooms []string) {
 func (h *hooks) socketClosed(s *Socket, reason string) {
 	for _, f := range h.closed {
 		f(s, reason)
+	}
+}
+
+func (h *hooks) socketParked(s *Socket, reason string) {
+	for _, f := range h.parked {
+		f(s, reason)
+	}
+}
+
+func (h *hooks) sessionLapsed(s *Socket) {
+	for _, f := range h.lapsed {
+		f(s)
+	}
+}
+
+func (h *hooks) recoveryFailed(s *Socket, why RecoveryFailure) {
+	for _, f := range h.failed {
+		f(s, why)
 	}
 }
 

@@ -32,6 +32,7 @@ type Hub struct {
 	events   sync.Pool // of *inbound
 	registry registry
 	agenda   agenda
+	lot      lot
 	users    *users // nil without a limit
 	turns    turns
 	pace     pace
@@ -76,12 +77,16 @@ func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 	}
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
 	h.agenda.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
+	h.lot.init(cfg.Recovery)
 	h.users = newUsers(cfg.MaxPerUser)
 	h.turns.init(h)
 	h.pace.init(h)
 	h.tasks.Hold()
 	h.tasks.Go(h.closeLate)
 	h.tasks.Go(h.keepTime)
+	if cfg.Recovery.on() {
+		h.tasks.Go(h.keepParked)
+	}
 	h.run(true)
 	return h, nil
 }
@@ -186,6 +191,9 @@ func (h *Hub) Close(ctx context.Context) error {
 		}
 		c.conn.Close(closeGoingAway, ReasonShutdown)
 	}
+	for _, s := range h.lot.close() {
+		s.end(ReasonShutdown, cutOff)
+	}
 	h.tasks.Release()
 	err := h.wait(ctx)
 	h.run(false)
@@ -236,7 +244,8 @@ func (h *Hub) wait(ctx context.Context) error {
 type Stats struct {
 	Clients int // connections
 	Pending int // those of them that are in no namespace
-	Sockets int // admitted sockets
+	Sockets int // connected sockets
+	Parked  int // sockets whose clients may come back
 	Rooms   int // rooms with a member on this node
 }
 
@@ -244,6 +253,7 @@ type Stats struct {
 func (h *Hub) Stats() Stats {
 	var st Stats
 	st.Clients, st.Pending = h.registry.count()
+	st.Parked = h.lot.len()
 	for ns := range h.Namespaces() {
 		st.Sockets += ns.Len()
 		st.Rooms += ns.rooms.byName.len()

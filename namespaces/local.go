@@ -34,7 +34,7 @@ func (l Local) WatchRooms(f func(name string)) { l.ns.rooms.watch = f }
 
 // Send implements Adapter. It fails with ErrClosed when the socket has ended.
 func (l Local) Send(s *Socket, p *packet.Packet, flags Flags) error {
-	return s.sendPacket(p, flags)
+	return s.emit(p, flags)
 }
 
 // Broadcast implements Adapter.
@@ -49,6 +49,15 @@ func (l Local) Broadcast(op *Operation) error {
 		queue = func(s *Socket) {
 			n++
 			s.conn.SendVolatile(f.on(s.wire))
+		}
+	}
+	if l.ns.recovers() {
+		stamped := op.Packet
+		l.ns.stamp(&stamped, op.Flags)
+		f.packet = &stamped
+		queue = func(s *Socket) {
+			n++
+			_ = s.send(f.on(s.wire), op.Flags)
 		}
 	}
 	l.each(&op.Selection, queue)
@@ -161,7 +170,7 @@ func (q *question) settle(n int) {
 // Sockets implements Adapter.
 func (l Local) Sockets(_ context.Context, sel *Selection) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		for _, s := range l.selected(sel) {
+		for _, s := range l.present(sel) {
 			if !yield(Info{ID: s.id, Identity: s.Identity(), Rooms: s.Rooms()}, nil) {
 				return
 			}

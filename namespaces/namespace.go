@@ -34,7 +34,9 @@ type Namespace struct {
 	alone        bool   // the adapter is Local
 
 	mounted atomic.Bool
-	running atomic.Bool   // its hub is made and has not closed
+	running atomic.Bool  // its hub is made and has not closed
+	parked  atomic.Int64 // sockets that are
+	offsets offsets
 	ackIDs  atomic.Uint64 // one count for all sockets, so that one frame serves a broadcast with acknowledgements
 
 	sockets  index[*Socket] // by id
@@ -149,6 +151,11 @@ func (ns *Namespace) attach(h *Hub) error {
 	if ns.gate == nil {
 		ns.fault(errors.New("has no gate and neither has the hub"))
 	}
+	if h.cfg.Recovery.on() {
+		if err := ns.offsets.init(h.cfg.Random); err != nil {
+			return fmt.Errorf("namespace %q: %w", ns.name, err)
+		}
+	}
 	if err := errors.Join(ns.faults...); err != nil {
 		return fmt.Errorf("namespace %q: %w", ns.name, err)
 	}
@@ -186,21 +193,23 @@ func (ns *Namespace) adapt(ctx context.Context) error {
 // unmount makes the definition free for another hub.
 func (ns *Namespace) unmount() {
 	ns.adapter, ns.alone, ns.rooms.watch = Local{ns}, true, nil
-	ns.hub, ns.hooks = nil, new(hooks)
+	ns.hub, ns.hooks, ns.offsets.epoch = nil, new(hooks), ""
 	ns.mounted.Store(false)
 }
 
-// Socket returns the admitted socket of this node with the given id.
+// Socket returns the connected socket of this node with the given id.
 func (ns *Namespace) Socket(id string) (*Socket, bool) {
-	s := ns.sockets.find(id)
-	return s, s != nil
+	if s := ns.sockets.find(id); s != nil && s.present() {
+		return s, true
+	}
+	return nil, false
 }
 
-// Len returns the number of admitted sockets of this node.
+// Len returns the number of connected sockets of this node.
 func (ns *Namespace) Len() int {
 	ns.everyone.mu.Lock()
 	defer ns.everyone.mu.Unlock()
-	return len(ns.everyone.members)
+	return len(ns.everyone.members) - int(ns.parked.Load())
 }
 
 // event makes the packet of an emit.

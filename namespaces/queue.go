@@ -125,6 +125,7 @@ func (s *Socket) turn() bool {
 			s.renew()
 		case toPart:
 			s.runDisconnected()
+			s.handOver()
 			return false
 		case toRest:
 			return false

@@ -174,15 +174,23 @@ func (s *Socket) renew() {
 	if !s.takeFresh() {
 		return
 	}
+	if s.review(old) {
+		s.debug("identity refreshed")
+		s.ns.hooks.identityChanged(s, old)
+	}
+}
+
+// review has the socket leave where its identity does not permit it to be any more. It returns false when that is everywhere,
+// and the socket has ended.
+func (s *Socket) review(old handshake.Identity) bool {
 	for _, h := range s.ns.refreshed {
 		if err := s.callRefreshed(h, old); err != nil {
 			s.logFailure(eventRefresh, err)
 			s.revoke(refusalFor(err).Message, nil)
-			return
+			return false
 		}
 	}
-	s.debug("identity refreshed")
-	s.ns.hooks.identityChanged(s, old)
+	return true
 }
 
 // takeFresh changes the identity in one step, so that a revocation sees the new one at any moment.

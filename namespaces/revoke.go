@@ -22,14 +22,22 @@ func (h *Hub) Revoke(match func(handshake.Identity) bool, reason string) int {
 	notices := make(map[*Namespace]*frames) // one per namespace, for however many sockets
 	n := 0
 	var found []holder
-	for _, c := range h.registry.all() {
-		found = c.holders(found[:0])
+	end := func() {
 		for _, f := range found {
 			if f.id.Subject != "" && match(f.id) && f.socket.revoke(reason, notices) {
 				n++
 			}
 		}
+		found = found[:0]
 	}
+	for _, c := range h.registry.all() {
+		found = c.holders(found)
+		end()
+	}
+	for _, s := range h.lot.all() { // after the connections: a socket that leaves its one is here
+		found = append(found, holder{s, s.newest()})
+	}
+	end()
 	return n
 }
 
@@ -47,6 +55,13 @@ func (c *Client) holders(to []holder) []holder {
 		to = append(to, holder{s, s.latest()})
 	}
 	return to
+}
+
+// newest is latest for who does not hold the client's mu.
+func (s *Socket) newest() handshake.Identity {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	return s.latest()
 }
 
 // revoke ends a socket, or refuses its petition, and reports whether it did. What tells the client of it is kept in notices,

@@ -16,6 +16,7 @@ type phase uint8
 const (
 	petitioning phase = iota // admission runs or waits for its turn
 	open
+	parked // its transport is lost, and its client may come back
 	ended
 )
 
@@ -31,18 +32,19 @@ const (
 type ending struct {
 	packet bool // the client is sent DISCONNECT
 	drop   bool // events that wait are not handled any more
+	keep   bool // where recovery is on, the socket is parked instead
 }
 
 var (
 	byClient = ending{}                         // DISCONNECT of the client
 	byServer = ending{packet: true, drop: true} // DISCONNECT of ours
-	lost     = ending{}                         // the client's transport went
+	lost     = ending{keep: true}               // the client's transport went
 	cutOff   = ending{drop: true}               // we closed the transport
 )
 
 // Socket is one client in one namespace. Its methods are safe for concurrent use, in admission and after its end too.
 type Socket struct {
-	// Fixed once made.
+	// Fixed once made; the id once admitted, and until then guarded by mu where it changes.
 	id     string
 	ns     *Namespace
 	client *Client
@@ -74,7 +76,8 @@ type Socket struct {
 	rooms    *roomSet          // nil while in none; kept after the end
 	acks     map[uint64]waiter // nil while none is awaited
 	life     *life             // made when somebody asks for the context's end
-	reason   string            // of the end
+	exit     *exit             // nil until parked or ended
+	kept     *tail             // nil while recovery is off, and when another socket has taken over
 	data     any
 }
 
@@ -135,10 +138,13 @@ func Data[T any](s *Socket) (T, bool) {
 }
 
 // Connected reports whether the socket is admitted and has not ended.
-func (s *Socket) Connected() bool {
+func (s *Socket) Connected() bool { return s.in(open) }
+
+// in reports whether the socket is in a phase.
+func (s *Socket) in(p phase) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.phase == open
+	return s.phase == p
 }
 
 // Emit queues an event for the client. During admission it goes out right after the CONNECT reply. It returns ErrClosed when
@@ -154,10 +160,20 @@ func (s *Socket) Emit(event string, args ...any) error {
 // deliver hands a packet to the adapter. With the local one, which is nearly always there, the packet stays off the heap.
 func (s *Socket) deliver(p packet.Packet, flags Flags) error {
 	if s.ns.alone {
-		return s.sendPacket(&p, flags)
+		return s.emit(&p, flags)
 	}
 	shared := p
 	return s.ns.adapter.Send(s, &shared, flags)
+}
+
+// emit sends a packet of an application, with an offset where that is to be.
+func (s *Socket) emit(p *packet.Packet, flags Flags) error {
+	if !s.ns.recovers() {
+		return s.sendPacket(p, flags)
+	}
+	stamped := *p
+	s.ns.stamp(&stamped, flags)
+	return s.sendPacket(&stamped, flags)
 }
 
 // sendPacket encodes a packet for the wire of the client and queues it.
@@ -175,6 +191,8 @@ func (s *Socket) send(f *packet.Frame, flags Flags) error {
 		return ErrClosed
 	case s.phase == petitioning:
 		s.petition.frames = append(s.petition.frames, f)
+	case s.kept != nil:
+		return s.keep(f, flags)
 	case flags&Volatile != 0:
 		s.conn.SendVolatile(f)
 	case s.conn.Send(f) != nil:
@@ -212,12 +230,15 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 		s.mu.Unlock()
 		return false, false
 	}
-	admitted = s.phase == open
-	acks, life, pet := s.acks, s.life, s.petition
-	s.phase, s.reason, s.petition, s.acks = ended, reason, nil, nil
-	s.ns.hub.tasks.Hold() // Hub.Close finds it ended, and waits
+	admitted = s.phase != petitioning
+	acks, pet := s.acks, s.petition
+	s.petition, s.acks = nil, nil
+	x, life := s.endLocked(reason), s.life
 	s.mu.Unlock()
 
+	if x.berth != nil {
+		s.ns.hub.lot.remove(x.berth)
+	}
 	if how.drop || !admitted {
 		s.client.drop(s) // before a handler that waits for the end, or for an answer, returns and takes the next event
 	}
@@ -227,6 +248,20 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 	}
 	s.abandon(acks)
 	return admitted, true
+}
+
+// endLocked ends the socket; mu is held. Hub.Close finds it ended, and waits until settle has been called.
+func (s *Socket) endLocked(reason string) *exit {
+	x := s.exit
+	if s.phase == parked {
+		s.ns.parked.Add(-1)
+		x.reason = reason
+	} else {
+		x = &exit{reason: reason, recovered: s.recovered()}
+	}
+	s.phase, s.exit, s.kept = ended, x, nil
+	s.ns.hub.tasks.Hold()
+	return x
 }
 
 // finishEnd is the part of the end that waits for the locks of rooms, if the socket was admitted.
@@ -255,20 +290,27 @@ func (s *Socket) settle(how ending, admitted bool) {
 	s.client.release(s, how, admitted)
 	s.ns.letGo()
 	if admitted {
-		s.debug("socket ended", slog.String("reason", s.reason))
+		s.debug("socket ended", slog.String("reason", s.exit.reason))
 	}
 }
 
 // runDisconnected calls the disconnect handlers.
 func (s *Socket) runDisconnected() {
-	s.ns.hooks.socketClosed(s, s.reason)
+	reason := s.exit.reason
+	s.ns.hooks.socketClosed(s, reason)
 	for _, h := range s.ns.disconnected {
-		s.protect("disconnect handler", func() { h(s.ns.hub.ctx, s, s.reason) })
+		s.protect("disconnect handler", func() { h(s.ns.hub.ctx, s, reason) })
 	}
 }
 
-// runConnected calls the connect handlers.
+// runConnected calls the connect handlers. A socket that was recovered looks over first where its identity of now may be.
 func (s *Socket) runConnected() {
+	if back := s.takeBack(); back != nil {
+		s.ns.hooks.socketOpened(s, back.joined)
+		if !s.review(back.was) {
+			return
+		}
+	}
 	for _, h := range s.ns.connected {
 		s.protect("connect handler", func() { h(s.context(), s) })
 	}

@@ -67,6 +67,14 @@ func (rs *roomSet) len() int {
 	return len(rs.list)
 }
 
+// all returns the memberships; they are the set's own.
+func (rs *roomSet) all() []*membership {
+	if rs == nil {
+		return nil
+	}
+	return rs.list
+}
+
 func (rs *roomSet) names() []string {
 	if rs == nil {
 		return nil
@@ -133,7 +141,7 @@ func (s *Socket) joinAside(name string) (bool, error) {
 	switch {
 	case s.phase == ended:
 		return false, ErrClosed
-	case s.phase == open:
+	case s.phase != petitioning:
 		return false, nil
 	case slices.Contains(s.petition.rooms, name):
 		return true, nil
@@ -190,7 +198,7 @@ func (s *Socket) leave(name string) {
 func (s *Socket) leaveLocked(m *membership) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != open || !m.room.take(m) {
+	if s.phase == ended || !m.room.take(m) {
 		return false
 	}
 	s.rooms.remove(m)
@@ -214,10 +222,7 @@ func (ns *Namespace) removeWhere(s *Socket, lock func(*sync.Mutex) bool) bool {
 	}
 	ns.everyone.take(&s.place)
 	ns.everyone.mu.Unlock()
-	if s.rooms == nil {
-		return true
-	}
-	for _, m := range s.rooms.list {
+	for _, m := range s.rooms.all() {
 		r := m.room
 		if !lock(&r.mu) {
 			return false

@@ -20,6 +20,7 @@ type users struct {
 type presence struct {
 	client  *Client
 	sockets int
+	gone    bool // the client has come back on another connection, and this one counts no more
 }
 
 // newUsers returns nil, which counts nothing, when there is no limit.
@@ -46,7 +47,7 @@ func (u *users) add(s *Socket) {
 		list[i].sockets++
 		return
 	}
-	u.byKey[key] = append(list, presence{s.client, 1})
+	u.byKey[key] = append(list, presence{client: s.client, sockets: 1})
 }
 
 // remove uncounts an admitted socket that has ended.
@@ -75,13 +76,35 @@ func (u *users) excess(key handshake.UserKey) *Client {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	list := u.byKey[key]
-	if len(list) <= u.most {
+	first, n := -1, 0
+	for i, p := range list {
+		if p.gone {
+			continue
+		}
+		if n++; first < 0 {
+			first = i
+		}
+	}
+	if n <= u.most {
 		return nil
 	}
-	oldest := list[0].client
+	oldest := list[first].client
 	oldest.replaced = true
-	u.set(key, slices.Delete(list, 0, 1))
+	u.set(key, slices.Delete(list, first, first+1))
 	return oldest
+}
+
+// succeed has a connection count no more whose client has come back on another one. What it has parked is still the user's.
+func (u *users) succeed(old *Socket) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := u.byKey[old.Identity().User()]
+	if i := find(list, old.client); i >= 0 {
+		list[i].gone = true
+	}
 }
 
 // set keeps the connections of a user, and forgets a user who has none. mu is held.

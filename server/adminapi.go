@@ -17,7 +17,8 @@ import (
 type stats struct {
 	Connections  int            `json:"connections"`  // Engine.IO sessions
 	Pending      int            `json:"pending"`      // those in no namespace
-	Sockets      int            `json:"sockets"`      // admitted
+	Sockets      int            `json:"sockets"`      // connected
+	Parked       int            `json:"parked"`       // sockets whose clients may come back
 	Rooms        int            `json:"rooms"`        // with a member on this node
 	Silent       int            `json:"silent"`       // TCP connections that belong to no session
 	SilentClosed uint64         `json:"silentClosed"` // closed because there were too many
@@ -30,7 +31,7 @@ type stats struct {
 func (s *Server) stats() stats {
 	held := s.hub.Stats()
 	st := stats{
-		Connections: s.engine.Sessions(), Pending: held.Pending, Sockets: held.Sockets, Rooms: held.Rooms,
+		Connections: s.engine.Sessions(), Pending: held.Pending, Sockets: held.Sockets, Parked: held.Parked, Rooms: held.Rooms,
 		Revocations: len(s.gate.Revocations().All()), Draining: s.draining.Load(),
 		Namespaces: make(map[string]int), UptimeMs: time.Since(s.began).Milliseconds(),
 	}

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/history"
+	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
 
@@ -175,6 +176,9 @@ func (c Config) checkSizes() error {
 		{"handshake.max_connects", c.Handshake.MaxConnects, most},
 		{"handshake.max_refusals", c.Handshake.MaxRefusals, most},
 		{"session.refresh_burst", c.Session.RefreshBurst, most},
+		{"recovery.messages", c.Recovery.Messages, namespaces.MaxRecoveryMessages},
+		{"recovery.bytes", c.Recovery.Bytes, most},
+		{"recovery.parked", c.Recovery.Parked, most},
 		{"limits.socket_events", c.Limits.SocketEvents, most},
 		{"limits.socket_bytes", c.Limits.SocketBytes, most},
 		{"limits.user_events", c.Limits.UserEvents, most},
@@ -208,6 +212,8 @@ func (c Config) checkTogether() error {
 			errs = append(errs, fmt.Errorf(format, values...))
 		}
 	}
+	refuse(c.Recovery.For != 0 && c.Recovery.For < time.Second,
+		"recovery.for: %v is too short; write a duration such as 2m, or 0 for none", c.Recovery.For)
 	refuse(c.Drain.Delay < 0, "drain.delay: %v is negative; write a duration such as 10s, or 0 for none", c.Drain.Delay)
 	refuse(c.Drain.Delay+c.Drain.Spread+c.Engine.CloseTimeout > c.Drain.Timeout,
 		"drain.timeout: %v is shorter than drain.delay, drain.spread and engine.close_timeout together (%v); make it longer", c.Drain.Timeout, c.Drain.Delay+c.Drain.Spread+c.Engine.CloseTimeout)

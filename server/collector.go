@@ -51,6 +51,7 @@ func newCollector(s *Server) *collector {
 	gauge("gatehouse_connections_silent", "TCP connections that belong to no session.", func(r *reading) float64 { return float64(r.stats.Silent) })
 	gauge("gatehouse_connections_closing", "Sessions that are closing.", func(r *reading) float64 { return float64(r.engine.Closing) })
 	gauge("gatehouse_sockets", "Admitted sockets.", func(r *reading) float64 { return float64(r.stats.Sockets) })
+	gauge("gatehouse_sockets_parked", "Sockets whose connection broke and whose clients may come back.", func(r *reading) float64 { return float64(r.stats.Parked) })
 	gauge("gatehouse_rooms", "Rooms with a member on this node.", func(r *reading) float64 { return float64(r.stats.Rooms) })
 	gauge("gatehouse_revocation_marks", "Revocations in force.", func(r *reading) float64 { return float64(r.stats.Revocations) })
 	gauge("gatehouse_draining", "1 while the server drains.", func(r *reading) float64 { return flag(r.stats.Draining) })

@@ -69,6 +69,7 @@ type Config struct {
 	Handshake Handshake `koanf:"handshake"`
 	Sockets   Sockets   `koanf:"sockets"`
 	Session   Session   `koanf:"session"`
+	Recovery  Recovery  `koanf:"recovery"`
 	Limits    Limits    `koanf:"limits"`
 	Packet    Packet    `koanf:"packet"`
 	HTTP      HTTP      `koanf:"http"`
@@ -229,6 +230,19 @@ type Session struct {
 	// RefreshInterval how often after that. Default 8 and 5s.
 	RefreshBurst    int           `koanf:"refresh_burst"`
 	RefreshInterval time.Duration `koanf:"refresh_interval"`
+}
+
+// Recovery is what is kept for clients whose connection breaks, so that they go on
+// with their rooms and what they missed; see namespaces.Recovery.
+type Recovery struct {
+	// For is how long a client may be away. Default 0: nothing is kept.
+	For time.Duration `koanf:"for"`
+	// Messages and Bytes are how much is kept of what each socket was sent. Default
+	// 256 and 256 KiB.
+	Messages int `koanf:"messages"`
+	Bytes    int `koanf:"bytes"`
+	// Parked is how many sockets may wait for their clients at once. Default 10,000.
+	Parked int `koanf:"parked"`
 }
 
 // Limits says how fast admitted clients are read: so much in a second, and ten times

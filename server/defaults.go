@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gatehouse/engine"
+	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
 
@@ -26,6 +27,7 @@ func (c Config) WithDefaults() Config {
 	c.Handshake.setDefaults(c.Engine.MaxPayload)
 	c.Sockets.setDefaults()
 	c.Session.setDefaults()
+	c.Recovery.setDefaults()
 	c.Limits.setDefaults()
 	c.History.setDefaults()
 	c.Packet.setDefaults()
@@ -68,6 +70,12 @@ func (s *Session) setDefaults() {
 	setDefault(&s.ExpiryGrace, 5*time.Second)
 	setDefault(&s.RefreshBurst, 8)
 	setDefault(&s.RefreshInterval, 5*time.Second)
+}
+
+func (r *Recovery) setDefaults() {
+	setDefault(&r.Messages, namespaces.DefaultRecoveryMessages)
+	setDefault(&r.Bytes, namespaces.DefaultRecoveryBytes)
+	setDefault(&r.Parked, namespaces.DefaultRecoveryParked)
 }
 
 func (l *Limits) setDefaults() {

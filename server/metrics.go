@@ -23,6 +23,7 @@ type metrics struct {
 	requests      *bounded[prometheus.Counter] // refused requests under /auth/ and /api/
 	socketsOpened *bounded[prometheus.Counter]
 	socketsClosed *bounded[prometheus.Counter]
+	recoveries    *bounded[prometheus.Counter] // clients that came back, and those that did not
 	events        *bounded[prometheus.Counter]
 	eventSeconds  *bounded[prometheus.Counter]
 	broadcasts    *bounded[prometheus.Counter]
@@ -49,6 +50,7 @@ func newMetrics(cfg Config) *metrics {
 	m.requests = m.counter("gatehouse_requests_refused_total", "HTTP requests refused outside the protocol.", "code")
 	m.socketsOpened = m.counter("gatehouse_sockets_opened_total", "Admitted sockets.", "namespace")
 	m.socketsClosed = m.counter("gatehouse_sockets_closed_total", "Ended sockets.", "namespace", "reason")
+	m.recoveries = m.counter("gatehouse_recoveries_total", "Clients that came back: recovered, or why not; and sessions that lapsed.", "namespace", "result")
 	m.events = m.counter("gatehouse_events_total", "Events of clients that were handled.", "namespace", "event", "result")
 	m.eventSeconds = m.counter("gatehouse_event_seconds_total", "Time that the handlers of events took.", "namespace")
 	m.broadcasts = m.counter("gatehouse_broadcasts_total", "Broadcasts.", "namespace")
@@ -90,6 +92,17 @@ func (m *metrics) histogram(name, help string, labels ...string) *bounded[promet
 
 func (m *metrics) socketOpened(s *namespaces.Socket) {
 	m.socketsOpened.of(s.Namespace().Label()).Inc()
+	if s.Recovered() {
+		m.recoveries.of(s.Namespace().Label(), "recovered").Inc()
+	}
+}
+
+func (m *metrics) sessionLapsed(s *namespaces.Socket) {
+	m.recoveries.of(s.Namespace().Label(), "lapsed").Inc()
+}
+
+func (m *metrics) recoveryFailed(s *namespaces.Socket, why namespaces.RecoveryFailure) {
+	m.recoveries.of(s.Namespace().Label(), string(why)).Inc()
 }
 
 func (m *metrics) socketClosed(s *namespaces.Socket, reason string) {

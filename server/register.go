@@ -15,6 +15,8 @@ func (s *Server) watch() namespaces.Hooks {
 	if s.metrics != nil {
 		hooks.SocketOpened = s.metrics.socketOpened
 		hooks.SocketClosed = s.metrics.socketClosed
+		hooks.SessionLapsed = s.metrics.sessionLapsed
+		hooks.RecoveryFailed = s.metrics.recoveryFailed
 		hooks.Refused = s.metrics.refusedConnect
 		hooks.EventHandled = s.metrics.eventHandled
 		hooks.Emitted = s.metrics.emitted

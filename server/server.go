@@ -208,6 +208,7 @@ func (s *Server) hubConfig() namespaces.Config {
 			MaxDepth:       s.cfg.Packet.MaxDepth,
 			MaxEventName:   s.cfg.Packet.MaxEventName,
 		},
+		Recovery:        namespaces.Recovery(s.cfg.Recovery),
 		ConnectTimeout:  before.Timeout,
 		AdmitTimeout:    before.AdmitTimeout,
 		MaxPending:      before.MaxPending,

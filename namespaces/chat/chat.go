@@ -128,8 +128,11 @@ type seat struct {
 	rooms   map[string]*room
 }
 
-// come seats a socket.
+// come seats a socket. One that was recovered has its seat already: for the others it was never away.
 func (c *chat) come(_ context.Context, s *namespaces.Socket) {
+	if s.Recovered() {
+		return
+	}
 	who := s.Identity().User()
 	c.naming.Settle(who.Issuer)
 	s.SetData(&seat{c.rooms.arrive(who), make(map[string]*room)})
@@ -228,8 +231,11 @@ func (c *chat) leave(_ context.Context, s *namespaces.Socket, in leaveRequest) e
 	return nil
 }
 
-// gone leaves all rooms of a socket that has ended.
-func (c *chat) gone(_ context.Context, s *namespaces.Socket, _ string) {
+// gone leaves all rooms of a socket that has ended, unless another one goes on with its seat.
+func (c *chat) gone(_ context.Context, s *namespaces.Socket, reason string) {
+	if reason == namespaces.ReasonRecovered {
+		return
+	}
 	at := seatOf(s)
 	for _, r := range at.rooms {
 		c.exit(r, s)

@@ -118,6 +118,11 @@ func (r *Relay) enter(s *namespaces.Socket, rooms []string, admitted bool) error
 	if len(rooms) == 0 {
 		return nil
 	}
+	if !admitted && s.Recovered() {
+		m := memberOf(s)
+		m.later = append(m.later, rooms...)
+		return nil
+	}
 	if !admitted {
 		return s.Join(rooms...)
 	}

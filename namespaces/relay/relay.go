@@ -118,9 +118,10 @@ func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
 type member struct {
 	parts   map[string]string
 	address string
-	network string // whom sockets count for that have no name
-	hidden  string // the room of the user's sockets
-	counted bool   // among the sockets of its namespace; guarded by the relay's mu
+	network string   // whom sockets count for that have no name
+	hidden  string   // the room of the user's sockets
+	later   []string // rooms that the back end put a recovered socket into, until it is connected
+	counted bool     // among the sockets of its namespace; guarded by the relay's mu
 
 	mu      sync.Mutex // guards what follows
 	meters  map[string]*meter
@@ -150,6 +151,9 @@ func visible(s *namespaces.Socket) []string {
 func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[string]string) error {
 	from := s.Request().RemoteAddr
 	m := &member{parts: parts, address: from.String(), network: handshake.AddressKey(from).String()}
+	if before := memberOf(s); before != nil && s.Recovered() {
+		m.goOn(before)
+	}
 	s.SetData(m)
 	f := m.facts(s)
 	allowed, err := r.policy.Admit(f)
@@ -165,8 +169,10 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 	}
 	r.naming.Settle(f.Identity.Issuer)
 	m.hidden = hiddenRoom(r.naming.Call(f.Identity.User()))
-	if err := s.Join(append(rooms, m.hidden)...); err != nil {
-		return err
+	if !s.Recovered() { // else it is in its rooms, and refreshed adds those that its identity of now has
+		if err := s.Join(append(rooms, m.hidden)...); err != nil {
+			return err
+		}
 	}
 	if r.told(backend.OnConnect) {
 		if err := r.askConnect(ctx, s); err != nil {
@@ -176,8 +182,22 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 	return nil
 }
 
-// connected counts a socket that has been admitted.
+// goOn takes over what was kept of a socket whose client has come back.
+func (m *member) goOn(before *member) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	m.meters, m.answers = before.meters, before.answers
+}
+
+// connected counts a socket that has been admitted; one that was recovered is counted already.
 func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
+	if s.Recovered() {
+		m := memberOf(s)
+		m.counted = true
+		_ = r.joinRoom(s, m.later...) // fails for a socket that ends, or is in too many
+		m.later = nil
+		return
+	}
 	name := s.Namespace().Name()
 	r.mu.Lock()
 	if r.spaces[name] == nil {
@@ -232,7 +252,7 @@ func (r *Relay) failed(s *namespaces.Socket, err error) {
 
 // gone ends the presence of a socket.
 func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
-	if !memberOf(s).counted { // its connect handler did not run
+	if reason == namespaces.ReasonRecovered || !memberOf(s).counted { // another socket goes on; or its connect handler did not run
 		return
 	}
 	goodbye := reason == namespaces.ReasonClientDisconnect || reason == namespaces.ReasonServerDisconnect || reason == namespaces.ReasonRevoked

@@ -1,0 +1,175 @@
+package namespaces
+
+import (
+	"container/heap"
+	"container/list"
+	"sync"
+	"time"
+)
+
+// lot has the sockets that are parked: their transport is lost, and their clients may come back. One goroutine of the hub ends
+// those whose time is over.
+type lot struct {
+	// Fixed once made.
+	most int
+	stay time.Duration
+	wake chan struct{} // there is something to do before the next time
+
+	mu     sync.Mutex // guards what follows, and berths; a leaf
+	queue  *list.List // of *berth, the one parked first at the front
+	owners owners     // by how many they have
+	byKey  map[uint64]*owner
+	over   []*Socket // had to make room
+	closed bool
+}
+
+// berth is the place of a parked socket.
+type berth struct {
+	socket *Socket
+	until  time.Time
+	owner  *owner
+	all    *list.Element // in the lot's queue
+	own    *list.Element // in the owner's
+}
+
+// owner is a user with parked sockets; who that is, see turns.ownerKey.
+type owner struct {
+	key   uint64
+	queue *list.List // of *berth
+	pos   int        // in owners
+}
+
+// init makes an empty lot; without a time to stay nothing is ever parked.
+func (l *lot) init(r Recovery) {
+	l.most, l.stay = r.Parked, r.For
+	l.wake = make(chan struct{}, 1)
+	l.queue, l.byKey = list.New(), make(map[uint64]*owner)
+}
+
+// add parks a socket and returns its place, or nil when the hub closes. When there are too many, the oldest of the user who
+// has most of them has to go: who leaves many behind spoils it for nobody else.
+func (l *lot) add(s *Socket) *berth {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	if l.queue.Len() >= l.most {
+		victim := l.owners[0].queue.Front().Value.(*berth)
+		l.removeLocked(victim)
+		l.over = append(l.over, victim.socket)
+	}
+	o := l.byKey[s.owner]
+	if o == nil {
+		o = &owner{key: s.owner, queue: list.New()}
+		l.byKey[s.owner] = o
+		heap.Push(&l.owners, o)
+	}
+	b := &berth{socket: s, until: time.Now().Add(l.stay), owner: o}
+	b.all, b.own = l.queue.PushBack(b), o.queue.PushBack(b)
+	heap.Fix(&l.owners, o.pos)
+	if l.queue.Len() == 1 || len(l.over) > 0 {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+	return b
+}
+
+// remove takes a socket out that is parked no more.
+func (l *lot) remove(b *berth) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.removeLocked(b)
+}
+
+func (l *lot) removeLocked(b *berth) {
+	if b.all == nil {
+		return
+	}
+	l.queue.Remove(b.all)
+	b.owner.queue.Remove(b.own)
+	b.all, b.own = nil, nil
+	if b.owner.queue.Len() == 0 {
+		heap.Remove(&l.owners, b.owner.pos)
+		delete(l.byKey, b.owner.key)
+		return
+	}
+	heap.Fix(&l.owners, b.owner.pos)
+}
+
+// next takes a socket whose time is over, or returns nil and how long the first one has; zero when there is none.
+func (l *lot) next(now time.Time) (due *Socket, left time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.over); n > 0 {
+		due = l.over[n-1]
+		l.over[n-1] = nil
+		l.over = l.over[:n-1]
+		return due, 0
+	}
+	front := l.queue.Front()
+	if front == nil {
+		l.over = nil
+		return nil, 0
+	}
+	b := front.Value.(*berth)
+	if left = b.until.Sub(now); left > 0 {
+		return nil, left
+	}
+	l.removeLocked(b)
+	return b.socket, 0
+}
+
+// close returns the sockets that are parked and parks no more.
+func (l *lot) close() []*Socket {
+	all := l.all()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return all
+}
+
+// all returns the sockets that are parked.
+func (l *lot) all() []*Socket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := append(make([]*Socket, 0, l.queue.Len()+len(l.over)), l.over...)
+	for e := l.queue.Front(); e != nil; e = e.Next() {
+		all = append(all, e.Value.(*berth).socket)
+	}
+	return all
+}
+
+func (l *lot) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.Len()
+}
+
+// owners is a heap, who has most at the top.
+type owners []*owner
+
+func (o owners) Len() int           { return len(o) }
+func (o owners) Less(i, j int) bool { return o[i].queue.Len() > o[j].queue.Len() }
+func (o owners) Swap(i, j int) {
+	o[i], o[j] = o[j], o[i]
+	o[i].pos, o[j].pos = i, j
+}
+
+// Push implements heap.Interface.
+func (o *owners) Push(x any) {
+	one := x.(*owner)
+	one.pos = len(*o)
+	*o = append(*o, one)
+}
+
+// Pop implements heap.Interface.
+func (o *owners) Pop() any {
+	last := len(*o) - 1
+	one := (*o)[last]
+	(*o)[last] = nil
+	*o = (*o)[:last]
+	return one
+}

@@ -1,0 +1,130 @@
+package namespaces
+
+import (
+	"fmt"
+	"io"
+
+	"gatehouse/packet"
+)
+
+// tail is what a socket has been sent of late, so that its client can be sent it again. It belongs to the socket and is
+// guarded by its mu. Frames are shared with all who were sent them.
+type tail struct {
+	secret    [secretBytes]byte // fixed
+	back      *comeback         // until the connect handlers run
+	recovered bool              // the socket goes on where another one stopped
+
+	base    string          // the offset of what stood before the first frame
+	ring    []*packet.Frame // grows up to the limit
+	first   int             // index of the oldest frame
+	count   int
+	settled int // how many of the frames, the oldest, were there at the last ageing
+	bytes   int
+}
+
+// tailOverhead is what a frame counts for besides its bytes.
+const tailOverhead = 64
+
+func newTail(random io.Reader) (*tail, error) {
+	t := new(tail)
+	if _, err := io.ReadFull(random, t.secret[:]); err != nil {
+		return nil, fmt.Errorf("make private id: %w", err)
+	}
+	return t, nil
+}
+
+// add appends a frame and drops the oldest ones above the limits. Of one that is too large only the offset is kept.
+func (t *tail) add(f *packet.Frame, limits *Recovery) {
+	if t.count == len(t.ring) && t.count < limits.Messages {
+		t.grow(limits.Messages)
+	}
+	if t.count == len(t.ring) {
+		t.drop()
+	}
+	t.ring[(t.first+t.count)%len(t.ring)] = f
+	t.count++
+	t.bytes += weight(f)
+	for t.bytes > limits.Bytes && t.count > 0 {
+		t.drop()
+	}
+}
+
+// grow doubles the ring.
+func (t *tail) grow(most int) {
+	const least = 8
+	ring := make([]*packet.Frame, min(most, max(least, 2*len(t.ring))))
+	for i := range t.count {
+		ring[i] = t.at(i)
+	}
+	t.ring, t.first = ring, 0
+}
+
+func (t *tail) at(i int) *packet.Frame { return t.ring[(t.first+i)%len(t.ring)] }
+
+// drop forgets the oldest frame. A client that has it can still go on behind it.
+func (t *tail) drop() {
+	f := t.ring[t.first]
+	t.ring[t.first] = nil
+	t.first = (t.first + 1) % len(t.ring)
+	t.count--
+	t.settled = max(0, t.settled-1)
+	t.bytes -= weight(f)
+	t.base = f.Offset
+}
+
+// age drops what was there at the last call.
+func (t *tail) age() {
+	for t.settled > 0 {
+		t.drop()
+	}
+	t.settled = t.count
+	if t.count == 0 {
+		t.ring, t.first = nil, 0
+	}
+}
+
+// reaches reports whether all that followed an offset is there.
+func (t *tail) reaches(offset string) bool {
+	_, ok := t.find(offset)
+	return ok
+}
+
+// find returns how many frames stand before what followed an offset.
+func (t *tail) find(offset string) (n int, ok bool) {
+	for n = t.count; n > 0; n-- {
+		if t.at(n-1).Offset == offset {
+			return n, true
+		}
+	}
+	return 0, offset == t.base
+}
+
+// since drops what stands up to an offset that is there, and returns what followed. Markers of volatile events are left out.
+func (t *tail) since(offset string) []*packet.Frame {
+	n, _ := t.find(offset)
+	for range n {
+		t.drop()
+	}
+	t.base, t.settled = offset, 0
+	var missed []*packet.Frame
+	for i := range t.count {
+		if f := t.at(i); !isMarker(f) {
+			missed = append(missed, f)
+		}
+	}
+	return missed
+}
+
+// marker stands for a volatile event that a client may have, and is not sent again.
+func marker(f *packet.Frame) *packet.Frame { return &packet.Frame{Offset: f.Offset} }
+
+func isMarker(f *packet.Frame) bool { return f.Text == nil && f.Attachments == nil }
+
+// weight is what a frame counts for.
+func weight(f *packet.Frame) int {
+	n := tailOverhead + len(f.Text)
+	for _, a := range f.Attachments {
+		n += len(a)
+	}
+	return n
+}
