@@ -177,6 +177,10 @@ func (srv *Server) snapshot() []*Session {
 
 // ServeHTTP serves handshakes, polls and upgrades.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if TooManyFields(r) {
+		srv.refuseFields(w, r)
+		return
+	}
 	query := r.URL.Query()
 	// Before everything else: the answer of the other node is whole.
 	if node := srv.elsewhere(query.Get("sid")); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(w, r, node) {

@@ -20,7 +20,7 @@ type stats struct {
 	Sockets      int            `json:"sockets"`      // connected
 	Parked       int            `json:"parked"`       // sockets whose clients may come back
 	Rooms        int            `json:"rooms"`        // with a member on this node
-	Silent       int            `json:"silent"`       // TCP connections that belong to no session
+	Silent       int            `json:"silent"`       // TCP connections without a complete request
 	SilentClosed uint64         `json:"silentClosed"` // closed because there were too many
 	Revocations  int            `json:"revocations"`  // marks in force
 	Draining     bool           `json:"draining"`

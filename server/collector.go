@@ -48,7 +48,7 @@ func newCollector(s *Server) *collector {
 	}
 	gauge("gatehouse_connections", "Open Engine.IO sessions.", func(r *reading) float64 { return float64(r.stats.Connections) })
 	gauge("gatehouse_connections_pending", "Those of them that are in no namespace.", func(r *reading) float64 { return float64(r.stats.Pending) })
-	gauge("gatehouse_connections_silent", "TCP connections that belong to no session.", func(r *reading) float64 { return float64(r.stats.Silent) })
+	gauge("gatehouse_connections_silent", "TCP connections without a complete request.", func(r *reading) float64 { return float64(r.stats.Silent) })
 	gauge("gatehouse_connections_closing", "Sessions that are closing.", func(r *reading) float64 { return float64(r.engine.Closing) })
 	gauge("gatehouse_sockets", "Admitted sockets.", func(r *reading) float64 { return float64(r.stats.Sockets) })
 	gauge("gatehouse_sockets_parked", "Sockets whose connection broke and whose clients may come back.", func(r *reading) float64 { return float64(r.stats.Parked) })

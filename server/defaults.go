@@ -33,7 +33,7 @@ func (c Config) WithDefaults() Config {
 	c.Packet.setDefaults()
 	setDefault(&c.HTTP.ReadHeaderTimeout, 10*time.Second)
 	setDefault(&c.HTTP.IdleTimeout, 75*time.Second)
-	setDefault(&c.HTTP.MaxHeaderBytes, 32<<10)
+	setDefault(&c.HTTP.MaxHeaderBytes, 16<<10)
 	setDefault(&c.Drain.Timeout, 20*time.Second)
 	setDefault(&c.Drain.Spread, 5*time.Second)
 	return c

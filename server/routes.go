@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/engine"
 	"gatehouse/web"
 )
 
@@ -35,7 +36,7 @@ func (s *Server) routes() http.Handler {
 		mux.Handle("/lab/", s.lab())
 	}
 	mux.Handle("/", s.others())
-	others := unhurried(mux)
+	others := unhurried(modest(mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isRealtime(r.URL.Path) {
 			s.engine.ServeHTTP(w, r)
@@ -61,6 +62,19 @@ func (s *Server) others() http.Handler {
 		return web.Handler()
 	}
 	return http.NotFoundHandler()
+}
+
+// modest refuses requests whose heads would take many times the memory of their text,
+// as the engine does.
+func modest(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if engine.TooManyFields(r) {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "too many header fields or parameters", http.StatusRequestHeaderFieldsTooLarge)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // unhurried gives a request the time that its size deserves and no more.

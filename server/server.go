@@ -163,12 +163,7 @@ func (s *Server) readKeySets() {
 // bound what it can promise.
 func (s *Server) prepareDoor() {
 	files := openFiles()
-	if half := max(files/2, 1); s.cfg.Handshake.MaxPending > half {
-		s.cfg.Handshake.MaxPending = half
-	}
-	if quarter := max(files/4, 1); s.cfg.Door.MaxSilent > quarter {
-		s.cfg.Door.MaxSilent = quarter
-	}
+	s.cfg.Handshake.MaxPending, s.cfg.Door.MaxSilent = withFiles(s.cfg, files)
 	setDefault(&s.cfg.Session.MaxPerUser, perUser(files))
 	setDefault(&s.cfg.Door.MaxConnections, inAll(files))
 	s.log.Debug("limits at the door", slog.Int("maxConnections", s.cfg.Door.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),

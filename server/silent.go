@@ -120,11 +120,11 @@ func (q *silence) end(c net.Conn) {
 	}
 }
 
-// count gives how many are listed now, and how many have been closed for it.
+// count gives how many say nothing now, and how many have been closed.
 func (q *silence) count() (silent int, cut uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.conns), q.cut
+	return q.lines[saysNothing].Len(), q.cut
 }
 
 type connKey struct{}

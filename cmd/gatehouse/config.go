@@ -39,8 +39,9 @@ func (f configFlags) settings(p *program) (settings, error) {
 
 type configCheckCommand struct{ configFlags }
 
-// Run says on standard output that the configuration is good, and before that on
-// standard error what serve would warn of.
+// Run says on standard output that the configuration is good and what strangers can
+// make the server hold with it, and before that on standard error what serve would
+// warn of.
 func (c *configCheckCommand) Run(p *program) error {
 	s, err := c.settings(p)
 	if err != nil {
@@ -52,7 +53,7 @@ func (c *configCheckCommand) Run(p *program) error {
 	for _, w := range s.warnings() {
 		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning:", w)
 	}
-	_, _ = fmt.Fprintln(p.stdout, "the configuration is good")
+	_, _ = fmt.Fprintf(p.stdout, "the configuration is good\n%s\n", s.Strangers())
 	return nil
 }
 

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"fmt"
+
+	"gatehouse/engine"
+)
+
+// What the head of one request takes while it is there.
+const (
+	headSlack  = 4 << 10 // what net/http takes above http.max_header_bytes
+	fieldBytes = 96      // of a field or a parameter beside its text
+)
+
+// headBytes is the most memory that the head of a request takes, in bytes.
+func (c Config) headBytes() int {
+	return c.HTTP.MaxHeaderBytes + headSlack + 2*engine.MaxHeadFields*fieldBytes
+}
+
+// requestBytes is what net/http holds for a connection beside that: a goroutine and
+// two buffers.
+const requestBytes = 20 << 10
+
+// heads is how many heads there are of a client that polls: what its session keeps
+// of the first one, a GET and a POST.
+const heads = 3
+
+// StrangerBytes is the most memory that a client can make the server hold before it
+// is admitted, in bytes: its session, what it has sent and what waits for it, and
+// the heads of its requests. Buffers of TLS and of the kernel come on top.
+func (c Config) StrangerBytes() int {
+	c = c.WithDefaults()
+	s := Server{cfg: c}
+	return s.engineConfig().StrangerBytes() + heads*c.headBytes()
+}
+
+// Strangers says in a sentence what all clients together can make the server hold
+// before they are admitted, with the limits that this process has for files.
+func (c Config) Strangers() string {
+	c = c.WithDefaults()
+	pending, silent := withFiles(c, openFiles())
+	each, head := c.StrangerBytes(), c.headBytes()+requestBytes
+	sum := pending*each + silent*head
+	return fmt.Sprintf("whatever strangers send, they hold at most %d MiB: %d connections in no namespace (handshake.max_pending) with %d KiB each, and %d without a session (door.max_silent) with %d KiB",
+		sum>>20, pending, each>>10, silent, head>>10)
+}
+
+// withFiles are handshake.max_pending and door.max_silent as they are in force where
+// the process may open so many files.
+func withFiles(c Config, files int) (pending, silent int) {
+	return min(c.Handshake.MaxPending, max(files/2, 1)), min(c.Door.MaxSilent, max(files/4, 1))
+}
