@@ -46,7 +46,9 @@ func benchMember(b *testing.B, r *redisServer, secret string) (*Node, *namespace
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _, _ = hub.Close(b.Context()), node.Close(b.Context()) })
-	node.Join(b.Context())
+	if err := node.Join(b.Context()); err != nil {
+		b.Fatal(err)
+	}
 	c := &counting{come: make(chan struct{}, 1)}
 	hub.Connect(c).Message(false, []byte("0"))
 	<-c.come

@@ -17,6 +17,7 @@ type entry struct {
 	namespace string // empty on a mark, which Node skips
 	kind      int
 	data      string
+	version   int    // of its form; 0 on entries of Node's servers
 	number    uint64 // 0 on entries of Node's servers
 	at        int64  // milliseconds since 1970; of signed entries
 }
@@ -46,7 +47,7 @@ func (s signer) sign(purpose string, parts ...string) []byte {
 
 func (e *entry) sign(s signer, stream string) string {
 	return base64.RawURLEncoding.EncodeToString(s.sign("entry "+stream, e.uid, e.namespace, strconv.Itoa(e.kind), e.data,
-		strconv.FormatUint(e.number, 10), strconv.FormatInt(e.at, 10)))
+		strconv.Itoa(e.version), strconv.FormatUint(e.number, 10), strconv.FormatInt(e.at, 10)))
 }
 
 // fields are the entry as XADD takes it.
@@ -57,7 +58,8 @@ func (e *entry) fields(s signer, stream string, now time.Time) []string {
 	} else {
 		f = append(f, "data", e.data)
 	}
-	f = append(f, "n", strconv.FormatUint(e.number, 10))
+	e.version = formVersion
+	f = append(f, "v", strconv.Itoa(e.version), "n", strconv.FormatUint(e.number, 10))
 	if s.on() {
 		e.at = now.UnixMilli()
 		f = append(f, "at", strconv.FormatInt(e.at, 10), "sig", e.sign(s, stream))
@@ -79,6 +81,11 @@ func parseEntry(id string, fields map[string]string, s signer, stream string) (e
 	}
 	if n, ok := fields["n"]; ok {
 		if e.number, err = strconv.ParseUint(n, 10, 64); err != nil || e.number == 0 {
+			return e, errMessage
+		}
+	}
+	if v, ok := fields["v"]; ok {
+		if e.version, err = strconv.Atoi(v); err != nil || e.version < 0 {
 			return e, errMessage
 		}
 	}

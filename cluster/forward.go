@@ -119,7 +119,7 @@ func (n *Node) rewrite(p *httputil.ProxyRequest) {
 		}
 	}
 	h := passage{
-		from: n.uid, to: info.ID, number: n.forward.count.Add(1), at: time.Now().UnixMilli(),
+		from: n.uid, to: info.ID, number: n.forward.count.Add(1), at: n.cfg.Now().UnixMilli(),
 		client: p.In.RemoteAddr, secure: p.In.TLS != nil,
 	}
 	out.Header.Set(forwardHeader, h.text(n.signer, out))
@@ -165,7 +165,7 @@ func (n *Node) admits(r *http.Request) (passage, bool) {
 	if !ok || p.to != n.uid || !hmac.Equal([]byte(sig), []byte(p.signature(n.signer, r))) {
 		return p, false
 	}
-	age := time.Since(time.UnixMilli(p.at))
+	age := n.cfg.Now().Sub(time.UnixMilli(p.at))
 	if age > clockSlack || age < -clockSlack {
 		return p, false
 	}

@@ -155,7 +155,7 @@ func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []
 	if len(batch) > 1 {
 		commands = append(commands, client.B().Multi().Build())
 	}
-	now := time.Now()
+	now := l.node.cfg.Now()
 	for _, w := range batch {
 		e := entry{uid: l.node.uid, number: w.Seq}
 		if !w.Mark {
@@ -269,6 +269,9 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 	if err == nil && n.signer.on() && e.uid != n.uid && n.tooOld(e.at) {
 		err = errUnsigned
 	}
+	if err == nil && e.version > formVersion {
+		err = errVersion
+	}
 	var a *action
 	if err == nil && e.uid != n.uid && e.namespace != "" {
 		if n.adapter(e.namespace) == nil {
@@ -346,12 +349,7 @@ func before(id string, by time.Duration) string {
 
 // pause waits between two tries to connect.
 func pause(ctx context.Context) {
-	t := time.NewTimer(reconnect)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
+	wait(ctx, reconnect)
 }
 
 // Status is the state of a node's links.
@@ -379,25 +377,6 @@ func (n *Node) Status() Status {
 		st.Bytes += bytes
 	}
 	return st
-}
-
-// Join waits until the node reads its streams and its own operations come back, or Redis has not answered for the patience
-// of the configuration: then the node begins alone.
-func (n *Node) Join(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Patience)
-	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if st := n.Status(); st.Ready && st.Backlog == 0 {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
 }
 
 // Counts returns what the node counts.

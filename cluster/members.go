@@ -33,7 +33,9 @@ func (n *Node) beat() {
 	defer ticker.Stop()
 	for {
 		info.Beat++
+		_, _ = n.holdName(n.ctx)                                  // has said what is wrong
 		_ = n.tell(n.everyone(), "", typeHello, n.infoData(info)) // the next one may pass
+		_, _ = n.holdName(n.ctx)                                  // says itself what is wrong
 		select {
 		case <-n.ctx.Done():
 			return
@@ -51,6 +53,7 @@ func (n *Node) infoData(info NodeInfo) []byte {
 
 // bye tells the others that the node leaves, so that nobody waits for it.
 func (n *Node) bye(ctx context.Context) {
+	n.leaveName(ctx)
 	n.publish(ctx, told{channel: n.everyone(), payload: n.message(n.everyone(), "", typeBye, n.infoData(n.self()))})
 }
 

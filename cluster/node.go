@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type Node struct {
 	signal  signals
 	asking  asking
 	forward forwarding
+	naming  naming
 
 	mu       sync.RWMutex // guards what follows
 	adapters map[string]*adapter
@@ -65,6 +67,10 @@ func Start(cfg NodeConfig) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, uid: newUID(), signer: signer{cfg.Secret}, began: time.Now(), adapters: make(map[string]*adapter),
+	}
+	if n.cfg.Name == "" {
+		host, _ := os.Hostname()
+		n.cfg.Name = host + "-" + n.uid[:4]
 	}
 	n.ctx, n.end = context.WithCancel(context.Background())
 	n.signal.init()
@@ -192,7 +198,7 @@ func (n *Node) refused(err error) {
 
 // tooOld reports whether something was signed too long ago to be of today. Clocks may differ by two minutes.
 func (n *Node) tooOld(ms int64) bool {
-	age := time.Since(time.UnixMilli(ms))
+	age := n.cfg.Now().Sub(time.UnixMilli(ms))
 	return age > n.cfg.BacklogAge+clockSlack || age < -clockSlack
 }
 

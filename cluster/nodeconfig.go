@@ -19,8 +19,8 @@ type NodeConfig struct {
 	// Client gives the client of Redis 7 or Valkey, which stays its owner's to close, after the node; an error while Redis
 	// cannot be reached. Required.
 	Client func() (rueidis.Client, error)
-	// Name is how people call the node: the configuration's, or the machine's. It need not be unique; Start gives the node
-	// an id that is.
+	// Name is how people call the node. No other node of the fleet has the same, see Node.Join; Start gives the node an id
+	// that no node ever had. Empty is the machine's name with a part of that id.
 	Name string
 	// Advertise is where other nodes reach this one, as host:port; empty without forwarding.
 	Advertise string
@@ -46,6 +46,8 @@ type NodeConfig struct {
 	// Note is told of each error of a command that the client was asked, and returns it; nil tells nobody. It connects anew
 	// to a Redis that takes no writes.
 	Note func(client rueidis.Client, err error) error
+	// Now is the clock that signatures are dated by, and held against: time.Now. Those of nodes may differ by two minutes.
+	Now func() time.Time
 	// Logger says what happens to the link; nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -84,6 +86,9 @@ func (c NodeConfig) withDefaults() NodeConfig {
 	c.BacklogAge = cmp.Or(c.BacklogAge, time.Minute)
 	if c.Note == nil {
 		c.Note = func(_ rueidis.Client, err error) error { return err }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/redis/rueidis"
 
@@ -72,18 +71,21 @@ func (n *Node) message(channel, namespace string, kind int, data []byte) []byte 
 	b = msgpack.AppendUint(msgpack.AppendString(b, "v"), formVersion)
 	b = append(msgpack.AppendString(b, "data"), data...)
 	if n.signer.on() {
-		at := time.Now().UnixMilli()
+		at := n.cfg.Now().UnixMilli()
 		b = msgpack.AppendInt(msgpack.AppendString(b, "at"), at)
-		b = msgpack.AppendBinary(msgpack.AppendString(b, "sig"), n.signMessage(channel, n.uid, namespace, kind, data, at))
+		b = msgpack.AppendBinary(msgpack.AppendString(b, "sig"), n.signMessage(channel, n.uid, namespace, kind, formVersion, data, at))
 	}
 	return b
 }
 
-// formVersion is the version of what nodes tell each other. A node reads those of its own and of older releases.
+// formVersion is the version of what nodes tell each other. A node reads those of its own and of older releases, and fields
+// that it does not know it ignores. What has a later version means something that this release does not know: it is dropped
+// and counted. A release that needs a new form therefore writes it only when all nodes say, by their version, that they know
+// it.
 const formVersion = 1
 
-func (n *Node) signMessage(channel, uid, namespace string, kind int, data []byte, at int64) []byte {
-	return n.signer.sign("message "+channel, uid, namespace, strconv.Itoa(kind), string(data), strconv.FormatInt(at, 10))
+func (n *Node) signMessage(channel, uid, namespace string, kind, version int, data []byte, at int64) []byte {
+	return n.signer.sign("message "+channel, uid, namespace, strconv.Itoa(kind), strconv.Itoa(version), string(data), strconv.FormatInt(at, 10))
 }
 
 // speak publishes what waits, until the node ends.
@@ -264,7 +266,7 @@ func (n *Node) verify(channel string, m letter, envelope data) error {
 		return errUnsigned
 	}
 	sig, err := msgpack.NewReader(envelope.fields["sig"]).Bytes()
-	if err != nil || !hmac.Equal(sig, n.signMessage(channel, m.uid, m.namespace, m.kind, envelope.fields["data"], at)) || n.tooOld(at) {
+	if err != nil || !hmac.Equal(sig, n.signMessage(channel, m.uid, m.namespace, m.kind, m.version, envelope.fields["data"], at)) || n.tooOld(at) {
 		return errUnsigned
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"gatehouse/cluster"
@@ -29,7 +28,8 @@ type Cluster struct {
 	// pubsub and sharded, at most once, with the classic and the sharded adapter of
 	// @socket.io/redis-adapter. Default off.
 	Mode string `koanf:"mode"`
-	// Name is how this node is called in logs and lists. Default: the machine's.
+	// Name is how this node is called in logs and lists. A node whose name another
+	// one has does not start. Default: the machine's with a part of the node's id.
 	Name string `koanf:"name"`
 	// Addr is a listener for the other nodes, as host:port, and Advertise where
 	// they reach it; by them a request of a session that another node has is
@@ -117,12 +117,8 @@ func (s *Server) startCluster() error {
 	if !k.on() {
 		return nil
 	}
-	name := k.Name
-	if name == "" {
-		name, _ = os.Hostname()
-	}
 	node, err := cluster.Start(cluster.NodeConfig{
-		Client: s.redis.Client, Note: s.redis.Note, Mode: cluster.Mode(k.Mode), Name: name, Advertise: k.advertised(), Version: s.cfg.Version, Key: k.Key, Streams: k.Streams, MaxLen: int64(k.MaxLen),
+		Client: s.redis.Client, Note: s.redis.Note, Mode: cluster.Mode(k.Mode), Name: k.Name, Advertise: k.advertised(), Version: s.cfg.Version, Key: k.Key, Streams: k.Streams, MaxLen: int64(k.MaxLen),
 		Secret: []byte(k.Secret.Reveal()), Patience: k.Patience, BacklogBytes: k.BacklogBytes, BacklogAge: k.BacklogAge,
 		Packet: packet.Limits{
 			MaxAttachments: s.cfg.Packet.MaxAttachments, MaxDepth: s.cfg.Packet.MaxDepth, MaxEventName: s.cfg.Packet.MaxEventName,

@@ -63,7 +63,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	defer stopForwarding() // what other nodes have of ours is drained too
 	if s.node != nil {
-		s.node.Join(ctx)
+		if err := s.node.Join(ctx); err != nil {
+			_ = ln.Close()
+			s.release()
+			return fmt.Errorf("join the cluster: %w", err)
+		}
 	}
 	hs := s.publicServer()
 	if s.cfg.TLS.enabled() {
