@@ -189,7 +189,7 @@ func BenchmarkSendAndFlush(b *testing.B) {
 	check(b, err)
 	defer srv.Close()
 	var written atomic.Int64
-	f := newFlusher()
+	f := newFlusher(nil)
 	f.dirty = make([]*Session, 1, members+1) // never empty: nobody needs to be woken
 	sessions := make([]*Session, members)
 	for i := range sessions {

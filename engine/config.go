@@ -105,6 +105,10 @@ type Config struct {
 	NoUpgrades bool
 	// Portable keeps to one goroutine per connection on Linux too.
 	Portable bool
+	// NoIOUring has each connection written by a system call of its own on Linux
+	// too. Otherwise writes of several connections go to the kernel together, where
+	// it takes them (io_uring(7)); many containers deny that.
+	NoIOUring bool
 
 	// Check, when set, may refuse a handshake before a session exists. It must be
 	// safe for concurrent use.

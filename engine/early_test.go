@@ -108,7 +108,7 @@ func TestLittleWaitsForAStranger(t *testing.T) {
 }
 
 func TestOnlyTheLastPingIsAnswered(t *testing.T) {
-	s := &Session{srv: &Server{cfg: Config{}.withDefaults()}, flusher: newFlusher()}
+	s := &Session{srv: &Server{cfg: Config{}.withDefaults()}, flusher: newFlusher(nil)}
 	s.ws = &websocket{s: s, stream: countingStream{}}
 	s.blocked = true
 	for n := range 1000 {

@@ -134,7 +134,7 @@ func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const members, rounds = 1000, 20
 		srv := &Server{cfg: Config{}.withDefaults()}
-		f := newFlusher()
+		f := newFlusher(nil)
 		j := &journal{taken: map[string]int{}}
 		member := func(name string) *Session {
 			s := &Session{srv: srv, flusher: f}
@@ -175,7 +175,7 @@ func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
 // What is sent while the bulk is written waits for a few turns of it only.
 func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
 	srv := &Server{cfg: Config{}.withDefaults()}
-	f := newFlusher()
+	f := newFlusher(nil)
 	j := &journal{taken: map[string]int{}}
 	for n := range 1000 {
 		s := &Session{srv: srv, flusher: f, listed: listedShared}
@@ -193,7 +193,7 @@ func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
 func TestAnAnswerDoesNotWaitForABroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := &Server{cfg: Config{}.withDefaults()}
-		f := newFlusher()
+		f := newFlusher(nil)
 		j := &journal{taken: map[string]int{}}
 		member := func(name string) *Session {
 			s := &Session{srv: srv, flusher: f}

@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // flusher writes for a share of the sessions: whoever sends puts the session in
 // its list, and one goroutine joins all that waits for a connection into one
@@ -17,8 +20,9 @@ type flusher struct {
 	shared  []*Session      // from dirty, and not written yet
 	bulk    turns[*Session] // with more to write than one turn's share
 	deflate *compressor     // nil until needed
-	scratch []byte
+	scratch []byte          // what join makes; none of it is in use but for jointWrites
 	batch   []*Frame
+	joint   *jointWrites // nil where every write is a call of its own
 }
 
 // Sizes of one write: frames are joined up to flushBytes; a longer frame goes
@@ -28,12 +32,17 @@ const (
 	flushFrames = 512
 )
 
-func newFlusher() *flusher {
+func newFlusher(joint *jointWrites) *flusher {
+	size := flushBytes
+	if joint != nil {
+		size = jointBytes
+	}
 	return &flusher{
 		wakeup:  make(chan struct{}, 1),
 		stop:    make(chan struct{}),
-		scratch: make([]byte, 0, flushBytes),
+		scratch: make([]byte, 0, size),
 		batch:   make([]*Frame, 0, flushFrames),
+		joint:   joint,
 	}
 }
 
@@ -66,6 +75,7 @@ const (
 // itself alone gets a turn, such as for an acknowledgement, but only a few receivers
 // of broadcasts and a few of the bulk: nobody's answer waits for somebody else's room.
 func (f *flusher) run() {
+	defer f.endJoint()
 	var direct, listed []*Session
 	for f.wait() {
 		f.mu.Lock()
@@ -75,9 +85,8 @@ func (f *flusher) run() {
 			f.shared = listed
 		}
 		f.mu.Unlock()
-		for i, s := range direct {
-			f.flush(s)
-			direct[i] = nil
+		for some := range slices.Chunk(direct, sharedTurns) {
+			f.flushAll(some)
 		}
 		f.flushShared()
 		f.flushBulk()
@@ -105,11 +114,20 @@ func (f *flusher) wait() bool {
 // flushShared gives the next receivers of broadcasts their turns.
 func (f *flusher) flushShared() {
 	n := min(len(f.shared), sharedTurns)
-	for i, s := range f.shared[:n] {
-		f.flush(s)
-		f.shared[i] = nil
-	}
+	f.flushAll(f.shared[:n])
 	f.shared = f.shared[n:]
+}
+
+// flushAll gives each of sessions a turn, together if it can, and clears the list.
+func (f *flusher) flushAll(sessions []*Session) {
+	if f.joint != nil && len(sessions) > 1 {
+		f.flushJointly(sessions)
+	} else {
+		for _, s := range sessions {
+			f.flush(s)
+		}
+	}
+	clear(sessions)
 }
 
 // flushBulk gives some of the bulk a turn.
@@ -124,21 +142,32 @@ func (f *flusher) flushBulk() {
 // that a long backlog does not keep the others waiting.
 func (f *flusher) flush(s *Session) {
 	for sent := 0; sent < flushBytes; {
-		b, frames, conn := f.gather(s)
+		b, whole, conn := f.gather(s)
 		if len(b) == 0 {
 			return
 		}
-		n, err := conn.stream.tryWrite(b)
-		if err != nil {
-			s.streamFailed(err)
-			return
-		}
-		if !f.written(s, frames, n, len(b)) {
+		n, ok := f.write(s, conn, b, whole)
+		if !ok {
 			return
 		}
 		sent += n
 	}
 	f.bulk.push(s.incoming.Owner(), s)
+}
+
+// write writes b, which completes whole frames, and reports whether s may go on.
+func (f *flusher) write(s *Session, conn *websocket, b []byte, whole int) (n int, ok bool) {
+	n, err := conn.stream.tryWrite(b)
+	return n, f.concluded(s, whole, n, len(b), err)
+}
+
+// concluded notes what became of a write, and reports whether s may go on.
+func (f *flusher) concluded(s *Session, whole, n, want int, err error) bool {
+	if err != nil {
+		s.streamFailed(err)
+		return false
+	}
+	return f.written(s, whole, n, want)
 }
 
 // gather joins waiting frames into one run of bytes, and says how many frames they
@@ -206,7 +235,7 @@ func (f *flusher) join(frames []*Frame, offset int, form forms, z *compressor) (
 	if len(frames) == 1 || len(first) >= flushBytes/2 {
 		return first, 1
 	}
-	b := append(f.scratch[:0], first...)
+	b := append(f.scratch[len(f.scratch):], first...) // behind what is enlisted
 	n := 1
 	for _, frame := range frames[1:] {
 		next := frame.wire(form, z)

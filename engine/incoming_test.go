@@ -120,7 +120,7 @@ func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 		s, h := beating(Config{})
 		defer windUp(s.srv)
 		s.mu.Lock()
-		s.flusher = newFlusher()
+		s.flusher = newFlusher(nil)
 		s.ws, s.poll = &websocket{s: s, stream: countingStream{new(atomic.Int64)}}, nil
 		s.mu.Unlock()
 		s.SetMaxMessage(DefaultMaxPayload)

@@ -116,7 +116,7 @@ func onThinLine(t *testing.T, test func(t *testing.T, line *thin, s *Session, h 
 	synctest.Test(t, func(t *testing.T) {
 		s, h := beating(Config{PingInterval: time.Hour})
 		defer windUp(s.srv)
-		s.flusher = newFlusher()
+		s.flusher = newFlusher(nil)
 		done := make(chan struct{})
 		go func() { s.flusher.run(); close(done) }()
 		defer func() { close(s.flusher.stop); <-done }()

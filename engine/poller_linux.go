@@ -173,6 +173,7 @@ type epollStream struct {
 	watched  bool
 	closed   bool
 	reading  bool // the loop is handing bytes up: it closes when it is back
+	lent     bool // a flusher has the descriptor: it closes when it gives it back
 	busy     bool // waits for its turn, and not for the kernel; changed by the loop
 }
 
@@ -319,10 +320,31 @@ func hungUp(fd int32) bool {
 func (s *epollStream) endRead() {
 	s.mu.Lock()
 	s.reading = false
-	if s.closed {
+	s.closeUnused()
+	s.mu.Unlock()
+}
+
+// closeUnused closes the descriptor of a closed stream when nobody has it. mu is held.
+func (s *epollStream) closeUnused() {
+	if s.closed && !s.reading && !s.lent {
 		_ = unix.Close(int(s.fd))
 	}
-	s.mu.Unlock()
+}
+
+// lend implements jointSocket.
+func (s *epollStream) lend() (fd int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lent = !s.closed
+	return int(s.fd), s.lent
+}
+
+// giveBack implements jointSocket.
+func (s *epollStream) giveBack() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lent = false
+	s.closeUnused()
 }
 
 func (s *epollStream) tryWrite(b []byte) (int, error) {
@@ -369,9 +391,8 @@ func (s *epollStream) close() {
 		delete(s.loop.streams, s.fd)
 	}
 	s.loop.mu.Unlock()
-	if s.reading {
+	if s.reading || s.lent {
 		_ = unix.Shutdown(int(s.fd), unix.SHUT_RDWR)
-		return // endRead closes
 	}
-	_ = unix.Close(int(s.fd))
+	s.closeUnused() // else who has it closes it
 }

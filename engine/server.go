@@ -45,6 +45,7 @@ type Server struct {
 	ending  sync.Once
 
 	unhijackable sync.Once // warned about
+	ringTold     sync.Once // whether io_uring is used
 
 	taskMu sync.RWMutex // held for writing when no more tasks are taken
 	tasks  crew.Crew    // what sessions have under way
@@ -96,7 +97,7 @@ func (srv *Server) startWorkers() {
 	srv.workers.Go(srv.wheel.run)
 	srv.workers.Go(srv.reap)
 	for range runtime.GOMAXPROCS(0) {
-		f := newFlusher()
+		f := newFlusher(srv.newJointWrites())
 		srv.flushers = append(srv.flushers, f)
 		srv.workers.Go(f.run)
 	}
