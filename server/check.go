@@ -29,7 +29,7 @@ func (c Config) Check() error {
 		oneOf("log.format", c.Log.Format, "json", "console"),
 		oneOf("sockets.unknown_events", c.Sockets.UnknownEvents, ignoreUnknown, answerUnknown),
 		oneOf("history.fsync", c.History.Fsync, history.FsyncAlways, history.FsyncInterval),
-		c.Compression.check(),
+		c.Compression.check(), oneOf("engine.io_uring", c.Engine.IOUring, ioUringAuto, ioUringOff),
 		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(), c.checkRelays(), underKey("api", c.API.Check()),
 	)
 	gate, gateErr := handshake.NewGate(c.gate())

@@ -162,7 +162,16 @@ type Engine struct {
 	OpenApart bool `koanf:"open_apart"`
 	// NoUpgrades offers polling clients no WebSocket. Default false.
 	NoUpgrades bool `koanf:"no_upgrades"`
+	// IOUring says whether writes of several connections go to the kernel together
+	// (io_uring(7), Linux): auto, where the kernel allows it, or off. Default auto.
+	IOUring string `koanf:"io_uring"`
 }
+
+// The values of engine.io_uring.
+const (
+	ioUringAuto = "auto"
+	ioUringOff  = "off"
+)
 
 // Compression says what is compressed on its way, for clients that can read it.
 // A secret and what a stranger makes the server say beside it do not belong into

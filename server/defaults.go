@@ -52,6 +52,7 @@ func (e *Engine) setDefaults() {
 	setDefault(&e.OutboxTotal, engine.DefaultOutboxTotal)
 	setDefault(&e.IncomingTotal, engine.DefaultIncomingTotal)
 	setDefault(&e.IncomingShare, max(e.IncomingTotal/4, 1))
+	setDefault(&e.IOUring, ioUringAuto)
 }
 
 func (h *Handshake) setDefaults(maxPayload int) {

@@ -253,6 +253,7 @@ func (s *Server) engineConfig() engine.Config {
 		Deflate:          s.cfg.Compression.deflate(),
 		OpenApart:        e.OpenApart,
 		NoUpgrades:       e.NoUpgrades,
+		NoIOUring:        e.IOUring == ioUringOff,
 		Check:            s.checkHandshake,
 		CheckLater:       s.checkLater,
 		Refused:          s.refusedByEngine,

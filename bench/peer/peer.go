@@ -43,13 +43,19 @@ type step struct {
 func Known(root string) []Peer {
 	peers := filepath.Join(root, "bench", "peers")
 	install := step{unless: "node_modules", command: []string{"npm", "ci", "--no-audit", "--no-fund"}}
+	product := Peer{
+		Name: Product, Title: "Gatehouse", dir: root,
+		prepare: []step{{command: []string{"go", "build", "-o", "bin/gatehouse", "./cmd/gatehouse"}}},
+		command: []string{"bin/gatehouse", "serve", "--addr", "127.0.0.1:0"},
+		secret:  "GATEHOUSE_JWT_HMAC_SECRET", env: []string{"GATEHOUSE_ECHO_ENABLED=true"},
+	}
+	// As where io_uring is denied: a call of its own for each write.
+	writing := product
+	writing.Name, writing.Title = "write", "Gatehouse without io_uring"
+	writing.env = append(slices.Clone(product.env), "GATEHOUSE_ENGINE_IO_URING=off")
 	return []Peer{
-		{
-			Name: Product, Title: "Gatehouse", dir: root,
-			prepare: []step{{command: []string{"go", "build", "-o", "bin/gatehouse", "./cmd/gatehouse"}}},
-			command: []string{"bin/gatehouse", "serve", "--addr", "127.0.0.1:0"},
-			secret:  "GATEHOUSE_JWT_HMAC_SECRET", env: []string{"GATEHOUSE_ECHO_ENABLED=true"},
-		},
+		product,
+		writing,
 		{
 			Name: Reference, Title: "Node, socket.io 4.8.4 with ws", dir: filepath.Join(peers, "node"),
 			prepare: []step{install},
