@@ -110,6 +110,8 @@ func (s *Server) lab() http.Handler {
 	mux.HandleFunc("POST /lab/credentials", s.labCredentials)
 	mux.HandleFunc("POST /lab/session", s.labSession)
 	mux.HandleFunc("DELETE /lab/session", s.labSignOut)
+	mux.HandleFunc("GET /lab/rules", s.labRules)
+	mux.HandleFunc("POST /lab/explain", s.labExplain)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !s.allowsOrigin(r):

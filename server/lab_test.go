@@ -2,10 +2,12 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	rules "gatehouse/namespaces/relay"
 	"gatehouse/server"
 )
 
@@ -111,4 +113,37 @@ func TestTheLabLeavesSettingsAsTheyAre(t *testing.T) {
 	}
 	c := dial(t, r.addr, "websocket")
 	says(t, enter(c, "/lab/token", labMakes(t, r, "/lab/credentials").Token), `40/lab/token,{"sid":`)
+}
+
+func TestTheLabSaysWhatOneMayDo(t *testing.T) {
+	cfg := server.Config{Dev: true}
+	cfg.Namespaces = map[string]rules.Config{"/app": {Admit: `name == "Ada"`, Rooms: []rules.RoomRule{{Match: "doc:{owner}", Join: "true", Send: "owner == sub"}}}}
+	r := serve(t, cfg)
+	from := http.Header{"Origin": {r.url("")}, "Content-Type": {"application/json"}}
+	if status, body := requestWith(t, http.MethodGet, r.url("/lab/rules"), "", from); status != http.StatusOK || !strings.Contains(body, `"namespaces":["/app"]`) {
+		t.Errorf("the namespaces: %d %s", status, body)
+	}
+	for question, want := range map[string]string{
+		`{"namespace":"/app"}`:                                                    `200 {"ok":true,"subject":"ada","allowed":true,`,
+		`{"namespace":"/app","room":"doc:ada","event":"e"}`:                       `200 {"ok":true,"subject":"ada","allowed":true,`,
+		`{"namespace":"/app","room":"doc:bob","event":"e"}`:                       `200 {"ok":true,"subject":"ada","allowed":false,`,
+		`{"namespace":"/app","token":"` + tokenOf(t, claims{"sub": "bob"}) + `"}`: `200 {"ok":true,"subject":"bob","allowed":false,`,
+		`{"namespace":"/nowhere"}`:                                                `400 {"ok":false,"error":{"code":"bad_request","message":"the configuration has no namespace /nowhere"`,
+		`{"namespace":"/app","token":"x.y.z"}`:                                    `400 {"ok":false,"error":{"code":"bad_request","message":"the token lets nobody in: `,
+		`{"namespace":"/app","more":1}`:                                           `400 {"ok":false`,
+		`{"namespace":"/app","token":"` + strings.Repeat("x", 100_000) + `"}`:     `400 {"ok":false`,
+	} {
+		status, body := requestWith(t, http.MethodPost, r.url("/lab/explain"), question, from)
+		if got := fmt.Sprint(status, " ", body); !strings.HasPrefix(got, want) {
+			t.Errorf("%.80s: %s, want %s", question, got, want)
+		}
+	}
+	from.Set("Origin", "https://foreign.example")
+	if status, _ := requestWith(t, http.MethodPost, r.url("/lab/explain"), `{"namespace":"/app"}`, from); status != http.StatusForbidden {
+		t.Errorf("a foreign page is answered with %d", status)
+	}
+	plain := serve(t, server.Config{Namespaces: cfg.Namespaces})
+	if status, _ := requestWith(t, http.MethodPost, plain.url("/lab/explain"), `{"namespace":"/app"}`, from); status != http.StatusNotFound {
+		t.Errorf("without dev mode: %d", status)
+	}
 }

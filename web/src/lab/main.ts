@@ -5,6 +5,7 @@ import { applyTheme, themeButton } from "../views/theme.ts";
 import { Card } from "./card.ts";
 import { labIsThere } from "./credentials.ts";
 import { type Group, groups } from "./methods/all.ts";
+import { RulesCard } from "./rules.ts";
 
 const app = document.getElementById("app") as HTMLElement;
 
@@ -43,16 +44,20 @@ function off(): HTMLElement {
 
 function index(): HTMLElement {
   const links = ({ title, methods }: Group) => [h("p", {}, title), h("ul", {}, ...methods.map(({ id, title }) => h("li", {}, h("a", { href: `#${id}` }, title))))];
-  return h("nav", { class: "lab-index", testid: "lab-index", "aria-label": "Ways in" }, ...groups.flatMap(links));
+  return h("nav", { class: "lab-index", testid: "lab-index", "aria-label": "Ways in" }, ...groups.flatMap(links), h("p", {}, "Behind the gate"), h("ul", {}, h("li", {}, h("a", { href: "#rules" }, "What may I do here"))));
 }
 
 function section({ title, methods }: Group): HTMLElement {
   return h("section", {}, h("h2", {}, title), ...methods.map((one) => new Card(one).element));
 }
 
+function behind(): HTMLElement {
+  return h("section", {}, h("h2", {}, "Behind the gate"), new RulesCard().element);
+}
+
 applyTheme();
 const notice = off();
-app.replaceChildren(h("div", { class: "lab", testid: "lab" }, top(), index(), h("main", {}, intro(), notice, ...groups.map(section))));
+app.replaceChildren(h("div", { class: "lab", testid: "lab" }, top(), index(), h("main", {}, intro(), notice, ...groups.map(section), behind())));
 document.getElementById(location.hash.slice(1))?.scrollIntoView();
 void labIsThere().then((there) => {
   notice.hidden = there;
