@@ -80,7 +80,7 @@ type AuthConfig struct {
 	Namespaces []NamespaceAuth `koanf:"namespaces" yaml:"namespaces"`
 	// MaxPayload is the size limit of an `auth` payload in bytes; zero is
 	// DefaultMaxPayload.
-	MaxPayload int `koanf:"max_payload" yaml:"max_payload"`
+	MaxPayload int `koanf:"max_payload" yaml:"max_payload" unit:"bytes"`
 }
 
 func (c AuthConfig) withDefaults() AuthConfig {

@@ -33,8 +33,8 @@ type JWTConfig struct {
 	Issuer   string   `koanf:"issuer" yaml:"issuer"`     // required in the token and exact when set
 	Audience []string `koanf:"audience" yaml:"audience"` // when set, the token must name one of them
 
-	Leeway   time.Duration `koanf:"leeway" yaml:"leeway"`       // clock difference that is forgiven; zero is 5s, at most 2m, negative is none
-	MaxBytes int           `koanf:"max_bytes" yaml:"max_bytes"` // size limit of a token; zero is 8192
+	Leeway   time.Duration `koanf:"leeway" yaml:"leeway"`                    // clock difference that is forgiven; zero is 5s, at most 2m, negative is none
+	MaxBytes int           `koanf:"max_bytes" yaml:"max_bytes" unit:"bytes"` // size limit of a token; zero is 8192
 
 	// RequireAccessToken accepts only tokens with the header typ at+jwt, which
 	// an ID token cannot have (RFC 9068). It needs Issuer and Audience.

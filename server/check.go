@@ -4,17 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	"gatehouse/handshake"
-	"gatehouse/history"
-	"gatehouse/namespaces"
-	"gatehouse/packet"
 )
 
 // Check finds what is wrong with a configuration whose defaults are filled in.
@@ -25,12 +19,8 @@ func (c Config) Check() error {
 	_, proxies := c.proxies()
 	err := errors.Join(
 		c.checkAddr(),
-		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
-		oneOf("log.format", c.Log.Format, "json", "console"),
-		oneOf("sockets.unknown_events", c.Sockets.UnknownEvents, ignoreUnknown, answerUnknown),
-		oneOf("history.fsync", c.History.Fsync, history.FsyncAlways, history.FsyncInterval),
-		c.Compression.check(), oneOf("engine.io_uring", c.Engine.IOUring, ioUringAuto, ioUringOff),
-		proxies, c.checkDurations(), c.checkSizes(), c.checkTogether(), c.checkDoor(), c.checkRelays(), underKey("api", c.API.Check()),
+		c.checkLimits(),
+		proxies, c.checkTogether(), c.checkDoor(), c.checkRelays(), underKey("api", c.API.Check()),
 	)
 	gate, gateErr := handshake.NewGate(c.gate())
 	switch {
@@ -101,13 +91,6 @@ func checkHostPort(key, addr, example string) error {
 	return nil
 }
 
-func oneOf(key, value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return fmt.Errorf("%s: %q is unknown; write one of %s", key, value, strings.Join(allowed, ", "))
-}
-
 // proxies reads the list of trusted proxies.
 func (c Config) proxies() (handshake.TrustedProxies, error) {
 	proxies, err := handshake.ParseTrustedProxies(c.TrustedProxies)
@@ -122,84 +105,6 @@ func (c Config) proxies() (handshake.TrustedProxies, error) {
 	return proxies, nil
 }
 
-func (c Config) checkDurations() error {
-	var errs []error
-	for _, d := range []struct {
-		key   string
-		value time.Duration
-	}{
-		{"engine.ping_interval", c.Engine.PingInterval},
-		{"engine.ping_timeout", c.Engine.PingTimeout},
-		{"engine.upgrade_timeout", c.Engine.UpgradeTimeout},
-		{"engine.close_timeout", c.Engine.CloseTimeout},
-		{"engine.pause_timeout", c.Engine.PauseTimeout},
-		{"engine.message_timeout", c.Engine.MessageTimeout},
-		{"engine.outbox_age", c.Engine.OutboxAge},
-		{"handshake.timeout", c.Handshake.Timeout},
-		{"handshake.admit_timeout", c.Handshake.AdmitTimeout},
-		{"session.expiry_notice", c.Session.ExpiryNotice},
-		{"session.expiry_grace", c.Session.ExpiryGrace},
-		{"session.refresh_interval", c.Session.RefreshInterval},
-		{"sockets.ack_timeout", c.Sockets.AckTimeout},
-		{"http.read_header_timeout", c.HTTP.ReadHeaderTimeout},
-		{"http.idle_timeout", c.HTTP.IdleTimeout},
-		{"history.interval", c.History.Interval},
-		{"drain.timeout", c.Drain.Timeout},
-		{"drain.spread", c.Drain.Spread},
-	} {
-		if d.value < time.Millisecond {
-			errs = append(errs, fmt.Errorf("%s: %v is too short; write a duration such as 10s", d.key, d.value))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// most is far above every useful value and far below what would overflow where
-// limits are multiplied.
-const most = 1 << 30
-
-func (c Config) checkSizes() error {
-	var errs []error
-	for _, s := range []struct {
-		key            string
-		value, highest int
-	}{
-		{"engine.max_payload", c.Engine.MaxPayload, most},
-		{"engine.outbox_bytes", c.Engine.OutboxBytes, most},
-		{"engine.outbox_total", c.Engine.OutboxTotal, math.MaxInt},
-		{"engine.incoming_total", c.Engine.IncomingTotal, math.MaxInt},
-		{"engine.incoming_share", c.Engine.IncomingShare, math.MaxInt},
-		{"handshake.max_payload", c.Handshake.MaxPayload, most},
-		{"handshake.outbox_bytes", c.Handshake.OutboxBytes, most},
-		{"handshake.max_packets", c.Handshake.MaxPackets, most},
-		{"handshake.max_pending", c.Handshake.MaxPending, most},
-		{"handshake.max_connects", c.Handshake.MaxConnects, most},
-		{"handshake.max_refusals", c.Handshake.MaxRefusals, most},
-		{"session.refresh_burst", c.Session.RefreshBurst, most},
-		{"recovery.messages", c.Recovery.Messages, namespaces.MaxRecoveryMessages},
-		{"recovery.bytes", c.Recovery.Bytes, most},
-		{"recovery.parked", c.Recovery.Parked, most},
-		{"limits.socket_events", c.Limits.SocketEvents, most},
-		{"limits.socket_bytes", c.Limits.SocketBytes, most},
-		{"limits.user_events", c.Limits.UserEvents, most},
-		{"limits.user_bytes", c.Limits.UserBytes, most},
-		{"sockets.max_namespaces", c.Sockets.MaxNamespaces, most},
-		{"sockets.max_rooms", c.Sockets.MaxRooms, most},
-		{"sockets.queue_events", c.Sockets.QueueEvents, most},
-		{"sockets.queue_bytes", c.Sockets.QueueBytes, most},
-		{"packet.max_attachments", c.Packet.MaxAttachments, packet.HighestMaxAttachments},
-		{"packet.max_depth", c.Packet.MaxDepth, packet.HighestMaxDepth},
-		{"packet.max_event_name", c.Packet.MaxEventName, packet.HighestMaxEventName},
-		{"http.max_header_bytes", c.HTTP.MaxHeaderBytes, most},
-		{"history.bytes", c.History.Bytes, math.MaxInt},
-	} {
-		if s.value < 1 || s.value > s.highest {
-			errs = append(errs, fmt.Errorf("%s: %d is out of range; write a number from 1 to %d", s.key, s.value, s.highest))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // leastHead is the smallest http.max_header_bytes. net/http takes 4 KiB more than
 // it is told; the engine, where it reads a head by itself, takes 8 KiB.
 const leastHead = 4 << 10
@@ -212,9 +117,6 @@ func (c Config) checkTogether() error {
 			errs = append(errs, fmt.Errorf(format, values...))
 		}
 	}
-	refuse(c.Recovery.For != 0 && c.Recovery.For < time.Second,
-		"recovery.for: %v is too short; write a duration such as 2m, or 0 for none", c.Recovery.For)
-	refuse(c.Drain.Delay < 0, "drain.delay: %v is negative; write a duration such as 10s, or 0 for none", c.Drain.Delay)
 	refuse(c.Drain.Delay+c.Drain.Spread+c.Engine.CloseTimeout > c.Drain.Timeout,
 		"drain.timeout: %v is shorter than drain.delay, drain.spread and engine.close_timeout together (%v); make it longer", c.Drain.Timeout, c.Drain.Delay+c.Drain.Spread+c.Engine.CloseTimeout)
 	refuse(c.HTTP.MaxHeaderBytes < leastHead,

@@ -19,15 +19,12 @@ import (
 // checkDoor refuses what is wrong with the surfaces around the gate: TLS,
 // Redis, the operators' surfaces and the limits at the door.
 func (c Config) checkDoor() error {
-	return errors.Join(c.checkTLS(), c.checkRedis(), c.checkCluster(), c.checkAdmin(), c.checkLimits(), c.checkWays())
+	return errors.Join(c.checkTLS(), c.checkRedis(), c.checkCluster(), c.checkAdmin(), c.checkWays())
 }
 
 func (c Config) checkTLS() error {
 	t := c.TLS
-	err := oneOf("tls.client_auth", t.ClientAuth, clientAuthNone, clientAuthRequest, clientAuthRequire)
 	switch {
-	case err != nil:
-		return err
 	case t.enabled() && (t.CertFile == "" || t.KeyFile == ""):
 		return errors.New("tls.cert_file, tls.key_file: one without the other; set both")
 	case !t.enabled() && (t.ClientCAFile != "" || t.ClientAuth != clientAuthNone):
@@ -39,7 +36,7 @@ func (c Config) checkTLS() error {
 	case !t.enabled():
 		return nil
 	}
-	_, err = t.load()
+	_, err := t.load()
 	return err
 }
 
@@ -96,26 +93,6 @@ func everywhere(host string) bool {
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
-}
-
-func (c Config) checkLimits() error {
-	var errs []error
-	for _, l := range []struct {
-		key           string
-		value, lowest int
-	}{
-		{"door.max_pending_per_address", c.Door.MaxPendingPerAddress, 1},
-		{"door.max_connections", c.Door.MaxConnections, 0},
-		{"session.max_per_user", c.Session.MaxPerUser, 0},
-		{"door.max_silent", c.Door.MaxSilent, 1},
-		{"door.tickets_per_address", c.Door.TicketsPerAddress, 1},
-		{"door.tickets_per_subject", c.Door.TicketsPerSubject, 1},
-	} {
-		if l.value < l.lowest || l.value > most {
-			errs = append(errs, fmt.Errorf("%s: %d is out of range; write a number from %d to %d", l.key, l.value, l.lowest, most))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // opens reports whether a way in is on anywhere.

@@ -110,225 +110,124 @@ type Config struct {
 	Logger *slog.Logger `koanf:"-"`
 }
 
+// The sections below say of each key in its tags: default, what it is where
+// nothing is set; min and max, its bounds (from 1 to 1 GiB, or from 1ms, where
+// there are none); oneof, the words that it may be; unit, of which sizes and rates
+// may be written with; derived, what its default follows from; and doc, what it
+// means, which is the text of docs/configuration.md too. See limits.go.
+
 // Log says what is logged, and how.
 type Log struct {
-	// Level is debug, info, warn or error. Default info.
-	Level string `koanf:"level"`
-	// Format is json or console. Default json.
-	Format string `koanf:"format"`
+	Level  string `koanf:"level" default:"info" oneof:"debug,info,warn,error" doc:"what is logged: this and what is worse"`
+	Format string `koanf:"format" default:"json" oneof:"json,console" doc:"the form of the log"`
 }
 
 // Engine limits the Engine.IO sessions.
 type Engine struct {
-	// PingInterval is the time from a PONG to the next PING. Default 25s.
-	PingInterval time.Duration `koanf:"ping_interval"`
-	// PingTimeout is how long a PONG may take. Default 20s.
-	PingTimeout time.Duration `koanf:"ping_timeout"`
-	// UpgradeTimeout is how long an upgrade may take. Default 10s.
-	UpgradeTimeout time.Duration `koanf:"upgrade_timeout"`
-	// CloseTimeout is how long a closing connection may take to hand over what
-	// waits for it. Default 5s.
-	CloseTimeout time.Duration `koanf:"close_timeout"`
-	// PauseTimeout is how long a client may be slowed by not being read; then
-	// its connection closes. Default 60s.
-	PauseTimeout time.Duration `koanf:"pause_timeout"`
-	// MessageTimeout is how long a message or a polling body may take to come; one
-	// that takes longer must come with 1 KiB a second on average. Default 30s.
-	MessageTimeout time.Duration `koanf:"message_timeout"`
-	// MaxPayload is the largest message of an admitted client and the largest
-	// polling body, in bytes. Default 1,000,000.
-	MaxPayload int `koanf:"max_payload"`
-	// OutboxBytes is how much may wait for one client; above it the client is
-	// a slow consumer and its connection closes. Default 16 MiB.
-	OutboxBytes int `koanf:"outbox_bytes"`
-	// OutboxAge is for how long a client may take nothing of what waits for it;
-	// then it is a slow consumer, too. Default 30s.
-	OutboxAge time.Duration `koanf:"outbox_age"`
-	// OutboxTotal is how much memory may wait for all clients together, in bytes;
-	// what waits for many counts once. Near it the clients for whom most waits
-	// are cut as slow consumers. Default 256 MiB.
-	OutboxTotal int `koanf:"outbox_total"`
-	// IncomingTotal is how much memory may be held of what all clients have sent,
-	// in bytes: messages that are not complete and events that wait for their
-	// handlers. Near it connections are closed, strangers' before users', and of
-	// those the largest of whoever holds most. Default 256 MiB.
-	IncomingTotal int `koanf:"incoming_total"`
-	// IncomingShare is what one user, or one address of strangers, may have of it.
-	// Default a quarter of it.
-	IncomingShare int `koanf:"incoming_share"`
-	// OpenApart sends the first packet of a WebSocket apart from the answer to its
-	// handshake, for clients and proxies that lose what comes in one segment with
-	// the head. Default false.
-	OpenApart bool `koanf:"open_apart"`
-	// NoUpgrades offers polling clients no WebSocket. Default false.
-	NoUpgrades bool `koanf:"no_upgrades"`
-	// IOUring says whether writes of several connections go to the kernel together
-	// (io_uring(7), Linux): auto, where the kernel allows it, or off. Default auto.
-	IOUring string `koanf:"io_uring"`
+	PingInterval   time.Duration `koanf:"ping_interval" default:"25s" doc:"from a PONG to the next PING"`
+	PingTimeout    time.Duration `koanf:"ping_timeout" default:"20s" doc:"how long a PONG may take"`
+	UpgradeTimeout time.Duration `koanf:"upgrade_timeout" default:"10s" doc:"how long an upgrade may take"`
+	CloseTimeout   time.Duration `koanf:"close_timeout" default:"5s" doc:"how long a closing connection has for the rest"`
+	PauseTimeout   time.Duration `koanf:"pause_timeout" default:"60s" doc:"how long a client may be slowed down by not being read; then its connection closes"`
+	MessageTimeout time.Duration `koanf:"message_timeout" default:"30s" doc:"how long a message or a POST may take to come; after it, it must have come with 1 KiB a second on average"`
+	MaxPayload     int           `koanf:"max_payload" default:"1000000" unit:"bytes" doc:"the largest message of an admitted client, and the largest POST; told to the client"`
+	OutboxBytes    int           `koanf:"outbox_bytes" default:"16MiB" unit:"bytes" doc:"what may wait for one client; more is a slow consumer, and its connection closes; at least six times chat.history_bytes"`
+	OutboxAge      time.Duration `koanf:"outbox_age" default:"30s" doc:"how long a client may take nothing of what waits, before it is a slow consumer too; looked at four times within it"`
+	OutboxTotal    int           `koanf:"outbox_total" default:"256MiB" max:"none" unit:"bytes" doc:"memory of all that waits, shared frames once; near it those for whom most waits are cut"`
+	IncomingTotal  int           `koanf:"incoming_total" default:"256MiB" max:"none" unit:"bytes" doc:"memory of what clients have sent and what is not complete or waits for its handler; near it connections end, strangers' first, then the largest of the user who holds most"`
+	IncomingShare  int           `koanf:"incoming_share" derived:"a quarter of engine.incoming_total" max:"none" unit:"bytes" doc:"what one user, or the strangers of one address, may have of engine.incoming_total; at least twice engine.max_payload"`
+	OpenApart      bool          `koanf:"open_apart" doc:"the first packet of a WebSocket comes in a write of its own behind the 101, for clients and proxies that lose what comes in one segment with it"`
+	NoUpgrades     bool          `koanf:"no_upgrades" doc:"polling clients stay there: they are offered no WebSocket"`
+	IOUring        string        `koanf:"io_uring" default:"auto" oneof:"auto,off" doc:"on Linux, writes of several connections go to the kernel in one call where it allows that (io_uring), which many containers do not; off: one call each. The log says at start which it is"`
 }
-
-// The values of engine.io_uring.
-const (
-	ioUringAuto = "auto"
-	ioUringOff  = "off"
-)
 
 // Compression says what is compressed on its way, for clients that can read it.
 // A secret and what a stranger makes the server say beside it do not belong into
 // one compressed message: its length tells of both (the BREACH attack).
 type Compression struct {
-	// WebSocket is on or off: permessage-deflate (RFC 7692). Default off.
-	WebSocket string `koanf:"websocket"`
-	// Polling is on or off: gzip of polling answers. Default on.
-	Polling string `koanf:"polling"`
-	// Threshold is the size from which a message or an answer is compressed, in
-	// bytes. Default 1024.
-	Threshold int `koanf:"threshold"`
-	// ContextTakeover says who may refer to earlier messages of a WebSocket: none,
-	// server, client or both. Without it, a broadcast is compressed once for all;
-	// with it, for each receiver. Default none.
-	ContextTakeover string `koanf:"context_takeover"`
-	// Level is 1, fastest, to 9, smallest, for WebSockets. Default 1.
-	Level int `koanf:"level"`
-	// Window is how much a connection keeps for each direction with takeover, as
-	// the power of two, 9 to 15. Default 12: 4 KiB.
-	Window int `koanf:"window"`
+	WebSocket       string `koanf:"websocket" default:"off" oneof:"on,off" doc:"permessage-deflate (RFC 7692) for clients that offer it"`
+	Polling         string `koanf:"polling" default:"on" oneof:"on,off" doc:"gzip of polling answers"`
+	Threshold       int    `koanf:"threshold" default:"1KiB" unit:"bytes" doc:"messages and answers from this size are compressed"`
+	ContextTakeover string `koanf:"context_takeover" default:"none" oneof:"none,server,client,both" doc:"who may refer to earlier messages of a WebSocket; with server a broadcast is compressed for each receiver, not once"`
+	Level           int    `koanf:"level" default:"1" max:"9" doc:"1, fastest, to 9, smallest; of WebSockets"`
+	Window          int    `koanf:"window" default:"12" min:"9" max:"15" doc:"what a connection keeps for each direction with takeover, as a power of two: 12 is 4 KiB"`
 }
 
 // Handshake limits what happens before a client is admitted.
 type Handshake struct {
-	// Timeout is the time that a connection may be in no namespace. Default 10s.
-	Timeout time.Duration `koanf:"timeout"`
-	// AdmitTimeout limits one admission, the verifiers included. Default 8s.
-	AdmitTimeout time.Duration `koanf:"admit_timeout"`
-	// MaxPayload is the largest message before admission, in bytes; at most
-	// engine.max_payload. Default 65,536.
-	MaxPayload int `koanf:"max_payload"`
-	// OutboxBytes is how much may wait for a client before admission, in bytes; at
-	// most engine.outbox_bytes. Default 65,536.
-	OutboxBytes int `koanf:"outbox_bytes"`
-	// MaxPackets is how many packets and requests a connection may send before
-	// admission; each 512 bytes count as one more. Above it the connection ends.
-	// Default 1024.
-	MaxPackets int `koanf:"max_packets"`
-	// MaxPending is how many connections may be in no namespace at once; one
-	// more closes the oldest of them. Never more than half of the files that the
-	// process may have open. Default 16,384.
-	MaxPending int `koanf:"max_pending"`
-	// MaxConnects is how many CONNECTs of one connection are looked at within a
-	// minute; more are refused. Default 256.
-	MaxConnects int `koanf:"max_connects"`
-	// MaxRefusals is how many CONNECTs in a row a connection may have refused
-	// before it is closed. Default 16.
-	MaxRefusals int `koanf:"max_refusals"`
+	Timeout      time.Duration `koanf:"timeout" default:"10s" doc:"how long a connection may be in no namespace"`
+	AdmitTimeout time.Duration `koanf:"admit_timeout" derived:"at most handshake.timeout" doc:"one admission, the verifiers included"`
+	MaxPayload   int           `koanf:"max_payload" derived:"at most engine.max_payload" unit:"bytes" doc:"the largest message before admission"`
+	OutboxBytes  int           `koanf:"outbox_bytes" default:"64KiB" unit:"bytes" doc:"what may wait for a client before admission"`
+	MaxPackets   int           `koanf:"max_packets" default:"1024" doc:"packets and requests of a connection before admission; each 512 bytes count as one more; above it the connection ends"`
+	MaxPending   int           `koanf:"max_pending" default:"16384" doc:"connections in no namespace; one more closes the oldest; never more than half of the files that the process may open"`
+	MaxConnects  int           `koanf:"max_connects" default:"256" doc:"CONNECTs of one connection in a minute; more are refused with rate_limited"`
+	MaxRefusals  int           `koanf:"max_refusals" default:"16" doc:"refused CONNECTs in a row; one more closes the connection"`
 }
 
 // Session is about the time for which somebody is in.
 type Session struct {
-	// ExpiryNotice is how long before its identity ends a client is told with
-	// auth:expiring; of a short life the last quarter. Default 60s.
-	ExpiryNotice time.Duration `koanf:"expiry_notice"`
-	// ExpiryGrace is how long after that end a socket ends that has not been
-	// refreshed. Default 5s.
-	ExpiryGrace time.Duration `koanf:"expiry_grace"`
-	// MaxPerUser is how many connections one user may have on this node; one more
-	// ends the oldest. Default 0: a twentieth of the files that the process
-	// may open.
-	MaxPerUser int `koanf:"max_per_user"`
-	// RefreshBurst is how many times a socket may refresh its identity at once,
-	// RefreshInterval how often after that. Default 8 and 5s.
-	RefreshBurst    int           `koanf:"refresh_burst"`
-	RefreshInterval time.Duration `koanf:"refresh_interval"`
+	ExpiryNotice    time.Duration `koanf:"expiry_notice" default:"60s" doc:"how long before its identity ends a client is told with auth:expiring; of a short life the last quarter"`
+	ExpiryGrace     time.Duration `koanf:"expiry_grace" default:"5s" doc:"how long a socket outlives its token that was not refreshed"`
+	MaxPerUser      int           `koanf:"max_per_user" derived:"a twentieth of the files that the process may open" min:"0" doc:"connections of one user on this node; one more ends the oldest"`
+	RefreshBurst    int           `koanf:"refresh_burst" default:"8" doc:"how many times a client may refresh its identity at once"`
+	RefreshInterval time.Duration `koanf:"refresh_interval" default:"5s" doc:"how often after that"`
 }
 
 // Recovery is what is kept for clients whose connection breaks, so that they go on
 // with their rooms and what they missed; see namespaces.Recovery.
 type Recovery struct {
-	// For is how long a client may be away. Default 0: nothing is kept.
-	For time.Duration `koanf:"for"`
-	// Messages and Bytes are how much is kept of what each socket was sent. Default
-	// 256 and 256 KiB.
-	Messages int `koanf:"messages"`
-	Bytes    int `koanf:"bytes"`
-	// Parked is how many sockets may wait for their clients at once. Default 10,000.
-	Parked int `koanf:"parked"`
+	For      time.Duration `koanf:"for" derived:"off" min:"0s" doc:"how long a client may be away and still go on where it stopped"`
+	Messages int           `koanf:"messages" default:"256" max:"1048576" doc:"how many messages are kept of what each socket was sent; what a broadcast sends to many is kept once"`
+	Bytes    int           `koanf:"bytes" default:"256KiB" unit:"bytes" doc:"their bytes"`
+	Parked   int           `koanf:"parked" default:"10000" doc:"sockets that may wait for their clients at once; one more ends the oldest of the user who has most of them"`
 }
 
 // Limits says how fast admitted clients are read: so much in a second, and ten times
 // as much at once. Nothing above it is refused; the connection is read more slowly.
 // Who has no name counts by address, IPv6 by /64.
 type Limits struct {
-	// SocketEvents and SocketBytes are how many events and acknowledgements one
-	// socket may send in a second, and of how many bytes. Default 2,000 and 16 MiB.
-	SocketEvents int `koanf:"socket_events"`
-	SocketBytes  int `koanf:"socket_bytes"`
-	// UserEvents and UserBytes are the same for all sockets of a user on this node.
-	// Default 20,000 and 64 MiB.
-	UserEvents int `koanf:"user_events"`
-	UserBytes  int `koanf:"user_bytes"`
+	SocketEvents int `koanf:"socket_events" default:"2000" unit:"per second" doc:"events and acknowledgements of one socket in a second; ten times as many may come at once; above it the connection is read more slowly, nothing is refused"`
+	SocketBytes  int `koanf:"socket_bytes" default:"16MiB" unit:"bytes per second" doc:"their bytes"`
+	UserEvents   int `koanf:"user_events" default:"20000" unit:"per second" doc:"the same for all sockets of a user on this node; who has no name counts by address"`
+	UserBytes    int `koanf:"user_bytes" default:"64MiB" unit:"bytes per second" doc:"their bytes"`
 }
 
 // Sockets limits what an admitted client can make the server hold.
 type Sockets struct {
-	// AckTimeout is how long a client has to acknowledge, where the caller sets
-	// no deadline. Default 30s.
-	AckTimeout time.Duration `koanf:"ack_timeout"`
-	// MaxNamespaces is how many namespaces one connection may be in. Default 32.
-	MaxNamespaces int `koanf:"max_namespaces"`
-	// MaxRooms is how many rooms one socket may be in. Default 1,024.
-	MaxRooms int `koanf:"max_rooms"`
-	// QueueEvents and QueueBytes are how much may wait for the handlers of one
-	// connection before it is not read any more. Default 1,024 and 1 MiB.
-	QueueEvents int `koanf:"queue_events"`
-	QueueBytes  int `koanf:"queue_bytes"`
-	// HardQueueEvents and HardQueueBytes end a connection. Default 16 times
-	// queue_events and 8 times queue_bytes.
-	HardQueueEvents int `koanf:"hard_queue_events"`
-	HardQueueBytes  int `koanf:"hard_queue_bytes"`
-	// UnknownEvents is what becomes of an event without a handler whose client
-	// asks for an acknowledgement: "ignore", as Node's server does, or "answer"
-	// with an error. Default "ignore".
-	UnknownEvents string `koanf:"unknown_events"`
+	AckTimeout      time.Duration `koanf:"ack_timeout" default:"30s" doc:"how long a client has to acknowledge, where the caller sets no deadline"`
+	MaxNamespaces   int           `koanf:"max_namespaces" default:"32" doc:"namespaces of one connection"`
+	MaxRooms        int           `koanf:"max_rooms" default:"1024" doc:"rooms of one socket"`
+	QueueEvents     int           `koanf:"queue_events" default:"1024" doc:"events that may wait for the handlers of a connection; above it reading pauses"`
+	QueueBytes      int           `koanf:"queue_bytes" default:"1MiB" unit:"bytes" doc:"their bytes"`
+	HardQueueEvents int           `koanf:"hard_queue_events" derived:"16 times sockets.queue_events" max:"none" doc:"above it the connection ends"`
+	HardQueueBytes  int           `koanf:"hard_queue_bytes" derived:"8 times sockets.queue_bytes" max:"none" unit:"bytes" doc:"above it the connection ends"`
+	UnknownEvents   string        `koanf:"unknown_events" default:"ignore" oneof:"ignore,answer" doc:"an event without a handler that asks for an acknowledgement: ignore leaves it unanswered, as Node's server does; answer says unknown_event"`
 }
 
-// What may become of events that nobody handles.
-const (
-	ignoreUnknown = "ignore"
-	answerUnknown = "answer"
-)
+// ioUringOff is the value of Engine.IOUring that does without.
+const ioUringOff = "off"
+
+// answerUnknown is the value of Sockets.UnknownEvents that answers.
+const answerUnknown = "answer"
 
 // Packet limits what one Socket.IO packet of a client may hold.
 type Packet struct {
-	// MaxAttachments is the number of binary attachments. Default 10.
-	MaxAttachments int `koanf:"max_attachments"`
-	// MaxDepth is how deep arrays and objects may nest. Default 64.
-	MaxDepth int `koanf:"max_depth"`
-	// MaxEventName is the longest name of an event, in bytes. Default 256.
-	MaxEventName int `koanf:"max_event_name"`
+	MaxAttachments int `koanf:"max_attachments" default:"10" max:"256" doc:"binary attachments"`
+	MaxDepth       int `koanf:"max_depth" default:"64" max:"512" doc:"how deep arrays and objects nest"`
+	MaxEventName   int `koanf:"max_event_name" default:"256" max:"65535" doc:"bytes of the name of an event"`
 }
 
 // HTTP limits the requests of all paths.
 type HTTP struct {
-	// ReadHeaderTimeout is how long the head of a request may take. Default 10s.
-	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout"`
-	// IdleTimeout is how long a kept-alive connection waits for its next
-	// request. Default 75s.
-	IdleTimeout time.Duration `koanf:"idle_timeout"`
-	// MaxHeaderBytes limits the head of a request, which may hold a token and
-	// cookies. Default 16 KiB, as Node's. Over 128 fields or parameters are refused
-	// with 431, however small.
-	MaxHeaderBytes int `koanf:"max_header_bytes"`
+	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout" default:"10s" doc:"how long the head of a request may take"`
+	IdleTimeout       time.Duration `koanf:"idle_timeout" default:"75s" doc:"how long a kept-alive connection waits for its next request; longer than the balancer in front keeps it, see [operating.md](operating.md#a-reverse-proxy)"`
+	MaxHeaderBytes    int           `koanf:"max_header_bytes" default:"16KiB" unit:"bytes" doc:"the head of a request, which may have 128 fields and 128 parameters in its query, more get 431; at least 4096"`
 }
 
 // Drain says how a server ends.
 type Drain struct {
-	// Timeout is the hard deadline of the whole drain. Default 20s.
-	Timeout time.Duration `koanf:"timeout"`
-	// Delay is how long the server goes on serving after it was told to end,
-	// while /readyz already answers 503: a balancer takes a moment to notice.
-	// Default 0.
-	Delay time.Duration `koanf:"delay"`
-	// Spread is the time over which the connections are closed in waves, so
-	// that their clients do not return all at once. Default 5s.
-	Spread time.Duration `koanf:"spread"`
+	Timeout time.Duration `koanf:"timeout" default:"20s" doc:"hard deadline of a drain; at least drain.delay, drain.spread and engine.close_timeout together"`
+	Delay   time.Duration `koanf:"delay" min:"0s" doc:"still serving, while /readyz says 503 already: the time that a balancer takes to notice"`
+	Spread  time.Duration `koanf:"spread" default:"5s" doc:"time over which connections close in waves, at most 20 ms for each, so that their clients do not return all at once"`
 }

@@ -17,9 +17,7 @@ type TLS struct {
 	// ClientCAFile holds the authorities, in PEM, that client certificates are
 	// verified against.
 	ClientCAFile string `koanf:"client_ca_file"`
-	// ClientAuth is none, request (a client may bring a certificate; what it
-	// brings must verify) or require. Default none.
-	ClientAuth string `koanf:"client_auth"`
+	ClientAuth   string `koanf:"client_auth" default:"none" oneof:"none,request,require" doc:"client certificates: with request a client may bring one, and what it brings must verify"`
 }
 
 func (t TLS) enabled() bool { return t.CertFile != "" || t.KeyFile != "" }
@@ -29,10 +27,8 @@ type Redis struct {
 	// URL is redis://user:password@host:port/db, or rediss:// with TLS. With it
 	// tickets are kept in Redis, so that another node may have made them, and
 	// revocations reach every node. Default: both stay on this node.
-	URL handshake.Secret `koanf:"url"`
-	// Prefix stands before every key, for servers that share one Redis.
-	// Default "gatehouse:".
-	Prefix string `koanf:"prefix"`
+	URL    handshake.Secret `koanf:"url"`
+	Prefix string           `koanf:"prefix" default:"gatehouse:" doc:"stands before every key, for servers that share one Redis"`
 }
 
 // Admin opens what operators use: /api/v1/, /metrics and /debug/pprof/. It is
@@ -59,20 +55,9 @@ func (a Admin) enabled() bool { return a.Addr != "" || a.Key != "" }
 // Door limits what strangers can make the server hold and do. Addresses are
 // counted after trusted proxies; an IPv6 client counts by its /64 network.
 type Door struct {
-	// MaxPendingPerAddress is how many connections of one address may be in no
-	// namespace at once; one more gets HTTP 503 before any upgrade. Thousands of
-	// people can share an address. Default 4,096.
-	MaxPendingPerAddress int `koanf:"max_pending_per_address"`
-	// MaxConnections is how many Engine.IO sessions there may be in all; one more
-	// makes the oldest in no namespace give way, or gets 503 when none has been there
-	// for a second. Default 0: five eighths of the files that the process may open.
-	MaxConnections int `koanf:"max_connections"`
-	// MaxSilent is how many TCP connections may belong to no session: new ones that
-	// have not said what they want, the body of a request included, kept-alive ones,
-	// and requests for something else. One more closes the one that has been silent
-	// for longest. Never more than a quarter
-	// of the files that the process may have open. Default 8,192.
-	MaxSilent int `koanf:"max_silent"`
+	MaxPendingPerAddress int `koanf:"max_pending_per_address" default:"4096" doc:"connections of one address in no namespace; one more gets 503; thousands of people can share an address"`
+	MaxConnections       int `koanf:"max_connections" derived:"five eighths of the files that the process may open" min:"0" doc:"sessions in all; one more makes the oldest that is in no namespace give way, and gets 503 when none has been there for a second"`
+	MaxSilent            int `koanf:"max_silent" default:"8192" doc:"TCP connections that belong to no session: without a request, or with one that waits for its body or is no client's; one more closes the one that is silent for longest; never more than a quarter of the files that the process may open. On Linux the kernel keeps a silent one for its first second"`
 	// AddressFailures slows down an address whose credentials are refused.
 	// Expired tokens and missing ones do not count: those are honest clients'.
 	// Defaults: 1000 free, then 100ms doubling up to 5s, forgotten after 30s.
@@ -80,17 +65,11 @@ type Door struct {
 	// ConnectionFailures slows down one connection, whatever it is refused for.
 	// Defaults: 8 free, then 250ms doubling up to 30s.
 	ConnectionFailures handshake.ThrottleConfig `koanf:"connection_failures"`
-	// TicketsPerAddress and TicketsPerSubject are how many tickets may be asked
-	// for in a minute; as many may be asked for at once. Default 6,000 and 120.
-	TicketsPerAddress int `koanf:"tickets_per_address"`
-	TicketsPerSubject int `koanf:"tickets_per_subject"`
+	TicketsPerAddress  int                      `koanf:"tickets_per_address" default:"6000" unit:"per minute" doc:"tickets that one address may ask for in a minute; as many may be asked for at once"`
+	TicketsPerSubject  int                      `koanf:"tickets_per_subject" default:"120" unit:"per minute" doc:"the same for one user"`
 }
 
 func (d *Door) setDefaults() {
-	setDefault(&d.MaxPendingPerAddress, 4096)
-	setDefault(&d.MaxSilent, 8192)
-	setDefault(&d.TicketsPerAddress, 6000)
-	setDefault(&d.TicketsPerSubject, 120)
 	setThrottle(&d.AddressFailures, handshake.ThrottleConfig{
 		Free: 1000, Base: 100 * time.Millisecond, Max: 5 * time.Second, Forget: 30 * time.Second, MaxKeys: 100_000,
 	})

@@ -12,24 +12,10 @@ import (
 type History struct {
 	// Path is the file, in a directory that is there. Default none: what is remembered is
 	// in memory, and gone with the process.
-	Path string `koanf:"path"`
-	// Fsync is when messages are on the disk for sure: "always" before they are sent on,
-	// "interval" a moment later. Default "always".
-	Fsync string `koanf:"fsync"`
-	// Interval is that moment. Default 1s.
-	Interval time.Duration `koanf:"interval"`
-	// Bytes is how much all rooms remember together; the largest forgets first. Default
-	// 268,435,456 in memory, 1,073,741,824 in a file.
-	Bytes int `koanf:"bytes"`
-}
-
-func (h *History) setDefaults() {
-	setDefault(&h.Fsync, history.FsyncAlways)
-	setDefault(&h.Interval, history.DefaultFsyncInterval)
-	if h.Path != "" {
-		setDefault(&h.Bytes, history.DefaultDiskBytes)
-	}
-	setDefault(&h.Bytes, history.DefaultBytes)
+	Path     string        `koanf:"path"`
+	Fsync    string        `koanf:"fsync" default:"always" oneof:"always,interval" doc:"when a message is on the disk for sure: always before it is sent on, interval a moment later"`
+	Interval time.Duration `koanf:"interval" default:"1s" doc:"that moment: a killed process loses what came since, and clients are told so (complete: false)"`
+	Bytes    int           `koanf:"bytes" derived:"1GiB with history.path" max:"none" unit:"bytes" doc:"what all rooms remember together; the largest forgets first"`
 }
 
 // open returns the log that all relays share.

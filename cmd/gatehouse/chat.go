@@ -19,10 +19,10 @@ type chatSettings struct {
 	// HistoryMessages and HistoryBytes are how much a room remembers. Default
 	// 200 and 256 KiB.
 	HistoryMessages int `koanf:"history_messages"`
-	HistoryBytes    int `koanf:"history_bytes"`
+	HistoryBytes    int `koanf:"history_bytes" unit:"bytes"`
 	// HistoryTotal is how many bytes all rooms remember together, nonces
 	// included. Default 64 MiB.
-	HistoryTotal int `koanf:"history_total"`
+	HistoryTotal int `koanf:"history_total" unit:"bytes"`
 	// Nonces is how many answers a room remembers for repeated nonces. Default
 	// 1,024.
 	Nonces int `koanf:"nonces"`

@@ -15,6 +15,8 @@ import (
 type configCommand struct {
 	Check configCheckCommand `cmd:"" help:"Validate the configuration."`
 	Print configPrintCommand `cmd:"" help:"Print the effective configuration, secrets masked."`
+
+	Schema configSchemaCommand `cmd:"" help:"Print the JSON Schema of the file, for editors."`
 }
 
 // configFlags are the flags of serve that change the configuration.

@@ -133,8 +133,8 @@ func TestWrongValuesSayKeyValueAndForm(t *testing.T) {
 		words []string
 	}{
 		{"engine: {ping_interval: 25}", []string{"engine.ping_interval", "25", "duration"}},
-		{"engine: {max_payload: lots}", []string{"engine.max_payload", "lots", "whole number"}},
-		{"engine: {max_payload: 1.5}", []string{"engine.max_payload", "1.5", "whole number"}},
+		{"engine: {max_payload: lots}", []string{"engine.max_payload", "lots", "a number of bytes"}},
+		{"engine: {max_payload: 1.5}", []string{"engine.max_payload", "1.5", "a number of bytes"}},
 		{"dev: maybe", []string{"dev", "maybe", "true or false"}},
 		{"addr: 3000", []string{"addr", "3000", "text"}},
 		{"origins: {allow: {a: b}}", []string{"origins.allow.a"}},

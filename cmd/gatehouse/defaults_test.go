@@ -5,12 +5,15 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/knadh/koanf/maps"
 	"github.com/knadh/koanf/parsers/yaml"
+
+	"gatehouse/internal/unit"
 )
 
 // printed gives what config print says of each key, in the form of the
@@ -49,7 +52,7 @@ func documented(t *testing.T) []documentedDefault {
 	var rows []documentedDefault
 	for line := range strings.Lines(string(text)) {
 		cells := strings.Split(line, "|")
-		if len(cells) != 5 || !strings.HasPrefix(cells[1], " `") {
+		if len(cells) != 5 && len(cells) != 6 || !strings.HasPrefix(cells[1], " `") {
 			continue
 		}
 		var row documentedDefault
@@ -95,6 +98,9 @@ func plain(value string) string {
 	value = strings.Trim(value, "`")
 	if d, err := time.ParseDuration(value); err == nil && value != "0" {
 		return d.String()
+	}
+	if n, err := unit.Size(value); err == nil {
+		return strconv.Itoa(int(n))
 	}
 	return value
 }

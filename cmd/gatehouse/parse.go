@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	flat "github.com/knadh/koanf/maps"
+
+	"gatehouse/internal/unit"
 )
 
 // errForm says that a value has not the form that its key expects.
@@ -38,7 +41,7 @@ func (f field) convert(v any) (any, error) {
 	case f.typ.Kind() == reflect.String:
 		return as[string](v)
 	default:
-		return toInt(v)
+		return f.toInt(v)
 	}
 }
 
@@ -64,11 +67,29 @@ func toBool(v any) (any, error) {
 	return as[bool](v)
 }
 
-func toInt(v any) (any, error) {
-	if s, ok := v.(string); ok {
-		return form(strconv.Atoi(strings.TrimSpace(s)))
+// toInt takes a number, and what has a unit as people write it.
+func (f field) toInt(v any) (any, error) {
+	s, ok := v.(string)
+	if !ok {
+		return as[int](v)
 	}
-	return as[int](v)
+	if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil {
+		return n, nil
+	}
+	n, err := 0.0, errForm
+	switch f.tag.Get("unit") {
+	case "bytes":
+		n, err = unit.Size(s)
+	case "per second", "bytes per second":
+		n, err = unit.Rate(s)
+	case "per minute":
+		n, err = unit.Rate(s)
+		n = math.Round(n*60*1e6) / 1e6 // 100/m is 100, not a little less
+	}
+	if err != nil || n != math.Trunc(n) {
+		return nil, errForm
+	}
+	return int(n), nil
 }
 
 // form keeps the value, and of the error only that there is one.
@@ -150,7 +171,13 @@ func parseKeys(all []field, prefix string, given map[string]any) (map[string]any
 		if v == nil || isEmptySection(v) {
 			continue // "engine:" with nothing below it
 		}
-		value, err := parseKey(all, prefix+key, v)
+		value, err := any(nil), error(nil)
+		if f, ok := secretOfFile(all, prefix+key); ok {
+			key = strings.TrimSuffix(key, fileSuffix)
+			value, err = f.readFile(v, given[key])
+		} else {
+			value, err = parseKey(all, prefix+key, v)
+		}
 		if err != nil {
 			wrong = append(wrong, err)
 			continue

@@ -20,6 +20,7 @@ var (
 type field struct {
 	key   string
 	typ   reflect.Type
+	tag   reflect.StructTag // what server/limits.go reads, too
 	index []int
 }
 
@@ -40,7 +41,7 @@ func fields(t reflect.Type, section string, above []int) []field {
 		case f.Type.Kind() == reflect.Struct:
 			all = append(all, fields(f.Type, section+name+".", index)...)
 		default:
-			all = append(all, field{section + name, f.Type, index})
+			all = append(all, field{section + name, f.Type, f.Tag, index})
 		}
 	}
 	return all
@@ -80,9 +81,19 @@ func (f field) expected() string {
 		return "a list of texts"
 	case f.typ.Kind() == reflect.String:
 		return "a text (in quotes if it looks like a number)"
-	default:
-		return "a whole number"
 	}
+	if form, ok := unitForms[f.tag.Get("unit")]; ok {
+		return form
+	}
+	return "a whole number"
+}
+
+// unitForms says of each unit how its numbers may be written.
+var unitForms = map[string]string{
+	"bytes":            `a number of bytes, or a size such as "256KiB"`,
+	"bytes per second": `a number of bytes in a second, or a rate such as "256KiB/s"`,
+	"per second":       `a number in a second, or a rate such as "20/s"`,
+	"per minute":       `a number in a minute, or a rate such as "100/m"`,
 }
 
 // shown gives a value for an error message.

@@ -183,7 +183,7 @@ func TestAPortInUseIsOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }()
-	environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}
+	environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret, "GATEHOUSE_LOG_LEVEL=error"}
 	refused(t, gatehouse(t, environ, "serve", "--addr", ln.Addr().String()), ln.Addr().String(), "address already in use", "--addr")
 }
 

@@ -4,11 +4,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 	document "go.yaml.in/yaml/v3"
 
@@ -23,6 +23,8 @@ type settings struct {
 
 	Chat chatSettings `koanf:"chat"`
 	Echo echoSettings `koanf:"echo"`
+
+	where *positions `koanf:"-"` // of the file's keys; nil without a file
 }
 
 // echoSettings configure the namespace that answers what it gets.
@@ -36,6 +38,7 @@ type loader struct {
 	fields []field
 	merged *koanf.Koanf
 	spaces spaces
+	where  *positions // nil without a file
 }
 
 // load gives the effective configuration: defaults, then the file (none when
@@ -63,15 +66,27 @@ func (l *loader) file(path string) error {
 		return nil
 	}
 	k := koanf.New(".")
-	if err := k.Load(file.Provider(path), sections{yaml.Parser()}); err != nil {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read configuration file: %w", err)
+	}
+	all, err := sections{yaml.Parser()}.Unmarshal(text)
+	if err == nil {
+		err = k.Load(confmap.Provider(all, ""), nil)
+	}
+	if err != nil {
 		return fmt.Errorf("read configuration file %s: %w", path, err)
 	}
-	if err := l.readSpaces(path); err != nil {
-		return err
+	var root document.Node
+	if err := document.Unmarshal(text, &root); err != nil {
+		return fmt.Errorf("read configuration file %s: %w", path, err)
 	}
+	l.where = readPositions(path, &root)
+	spacesErr := l.readSpaces(path, text, &root)
 	k.Delete("namespaces")
 	k.Delete("backends")
-	return l.merge(path, k.All())
+	good, wrong := parseKeys(l.fields, "", k.All())
+	return errors.Join(l.where.locate(wrong), spacesErr, l.take(path, good))
 }
 
 // sections reads YAML, and says of a file that holds something else what it must
@@ -93,6 +108,9 @@ func (l *loader) environment(e environment) error {
 	for _, f := range l.fields {
 		names[envName(f.key)] = f.key
 		keys = append(keys, envName(f.key))
+		if file := f.key + fileSuffix; f.typ == secretType {
+			names[envName(file)] = file
+		}
 	}
 	var failed error
 	given := map[string]any{}
@@ -121,10 +139,18 @@ func (l *loader) merge(source string, given map[string]any) error {
 	if wrong != nil {
 		wrong = fmt.Errorf("%s: %w", source, wrong)
 	}
+	if l.where != nil {
+		l.where.decidedElsewhere(good)
+	}
+	return errors.Join(wrong, l.take(source, good))
+}
+
+// take lays good values over those before them.
+func (l *loader) take(source string, good map[string]any) error {
 	if err := l.merged.Load(confmap.Provider(good, "."), nil); err != nil {
 		return fmt.Errorf("merge %s: %w", source, err)
 	}
-	return wrong
+	return nil
 }
 
 // settings decodes what was merged over the defaults.
@@ -133,7 +159,7 @@ func (l *loader) settings() (settings, error) {
 	if err := l.merged.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
 		return settings{}, fmt.Errorf("decode the configuration: %w", err)
 	}
-	s.Namespaces, s.Backends = l.spaces.Namespaces, l.spaces.Backends
+	s.Namespaces, s.Backends, s.where = l.spaces.Namespaces, l.spaces.Backends, l.where
 	s.Config = s.WithDefaults()
 	s.Echo.Enabled = s.Echo.Enabled || s.Dev
 	return s, nil
@@ -147,7 +173,7 @@ func (s settings) check() error {
 	if errors.Is(err, handshake.ErrNoVerifier) && (s.Dev || others != nil) {
 		err = nil
 	}
-	return errors.Join(err, others)
+	return s.where.locate(errors.Join(err, others))
 }
 
 // warnings says what serve would warn of. Dev mode may have no key: serve would

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
+	"strconv"
+	"strings"
 
 	document "go.yaml.in/yaml/v3"
 
@@ -27,41 +28,87 @@ func isSpace(key string) bool { return key == "namespaces" || key == "backends" 
 var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // readSpaces reads these sections of a file.
-func (l *loader) readSpaces(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	var root document.Node
-	if err := document.Unmarshal(text, &root); err != nil || len(root.Content) == 0 {
-		return nil //nolint:nilerr // whoever reads the other sections says it
-	}
-	var kept []*document.Node
-	top := root.Content[0]
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		if isSpace(top.Content[i].Value) {
-			kept = append(kept, top.Content[i], top.Content[i+1])
-		}
-	}
-	if len(kept) == 0 {
+func (l *loader) readSpaces(path string, text []byte, root *document.Node) error {
+	if len(root.Content) == 0 {
 		return nil
 	}
-	top.Content = kept
-	only, err := document.Marshal(top)
-	if err != nil {
+	only, err := onlySpaces(text, root.Content[0])
+	if err != nil || only == nil {
 		return err
 	}
 	d := document.NewDecoder(bytes.NewReader(only))
 	d.KnownFields(true)
 	if err := d.Decode(&l.spaces); err != nil {
-		return fmt.Errorf("%s: %w", path, plainer(err))
+		return plainer(l.where, root, err)
 	}
 	return nil
 }
 
-// plainer says in this program's words what the YAML library says in its own.
-func plainer(err error) error {
-	text := unknownField.ReplaceAllString(err.Error(), `there is no key "$1" here`)
-	line := regexp.MustCompile(`line \d+: `) // of a copy without the other sections
-	return errors.New(line.ReplaceAllString(text, ""))
+// onlySpaces gives these sections in the lines where the file has them; nil when it
+// has none.
+func onlySpaces(text []byte, top *document.Node) ([]byte, error) {
+	var kept []*document.Node
+	lines := strings.SplitAfter(string(text), "\n")
+	first, apart := 0, true // the line of the key before, and whether each key has lines of its own
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, next := top.Content[i], len(lines)+1
+		if i+2 < len(top.Content) {
+			next = top.Content[i+2].Line
+		}
+		apart = apart && key.Line > first && next > key.Line
+		first = key.Line
+		if isSpace(key.Value) {
+			kept = append(kept, key, top.Content[i+1])
+			continue
+		}
+		for at := key.Line; apart && at < next; at++ {
+			lines[at-1] = "\n"
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		return nil, nil
+	case apart:
+		return []byte(strings.Join(lines, "")), nil
+	}
+	return document.Marshal(&document.Node{Kind: document.MappingNode, Content: kept})
 }
+
+// plainer says in this program's words what the YAML library says in its own, a line
+// for each mistake.
+func plainer(file *positions, root *document.Node, err error) error {
+	messages := []string{err.Error()}
+	var several *document.TypeError
+	if errors.As(err, &several) {
+		messages = several.Errors
+	}
+	var all []error
+	for _, m := range messages {
+		m = unknownField.ReplaceAllString(strings.TrimPrefix(m, "yaml: "), `there is no key "$1" here`)
+		if parts := inLine.FindStringSubmatch(m); parts != nil {
+			all = append(all, fmt.Errorf("%s:%s: %s", file.path, parts[1], parts[2]))
+			continue
+		}
+		if line := lineOfValue(root, m); line > 0 {
+			m = fmt.Sprintf("%d: %s", line, m)
+		}
+		all = append(all, fmt.Errorf("%s:%s", file.path, m))
+	}
+	return errors.Join(all...)
+}
+
+// lineOfValue finds the value that a message quotes at its beginning: of values that
+// have forms of their own the library does not say where they stand.
+func lineOfValue(n *document.Node, message string) int {
+	if n.Kind == document.ScalarNode && strings.HasPrefix(message, strconv.Quote(n.Value)) {
+		return n.Line
+	}
+	for _, below := range n.Content {
+		if line := lineOfValue(below, message); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+var inLine = regexp.MustCompile(`^line (\d+): (.*)$`)
