@@ -17,18 +17,34 @@ type jointWrites struct {
 // jointWrite is one turn of one session.
 type jointWrite struct {
 	s      *Session
-	conn   *websocket
 	socket jointSocket
-	b      []byte
-	whole  int // frames that b completes
+	wire   []byte // what goes to the socket
+	length int    // of what was gathered for it
+	whole  int    // frames that this completes
 }
 
-// jointSocket is a stream whose socket may be used by others than itself.
+// jointSocket is a stream that others write for.
 type jointSocket interface {
 	stream
-	// lend keeps the socket open until giveBack; false says that it is closed.
-	lend() (fd int, ok bool)
-	giveBack()
+	// lend returns the socket and the bytes that are to be written to it for b, which
+	// are appended to room where they are others than b. The socket stays open until
+	// conclude. false says that it is closed.
+	lend(b, room []byte) (fd int, wire []byte, ok bool)
+	// conclude takes what became of wire: bytes written, or a negative errno. It
+	// returns what tryWrite would have for b.
+	conclude(b int, wire []byte, result int) (n int, err error)
+}
+
+// written tells what a send's result means: all but EIO says that nothing was written.
+func written(result int) (n int, err error) {
+	switch err := syscall.Errno(-result); {
+	case result >= 0:
+		return result, nil
+	case errors.Is(err, syscall.EAGAIN):
+		return 0, nil
+	default:
+		return 0, err
+	}
 }
 
 // newJointWrites returns nil where the system has no such call, or denies it, and
@@ -64,7 +80,7 @@ func (f *flusher) endJoint() {
 // call, as far as that has room.
 func (f *flusher) flushJointly(sessions []*Session) {
 	for _, s := range sessions {
-		if cap(f.scratch)-len(f.scratch) < flushBytes {
+		if s.enlisted || cap(f.scratch)-len(f.scratch) < flushBytes {
 			f.submit()
 		}
 		if f.joint == nil { // it has failed
@@ -83,27 +99,36 @@ func (f *flusher) enlist(s *Session) {
 		return
 	}
 	socket, ok := conn.stream.(jointSocket)
-	if !ok {
+	if !ok || socket.pending() {
 		if _, ok := f.write(s, conn, b, whole); ok {
 			f.flush(s)
 		}
 		return
 	}
-	fd, ok := socket.lend()
+	f.keep(b)
+	fd, wire, ok := socket.lend(b, f.scratch[len(f.scratch):])
 	if !ok {
 		s.streamFailed(net.ErrClosed)
 		return
 	}
-	if whole > 1 && conn.context == nil {
-		f.scratch = f.scratch[:len(f.scratch)+len(b)] // join left it there
+	f.keep(wire)
+	s.enlisted = true
+	f.joint.ring.add(fd, wire)
+	f.joint.turns = append(f.joint.turns, jointWrite{s: s, socket: socket, wire: wire, length: len(b), whole: whole})
+}
+
+// keep has b left alone until submit, if it stands behind what scratch keeps already.
+func (f *flusher) keep(b []byte) {
+	free := f.scratch[len(f.scratch):cap(f.scratch)]
+	if len(b) > 0 && len(free) > 0 && &b[0] == &free[0] {
+		f.scratch = f.scratch[:len(f.scratch)+len(b)]
 	}
-	f.joint.ring.add(fd, b)
-	f.joint.turns = append(f.joint.turns, jointWrite{s: s, conn: conn, socket: socket, b: b, whole: whole})
 }
 
 // submit writes what is enlisted, and gives each session the rest of its turn.
 func (f *flusher) submit() {
 	if f.joint == nil || len(f.joint.turns) == 0 {
+		f.scratch = f.scratch[:0]
 		return
 	}
 	turns := f.joint.turns
@@ -115,9 +140,11 @@ func (f *flusher) submit() {
 		f.joint = nil
 	}
 	for i := range turns {
-		turns[i].socket.giveBack()
-		if !f.conclude(&turns[i], int(results[i])) {
-			turns[i].s = nil
+		t := &turns[i]
+		t.s.enlisted = false
+		n, err := t.socket.conclude(t.length, t.wire, int(results[i]))
+		if !f.concluded(t.s, t.whole, n, t.length, err) {
+			t.s = nil
 		}
 	}
 	f.scratch = f.scratch[:0] // no sooner: what was not sent is sent from there
@@ -127,19 +154,4 @@ func (f *flusher) submit() {
 		}
 	}
 	clear(turns)
-}
-
-// conclude handles what became of one turn, bytes written or a negative errno, and
-// reports whether its session may go on.
-func (f *flusher) conclude(t *jointWrite, result int) bool {
-	err := error(syscall.Errno(-result))
-	switch {
-	case result >= 0:
-		err = nil
-	case errors.Is(err, syscall.EAGAIN):
-		result, err = 0, nil
-	case !errors.Is(err, syscall.EIO):
-		result, err = t.conn.stream.tryWrite(t.b) // which says what is wrong, if anything is
-	}
-	return f.concluded(t.s, t.whole, result, len(t.b), err)
 }

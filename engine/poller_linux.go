@@ -332,14 +332,23 @@ func (s *epollStream) closeUnused() {
 }
 
 // lend implements jointSocket.
-func (s *epollStream) lend() (fd int, ok bool) {
+func (s *epollStream) lend(b, _ []byte) (fd int, wire []byte, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lent = !s.closed
-	return int(s.fd), s.lent
+	return int(s.fd), b, s.lent
 }
 
-// giveBack implements jointSocket.
+// conclude implements jointSocket.
+func (s *epollStream) conclude(_ int, wire []byte, result int) (n int, err error) {
+	s.giveBack()
+	n, err = written(result)
+	if err != nil && !errors.Is(err, unix.EIO) {
+		return s.tryWrite(wire) // which says what is wrong, if anything is
+	}
+	return n, err
+}
+
 func (s *epollStream) giveBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -62,6 +62,8 @@ type Session struct {
 	known   bool         // some user's
 	early   atomic.Int32 // what a stranger has spent; see spend
 
+	enlisted bool // owned by the flusher: its jointWrites have a turn of it
+
 	beat heartbeat
 
 	slot wheelSlot // guarded by the wheel

@@ -25,6 +25,8 @@ type tlsStream struct {
 	failed error  // reported, when it is, after the right is given back
 
 	mu     sync.Mutex // guards what follows; a leaf
+	sealed []byte     // what a flusher is about to write; nil if none is
+	lent   bool       // it is writing
 	out    []byte     // records that the socket had no room for
 	unread bool       // out is full
 	closed bool
@@ -136,8 +138,12 @@ func (s *tlsStream) send(b []byte) (int, error) {
 		s.unread = true
 		return 0, errUnread
 	}
+	if s.sealed != nil {
+		s.sealed = append(s.sealed, b...)
+		return len(b), nil
+	}
 	n := 0
-	if len(s.out) == 0 {
+	if len(s.out) == 0 && !s.lent {
 		var err error
 		if n, err = s.inner.tryWrite(b); err != nil {
 			return n, err
@@ -149,6 +155,45 @@ func (s *tlsStream) send(b []byte) (int, error) {
 		s.inner.awaitWritable()
 	}
 	return len(b), nil
+}
+
+// lend implements jointSocket: what is written is records.
+func (s *tlsStream) lend(b, room []byte) (fd int, wire []byte, ok bool) {
+	inner, ok := s.inner.(jointSocket)
+	if !ok {
+		return 0, nil, false
+	}
+	s.mu.Lock()
+	s.sealed = room[:0]
+	s.mu.Unlock()
+	_, err := s.conn.Write(b[:min(len(b), flushBytes)])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wire, s.sealed = s.sealed, nil
+	if err != nil || s.closed {
+		return 0, nil, false
+	}
+	fd, wire, s.lent = inner.lend(wire, nil)
+	return fd, wire, s.lent
+}
+
+// conclude implements jointSocket. What is sealed counts as written: the rest waits.
+func (s *tlsStream) conclude(b int, wire []byte, result int) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lent = false
+	n, err = s.inner.(jointSocket).conclude(len(wire), wire, result)
+	if err != nil || s.closed {
+		return 0, err
+	}
+	if rest := wire[n:]; len(rest) > 0 {
+		s.out = append(append(make([]byte, 0, len(rest)+len(s.out)), rest...), s.out...)
+		s.budget.add(int64(len(rest)))
+	}
+	if len(s.out) > 0 {
+		s.inner.awaitWritable()
+	}
+	return min(b, flushBytes), nil
 }
 
 // tryWrite takes a turn's share at most, and nothing while records wait.

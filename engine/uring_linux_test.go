@@ -94,6 +94,8 @@ func TestARoomIsWrittenInOrder(t *testing.T) {
 		"one by one":  func(t *testing.T) *rig { return newRig(t, Config{NoIOUring: true}) },
 		"a lost ring": func(t *testing.T) *rig { return newRig(t, Config{}, taken) },
 		"TLS":         func(t *testing.T) *rig { return newRig(t, Config{}, overTLS) },
+		"TLS, lost":   func(t *testing.T) *rig { return newRig(t, Config{}, overTLS, taken) },
+		"TLS, write":  func(t *testing.T) *rig { return newRig(t, Config{NoIOUring: true}, overTLS) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rig(t)
@@ -148,4 +150,33 @@ func roomText(i int) []byte {
 		size = 30 << 10
 	}
 	return fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", size))
+}
+
+// A session that was sent something for all and something for itself alone stands in
+// two lists, and may stand twice in one.
+func TestASessionThatIsListedTwiceIsWrittenOnce(t *testing.T) {
+	srv := must[*Server](t)(New(Config{}, func(*Session) Handler { return noHandler{} }))
+	defer srv.Close()
+	joint := srv.newJointWrites()
+	if joint == nil {
+		t.Skip("there is no io_uring")
+	}
+	f := newFlusher(joint)
+	defer f.endJoint()
+	member := func() (*Session, int) {
+		pair := socketPair(t)
+		s := &Session{srv: srv, flusher: f}
+		s.ws = &websocket{s: s, stream: srv.poller.adopt(pair[0], s.ws)}
+		return s, pair[1]
+	}
+	twice, end := member()
+	other, _ := member()
+	frame := NewFrame([]byte("once"), nil)
+	check(t, twice.Send(frame))
+	check(t, other.Send(frame))
+	f.flushAll([]*Session{twice, other, twice})
+	b := make([]byte, 100)
+	if n := must[int](t)(unix.Read(end, b)); n != len(frame.websocket()) {
+		t.Errorf("%d bytes came of %d", n, len(frame.websocket()))
+	}
 }
