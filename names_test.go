@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,6 +22,9 @@ func TestMovingPagesNameWhatThereIs(t *testing.T) {
 	known := map[string]exported{}
 	for _, name := range []string{"namespaces", "handshake", "server", "packet", "bridge"} {
 		known[name] = exportsOf(t, name)
+	}
+	for _, names := range known {
+		names.addAliased(known)
 	}
 	variables := map[string][2]string{
 		"s": {"namespaces", "Socket"}, "ns": {"namespaces", "Namespace"}, "srv": {"server", "Server"}, "h": {"bridge", "Server"},
@@ -113,7 +117,26 @@ func (e exported) add(decl ast.Decl) {
 	}
 }
 
+// addAliased gives an alias of another package's type the fields and methods of that: it is kept as "Alias=pkg.Type".
+func (e exported) addAliased(known map[string]exported) {
+	for entry := range maps.Clone(e) {
+		alias, of, is := strings.Cut(entry, "=")
+		if !is {
+			continue
+		}
+		pkg, name, _ := strings.Cut(of, ".")
+		for member := range known[pkg] {
+			if rest, found := strings.CutPrefix(member, name+"."); found {
+				e[alias+"."+rest] = true
+			}
+		}
+	}
+}
+
 func (e exported) addFields(spec *ast.TypeSpec) {
+	if of, ok := spec.Type.(*ast.SelectorExpr); ok && spec.Assign.IsValid() {
+		e[spec.Name.Name+"="+of.X.(*ast.Ident).Name+"."+of.Sel.Name] = true
+	}
 	if fields, ok := spec.Type.(*ast.StructType); ok {
 		for _, field := range fields.Fields.List {
 			for _, name := range field.Names {

@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -107,14 +106,7 @@ func payload(auth any) (json.RawMessage, error) {
 
 // refused is the library's form of a refusal.
 func refused(err error) *socket.ExtendedError {
-	var refusal *handshake.Refusal
-	if !errors.As(err, &refusal) {
-		refusal = &handshake.Refusal{
-			Code:       handshake.CodeUnavailable,
-			Message:    "Signing in does not work right now; try again in a moment.",
-			RetryAfter: time.Second,
-		}
-	}
+	refusal := handshake.AsRefusal(err)
 	data := map[string]any{"code": string(refusal.Code)}
 	if refusal.RetryAfter > 0 {
 		data["retryAfterMs"] = refusal.RetryAfter.Milliseconds()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -107,3 +108,9 @@ func BenchmarkClusterHop(b *testing.B) {
 		}
 	}
 }
+
+func (*counting) ID() string { return "connection" }
+
+func (*counting) Transport() string { return "websocket" }
+
+func (*counting) Context() context.Context { return nil }

@@ -184,3 +184,9 @@ func (g *guest) Hold(int) bool                 { return true }
 func (g *guest) Admitted()                     {}
 func (g *guest) Identified(*namespaces.Socket) {}
 func (g *guest) Request() *handshake.Request   { return nil }
+
+func (*guest) ID() string { return "connection" }
+
+func (*guest) Transport() string { return "websocket" }
+
+func (*guest) Context() context.Context { return nil }

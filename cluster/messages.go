@@ -30,6 +30,7 @@ const (
 	maxNested        = 512
 	maxFields        = 32
 	flagVolatile     = "volatile"
+	flagCompress     = "compress"
 	fieldPacket      = "packet"
 	fieldOptions     = "opts"
 	fieldRequest     = "requestId"
@@ -86,6 +87,9 @@ func optionsOf(sel *namespaces.Selection) options {
 	if sel.Flags&namespaces.Volatile != 0 {
 		o.Flags[flagVolatile] = true
 	}
+	if sel.Flags&namespaces.Uncompressed != 0 {
+		o.Flags[flagCompress] = false
+	}
 	return o
 }
 
@@ -93,6 +97,9 @@ func (o options) selection() namespaces.Selection {
 	sel := namespaces.Selection{Rooms: o.Rooms, Except: o.Except}
 	if v, _ := o.Flags[flagVolatile].(bool); v {
 		sel.Flags |= namespaces.Volatile
+	}
+	if compress, said := o.Flags[flagCompress].(bool); said && !compress {
+		sel.Flags |= namespaces.Uncompressed
 	}
 	return sel
 }

@@ -73,7 +73,7 @@ func (c *compressor) appendMessage(b []byte, op ws.OpCode, ctx *deflateContext, 
 
 // appendFrame appends all messages of f.
 func (c *compressor) appendFrame(b []byte, f *Frame, ctx *deflateContext) []byte {
-	if f.kind == kindRaw {
+	if f.kind == kindRaw || f.plain {
 		return append(b, f.websocket()...)
 	}
 	if f.kind != typeBinary {
@@ -88,7 +88,7 @@ func (c *compressor) appendFrame(b []byte, f *Frame, ctx *deflateContext) []byte
 // deflated returns the compressed WebSocket form of f, made by whoever needs it
 // first.
 func (f *Frame) deflated(c *compressor) []byte {
-	if f.kind == kindRaw || f.size()-frameOverhead < c.cfg.Threshold-1 {
+	if f.kind == kindRaw || f.plain || f.size()-frameOverhead < c.cfg.Threshold-1 {
 		return f.websocket()
 	}
 	return makeForm(&f.compressed, func() []byte { return c.appendFrame(nil, f, nil) })

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -131,6 +132,11 @@ type Config struct {
 	// behind a proxy. Nil means the address of the connection. It must be safe for
 	// concurrent use.
 	ClientAddr func(*http.Request) netip.Addr
+	// Context, when set, returns what Peer keeps as its Context: r.Context(), when
+	// handlers around the Server have put values into it that the session's handler
+	// needs. It keeps all that the context refers to as long as the session. It must
+	// be safe for concurrent use.
+	Context func(r *http.Request) context.Context
 	// KeepHeaders names the request headers that Peer keeps, in canonical form.
 	KeepHeaders []string
 

@@ -7,8 +7,9 @@ type deflateContext struct {
 	history []byte // owned by the flusher
 
 	// Session.mu guards what follows.
-	rest []byte // made for the client and not yet written
-	held int64  // what that counts in the budget: all of its memory
+	rest []byte               // made for the client and not yet written
+	held int64                // what that counts in the budget: all of its memory
+	sent []func(written bool) // who asks whether rest has been written
 }
 
 func (d *deflateContext) past() []byte {
@@ -40,13 +41,33 @@ func (d *deflateContext) unsent() int {
 func (d *deflateContext) advance(n int, b *sendBudget) {
 	d.rest = d.rest[min(n, len(d.rest)):] // it may be gone with its session
 	if len(d.rest) == 0 {
+		d.settle(true)
 		d.forget(b)
+	}
+}
+
+// settle tells who asked whether rest has been written. Session.mu is held.
+func (d *deflateContext) settle(written bool) {
+	for _, sent := range d.sent {
+		sent(written)
+	}
+	d.sent = nil
+}
+
+// await has the frames' senders told when rest has been written, not when it was made. Session.mu is held.
+func (d *deflateContext) await(frames []*Frame) {
+	for _, f := range frames {
+		if f.sent != nil {
+			d.sent = append(d.sent, f.sent)
+			f.sent = nil
+		}
 	}
 }
 
 // forget lets go of what is unsent. Session.mu is held.
 func (d *deflateContext) forget(b *sendBudget) {
 	if d != nil {
+		d.settle(false)
 		b.add(-d.held)
 		d.rest, d.held = nil, 0
 	}
@@ -66,6 +87,7 @@ func (f *flusher) compressNext(s *Session, d *deflateContext, frames []*Frame) [
 	if s.current() == stateClosed {
 		return nil
 	}
+	d.await(frames[:n])
 	s.out.shift(n, &s.srv.budget)
 	d.rest, d.held = b, int64(cap(b))
 	s.srv.budget.add(d.held)

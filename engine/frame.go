@@ -32,6 +32,7 @@ const separator = '\x1e'
 // once; each wire form is made when first needed and kept.
 type Frame struct {
 	kind        byte
+	plain       bool // never compressed
 	text        []byte
 	attachments [][]byte
 
@@ -43,7 +44,8 @@ type Frame struct {
 	compressed atomic.Pointer[madeForm] // of binary as it is, compressed
 	texts      atomic.Pointer[madeForm] // of binary as base64
 
-	pushed  atomic.Bool // into some outbox
+	sent    func(written bool) // of a frame for one session; may be nil
+	pushed  atomic.Bool        // into some outbox
 	holders holders
 }
 
@@ -56,6 +58,28 @@ func NewFrame(text []byte, attachments [][]byte) *Frame {
 // NewBinaryFrame makes a message that is binary only.
 func NewBinaryFrame(data []byte) *Frame {
 	return &Frame{kind: typeBinary, attachments: [][]byte{data}}
+}
+
+// Uncompressed keeps f from being compressed, and returns it. It is called before
+// f is sent.
+func (f *Frame) Uncompressed() *Frame {
+	f.plain = true
+	return f
+}
+
+// Notify has sent called once, when f has been written for its session or with
+// false when it will not be, and returns f. f must then be sent to one session
+// only. The call comes with the session locked: it must not block or use it.
+func (f *Frame) Notify(sent func(written bool)) *Frame {
+	f.sent = sent
+	return f
+}
+
+// settle tells who asked whether f has been written.
+func (f *Frame) settle(written bool) {
+	if f.sent != nil {
+		f.sent(written)
+	}
 }
 
 // control makes a packet that is no message.

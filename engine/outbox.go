@@ -134,6 +134,7 @@ func (o *outbox) pop() {
 	f := o.frames[o.head]
 	o.frames[o.head] = nil
 	o.head++
+	f.settle(true)
 	o.bytes -= f.size()
 	if o.counted > 0 {
 		o.counted--
@@ -151,6 +152,7 @@ func (o *outbox) drop(b *sendBudget) {
 	gone := o.frames[o.head+keep:]
 	for i, f := range gone {
 		o.bytes -= f.size()
+		f.settle(false)
 		if keep+i < o.counted {
 			f.release()
 		}
@@ -166,6 +168,9 @@ func (o *outbox) drop(b *sendBudget) {
 // forget lets go of everything: nobody takes it any more.
 func (o *outbox) forget(b *sendBudget) {
 	o.uncount()
+	for _, f := range o.frames[o.head:] {
+		f.settle(false)
+	}
 	b.add(-listCost(o.frames))
 	*o = outbox{}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/tls"
 	"net/http"
 	"net/netip"
@@ -19,11 +20,16 @@ type Peer struct {
 	TLS       *tls.ConnectionState
 	Secure    bool
 	Transport string // "polling" or "websocket": what the session was opened with
+	// Context is what Config.Context made of the request; nil without it.
+	Context context.Context //nolint:containedctx // its values are the session's
 }
 
 // newPeer copies what is kept, so that the request itself is let go.
 func (srv *Server) newPeer(r *http.Request, query url.Values, transport string) *Peer {
 	p := &Peer{Host: strings.Clone(r.Host), Secure: r.TLS != nil, Transport: transport}
+	if srv.cfg.Context != nil {
+		p.Context = srv.cfg.Context(r)
+	}
 	p.RemoteAddr, _ = netip.ParseAddrPort(r.RemoteAddr)
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		p.TLS = r.TLS

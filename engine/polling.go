@@ -133,6 +133,9 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 // afterGET ends a session that lost frames with a response, or whose last
 // frames are out. A lost NOOP is no loss: who upgrades may abort its GET.
 func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
+	for _, f := range batch {
+		f.settle(err == nil)
+	}
 	switch {
 	case err == nil || len(batch) == 1 && batch[0] == noopFrame:
 	case errors.Is(err, os.ErrDeadlineExceeded):

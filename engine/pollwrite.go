@@ -5,6 +5,7 @@ import (
 
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, g *pendingG
 	h.Set("Cache-Control", "no-store")
 	length := payloadLength(batch)
 	var err error
-	if above := s.srv.cfg.CompressAbove; above >= 0 && length >= above && acceptsGzip(r) {
+	if above := s.srv.cfg.CompressAbove; above >= 0 && length >= above && compressible(batch) && acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		h.Add("Vary", "Accept-Encoding")
 		err = s.writeCompressed(w, g, batch)
@@ -33,6 +34,11 @@ func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, g *pendingG
 	err = errors.Join(err, flush(w))
 	s.endWriting(g)
 	return err
+}
+
+// compressible reports whether nothing in the batch must stay uncompressed: what is compressed together tells of each other.
+func compressible(batch []*Frame) bool {
+	return !slices.ContainsFunc(batch, func(f *Frame) bool { return f.plain })
 }
 
 // writeCompressed compresses first and writes then, so that no compressor waits

@@ -97,7 +97,7 @@ func (g *Gate) Origins() *OriginPolicy { return g.origins }
 func (g *Gate) Check(ctx context.Context, r *Request) (Identity, error) {
 	id, err := g.check(ctx, r)
 	if err != nil {
-		return Identity{}, asRefusal(err)
+		return Identity{}, AsRefusal(err)
 	}
 	return id, nil
 }
@@ -111,7 +111,7 @@ func (g *Gate) CheckHere(ctx context.Context, r *Request) (id Identity, ok bool,
 		return Identity{}, false, nil
 	}
 	if err != nil {
-		return Identity{}, true, asRefusal(err)
+		return Identity{}, true, AsRefusal(err)
 	}
 	return id, true, nil
 }
@@ -157,7 +157,7 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 // and that moment. The error is always a [*Refusal].
 func (g *Gate) Recheck(id Identity) error {
 	if err := g.stillGood(id); err != nil {
-		return asRefusal(err)
+		return AsRefusal(err)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (g *Gate) MintTicket(ctx context.Context, id Identity, binding TicketBindin
 	}
 	ticket, expires, err = g.tickets.mint(ctx, id, binding)
 	if err != nil {
-		return "", time.Time{}, asRefusal(err)
+		return "", time.Time{}, AsRefusal(err)
 	}
 	return ticket, expires, nil
 }

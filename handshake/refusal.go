@@ -29,6 +29,11 @@ type Refusal struct {
 	Message    string        // one sentence that says what to do next
 	RetryAfter time.Duration // zero when trying again needs no wait, or does not help
 	Cause      error         // may be nil
+
+	// Data is for the program of the client, beside the code. In CONNECT_ERROR it takes the place of
+	// {code, retryAfterMs} as the error's data, as with Node's server; in an acknowledgement it is error.data. It must
+	// be encodable as JSON, without binary. May be nil.
+	Data any
 }
 
 // Error returns the code and the public message, so it is safe to show.
@@ -72,10 +77,10 @@ func unavailableFor(wait time.Duration, cause error) *Refusal {
 	}
 }
 
-// asRefusal makes the promise of [Gate.Check] hold: whatever went wrong inside,
-// the caller sees a refusal. An error without a verdict is no verdict, so it
-// counts as unavailable.
-func asRefusal(err error) *Refusal {
+// AsRefusal returns the refusal in the chain of an error, as the errors of a
+// [Gate] have one. An error without a verdict is no verdict, so it counts as
+// unavailable, with the error as its cause.
+func AsRefusal(err error) *Refusal {
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		return refusal

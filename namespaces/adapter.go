@@ -61,6 +61,8 @@ const (
 	Volatile Flags = 1 << iota
 	// LocalOnly operations stay on this node.
 	LocalOnly
+	// Uncompressed events are not compressed by the transports, whatever is configured.
+	Uncompressed
 )
 
 // Selection names sockets: those in one of the rooms (all of the namespace when there are none), without those in one of

@@ -96,12 +96,12 @@ func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 		return old, false, nil
 	}
 	if wait := c.countConnect(); wait > 0 {
-		return nil, false, c.reject(s.ns.name, verdict{
-			Code: string(handshake.CodeRateLimited), Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
-		})
+		return nil, false, c.reject(s.ns.name, refusalOf(verdict{
+			Code: handshake.CodeRateLimited, Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
+		}))
 	}
 	if c.present() >= c.hub.cfg.MaxNamespaces {
-		return nil, false, c.reject(s.ns.name, verdict{Code: string(handshake.CodeTooManyConnections), Message: "Too many namespaces."})
+		return nil, false, c.reject(s.ns.name, refusalOf(verdict{Code: handshake.CodeTooManyConnections, Message: "Too many namespaces."}))
 	}
 	c.departed = slices.DeleteFunc(c.departed, func(name string) bool { return name == s.ns.name })
 	c.sockets = append(c.sockets, s)
@@ -213,7 +213,7 @@ func (s *Socket) examine() (err error) {
 		}
 	}()
 	// The context is the petition's own: the socket's would have to remember it ever after.
-	ctx, cancel := context.WithTimeout(context.Background(), s.ns.hub.cfg.AdmitTimeout)
+	ctx, cancel := context.WithTimeout(valuesOf(s.conn), s.ns.hub.cfg.AdmitTimeout)
 	defer cancel()
 	s.mu.Lock()
 	p := s.petition
@@ -337,6 +337,7 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 		r.add(s, s.rooms.add(r, &s.rooms))
 	}
 	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
+	s.ns.addUser(s)
 	s.ns.hub.users.add(s)
 	if old := s.petition.claimed(); old != nil {
 		s.ns.hub.users.succeed(old)
@@ -361,6 +362,7 @@ func (s *Socket) refuse(err error) bool {
 		return false
 	}
 	s.report(err) // before the answer: who has that finds it counted
+	payload := refusalOf(refusalFor(err))
 	c := s.client
 	c.mu.Lock()
 	s.done = true
@@ -368,7 +370,7 @@ func (s *Socket) refuse(err error) bool {
 	c.remove(s)
 	c.discard(s)
 	c.departed = append(c.departed, s.ns.name)
-	tooMany := c.reject(s.ns.name, refusalFor(err))
+	tooMany := c.reject(s.ns.name, payload)
 	c.throttle()
 	c.rest()
 	c.mu.Unlock()
@@ -411,11 +413,11 @@ func (s *Socket) logRefusal(err error, v verdict) {
 	case Failed(err):
 		level = slog.LevelWarn
 	}
-	s.sample(level, "socket refused", slog.String("code", v.Code), slog.Any("error", err), causeAttr(err))
+	s.sample(level, "socket refused", slog.String("code", string(v.Code)), slog.Any("error", err), causeAttr(err))
 }
 
 func (s *Socket) countRefusal(v verdict) {
-	s.ns.hooks.connectRefused(s.ns.Label(), v.Code)
+	s.ns.hooks.connectRefused(s.ns.Label(), string(v.Code))
 }
 
 // refuseUnknown answers as Node does for a namespace that it does not have.
@@ -426,7 +428,7 @@ func (c *Client) refuseUnknown(namespace string) {
 		c.mu.Unlock()
 		return
 	}
-	tooMany := c.reject(namespace, verdict{Message: "Invalid namespace"})
+	tooMany := c.reject(namespace, refusalOf(verdict{Message: "Invalid namespace"}))
 	c.mu.Unlock()
 	if tooMany != nil {
 		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
@@ -435,27 +437,31 @@ func (c *Client) refuseUnknown(namespace string) {
 
 // refusalPayload is what CONNECT_ERROR carries.
 type refusalPayload struct {
-	Message string       `json:"message"`
-	Data    *refusalData `json:"data,omitempty"`
+	Message string `json:"message"`
+	Data    any    `json:"data,omitempty"`
 }
 
 type refusalData struct {
-	Code         string `json:"code"`
-	RetryAfterMs int64  `json:"retryAfterMs,omitempty"`
+	Code         handshake.Code `json:"code"`
+	RetryAfterMs int64          `json:"retryAfterMs,omitempty"`
 }
 
-// reject queues CONNECT_ERROR and counts it; data is left out without a code. It returns errRefused when there were too many
-// in a row. mu is held.
-func (c *Client) reject(namespace string, v verdict) error {
-	c.refusals++
+// refusalOf encodes what CONNECT_ERROR says.
+func refusalOf(v verdict) []byte {
 	payload := refusalPayload{Message: v.Message}
-	if v.Code != "" {
-		payload.Data = &refusalData{Code: v.Code, RetryAfterMs: v.RetryAfter.Milliseconds()}
+	switch data := dataOf(v); {
+	case data != nil:
+		payload.Data = data
+	case v.Code != "":
+		payload.Data = refusalData{Code: v.Code, RetryAfterMs: v.RetryAfter.Milliseconds()}
 	}
-	raw, err := json.Marshal(payload)
-	if err != nil {
-		return err // strings and numbers: cannot fail
-	}
+	raw, _ := json.Marshal(payload) // strings, numbers and JSON: cannot fail
+	return raw
+}
+
+// reject queues CONNECT_ERROR and counts it. It returns errRefused when there were too many in a row. mu is held.
+func (c *Client) reject(namespace string, raw []byte) error {
+	c.refusals++
 	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}, c.wire))
 	if int(c.refusals) > c.hub.cfg.MaxRefusals {
 		return errRefused

@@ -144,3 +144,9 @@ func BenchmarkEcho(b *testing.B) {
 		})
 	}
 }
+
+func (*sink) ID() string { return "connection" }
+
+func (*sink) Transport() string { return "websocket" }
+
+func (*sink) Context() context.Context { return nil }

@@ -31,6 +31,9 @@ func (ns *Namespace) Except(rooms ...string) Broadcast { return Broadcast{ns: ns
 // Volatile selects all sockets, for events that may be dropped.
 func (ns *Namespace) Volatile() Broadcast { return Broadcast{ns: ns}.Volatile() }
 
+// Uncompressed selects all sockets, for events that are not compressed.
+func (ns *Namespace) Uncompressed() Broadcast { return Broadcast{ns: ns}.Uncompressed() }
+
 // Local selects all sockets of this node.
 func (ns *Namespace) Local() Broadcast { return Broadcast{ns: ns}.Local() }
 
@@ -61,6 +64,12 @@ func (s *Socket) Volatile() Broadcast {
 	return Broadcast{ns: s.ns, self: s, own: true, sel: Selection{Flags: Volatile}}
 }
 
+// Uncompressed makes the next emit to this socket one that is not compressed (Node's socket.compress(false)); when rooms are
+// named after it, the emit goes to them, without this socket.
+func (s *Socket) Uncompressed() Broadcast {
+	return Broadcast{ns: s.ns, self: s, own: true, sel: Selection{Flags: Uncompressed}}
+}
+
 // Local selects all other sockets of this node.
 func (s *Socket) Local() Broadcast { return s.Others().Local() }
 
@@ -84,6 +93,13 @@ func (b Broadcast) Except(rooms ...string) Broadcast {
 // Volatile lets the event be dropped for clients that are behind.
 func (b Broadcast) Volatile() Broadcast {
 	b.sel.Flags |= Volatile
+	return b
+}
+
+// Uncompressed keeps the transports from compressing the event: it is random already, or holds a secret beside what a
+// stranger has written.
+func (b Broadcast) Uncompressed() Broadcast {
+	b.sel.Flags |= Uncompressed
 	return b
 }
 
@@ -123,6 +139,7 @@ func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answ
 		return Answers{}, err
 	}
 	if b.own {
+		p.Uncompressed = b.sel.Flags&Uncompressed != 0
 		return b.self.requestOwn(ctx, p)
 	}
 	ctx, cancel := b.ns.deadline(ctx)

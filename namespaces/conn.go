@@ -30,6 +30,13 @@ type Conn interface {
 	// it does next overtakes the call. It may be called again for the same socket, or for one whose client is gone before it
 	// is in. Of the socket it may read what is fixed: ID, Namespace and Identity.
 	Identified(s *Socket)
+	// ID names the connection where people may see it: the same for all its namespaces, and nothing that a client could use.
+	ID() string
+	// Transport is what the connection uses now, such as "polling" or "websocket".
+	Transport() string
+	// Context holds the values that the contexts of admission and handlers have; its end and its deadline are not theirs. nil:
+	// none.
+	Context() context.Context
 	// Request describes the client, without Namespace and Auth. The result is not changed and may be nil.
 	Request() *handshake.Request
 }

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -16,19 +17,9 @@ const (
 	CodeForbidden    = "forbidden"     // known, but not here
 )
 
-// Error is a failure that the client is told of: code and message travel in its acknowledgement as
-// {ok: false, error: {code, message}}, or in CONNECT_ERROR when admission returns it. The log has the cause.
-type Error struct {
-	Code    string // stable, for programs
-	Message string // for people
-	Cause   error  // for the log only; may be nil
-}
-
-// Error returns the code and the public message.
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
-// Unwrap returns the private cause.
-func (e *Error) Unwrap() error { return e.Cause }
+// Error is a failure that the client is told of: code, message and data travel in its acknowledgement as
+// {ok: false, error: {code, message, data}}, or in CONNECT_ERROR when admission returns it. The log has the cause.
+type Error = handshake.Refusal
 
 // Forbidden is the refusal of somebody who is known but not allowed here.
 func Forbidden(message string) error { return &Error{Code: CodeForbidden, Message: message} }
@@ -41,7 +32,7 @@ var (
 	ErrClosed       = errors.New("namespaces: socket has ended")
 	ErrNotAdmitted  = errors.New("namespaces: socket is not admitted yet")
 	ErrTooManyRooms = errors.New("namespaces: socket is in too many rooms")
-	ErrRoomName     = errors.New("namespaces: room name is empty or too long")
+	ErrRoomName     = errors.New("namespaces: room name is empty, too long or reserved")
 	ErrReservedName = errors.New("namespaces: event name is empty or reserved")
 	ErrHubClosed    = errors.New("namespaces: hub is closed")
 	ErrNotMounted   = errors.New("namespaces: namespace is not mounted by a hub")
@@ -61,15 +52,11 @@ func Failed(err error) bool {
 		return false
 	}
 	v, ok := known(err)
-	return !ok || v.Code == CodeInternal || v.Code == string(handshake.CodeUnavailable)
+	return !ok || v.Code == CodeInternal || v.Code == handshake.CodeUnavailable
 }
 
 // causeOf returns what an error keeps for the log, or nil.
 func causeOf(err error) error {
-	var refusal *handshake.Refusal
-	if errors.As(err, &refusal) {
-		return refusal.Cause
-	}
 	var failure *Error
 	if errors.As(err, &failure) {
 		return failure.Cause
@@ -77,24 +64,33 @@ func causeOf(err error) error {
 	return nil
 }
 
-// verdict is what a client is told of an error.
-type verdict struct {
-	Code       string
-	Message    string
-	RetryAfter time.Duration
-}
+// verdict is what a client is told of an error. It has no cause.
+type verdict = handshake.Refusal
 
 // known returns what the client may read of an error, and whether it is one that was meant for it.
 func known(err error) (verdict, bool) {
-	var refusal *handshake.Refusal
-	if errors.As(err, &refusal) {
-		return verdict{string(refusal.Code), refusal.Message, refusal.RetryAfter}, true
-	}
 	var failure *Error
-	if errors.As(err, &failure) {
-		return verdict{Code: failure.Code, Message: failure.Message}, true
+	if !errors.As(err, &failure) {
+		return verdict{}, false
 	}
-	return verdict{}, false
+	return verdict{Code: failure.Code, Message: failure.Message, RetryAfter: failure.RetryAfter, Data: failure.Data}, true
+}
+
+// dataOf encodes the data of a verdict; nil when there is none, or none that can be encoded.
+func dataOf(v verdict) (raw json.RawMessage) {
+	if v.Data == nil {
+		return nil
+	}
+	defer func() {
+		if recover() != nil { // in a method of the application
+			raw = nil
+		}
+	}()
+	raw, err := json.Marshal(v.Data)
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
 // answerTo is what an acknowledgement says about an error of a handler.
@@ -111,7 +107,7 @@ func refusalFor(err error) verdict {
 		return v
 	}
 	const soon = time.Second
-	return verdict{string(handshake.CodeUnavailable), "The server cannot admit anybody right now; try again in a moment.", soon}
+	return verdict{Code: handshake.CodeUnavailable, Message: "The server cannot admit anybody right now; try again in a moment.", RetryAfter: soon}
 }
 
 // cancelled reports whether an error only says that the socket has ended.

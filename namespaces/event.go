@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/handshake"
 	"gatehouse/packet"
 )
 
@@ -244,9 +246,10 @@ type (
 		Error failureCode `json:"error"`
 	}
 	failureCode struct {
-		Code         string `json:"code"`
-		Message      string `json:"message"`
-		RetryAfterMs int64  `json:"retryAfterMs,omitempty"`
+		Code         handshake.Code  `json:"code"`
+		Message      string          `json:"message"`
+		RetryAfterMs int64           `json:"retryAfterMs,omitempty"`
+		Data         json.RawMessage `json:"data,omitempty"`
 	}
 )
 
@@ -261,11 +264,11 @@ func (h *Hub) failed(err error) packet.Args {
 }
 
 func codeOf(v verdict) failureCode {
-	return failureCode{v.Code, v.Message, v.RetryAfter.Milliseconds()}
+	return failureCode{v.Code, v.Message, v.RetryAfter.Milliseconds(), dataOf(v)}
 }
 
 func (f failure) args() packet.Args {
-	args, _ := packet.NewArgs(f) // strings and numbers: cannot fail
+	args, _ := packet.NewArgs(f) // strings, numbers and JSON: cannot fail
 	return args
 }
 

@@ -46,6 +46,7 @@ type conn struct {
 
 	identified []string // subject, id and namespace of sockets
 	request    *handshake.Request
+	values     context.Context
 	onSend     func(text string) // outside the lock
 	onFrame    func(*packet.Frame)
 }
@@ -266,3 +267,9 @@ func newHub(t *testing.T, cfg namespaces.Config, defs ...*namespaces.Namespace) 
 	})
 	return h
 }
+
+func (*conn) ID() string { return "connection" }
+
+func (*conn) Transport() string { return "websocket" }
+
+func (c *conn) Context() context.Context { return c.values }

@@ -122,7 +122,7 @@ func (s *Socket) turnAway(err error, v verdict) {
 		s.refuse(err)
 		return
 	}
-	s.debug("connection of a held petition closed", slog.String("code", v.Code))
+	s.debug("connection of a held petition closed", slog.String("code", string(v.Code)))
 	s.countRefusal(v)
-	c.shut(closeTryAgainLater, v.Code, ReasonForcedServer)
+	c.shut(closeTryAgainLater, string(v.Code), ReasonForcedServer)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/packet"
 )
 
 // Hooks are told what happens in the namespaces, for metrics, presence and the admin interface. A field that is nil costs
@@ -29,9 +30,14 @@ type Hooks struct {
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
+	// RoomMade and RoomGone report a room that has got its first member on this node, and one that has lost its last. Those of
+	// one name come in this order. They are called with the room locked: they must not block, and call nothing of this
+	// package.
+	RoomMade func(ns *Namespace, room string)
+	RoomGone func(ns *Namespace, room string)
 	// EventHandled reports one event of a client, before its acknowledgement is queued: who has that finds the event counted.
 	EventHandled func(s *Socket, h Handled)
-	// Emitted reports one broadcast.
+	// Emitted reports an event that was queued, for one socket or in a broadcast: the latter on every node that has it.
 	Emitted func(ns *Namespace, e Emitted)
 	// NamespaceMade and NamespaceGone report a namespace of a [Family] that the first client is about to enter, and one that
 	// has stood empty. They come in this order.
@@ -48,10 +54,16 @@ type Handled struct {
 	Took  time.Duration
 }
 
-// Emitted is a broadcast.
+// Emitted is an event that was queued.
 type Emitted struct {
-	Event     string
-	Receivers int // sockets of this node that it was queued for
+	Event string
+	Args  packet.Args
+	// Socket is the only receiver; nil for a broadcast.
+	Socket *Socket
+	// Rooms and Except select the receivers of a broadcast. They are shared and must not be changed.
+	Rooms, Except []string
+	// Receivers are the sockets of this node that it was queued for.
+	Receivers int
 }
 
 // hooks are the functions of several Hooks, by what they are told.
@@ -64,6 +76,8 @@ type hooks struct {
 	refused  []func(label, code string)
 	joined   []func(*Socket, string)
 	left     []func(*Socket, string)
+	roomMade []func(*Namespace, string)
+	roomGone []func(*Namespace, string)
 	handled  []func(*Socket, Handled)
 	emitted  []func(*Namespace, Emitted)
 	made     []func(*Namespace)
@@ -82,6 +96,8 @@ func newHooks(all []Hooks) *hooks {
 		h.refused = appendSet(h.refused, one.Refused, one.Refused != nil)
 		h.joined = appendSet(h.joined, one.RoomJoined, one.RoomJoined != nil)
 		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
+		h.roomMade = appendSet(h.roomMade, one.RoomMade, one.RoomMade != nil)
+		h.roomGone = appendSet(h.roomGone, one.RoomGone, one.RoomGone != nil)
 		h.handled = appendSet(h.handled, one.EventHandled, one.EventHandled != nil)
 		h.emitted = appendSet(h.emitted, one.Emitted, one.Emitted != nil)
 		h.made = appendSet(h.made, one.NamespaceMade, one.NamespaceMade != nil)
@@ -146,6 +162,22 @@ func (h *hooks) roomJoined(s *Socket, room string) {
 func (h *hooks) roomLeft(s *Socket, room string) {
 	for _, f := range h.left {
 		f(s, room)
+	}
+}
+
+// roomChanged returns what is told of rooms that come and go, or nil when nobody asks.
+func (h *hooks) roomChanged(ns *Namespace) func(room string, there bool) {
+	if len(h.roomMade)+len(h.roomGone) == 0 {
+		return nil
+	}
+	return func(room string, there bool) {
+		told := h.roomGone
+		if there {
+			told = h.roomMade
+		}
+		for _, f := range told {
+			f(ns, room)
+		}
 	}
 }
 

@@ -51,6 +51,15 @@ func (x *index[V]) find(name string) (v V) {
 	return p.by[name]
 }
 
+// read calls f with what has the name, or the zero value, under the lock of the index.
+func (x *index[V]) read(name string, f func(v V)) {
+	if p := x.part(name, false); p != nil {
+		p.mu.RLock()
+		defer p.mu.RUnlock()
+		f(p.by[name])
+	}
+}
+
 // change calls f with what has the name, or the zero value, and keeps what it returns; nothing has the name any more when
 // keep is false. f runs under the lock of the index.
 func (x *index[V]) change(name string, f func(old V) (v V, keep bool)) {

@@ -19,7 +19,7 @@ func (l *lifetime) make() *life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.life == nil {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(valuesOf(l.conn))
 		l.life = &life{ctx, cancel}
 		if l.phase == ended {
 			cancel()
@@ -54,7 +54,29 @@ func (l *lifetime) Value(key any) any {
 	life := l.life
 	l.mu.Unlock()
 	if life == nil {
-		return nil
+		return valuesOf(l.conn).Value(key)
 	}
 	return life.ctx.Value(key)
+}
+
+// valuesOf returns a context without an end that has the values of a connection.
+func valuesOf(conn Conn) context.Context {
+	if values := conn.Context(); values != nil {
+		return context.WithoutCancel(values)
+	}
+	return context.Background()
+}
+
+// withValues is a context that has the values of a connection, too.
+type withValues struct {
+	context.Context
+	values context.Context
+}
+
+// Value implements context.Context.
+func (c withValues) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 
 	"gatehouse/packet"
@@ -17,9 +18,10 @@ type Local struct{ ns *Namespace }
 // Namespace returns the namespace that it belongs to.
 func (l Local) Namespace() *Namespace { return l.ns }
 
-// HasRoom reports whether a broadcast to a room would find a socket of this node. A socket's id is a room too.
+// HasRoom reports whether a broadcast to a room would find a socket of this node. A socket's id is a room too, and so is the
+// name that [Namespace.User] makes.
 func (l Local) HasRoom(name string) bool {
-	return l.ns.rooms.find(name) != nil || l.ns.sockets.find(name) != nil
+	return l.ns.rooms.find(name) != nil || len(l.ns.named(name)) > 0
 }
 
 // Rooms iterates over the rooms that have a member on this node, socket ids not among them. A room that comes or goes
@@ -39,7 +41,9 @@ func (l Local) Send(s *Socket, p *packet.Packet, flags Flags) error {
 
 // Broadcast implements Adapter.
 func (l Local) Broadcast(op *Operation) error {
-	f := frames{packet: &op.Packet}
+	p := op.Packet
+	p.Uncompressed = op.Flags&Uncompressed != 0
+	f := frames{packet: &p}
 	n := 0
 	queue := func(s *Socket) {
 		n++
@@ -52,17 +56,24 @@ func (l Local) Broadcast(op *Operation) error {
 		}
 	}
 	if l.ns.recovers() {
-		stamped := op.Packet
-		l.ns.stamp(&stamped, op.Flags)
-		f.packet = &stamped
+		l.ns.stamp(&p, op.Flags)
 		queue = func(s *Socket) {
 			n++
 			_ = s.send(f.on(s.wire), op.Flags)
 		}
 	}
 	l.each(&op.Selection, queue)
-	l.ns.hooks.eventEmitted(l.ns, Emitted{Event: op.Packet.Event, Receivers: n})
+	l.told(op, n)
 	return nil
+}
+
+// told tells the listeners of a broadcast that is queued.
+func (l Local) told(op *Operation, receivers int) {
+	if l.ns.listened() {
+		l.ns.emitted(Emitted{
+			Event: op.Packet.Event, Args: op.Packet.Args, Rooms: op.Rooms, Except: op.Except, Receivers: receivers,
+		})
+	}
 }
 
 // frames are the encodings of one packet, one for each wire that a receiver has.
@@ -90,6 +101,7 @@ func (l Local) BroadcastAck(ctx context.Context, op *Operation, to Replies) erro
 func (l Local) Ask(op *Operation, to Replies) (wait func(ctx context.Context) error) {
 	p := op.Packet
 	p.ID, p.HasID = l.ns.ackIDs.Add(1)-1, true
+	p.Uncompressed = op.Flags&Uncompressed != 0
 	f := frames{packet: &p}
 	q := &question{to: to, done: make(chan struct{}), left: 1}
 	var asked []*Socket
@@ -101,6 +113,7 @@ func (l Local) Ask(op *Operation, to Replies) (wait func(ctx context.Context) er
 		_ = s.conn.Send(f.on(s.wire)) // when it fails the socket is about to end, and will be gone
 	})
 	q.begin(len(asked))
+	l.told(op, len(asked))
 	return func(ctx context.Context) error {
 		select {
 		case <-q.done:
@@ -201,7 +214,7 @@ func (l Local) Close(context.Context) error { return nil }
 
 // each visits the selected sockets, with their rooms locked: visit only queues.
 func (l Local) each(sel *Selection, visit func(*Socket)) {
-	if len(sel.Rooms) > 1 || len(sel.Except) > 1 {
+	if len(sel.Rooms) > 1 || len(sel.Except) > 1 || len(sel.Rooms) == 1 && strings.HasPrefix(sel.Rooms[0], userPrefix) {
 		l.eachOf(sel, visit)
 		return
 	}
@@ -247,7 +260,7 @@ func (l Local) alone(s *Socket, r *room, visit func(*Socket)) {
 // order of each.
 func (l Local) eachOf(sel *Selection, visit func(*Socket)) {
 	rooms, except := l.ns.existing(sel.Rooms), l.ns.existing(sel.Except)
-	ids := l.ns.withIDs(sel.Rooms)
+	ids := l.ns.withNames(sel.Rooms)
 	if len(sel.Rooms) == 0 || len(ids) > 0 {
 		except = append(except, l.ns.everyone) // locked for the sockets named by id; not an exception
 	}
@@ -291,7 +304,7 @@ func (l Local) excluded(names []string, rooms []*room) map[*Socket]struct{} {
 			out[m.socket] = struct{}{}
 		}
 	}
-	for _, s := range l.ns.withIDs(names) {
+	for _, s := range l.ns.withNames(names) {
 		out[s] = struct{}{}
 	}
 	return out
@@ -308,13 +321,11 @@ func (ns *Namespace) existing(names []string) []*room {
 	return rooms
 }
 
-// withIDs returns the sockets whose id is one of these names.
-func (ns *Namespace) withIDs(names []string) []*Socket {
+// withNames returns the sockets that these names mean: by id or by user.
+func (ns *Namespace) withNames(names []string) []*Socket {
 	var sockets []*Socket
 	for _, name := range names {
-		if s := ns.sockets.find(name); s != nil {
-			sockets = append(sockets, s)
-		}
+		sockets = append(sockets, ns.named(name)...)
 	}
 	return sockets
 }

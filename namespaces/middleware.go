@@ -1,5 +1,7 @@
 package namespaces
 
+import "log/slog"
+
 // Middleware wraps the handling of an event: it may change the event before it calls next, refuse it by returning an error
 // instead, look at the acknowledgement, or measure what next takes. The error of a refusal reaches the client as a handler's
 // does.
@@ -17,6 +19,37 @@ func (ns *Namespace) Use(m Middleware) {
 func (ns *Namespace) OnOther(h EventFunc) {
 	ns.define()
 	ns.other = h
+}
+
+// OutgoingFunc is told of an event that has been queued for clients. It runs in the goroutine of whoever emits, under no lock.
+type OutgoingFunc func(e Emitted)
+
+// OnOutgoing adds a listener for all events that go out: those for one socket, and broadcasts, each once, on every node that
+// has the broadcast. Acknowledgements are no events.
+func (ns *Namespace) OnOutgoing(f OutgoingFunc) {
+	ns.define()
+	ns.outgoing = append(ns.outgoing, f)
+}
+
+// listened reports whether anybody asks for the events that go out.
+func (ns *Namespace) listened() bool { return len(ns.outgoing) > 0 || len(ns.hooks.emitted) > 0 }
+
+// emitted tells whoever asks of an event that went out.
+func (ns *Namespace) emitted(e Emitted) {
+	for _, f := range ns.outgoing {
+		ns.tell(f, e)
+	}
+	ns.hooks.eventEmitted(ns, e)
+}
+
+// tell calls a listener and recovers its panic: the caller may be the adapter.
+func (ns *Namespace) tell(f OutgoingFunc, e Emitted) {
+	defer func() {
+		if p := recover(); p != nil {
+			_ = ns.hub.caught(p, "listener of outgoing events", slog.String("namespace", ns.name), slog.String("event", e.Event))
+		}
+	}()
+	f(e)
 }
 
 // wrap puts the middleware around the handlers, once they are all there.

@@ -23,6 +23,7 @@ type Namespace struct {
 	handlers     map[string]EventFunc
 	other        EventFunc // of events without a handler; may be nil
 	middleware   []Middleware
+	outgoing     []OutgoingFunc
 	serving      map[string]ServerFunc
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one
@@ -39,7 +40,8 @@ type Namespace struct {
 	offsets offsets
 	ackIDs  atomic.Uint64 // one count for all sockets, so that one frame serves a broadcast with acknowledgements
 
-	sockets  index[*Socket] // by id
+	sockets  index[*Socket]   // by id
+	users    index[[]*Socket] // by subject; the lists are guarded by the index
 	rooms    roomIndex
 	everyone *room
 }
@@ -172,6 +174,7 @@ func (ns *Namespace) adopt(h *Hub) {
 		ns.gate = h.cfg.Gate
 	}
 	ns.hub, ns.hooks = h, h.hooks
+	ns.rooms.told = h.hooks.roomChanged(ns)
 	ns.refresher, _ = ns.gate.(Refresher)
 	ns.rechecker, _ = ns.gate.(Rechecker)
 }
@@ -192,7 +195,7 @@ func (ns *Namespace) adapt(ctx context.Context) error {
 
 // unmount makes the definition free for another hub.
 func (ns *Namespace) unmount() {
-	ns.adapter, ns.alone, ns.rooms.watch = Local{ns}, true, nil
+	ns.adapter, ns.alone, ns.rooms.watch, ns.rooms.told = Local{ns}, true, nil, nil
 	ns.hub, ns.hooks, ns.offsets.epoch = nil, new(hooks), ""
 	ns.mounted.Store(false)
 }

@@ -322,6 +322,7 @@ func (s *Socket) takeOver() (missed []*packet.Frame, ok bool) {
 		m.room.take(m)
 	}
 	s.ns.everyone.take(&old.place)
+	s.ns.removeUser(old)
 	old.endLocked(ReasonRecovered).heir = s
 	return missed, true
 }

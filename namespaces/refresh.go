@@ -94,7 +94,7 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 
 // countRefresh counts a refresh that was refused for something that the client did.
 func (s *Socket) countRefresh(err error) {
-	if handshake.Code(refusalFor(err).Code) == handshake.CodeUnavailable {
+	if refusalFor(err).Code == handshake.CodeUnavailable {
 		return
 	}
 	if wait := s.ns.hub.pace.refused(s); wait > 0 {

@@ -16,6 +16,7 @@ type room struct {
 	mu      sync.Mutex // guards what follows
 	members []member
 	dead    bool // empty and on its way out of the index; nobody can join any more
+	known   bool // the hooks have been told of it
 }
 
 // member is a socket's entry in a room; the membership is the other end of it.
@@ -63,7 +64,8 @@ func (r *room) shrink() {
 type roomIndex struct {
 	byName index[*room]
 	seq    atomic.Uint64
-	watch  func(name string) // nil, or told of rooms that come and go; fixed once mounted
+	watch  func(name string)             // nil, or told of rooms that come and go; fixed once mounted
+	told   func(name string, there bool) // nil, or the hooks; fixed once mounted
 }
 
 // find returns a room that exists, or nil.
@@ -106,6 +108,10 @@ func (x *roomIndex) unlock(r *room) {
 	dies := len(r.members) == 0 && !r.permanent && !r.dead
 	if dies {
 		r.dead = true
+	}
+	if there := len(r.members) > 0; x.told != nil && there != r.known && !r.permanent {
+		r.known = there
+		x.told(r.name, there)
 	}
 	r.mu.Unlock()
 	if !dies {

@@ -63,6 +63,8 @@ type Socket struct {
 	due        due      // handlers of its beginning and end
 	left       bool     // the client has left and may have entered again: packets are not for this socket any more
 
+	placeOfUser int32 // in its namespace's users; guarded by that index
+
 	heard bool        // the client knows that it is here, and has sent something; owned by the client's reader
 	phase phase       // guarded by mu; here, as wire is, for the sake of the socket's size
 	wire  packet.Wire // the client's; fixed once made
@@ -89,6 +91,12 @@ func (s *Socket) Namespace() *Namespace { return s.ns }
 
 // Conn returns the connection that the socket belongs to: what the program gave to [Hub.Connect].
 func (s *Socket) Conn() Conn { return s.conn }
+
+// ConnID returns the public id of the connection: the same for all namespaces of a client, another after each reconnect.
+func (s *Socket) ConnID() string { return s.conn.ID() }
+
+// Transport returns what the connection uses now, "polling" or "websocket". What it was opened with is Request().Transport.
+func (s *Socket) Transport() string { return s.conn.Transport() }
 
 // Identity returns who the client is. It can change between two events when the client refreshes its token.
 func (s *Socket) Identity() handshake.Identity {
@@ -122,18 +130,27 @@ func requestOf(conn Conn, namespace string) *handshake.Request {
 	return r
 }
 
-// SetData keeps a value with the socket, instead of the one kept before. [Data] reads it.
+// SetData keeps a value with the socket, instead of the one kept before. [Data] reads it. Packages that do not know of each
+// other use a [Key] each.
 func (s *Socket) SetData(v any) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if all, ok := s.data.(*keyed); ok {
+		all.data = v
+		return
+	}
 	s.data = v
-	s.mu.Unlock()
 }
 
 // Data returns the value kept with the socket, if it has the type T.
 func Data[T any](s *Socket) (T, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.data.(T)
+	data := s.data
+	if all, ok := data.(*keyed); ok {
+		data = all.data
+	}
+	v, ok := data.(T)
 	return v, ok
 }
 
@@ -158,12 +175,17 @@ func (s *Socket) Emit(event string, args ...any) error {
 }
 
 // deliver hands a packet to the adapter. With the local one, which is nearly always there, the packet stays off the heap.
-func (s *Socket) deliver(p packet.Packet, flags Flags) error {
+func (s *Socket) deliver(p packet.Packet, flags Flags) (err error) {
 	if s.ns.alone {
-		return s.emit(&p, flags)
+		err = s.emit(&p, flags)
+	} else {
+		shared := p
+		err = s.ns.adapter.Send(s, &shared, flags)
 	}
-	shared := p
-	return s.ns.adapter.Send(s, &shared, flags)
+	if err == nil && p.Type == packet.Event && s.ns.listened() {
+		s.ns.emitted(Emitted{Event: p.Event, Args: p.Args, Socket: s, Receivers: 1})
+	}
+	return err
 }
 
 // emit sends a packet of an application, with an offset where that is to be.
@@ -178,7 +200,11 @@ func (s *Socket) emit(p *packet.Packet, flags Flags) error {
 
 // sendPacket encodes a packet for the wire of the client and queues it.
 func (s *Socket) sendPacket(p *packet.Packet, flags Flags) error {
-	return s.send(packet.Encode(p, s.wire), flags)
+	f := packet.Encode(p, s.wire)
+	if flags&Uncompressed != 0 {
+		f.Uncompressed = true
+	}
+	return s.send(f, flags)
 }
 
 // send queues a frame. It holds mu meanwhile, so that nothing goes out after the end: the client may enter the namespace
@@ -298,8 +324,9 @@ func (s *Socket) settle(how ending, admitted bool) {
 func (s *Socket) runDisconnected() {
 	reason := s.exit.reason
 	s.ns.hooks.socketClosed(s, reason)
+	ctx := withValues{s.ns.hub.ctx, valuesOf(s.conn)}
 	for _, h := range s.ns.disconnected {
-		s.protect("disconnect handler", func() { h(s.ns.hub.ctx, s, reason) })
+		s.protect("disconnect handler", func() { h(ctx, s, reason) })
 	}
 }
 

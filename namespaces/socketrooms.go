@@ -3,6 +3,7 @@ package namespaces
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -111,7 +112,7 @@ func (s *Socket) Joined(room string) bool {
 // ended, and ErrRoomName or ErrTooManyRooms at the first room that cannot be joined; those before it are.
 func (s *Socket) Join(rooms ...string) error {
 	for _, name := range rooms {
-		if name == "" || len(name) > s.ns.hub.cfg.MaxRoomName {
+		if name == "" || len(name) > s.ns.hub.cfg.MaxRoomName || strings.HasPrefix(name, userPrefix) {
 			return fmt.Errorf("join room: %w", ErrRoomName)
 		}
 		if err := s.join(name); err != nil {
@@ -168,6 +169,9 @@ func (s *Socket) joinLocked(r *room) (joined bool, err error) {
 	return true, nil
 }
 
+// LeaveAll takes the socket out of all rooms. Its id goes on addressing it.
+func (s *Socket) LeaveAll() { s.Leave(s.Rooms()...) }
+
 // Leave takes the socket out of rooms; it is no error when it is in none of them.
 func (s *Socket) Leave(rooms ...string) {
 	for _, name := range rooms {
@@ -217,6 +221,7 @@ func locked(mu *sync.Mutex) bool { mu.Lock(); return true }
 // removeWhere takes an ended socket out of the rooms that lock can lock, up to the first that it cannot.
 func (ns *Namespace) removeWhere(s *Socket, lock func(*sync.Mutex) bool) bool {
 	ns.sockets.change(s.id, func(now *Socket) (*Socket, bool) { return now, now != nil && now != s })
+	ns.removeUser(s)
 	if !lock(&ns.everyone.mu) {
 		return false
 	}

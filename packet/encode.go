@@ -14,13 +14,17 @@ import (
 // The packet is ours, so that it is not checked: its namespace must be "" or begin with a slash and hold no comma, its
 // event must not be [Reserved], its Payload must be JSON.
 func Encode(p *Packet, w Wire) *Frame {
+	f := new(Frame)
 	if w == Msgpack {
-		return &Frame{Attachments: [][]byte{AppendMsgpack(nil, p)}, Offset: p.Offset}
+		f.Attachments = [][]byte{AppendMsgpack(nil, p)}
+	} else {
+		f.Text, f.Attachments = encodeText(p), p.Args.attachments
 	}
-	return encodeText(p)
+	f.Offset, f.Uncompressed, f.Sent = p.Offset, p.Uncompressed, p.Sent
+	return f
 }
 
-func encodeText(p *Packet) *Frame {
+func encodeText(p *Packet) []byte {
 	kind := p.Type.plain()
 	text := make([]byte, 0, size(p))
 	switch n := len(p.Args.attachments); {
@@ -55,7 +59,7 @@ func encodeText(p *Packet) *Frame {
 	default:
 		text = append(text, p.Payload...)
 	}
-	return &Frame{Text: text, Attachments: p.Args.attachments, Offset: p.Offset}
+	return text
 }
 
 // size is an upper bound of the text's length for names without escapes.

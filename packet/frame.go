@@ -11,6 +11,10 @@ type Frame struct {
 	// Offset is the packet's.
 	Offset string
 
+	// Uncompressed and Sent are those of the packet.
+	Uncompressed bool
+	Sent         func(written bool)
+
 	once      sync.Once
 	rendering any
 }

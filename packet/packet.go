@@ -59,6 +59,11 @@ type Packet struct {
 	// Offset goes behind the arguments of an event, as one more string, and so tells the client how far it has come when
 	// its connection state is to be recovered; "" leaves it out. Its bytes need no escape in JSON. The decoder never sets it.
 	Offset string
+	// Uncompressed asks the transport not to compress the packet. [Encode] hands it on to the frame.
+	Uncompressed bool
+	// Sent is called when the frame has been written for its client, or with false when it will not be; again when it is
+	// sent once more to a client that was away. It must not block. It is for packets that are encoded for one client; nil for nobody. [Encode] hands it on to the frame.
+	Sent func(written bool)
 	// Payload is the raw JSON that comes with CONNECT (an object) or CONNECT_ERROR (an object or a string); nil when
 	// there is none.
 	Payload []byte

@@ -51,7 +51,7 @@ func (s *Server) adminHandler() http.Handler {
 func (s *Server) operatorsOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.checkOperator(r); err != nil {
-			why := asRefusal(err)
+			why := handshake.AsRefusal(err)
 			s.refuseHTTP(w, r, why)
 			return
 		}

@@ -75,7 +75,7 @@ func (s *Server) backEndsOr(others http.Handler) http.Handler {
 // backEndsOnly refuses whoever shows no key of a back end.
 func (s *Server) backEndsOnly() http.Handler {
 	return s.backEndsOr(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.refuseHTTP(w, r, asRefusal(s.wrongKey(r, "Send a key of api.keys as Authorization: Bearer.")))
+		s.refuseHTTP(w, r, handshake.AsRefusal(s.wrongKey(r, "Send a key of api.keys as Authorization: Bearer.")))
 	}))
 }
 

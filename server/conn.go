@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -104,10 +106,17 @@ func (c *conn) SendVolatile(f *packet.Frame) bool {
 // rendered gives the engine's form of a packet, made once for all receivers.
 func rendered(f *packet.Frame) *engine.Frame {
 	return f.Rendering(func(f *packet.Frame) any {
+		frame := engine.NewFrame(f.Text, f.Attachments)
 		if f.Text == nil {
-			return engine.NewBinaryFrame(f.Attachments[0])
+			frame = engine.NewBinaryFrame(f.Attachments[0])
 		}
-		return engine.NewFrame(f.Text, f.Attachments)
+		if f.Uncompressed {
+			frame.Uncompressed()
+		}
+		if f.Sent != nil {
+			frame.Notify(f.Sent)
+		}
+		return frame
 	}).(*engine.Frame)
 }
 
@@ -158,6 +167,18 @@ func withOrigin(r *handshake.Request, origin string) {
 		r.Header.Del("Origin")
 	}
 }
+
+// Transport implements namespaces.Conn.
+func (c *conn) Transport() string { return c.session.Transport() }
+
+// ID implements namespaces.Conn. It tells nothing of the ids that are secrets.
+func (c *conn) ID() string {
+	sum := sha256.Sum256([]byte("connection " + c.id))
+	return base64.RawURLEncoding.EncodeToString(sum[:15])
+}
+
+// Context implements namespaces.Conn.
+func (c *conn) Context() context.Context { return c.session.Peer().Context }
 
 // Close implements namespaces.Conn.
 func (c *conn) Close(code int, reason string) { c.session.Close(code, reason) }

@@ -107,7 +107,7 @@ func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
 }
 
 func (s *Server) refuseLater(r *http.Request, err error) *engine.Refusal {
-	why := asRefusal(err)
+	why := handshake.AsRefusal(err)
 	s.metrics.refusedHandshake(why.Code)
 	s.refusals.Warn("later request refused", slog.String("code", string(why.Code)),
 		slog.Any("peer", s.clientAddr(r)), errorAttr("cause", why.Cause))
@@ -130,7 +130,7 @@ func (c *conn) checkCredentials(r *http.Request) error {
 		return err
 	}
 	err := c.srv.guard.judgedConn(q, c.checkUsers(r.Context(), q))
-	if err != nil && passing(asRefusal(err).Code) {
+	if err != nil && passing(handshake.AsRefusal(err).Code) {
 		return nil // the session lives until what it shows is known to be bad
 	}
 	return err

@@ -51,7 +51,7 @@ func (g *guard) check(ctx context.Context, r *handshake.Request) (handshake.Iden
 		return id, g.judged(r, err)
 	}
 	id, here, err := g.CheckHere(ctx, r)
-	if here && (err == nil || !g.countsForAddress(r, asRefusal(err).Code)) {
+	if here && (err == nil || !g.countsForAddress(r, handshake.AsRefusal(err).Code)) {
 		return id, g.judged(r, err)
 	}
 	g.log.Warn("sign-ins of an address are held up: too many were refused", slog.Any("peer", r.RemoteAddr), slog.Duration("wait", wait))
@@ -87,7 +87,7 @@ func (g *guard) waitConn(r *handshake.Request) error {
 
 // judged counts a failure.
 func (g *guard) judged(r *handshake.Request, err error) error {
-	if err != nil && g.countsForAddress(r, asRefusal(err).Code) {
+	if err != nil && g.countsForAddress(r, handshake.AsRefusal(err).Code) {
 		g.byAddress.Fail(handshake.AddressKey(r.RemoteAddr))
 	}
 	return g.judgedConn(r, err)
@@ -95,7 +95,7 @@ func (g *guard) judged(r *handshake.Request, err error) error {
 
 // judgedConn counts a failure of a connection.
 func (g *guard) judgedConn(r *handshake.Request, err error) error {
-	if err != nil && r.SessionID != "" && !passing(asRefusal(err).Code) {
+	if err != nil && r.SessionID != "" && !passing(handshake.AsRefusal(err).Code) {
 		g.byConn.Fail(r.SessionID)
 	}
 	return err
@@ -144,17 +144,5 @@ func (g *guard) closed(session string) {
 func rateLimited(wait time.Duration, message string) *handshake.Refusal {
 	return &handshake.Refusal{
 		Code: handshake.CodeRateLimited, Message: message, RetryAfter: wait, Cause: errors.New("throttled"),
-	}
-}
-
-// asRefusal gives the refusal that the gate promises its errors to be.
-func asRefusal(err error) *handshake.Refusal {
-	var why *handshake.Refusal
-	if errors.As(err, &why) {
-		return why
-	}
-	return &handshake.Refusal{
-		Code: handshake.CodeUnavailable, Message: "Signing in does not work right now; try again in a moment.",
-		RetryAfter: time.Second, Cause: err,
 	}
 }

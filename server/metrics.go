@@ -154,6 +154,9 @@ func resultOf(err error) string {
 }
 
 func (m *metrics) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
+	if e.Socket != nil {
+		return // no broadcast
+	}
 	m.broadcasts.of(ns.Label()).Inc()
 	m.deliveries.of(ns.Label()).Add(float64(e.Receivers))
 }
@@ -183,7 +186,7 @@ func (m *metrics) checked(began time.Time, err error) {
 	}
 	result := "ok"
 	if err != nil {
-		result = string(asRefusal(err).Code)
+		result = string(handshake.AsRefusal(err).Code)
 	}
 	m.checkTook.of(result).Observe(time.Since(began).Seconds())
 }

@@ -85,7 +85,7 @@ func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 	q.Namespace, q.Auth = petition.Namespace, petition.auth
 	ticket, expires, err := s.ticketFor(r, q)
 	if err != nil {
-		s.refuseHTTP(w, r, asRefusal(err))
+		s.refuseHTTP(w, r, handshake.AsRefusal(err))
 		return
 	}
 	s.metrics.ticketMinted()
@@ -172,7 +172,7 @@ func (p *ticketPetition) read(body []byte) error {
 func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) {
 	token, err := s.gate.CSRFToken(s.describe(r, "polling"))
 	if err != nil {
-		s.refuseHTTP(w, r, asRefusal(err))
+		s.refuseHTTP(w, r, handshake.AsRefusal(err))
 		return
 	}
 	answer(w, http.StatusOK, map[string]string{"csrf": token})

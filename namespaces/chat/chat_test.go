@@ -380,3 +380,9 @@ func TestReq19_ARefreshedIdentityLeavesTheRoomsItMayNotBeIn(t *testing.T) {
 		}
 	})
 }
+
+func (*tab) ID() string { return "connection" }
+
+func (*tab) Transport() string { return "websocket" }
+
+func (*tab) Context() context.Context { return nil }

@@ -55,3 +55,9 @@ func TestEchoAcknowledgesItsArgumentsUnchanged(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func (wire) ID() string { return "connection" }
+
+func (wire) Transport() string { return "websocket" }
+
+func (wire) Context() context.Context { return nil }

@@ -26,7 +26,7 @@ func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket) error {
 		return r.noAnswer(err)
 	}
 	if answer.Error != nil {
-		return &namespaces.Error{Code: answer.Error.Code, Message: answer.Error.Message}
+		return &namespaces.Error{Code: handshake.Code(answer.Error.Code), Message: answer.Error.Message}
 	}
 	if err := r.carryOut(s, answer, false); err != nil {
 		return r.noAnswer(err)
@@ -68,7 +68,7 @@ func give(later *namespaces.Answer, answer backend.Answer, ack packet.Args) erro
 	switch {
 	case !later.Asked():
 	case answer.Error != nil:
-		err = later.Fail(&namespaces.Error{Code: answer.Error.Code, Message: answer.Error.Message})
+		err = later.Fail(&namespaces.Error{Code: handshake.Code(answer.Error.Code), Message: answer.Error.Message})
 	case answer.Ack == nil:
 		err = later.Give(map[string]bool{"ok": true})
 	default:

@@ -263,3 +263,9 @@ func TestAPlantedHoleIsFound(t *testing.T) {
 		t.Errorf("the model finds a planted hole in %d of 10 games", found)
 	}
 }
+
+func (*ear) ID() string { return "connection" }
+
+func (*ear) Transport() string { return "websocket" }
+
+func (*ear) Context() context.Context { return nil }
