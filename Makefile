@@ -8,6 +8,10 @@ MAKEFLAGS += --no-builtin-rules
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+NFPM_VERSION := v2.45.2
+NFPM := bin/nfpm-$(NFPM_VERSION)
+CYCLONEDX_VERSION := v1.10.0
+CYCLONEDX := bin/cyclonedx-gomod-$(CYCLONEDX_VERSION)
 golangci-linters := pkg/lint/lintersdb/builder_linter.go
 FUZZTIME ?= 30s
 
@@ -25,7 +29,7 @@ installed = $(1)/node_modules/.package-lock.json
 # The folders whose npm packages the tests need.
 npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/openapi test/bridge test/browser test/artillery
 
-.PHONY: help run build test lint fuzz bench artillery soak simulate bench-cluster attack example clean
+.PHONY: help run build release test-release test lint fuzz bench artillery soak simulate bench-cluster attack example clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose system-packages
 
 help: ## says what there is
@@ -35,6 +39,12 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 	bin/gatehouse serve --dev
 
 build: bin/gatehouse ## builds the pages and the binary
+
+release: $(NFPM) $(CYCLONEDX) $(page) ## builds archives, packages and the image of VERSION (1.2.3) into dist/
+	go run ./deploy/release -version "$(VERSION)" -nfpm $(NFPM) -cyclonedx-gomod $(CYCLONEDX)
+
+test-release: $(NFPM) $(CYCLONEDX) $(page) ## builds a release twice and looks at what is in it, about four minutes
+	RELEASE_NFPM=$(CURDIR)/$(NFPM) RELEASE_CYCLONEDX=$(CURDIR)/$(CYCLONEDX) go test ./deploy/release -count=1 -timeout 30m -v -run Whole
 
 # What waits runs beside what computes: each line is a lane, whose parts come one after the other. Each can be run alone.
 lanes := \
@@ -161,6 +171,14 @@ $(GOLANGCI): .golangci.yml test/golangci.awk
 	mv bin/golangci-lint.linters bin/golangci-lint.source/$(golangci-linters)
 	cd bin/golangci-lint.source && go build -trimpath -ldflags '-s -w' -o ../golangci-lint ./cmd/golangci-lint
 	rm -r bin/golangci-lint.source && mv bin/golangci-lint $@
+
+$(NFPM):
+	GOBIN=$(CURDIR)/bin/install go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	mv bin/install/nfpm $@
+
+$(CYCLONEDX):
+	GOBIN=$(CURDIR)/bin/install go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+	mv bin/install/cyclonedx-gomod $@
 
 # Debian's names of the commands that the tests need.
 system-packages:

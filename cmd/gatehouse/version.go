@@ -5,9 +5,15 @@ import "runtime/debug"
 // unknownVersion is what a build says that knows nothing of where it comes from.
 const unknownVersion = "devel"
 
-// version names the build: the module's version, else the commit that it was
+// release is the version that a release is built as (go build -ldflags -X).
+var release string
+
+// version names the build: its release, else the module's version, else the commit that it was
 // built from.
 func version(info *debug.BuildInfo, ok bool) string {
+	if release != "" {
+		return release
+	}
 	if !ok {
 		return unknownVersion
 	}
