@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -60,9 +61,13 @@ func (r *release) make(ctx context.Context) error {
 	if err := os.Mkdir(r.out, 0o755); err != nil {
 		return fmt.Errorf("-out: %w", err)
 	}
+	here := filepath.Join(r.out, work, "here") // runs on this machine, for what is made of its command line
+	if err := r.compile(ctx, runtime.GOARCH, here); err != nil {
+		return err
+	}
 	var images []image
 	for _, arch := range r.archs {
-		binary, err := r.build(ctx, arch)
+		binary, err := r.build(ctx, arch, here)
 		if err != nil {
 			return err
 		}
@@ -110,35 +115,37 @@ func epoch(ctx context.Context) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// build compiles the program for a machine, and what is made of its command line.
-func (r *release) build(ctx context.Context, arch string) (binary string, err error) {
+// build compiles the program for a machine, beside its page of the manual and its
+// completions, which the program here prints.
+func (r *release) build(ctx context.Context, arch, here string) (binary string, err error) {
 	dir := filepath.Join(r.out, work, arch)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	binary = filepath.Join(dir, "gatehouse")
+	if err := r.compile(ctx, arch, binary); err != nil {
 		return "", err
 	}
-	binary = filepath.Join(dir, "gatehouse")
+	for file, args := range map[string][]string{
+		"gatehouse.1": {"man"}, "gatehouse.bash": {"completion", "bash"}, "gatehouse.zsh": {"completion", "zsh"}, "gatehouse.fish": {"completion", "fish"},
+	} {
+		out, err := exec.CommandContext(ctx, here, args...).Output()
+		if err != nil {
+			return "", fmt.Errorf("gatehouse %s: %w", strings.Join(args, " "), err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), out, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return binary, nil
+}
+
+func (r *release) compile(ctx context.Context, arch, binary string) error {
+	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -buildid= -X main.release=v"+r.version, "-o", binary, "./cmd/gatehouse")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build for %s: %w: %s", arch, err, out)
-	}
-	return binary, r.manual(ctx, dir)
-}
-
-// manual writes the page of the manual and the completions, by a program that
-// runs here.
-func (r *release) manual(ctx context.Context, dir string) error {
-	for file, args := range map[string][]string{
-		"gatehouse.1": {"man"}, "gatehouse.bash": {"completion", "bash"}, "gatehouse.zsh": {"completion", "zsh"}, "gatehouse.fish": {"completion", "fish"},
-	} {
-		out, err := exec.CommandContext(ctx, "go", append([]string{"run", "./cmd/gatehouse"}, args...)...).Output()
-		if err != nil {
-			return fmt.Errorf("gatehouse %s: %w", strings.Join(args, " "), err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, file), out, 0o644); err != nil {
-			return err
-		}
+		return fmt.Errorf("go build for %s: %w: %s", arch, err, out)
 	}
 	return nil
 }
@@ -151,7 +158,7 @@ func (r *release) packages(ctx context.Context, binary, arch string) error {
 		}
 		cmd := exec.CommandContext(ctx, r.nfpm, "package", "--config", "deploy/nfpm.yaml", "--packager", kind, "--target", r.out)
 		cmd.Env = append(os.Environ(), "VERSION="+r.version, "ARCH="+arch, "BUILT="+filepath.Dir(binary),
-			"SOURCE_DATE_EPOCH="+strconv.FormatInt(r.at.Unix(), 10), "MTIME="+r.at.Format(time.RFC3339))
+			"SOURCE_DATE_EPOCH="+strconv.FormatInt(r.at.Unix(), 10))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("nfpm, %s for %s: %w: %s", kind, arch, err, out)
 		}
