@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"handshake":  {"internal"},
 	"namespaces": {"handshake", "packet", "internal"},
 	"engine":     {"internal"},
+	"deploy":     {},
 
 	"namespaces/chat":  {"presence"}, // besides what namespaces may
 	"namespaces/relay": {"presence", "history", "backend"},
