@@ -35,6 +35,7 @@ func (r *redisServer) restrict() {
 // Field faults, last paragraph: a user of Redis with the documented rights is enough.
 func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 	r := startRedis(t)
+	admin := r.client()
 	r.restrict()
 	client := r.client()
 	for _, command := range [][]string{{"KEYS", "*"}, {"GET", "other"}, {"PUBLISH", "other", "x"}} {
@@ -71,18 +72,32 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("streams", func(t *testing.T) {
-		nodes := fleet(t, r, 2, NodeConfig{Patience: time.Minute}, nil)
-		there := nodes[1].visit()
-		if err := nodes[0].ns.In("room").Emit("hi"); err != nil {
-			t.Fatal(err)
-		}
-		there.expect(1)
-		for _, err := range nodes[0].ns.In("room").Sockets(t.Context()) {
-			if err != nil {
+	for _, mode := range []Mode{ModeStreams, ModePubSub, ModeSharded} {
+		t.Run(string(mode), func(t *testing.T) {
+			if mode == ModePubSub {
+				r.do(admin, "ACL", "SETUSER", "gatehouse", "&*") // as the page says
+			}
+			nodes := fleet(t, r, 2, NodeConfig{Mode: mode, Key: "socket.io-" + string(mode), Patience: time.Minute}, nil)
+			if err := nodes[0].node.Join(t.Context()); err != nil {
 				t.Error(err)
 			}
-		}
+			there := nodes[1].visit()
+			nodes[1].until("the rooms are heard", func() bool { return nodes[1].node.Status().Ready })
+			if err := nodes[0].ns.In("room", "other").Emit("hi"); err != nil {
+				t.Fatal(err)
+			}
+			there.expect(1)
+			for _, err := range nodes[0].ns.In("room").Sockets(t.Context()) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	t.Run("the chat", func(t *testing.T) {
+		ann := joinChat(t, r, NodeConfig{}).visitChat("ann")
+		ann.join("r", "")
+		ann.say("r", "hello", "n")
 	})
 }
 

@@ -18,6 +18,7 @@ type adapter struct {
 	local namespaces.Local
 	name  string
 	carrier
+	present present // whom this node has in rooms that all nodes share
 	numbers numbers // of published operations; not in the mode "streams", whose lanes have theirs
 }
 

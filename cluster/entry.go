@@ -18,7 +18,7 @@ type entry struct {
 	kind      int
 	data      string
 	version   int    // of its form; 0 on entries of Node's servers
-	number    uint64 // 0 on entries of Node's servers
+	number    uint64 // 0 on entries of Node's servers, and on those that a script has written, see shared.go
 	at        int64  // milliseconds since 1970; of signed entries
 }
 
@@ -59,7 +59,10 @@ func (e *entry) fields(s signer, stream string, now time.Time) []string {
 		f = append(f, "data", e.data)
 	}
 	e.version = formVersion
-	f = append(f, "v", strconv.Itoa(e.version), "n", strconv.FormatUint(e.number, 10))
+	f = append(f, "v", strconv.Itoa(e.version))
+	if e.number > 0 {
+		f = append(f, "n", strconv.FormatUint(e.number, 10))
+	}
 	if s.on() {
 		e.at = now.UnixMilli()
 		f = append(f, "at", strconv.FormatInt(e.at, 10), "sig", e.sign(s, stream))
@@ -98,7 +101,7 @@ func parseEntry(id string, fields map[string]string, s signer, stream string) (e
 	if e.at, err = strconv.ParseInt(fields["at"], 10, 64); err != nil {
 		return e, errUnsigned
 	}
-	if e.number == 0 || !hmac.Equal([]byte(e.sign(s, stream)), []byte(fields["sig"])) {
+	if !hmac.Equal([]byte(e.sign(s, stream)), []byte(fields["sig"])) {
 		return e, errUnsigned
 	}
 	return e, nil

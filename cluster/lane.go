@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,14 @@ type lane struct {
 	busy    bool                   // somebody carries out
 	drained *sync.Cond             // of mu: todo is empty and nobody is busy
 	ready   bool                   // reads the stream
+	at      string                 // the id of the last entry that was taken
+	awaited []awaited              // entries that somebody waits for
+}
+
+// awaited is an entry that somebody waits for.
+type awaited struct {
+	id   string
+	done chan struct{}
 }
 
 func newLane(n *Node, stream string) *lane {
@@ -263,6 +272,7 @@ const rereadEntries = 1000
 
 // take takes an entry that was read. Nonsense reaches nobody and is counted.
 func (l *lane) take(x rueidis.XRangeEntry) {
+	defer l.passed(x.ID)
 	n := l.node
 	n.counts.Read.Add(1)
 	e, err := parseEntry(x.ID, x.FieldValues, n.signer, l.stream)
@@ -273,7 +283,7 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 		err = errVersion
 	}
 	var a *action
-	if err == nil && e.uid != n.uid && e.namespace != "" {
+	if err == nil && (e.uid != n.uid || e.number == 0) && e.namespace != "" {
 		if n.adapter(e.namespace) == nil {
 			a = &action{namespace: e.namespace, uid: e.uid, request: requestIn(e)} // nobody here to check it for
 		} else {
@@ -297,6 +307,43 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 	}
 	l.input(func() []core.Output[*action] { return l.core.Read(e.uid, e.number, a, a == nil, e.id) })
 	l.poke()
+}
+
+// passed tells those who wait for an entry that it has been carried out.
+func (l *lane) passed(id string) {
+	l.input(func() []core.Output[*action] {
+		l.at = id
+		var out []core.Output[*action]
+		l.awaited = slices.DeleteFunc(l.awaited, func(a awaited) bool {
+			if earlier(a.id, id) != a.id {
+				return false
+			}
+			out = append(out, core.Output[*action]{Do: core.Deliver, Body: &action{direct: func() { close(a.done) }}})
+			return true
+		})
+		return out
+	})
+}
+
+// reached waits until the entry with an id, and all before it, has been carried out on this node.
+func (l *lane) reached(ctx context.Context, id string) error {
+	done := make(chan struct{})
+	l.input(func() []core.Output[*action] {
+		if l.at == "" || earlier(id, l.at) != id {
+			l.awaited = append(l.awaited, awaited{id, done})
+			return nil
+		}
+		return []core.Output[*action]{{Do: core.Deliver, Body: &action{direct: func() { close(done) }}}}
+	})
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.awaited = slices.DeleteFunc(l.awaited, func(a awaited) bool { return a.done == done })
+		return fmt.Errorf("await an operation: %w", ctx.Err())
+	}
 }
 
 // tick tells the core the time.

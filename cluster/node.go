@@ -85,6 +85,7 @@ func Start(cfg NodeConfig) (*Node, error) {
 	n.run.Go(n.listen)
 	n.run.Go(n.hear)
 	n.run.Go(n.keepTime)
+	n.run.Go(n.keepRooms)
 	return n, nil
 }
 
@@ -159,11 +160,14 @@ func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (rueidis
 }
 
 // probeKey is a key in the slot of another one.
-func probeKey(anchor string) string {
-	if strings.ContainsAny(anchor, "{}") {
-		return anchor + "-gatehouse#probe" // it has a hash tag, see NodeConfig.check
+func probeKey(anchor string) string { return inSlotOf(anchor) + "probe" }
+
+// inSlotOf begins keys that are in the slot of another one, whose name they begin with, too.
+func inSlotOf(key string) string {
+	if strings.Contains(key, "{") {
+		return key + ":" // it has a hash tag, see NodeConfig.check
 	}
-	return "{" + anchor + "}-gatehouse#probe"
+	return key + ":{" + key + "}:"
 }
 
 // streams returns how many streams the node reads.

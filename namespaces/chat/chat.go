@@ -8,11 +8,13 @@
 //   - A message with a nonce is sent once, however often the same user sends it while the room remembers the nonce.
 //   - Who is not in a room can neither read it nor write to it.
 //
-// Everything it keeps is in memory and bounded by [Config].
+// Everything it keeps is in memory and bounded by [Config]. Where nodes share their rooms ([namespaces.Shared]), members,
+// messages and nonces are kept for all nodes together.
 package chat
 
 import (
 	"context"
+	"sync"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -101,6 +103,7 @@ type chat struct {
 	ns     *namespaces.Namespace
 	rooms  rooms
 	naming presence.Naming
+	share  sync.Once
 }
 
 // New defines the namespace "/chat".
@@ -133,6 +136,7 @@ func (c *chat) come(_ context.Context, s *namespaces.Socket) {
 	if s.Recovered() {
 		return
 	}
+	c.share.Do(c.shareRooms)
 	who := s.Identity().User()
 	c.naming.Settle(who.Issuer)
 	s.SetData(&seat{c.rooms.arrive(who), make(map[string]*room)})
@@ -177,14 +181,14 @@ func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (
 		if err != nil {
 			return joined{}, err
 		}
-		out, ok, err := c.enter(r, s, in.Since)
+		out, ok, err := c.enter(ctx, r, s, in.Since)
 		if !ok {
 			continue // the room was forgotten meanwhile: make it anew
 		}
 		if err == nil {
 			at.rooms[in.Room] = r
 		}
-		if out.Count == 1 {
+		if out.Count == 1 || c.ns.Shared() != nil {
 			c.rooms.settle(r)
 		}
 		return out, err
@@ -192,7 +196,10 @@ func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (
 }
 
 // enter is the one step of joining and reading the history. Messages are sent under the same lock.
-func (c *chat) enter(r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
+func (c *chat) enter(ctx context.Context, r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
+	if shared := c.ns.Shared(); shared != nil {
+		return c.enterShared(ctx, shared, r, s, since)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.forgotten {
@@ -219,26 +226,26 @@ func (c *chat) enter(r *room, s *namespaces.Socket, since string) (out joined, o
 	return joined{true, r.members.len(), r.members.first(maxMembers), history, complete}, true, nil
 }
 
-func (c *chat) leave(_ context.Context, s *namespaces.Socket, in leaveRequest) error {
+func (c *chat) leave(ctx context.Context, s *namespaces.Socket, in leaveRequest) error {
 	if err := checkRoom(in.Room); err != nil {
 		return err
 	}
 	at := seatOf(s)
 	if r := at.rooms[in.Room]; r != nil {
 		delete(at.rooms, in.Room)
-		c.exit(r, s)
+		c.exit(ctx, r, s)
 	}
 	return nil
 }
 
 // gone leaves all rooms of a socket that has ended, unless another one goes on with its seat.
-func (c *chat) gone(_ context.Context, s *namespaces.Socket, reason string) {
+func (c *chat) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 	if reason == namespaces.ReasonRecovered {
 		return
 	}
 	at := seatOf(s)
 	for _, r := range at.rooms {
-		c.exit(r, s)
+		c.exit(ctx, r, s)
 	}
 	c.rooms.depart(at.account)
 }
@@ -251,17 +258,21 @@ func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.
 			continue
 		}
 		delete(at.rooms, name)
-		c.exit(r, s)
+		c.exit(ctx, r, s)
 		_ = s.Emit("member:left", membership{name, u.User, u.Name})
 	}
 	return nil
 }
 
-func (c *chat) exit(r *room, s *namespaces.Socket) {
+func (c *chat) exit(ctx context.Context, r *room, s *namespaces.Socket) {
+	shared := c.ns.Shared()
+	if shared != nil {
+		c.exitShared(ctx, shared, r, s)
+	}
 	r.mu.Lock()
 	s.Leave(key(r.name))
 	before := r.members.len()
-	if u, last := r.members.remove(s.Identity().User(), s.ID()); last && before <= c.cfg.QuietAbove {
+	if u, last := r.members.remove(s.Identity().User(), s.ID()); last && before <= c.cfg.QuietAbove && shared == nil {
 		_ = c.ns.In(key(r.name)).Emit("member:left", membership{r.name, u.User, u.Name})
 	}
 	empty := r.members.len() == 0
@@ -271,13 +282,16 @@ func (c *chat) exit(r *room, s *namespaces.Socket) {
 	}
 }
 
-func (c *chat) send(_ context.Context, s *namespaces.Socket, in sendRequest) (sent, error) {
+func (c *chat) send(ctx context.Context, s *namespaces.Socket, in sendRequest) (sent, error) {
 	if err := c.checkMessage(in); err != nil {
 		return sent{}, err
 	}
 	r, err := present(s, in.Room)
 	if err != nil {
 		return sent{}, err
+	}
+	if shared := c.ns.Shared(); shared != nil {
+		return c.postShared(ctx, shared, r, s, in)
 	}
 	out, err := c.post(r, s, in)
 	c.rooms.relieve()
@@ -319,7 +333,7 @@ func (c *chat) typing(_ context.Context, s *namespaces.Socket, in typingNotice) 
 func (c *chat) quiet(r *room) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.members.len() > c.cfg.QuietAbove
+	return max(r.members.len(), r.users) > c.cfg.QuietAbove
 }
 
 // present returns a room that the socket is in.

@@ -21,6 +21,7 @@ type room struct {
 	members   members
 	history   history
 	nonces    nonces
+	users     int  // on all nodes, when somebody of this one last entered; where nodes share their rooms
 	forgotten bool // no longer among the rooms; nobody can join any more
 
 	// Guarded by rooms.mu.

@@ -1,0 +1,159 @@
+package chat
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// Where nodes share their rooms, what a room knows is with [namespaces.Shared]. What stays here is what bounds the rooms of
+// users of this node, and the members that this node has.
+
+// shareRooms has the chat told of members whose node has died.
+func (c *chat) shareRooms() {
+	shared := c.ns.Shared()
+	if shared == nil {
+		return
+	}
+	shared.OnLapse(func(room string, text json.RawMessage, count int) {
+		var m Member
+		if json.Unmarshal(text, &m) != nil || count >= c.cfg.QuietAbove {
+			return
+		}
+		_ = c.ns.In(room).Emit("member:left", membership{strings.TrimPrefix(room, key("")), m.User, m.Name})
+	})
+}
+
+// nameOf names a user among all, whoever their issuer is.
+func nameOf(k handshake.UserKey) string { return fmt.Sprintf("%q %q", k.Issuer, k.Subject) }
+
+// announce makes what a room is told of a member.
+func (c *chat) announce(event, room string, u user) namespaces.Announcement {
+	args, _ := packet.NewArgs(membership{room, u.User, u.Name}) // three texts
+	return namespaces.Announcement{Event: event, Args: args, Quiet: c.cfg.QuietAbove}
+}
+
+func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
+	u, at := c.userOf(s), seatOf(s)
+	again := at.rooms[r.name] == r && s.Joined(key(r.name))
+	r.mu.Lock()
+	if r.forgotten {
+		r.mu.Unlock()
+		return joined{}, false, nil
+	}
+	r.members.add(u, s.ID()) // the room stays
+	r.mu.Unlock()
+	member, err := json.Marshal(u.Member)
+	if err != nil {
+		return joined{}, true, err
+	}
+	found, err := shared.Enter(ctx, s, namespaces.Entrance{
+		Room: key(r.name), User: nameOf(u.key), Member: member, Again: again, Members: maxMembers,
+		Joined: c.announce("member:joined", r.name, u),
+	})
+	if err != nil {
+		if !again {
+			c.exit(ctx, r, s)
+		}
+		return joined{}, true, sharedError(err)
+	}
+	out = joined{OK: true, Count: found.Count, Members: []Member{}, History: []Message{}, Complete: true}
+	for _, text := range found.Members {
+		var m Member
+		if json.Unmarshal(text, &m) == nil {
+			out.Members = append(out.Members, m)
+		}
+	}
+	cost := joinWeight + announceWeight*min(found.Count, c.cfg.QuietAbove)
+	if !again || since != "" {
+		out.History, out.Complete = after(found, since)
+	}
+	for _, m := range out.History {
+		cost += weight(m)
+	}
+	at.account.joined(cost)
+	r.mu.Lock()
+	r.users = found.Count
+	r.mu.Unlock()
+	return out, true, nil
+}
+
+// after returns the messages after the one with an id, and whether that is all that came after it; without an id, all
+// messages and whether the room never had others.
+func after(found namespaces.Entered, since string) (messages []Message, complete bool) {
+	complete = since == found.Dropped && (since != "" || !found.Cut)
+	messages = make([]Message, 0, len(found.History))
+	for _, record := range found.History {
+		var m Message
+		if json.Unmarshal(record.Value, &m) != nil {
+			complete = false
+			continue
+		}
+		messages = append(messages, m)
+		if since != "" && record.ID == since {
+			messages, complete = messages[:0], true
+		}
+	}
+	return messages, complete
+}
+
+func (c *chat) exitShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket) {
+	u := c.userOf(s)
+	shared.Exit(ctx, s, key(r.name), nameOf(u.key), c.announce("member:left", r.name, u))
+}
+
+func (c *chat) postShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, in sendRequest) (sent, error) {
+	u := c.userOf(s)
+	once := ""
+	if n := nonceOf(u.key, in.Nonce); n != nil {
+		once = hex.EncodeToString(n.user[:]) + hex.EncodeToString(n.nonce[:])
+	}
+	m := Message{Room: r.name, From: u.User, Name: u.Name, Text: in.Text, Nonce: in.Nonce}
+	posted, err := shared.Post(ctx, namespaces.Posting{
+		Room: key(r.name), Event: "message", Once: once,
+		Limit: namespaces.RoomLimits{Messages: c.cfg.HistoryMessages, Bytes: c.cfg.HistoryBytes, Once: c.cfg.Nonces},
+		ID: func(after string) string {
+			st := c.rooms.stampAfter(after)
+			m.ID, m.At = st.text(), st.at
+			return m.ID
+		},
+		Value: func(string) (json.RawMessage, error) { return json.Marshal(m) },
+	})
+	if err != nil {
+		return sent{}, sharedError(err)
+	}
+	if posted.Again {
+		if err := json.Unmarshal(posted.Value, &m); err != nil {
+			return sent{}, err
+		}
+	}
+	return sent{true, m.ID, m.At}, nil
+}
+
+// stampAfter returns the id of the next message, which comes after one that another node has given out.
+func (rs *rooms) stampAfter(after string) stamp {
+	if last, err := strconv.ParseUint(after, 16, 64); err == nil {
+		rs.ids.Lock()
+		rs.id = max(rs.id, last)
+		rs.ids.Unlock()
+	}
+	return rs.stamp()
+}
+
+// sharedError tells a client that the rooms cannot be reached.
+func sharedError(err error) error {
+	if known := joinError(err); known != err {
+		return known
+	}
+	return &handshake.Refusal{
+		Code: handshake.CodeUnavailable, Message: "The room cannot be reached; try again in a moment.", RetryAfter: time.Second, Cause: err,
+	}
+}

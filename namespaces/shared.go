@@ -1,0 +1,84 @@
+package namespaces
+
+import (
+	"context"
+	"encoding/json"
+
+	"gatehouse/packet"
+)
+
+// Shared is what the adapter of several nodes may be besides: it keeps for all of them together who is in a room and what was
+// sent to it. [Namespace.Shared] finds it. Its methods are safe for concurrent use and wait for what keeps it; an error of
+// theirs means that it cannot be reached, and that nothing is known of what was to be done: everything can be repeated.
+type Shared interface {
+	// Enter puts a socket of this node into a room and returns who is in it and what was sent to it, in one step: what is
+	// not in the history the socket gets, and nothing twice, as far as the adapter promises one order. The room is locked for
+	// nobody.
+	Enter(ctx context.Context, s *Socket, in Entrance) (Entered, error)
+	// Exit takes a socket of this node out of a room. It does not fail: what keeps the rooms hears of it later, if need be.
+	Exit(ctx context.Context, s *Socket, room, user string, left Announcement)
+	// Post sends an event to a room and remembers it, in one step.
+	Post(ctx context.Context, p Posting) (Posted, error)
+	// OnLapse has f called with members whose node has died, when they are out of the room. Count is how many users are left.
+	OnLapse(f func(room string, member json.RawMessage, count int))
+}
+
+// Entrance is how a socket enters a room.
+type Entrance struct {
+	Room    string
+	User    string          // names the user among all
+	Member  json.RawMessage // what others may know of the user
+	Again   bool            // the socket is in the room already
+	Members int             // at most so many are returned
+	Joined  Announcement    // to the others, when this is the user's first socket in the room
+}
+
+// Announcement is an event that a room gets while it has at most so many users.
+type Announcement struct {
+	Event string
+	Args  packet.Args
+	Quiet int
+}
+
+// Entered is what a socket finds in a room.
+type Entered struct {
+	Count   int               // of users
+	Members []json.RawMessage // some of them, in no order
+	History []Record          // all that is remembered, the oldest first
+	Dropped string            // the id of the last event that is not remembered any more; empty when there is none
+	Cut     bool              // there were others that nothing is known of
+}
+
+// Record is an event that was sent to a room.
+type Record struct {
+	ID    string // later ones are greater
+	Value json.RawMessage
+}
+
+// Posting is an event to be sent to a room and remembered.
+type Posting struct {
+	Room  string
+	Once  string // names what is sent only once; empty is sent always
+	Value func(id string) (json.RawMessage, error)
+	ID    func(after string) string // returns an id that is greater than after
+	Event string
+	Limit RoomLimits
+}
+
+// RoomLimits bound what is remembered of a room.
+type RoomLimits struct {
+	Messages, Bytes, Once int
+}
+
+// Posted says what became of a posting.
+type Posted struct {
+	ID    string
+	Again bool            // it had been sent before, with this ID
+	Value json.RawMessage // of that time
+}
+
+// Shared returns what keeps the rooms of all nodes together, or nil when there is one node, or its adapter does not keep them.
+func (ns *Namespace) Shared() Shared {
+	shared, _ := ns.adapter.(Shared)
+	return shared
+}
