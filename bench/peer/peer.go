@@ -62,6 +62,11 @@ func Known(root string) []Peer {
 			command: []string{"node", "server.mjs"}, secret: "BENCH_HMAC_SECRET",
 		},
 		{
+			Name: "uws", Title: "Node, socket.io 4.8.4 with µWebSockets", dir: filepath.Join(peers, "uws"),
+			prepare: []step{install, {unless: "glibc", command: []string{"./glibc.sh"}}},
+			command: []string{"./start.sh"}, secret: "BENCH_HMAC_SECRET",
+		},
+		{
 			Name: "bun", Title: "Bun 1.4.5, bun-engine 0.1.2", dir: filepath.Join(peers, "bun"),
 			prepare: []step{install},
 			command: []string{"node_modules/.bin/bun", "server.mjs"}, secret: "BENCH_HMAC_SECRET",

@@ -51,7 +51,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("gatehouse-bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.root, "root", "..", "the checkout of Gatehouse")
-	f.StringVar(&o.peers, "peers", "gatehouse,node,bun,zishang", "the servers to compare")
+	f.StringVar(&o.peers, "peers", "gatehouse,write,node,uws,bun,zishang", "the servers to compare")
 	f.StringVar(&o.scenarios, "scenarios", "idle,burst,paced,echo,churn,growth", "what to run")
 	f.IntVar(&o.rounds, "rounds", 3, "how often; the peers take turns within a round")
 	f.BoolVar(&o.quick, "quick", false, "one small round that shows whether everything works; its figures are held against no target")
