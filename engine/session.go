@@ -160,6 +160,13 @@ func (s *Session) Writable() bool {
 	return s.keepsUp()
 }
 
+// Backlog returns how much waits for the client, in eighths of Config.OutboxBytes.
+func (s *Session) Backlog() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.bytes * 8 / s.srv.cfg.OutboxBytes
+}
+
 // keepsUp reports whether the client is there and not behind. mu is held.
 func (s *Session) keepsUp() bool {
 	return s.current() == stateOpen && !s.blocked && s.out.bytes <= volatileBytes &&

@@ -77,6 +77,8 @@ type Selection struct {
 type Operation struct {
 	Selection
 	Packet packet.Packet
+	// By is the socket of this node that caused it, or nil: see [Broadcast.By].
+	By *Socket
 }
 
 // Change is what is done to selected sockets, in the order of its fields.

@@ -14,7 +14,7 @@ import (
 // Rooms add to each other: In("a").In("b") is everybody in a or in b, once. Without a room it is the whole namespace.
 type Broadcast struct {
 	ns   *Namespace
-	self *Socket // began it: gets it only when nothing else is named
+	self *Socket // caused it; one that began it gets it only when nothing else is named
 	own  bool    // nothing else has been named
 	sel  Selection
 }
@@ -109,6 +109,16 @@ func (b Broadcast) Local() Broadcast {
 	return b
 }
 
+// By names the socket that causes what is sent, such as the one whose event a handler passes on. When a quarter of the
+// receivers is behind with reading, the next event of that socket waits, the longer the more they are behind, so that they
+// are not cut. What a socket begins itself ([Socket.To] and the like) is by that socket already;
+// nil names nobody.
+func (b Broadcast) By(s *Socket) Broadcast {
+	b = b.others()
+	b.self = s
+	return b
+}
+
 // others turns from the socket that began the broadcast to the others.
 func (b Broadcast) others() Broadcast {
 	if b.own {
@@ -127,7 +137,7 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if b.own {
 		return b.self.deliver(p, b.sel.Flags)
 	}
-	return b.ns.adapter.Broadcast(&Operation{Selection: b.sel, Packet: p})
+	return b.ns.adapter.Broadcast(&Operation{Selection: b.sel, Packet: p, By: b.self})
 }
 
 // EmitAck sends an event and waits until all selected sockets have answered or ctx ends; ctx without a deadline gets

@@ -290,6 +290,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}, s.wire))
 	}
 	s.done = true
+	s.lapseRest()
 	c.lapse(s)
 	if admitted && (len(s.ns.disconnected) > 0 || len(s.ns.hooks.closed) > 0 || s.exit.heir != nil) {
 		s.due |= farewell

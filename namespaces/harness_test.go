@@ -43,6 +43,7 @@ type conn struct {
 	paused   bool
 	admitted int
 	holding  int // bytes
+	backlog  int // eighths
 
 	identified []string // subject, id and namespace of sockets
 	request    *handshake.Request
@@ -92,6 +93,10 @@ func (c *conn) Pause()  { c.mu.Lock(); c.paused = true; c.pauses++; c.mu.Unlock(
 func (c *conn) Resume() { c.mu.Lock(); c.paused = false; c.mu.Unlock() }
 
 func (c *conn) Hold(n int) bool { c.mu.Lock(); defer c.mu.Unlock(); c.holding += n; return true }
+
+func (c *conn) Backlog() int { c.mu.Lock(); defer c.mu.Unlock(); return c.backlog }
+
+func (c *conn) reads(backlog int) { c.mu.Lock(); c.backlog = backlog; c.mu.Unlock() }
 
 func (c *conn) held() int { c.mu.Lock(); defer c.mu.Unlock(); return c.holding }
 

@@ -62,9 +62,25 @@ func (l Local) Broadcast(op *Operation) error {
 			_ = s.send(f.on(s.wire), op.Flags)
 		}
 	}
-	l.each(&op.Selection, queue)
+	if op.By == nil || op.Flags&Volatile != 0 {
+		l.each(&op.Selection, queue)
+	} else {
+		l.watched(op, &f, queue)
+	}
 	l.told(op, n)
 	return nil
+}
+
+// watched is each, and makes who caused the broadcast wait before the next one when the receivers are behind.
+func (l Local) watched(op *Operation, f *frames, queue func(*Socket)) {
+	var c crowd
+	l.each(&op.Selection, func(s *Socket) {
+		queue(s)
+		c.note(s)
+	})
+	if level := c.level(); level > 0 {
+		l.ns.hub.pace.crowded(op.By, f.frameSize(), level)
+	}
 }
 
 // told tells the listeners of a broadcast that is queued.

@@ -20,6 +20,7 @@ type pace struct {
 	seed maphash.Seed
 
 	shards [paceShards]paceShard
+	rests  rests
 }
 
 // The bounds of pace.
@@ -29,7 +30,7 @@ const (
 	refusalRate = 20               // refused refreshes of a user in a second; more are not examined
 
 	paceShards    = 32
-	shardAccounts = 2048        // in each of a shard's two generations: 131,072 in all, some 16 MB
+	shardAccounts = 2048        // in each of a shard's two generations: 131,072 in all, some 20 MB
 	accountAge    = time.Minute // of a generation, after which the one before is forgotten; all is earned by then
 )
 
@@ -44,6 +45,7 @@ type paceShard struct {
 type account struct {
 	events, bytes limit.Allowance
 	refusals      limit.Allowance // a user's refused refreshes
+	crowded       limit.Allowance // what a user has sent to rooms that are behind
 }
 
 func (p *pace) init(h *Hub) {

@@ -156,6 +156,8 @@ func (s *Socket) next() (*inbound, nextStep) {
 		return nil, toGreet
 	case s.hasFresh():
 		return nil, toRenew
+	case s.head != nil && s.rest():
+		return nil, toRest // and goOn starts it again
 	case s.head != nil:
 		ev := s.pop()
 		c.throttle()

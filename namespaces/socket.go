@@ -20,12 +20,14 @@ const (
 	ended
 )
 
-// due is which handlers of the beginning and the end of a socket have still to be called.
+// due is which handlers of the beginning and the end of a socket have still to be called, and whether it has to wait.
 type due uint8
 
 const (
 	greeting due = 1 << iota // the connect handlers
 	farewell                 // the disconnect handlers
+	owing                    // a wait before the next event, see rests
+	resting                  // that wait has begun
 )
 
 // ending is how a socket ends.
@@ -60,7 +62,7 @@ type Socket struct {
 	running    bool     // a goroutine owns the queue: the petition's, then drain
 	waiting    bool     // the petition waits for its turn
 	done       bool     // takes no more events
-	due        due      // handlers of its beginning and end
+	due        due      // handlers of its beginning and end, and waits
 	left       bool     // the client has left and may have entered again: packets are not for this socket any more
 
 	placeOfUser int32 // in its namespace's users; guarded by that index

@@ -128,6 +128,9 @@ func size(f *packet.Frame) int {
 	return n
 }
 
+// Backlog implements namespaces.Backlogged.
+func (c *conn) Backlog() int { return c.session.Backlog() }
+
 // Hold implements namespaces.Conn: it counts n more bytes, or fewer, that are kept of what the client sent. It
 // reports false when there is no room for them, and the connection ends.
 func (c *conn) Hold(n int) bool { return c.session.Hold(n) }

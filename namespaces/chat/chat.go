@@ -309,7 +309,7 @@ func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error)
 	}
 	st := c.rooms.stamp()
 	m := Message{ID: st.text(), Room: r.name, From: u.User, Name: u.Name, Text: in.Text, At: st.at, Nonce: in.Nonce}
-	if err := c.ns.In(key(r.name)).Emit("message", m); err != nil {
+	if err := c.ns.In(key(r.name)).By(s).Emit("message", m); err != nil {
 		return sent{}, err
 	}
 	r.history.add(m)

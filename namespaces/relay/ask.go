@@ -89,7 +89,7 @@ func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) 
 		if err != nil {
 			return err
 		}
-		emits[i] = func() error { return to.Emit(e.Event, args) }
+		emits[i] = func() error { return to.By(s).Emit(e.Event, args) }
 	}
 	var join []string
 	for _, name := range a.Join {

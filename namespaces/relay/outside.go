@@ -46,7 +46,7 @@ func (r *Relay) Remembers(namespace, room string) bool {
 // it.
 func (r *Relay) Publish(ctx context.Context, ns *namespaces.Namespace, room, event string, data json.RawMessage, args packet.Args, about any) error {
 	rule, _ := r.rule(ns.Name(), room)
-	return r.publish(ctx, ns, room, rule.History, sendRequest{Event: event, Data: data}, args, about)
+	return r.publish(ctx, ns, nil, room, rule.History, sendRequest{Event: event, Data: data}, args, about)
 }
 
 // Members are users of a room in the order of their names, those behind after, at

@@ -418,7 +418,7 @@ func (r *Relay) forward(ctx context.Context, s *namespaces.Socket, e namespaces.
 func (r *Relay) audience(s *namespaces.Socket, rule Forward, f *Facts) (namespaces.Broadcast, error) {
 	switch rule.Rule().To {
 	case ToEveryone:
-		return s.Namespace().In(), nil
+		return s.Namespace().In().By(s), nil
 	case ToOthers:
 		return s.Others(), nil
 	}

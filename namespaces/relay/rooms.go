@@ -233,7 +233,7 @@ func (r *Relay) send(ctx context.Context, s *namespaces.Socket, args packet.Args
 		return sent{}, err
 	}
 	about := r.meta(s, room.Name)
-	if err := r.publish(ctx, s.Namespace(), room.Name, room.Rule().History, in, data, about); err != nil {
+	if err := r.publish(ctx, s.Namespace(), s, room.Name, room.Rule().History, in, data, about); err != nil {
 		return sent{}, err
 	}
 	m.answer(room.Name, in.Nonce, about.ID)
@@ -263,8 +263,8 @@ func sendRequestOf(args packet.Args) (sendRequest, packet.Args, error) {
 	return in, data, nil
 }
 
-// publish sends an event to a room and remembers it, in one step.
-func (r *Relay) publish(ctx context.Context, ns *namespaces.Namespace, room string, rule HistoryRule, in sendRequest, data packet.Args, about any) error {
+// publish sends an event to a room and remembers it, in one step. by is the socket that asked for it, or nil.
+func (r *Relay) publish(ctx context.Context, ns *namespaces.Namespace, by *namespaces.Socket, room string, rule HistoryRule, in sendRequest, data packet.Args, about any) error {
 	k := ns.Name() + "\x00" + room
 	line := r.line(k)
 	line.Lock()
@@ -279,7 +279,7 @@ func (r *Relay) publish(ctx context.Context, ns *namespaces.Namespace, room stri
 			return unavailable(err)
 		}
 	}
-	to := ns.In(room)
+	to := ns.In(room).By(by)
 	if in.Volatile {
 		to = to.Volatile()
 	}

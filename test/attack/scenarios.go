@@ -35,7 +35,7 @@ var scenarios = []scenario{
 	{name: "refreshes", who: "user", memory: 250, attack: refreshes,
 		what: "20 connections of one user: 1,000 refused refreshes a second each"},
 	{name: "texts", who: "user", memory: 350, attack: texts,
-		what: "one user sends 4,000 characters at full speed into a room of 100 who read 2 MB a second each"},
+		what: "one user sends 4,000 characters at full speed into a room of 200 who read 2 MB a second each"},
 	{name: "hoarders", who: "user", memory: 350, attack: hoarders,
 		what: "600 polling sessions of one user never fetch what waits for them"},
 	{name: "many-rooms", who: "user", memory: 250, attack: manyRooms,

@@ -158,8 +158,8 @@ func refreshes(ctx context.Context, t *target) error {
 // texts: a flood of long messages into a room whose members read 2 MB a second
 // each. None of them may be cut for it.
 func texts(ctx context.Context, t *target) error {
-	cut := make(chan error, t.many(100))
-	crowd(ctx, t.many(100)+1, func(ctx context.Context, i int) {
+	cut := make(chan error, t.many(200))
+	crowd(ctx, t.many(200)+1, func(ctx context.Context, i int) {
 		user := mallory
 		if i > 0 {
 			user = fmt.Sprint("reader-", i)

@@ -1,0 +1,180 @@
+package namespaces
+
+import (
+	"sync"
+	"time"
+
+	"gatehouse/packet"
+)
+
+// Backlogged is a [Conn] that tells how much waits for its client. With it, who sends to a room faster than its members read
+// is slowed down before they are cut: see [Broadcast.By].
+type Backlogged interface {
+	// Backlog returns how much waits for the client, in eighths of what may. It is called with locks held, as Send is.
+	Backlog() int
+}
+
+// crowd watches the receivers of a broadcast that somebody caused: of so many of them, how many are how far behind. In a large
+// room some of them stand for all.
+type crowd struct {
+	every  int // of the receivers one is asked
+	seen   int
+	asked  int
+	levels [backlogLevels + 1]int
+}
+
+const (
+	backlogLevels = 8  // eighths
+	crowdSample   = 32 // receivers in a row, after which each is asked less often
+)
+
+// note asks a receiver.
+func (c *crowd) note(s *Socket) {
+	c.seen++
+	if c.every == 0 {
+		c.every = 1
+	}
+	if c.seen%c.every != 0 {
+		return
+	}
+	b, ok := s.conn.(Backlogged)
+	if !ok {
+		return
+	}
+	c.asked++
+	c.levels[min(max(b.Backlog(), 0), backlogLevels)]++
+	if c.asked%crowdSample == 0 {
+		c.every *= 2
+	}
+}
+
+// level is how far a quarter of the receivers is behind, at least: fewer slow ones hold up nobody, and are cut in the end.
+func (c *crowd) level() int {
+	behind := 0
+	for level := backlogLevels; level > 0; level-- {
+		if behind += c.levels[level]; behind*4 >= c.asked && behind > 0 {
+			return level
+		}
+	}
+	return 0
+}
+
+// crowdRate is what a user may send to rooms that are an eighth behind, in bytes a second. With each further eighth it is half
+// of that.
+const crowdRate = 256 << 10
+
+// crowded has the user of s wait before the next event of s is handled, for what has been sent to a room that is behind.
+func (p *pace) crowded(s *Socket, size, level int) {
+	cost := time.Duration(size) * time.Second / crowdRate << (level - 1)
+	now := time.Now()
+	a, shard := p.account(s.owner, now)
+	wait := a.crowded.Spend(now, cost, 0, maxPause)
+	shard.mu.Unlock()
+	c := s.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.done || s.due&resting != 0 {
+		return
+	}
+	s.due |= owing
+	p.rests.set(s, now.Add(wait))
+}
+
+// rests are the waits of senders before their next events. They are kept here and not with each socket, few of which ever wait.
+type rests struct {
+	mu  sync.Mutex // guards what follows; a leaf
+	all map[*Socket]*rest
+}
+
+type rest struct {
+	until time.Time
+	timer *time.Timer // nil until the wait has begun
+}
+
+func (r *rests) set(s *Socket, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all == nil {
+		r.all = make(map[*Socket]*rest)
+	}
+	r.all[s] = &rest{until: until}
+}
+
+// take removes the wait of s.
+func (r *rests) take(s *Socket) *rest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one := r.all[s]
+	delete(r.all, s)
+	return one
+}
+
+func (r *rests) put(s *Socket, one *rest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all[s] = one
+}
+
+// rest begins the wait that s owes, and reports whether there is one: then the queue goes on when it is over. The client's mu
+// is held.
+func (s *Socket) rest() bool {
+	if s.due&owing == 0 {
+		return false
+	}
+	s.due &^= owing
+	rests, hub := &s.ns.hub.pace.rests, s.ns.hub
+	one := rests.take(s)
+	wait := time.Until(one.until)
+	if wait <= 0 || s.done {
+		return false
+	}
+	s.due |= resting
+	hub.tasks.Hold()
+	one.timer = time.AfterFunc(wait, func() {
+		defer hub.tasks.Release()
+		s.client.mu.Lock()
+		defer s.client.mu.Unlock()
+		s.goOn()
+	})
+	rests.put(s, one)
+	return true
+}
+
+// goOn ends the wait of s, if it waits, and has its queue emptied. The client's mu is held.
+func (s *Socket) goOn() {
+	if s.due&resting == 0 {
+		return
+	}
+	s.due &^= resting
+	if one := s.ns.hub.pace.rests.take(s); one.timer.Stop() {
+		s.ns.hub.tasks.Release()
+	}
+	s.ns.hub.turns.start(s)
+}
+
+// lapseRest forgets what a socket that ends owes. The client's mu is held.
+func (s *Socket) lapseRest() {
+	s.goOn()
+	if s.due&owing != 0 {
+		s.due &^= owing
+		s.ns.hub.pace.rests.take(s)
+	}
+}
+
+// frameSize is the size of a packet in bytes, in the first of its encodings.
+func (f *frames) frameSize() int {
+	for _, frame := range f.made {
+		if frame != nil {
+			return frameBytes(frame)
+		}
+	}
+	return 0
+}
+
+func frameBytes(f *packet.Frame) int {
+	n := len(f.Text)
+	for _, a := range f.Attachments {
+		n += len(a)
+	}
+	return n
+}
