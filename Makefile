@@ -30,7 +30,7 @@ installed = $(1)/node_modules/.package-lock.json
 npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/openapi test/bridge test/browser test/artillery
 
 .PHONY: help run build release test-release test lint fuzz bench artillery soak simulate bench-cluster attack example clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose system-packages
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -50,7 +50,7 @@ test-release: $(NFPM) $(CYCLONEDX) $(page) ## builds a release twice and looks a
 lanes := \
 	test-static,test-go \
 	test-artillery,test-js,test-cluster,test-backends,test-openapi,test-bridge \
-	test-web,test-compose,test-auth,test-examples,test-proxy,test-browser,test-bench
+	test-web,test-compose,test-metrics,test-auth,test-examples,test-proxy,test-browser,test-bench
 
 # Everything that more than one part needs, and what takes its time to install.
 prepared := $(GOLANGCI) bin/gatehouse bin/testapp bin/examples/.built $(page) \
@@ -110,6 +110,9 @@ soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accou
 BACKEND ?= node
 example: bin/gatehouse ## runs an application with a back end in Node, Python or PHP: BACKEND=php
 	examples/backends/run $(BACKEND)
+
+test-metrics: $(call installed,test/js) bin/gatehouse ## runs the alert rules and the dashboard on a Prometheus that scrapes the binary
+	test/with-redis bash -c 'cd test/metrics && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'
 
 test-backends: $(call installed,test/js) bin/gatehouse ## runs the real client against back ends in Node, Python and PHP
 	cd test/backends && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
@@ -189,6 +192,7 @@ system-packages:
 	command -v haproxy >/dev/null || missing+=(haproxy); \
 	command -v php >/dev/null || missing+=(php-cli); \
 	command -v python3 >/dev/null || missing+=(python3); \
+	command -v prometheus >/dev/null || missing+=(prometheus); \
 	command -v docker-compose >/dev/null || missing+=(docker-compose); \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
 	if (( $${#missing[@]} )); then \
