@@ -59,7 +59,7 @@ func (b *builder) readers() {
 }
 
 func (b *builder) openWays() {
-	b.gate.ways = b.waysNamed("auth.ways", "auth.ways", b.cfg.Auth.Ways)
+	b.gate.ways = b.waysNamed("auth.methods", "auth.methods", b.cfg.Auth.Methods)
 	b.needsPayable()
 	b.gate.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
 	for i, one := range b.cfg.Auth.Namespaces {
@@ -67,10 +67,10 @@ func (b *builder) openWays() {
 		if _, twice := b.gate.namespaces[one.Name]; twice || one.Name == "" || one.Name[0] != '/' {
 			b.fail(fmt.Errorf("%s.name: %q must be a namespace such as /public, listed once", at, one.Name))
 		}
-		if len(one.Ways) == 0 {
-			b.fail(fmt.Errorf("%s.ways: is empty; name the ways into %s, or remove the entry", at, one.Name))
+		if len(one.Methods) == 0 {
+			b.fail(fmt.Errorf("%s.methods: is empty; name the ways into %s, or remove the entry", at, one.Name))
 		}
-		ways := b.waysNamed(at+".ways", "auth.namespaces: "+one.Name, one.Ways)
+		ways := b.waysNamed(at+".methods", "auth.namespaces: "+one.Name, one.Methods)
 		b.gate.namespaces[one.Name] = ways
 		if pattern.Is(one.Name) {
 			p, err := pattern.Compile(one.Name)
@@ -112,10 +112,10 @@ func (b *builder) waysNamed(at, place string, names []string) []way {
 func (b *builder) isOpen(way string) bool { return b.open[way] != "" }
 
 // needsPayable refuses tickets that nobody can get: it takes another credential
-// to ask for one, and asking for no certain namespace goes by auth.ways.
+// to ask for one, and asking for no certain namespace goes by auth.methods.
 func (b *builder) needsPayable() {
-	if ways := b.cfg.Auth.Ways; len(ways) == 1 && ways[0] == WayTicket {
-		b.fail(errors.New("auth.ways: has ticket alone, and a ticket is given for another credential only; add the way in that POST /auth/tickets is to take, such as bearer, token or cookie"))
+	if ways := b.cfg.Auth.Methods; len(ways) == 1 && ways[0] == WayTicket {
+		b.fail(errors.New("auth.methods: has ticket alone, and a ticket is given for another credential only; add the way in that POST /auth/tickets is to take, such as bearer, token or cookie"))
 	}
 }
 
@@ -160,7 +160,7 @@ func (b *builder) warnings() []string {
 		on   bool
 		text string
 	}{
-		{slices.Contains(b.cfg.Auth.Ways, WayAnonymous), "auth.ways has anonymous: every namespace without ways of its own is open to everybody; list the open ones under auth.namespaces"},
+		{slices.Contains(b.cfg.Auth.Methods, WayAnonymous), "auth.methods has anonymous: every namespace without ways of its own is open to everybody; list the open ones under auth.namespaces"},
 		{b.isOpen(WayQueryToken), b.open[WayQueryToken] + " has query_token: addresses with tokens end up in logs, histories and Referer headers; prefer a ticket"},
 		{b.isOpen(WayBasic), b.open[WayBasic] + " has basic: browsers are giving up passwords in addresses, and every connection costs a slow hash"},
 		{b.cfg.Origins.InsecureAllowAny, "origins.insecure_allow_any: pages of every site may connect"},

@@ -74,8 +74,8 @@ func orList(list []string, usual ...string) []string {
 
 // AuthConfig says which ways in are open, in which order, and where.
 type AuthConfig struct {
-	// Ways are asked in this order. Empty: token, ticket, bearer.
-	Ways []string `koanf:"ways" yaml:"ways"`
+	// Methods are asked in this order. Empty: token, ticket, bearer.
+	Methods []string `koanf:"methods" yaml:"methods" was:"ways"`
 	// Namespaces with ways of their own instead.
 	Namespaces []NamespaceAuth `koanf:"namespaces" yaml:"namespaces"`
 	// MaxPayload is the size limit of an `auth` payload in bytes; zero is
@@ -84,7 +84,7 @@ type AuthConfig struct {
 }
 
 func (c AuthConfig) withDefaults() AuthConfig {
-	c.Ways = orList(c.Ways, WayToken, WayTicket, WayBearer)
+	c.Methods = orList(c.Methods, WayToken, WayTicket, WayBearer)
 	c.MaxPayload = cmp.Or(c.MaxPayload, DefaultMaxPayload)
 	return c
 }
@@ -94,8 +94,8 @@ type NamespaceAuth struct {
 	// Name is exact, such as "/public", or a pattern with parts in braces, such as
 	// "/tenant-{org}". A name that is listed itself comes before patterns, and of
 	// two patterns the one that fixes more characters of the name has it.
-	Name string   `koanf:"name" yaml:"name"`
-	Ways []string `koanf:"ways" yaml:"ways"`
+	Name    string   `koanf:"name" yaml:"name"`
+	Methods []string `koanf:"methods" yaml:"methods" was:"ways"`
 }
 
 // Deps is what a program passes in besides settings. The zero value works.

@@ -9,7 +9,7 @@ import (
 
 func TestReq05_LaterRequestsBringTheSameCredentialsOrNone(t *testing.T) {
 	g := newGate(t, GateConfig{
-		Auth:   AuthConfig{Ways: []string{WayToken, WayBearer, WaySubprotocol, WayCookie}},
+		Auth:   AuthConfig{Methods: []string{WayToken, WayBearer, WaySubprotocol, WayCookie}},
 		Cookie: CookieConfig{CSRFSecret: csrfSecret}, JWT: JWTConfig{HMACSecret: secret},
 	})
 	ann, again, bob := signHS(t, good()), signHS(t, good("jti", "second")), signHS(t, good("sub", "bob"))
@@ -69,7 +69,7 @@ func TestReq05_DigestTellsCredentialsApart(t *testing.T) {
 
 func TestReq08_AnonymousIsPerNamespace(t *testing.T) {
 	g := newGate(t, GateConfig{
-		Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/public", Ways: []string{WayToken, WayAnonymous}}}},
+		Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/public", Methods: []string{WayToken, WayAnonymous}}}},
 		JWT:  JWTConfig{HMACSecret: secret},
 	})
 	_, err := g.Check(t.Context(), &Request{Namespace: "/"})
@@ -85,21 +85,21 @@ func TestReq08_AnonymousIsPerNamespace(t *testing.T) {
 	r.Namespace = "/public"
 	_, err = g.Check(t.Context(), r) // a credential that was brought decides
 	wantCode(t, err, CodeTokenInvalid)
-	if _, err := NewGate(GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Ways: []string{WayAnonymous, WayToken}}}); err == nil {
+	if _, err := NewGate(GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{WayAnonymous, WayToken}}}); err == nil {
 		t.Error("anonymous may stand before others")
 	}
 }
 
 // Who opens everything should know it.
 func TestAnonymousForAllWarns(t *testing.T) {
-	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Ways: []string{WayToken, WayAnonymous}}})
+	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{WayToken, WayAnonymous}}})
 	if w := strings.Join(g.Warnings(), "\n"); !strings.Contains(w, "every namespace without ways of its own is open to everybody") {
 		t.Errorf("warnings are %q", w)
 	}
 }
 
 func TestReq21_QueryTokenWarnsWhereItIsOn(t *testing.T) {
-	g := newGate(t, GateConfig{Auth: AuthConfig{Ways: []string{WayQueryToken}}, JWT: JWTConfig{HMACSecret: secret}})
+	g := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WayQueryToken}}, JWT: JWTConfig{HMACSecret: secret}})
 	_, err := g.Check(t.Context(), &Request{Namespace: "/", Query: url.Values{"token": {signHS(t, good())}}})
 	wantCode(t, err, "")
 	if len(g.Warnings()) != 1 {

@@ -113,7 +113,7 @@ func TestBearerHeader(t *testing.T) {
 
 func TestReq08_EachNamespaceHasItsOwnWays(t *testing.T) {
 	g := newGate(t, GateConfig{
-		Auth: AuthConfig{Ways: []string{WayToken}, Namespaces: []NamespaceAuth{{Name: "/machines", Ways: []string{WayBearer}}}},
+		Auth: AuthConfig{Methods: []string{WayToken}, Namespaces: []NamespaceAuth{{Name: "/machines", Methods: []string{WayBearer}}}},
 		JWT:  JWTConfig{HMACSecret: secret},
 	})
 	token := signHS(t, good())
@@ -216,10 +216,10 @@ func TestReq21_QueryTokenIsOffByDefault(t *testing.T) {
 
 func TestNobodyVerifiesTokens(t *testing.T) {
 	for want, ways := range map[string][]string{
-		"nobody can sign in: set jwt.hmac_secret":                                  nil,
-		"auth.ways: token is on, but nothing verifies tokens; set jwt.hmac_secret": {"token", "proxy_header"},
+		"nobody can sign in: set jwt.hmac_secret":                                     nil,
+		"auth.methods: token is on, but nothing verifies tokens; set jwt.hmac_secret": {"token", "proxy_header"},
 	} {
-		if _, err := NewGate(GateConfig{Auth: AuthConfig{Ways: ways}}); !errors.Is(err, ErrNoVerifier) || !strings.HasPrefix(err.Error(), want) {
+		if _, err := NewGate(GateConfig{Auth: AuthConfig{Methods: ways}}); !errors.Is(err, ErrNoVerifier) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -232,7 +232,7 @@ func TestTheRefusalSaysWhatIsAccepted(t *testing.T) {
 		"Sign in first. Accepted: a header Authorization: Bearer ….":                                                    {"bearer"},
 		"Sign in first. Accepted: a token as WebSocket subprotocol, or ?token=….":                                       {"subprotocol", "query_token"},
 	} {
-		g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Ways: ways}})
+		g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: ways}})
 		_, err := g.Check(t.Context(), &Request{Namespace: "/"})
 		var refusal *Refusal
 		if !errors.As(err, &refusal) || refusal.Message != want {
@@ -243,11 +243,11 @@ func TestTheRefusalSaysWhatIsAccepted(t *testing.T) {
 
 func TestConfigurationErrorsNameTheKey(t *testing.T) {
 	for want, cfg := range map[string]GateConfig{
-		`auth.ways: "tokn" is no way in`:            {Auth: AuthConfig{Ways: []string{"tokn"}}},
-		`auth.ways: names "token" twice`:            {Auth: AuthConfig{Ways: []string{"token", "token"}}},
-		`auth.ways: has ticket alone`:               {Auth: AuthConfig{Ways: []string{"ticket"}}},
-		`auth.namespaces[0].name: "chat" must be`:   {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "chat", Ways: []string{"token"}}}}},
-		`auth.namespaces[0].ways: is empty`:         {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/chat"}}}},
+		`auth.methods: "tokn" is no way in`:         {Auth: AuthConfig{Methods: []string{"tokn"}}},
+		`auth.methods: names "token" twice`:         {Auth: AuthConfig{Methods: []string{"token", "token"}}},
+		`auth.methods: has ticket alone`:            {Auth: AuthConfig{Methods: []string{"ticket"}}},
+		`auth.namespaces[0].name: "chat" must be`:   {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "chat", Methods: []string{"token"}}}}},
+		`auth.namespaces[0].methods: is empty`:      {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/chat"}}}},
 		`auth.max_payload: -1 is negative`:          {Auth: AuthConfig{MaxPayload: -1}},
 		`origins.allow: "app.example" is no origin`: {Origins: OriginConfig{Allow: []string{"app.example"}}},
 		`issuers[0]: has no key`:                    {Issuers: []JWTConfig{{Issuer: "x"}}},
@@ -262,10 +262,10 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 func TestReq08_TheBestFitOfPatternsHasItsWays(t *testing.T) {
 	g := newGate(t, GateConfig{
 		JWT: JWTConfig{HMACSecret: "a-secret-of-the-tests-that-is-long-enough-for-every-HMAC"},
-		Auth: AuthConfig{Ways: []string{WayToken}, Namespaces: []NamespaceAuth{
-			{Name: "/tenant-{org}", Ways: []string{WayBearer}},
-			{Name: "/tenant-open-{org}", Ways: []string{WayAnonymous}},
-			{Name: "/tenant-open-not", Ways: []string{WayToken}},
+		Auth: AuthConfig{Methods: []string{WayToken}, Namespaces: []NamespaceAuth{
+			{Name: "/tenant-{org}", Methods: []string{WayBearer}},
+			{Name: "/tenant-open-{org}", Methods: []string{WayAnonymous}},
+			{Name: "/tenant-open-not", Methods: []string{WayToken}},
 		}},
 	})
 	for name, admitted := range map[string]bool{
@@ -275,7 +275,7 @@ func TestReq08_TheBestFitOfPatternsHasItsWays(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewGate(GateConfig{Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/{x}", Ways: []string{WayAnonymous}}}}}); err == nil ||
+	if _, err := NewGate(GateConfig{Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/{x}", Methods: []string{WayAnonymous}}}}}); err == nil ||
 		!strings.Contains(err.Error(), "takes every name") {
 		t.Error(err)
 	}

@@ -32,7 +32,7 @@ func argon2Of(password string) Secret {
 func basicGate(t *testing.T, clock func() time.Time) *Gate {
 	t.Helper()
 	return newGate(t, GateConfig{
-		Auth: AuthConfig{Ways: []string{WayBasic}},
+		Auth: AuthConfig{Methods: []string{WayBasic}},
 		Basic: BasicConfig{
 			Users: []BasicUser{
 				{Name: "ann", Hash: bcryptOf(t, "pass:word", 10), Scopes: []string{"chat"}},
@@ -125,9 +125,9 @@ func TestBasicConfigurationIsChecked(t *testing.T) {
 		"basic.users[0].hash: bcrypt with cost 4":            {{Name: "a", Hash: bcryptOf(t, "x", 4)}},
 		"basic.users[0].hash: argon2id with m=1":             {{Name: "a", Hash: "$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHQ"}},
 		`basic.users[1].name: "a" must be a name`:            {{Name: "a", Hash: argon2Of("x")}, {Name: "a", Hash: argon2Of("y")}},
-		"auth.ways: basic is on, but there are no users":     nil,
+		"auth.methods: basic is on, but there are no users":  nil,
 	} {
-		_, err := NewGate(GateConfig{Auth: AuthConfig{Ways: []string{WayBasic}}, Basic: BasicConfig{Users: users}})
+		_, err := NewGate(GateConfig{Auth: AuthConfig{Methods: []string{WayBasic}}, Basic: BasicConfig{Users: users}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

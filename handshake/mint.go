@@ -15,7 +15,7 @@ import (
 // CSRF token, in the body as {"csrf": …} or in the header X-Csrf-Token.
 func (g *Gate) MintTicket(ctx context.Context, id Identity, binding TicketBinding) (ticket string, expires time.Time, err error) {
 	if g.tickets == nil {
-		return "", time.Time{}, refuse(CodeForbidden, "Tickets are not accepted here.", errors.New("auth.ways has no ticket"))
+		return "", time.Time{}, refuse(CodeForbidden, "Tickets are not accepted here.", errors.New("auth.methods has no ticket"))
 	}
 	if id.Method == WayTicket {
 		return "", time.Time{}, refuse(CodeForbidden, "A ticket is no credential to get another with; sign in.", errors.New("ticket asked for with a ticket"))

@@ -153,7 +153,7 @@ func TestCallbackJudgesOpaqueCookies(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	})
 	g, _ := clockedGate(t, GateConfig{
-		Auth: AuthConfig{Ways: []string{WayCookie}}, Cookie: CookieConfig{CSRFSecret: csrfSecret},
+		Auth: AuthConfig{Methods: []string{WayCookie}}, Cookie: CookieConfig{CSRFSecret: csrfSecret},
 		Callback: CallbackConfig{URL: address, Secret: callbackSecret, Kinds: []string{"cookie"}},
 	})
 	_, err := g.Check(t.Context(), withCSRF(t, g, fromPage("s:opaque")))

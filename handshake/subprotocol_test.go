@@ -11,7 +11,7 @@ func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byt
 
 func protocolGate(t *testing.T, cfg SubprotocolConfig) *Gate {
 	t.Helper()
-	return newGate(t, GateConfig{Auth: AuthConfig{Ways: []string{WaySubprotocol}}, JWT: JWTConfig{HMACSecret: secret}, Subprotocol: cfg})
+	return newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WaySubprotocol}}, JWT: JWTConfig{HMACSecret: secret}, Subprotocol: cfg})
 }
 
 // offer is a WebSocket request with the given Sec-WebSocket-Protocol lines.

@@ -159,7 +159,7 @@ func TestReq10_MintingNeedsMoreThanATicket(t *testing.T) {
 	*now = noon.Add(time.Hour)
 	_, _, err = g.MintTicket(t.Context(), id, binding)
 	wantCode(t, err, CodeTokenExpired)
-	off := newGate(t, GateConfig{Auth: AuthConfig{Ways: []string{WayToken}}, JWT: JWTConfig{HMACSecret: secret}})
+	off := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WayToken}}, JWT: JWTConfig{HMACSecret: secret}})
 	_, _, err = off.MintTicket(t.Context(), signIn(t, off), TicketBinding{})
 	wantCode(t, err, CodeForbidden)
 }

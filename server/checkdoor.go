@@ -97,8 +97,8 @@ func isLoopback(host string) bool {
 
 // opens reports whether a way in is on anywhere.
 func (c Config) opens(way string) bool {
-	return slices.Contains(c.Auth.Ways, way) || slices.ContainsFunc(c.Auth.Namespaces, func(ns handshake.NamespaceAuth) bool {
-		return slices.Contains(ns.Ways, way)
+	return slices.Contains(c.Auth.Methods, way) || slices.ContainsFunc(c.Auth.Namespaces, func(ns handshake.NamespaceAuth) bool {
+		return slices.Contains(ns.Methods, way)
 	})
 }
 
@@ -111,13 +111,13 @@ func (c Config) checkWays() error {
 	var errs []error
 	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0
 	if c.opens(handshake.WayBasic) && !encrypted {
-		errs = append(errs, errors.New("auth.ways: basic would send passwords in the clear; set tls.cert_file and tls.key_file, or list the proxy that has TLS in trusted_proxies"))
+		errs = append(errs, errors.New("auth.methods: basic would send passwords in the clear; set tls.cert_file and tls.key_file, or list the proxy that has TLS in trusted_proxies"))
 	}
 	if c.opens(handshake.WayCertificate) && (c.TLS.ClientAuth == "" || c.TLS.ClientAuth == clientAuthNone) {
-		errs = append(errs, errors.New("auth.ways: certificate is on, but no client certificate is asked for; set tls.client_auth and tls.client_ca_file"))
+		errs = append(errs, errors.New("auth.methods: certificate is on, but no client certificate is asked for; set tls.client_auth and tls.client_ca_file"))
 	}
 	if c.opens(handshake.WayProxyHeader) && len(c.TrustedProxies) == 0 {
-		errs = append(errs, errors.New("auth.ways: proxy_header is on, but no proxy is trusted; list it in trusted_proxies"))
+		errs = append(errs, errors.New("auth.methods: proxy_header is on, but no proxy is trusted; list it in trusted_proxies"))
 	}
 	return errors.Join(errs...)
 }
@@ -162,11 +162,11 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 		out = append(out, "redis.url: the password and the tickets cross the network in the clear; write rediss://")
 	}
 	if c.opens(handshake.WayCookie) && !encrypted && !c.Dev {
-		out = append(out, "auth.ways has cookie without TLS: whoever sees the traffic has the session; set tls.cert_file, or trusted_proxies")
+		out = append(out, "auth.methods has cookie without TLS: whoever sees the traffic has the session; set tls.cert_file, or trusted_proxies")
 	}
 	for i, ns := range c.Auth.Namespaces {
 		if !c.Dev && c.laxerTickets(ns) {
-			out = append(out, fmt.Sprintf("auth.namespaces[%d].ways has ticket: a ticket for no certain namespace, which every way of auth.ways buys, opens %s too", i, ns.Name))
+			out = append(out, fmt.Sprintf("auth.namespaces[%d].methods has ticket: a ticket for no certain namespace, which every way of auth.methods buys, opens %s too", i, ns.Name))
 		}
 		if !mounts(defs, ns.Name) {
 			out = append(out, fmt.Sprintf("auth.namespaces[%d].name: there is no namespace %s, so these ways open nothing; correct or remove the entry", i, ns.Name))
@@ -208,8 +208,8 @@ func mounts(defs []namespaces.Definition, name string) bool {
 // laxerTickets reports whether a namespace takes tickets that somebody could
 // buy with a credential that it does not take.
 func (c Config) laxerTickets(ns handshake.NamespaceAuth) bool {
-	return slices.Contains(ns.Ways, handshake.WayTicket) && !slices.Contains(ns.Ways, handshake.WayAnonymous) &&
-		slices.ContainsFunc(c.Auth.Ways, func(way string) bool { return !slices.Contains(ns.Ways, way) })
+	return slices.Contains(ns.Methods, handshake.WayTicket) && !slices.Contains(ns.Methods, handshake.WayAnonymous) &&
+		slices.ContainsFunc(c.Auth.Methods, func(way string) bool { return !slices.Contains(ns.Methods, way) })
 }
 
 // readable says which file of a key cannot be read.

@@ -39,7 +39,7 @@ func labWays() []handshake.NamespaceAuth {
 		{"/lab/query-token", handshake.WayQueryToken},
 		{"/lab/anonymous", handshake.WayAnonymous},
 	} {
-		all = append(all, handshake.NamespaceAuth{Name: one[0], Ways: []string{one[1]}})
+		all = append(all, handshake.NamespaceAuth{Name: one[0], Methods: []string{one[1]}})
 	}
 	return all
 }

@@ -23,7 +23,7 @@ func everyWay(t *testing.T, a *authority) server.Config {
 		t.Fatal(err)
 	}
 	cfg := withProtocols()
-	cfg.Auth.Ways = []string{"token", "ticket", "bearer", "subprotocol", "cookie", "basic", "certificate", "proxy_header", "query_token"}
+	cfg.Auth.Methods = []string{"token", "ticket", "bearer", "subprotocol", "cookie", "basic", "certificate", "proxy_header", "query_token"}
 	cfg.Cookie = handshake.CookieConfig{CSRFSecret: csrfSecret}
 	cfg.Origins.Allow = []string{"self", "https://app.example"}
 	cfg.Basic.Users = []handshake.BasicUser{{Name: "ada", Hash: handshake.Secret(hash)}}

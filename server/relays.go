@@ -135,7 +135,7 @@ func (c Config) methods() []handshake.NamespaceAuth {
 	for _, label := range slices.Sorted(maps.Keys(c.Namespaces)) {
 		known := slices.ContainsFunc(c.Auth.Namespaces, func(a handshake.NamespaceAuth) bool { return a.Name == label })
 		if ways := c.Namespaces[label].Methods; len(ways) > 0 && !known {
-			all = append(all, handshake.NamespaceAuth{Name: label, Ways: ways})
+			all = append(all, handshake.NamespaceAuth{Name: label, Methods: ways})
 		}
 	}
 	return all

@@ -273,7 +273,7 @@ func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 }
 
 func TestReq08_AnIdentityOpensOneNamespace(t *testing.T) {
-	cfg := server.Config{Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/public", Ways: []string{"token", "anonymous"}}}}}
+	cfg := server.Config{Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/public", Methods: []string{"token", "anonymous"}}}}}
 	r := serve(t, cfg, who("/", "/who", "/public")...)
 	over(t, func(t *testing.T, transport string) {
 		c := come(t, r.addr, way{transport: transport})

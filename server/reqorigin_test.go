@@ -13,7 +13,7 @@ const csrfSecret = "a-secret-of-the-tests-for-csrf-tokens"
 // withCookies is a server whose users have sessions.
 func withCookies() server.Config {
 	return server.Config{
-		Auth:    handshake.AuthConfig{Ways: []string{"token", "ticket", "bearer", "cookie"}},
+		Auth:    handshake.AuthConfig{Methods: []string{"token", "ticket", "bearer", "cookie"}},
 		Cookie:  handshake.CookieConfig{CSRFSecret: csrfSecret},
 		Origins: handshake.OriginConfig{Allow: []string{"self", "https://app.example"}},
 	}

@@ -325,7 +325,7 @@ func TestReq12_TicketsWorkOnceRedisIsThere(t *testing.T) {
 
 func TestANamespaceThatTakesTicketsForMoreIsWarnedAbout(t *testing.T) {
 	for ways, warned := range map[string]bool{"ticket": true, "ticket token bearer": false, "token": false} {
-		r := serve(t, server.Config{Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/admin", Ways: strings.Fields(ways)}}}})
+		r := serve(t, server.Config{Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/admin", Methods: strings.Fields(ways)}}}})
 		if strings.Contains(r.log.String(), "opens /admin too") != warned {
 			t.Errorf("%s: %s", ways, r.log.String())
 		}
@@ -334,7 +334,7 @@ func TestANamespaceThatTakesTicketsForMoreIsWarnedAbout(t *testing.T) {
 
 func TestWaysIntoANamespaceThatIsNotThereAreWarnedAbout(t *testing.T) {
 	cfg := server.Config{Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{
-		{Name: "/who", Ways: []string{"token"}}, {Name: "/whom", Ways: []string{"token"}},
+		{Name: "/who", Methods: []string{"token"}}, {Name: "/whom", Methods: []string{"token"}},
 	}}}
 	r := serve(t, cfg, who("/who")...)
 	says(t, r.log.String(), "auth.namespaces[1].name: there is no namespace /whom")
@@ -349,7 +349,7 @@ func TestWarningsAreThoseOfTheLog(t *testing.T) {
 		"dev":     {Dev: true, Addr: "127.0.0.1:0"},
 		"much": {
 			Admin: server.Admin{Key: adminKey}, Origins: handshake.OriginConfig{AllowLocalhost: true},
-			Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/away", Ways: []string{"ticket", "query_token"}}}},
+			Auth: handshake.AuthConfig{Namespaces: []handshake.NamespaceAuth{{Name: "/away", Methods: []string{"ticket", "query_token"}}}},
 		},
 	} {
 		r := serve(t, cfg, who("/who")...)

@@ -129,7 +129,7 @@ func TestReq22_PasswordsNeedTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := server.Config{
-		Auth:  handshake.AuthConfig{Ways: []string{"token", "basic"}},
+		Auth:  handshake.AuthConfig{Methods: []string{"token", "basic"}},
 		Basic: handshake.BasicConfig{Users: []handshake.BasicUser{{Name: "ada", Hash: handshake.Secret(hash)}}},
 	}
 	if err := startsWith(t, cfg); err == nil {
@@ -166,7 +166,7 @@ func TestReq23_ClientCertificates(t *testing.T) {
 	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
 	ours.serverCertificate("one")
 	device, stranger := ours.clientCertificate("spiffe://ours.example/device/7"), theirs.clientCertificate("spiffe://ours.example/device/7")
-	ways := handshake.AuthConfig{Ways: []string{"token", "certificate"}}
+	ways := handshake.AuthConfig{Methods: []string{"token", "certificate"}}
 	if err := startsWith(t, server.Config{Auth: ways, TLS: ours.tls("")}); err == nil {
 		t.Error("it starts with certificate and without asking for any")
 	}

@@ -20,7 +20,7 @@ func offering(protocols ...string) way {
 
 func withProtocols() server.Config {
 	return server.Config{
-		Auth:        handshake.AuthConfig{Ways: []string{"token", "subprotocol"}},
+		Auth:        handshake.AuthConfig{Methods: []string{"token", "subprotocol"}},
 		Subprotocol: handshake.SubprotocolConfig{Forms: []string{"kubernetes", "appsync", "plain"}, Plain: "chat.v1"},
 	}
 }
@@ -130,7 +130,7 @@ func TestReq21_QueryTokensAreOffAndMasked(t *testing.T) {
 			t.Errorf("by default: %s", got)
 		}
 	})
-	on := serve(t, server.Config{Auth: handshake.AuthConfig{Ways: []string{"token", "query_token"}}}, who("/who")...)
+	on := serve(t, server.Config{Auth: handshake.AuthConfig{Methods: []string{"token", "query_token"}}}, who("/who")...)
 	over(t, func(t *testing.T, transport string) {
 		q := query()
 		if got := petition(come(t, on.addr, way{transport: transport, query: q}), "/who", ""); got != "in" {
@@ -140,11 +140,11 @@ func TestReq21_QueryTokensAreOffAndMasked(t *testing.T) {
 			t.Error("the log has the token")
 		}
 	})
-	says(t, on.log.String(), "auth.ways has query_token")
+	says(t, on.log.String(), "auth.methods has query_token")
 }
 
 func TestReq24_HeadersOfProxiesCountFromTrustedProxiesOnly(t *testing.T) {
-	ways := handshake.AuthConfig{Ways: []string{"proxy_header"}}
+	ways := handshake.AuthConfig{Methods: []string{"proxy_header"}}
 	user := page("", "X-Authenticated-User", "ada", "X-Forwarded-For", "203.0.113.7")
 	for proxy, want := range map[string]string{"127.0.0.1": "in", "10.0.0.1": "unauthenticated"} {
 		r := serve(t, server.Config{Auth: ways, TrustedProxies: []string{proxy}}, who("/who")...)

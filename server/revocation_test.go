@@ -31,7 +31,7 @@ func TestNewcomers02_ARevocationCanBeTakenBack(t *testing.T) {
 
 // Attack W5: guests do not fill the store of tickets.
 func TestAttackW5_GuestsGetNoTickets(t *testing.T) {
-	r := serve(t, server.Config{Auth: handshake.AuthConfig{Ways: []string{"ticket", "token", "anonymous"}}}, who("/who")...)
+	r := serve(t, server.Config{Auth: handshake.AuthConfig{Methods: []string{"ticket", "token", "anonymous"}}}, who("/who")...)
 	if status, _, answer := r.call(http.MethodPost, "/auth/tickets", "", page("")); status != http.StatusForbidden || codeOf(answer) != "forbidden" {
 		t.Errorf("a guest: %d %v", status, answer)
 	}

@@ -84,7 +84,7 @@ func TestConfigCheckSaysWhatDeservesASecondThought(t *testing.T) {
 	r := gatehouse(t, environ, "config", "check", "--config", path)
 	lines := strings.SplitAfter(r.stderr, "\n")
 	if r.code != 0 || !strings.HasPrefix(r.stdout, "the configuration is good\nwhatever strangers send, they hold at most ") || len(lines) != 3 ||
-		!strings.HasPrefix(lines[0], "gatehouse: warning: auth.ways has query_token") ||
+		!strings.HasPrefix(lines[0], "gatehouse: warning: auth.methods has query_token") ||
 		!strings.HasPrefix(lines[1], "gatehouse: warning: auth.namespaces[1].name: there is no namespace /echo") {
 		t.Errorf("%+v", r)
 	}

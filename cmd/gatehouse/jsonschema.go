@@ -45,6 +45,9 @@ func addProperties(t reflect.Type, to map[string]any) {
 		case name == "-" || name == "":
 		default:
 			to[name] = fieldSchema(f)
+			if old := f.Tag.Get("was"); old != "" {
+				to[old] = map[string]any{"type": []string{"array", "string"}, "deprecated": true, "description": "the old name of " + name}
+			}
 			if f.Type == secretType {
 				if _, own := fileKey(t, name); !own {
 					to[name+fileSuffix] = map[string]any{"type": "string", "description": "a file that holds " + name}

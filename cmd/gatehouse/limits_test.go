@@ -238,3 +238,20 @@ func TestALineIsNamedOnlyWhereTheFileDecides(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestTheOldNameOfAKeyIsStillRead(t *testing.T) {
+	old := configured(t, "auth: {ways: [token], namespaces: [{name: /a, ways: [token, ticket]}]}\n")
+	now := configured(t, "auth: {methods: [token], namespaces: [{name: /a, methods: [token, ticket]}]}\n")
+	want := gatehouse(t, nil, "config", "print", "--config", now)
+	if r := gatehouse(t, nil, "config", "print", "--config", old); r.code != 0 || r.stdout != want.stdout {
+		t.Errorf("%+v, want %+v", r, want)
+	}
+	r := gatehouse(t, []string{"GATEHOUSE_AUTH_WAYS=bearer"}, "config", "print", "--config", now)
+	if !regexp.MustCompile(`(?m)^    methods:\n +- bearer\n`).MatchString(r.stdout) {
+		t.Errorf("%+v", r)
+	}
+	both := configured(t, "auth: {ways: [token], methods: [token]}\n")
+	if r := gatehouse(t, nil, "config", "check", "--dev", "--config", both); r.code == 0 || !strings.Contains(r.stderr, "auth.ways: is the old name of auth.methods, which is set too") {
+		t.Errorf("%+v", r)
+	}
+}

@@ -172,7 +172,14 @@ func parseKeys(all []field, prefix string, given map[string]any) (map[string]any
 			continue // "engine:" with nothing below it
 		}
 		value, err := any(nil), error(nil)
-		if f, ok := secretOfFile(all, prefix+key); ok {
+		if f, ok := renamed(all, prefix+key); ok {
+			key = strings.TrimPrefix(f.key, prefix)
+			if _, both := given[key]; both {
+				wrong = append(wrong, fmt.Errorf("%s: is the old name of %s, which is set too; leave it out", f.was(), f.key))
+				continue
+			}
+			value, err = f.parse(v)
+		} else if f, ok := secretOfFile(all, prefix+key); ok {
 			key = strings.TrimSuffix(key, fileSuffix)
 			value, err = f.readFile(v, given[key])
 		} else {

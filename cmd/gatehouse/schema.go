@@ -47,6 +47,24 @@ func fields(t reflect.Type, section string, above []int) []field {
 	return all
 }
 
+// was is the key that the field had before; empty when it always had this one.
+func (f field) was() string {
+	old := f.tag.Get("was")
+	if old == "" {
+		return ""
+	}
+	return f.key[:strings.LastIndex(f.key, ".")+1] + old
+}
+
+// renamed finds the field that had a key before.
+func renamed(all []field, key string) (field, bool) {
+	i := slices.IndexFunc(all, func(f field) bool { return key != "" && f.was() == key })
+	if i < 0 {
+		return field{}, false
+	}
+	return all[i], true
+}
+
 // lookup finds a key, or says what else may have been meant.
 func lookup(all []field, key string) (field, error) {
 	keys := make([]string, 0, len(all))

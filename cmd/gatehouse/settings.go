@@ -108,6 +108,9 @@ func (l *loader) environment(e environment) error {
 	for _, f := range l.fields {
 		names[envName(f.key)] = f.key
 		keys = append(keys, envName(f.key))
+		if old := f.was(); old != "" {
+			names[envName(old)] = old
+		}
 		if file := f.key + fileSuffix; f.typ == secretType {
 			names[envName(file)] = file
 		}

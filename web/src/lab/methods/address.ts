@@ -14,7 +14,7 @@ export const ticketInQuery = method({
   danger:
     "Addresses end up in the logs of every proxy on the way. That is why a ticket lives for seconds and is used up when it gets there. The query is fixed when the client is made: before a reconnect, give it a new ticket.",
   config: `auth:
-  ways: [token, ticket]`,
+  methods: [token, ticket]`,
   tries: [
     {
       id: "connect",
@@ -52,7 +52,7 @@ export const tokenInQuery = method({
   danger:
     "The address, and the token in it, is kept in access logs, histories and error reports, and the token is good until it expires. The server masks it in its own log, it cannot do so in others. A ticket does the same without the harm.",
   config: `auth:
-  ways: [token, query_token]   # the start-up log warns`,
+  methods: [token, query_token]   # the start-up log warns`,
   tries: [
     {
       id: "connect",

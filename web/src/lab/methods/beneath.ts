@@ -15,7 +15,7 @@ const socket = io("https://localhost:3443/lab/certificate",
   danger:
     "Taking one away means revoking its subject or waiting for its end. Before TLS 1.3 the holder's name crosses the network in the clear. Only what the TLS stack has verified counts; the name is read from its structured fields.",
   config: `auth:
-  ways: [certificate]
+  methods: [certificate]
 certificate:
   identity: uri   # or dns, email, common_name
 tls:
@@ -78,7 +78,7 @@ export const anonymous = method({
   config: `auth:
   namespaces:
     - name: /chat
-      ways: [token, anonymous]`,
+      methods: [token, anonymous]`,
   tries: [
     {
       id: "connect",

@@ -16,7 +16,7 @@ export const cookie = method({
   danger:
     "Any page can open a WebSocket to your server, and the browser sends the cookie along: CORS does not apply. So the Origin must be listed, and the CSRF token must belong to this session. Cookies do not cross domains; a ticket does.",
   config: `auth:
-  ways: [cookie]
+  methods: [cookie]
 cookie:
   csrf_secret: …   # openssl rand -base64 48
 origins:

@@ -17,7 +17,7 @@ export const bearer = method({
   danger:
     "With transports: [\"websocket\"] a browser leaves the header out and says nothing. And the header is fixed when the client is made: after a reconnect it is the old token.",
   config: `auth:
-  ways: [bearer]`,
+  methods: [bearer]`,
   tries: [
     {
       id: "connect",
@@ -102,7 +102,7 @@ export const basic = method({
   danger:
     "The password itself travels with every handshake: TLS only. Each one costs a slow hash (bcrypt or argon2id), so failures are throttled by user and address.",
   config: `auth:
-  ways: [token, basic]
+  methods: [token, basic]
 basic:
   users:
     - name: sensor-7

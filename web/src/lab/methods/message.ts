@@ -14,7 +14,7 @@ export const token = method({
   danger:
     "The connection is there before anybody is known. Connections that never speak would eat all places, so each has 10 seconds, their number is limited in all and per address, and the oldest gives way.",
   config: `auth:
-  ways: [token]`,
+  methods: [token]`,
   tries: [
     {
       id: "connect",
@@ -51,7 +51,7 @@ export const ticketInMessage = method({
   danger:
     "Little: a stolen ticket is worth one connection, and only from the page that asked for it. A client that reconnects needs a new one, so auth must be a function.",
   config: `auth:
-  ways: [token, ticket]
+  methods: [token, ticket]
 tickets:
   ttl: 30s`,
   tries: [

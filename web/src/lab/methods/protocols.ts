@@ -11,7 +11,7 @@ const real = "gatehouse.lab"; // the protocol beside the token
 const where = "Browsers and all others, WebSocket only";
 
 const config = `auth:
-  ways: [token, subprotocol]`;
+  methods: [token, subprotocol]`;
 
 const entry = (token: string) => `base64url.bearer.authorization.gatehouse.${base64url(token)}`;
 
