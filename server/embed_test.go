@@ -3,6 +3,8 @@ package server_test
 import (
 	"bufio"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +15,7 @@ import (
 )
 
 // TestAProgramOfSomebodyElseEmbedsTheServer builds a module of its own, which
-// replaces gatehouse by this tree, and talks to it.
+// replaces gatehouse by this tree, runs its tests and talks to it.
 func TestAProgramOfSomebodyElseEmbedsTheServer(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), buildEmbedding(t))
 	cmd.Env = append(os.Environ(), "ORDERS_SECRET="+secret)
@@ -37,6 +39,15 @@ func TestAProgramOfSomebodyElseEmbedsTheServer(t *testing.T) {
 	c.send(`42/orders,7["order:create",{"item":"tea"}]`)
 	if reply := c.next(); reply != `43/orders,7[{"item":"tea","by":"ada"}]` {
 		t.Errorf("the acknowledgement is %s", reply)
+	}
+
+	if body := fetch(t, "http://"+addr+"/version"); body != "orders 1" {
+		t.Errorf("its route says %q", body)
+	}
+	for _, line := range []string{"orders_sockets_total 1", "gatehouse_connections 1"} {
+		if body := fetch(t, "http://"+addr+"/metrics"); !strings.Contains(body, line) {
+			t.Errorf("its metrics lack %q:\n%s", line, body)
+		}
 	}
 
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -63,13 +74,32 @@ func buildEmbedding(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	program := filepath.Join(dir, "orders")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-modfile="+filepath.Join(dir, "go.mod"), "-o", program, ".")
-	cmd.Dir = filepath.Join("testdata", "embed")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	program, modules := filepath.Join(dir, "orders"), "-modfile="+filepath.Join(dir, "go.mod")
+	for _, args := range [][]string{
+		{"build", "-mod=mod", modules, "-o", program, "."},
+		{"test", "-mod=mod", modules, "."},
+	} {
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir = filepath.Join("testdata", "embed")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", args[0], err, out)
+		}
 	}
 	return program
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func listeningAddr(t *testing.T, lines *bufio.Scanner) string {

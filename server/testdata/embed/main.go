@@ -1,5 +1,5 @@
 // Command orders is a program of somebody else's that embeds Gatehouse: its own
-// module, its own namespace, its own logger. Run it with
+// module, namespace, logger, metrics, hook and route. Run it with
 //
 //	GOFLAGS=-mod=mod ORDERS_SECRET=… go run .
 package main
@@ -9,9 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -34,24 +38,41 @@ func orders() *namespaces.Namespace {
 		if !s.Identity().Has("scope", "orders") {
 			return namespaces.Forbidden("orders needs the orders scope")
 		}
-		s.Join("user:" + s.Identity().Subject)
-		return nil
+		return s.Join("desk")
 	})
 	namespaces.On(ns, "order:create", func(_ context.Context, s *namespaces.Socket, in newOrder) (order, error) {
 		if in.Item == "" {
 			return order{}, errors.New("an order without an item")
 		}
-		return order{newOrder: in, By: s.Identity().Subject}, nil
+		made := order{newOrder: in, By: s.Identity().Subject}
+		return made, s.To("desk").Emit("order:created", made)
 	})
 	return ns
 }
 
+// configuration is where the program's own parts meet the server.
+func configuration(secret string, log *slog.Logger) server.Config {
+	metrics := prometheus.NewRegistry()
+	entered := prometheus.NewCounter(prometheus.CounterOpts{Name: "orders_sockets_total", Help: "Sockets that entered."})
+	metrics.MustRegister(entered)
+
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "orders 1") })
+	routes.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+
+	return server.Config{
+		Addr:     "127.0.0.1:0",
+		JWT:      handshake.JWTConfig{HMACSecret: handshake.Secret(secret)},
+		Logger:   log,
+		Handler:  routes,
+		Registry: metrics,
+		Hooks:    []namespaces.Hooks{{SocketOpened: func(*namespaces.Socket) { entered.Inc() }}},
+	}
+}
+
 func run(ctx context.Context) error {
-	s, err := server.New(server.Config{
-		Addr:   "127.0.0.1:0",
-		JWT:    handshake.JWTConfig{HMACSecret: handshake.Secret(os.Getenv("ORDERS_SECRET"))},
-		Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
-	}, orders())
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	s, err := server.New(configuration(os.Getenv("ORDERS_SECRET"), log), orders())
 	if err != nil {
 		return err
 	}
