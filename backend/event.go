@@ -22,16 +22,18 @@ const (
 
 // Event is what the back end gets. ID and At are filled in when they are empty.
 type Event struct {
-	Type      Type              `json:"type"`
-	ID        string            `json:"id"` // the same when the event is sent again; also the header webhook-id
-	At        int64             `json:"at"` // milliseconds since 1970
-	Namespace string            `json:"namespace"`
-	Room      string            `json:"room,omitempty"`   // of room.occupied and room.vacated
-	Socket    string            `json:"socket,omitempty"` // its public id
-	User      *User             `json:"user,omitempty"`
-	Rooms     []string          `json:"rooms,omitempty"` // that the socket is in
-	Event     string            `json:"event,omitempty"`
-	Args      []json.RawMessage `json:"args,omitempty"`
+	Type      Type     `json:"type"`
+	ID        string   `json:"id"` // the same when the event is sent again; also the header webhook-id
+	At        int64    `json:"at"` // milliseconds since 1970
+	Namespace string   `json:"namespace"`
+	Room      string   `json:"room,omitempty"`   // of room.occupied and room.vacated
+	Socket    string   `json:"socket,omitempty"` // its public id
+	User      *User    `json:"user,omitempty"`
+	Rooms     []string `json:"rooms,omitempty"` // that the socket is in
+	// Auth is, of connect, the auth payload of an anonymous client. Whoever signs in has a credential there, which stays here.
+	Auth  json.RawMessage   `json:"auth,omitempty"`
+	Event string            `json:"event,omitempty"`
+	Args  []json.RawMessage `json:"args,omitempty"`
 	// Attachments are the binary parts of Args, in which
 	// {"_placeholder":true,"num":n} stands for the n-th one, as on Socket.IO's
 	// wire.

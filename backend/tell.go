@@ -36,19 +36,20 @@ type lane struct {
 }
 
 type kept struct {
-	event Event
-	since time.Time
+	event    Event
+	answered func(Answer) // nil when nobody wants to know
+	since    time.Time
 }
 
 func newBacklog(c *Client) *backlog { return &backlog{client: c, seed: maphash.MakeSeed()} }
 
-// Tell sends an event whose answer does not matter, soon. It never waits. What
+// Tell sends an event that nobody waits for, soon. It never waits. answered gets the answer, unless it is nil. What
 // concerns one socket or one room arrives in order. An event that the back end does
 // not take is repeated with growing pauses for Config.RetryFor; when Config.Backlog
 // events are kept, further ones are lost. Both are logged and counted.
-func (c *Client) Tell(e Event) {
+func (c *Client) Tell(e Event, answered func(Answer)) {
 	e = e.completed()
-	if err := c.told.add(e); err != nil {
+	if err := c.told.add(e, answered); err != nil {
 		c.lose(e, err)
 	}
 }
@@ -58,7 +59,7 @@ func (c *Client) lose(e Event, cause error) {
 	c.log.Error("back end: an event is lost", "url", c.cfg.URL, "type", e.Type, "namespace", e.Namespace, "room", e.Room, "socket", e.Socket, "id", e.ID, "cause", cause)
 }
 
-func (b *backlog) add(e Event) error {
+func (b *backlog) add(e Event, answered func(Answer)) error {
 	i := maphash.String(b.seed, e.Namespace+"\x00"+e.Room+"\x00"+e.Socket) % lanes
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,7 +71,7 @@ func (b *backlog) add(e Event) error {
 	}
 	b.kept++
 	l := &b.lanes[i]
-	l.events = append(l.events, kept{e, time.Now()})
+	l.events = append(l.events, kept{e, answered, time.Now()})
 	if !l.running {
 		l.running = true
 		b.group.Go(func() { b.run(l) })
@@ -117,7 +118,12 @@ func (b *backlog) tell(batch []kept) error {
 	for i, k := range batch {
 		events[i] = k.event
 	}
-	_, err := b.client.deliver(b.client.ctx, events)
+	answers, err := b.client.deliver(b.client.ctx, events)
+	for i, a := range answers {
+		if err == nil && batch[i].answered != nil {
+			batch[i].answered(a)
+		}
+	}
 	if err != nil && b.client.ctx.Err() == nil {
 		b.client.log.Warn("back end: an event is not taken; it is repeated", "url", b.client.cfg.URL, "type", events[0].Type, "id", events[0].ID, "cause", err)
 	}

@@ -40,6 +40,14 @@ func (c *serveCommand) Run(p *program) error {
 			return err
 		}
 	}
+	if s.Files != "" {
+		handler, done, err := serveFiles(s.Files)
+		if err != nil {
+			return err
+		}
+		defer done()
+		s.Handler = handler
+	}
 	s.Config.Version = version(debug.ReadBuildInfo())
 	srv, err := server.New(s.Config, s.namespaces()...)
 	if err != nil {
@@ -105,7 +113,10 @@ func (p *program) devKey() (string, error) {
 func (s settings) namespaces() []namespaces.Definition {
 	// "/" is empty, and asks who is there as every other does: it is where clients
 	// begin that name no namespace, artillery among them.
-	defs := []namespaces.Definition{namespaces.New("/")}
+	var defs []namespaces.Definition
+	if _, ruled := s.Namespaces["/"]; !ruled {
+		defs = append(defs, namespaces.New("/"))
+	}
 	if s.Chat.Enabled {
 		defs = append(defs, chat.New(s.Chat.config(s.JWT.Issuer)))
 	}

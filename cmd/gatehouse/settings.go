@@ -24,6 +24,9 @@ type settings struct {
 	Chat chatSettings `koanf:"chat"`
 	Echo echoSettings `koanf:"echo"`
 
+	// Files is a folder whose files are served beside the server's own paths. Default none.
+	Files string `koanf:"files"`
+
 	where *positions `koanf:"-"` // of the file's keys; nil without a file
 }
 

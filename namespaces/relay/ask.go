@@ -21,14 +21,23 @@ func (r *Relay) event(s *namespaces.Socket, what backend.Type) backend.Event {
 
 // askConnect lets the back end refuse an admission.
 func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket) error {
-	answer, err := r.backend.Ask(ctx, r.event(s, backend.Connect))
+	event := r.event(s, backend.Connect)
+	if s.Identity().Method == handshake.WayAnonymous {
+		event.Auth = s.Request().Auth
+	}
+	answer, err := r.backend.Ask(ctx, event)
 	if err != nil {
 		return r.noAnswer(err)
 	}
 	if answer.Error != nil {
 		return &namespaces.Error{Code: handshake.Code(answer.Error.Code), Message: answer.Error.Message}
 	}
-	if err := r.carryOut(s, answer, false); err != nil {
+	emits, err := emitsOf(s.Namespace(), s, answer)
+	if err == nil {
+		answer.Emit, memberOf(s).greetings = nil, emits // before the CONNECT reply nothing reaches the socket
+		err = r.carryOut(s, answer, false)
+	}
+	if err != nil {
 		return r.noAnswer(err)
 	}
 	return nil
@@ -83,13 +92,9 @@ func give(later *namespaces.Answer, answer backend.Answer, ack packet.Args) erro
 // carryOut does what an answer says, all of it or, when something in it is wrong,
 // nothing. Its acknowledgement is the caller's.
 func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) error {
-	emits := make([]func() error, len(a.Emit))
-	for i, e := range a.Emit {
-		to, args, err := Target(s.Namespace(), e)
-		if err != nil {
-			return err
-		}
-		emits[i] = func() error { return to.By(s).Emit(e.Event, args) }
+	emits, err := emitsOf(s.Namespace(), s, a)
+	if err != nil {
+		return err
 	}
 	var join []string
 	for _, name := range a.Join {
@@ -111,6 +116,35 @@ func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) 
 		}
 	}
 	return nil
+}
+
+// emitsOf are what an answer sends, on behalf of a socket unless it is nil.
+func emitsOf(ns *namespaces.Namespace, by *namespaces.Socket, a backend.Answer) ([]func() error, error) {
+	emits := make([]func() error, len(a.Emit))
+	for i, e := range a.Emit {
+		to, args, err := Target(ns, e)
+		if err != nil {
+			return nil, err
+		}
+		if by != nil {
+			to = to.By(by)
+		}
+		emits[i] = func() error { return to.Emit(e.Event, args) }
+	}
+	return emits, nil
+}
+
+// answered sends what a back end says to something that it was told: all of it or, when something in it is wrong, nothing.
+func (r *Relay) answered(ns *namespaces.Namespace) func(backend.Answer) {
+	return func(a backend.Answer) {
+		emits, err := emitsOf(ns, nil, a)
+		for i := 0; err == nil && i < len(emits); i++ {
+			err = emits[i]()
+		}
+		if err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
+			r.log.Error("what the back end answers is not sent", "namespace", ns.Name(), "cause", err)
+		}
+	}
 }
 
 // enter joins rooms. During an admission they are counted when it ends.

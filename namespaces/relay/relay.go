@@ -116,12 +116,13 @@ func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
 
 // member is what the relay keeps of a socket.
 type member struct {
-	parts   map[string]string
-	address string
-	network string   // whom sockets count for that have no name
-	hidden  string   // the room of the user's sockets
-	later   []string // rooms that the back end put a recovered socket into, until it is connected
-	counted bool     // among the sockets of its namespace; guarded by the relay's mu
+	parts     map[string]string
+	address   string
+	network   string         // whom sockets count for that have no name
+	hidden    string         // the room of the user's sockets
+	later     []string       // rooms that the back end put a recovered socket into, until it is connected
+	greetings []func() error // what the back end sends when the socket is in; used up by connected
+	counted   bool           // among the sockets of its namespace; guarded by the relay's mu
 
 	mu      sync.Mutex // guards what follows
 	meters  map[string]*meter
@@ -204,9 +205,16 @@ func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
 		r.spaces[name] = &space{ns: s.Namespace()}
 	}
 	r.spaces[name].sockets++
-	memberOf(s).counted = true
+	m := memberOf(s)
+	m.counted = true
 	r.mu.Unlock()
 	r.count(s, visible(s), 1)
+	for _, emit := range m.greetings {
+		if err := emit(); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
+			r.log.Error("what the back end sends to who connects is not sent", "namespace", name, "cause", err)
+		}
+	}
+	m.greetings = nil
 }
 
 // refreshed lets a client stay where its new identity may be.
@@ -272,7 +280,7 @@ func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
 	if r.told(backend.OnDisconnect) {
 		e := r.event(s, backend.Disconnect)
 		e.Reason = reason
-		r.backend.Tell(e)
+		r.backend.Tell(e, r.answered(s.Namespace()))
 	}
 }
 
@@ -324,10 +332,10 @@ func (r *Relay) count(s *namespaces.Socket, rooms []string, by int) {
 		switch {
 		case before == 0 && now > 0 && r.told(backend.OnOccupied):
 			tell.Type = backend.RoomOccupied
-			r.backend.Tell(tell) // under the lock, so that both come in order; it never waits
+			r.backend.Tell(tell, r.answered(s.Namespace())) // under the lock, so that both come in order; it never waits
 		case before > 0 && now <= 0 && r.told(backend.OnVacated):
 			tell.Type = backend.RoomVacated
-			r.backend.Tell(tell)
+			r.backend.Tell(tell, r.answered(s.Namespace()))
 		}
 		r.mu.Unlock()
 	}

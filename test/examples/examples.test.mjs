@@ -1,15 +1,46 @@
-// The examples that are ported from Node's server, with the real client.
+// The examples that are ported from Node's server, with the real client: once with handlers in Go, once with the binary as it
+// is, a configuration and a back end in Node. The pages are the same files.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connected, event, modes, open, request } from "../js/support/client.mjs";
-import { startProcess } from "../js/support/process.mjs";
+import { launch, startProcess } from "../js/support/process.mjs";
 
-async function start(t, name) {
-  const example = await startProcess(fileURLToPath(new URL(`../../bin/examples/${name}`, import.meta.url)), ["--addr", "127.0.0.1:0"]);
-  t.after(async () => assert.deepEqual(await example.terminate(), { code: 0, signal: null }));
-  return example;
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
+
+const ways = {
+  "in Go": (t, name) => startProcess(`${root}bin/examples/${name}`, ["--addr", "127.0.0.1:0"]),
+
+  async "by configuration"(t, name) {
+    const back = await freePort();
+    const dir = await mkdtemp(join(tmpdir(), "frontends-"));
+    t.after(() => rm(dir, { recursive: true }));
+    const config = await readFile(`${root}examples/frontends/${name}.yaml`, "utf8");
+    await writeFile(join(dir, "app.yaml"), config.replace("127.0.0.1:3000", "127.0.0.1:0").replace("127.0.0.1:4000", `127.0.0.1:${back}`));
+    const env = { ...process.env, PORT: String(back) };
+    const backend = launch("node", [`${root}examples/frontends/${name}.mjs`], { env, stdio: ["ignore", "pipe", "inherit"] });
+    t.after(async () => {
+      backend.kill();
+      if (backend.exitCode === null && backend.signalCode === null) await once(backend, "exit");
+    });
+    await once(backend.stdout, "data");
+    return startProcess(`${root}bin/gatehouse`, ["serve", "--config", join(dir, "app.yaml")], { cwd: `${root}examples/frontends` });
+  },
+};
 
 // visit connects and resolves with the socket. Events named in `first` are awaited from the beginning on.
 async function visit(t, target, mode, { auth, first = [] } = {}) {
@@ -20,8 +51,21 @@ async function visit(t, target, mode, { auth, first = [] } = {}) {
   return [socket, ...(await Promise.all(waiting)).map(([arg]) => arg)];
 }
 
-for (const mode of modes) {
-  describe(`the ported examples over ${mode}`, () => {
+for (const [mode, way] of modes.flatMap((mode) => Object.keys(ways).map((way) => [mode, way]))) {
+  describe(`the ported examples ${way}, over ${mode}`, () => {
+    const start = async (t, name) => {
+      const example = await ways[way](t, name);
+      t.after(async () => assert.deepEqual(await example.terminate(), { code: 0, signal: null }));
+      return example;
+    };
+
+    test("the page and its client come with it", async (t) => {
+      const target = await start(t, "chat");
+      assert.match(await fetch(target.url).then((response) => response.text()), /client\.js/);
+      assert.equal((await fetch(`${target.url}/client.js`)).status, 200);
+      assert.equal((await fetch(`${target.url}/../chat.yaml`)).status, 404);
+    });
+
     test("chat: who joins is listed, heard, seen typing, and missed", async (t) => {
       const target = await start(t, "chat");
       const [ada] = await visit(t, target, mode);
