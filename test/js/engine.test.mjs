@@ -50,7 +50,7 @@ describe("Engine.IO", () => {
 
   test("the handshake says what Node's says", async () => {
     const { sid, ...rest } = await poll(target);
-    assert.match(sid, /^[\w-]{20,}$/);
+    assert.match(sid, /^[\w.-]{20,}$/);
     assert.deepEqual(rest, { upgrades: ["websocket"], pingInterval: 25000, pingTimeout: 20000, maxPayload: 1_000_000 });
     const frames = await Frames.open(target);
     const { sid: other, ...same } = JSON.parse((await frames.next()).slice(1));

@@ -2,6 +2,7 @@
 import { createServer, request as send } from "node:http";
 import { connect as dial, createServer as listen } from "node:net";
 import { once } from "node:events";
+import { randomBytes } from "node:crypto";
 import { startLab } from "../../js/support/target.mjs";
 
 const secret = "the secret of a fleet in a test, long enough";
@@ -14,17 +15,18 @@ async function freePort() {
   return port;
 }
 
+async function nodeEnv() {
+  return {
+    GATEHOUSE_REDIS_URL: `redis://${process.env.TEST_REDIS_ADDR}`,
+    GATEHOUSE_CLUSTER_MODE: "streams",
+    GATEHOUSE_CLUSTER_ADDR: `127.0.0.1:${await freePort()}`,
+    GATEHOUSE_CLUSTER_SECRET: secret,
+    GATEHOUSE_CLUSTER_PATIENCE: "60s", // on a busy machine nobody should go on alone
+  };
+}
+
 export async function startNode(env = {}) {
-  return startLab({
-    env: {
-      GATEHOUSE_REDIS_URL: `redis://${process.env.TEST_REDIS_ADDR}`,
-      GATEHOUSE_CLUSTER_MODE: "streams",
-      GATEHOUSE_CLUSTER_ADDR: `127.0.0.1:${await freePort()}`,
-      GATEHOUSE_CLUSTER_SECRET: secret,
-      GATEHOUSE_CLUSTER_PATIENCE: "60s", // on a busy machine nobody should go on alone
-      ...env,
-    },
-  });
+  return startLab({ env: { ...(await nodeEnv()), ...env } });
 }
 
 // roundRobin serves on a port of its own. targets are addresses and may change.
@@ -82,6 +84,40 @@ export async function startFleet(count = 3) {
     async stop() {
       await proxy.stop();
       await Promise.all(nodes.map((node) => node.stop()));
+    },
+  };
+}
+
+// startNodes starts a fleet of its own among others on the same Redis: three nodes and the proxy before them, which are used
+// like one server.
+export async function startNodes(start, count = 3) {
+  const own = randomBytes(6).toString("hex");
+  const names = { GATEHOUSE_CLUSTER_KEY: `fleet-${own}`, GATEHOUSE_REDIS_PREFIX: `gatehouse-${own}:` };
+  const nodes = await Promise.all(Array.from({ length: count }, async () => start({ ...(await nodeEnv()), ...names })));
+  await Promise.all(nodes.map((node) => known(node, count - 1)));
+  const proxy = await roundRobin(nodes.map((node) => node.addr));
+  const all = (what) => Promise.all(nodes.map((node) => node[what]()));
+  return {
+    url: proxy.url,
+    addr: new URL(proxy.url).host,
+    get alive() {
+      return nodes.every((node) => node.alive);
+    },
+    get log() {
+      return nodes.flatMap((node) => node.log);
+    },
+    get child() {
+      return nodes[0].child;
+    },
+    signal: (name) => nodes.forEach((node) => node.signal(name)),
+    async terminate() {
+      const ends = await all("terminate");
+      await proxy.stop();
+      return ends[0];
+    },
+    async stop() {
+      await proxy.stop();
+      await all("stop");
     },
   };
 }

@@ -10,7 +10,7 @@ export class Names {
 
   #text(json) {
     return json
-      .replace(/(\\?"sid\\?":\\?")([\w-]+)/g, (_, key, id) => key + this.#name("sid", id))
+      .replace(/(\\?"sid\\?":\\?")([\w.-]+)/g, (_, key, id) => key + this.#name("sid", id))
       .replace(/("(?:at|expiresAt)":)(\d{10,13})\b/g, (_, key) => `${key}"<time>"`)
       .replace(/(\\*"message\\*":\\*")(?:[^"\\]|\\+[^u])*?(\\*",\\*"data\\*":\{\\*"code)/g, "$1<for people>$2")
       .replace(/(\\*"code\\*":\\*"\w+\\*",\\*"message\\*":\\*")(?:[^"\\]|\\+[^u])*?(\\*"\})/g, "$1<for people>$2")

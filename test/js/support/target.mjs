@@ -1,5 +1,6 @@
-// What the suites test: the gatehouse binary, or with TARGET=reference Node's own server, which shows that a
-// suite asks for nothing but what Socket.IO does.
+// What the suites test: the gatehouse binary; with TARGET=reference Node's own server, which shows that a suite asks for
+// nothing but what Socket.IO does; with TARGET=cluster three nodes behind a proxy that brings each request to the next of
+// them, on the Redis at TEST_REDIS_ADDR.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const binary = process.env.TEST_BINARY ?? here("../../../bin/gatehouse");
 const testapp = process.env.TEST_APP ?? here("../../../bin/testapp");
 export const isReference = process.env.TARGET === "reference";
+export const isCluster = process.env.TARGET === "cluster";
 
 // Node's own heartbeat.
 const node = { interval: 25_000, timeout: 20_000 };
@@ -44,7 +46,15 @@ export async function startGatehouse(options = {}) {
 }
 
 // The state directory is the process's own: the development key never reaches the user's home. It goes with the process.
-async function startWithState(command, args, { ping = node, env = {} }) {
+async function startWithState(command, args, options) {
+  if (!isCluster) {
+    return startOne(command, args, options);
+  }
+  const { startNodes } = await import("../../cluster/support/fleet.mjs");
+  return startNodes((env) => startOne(command, args, { ...options, env: { ...env, ...options.env } }));
+}
+
+async function startOne(command, args, { ping = node, env = {} }) {
   const state = await mkdtemp(join(tmpdir(), "gatehouse-test-"));
   const clear = () => rm(state, { recursive: true, force: true });
   try {
