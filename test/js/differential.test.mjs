@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { application, lab } from "./differential/client.mjs";
 import { Names } from "./differential/normalise.mjs";
+import { recoveries } from "./differential/recovery.mjs";
 import { conversations, handshakes, polling } from "./differential/wire.mjs";
 import { startGatehouse, startLab, startReference } from "./support/target.mjs";
 
@@ -17,11 +18,11 @@ async function transcript(step, target, t) {
   return new Names().normalise(await step(target, t));
 }
 
-function suite(name, steps, start) {
+function suite(name, steps, start, oracle = startReference) {
   describe(name, () => {
     let node, ours;
     before(async () => {
-      node = await startReference();
+      node = await oracle();
       ours = await start();
     });
     after(() => Promise.all([node?.stop(), ours?.stop()]));
@@ -46,10 +47,14 @@ suite("polling", polling, startGatehouse);
 suite("conversations", conversations, startGatehouse);
 suite("application", application, startGatehouse);
 suite("lab", lab, startLab);
+for (const [parser, steps] of Object.entries(recoveries)) {
+  const env = { GATEHOUSE_RECOVERY_FOR: "1m", REFERENCE_RECOVERY_MS: "60000", REFERENCE_PARSER: parser };
+  suite(`recovery, ${parser}`, steps, () => startLab({ env }), () => startReference({ env }));
+}
 
 describe("the list of differences", () => {
   test("names steps that there are", () => {
-    const suites = { handshakes, polling, conversations, application, lab };
+    const suites = { handshakes, polling, conversations, application, lab, "recovery, json": recoveries.json, "recovery, msgpack": recoveries.msgpack };
     const steps = Object.entries(suites).flatMap(([name, all]) => Object.keys(all).map((step) => `${name}/${step}`));
     const named = differences.flatMap((d) => Object.keys(d.transcripts));
     assert.deepEqual(named.filter((step) => !steps.includes(step)), []);

@@ -4,6 +4,7 @@ import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";
+import parser from "socket.io-msgpack-parser";
 import { mountChat } from "./reference/chat.mjs";
 import { mountEcho, mountGreeter, mountGuarded, mountLab } from "./reference/lab.mjs";
 import { admit } from "./reference/token.mjs";
@@ -20,6 +21,10 @@ const io = new Server(http, {
   cors: { origin: true, credentials: true },
   pingInterval: Number(process.env.REFERENCE_PING_INTERVAL_MS ?? 25_000),
   pingTimeout: Number(process.env.REFERENCE_PING_TIMEOUT_MS ?? 20_000),
+  ...(process.env.REFERENCE_RECOVERY_MS && {
+    connectionStateRecovery: { maxDisconnectionDuration: Number(process.env.REFERENCE_RECOVERY_MS), skipMiddlewares: false },
+  }),
+  ...(process.env.REFERENCE_PARSER === "msgpack" && { parser }),
 });
 
 const namespaces = { "/chat": mountChat, "/echo": mountEcho, "/lab": mountLab, "/greeter": mountGreeter, "/guarded": mountGuarded };

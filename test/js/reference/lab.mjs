@@ -61,6 +61,14 @@ function rooms(nsp, socket) {
     nsp.in(room).emit("heard", text);
     ack({ ok: true });
   });
+  socket.on("tell", (room, data, ack) => {
+    nsp.in(room).emit("told", data);
+    ack({ ok: true });
+  });
+  socket.on("hint", (room, data, ack) => {
+    nsp.in(room).volatile.emit("hinted", data);
+    ack({ ok: true });
+  });
   socket.on("survey", async (room, ack) => {
     const answers = await nsp.in(room).timeout(limit).emitWithAck("question", "your name?");
     ack(answers.sort());

@@ -77,6 +77,12 @@ func handleRooms(ns *namespaces.Namespace) {
 	namespaces.Handle(ns, "all", func(_ context.Context, _ *namespaces.Socket, in shout) error {
 		return ns.In(in.Room).Emit("heard", in.Text)
 	})
+	namespaces.Handle2(ns, "tell", func(_ context.Context, _ *namespaces.Socket, room string, data any) error {
+		return ns.In(room).Emit("told", data)
+	})
+	namespaces.Handle2(ns, "hint", func(_ context.Context, _ *namespaces.Socket, room string, data any) error {
+		return ns.In(room).Volatile().Emit("hinted", data)
+	})
 	namespaces.On(ns, "survey", func(ctx context.Context, _ *namespaces.Socket, room string) ([]string, error) {
 		return survey(ctx, ns.In(room))
 	})

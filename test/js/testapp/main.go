@@ -3,7 +3,7 @@
 // Node's server.
 //
 // The token's secret and the heartbeat come from GATEHOUSE_JWT_HMAC_SECRET, GATEHOUSE_ENGINE_PING_INTERVAL and
-// GATEHOUSE_ENGINE_PING_TIMEOUT, as with gatehouse serve.
+// GATEHOUSE_ENGINE_PING_TIMEOUT, as with gatehouse serve; so do recovery and the cluster.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -60,6 +61,10 @@ func config(addr string, getenv func(string) string) (server.Config, error) {
 	}
 	cfg.Cluster.Addr = getenv("GATEHOUSE_CLUSTER_ADDR")
 	cfg.Cluster.Secret = handshake.Secret(getenv("GATEHOUSE_CLUSTER_SECRET"))
+	if cfg.Recovery.For, err = duration(getenv("GATEHOUSE_RECOVERY_FOR")); err != nil {
+		return cfg, err
+	}
+	cfg.Recovery.Messages, _ = strconv.Atoi(getenv("GATEHOUSE_RECOVERY_MESSAGES")) // 0, the default, without one
 	if cfg.Engine.PingInterval, err = duration(getenv("GATEHOUSE_ENGINE_PING_INTERVAL")); err != nil {
 		return cfg, err
 	}
