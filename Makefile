@@ -29,7 +29,7 @@ installed = $(1)/node_modules/.package-lock.json
 # The folders whose npm packages the tests need.
 npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/openapi test/bridge test/browser test/artillery
 
-.PHONY: help run build release test-release test lint fuzz bench artillery soak simulate bench-cluster attack example clean
+.PHONY: help run build release test-release test lint fuzz bench artillery soak cutter simulate bench-cluster attack example clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
 
 help: ## says what there is
@@ -77,6 +77,9 @@ test-web: $(call installed,web) ## runs the unit tests of the pages
 
 test-js: $(call installed,test/js) bin/gatehouse bin/testapp ## runs the real client against the binary
 	cd test/js && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
+
+cutter: $(call installed,test/js) bin/testapp ## breaks the connections of 200 clients at random for three minutes
+	cd test/js && CUTTER_SECONDS=180 node --test --test-reporter=spec cutter.test.mjs
 
 test-auth: $(call installed,test/js) bin/gatehouse ## runs every way in with the client that can
 	test/with-redis bash -c 'cd test/auth && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -35,13 +36,17 @@ func admitAll(context.Context, *handshake.Request) (handshake.Identity, error) {
 
 // benchHub admits n clients, each in the room "room" if told so.
 func benchHub(b *testing.B, n int, room bool) (*namespaces.Namespace, []*namespaces.Client, *sink) {
+	return benchHubWith(b, n, room, namespaces.Recovery{})
+}
+
+func benchHubWith(b *testing.B, n int, room bool, recovery namespaces.Recovery) (*namespaces.Namespace, []*namespaces.Client, *sink) {
 	b.Helper()
 	ns := namespaces.New("/")
 	if room {
 		ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })
 	}
 	namespaces.On(ns, "echo", func(_ context.Context, _ *namespaces.Socket, in packet.Args) (packet.Args, error) { return in, nil })
-	cfg := namespaces.Config{Gate: namespaces.GateFunc(admitAll), MaxPending: n + 1}
+	cfg := namespaces.Config{Gate: namespaces.GateFunc(admitAll), MaxPending: n + 1, Recovery: recovery}
 	hub, err := namespaces.NewHub(cfg, ns)
 	if err != nil {
 		b.Fatal(err)
@@ -107,18 +112,23 @@ func BenchmarkFanOut(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			ns, _, _ := benchHub(b, n, true)
-			to := ns.In("room")
-			args, err := packet.NewArgs(map[string]string{"text": "a message of about sixty bytes, as people write in a chat"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				_ = to.Emit("message", args)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/delivery")
+			benchFanOut(b, ns, n)
 		})
 	}
+}
+
+func benchFanOut(b *testing.B, ns *namespaces.Namespace, n int) {
+	b.Helper()
+	to := ns.In("room")
+	args, err := packet.NewArgs(map[string]string{"text": "a message of about sixty bytes, as people write in a chat"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = to.Emit("message", args)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/delivery")
 }
 
 // BenchmarkEcho is events with acknowledgement of one socket: one at a time, and many in flight.
@@ -150,3 +160,42 @@ func (*sink) ID() string { return "connection" }
 func (*sink) Transport() string { return "websocket" }
 
 func (*sink) Context() context.Context { return nil }
+
+// withRecovery is what benchmarks of recovery keep.
+var withRecovery = namespaces.Recovery{For: time.Minute}
+
+// BenchmarkIdleSocketRecovery is BenchmarkIdleSocket with recovery on; sent is how many messages of a broadcast were
+// delivered to each: their tails are full from 256 on.
+func BenchmarkIdleSocketRecovery(b *testing.B) {
+	for _, sent := range []int{0, 10, 1000} {
+		b.Run(fmt.Sprintf("sent=%d", sent), func(b *testing.B) {
+			const n = 20_000
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			ns, clients, _ := benchHubWith(b, n, true, withRecovery)
+			for range sent {
+				_ = ns.In("room").Emit("message", "a message of about sixty bytes, as people write in a chat")
+			}
+			runtime.GC()
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			runtime.KeepAlive(ns)
+			runtime.KeepAlive(clients)
+			for b.Loop() {
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/socket")
+		})
+	}
+}
+
+// BenchmarkFanOutRecovery is BenchmarkFanOut with recovery on.
+func BenchmarkFanOutRecovery(b *testing.B) {
+	for _, n := range []int{100, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			ns, _, _ := benchHubWith(b, n, true, withRecovery)
+			benchFanOut(b, ns, n)
+		})
+	}
+}

@@ -37,6 +37,7 @@ const (
 	DefaultRecoveryBytes    = 256 << 10
 	DefaultRecoveryParked   = 10_000
 	MaxRecoveryMessages     = 1 << 20
+	MaxRecoveryBytes        = 1<<30 - 1
 )
 
 func (r *Recovery) on() bool { return r.For > 0 }

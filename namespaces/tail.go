@@ -10,20 +10,24 @@ import (
 // tail is what a socket has been sent of late, so that its client can be sent it again. It belongs to the socket and is
 // guarded by its mu. Frames are shared with all who were sent them.
 type tail struct {
-	secret    [secretBytes]byte // fixed
-	back      *comeback         // until the connect handlers run
-	recovered bool              // the socket goes on where another one stopped
-
-	base    string          // the offset of what stood before the first frame
+	// What a delivery touches, in one line of the cache.
 	ring    []*packet.Frame // grows up to the limit
-	first   int             // index of the oldest frame
-	count   int
-	settled int // how many of the frames, the oldest, were there at the last ageing
-	bytes   int
+	base    string          // the offset of what stood before the first frame
+	first   int32           // index of the oldest frame
+	count   int32
+	bytes   int32
+	settled int32 // how many of the frames, the oldest, were there at the last ageing
+
+	back      *comeback         // until the connect handlers run
+	secret    [secretBytes]byte // fixed
+	recovered bool              // the socket goes on where another one stopped
 }
 
 // tailOverhead is what a frame counts for besides its bytes.
 const tailOverhead = 64
+
+// maxWeight is what a frame counts for at most: more than a tail may hold.
+const maxWeight = 1 << 30
 
 func newTail(random io.Reader) (*tail, error) {
 	t := new(tail)
@@ -35,16 +39,16 @@ func newTail(random io.Reader) (*tail, error) {
 
 // add appends a frame and drops the oldest ones above the limits. Of one that is too large only the offset is kept.
 func (t *tail) add(f *packet.Frame, limits *Recovery) {
-	if t.count == len(t.ring) && t.count < limits.Messages {
+	if int(t.count) == len(t.ring) && len(t.ring) < limits.Messages {
 		t.grow(limits.Messages)
 	}
-	if t.count == len(t.ring) {
+	if int(t.count) == len(t.ring) {
 		t.drop()
 	}
-	t.ring[(t.first+t.count)%len(t.ring)] = f
+	t.ring[t.index(t.count)] = f
 	t.count++
 	t.bytes += weight(f)
-	for t.bytes > limits.Bytes && t.count > 0 {
+	for int(t.bytes) > limits.Bytes && t.count > 0 {
 		t.drop()
 	}
 }
@@ -59,13 +63,24 @@ func (t *tail) grow(most int) {
 	t.ring, t.first = ring, 0
 }
 
-func (t *tail) at(i int) *packet.Frame { return t.ring[(t.first+i)%len(t.ring)] }
+func (t *tail) at(i int32) *packet.Frame { return t.ring[t.index(i)] }
+
+// index is where the i-th frame stands, or is to.
+func (t *tail) index(i int32) int {
+	n := int(t.first) + int(i)
+	if n >= len(t.ring) {
+		n -= len(t.ring)
+	}
+	return n
+}
 
 // drop forgets the oldest frame. A client that has it can still go on behind it.
 func (t *tail) drop() {
 	f := t.ring[t.first]
 	t.ring[t.first] = nil
-	t.first = (t.first + 1) % len(t.ring)
+	if t.first++; int(t.first) == len(t.ring) {
+		t.first = 0
+	}
 	t.count--
 	t.settled = max(0, t.settled-1)
 	t.bytes -= weight(f)
@@ -90,7 +105,7 @@ func (t *tail) reaches(offset string) bool {
 }
 
 // find returns how many frames stand before what followed an offset.
-func (t *tail) find(offset string) (n int, ok bool) {
+func (t *tail) find(offset string) (n int32, ok bool) {
 	for n = t.count; n > 0; n-- {
 		if t.at(n-1).Offset == offset {
 			return n, true
@@ -121,10 +136,10 @@ func marker(f *packet.Frame) *packet.Frame { return &packet.Frame{Offset: f.Offs
 func isMarker(f *packet.Frame) bool { return f.Text == nil && f.Attachments == nil }
 
 // weight is what a frame counts for.
-func weight(f *packet.Frame) int {
+func weight(f *packet.Frame) int32 {
 	n := tailOverhead + len(f.Text)
 	for _, a := range f.Attachments {
 		n += len(a)
 	}
-	return n
+	return int32(min(n, maxWeight)) //nolint:gosec // bounded
 }
