@@ -174,6 +174,9 @@ func (c Config) check() error {
 	if c.HardQueueBytes > 1<<30 {
 		faults = append(faults, errors.New("HardQueueBytes is above 1 GiB"))
 	}
+	if c.Recovery.Messages > 1<<20 || c.Recovery.Bytes > 1<<30 {
+		faults = append(faults, errors.New("Recovery.Messages is above 1,048,576, or Recovery.Bytes above 1 GiB"))
+	}
 	if c.MaxUserHandlers < c.UserHandlers {
 		faults = append(faults, errors.New("MaxUserHandlers is below UserHandlers"))
 	}

@@ -31,21 +31,12 @@ type Recovery struct {
 	Parked int
 }
 
-// What is kept where nothing else is said, and how many messages may be: their ring is made as they come.
-const (
-	DefaultRecoveryMessages = 256
-	DefaultRecoveryBytes    = 256 << 10
-	DefaultRecoveryParked   = 10_000
-	MaxRecoveryMessages     = 1 << 20
-	MaxRecoveryBytes        = 1<<30 - 1
-)
-
 func (r *Recovery) on() bool { return r.For > 0 }
 
 func (r *Recovery) setDefaults() {
-	fill(&r.Messages, DefaultRecoveryMessages)
-	fill(&r.Bytes, DefaultRecoveryBytes)
-	fill(&r.Parked, DefaultRecoveryParked)
+	fill(&r.Messages, 256)
+	fill(&r.Bytes, 256<<10)
+	fill(&r.Parked, 10_000)
 }
 
 // RecoveryFailure is why a client that came back was admitted as a new one.

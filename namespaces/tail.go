@@ -26,8 +26,8 @@ type tail struct {
 // tailOverhead is what a frame counts for besides its bytes.
 const tailOverhead = 64
 
-// maxWeight is what a frame counts for at most: more than a tail may hold.
-const maxWeight = 1 << 30
+// maxWeight is what a frame counts for at most.
+const maxWeight = 1<<30 - 1
 
 func newTail(random io.Reader) (*tail, error) {
 	t := new(tail)
