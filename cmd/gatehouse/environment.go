@@ -35,7 +35,7 @@ func (e environment) settings() []string {
 	var own []string
 	for _, pair := range e {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, envPrefix) && name != envConfig && name != envURL && name != envKey && !serviceLink.MatchString(name) {
+		if strings.HasPrefix(name, envPrefix) && name != envConfig && name != envURL && name != envKey && name != envToken && !serviceLink.MatchString(name) {
 			own = append(own, pair)
 		}
 	}

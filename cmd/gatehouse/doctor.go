@@ -1,0 +1,126 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/internal/doctor"
+)
+
+// doctorCommand looks at a running deployment from outside, as a client would.
+type doctorCommand struct {
+	configFile `embed:""`
+
+	URL       string `arg:"" placeholder:"URL" help:"Address of the server as clients know it, such as https://rt.example.com."`
+	Namespace string `default:"/" placeholder:"NAME" help:"The namespace that the token is for (default ${default})."`
+	Token     string `placeholder:"TOKEN" help:"A user's token: to enter the namespace, compare the issuer's clock, and hold idle connections for a heartbeat. Better as GATEHOUSE_TOKEN."`
+	CA        string `name:"ca" placeholder:"FILE" help:"Certificate authorities (PEM) to trust besides this machine's."`
+	Quick     bool   `help:"Hold no idle connections, which takes up to half a minute."`
+	JSON      bool   `name:"json" help:"Print the findings as JSON, one a line."`
+}
+
+// envToken is the token of a user; it is no key of the configuration.
+const envToken = envPrefix + "TOKEN"
+
+// errIll is the end of a visit that found something.
+var errIll = errors.New("something is wrong; see above")
+
+// Run prints each finding. Exit code 1 is for one that keeps clients from working.
+func (c *doctorCommand) Run(p *program) error {
+	config, err := c.trust()
+	if err != nil {
+		return err
+	}
+	ill := false
+	report := func(f doctor.Finding) {
+		ill = ill || f.Verdict == doctor.Fail
+		p.printFinding(f, c.JSON)
+	}
+	cfg := doctor.Config{URL: c.URL, Namespace: c.Namespace, Token: cmp.Or(c.Token, p.env.value(envToken)), Quick: c.Quick, TLS: config}
+	if err := doctor.Look(p.ctx, cfg, report); err != nil {
+		return err
+	}
+	if f, ok, err := c.redis(p); err != nil {
+		return err
+	} else if ok {
+		report(f)
+	}
+	if ill {
+		return errIll
+	}
+	return nil
+}
+
+func (p *program) printFinding(f doctor.Finding, asJSON bool) {
+	if asJSON {
+		line, _ := json.Marshal(f) // never fails
+		_, _ = fmt.Fprintln(p.stdout, string(line))
+		return
+	}
+	_, _ = fmt.Fprintf(p.stdout, "%-5s %s: %s\n", f.Verdict, f.Check, f.Said)
+	for _, line := range f.Do {
+		_, _ = fmt.Fprintf(p.stdout, "      - %s\n", line)
+	}
+}
+
+// trust gives the settings of TLS; nil are the machine's.
+func (c *doctorCommand) trust() (*tls.Config, error) {
+	if c.CA == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.CA)
+	if err != nil {
+		return nil, fmt.Errorf("--ca: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("--ca: %s has no certificate", c.CA)
+	}
+	return &tls.Config{RootCAs: roots}, nil
+}
+
+// redis asks the Redis of the configuration, where there is one, to keep a key
+// for a second. The key's name is below redis.prefix.
+func (c *doctorCommand) redis(p *program) (f doctor.Finding, ok bool, err error) {
+	s, err := load(c.File, p.env, nil)
+	if err != nil || s.Redis.URL == "" {
+		return doctor.Finding{}, false, err
+	}
+	f = doctor.Finding{Check: "Redis", Verdict: doctor.Fail, Do: []string{
+		"redis.url: does it name a primary that this machine reaches, with a user and a password that it knows?",
+		"its user needs what docs/cluster.md lists; its memory maxmemory-policy noeviction",
+	}}
+	option, err := rueidis.ParseURL(s.Redis.URL.Reveal())
+	if err != nil {
+		f.Said = "redis.url cannot be read" // the error may hold the password
+		return f, true, nil
+	}
+	option.Dialer.Timeout, option.DisableCache = 5*time.Second, true
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		f.Said = "nobody answers as it should: " + err.Error()
+		return f, true, nil
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	key := s.Redis.Prefix + "doctor:" + rand.Text()
+	if err := client.Do(ctx, client.B().Set().Key(key).Value("1").ExSeconds(1).Build()).Error(); err != nil {
+		f.Said = "it takes no writes: " + err.Error()
+		return f, true, nil
+	}
+	return doctor.Finding{Check: "Redis", Verdict: doctor.OK, Said: "answers and takes writes"}, true, nil
+}
