@@ -103,6 +103,9 @@ func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
 		return s.refuseLater(r, err)
 	}
 	c.carriedBy(r)
+	if !c.waiting.Load() {
+		s.silence.ofUser(r)
+	}
 	return nil
 }
 

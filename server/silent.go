@@ -16,8 +16,9 @@ import (
 // silence lists the TCP connections that belong to no session: new ones whose first
 // request is not complete, with its body, kept-alive ones, and those with a request
 // that is not the engine's. Each holds a file, so there is a limit; over it the one
-// that has said nothing for longest is closed, and one that waits for its answer
-// only when no other is left. Connections that never speak thus push out each other,
+// that has said nothing for longest is closed, then those that wait for their
+// answers, and users' that say nothing between two requests only when no other is
+// left. Connections that never speak thus push out each other,
 // while a client that speaks at once is gone from the list before its turn comes.
 type silence struct {
 	most int
@@ -25,8 +26,9 @@ type silence struct {
 
 	mu    sync.Mutex // guards what follows; a leaf
 	conns map[net.Conn]*list.Element
-	lines [2]list.List // of guest, the longest there first: of those that are silent, and those that wait
-	cut   uint64       // closed to make room
+	users map[net.Conn]bool // have carried a request of somebody who is in a namespace
+	lines [3]list.List      // of guest, the longest there first; the first line is closed first
+	cut   uint64            // closed to make room
 }
 
 // guest is a connection in one of the lines.
@@ -41,10 +43,11 @@ type line uint8
 const (
 	saysNothing line = iota
 	awaitsAnswer
+	saysNothingNow // a user's
 )
 
 func newSilence(most int, log *slog.Logger) *silence {
-	return &silence{most: most, log: log, conns: make(map[net.Conn]*list.Element)}
+	return &silence{most: most, log: log, conns: make(map[net.Conn]*list.Element), users: make(map[net.Conn]bool)}
 }
 
 // state is an http.Server's ConnState.
@@ -54,6 +57,9 @@ func (q *silence) state(c net.Conn, now http.ConnState) {
 		q.put(c, saysNothing)
 	case http.StateHijacked, http.StateClosed:
 		q.end(c)
+		q.mu.Lock()
+		delete(q.users, c)
+		q.mu.Unlock()
 	}
 }
 
@@ -61,6 +67,9 @@ func (q *silence) state(c net.Conn, now http.ConnState) {
 // there are too many.
 func (q *silence) put(c net.Conn, in line) {
 	q.mu.Lock()
+	if in == saysNothing && q.users[c] {
+		in = saysNothingNow
+	}
 	if e, ok := q.conns[c]; ok {
 		q.lines[e.Value.(guest).line].Remove(e)
 	}
@@ -124,7 +133,7 @@ func (q *silence) end(c net.Conn) {
 func (q *silence) count() (silent int, cut uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lines[saysNothing].Len(), q.cut
+	return q.lines[saysNothing].Len() + q.lines[saysNothingNow].Len(), q.cut
 }
 
 type connKey struct{}
@@ -132,6 +141,15 @@ type connKey struct{}
 // context is an http.Server's ConnContext.
 func (q *silence) context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
+}
+
+// ofUser says that a request is of somebody who is in a namespace.
+func (q *silence) ofUser(r *http.Request) {
+	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+		q.mu.Lock()
+		q.users[c] = true
+		q.mu.Unlock()
+	}
 }
 
 // broken takes connections off the list when a request of the engine's is there

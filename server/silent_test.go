@@ -113,6 +113,31 @@ func TestRequestsUnderWayAreClosedLast(t *testing.T) {
 	}
 }
 
+// A user who polls says nothing between two requests, and is not who makes room.
+func TestUsersConnectionsAreClosedLast(t *testing.T) {
+	q := newSilence(2, slog.New(slog.DiscardHandler))
+	var ends [4]net.Conn
+	for i := range ends {
+		here, there := net.Pipe()
+		ends[i] = here
+		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+	}
+	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
+	q.state(ends[0], http.StateNew)
+	q.ofUser(httptest.NewRequestWithContext(q.context(t.Context(), ends[0]), http.MethodGet, "/socket.io/", nil))
+	q.state(ends[0], http.StateIdle)
+	for _, c := range ends[1:] {
+		q.state(c, http.StateNew)
+	}
+	if closed(ends[0]) || !closed(ends[1]) || !closed(ends[2]) || closed(ends[3]) {
+		t.Error("others were closed")
+	}
+	q.state(ends[0], http.StateClosed)
+	if len(q.users) != 0 {
+		t.Error("it is remembered")
+	}
+}
+
 const testSecret = "a secret that only this test knows, long enough"
 
 // listening serves a namespace at a listener of its own.

@@ -227,14 +227,7 @@ func (t *target) chat(ctx context.Context, p *probe) (func() error, func(), erro
 // joinRoom joins a room of the chat.
 func joinRoom(c wiretest.Client, room string) error {
 	name, _ := json.Marshal(room)
-	if err := c.Send(`42/chat,0["room:join",{"room":` + string(name) + `}]`); err != nil {
-		return err
-	}
-	answer, err := until(c, "43/chat,0[")
-	if err == nil && !strings.Contains(answer, `"ok":true`) {
-		err = errors.New(answer)
-	}
-	return err
+	return send(c, "/chat", 0, `["room:join",{"room":`+string(name)+`}]`)
 }
 
 // signIn opens a new connection at each beat.

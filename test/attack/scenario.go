@@ -19,6 +19,9 @@ type scenario struct {
 	// that it may open, 0: as many as this process.
 	settings string
 	files    int
+	// prepare, when set, starts what the server is told of in further settings. It
+	// runs until ctx ends.
+	prepare func(ctx context.Context) (settings string)
 	// memory is the most that the attack may add to the server's resident memory,
 	// in MB.
 	memory int64
@@ -45,7 +48,13 @@ func (s scenario) play(ctx context.Context, o options) (result, error) {
 		return r, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	t, err := start(ctx, o, dir, s.settings, s.files)
+	preparing, unprepare := context.WithCancel(ctx)
+	defer unprepare()
+	settings := s.settings
+	if s.prepare != nil {
+		settings += s.prepare(preparing)
+	}
+	t, err := start(ctx, o, dir, settings, s.files)
 	if err != nil {
 		return r, err
 	}

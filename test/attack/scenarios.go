@@ -1,5 +1,13 @@
 package main
 
+// relayed is a namespace of the configuration.
+const relayed = `
+namespaces:
+  /app:
+    methods: [token]
+    rooms: [{match: "{id}", join: "true", send: "true"}]
+`
+
 // scenarios are the attacks, in the order of the table in docs/robustness.md.
 var scenarios = []scenario{
 	{name: "stranger-attachments", who: "stranger", memory: 250, attack: strangersAttachments,
@@ -20,6 +28,10 @@ var scenarios = []scenario{
 		what: "1,000 wrong tokens a second from everybody's address"},
 	{name: "stuck-log", who: "stranger", memory: 250, attack: stuckLog,
 		what: "the same while nobody reads the log"},
+	{name: "failing-credentials", who: "stranger", memory: 250, attack: failingCredentials, prepare: backEnd,
+		what: "1,000 credentials a second that the back end answers with 500, beside good ones"},
+	{name: "wrong-passwords", who: "stranger", memory: 250, attack: wrongPasswords, prepare: passwords,
+		what: "wrong passwords from 100 addresses, beside the right one"},
 	{name: "user-attachments", who: "user", memory: 250, attack: userAttachments,
 		what: "100 connections of one user: ten attachments of 990 KB, the last unfinished"},
 	{name: "disconnects", who: "user", memory: 250, attack: disconnects,
@@ -38,6 +50,8 @@ var scenarios = []scenario{
 		what: "one user sends 4,000 characters at full speed into a room of 200 who read 2 MB a second each"},
 	{name: "hoarders", who: "user", memory: 350, attack: hoarders,
 		what: "600 polling sessions of one user never fetch what waits for them"},
+	{name: "relay-flood", who: "user", memory: 250, attack: relayFlood, settings: relayed,
+		what: "20 connections of one user send 1 KB at full speed in a namespace of the configuration, beside two who talk there"},
 	{name: "many-rooms", who: "user", memory: 250, attack: manyRooms,
 		what: "10 connections of one user open 1,024 rooms each"},
 }
