@@ -38,7 +38,7 @@ func (c *crowd) note(s *Socket) {
 		return
 	}
 	b, ok := s.conn.(Backlogged)
-	if !ok {
+	if !ok || s.ns.recovers() && !s.present() {
 		return
 	}
 	c.asked++

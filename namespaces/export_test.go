@@ -33,3 +33,9 @@ func (h *Hub) PaceCharge() func() {
 	h.pace.charge(s, 0)
 	return func() { h.pace.charge(s, 10) }
 }
+
+// IndexedUsers returns how many sockets are known by a user.
+func (ns *Namespace) IndexedUsers(subject string) (n int) {
+	ns.users.read(subject, func(all []*Socket) { n = len(all) })
+	return n
+}

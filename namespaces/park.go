@@ -90,7 +90,30 @@ func (s *Socket) lapse() {
 // retire ends what is left of a socket that another one has taken over from. That one's handlers run behind its own.
 func (s *Socket) retire() {
 	s.ns.hub.lot.remove(s.exit.berth)
+	s.mu.Lock()
+	life := s.life
+	s.mu.Unlock()
+	if life != nil {
+		life.cancel()
+	}
 	s.settle(byClient, true)
+}
+
+// heir is the socket that goes on for one that has been taken over, or nil. What its handlers, which are at work still, do
+// with the socket is meant for that one.
+func (s *Socket) heir() *Socket {
+	var last *Socket
+	for {
+		s.mu.Lock()
+		x := s.exit
+		taken := s.phase == ended && x != nil && x.heir != nil
+		s.mu.Unlock()
+		if !taken {
+			return last
+		}
+		s = x.heir
+		last = s
+	}
 }
 
 // handOver starts the queue of the socket that has taken over.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -163,7 +164,7 @@ func (s *Socket) assume(c *claim, old *Socket, t *tail) {
 	id := c.ownID
 	if old != nil {
 		old.mu.Lock()
-		data, id = old.data, old.id
+		data, id = copied(old.data), old.id
 		old.mu.Unlock()
 		if was := old.Identity(); isGuest(was) {
 			s.setIdentity(was)
@@ -176,6 +177,14 @@ func (s *Socket) assume(c *claim, old *Socket, t *tail) {
 	}
 	t.recovered = old != nil
 	c.old, s.id, s.kept = old, id, t
+}
+
+// copied is the data of a socket for another one, whose mu guards it.
+func copied(data any) any {
+	if all, ok := data.(*keyed); ok {
+		return &keyed{data: all.data, values: maps.Clone(all.values)}
+	}
+	return data
 }
 
 // session returns the session that a claim names, if it can be recovered for the petition s; stale is one that can not.
@@ -314,6 +323,7 @@ func (s *Socket) takeOver() (missed []*packet.Frame, ok bool) {
 		m.room.take(m)
 	}
 	s.ns.everyone.take(&old.place)
+	s.ns.removeUser(old)
 	s.ns.removeUser(old)
 	old.endLocked(ReasonRecovered).heir = s
 	return missed, true

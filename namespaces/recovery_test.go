@@ -532,7 +532,7 @@ func TestHandlersAcrossABreak(t *testing.T) {
 		namespaces.Handle(ns, "work", func(_ context.Context, s *namespaces.Socket, n int) error {
 			<-goOn
 			log = append(log, fmt.Sprint("work ", n))
-			_ = s.Emit("done", n) // fails for who has been taken over from
+			_ = s.Emit("done", n)
 			return ns.Emit("all", n)
 		})
 		h := newHub(t, recovering(), ns)
@@ -545,10 +545,61 @@ func TestHandlersAcrossABreak(t *testing.T) {
 		ann.say(`2["work",3]`)
 		ann.received(`["done",1]`, `["all",1]`)
 		close(goOn)
-		ann.received(`["all",2]`, `["done",3]`, `["all",3]`)
+		ann.received(`["done",2]`, `["all",2]`, `["done",3]`, `["all",3]`)
 		want := []string{"connect ann false", "work 1", "work 2", "disconnect ann: recovered", "connect ann true", "work 3"}
 		if !slices.Equal(log, want) {
 			t.Errorf("%q, want %q", log, want)
+		}
+	})
+}
+
+// What a handler does that is at work when its client comes back is done to the socket that goes on. Its context ends.
+func TestHandlersOfASocketThatWasTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ns := namespaces.New("/")
+		var kept namespaces.Key[int]
+		goOn := make(chan struct{})
+		namespaces.Handle(ns, "work", func(ctx context.Context, s *namespaces.Socket, how string) error {
+			kept.Set(s, 1)
+			<-goOn
+			if ctx.Err() == nil {
+				t.Error("the context goes on")
+			}
+			switch how {
+			case "rooms":
+				s.Leave("red")
+				return s.Join("blue")
+			case "end":
+				s.Disconnect(false)
+			}
+			return nil
+		})
+		ns.OnConnect(func(_ context.Context, s *namespaces.Socket) { _ = s.Join("red") })
+		h := newHub(t, recovering(), ns)
+		ann := arrive(t, h, "/", "ann")
+		ann.say(`2["work","rooms"]`)
+		ann.cut()
+		ann.mustRecover(h)
+		goOn <- struct{}{}
+		synctest.Wait()
+		s, ok := ns.Socket(ann.sid)
+		if v, _ := kept.Get(s); !ok || v != 1 || !slices.Contains(s.Rooms(), "blue") {
+			t.Errorf("%v, kept %d, rooms %q", ok, v, s.Rooms())
+		}
+		all := 0
+		for range ns.All() {
+			all++
+		}
+		if indexed := ns.IndexedUsers("ann"); indexed != 1 || all != 1 {
+			t.Errorf("%d sockets of the user are known, %d in all", indexed, all)
+		}
+		ann.say(`2["work","end"]`)
+		ann.cut()
+		ann.mustRecover(h)
+		goOn <- struct{}{}
+		ann.received("1")
+		if ns.Len() != 0 || ns.IndexedUsers("ann") != 0 {
+			t.Error("it has not ended")
 		}
 	})
 }

@@ -211,7 +211,19 @@ func (s *Socket) sendPacket(p *packet.Packet, flags Flags) error {
 
 // send queues a frame. It holds mu meanwhile, so that nothing goes out after the end: the client may enter the namespace
 // again, and would take it for the new socket's.
+//
+// What a handler emits on a socket that has been taken over from is for the one that goes on.
 func (s *Socket) send(f *packet.Frame, flags Flags) error {
+	err := s.sendHere(f, flags)
+	if err != nil && f.Offset != "" {
+		if heir := s.heir(); heir != nil {
+			return heir.sendHere(f, flags)
+		}
+	}
+	return err
+}
+
+func (s *Socket) sendHere(f *packet.Frame, flags Flags) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -232,6 +244,9 @@ func (s *Socket) send(f *packet.Frame, flags Flags) error {
 // Disconnect ends the socket with [ReasonServerDisconnect]: the client gets DISCONNECT and does not come back by itself.
 // With closeTransport all its other sockets end too, and the connection closes.
 func (s *Socket) Disconnect(closeTransport bool) {
+	if heir := s.heir(); heir != nil {
+		s = heir
+	}
 	if closeTransport {
 		s.client.dismiss(closeNormal, ReasonServerDisconnect, ReasonServerDisconnect)
 		return

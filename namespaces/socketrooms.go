@@ -115,7 +115,7 @@ func (s *Socket) Join(rooms ...string) error {
 		if name == "" || len(name) > s.ns.hub.cfg.MaxRoomName || strings.HasPrefix(name, userPrefix) {
 			return fmt.Errorf("join room: %w", ErrRoomName)
 		}
-		if err := s.join(name); err != nil {
+		if err := s.joinHeir(name); err != nil {
 			return fmt.Errorf("join room %q: %w", name, err)
 		}
 	}
@@ -131,6 +131,17 @@ func (s *Socket) join(name string) error {
 	s.ns.rooms.unlock(r)
 	if joined {
 		s.ns.hooks.roomJoined(s, name)
+	}
+	return err
+}
+
+// joinHeir is join for a socket that may have been taken over from.
+func (s *Socket) joinHeir(name string) error {
+	err := s.join(name)
+	if err != nil {
+		if heir := s.heir(); heir != nil {
+			return heir.join(name)
+		}
 	}
 	return err
 }
@@ -174,6 +185,9 @@ func (s *Socket) LeaveAll() { s.Leave(s.Rooms()...) }
 
 // Leave takes the socket out of rooms; it is no error when it is in none of them.
 func (s *Socket) Leave(rooms ...string) {
+	if heir := s.heir(); heir != nil {
+		s = heir
+	}
 	for _, name := range rooms {
 		s.leave(name)
 	}

@@ -2,12 +2,12 @@ package namespaces
 
 import "iter"
 
-// All iterates over the admitted sockets of this node, under no lock and without a list of them. A socket that comes or goes
+// All iterates over the connected sockets of this node, under no lock and without a list of them. A socket that comes or goes
 // meanwhile may be left out, or have ended.
 func (ns *Namespace) All() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		for _, s := range ns.sockets.all() {
-			if !yield(s) {
+			if s.present() && !yield(s) {
 				return
 			}
 		}
@@ -33,7 +33,7 @@ func (ns *Namespace) Rooms() iter.Seq2[string, int] {
 // [Broadcast.Sockets].
 func (b Broadcast) All() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
-		for _, s := range (Local{b.ns}).selected(b.selection()) {
+		for _, s := range (Local{b.ns}).present(b.selection()) {
 			if !yield(s) {
 				return
 			}

@@ -109,8 +109,9 @@ test(`cut at random for ${seconds} s, every message is accounted for`, { skip: i
   await eventually(() => all.every((m) => m.socket.connected && m.joined));
   await tell();
   await eventually(() => all.every(arrived));
+  const causes = target.log.filter((line) => line.includes('"not recovered"')).map((line) => JSON.parse(line).cause);
   const sum = (what) => all.reduce((total, m) => total + m.counts[what], 0);
-  t.diagnostic(`${n} messages, ${sum("received")} received, ${sum("recovered")} returns recovered, ${sum("anew")} anew`);
+  t.diagnostic(`${n} messages, ${sum("received")} received, ${sum("recovered")} returns recovered, ${sum("anew")} anew: ${causes}`);
   assert.deepEqual(all.flatMap((m, i) => m.faults.map((fault) => `member ${i}: ${fault}`)), []);
   assert.deepEqual(all.flatMap((m, i) => (arrived(m) ? [] : [`member ${i}: ${m.socket.connected}, joined ${m.joined}, at ${m.last} of ${n}`])), []);
   assert.ok(sum("recovered") > 0, "connections were cut");

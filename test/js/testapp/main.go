@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/namespaces"
 	"gatehouse/server"
 )
 
@@ -72,6 +73,9 @@ func config(addr string, getenv func(string) string) (server.Config, error) {
 		return cfg, err
 	}
 	cfg.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	cfg.Hooks = []namespaces.Hooks{{RecoveryFailed: func(_ *namespaces.Socket, why namespaces.RecoveryFailure) {
+		cfg.Logger.Info("not recovered", "cause", string(why))
+	}}}
 	return cfg, nil
 }
 
