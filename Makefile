@@ -11,6 +11,8 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 NFPM_VERSION := v2.45.2
 NFPM := bin/nfpm-$(NFPM_VERSION)
 CYCLONEDX_VERSION := v1.10.0
+HELM_VERSION := v3.22.0
+HELM := bin/helm-$(HELM_VERSION)
 CYCLONEDX := bin/cyclonedx-gomod-$(CYCLONEDX_VERSION)
 golangci-linters := pkg/lint/lintersdb/builder_linter.go
 FUZZTIME ?= 30s
@@ -29,7 +31,7 @@ installed = $(1)/node_modules/.package-lock.json
 # The folders whose npm packages the tests need.
 npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/openapi test/bridge test/browser test/artillery
 
-.PHONY: help run build release test-release test lint fuzz bench artillery soak cutter simulate bench-cluster attack example clean
+.PHONY: help run build release test-release test-chart test lint fuzz bench artillery soak cutter simulate bench-cluster attack example clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
 
 help: ## says what there is
@@ -45,6 +47,9 @@ release: $(NFPM) $(CYCLONEDX) $(page) ## builds archives, packages and the image
 
 test-release: $(NFPM) $(CYCLONEDX) $(page) ## builds a release twice and looks at what is in it, about four minutes
 	RELEASE_NFPM=$(CURDIR)/$(NFPM) RELEASE_CYCLONEDX=$(CURDIR)/$(CYCLONEDX) go test ./deploy/release -count=1 -timeout 30m -v -run Whole
+
+test-chart: $(HELM) ## holds the Helm chart against helm and the types of Kubernetes
+	cd deploy/helm/check && HELM=$(CURDIR)/$(HELM) go test -count=1 .
 
 # What waits runs beside what computes: each line is a lane, whose parts come one after the other. Each can be run alone.
 lanes := \
@@ -184,6 +189,10 @@ $(GOLANGCI): .golangci.yml test/golangci.awk
 $(NFPM):
 	GOBIN=$(CURDIR)/bin/install go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
 	mv bin/install/nfpm $@
+
+$(HELM):
+	GOBIN=$(CURDIR)/bin/install go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	mv bin/install/helm $@
 
 $(CYCLONEDX):
 	GOBIN=$(CURDIR)/bin/install go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)

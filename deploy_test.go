@@ -1,12 +1,16 @@
 package gatehouse_test
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // The page says what systemd thinks of the unit: less exposed is a lower number.
@@ -42,6 +46,69 @@ func TestTheConfigurationOfThePackagesIsTaken(t *testing.T) {
 		}
 		if out, err := exec.CommandContext(t.Context(), "sh", "-n", file).CombinedOutput(); err != nil {
 			t.Errorf("%s: %s", file, out)
+		}
+	}
+}
+
+// What the pods of the chart start with is taken by the program.
+func TestTheConfigurationOfTheChartIsTaken(t *testing.T) {
+	gatehouse := build(t)
+	for _, name := range []string{"least", "full"} {
+		t.Run(name, func(t *testing.T) {
+			file, env := pod(t, "deploy/helm/testdata/"+name+".golden.yaml")
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "gatehouse.yaml"), []byte(file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			check := exec.CommandContext(t.Context(), gatehouse, "config", "check", "--config", "gatehouse.yaml")
+			check.Dir = dir
+			check.Env = append(env, "HOME="+dir)
+			if name == "full" { // its Secret has these
+				check.Env = append(check.Env, "GATEHOUSE_JWT_HMAC_SECRET="+anySecret, "GATEHOUSE_CLUSTER_SECRET="+anySecret,
+					"GATEHOUSE_ADMIN_KEY="+anySecret, "GATEHOUSE_REDIS_URL=redis://redis:6379")
+			}
+			if out, err := check.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+// pod gives the configuration file and the environment of a pod that a chart has made.
+func pod(t *testing.T, file string) (configuration string, env []string) {
+	t.Helper()
+	for d := yaml.NewDecoder(bytes.NewReader([]byte(contents(t, file)))); ; {
+		var doc struct {
+			Kind string
+			Data map[string]string
+			Spec struct {
+				Template struct {
+					Spec struct {
+						Containers []struct {
+							Env []struct{ Name, Value string }
+						}
+					}
+				}
+			}
+		}
+		var node yaml.Node
+		if err := d.Decode(&node); err == io.EOF {
+			return configuration, env
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if node.Decode(&doc) != nil {
+			continue // another kind has another form
+		}
+		switch doc.Kind {
+		case "ConfigMap":
+			configuration = doc.Data["gatehouse.yaml"]
+		case "Deployment":
+			for _, v := range doc.Spec.Template.Spec.Containers[0].Env {
+				if v.Value != "" {
+					env = append(env, v.Name+"="+strings.ReplaceAll(v.Value, "$(POD_IP)", "10.0.0.7"))
+				}
+			}
 		}
 	}
 }

@@ -1,0 +1,132 @@
+// Package check holds the chart: what it makes is what was looked at, helm finds
+// nothing wrong with it, and Kubernetes knows every field. It is a module of its
+// own, because Kubernetes' types are heavy. `make test-chart` runs it.
+package check
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	apps "k8s.io/api/apps/v1"
+	autoscaling "k8s.io/api/autoscaling/v2"
+	core "k8s.io/api/core/v1"
+	networking "k8s.io/api/networking/v1"
+	policy "k8s.io/api/policy/v1"
+	"sigs.k8s.io/yaml"
+)
+
+const chart = "../gatehouse"
+
+// helm runs the program that HELM names, for one version of Kubernetes.
+func helm(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	program := os.Getenv("HELM")
+	if program == "" {
+		t.Skip("HELM names no program; make test-chart does")
+	}
+	out, err := exec.CommandContext(t.Context(), program, append(args, "--kube-version", "1.31.0")...).CombinedOutput()
+	return string(out), err
+}
+
+// values are the samples in testdata, by name.
+func values(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../testdata/*.values.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	all := make(map[string]string)
+	for _, f := range files {
+		all[strings.TrimSuffix(filepath.Base(f), ".values.yaml")] = f
+	}
+	return all
+}
+
+// With UPDATE set, the files are written anew, to be looked at.
+func TestTheChartMakesWhatWasLookedAt(t *testing.T) {
+	for name, file := range values(t) {
+		t.Run(name, func(t *testing.T) {
+			if out, err := helm(t, "lint", "--strict", chart, "-f", file); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			out, err := helm(t, "template", "rt", chart, "--namespace", "realtime", "-f", file)
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			golden := filepath.Join("../testdata", name+".golden.yaml")
+			if os.Getenv("UPDATE") != "" {
+				if err := os.WriteFile(golden, []byte(out), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil || out != string(want) {
+				t.Errorf("%s differs (%v); run with UPDATE=1 and look at the difference", golden, err)
+			}
+		})
+	}
+}
+
+func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
+	for set, want := range map[string]string{
+		"replicas=two":                        "replicas",
+		"nonsense=1":                          "nonsense",
+		"drain.delay=10":                      "delay",
+		"service.port=70000":                  "port",
+		"route.enabled=true":                  "parentRefs",
+		"replicas=2":                          "cluster.enabled",
+		"autoscaling.enabled=true":            "cluster.enabled",
+		"metrics.enabled=true":                "secretName",
+		"metrics.serviceMonitor.enabled=true": "metrics.enabled",
+	} {
+		if out, err := helm(t, "template", "rt", chart, "--set", set); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v: %s", set, err, out)
+		}
+	}
+}
+
+// kinds are Kubernetes' own types; the two others belong to add-ons, whose types
+// are not compared.
+var kinds = map[string]func() any{
+	"Deployment":              func() any { return new(apps.Deployment) },
+	"Service":                 func() any { return new(core.Service) },
+	"ConfigMap":               func() any { return new(core.ConfigMap) },
+	"ServiceAccount":          func() any { return new(core.ServiceAccount) },
+	"HorizontalPodAutoscaler": func() any { return new(autoscaling.HorizontalPodAutoscaler) },
+	"PodDisruptionBudget":     func() any { return new(policy.PodDisruptionBudget) },
+	"NetworkPolicy":           func() any { return new(networking.NetworkPolicy) },
+	"HTTPRoute":               func() any { return new(map[string]any) },
+	"ServiceMonitor":          func() any { return new(map[string]any) },
+}
+
+func TestKubernetesKnowsEveryField(t *testing.T) {
+	seen := make(map[string]bool)
+	for name := range values(t) {
+		text, err := os.ReadFile(filepath.Join("../testdata", name+".golden.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, doc := range bytes.Split(text, []byte("\n---\n")) {
+			var head struct{ Kind string }
+			if err := yaml.Unmarshal(doc, &head); err != nil {
+				t.Fatal(err)
+			}
+			make, known := kinds[head.Kind]
+			if !known {
+				t.Errorf("%s: a %q is nothing that the chart makes", name, head.Kind)
+				continue
+			}
+			seen[head.Kind] = true
+			if err := yaml.UnmarshalStrict(doc, make()); err != nil {
+				t.Errorf("%s: %s: %v", name, head.Kind, err)
+			}
+		}
+	}
+	if len(seen) != len(kinds) {
+		t.Errorf("the samples make %v only", seen)
+	}
+}
