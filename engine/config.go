@@ -104,6 +104,9 @@ type Config struct {
 	OpenApart bool
 	// NoUpgrades offers no upgrade to polling clients.
 	NoUpgrades bool
+	// NoPolling and NoWebSocket refuse a transport, as unknown. Without WebSockets no
+	// upgrade is offered either.
+	NoPolling, NoWebSocket bool
 	// Portable keeps to one goroutine per connection on Linux too.
 	Portable bool
 	// NoIOUring has each connection written by a system call of its own on Linux
@@ -132,6 +135,11 @@ type Config struct {
 	// behind a proxy. Nil means the address of the connection. It must be safe for
 	// concurrent use.
 	ClientAddr func(*http.Request) netip.Addr
+	// Headers, when set, adds header fields to the answer of each request, the 101 of
+	// a WebSocket among them; those that the protocol needs it cannot change there. A
+	// request without a sid in its query opens a session. It must be safe for
+	// concurrent use.
+	Headers func(h http.Header, r *http.Request)
 	// Context, when set, returns what Peer keeps as its Context: r.Context(), when
 	// handlers around the Server have put values into it that the session's handler
 	// needs. It keeps all that the context refers to as long as the session. It must

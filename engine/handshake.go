@@ -100,7 +100,7 @@ func (noHandler) Close(Close)          {}
 func (s *Session) openFrame() *Frame {
 	cfg := &s.srv.cfg
 	upgrades := []string{}
-	if s.peer.Transport == "polling" && !cfg.NoUpgrades {
+	if s.peer.Transport == "polling" && !cfg.NoUpgrades && !cfg.NoWebSocket {
 		upgrades = append(upgrades, "websocket")
 	}
 	text, _ := json.Marshal(struct {

@@ -187,11 +187,14 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if node := srv.elsewhere(query.Get("sid")); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(w, r, node) {
 		return
 	}
+	if srv.cfg.Headers != nil && !isWebSocket(r) {
+		srv.cfg.Headers(w.Header(), r)
+	}
 	if srv.cors(w, r) {
 		return
 	}
 	transport, ok := transportOf(query.Get("transport"))
-	if !ok {
+	if !ok || srv.refusesTransport(transport) {
 		srv.refuse(w, r, codeUnknownTransport)
 		return
 	}
@@ -218,6 +221,11 @@ func transportOf(name string) (string, bool) {
 		return "websocket", true
 	}
 	return "", false
+}
+
+// refusesTransport reports whether a transport is switched off.
+func (srv *Server) refusesTransport(name string) bool {
+	return name == "polling" && srv.cfg.NoPolling || name == "websocket" && srv.cfg.NoWebSocket
 }
 
 // serveSession serves a request that belongs to s.

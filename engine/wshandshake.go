@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha1" //nolint:gosec // what RFC 6455 asks for; nothing is secured by it
 	"encoding/base64"
 	"errors"
@@ -126,13 +127,31 @@ func (srv *Server) webSocketAnswer(w http.ResponseWriter, r *http.Request, exten
 			return nil, err
 		}
 	}
-	return appendAnswer(make([]byte, 0, answerBytes), key, protocol, extension), nil
+	return appendAnswer(make([]byte, 0, answerBytes), key, protocol, extension, srv.moreHeaders(r)), nil
+}
+
+// ownHeaders are those of the answer that nobody else sets.
+var ownHeaders = map[string]bool{
+	"Upgrade": true, "Connection": true, "Content-Length": true, "Transfer-Encoding": true,
+	"Sec-Websocket-Accept": true, "Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true,
+}
+
+// moreHeaders are the lines that Config.Headers adds to the answer of r.
+func (srv *Server) moreHeaders(r *http.Request) []byte {
+	if srv.cfg.Headers == nil {
+		return nil
+	}
+	h := http.Header{}
+	srv.cfg.Headers(h, r)
+	var b bytes.Buffer
+	_ = h.WriteSubset(&b, ownHeaders) // into memory; line breaks in values become spaces
+	return b.Bytes()
 }
 
 // answerBytes has room for an answer and a first packet.
 const answerBytes = 384
 
-func appendAnswer(b []byte, key, protocol, extension string) []byte {
+func appendAnswer(b []byte, key, protocol, extension string, more []byte) []byte {
 	sum := sha1.Sum([]byte(key + acceptGUID)) //nolint:gosec // see the import
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = base64.StdEncoding.AppendEncode(b, sum[:])
@@ -142,7 +161,8 @@ func appendAnswer(b []byte, key, protocol, extension string) []byte {
 	if extension != "" {
 		b = append(append(b, "\r\nSec-WebSocket-Extensions: "...), extension...)
 	}
-	return append(b, "\r\n\r\n"...)
+	b = append(append(b, "\r\n"...), more...)
+	return append(b, "\r\n"...)
 }
 
 // hasToken looks for a word in a header that is a list (RFC 9110, section

@@ -41,7 +41,7 @@ type Gate struct {
 }
 
 // ErrNoVerifier means that nobody could ever be let in.
-var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make one with "openssl rand -base64 48"), jwt.public_key_file or jwt.jwks_url; or start with --dev to try things out`)
+var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make one with "openssl rand -base64 48"), jwt.public_key_file or jwt.jwks_url; start with --dev to try things out; or let everybody in without a name by auth.methods: [anonymous], in Go handshake.AuthConfig{Methods: []string{handshake.WayAnonymous}}, which namespaces with a gate of their own (namespaces.WithGate) take no notice of`)
 
 // noVerifierError is an ErrNoVerifier that says which way in leads nowhere.
 type noVerifierError struct {

@@ -280,3 +280,18 @@ func TestReq08_TheBestFitOfPatternsHasItsWays(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFieldsAreThereForAGateOfOnesOwn asks a request that no gate of ours has read.
+func TestFieldsAreThereForAGateOfOnesOwn(t *testing.T) {
+	r := &Request{Auth: json.RawMessage(`{"key":"k","pid":"p"}`)}
+	if raw, ok := r.Field("key"); !ok || string(raw) != `"k"` {
+		t.Errorf("key: %s %t", raw, ok)
+	}
+	for _, auth := range []string{``, `[1]`, `{"key":1,"key":2}`, `{"pid":"p"}`} {
+		for _, name := range []string{"key", "pid"} {
+			if raw, ok := (&Request{Auth: json.RawMessage(auth)}).Field(name); ok {
+				t.Errorf("%s of %s: %s", name, auth, raw)
+			}
+		}
+	}
+}

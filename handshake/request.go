@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"time"
 )
 
 // Request is everything that a client brought to one CONNECT. The gate only
@@ -25,6 +26,8 @@ type Request struct {
 	TLS        *tls.ConnectionState // nil without TLS of ours
 	Transport  string               // "polling" or "websocket": what the session was opened with
 	SessionID  string               // opaque and secret; never logged
+	Path       string               // that the session was opened at, such as "/socket.io/"
+	Opened     time.Time            // when the session was opened
 
 	fields object // of the payload, once the gate has read them
 	later  bool   // not a CONNECT: it is compared with who is in already
@@ -40,11 +43,27 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	return json.Marshal(fmt.Sprintf("%v", r))
 }
 
-// Field returns one field of the `auth` payload as raw JSON. Only a request
-// that the gate handed to an extractor has fields.
+// Field returns one field of the `auth` payload as raw JSON. There is none of a
+// payload that is no object, has a name twice, or is larger than
+// DefaultMaxPayload where the gate has no other limit; pid and offset, which
+// belong to connection state recovery, are no fields.
 func (r *Request) Field(name string) (json.RawMessage, bool) {
-	raw := r.fields.get(name)
+	fields := r.fields
+	if fields == nil && len(r.Auth) > 0 { // a gate of somebody's own, which has not read it
+		fields, _ = readPayload(r.Auth, DefaultMaxPayload)
+	}
+	raw := fields.get(name)
 	return json.RawMessage(raw), raw != nil
+}
+
+// URL returns what the session was opened with, without the parameters of
+// Engine.IO. It may hold a credential.
+func (r *Request) URL() *url.URL {
+	u := &url.URL{Scheme: "http", Host: r.Host, Path: r.Path, RawQuery: r.Query.Encode()}
+	if r.Secure {
+		u.Scheme = "https"
+	}
+	return u
 }
 
 // DefaultMaxPayload is the size limit of an `auth` payload in bytes.

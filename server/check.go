@@ -18,7 +18,7 @@ import (
 func (c Config) Check() error {
 	_, proxies := c.proxies()
 	err := errors.Join(
-		c.checkAddr(),
+		c.checkAddr(), c.checkEndpoint(),
 		c.checkLimits(),
 		proxies, c.checkTogether(), c.checkDoor(), c.checkRelays(), underKey("api", c.API.Check()),
 	)

@@ -22,6 +22,18 @@ type Config struct {
 	// "127.0.0.1:3000".
 	Addr string `koanf:"addr"`
 
+	// Path is where the realtime endpoint is, and below it the client bundle; what
+	// the option path of the client says. Default "/socket.io/".
+	Path string `koanf:"path"`
+
+	// NoClient serves no client bundle below Path. Default false.
+	NoClient bool `koanf:"no_client"`
+
+	// KeepHeaders names headers of the request that opens a session which handlers
+	// find in Socket.Request, besides those that the gate reads. They stay as long as
+	// the session. Default none.
+	KeepHeaders []string `koanf:"keep_headers"`
+
 	// Dev opens what must not be open in production: the demo login, which
 	// gives a token to anybody, and the pages of all localhost origins.
 	Dev bool `koanf:"dev"`
@@ -86,6 +98,21 @@ type Config struct {
 	Namespaces map[string]relay.Config   `koanf:"-"`
 	Backends   map[string]backend.Config `koanf:"-"`
 
+	// AllowRequest may refuse an Engine.IO handshake before there is a session, after
+	// the server's own checks: by a *handshake.Refusal, whose code says the HTTP
+	// status; any other error counts as "unavailable" and is logged. It must be safe
+	// for concurrent use.
+	AllowRequest func(r *http.Request) error `koanf:"-"`
+	// Headers adds header fields to all answers of the realtime endpoint, the 101 of a
+	// WebSocket among them. It must be safe for concurrent use.
+	Headers func(h http.Header, r *http.Request) `koanf:"-"`
+	// Context makes of the request that opens a session a context whose values all
+	// handlers of its sockets find in theirs: r.Context() for what a handler around
+	// [Server.Handler] has learned. What it refers to stays as long as the session.
+	// Run and Serve open most WebSockets without net/http, and r.Context() is empty
+	// then. It must be safe for concurrent use.
+	Context func(r *http.Request) context.Context `koanf:"-"`
+
 	// Verifiers of a program that embeds the server are asked before the
 	// configured ones.
 	Verifiers []handshake.Verifier `koanf:"-"`
@@ -138,6 +165,8 @@ type Engine struct {
 	IncomingShare  int           `koanf:"incoming_share" derived:"a quarter of engine.incoming_total" max:"none" unit:"bytes" doc:"what one user, or the strangers of one address, may have of engine.incoming_total; at least twice engine.max_payload"`
 	OpenApart      bool          `koanf:"open_apart" doc:"the first packet of a WebSocket comes in a write of its own behind the 101, for clients and proxies that lose what comes in one segment with it"`
 	NoUpgrades     bool          `koanf:"no_upgrades" doc:"polling clients stay there: they are offered no WebSocket"`
+	Transports     string        `koanf:"transports" default:"both" oneof:"both,polling,websocket" doc:"what clients may use; the other transport is refused as unknown"`
+	Cookie         string        `koanf:"cookie" doc:"name of a cookie, such as io, for balancers that keep a client on one node by it; its value is random and no credential"`
 	IOUring        string        `koanf:"io_uring" default:"auto" oneof:"auto,off" doc:"on Linux, writes of several connections go to the kernel in one call where it allows that (io_uring), which many containers do not; off: one call each. The log says at start which it is"`
 }
 

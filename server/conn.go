@@ -155,6 +155,7 @@ func (c *conn) Identified(s *namespaces.Socket) {
 // Request implements namespaces.Conn.
 func (c *conn) Request() *handshake.Request {
 	r := c.srv.request(c.session.Peer(), c.id)
+	r.Opened = c.began
 	if origin := c.origin.Load(); origin != nil {
 		withOrigin(r, *origin)
 	}

@@ -13,6 +13,7 @@ func (c Config) WithDefaults() Config {
 		setDefault(&c.Addr, "127.0.0.1:3000")
 	}
 	setDefault(&c.Addr, ":3000")
+	setDefault(&c.Path, defaultPath)
 	c.fillLimits()
 	c.Door.setDefaults()
 	c.setGate(c.gate().WithDefaults())

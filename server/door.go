@@ -61,7 +61,23 @@ func (s *Server) checkHandshake(r *http.Request) *engine.Refusal {
 	if s.pending.full(handshake.AddressKey(s.clientAddr(r))) {
 		return s.tooMany(r, "Too many connections of your address have not signed in; try again in a moment.")
 	}
-	return nil
+	return s.allowRequest(r)
+}
+
+// allowRequest asks the program.
+func (s *Server) allowRequest(r *http.Request) *engine.Refusal {
+	if s.cfg.AllowRequest == nil {
+		return nil
+	}
+	err := s.cfg.AllowRequest(r)
+	if err == nil {
+		return nil
+	}
+	why := handshake.AsRefusal(err)
+	s.metrics.refusedHandshake(why.Code)
+	s.refusals.Warn("handshake refused", slog.String("code", string(why.Code)),
+		slog.Any("peer", s.clientAddr(r)), errorAttr("cause", why.Cause))
+	return &engine.Refusal{Status: why.HTTPStatus(), Code: forbidden, Message: why.Message, RetryAfter: why.RetryAfter}
 }
 
 func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"gatehouse/engine"
 	"gatehouse/handshake"
@@ -12,11 +13,17 @@ import (
 // keptHeaders are those of the Engine.IO handshake that the gate reads. What a
 // client cannot speak about, such as a proxy's word, is there for trusted
 // proxies only; the gate sees to that.
-func keptHeaders(proxy handshake.ProxyHeaderConfig) []string {
-	return []string{
+func keptHeaders(proxy handshake.ProxyHeaderConfig, more []string) []string {
+	kept := []string{
 		"Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Protocol",
 		"X-Forwarded-For", "X-Forwarded-Proto", http.CanonicalHeaderKey(proxy.Name),
 	}
+	for _, name := range more {
+		if name = http.CanonicalHeaderKey(name); !slices.Contains(kept, name) {
+			kept = append(kept, name)
+		}
+	}
+	return kept
 }
 
 // subprotocol answers the WebSocket protocols that a client offers.
@@ -39,6 +46,7 @@ func (s *Server) request(p *engine.Peer, session string) *handshake.Request {
 		TLS:        p.TLS,
 		Transport:  p.Transport,
 		SessionID:  session,
+		Path:       s.cfg.Path,
 	}
 }
 

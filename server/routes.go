@@ -18,7 +18,9 @@ const (
 // included: the engine has its own for the realtime endpoint.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", s.readable(web.ClientBundle()))
+	if !s.cfg.NoClient {
+		mux.Handle(strings.TrimSuffix(s.cfg.Path, "/")+"/", s.readable(web.ClientBundle()))
+	}
 	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
 	mux.Handle("/auth/tickets", s.auth(http.MethodPost, s.mintTicket))
@@ -36,7 +38,7 @@ func (s *Server) routes() http.Handler {
 		mux.Handle("/lab/", s.lab())
 	}
 	mux.Handle("/", s.others())
-	others := unhurried(modest(mux))
+	others, isRealtime := unhurried(modest(mux)), realtimeAt(s.cfg.Path)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isRealtime(r.URL.Path) {
 			s.engine.ServeHTTP(w, r)
@@ -44,13 +46,6 @@ func (s *Server) routes() http.Handler {
 		}
 		others.ServeHTTP(w, r)
 	})
-}
-
-// isRealtime reports whether a path is the engine's: everything below /socket.io/ is,
-// as with Node's server, but the client bundle.
-func isRealtime(path string) bool {
-	rest, below := strings.CutPrefix(path, "/socket.io")
-	return below && (rest == "" || rest[0] == '/' && !strings.HasPrefix(rest, "/socket.io."))
 }
 
 // others serves the paths that are not the server's own.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 )
 
@@ -73,7 +74,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if s.cfg.TLS.enabled() {
 		ln = s.engine.ListenTLS(ln, s.keys.config(true))
 	} else {
-		ln = s.engine.Intercept(ln, "/socket.io")
+		ln = s.engine.Intercept(ln, strings.TrimSuffix(s.cfg.Path, "/"))
 	}
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(roomy{ln, s.makeRoom}) }()

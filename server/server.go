@@ -170,6 +170,7 @@ func (s *Server) prepareDoor() {
 		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Door.MaxSilent))
 	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
 	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
+	s.silence.realtime = realtimeAt(s.cfg.Path)
 	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
 	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Door.TicketsPerSubject, time.Now)
 }
@@ -253,6 +254,10 @@ func (s *Server) engineConfig() engine.Config {
 		Deflate:          s.cfg.Compression.deflate(),
 		OpenApart:        e.OpenApart,
 		NoUpgrades:       e.NoUpgrades,
+		NoPolling:        e.Transports == "websocket",
+		NoWebSocket:      e.Transports == "polling",
+		Headers:          s.headers(),
+		Context:          s.cfg.Context,
 		NoIOUring:        e.IOUring == ioUringOff,
 		Check:            s.checkHandshake,
 		CheckLater:       s.checkLater,
@@ -260,7 +265,7 @@ func (s *Server) engineConfig() engine.Config {
 		Subprotocol:      s.subprotocol,
 		AllowOrigin:      s.allowsOrigin,
 		ClientAddr:       s.clientAddr,
-		KeepHeaders:      keptHeaders(s.cfg.ProxyHeader),
+		KeepHeaders:      keptHeaders(s.cfg.ProxyHeader, s.cfg.KeepHeaders),
 		Logger:           s.log,
 	}
 }

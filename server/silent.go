@@ -21,8 +21,9 @@ import (
 // left. Connections that never speak thus push out each other,
 // while a client that speaks at once is gone from the list before its turn comes.
 type silence struct {
-	most int
-	log  *slog.Logger // sampled
+	realtime func(path string) bool // tells the engine's paths
+	most     int
+	log      *slog.Logger // sampled
 
 	mu    sync.Mutex // guards what follows; a leaf
 	conns map[net.Conn]*list.Element
@@ -47,7 +48,7 @@ const (
 )
 
 func newSilence(most int, log *slog.Logger) *silence {
-	return &silence{most: most, log: log, conns: make(map[net.Conn]*list.Element), users: make(map[net.Conn]bool)}
+	return &silence{most: most, log: log, realtime: realtimeAt(defaultPath), conns: make(map[net.Conn]*list.Element), users: make(map[net.Conn]bool)}
 }
 
 // state is an http.Server's ConnState.
@@ -162,7 +163,7 @@ func (q *silence) broken(h http.Handler) http.Handler {
 			return
 		}
 		complete := func() { q.put(c, awaitsAnswer) }
-		if isRealtime(r.URL.Path) {
+		if q.realtime(r.URL.Path) {
 			complete = func() { q.end(c) }
 		}
 		if r.ContentLength == 0 {

@@ -1,0 +1,63 @@
+package server
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// defaultPath is where clients look for the realtime endpoint.
+const defaultPath = "/socket.io/"
+
+// realtimeAt returns what tells the engine's paths: everything below base is, as with
+// Node's server, but the client bundle.
+func realtimeAt(base string) func(path string) bool {
+	base = strings.TrimSuffix(base, "/")
+	return func(path string) bool {
+		rest, below := strings.CutPrefix(path, base)
+		return below && (rest == "" || rest[0] == '/' && !strings.HasPrefix(rest, "/socket.io."))
+	}
+}
+
+// headers adds the cookie for balancers, and what the program wants, to the answers
+// of the realtime endpoint; nil when there is nothing to add.
+func (s *Server) headers() func(http.Header, *http.Request) {
+	name, own := s.cfg.Engine.Cookie, s.cfg.Headers
+	if name == "" {
+		return own
+	}
+	return func(h http.Header, r *http.Request) {
+		if !r.URL.Query().Has("sid") {
+			c := http.Cookie{Name: name, Value: rand.Text(), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil}
+			h.Add("Set-Cookie", c.String())
+		}
+		if own != nil {
+			own(h, r)
+		}
+	}
+}
+
+// checkEndpoint refuses what cannot be reached or understood.
+func (c Config) checkEndpoint() error {
+	var errs []error
+	if base := strings.TrimSuffix(c.Path, "/"); base == "" || path.Clean("/"+base) != base || strings.ContainsAny(base, "?#%{} ") {
+		errs = append(errs, fmt.Errorf("path: %q is no path for the realtime endpoint; write it as %q", c.Path, defaultPath))
+	}
+	for _, own := range append([]string{"/healthz", "/readyz", "/auth", "/demo", "/lab", "/api"}, operatorPaths...) {
+		if realtimeAt(c.Path)(own) || realtimeAt(own)(c.Path) {
+			errs = append(errs, fmt.Errorf("path: %q is where the server has %s; choose another", c.Path, own))
+		}
+	}
+	if name := c.Engine.Cookie; name != "" && (&http.Cookie{Name: name, Value: "x"}).Valid() != nil {
+		errs = append(errs, fmt.Errorf("engine.cookie: %q is no name of a cookie; write io", name))
+	}
+	for _, name := range c.KeepHeaders {
+		if name == "" || strings.ContainsAny(name, " \t\r\n:") {
+			errs = append(errs, fmt.Errorf("keep_headers: %q is no name of a header; write one such as Accept-Language", name))
+		}
+	}
+	return errors.Join(errs...)
+}
