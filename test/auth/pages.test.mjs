@@ -209,6 +209,22 @@ const runs = [
     await soon("the second line", () => lines.includes("mia: two") || (socket.connected && say("two") && false));
     assert.equal(lines.filter((line) => line === "mia: one").length, 1, `nothing comes twice: ${lines}`);
   }],
+  ["docs/recovery.md", "socket.recovered", async (t) => {
+    const keeping = await startServer({ recovery: { for: "2m" } });
+    t.after(() => keeping.stop());
+    const { given } = world(t, keeping);
+    const socket = given.io("/chat", { auth: { token: mint("ada") } });
+    const asked = [];
+    socket.onAnyOutgoing((name) => asked.push(name));
+    await run(block("docs/recovery.md", "socket.recovered"), { ...given, socket, room: "lobby" });
+    await connected(socket);
+    await socket.emitWithAck("info", {}); // the join before it is done
+    const back = event(socket, "connect", { failure: "connect_error" });
+    socket.io.engine.close();
+    await back;
+    assert.ok(socket.recovered);
+    assert.deepEqual(asked, ["room:join", "info"], "who is recovered joins nothing again");
+  }],
 ];
 
 describe("JavaScript of the pages", () => {
