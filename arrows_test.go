@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"backend":  {"handshake", "internal"},
 	"presence": {"handshake"},
 	"history":  {},
-	"cluster":  {"namespaces", "handshake", "packet", "internal"},
+	"cluster":  {"namespaces", "handshake", "packet", "history", "internal"},
 	"bridge":   {"engine", "handshake", "packet"},
 	"web":      {},
 	"internal": {},

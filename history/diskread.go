@@ -43,7 +43,7 @@ func (d *Disk) readTopic(tx *bolt.Tx, name string, limits Limits, q Query, end e
 	}
 	if !found {
 		if len(end.entries) == 0 {
-			return nothing(q), nil
+			return Nothing(q), nil
 		}
 		h = head{first: end.entries[0].Offset, next: end.entries[0].Offset, epoch: end.epoch}
 	}
@@ -54,8 +54,8 @@ func (d *Disk) readTopic(tx *bolt.Tx, name string, limits Limits, q Query, end e
 			h.bytes += uint64(e.size()) //nolint:gosec // not negative
 		}
 	}
-	w := window{r.allowed(h, limits.and(end.limits), d.cfg.Clock()), h.next, d.file.shown(h.epoch)}
-	from, to, page := w.plan(q)
+	w := Window{r.allowed(h, limits.and(end.limits), d.cfg.Clock()), h.next, d.file.shown(h.epoch)}
+	from, to, page := w.Plan(q)
 	for offset := from; offset < to; offset++ {
 		e, ok := r.at(offset)
 		if !ok {

@@ -125,11 +125,11 @@ func (m *Memory) Read(_ context.Context, name string, limits Limits, q Query) (P
 	defer m.mu.Unlock()
 	t := m.topics[name]
 	if t == nil {
-		return nothing(q), nil
+		return Nothing(q), nil
 	}
 	m.trim(name, t, limits, m.clock())
 	first := t.next - uint64(len(t.entries))
-	from, to, page := window{first, t.next, t.epoch}.plan(q)
+	from, to, page := Window{first, t.next, t.epoch}.Plan(q)
 	page.Entries = append(page.Entries, t.entries[from-first:to-first]...)
 	return page, nil
 }

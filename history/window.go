@@ -1,21 +1,21 @@
 package history
 
-// window says which entries of a topic there are: those from first to next, without next.
-type window struct {
-	first, next uint64
-	epoch       string
+// Window says which entries of a topic there are: those from First to Next, without Next. It is for who makes a [Log].
+type Window struct {
+	First, Next uint64
+	Epoch       string
 }
 
-// nothing is the answer of a topic that nothing was sent to. Who has seen something of it
+// Nothing is the answer of a topic that nothing was sent to. Who has seen something of it
 // has lost that.
-func nothing(q Query) Page {
+func Nothing(q Query) Page {
 	return Page{Entries: []Entry{}, Complete: q.Since == nil || *q.Since == Position{}}
 }
 
-// plan returns which entries answer a query, those from from to to without to, and the
+// Plan returns which entries answer a query, those from from to to without to, and the
 // page that they belong into.
-func (w window) plan(q Query) (from, to uint64, page Page) {
-	page = Page{Entries: []Entry{}, Position: Position{w.next - 1, w.epoch}}
+func (w Window) Plan(q Query) (from, to uint64, page Page) {
+	page = Page{Entries: []Entry{}, Position: Position{w.Next - 1, w.Epoch}}
 	if q.Since == nil {
 		from, to = w.newest(q)
 		page.Complete = from == 1
@@ -30,21 +30,21 @@ func (w window) plan(q Query) (from, to uint64, page Page) {
 }
 
 // newest are the last entries, or the last before an offset.
-func (w window) newest(q Query) (from, to uint64) {
-	to = w.next
+func (w Window) newest(q Query) (from, to uint64) {
+	to = w.Next
 	if q.Before > 0 {
-		to = min(to, max(q.Before, w.first))
+		to = min(to, max(q.Before, w.First))
 	}
-	return to - min(to-w.first, q.limit()), to
+	return to - min(to-w.First, q.limit()), to
 }
 
 // since are the entries behind a position. One of another epoch, or of the future, says
 // nothing: all that there is comes, and is not complete.
-func (w window) since(q Query) (from, to uint64, complete bool) {
-	from, to = q.Since.Offset+1, w.next
-	known := (q.Since.Epoch == w.epoch || *q.Since == Position{}) && from > 0 && from <= w.next
-	if complete = known && from >= w.first; !complete {
-		from = w.first
+func (w Window) since(q Query) (from, to uint64, complete bool) {
+	from, to = q.Since.Offset+1, w.Next
+	known := (q.Since.Epoch == w.Epoch || *q.Since == Position{}) && from > 0 && from <= w.Next
+	if complete = known && from >= w.First; !complete {
+		from = w.First
 	}
 	if q.Before > 0 {
 		to = min(to, max(q.Before, from))

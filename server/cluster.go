@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"gatehouse/cluster"
 	"gatehouse/handshake"
+	"gatehouse/history"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
@@ -96,6 +99,16 @@ func (s *Server) adapter() func(context.Context, namespaces.Local) (namespaces.A
 		return s.cfg.Adapter
 	}
 	return s.node.Adapter
+}
+
+// sharedHistory is the history in Redis that all nodes have together; nil without a
+// cluster. The connection is made later.
+func (s *Server) sharedHistory() history.Log {
+	if !s.cfg.Cluster.on() {
+		return nil
+	}
+	return cluster.NewHistory(s.cfg.Redis.Prefix, func() (rueidis.Client, error) { return s.redis.Client() },
+		func(c rueidis.Client, err error) error { return s.redis.Note(c, err) })
 }
 
 // serveNodes lists the nodes that are there.

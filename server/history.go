@@ -11,15 +11,20 @@ import (
 // How much a room remembers, its rule says.
 type History struct {
 	// Path is the file, in a directory that is there. Default none: what is remembered is
-	// in memory, and gone with the process.
+	// in memory, and gone with the process, or with cluster.mode in Redis, one for all
+	// nodes.
 	Path     string        `koanf:"path"`
 	Fsync    string        `koanf:"fsync" default:"always" oneof:"always,interval" doc:"when a message is on the disk for sure: always before it is sent on, interval a moment later"`
 	Interval time.Duration `koanf:"interval" default:"1s" doc:"that moment: a killed process loses what came since, and clients are told so (complete: false)"`
 	Bytes    int           `koanf:"bytes" derived:"1GiB with history.path" max:"none" unit:"bytes" doc:"what all rooms remember together; the largest forgets first"`
 }
 
-// open returns the log that all relays share.
-func (h History) open(log *slog.Logger) (history.Log, error) {
+// open returns the log that all relays share: that of all nodes where there is one and
+// no file is named.
+func (h History) open(shared history.Log, log *slog.Logger) (history.Log, error) {
+	if h.Path == "" && shared != nil {
+		return shared, nil
+	}
 	if h.Path == "" {
 		return history.NewMemory(h.Bytes), nil
 	}

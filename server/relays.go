@@ -31,7 +31,8 @@ type relays struct {
 const tellTime = 5 * time.Second
 
 // newRelays makes what the configuration names, and the definitions to be mounted.
-func newRelays(cfg Config, log *slog.Logger) (_ *relays, defs []namespaces.Definition, err error) {
+// shared is the history that all nodes have together, or nil.
+func newRelays(cfg Config, shared history.Log, log *slog.Logger) (_ *relays, defs []namespaces.Definition, err error) {
 	r := &relays{backends: map[string]*backend.Client{}, byLabel: map[string]*relay.Relay{}, log: log}
 	defer func() {
 		if err != nil {
@@ -50,7 +51,7 @@ func newRelays(cfg Config, log *slog.Logger) (_ *relays, defs []namespaces.Defin
 		naming.Settle(cfg.JWT.Issuer)
 	}
 	if len(cfg.Namespaces) > 0 {
-		if r.history, err = cfg.History.open(log); err != nil {
+		if r.history, err = cfg.History.open(shared, log); err != nil {
 			return nil, nil, fmt.Errorf("history.path: %w", err)
 		}
 	}

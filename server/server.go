@@ -87,7 +87,7 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 		return err
 	}
 	var made []namespaces.Definition
-	if s.relays, made, err = newRelays(s.cfg, s.log); err != nil {
+	if s.relays, made, err = newRelays(s.cfg, s.sharedHistory(), s.log); err != nil {
 		return err
 	}
 	defs = slices.Concat(defs, made)
