@@ -2,6 +2,7 @@ package gatehouse_test
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -41,5 +42,21 @@ func TestTheSecurityPageNamesTheQuicThatIsCompiled(t *testing.T) {
 	version, _, _ = strings.Cut(version, " ")
 	if !strings.Contains(contents(t, "SECURITY.md"), "`github.com/quic-go/quic-go` "+version+",") {
 		t.Errorf("SECURITY.md does not name quic-go %s", version)
+	}
+}
+
+// The bridge is for programs that ask for it: neither the binary nor a program that
+// embeds the server compiles any of what it needs.
+func TestOnlyTheBridgeCompilesTheLibraryThatItBridges(t *testing.T) {
+	for _, program := range []string{"./cmd/gatehouse", "./server"} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", program).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path := range strings.Lines(string(out)) {
+			if strings.Contains(path, "zishang520") || strings.Contains(path, "gorilla/websocket") || strings.Contains(path, "quic-go") || strings.HasPrefix(path, "gatehouse/bridge") {
+				t.Errorf("%s compiles %s", program, path)
+			}
+		}
 	}
 }

@@ -62,14 +62,15 @@ func (s *Server) operatorsOnly(h http.Handler) http.Handler {
 }
 
 func (s *Server) checkOperator(r *http.Request) error {
-	if s.cfg.Admin.Key == "" {
+	admin := s.operators.Load()
+	if admin.Key == "" {
 		if fromPage(r) || !namesThisMachine(r.Host) {
 			return &handshake.Refusal{Code: handshake.CodeForbidden, Message: "Pages may not use this; set admin.key for other programs.", Cause: errors.New("admin: request of a page")}
 		}
 		return nil
 	}
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if ok && s.cfg.Admin.accepts(given) {
+	if ok && admin.accepts(given) {
 		return nil
 	}
 	return s.wrongKey(r, "Send the key of the configuration as Authorization: Bearer.")

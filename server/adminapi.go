@@ -32,7 +32,7 @@ func (s *Server) stats() stats {
 	held := s.hub.Stats()
 	st := stats{
 		Connections: s.engine.Sessions(), Pending: held.Pending, Sockets: held.Sockets, Parked: held.Parked, Rooms: held.Rooms,
-		Revocations: len(s.gate.Revocations().All()), Draining: s.draining.Load(),
+		Revocations: len(s.gate().Revocations().All()), Draining: s.draining.Load(),
 		Namespaces: make(map[string]int), UptimeMs: time.Since(s.began).Milliseconds(),
 	}
 	st.Silent, st.SilentClosed = s.silence.count()
@@ -169,7 +169,7 @@ func (s *Server) liftRevocation(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) listRevocations(w http.ResponseWriter, _ *http.Request) {
 	list := []revocation{}
-	for _, m := range s.gate.Revocations().All() {
+	for _, m := range s.gate().Revocations().All() {
 		list = append(list, revocationOf(m))
 	}
 	slices.SortFunc(list, func(a, b revocation) int {

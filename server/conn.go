@@ -23,6 +23,7 @@ type conn struct {
 	session *engine.Session
 	id      string // a secret of the server: neither the engine's nor a socket's
 	client  *namespaces.Client
+	gate    *handshake.Gate // that was in force when it opened: later requests are compared by it
 	began   time.Time
 	digest  *[32]byte // of the credentials that the transport came with; nil without any
 
@@ -43,9 +44,9 @@ func (t *traffic) count(bytes int) {
 
 // open is what the engine calls for every new session.
 func (s *Server) open(session *engine.Session) engine.Handler {
-	c := &conn{srv: s, session: session, id: rand.Text(), began: time.Now()}
+	c := &conn{srv: s, session: session, id: rand.Text(), began: time.Now(), gate: s.gate()}
 	r := c.Request()
-	if digest := s.gate.Digest(r); digest != ([32]byte{}) {
+	if digest := c.gate.Digest(r); digest != ([32]byte{}) {
 		c.digest = &digest
 	}
 	c.waiting.Store(true)

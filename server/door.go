@@ -140,7 +140,7 @@ func (c *conn) checkCredentials(r *http.Request) error {
 	if isUpgrade(r) {
 		q.Transport = "websocket"
 	}
-	digest := c.srv.gate.Digest(q)
+	digest := c.gate.Digest(q)
 	if digest == ([32]byte{}) || digest == c.opened() {
 		return nil
 	}
@@ -158,11 +158,11 @@ func (c *conn) checkCredentials(r *http.Request) error {
 func (c *conn) checkUsers(ctx context.Context, q *handshake.Request) error {
 	users := c.used.identities()
 	if len(users) == 0 {
-		return c.srv.gate.CheckLater(ctx, c.opened(), nil, q)
+		return c.gate.CheckLater(ctx, c.opened(), nil, q)
 	}
 	var err error
 	for _, user := range users {
-		if err = c.srv.gate.CheckLater(ctx, c.opened(), &user, q); err == nil {
+		if err = c.gate.CheckLater(ctx, c.opened(), &user, q); err == nil {
 			return nil
 		}
 	}

@@ -14,16 +14,16 @@ import (
 // guard is the gate as the namespaces see it: failures slow down the connection
 // and the address that cause them (security requirement 7).
 type guard struct {
-	*handshake.Gate
-	log       *slog.Logger // sampled
-	metrics   *metrics     // may be nil
+	gate      func() *handshake.Gate // the one in force
+	log       *slog.Logger           // sampled
+	metrics   *metrics               // may be nil
 	byAddress *handshake.Throttle[netip.Prefix]
 	byConn    *handshake.Throttle[string]
 }
 
-func newGuard(gate *handshake.Gate, cfg Door, log *slog.Logger, m *metrics) *guard {
+func newGuard(gate func() *handshake.Gate, cfg Door, log *slog.Logger, m *metrics) *guard {
 	return &guard{
-		Gate:      gate,
+		gate:      gate,
 		log:       log,
 		metrics:   m,
 		byAddress: handshake.NewThrottle[netip.Prefix](cfg.AddressFailures, nil),
@@ -47,10 +47,10 @@ func (g *guard) check(ctx context.Context, r *handshake.Request) (handshake.Iden
 	}
 	wait := g.byAddress.Wait(handshake.AddressKey(r.RemoteAddr))
 	if wait == 0 {
-		id, err := g.Gate.Check(ctx, r)
+		id, err := g.gate().Check(ctx, r)
 		return id, g.judged(r, err)
 	}
-	id, here, err := g.CheckHere(ctx, r)
+	id, here, err := g.gate().CheckHere(ctx, r)
 	if here && (err == nil || !g.countsForAddress(r, handshake.AsRefusal(err).Code)) {
 		return id, g.judged(r, err)
 	}
@@ -68,9 +68,12 @@ func (g *guard) Refresh(ctx context.Context, r *handshake.Request, current hands
 	if err := g.waitConn(r); err != nil {
 		return handshake.Identity{}, err
 	}
-	id, err := g.Gate.Refresh(ctx, r, current)
+	id, err := g.gate().Refresh(ctx, r, current)
 	return id, g.judgedConn(r, err)
 }
+
+// Recheck implements namespaces.Rechecker.
+func (g *guard) Recheck(id handshake.Identity) error { return g.gate().Recheck(id) }
 
 const tooManyRefused = "Too many sign-ins were refused; wait, then try again."
 
@@ -114,7 +117,7 @@ func (g *guard) countsForAddress(r *handshake.Request, code handshake.Code) bool
 	case handshake.CodeTokenInvalid, handshake.CodeTicketInvalid:
 		return true
 	case handshake.CodeUnauthenticated:
-		return len(r.Auth) > len("{}") || g.Digest(r) != [32]byte{}
+		return len(r.Auth) > len("{}") || g.gate().Digest(r) != [32]byte{}
 	}
 	return false
 }
@@ -137,7 +140,7 @@ func (r revocations) Recheck(id handshake.Identity) error {
 // closed forgets a connection.
 func (g *guard) closed(session string) {
 	g.byConn.Clear(session)
-	g.SessionClosed(session)
+	g.gate().SessionClosed(session)
 }
 
 // rateLimited is the refusal of who must wait.

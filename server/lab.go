@@ -157,14 +157,14 @@ func (s *Server) labSession(w http.ResponseWriter, r *http.Request) {
 		s.labFailed(w, err)
 		return
 	}
-	cookie := s.gate.NewCookie(handshake.Secret(token), expires, s.describe(r, "polling").Secure)
+	cookie := s.gate().NewCookie(handshake.Secret(token), expires, s.describe(r, "polling").Secure)
 	http.SetCookie(w, cookie)
 	answer(w, http.StatusOK, map[string]string{"cookie": cookie.Name})
 }
 
 // labSignOut takes the session cookie away.
 func (s *Server) labSignOut(w http.ResponseWriter, r *http.Request) {
-	cookie := s.gate.NewCookie("", time.Time{}, s.describe(r, "polling").Secure)
+	cookie := s.gate().NewCookie("", time.Time{}, s.describe(r, "polling").Secure)
 	cookie.MaxAge = -1
 	http.SetCookie(w, cookie)
 	w.WriteHeader(http.StatusNoContent)

@@ -28,7 +28,7 @@ import (
 func NewLogger(cfg Log, w io.Writer) (*slog.Logger, *LogWriter, error) {
 	setDefault(&cfg.Level, "info")
 	setDefault(&cfg.Format, "json")
-	level, err := zapcore.ParseLevel(cfg.Level)
+	level, err := zap.ParseAtomicLevel(cfg.Level)
 	if err != nil {
 		return nil, nil, fmt.Errorf("log.level: %w", err)
 	}
@@ -41,6 +41,7 @@ func NewLogger(cfg Log, w io.Writer) (*slog.Logger, *LogWriter, error) {
 		encoder = zapcore.NewConsoleEncoder(e)
 	}
 	out := newLogWriter(w, func(dropped uint64) []byte { return droppedLine(encoder, dropped) })
+	out.level = level
 	core := zapcore.NewCore(encoder, out, level)
 	const never = slog.Level(math.MaxInt) // a panic brings its own stack
 	return slog.New(logHandler{zapslog.NewHandler(core, zapslog.AddStacktraceAt(never)), out}), out, nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"go.uber.org/zap"
 )
 
 // logQueue is how many bytes of log lines wait for their writer at most.
@@ -21,6 +23,8 @@ type LogWriter struct {
 	out  io.Writer
 	note func(dropped uint64) []byte // the line that says so
 	done chan struct{}               // closed when the goroutine has ended
+
+	level zap.AtomicLevel // of the logger whose lines these are
 
 	mu      sync.Mutex
 	more    sync.Cond // there is something to write, or closed
@@ -153,4 +157,13 @@ func (w *LogWriter) written(batch []byte, err error) {
 			}
 		}
 	}
+}
+
+// SetLevel has the logger write lines of this level (debug, info, warn, error) and
+// worse from now on. It is safe for concurrent use.
+func (w *LogWriter) SetLevel(level string) error {
+	if err := w.level.UnmarshalText([]byte(level)); err != nil {
+		return fmt.Errorf("log.level: %w", err)
+	}
+	return nil
 }

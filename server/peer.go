@@ -28,7 +28,7 @@ func keptHeaders(proxy handshake.ProxyHeaderConfig, more []string) []string {
 
 // subprotocol answers the WebSocket protocols that a client offers.
 func (s *Server) subprotocol(r *http.Request) (string, error) {
-	selected, _, err := s.gate.SelectSubprotocol(r.Header["Sec-Websocket-Protocol"])
+	selected, _, err := s.gate().SelectSubprotocol(r.Header["Sec-Websocket-Protocol"])
 	return selected, err
 }
 
@@ -77,7 +77,7 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 func (s *Server) allowsOrigin(r *http.Request) bool {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // not an address: trusted by nobody
 	secure := handshake.Secure(peer.Addr(), r.Header, r.TLS != nil, s.proxies)
-	return s.gate.Origins().AllowedHTTP(r, secure)
+	return s.gate().Origins().AllowedHTTP(r, secure)
 }
 
 // checkOrigin refuses an Engine.IO handshake of a foreign page: CORS alone does

@@ -31,14 +31,14 @@ type Server struct {
 	log      *slog.Logger
 	refusals *slog.Logger // sampled: for what strangers can cause
 	proxies  handshake.TrustedProxies
-	gate     *handshake.Gate
-	guard    *guard            // the gate, throttled
-	signer   *handshake.Signer // of the demo login; nil when there is nothing to sign with
-	redis    *redisconn.Conn   // nil when nothing is shared
-	spread   *cluster.Bus      // nil when nothing is shared
-	node     *cluster.Node     // nil without a cluster
-	metrics  *metrics          // nil when nobody asks for them
-	scrape   http.Handler      // answers /metrics
+	gates    atomic.Pointer[handshake.Gate] // the one in force; nil before there is one
+	guard    *guard                         // the gate, throttled
+	signer   *handshake.Signer              // of the demo login; nil when there is nothing to sign with
+	redis    *redisconn.Conn                // nil when nothing is shared
+	spread   *cluster.Bus                   // nil when nothing is shared
+	node     *cluster.Node                  // nil without a cluster
+	metrics  *metrics                       // nil when nobody asks for them
+	scrape   http.Handler                   // answers /metrics
 	began    time.Time
 	relays   *relays // the namespaces of the configuration
 	hub      *namespaces.Hub
@@ -54,9 +54,15 @@ type Server struct {
 	leaving          atomic.Bool // /readyz says so; all else is served
 	draining         atomic.Bool
 	gateClosed       sync.Once
-	unregister       func()             // takes the metrics out of Config.Registry; nil without one
-	reading          sync.WaitGroup     // of key sets at the start
+	unregister       func()         // takes the metrics out of Config.Registry; nil without one
+	reading          sync.WaitGroup // of key sets at the start
+	readCtx          context.Context
 	endReading       context.CancelFunc // nil before it begins
+
+	reload    sync.Mutex            // held while something is taken over, and to end that
+	given     Config                // in force, as far as it can change
+	gateDeps  handshake.Deps        // what each gate gets
+	operators atomic.Pointer[Admin] // whose keys are accepted
 }
 
 // New makes a server that mounts the definitions. It reads the key files that
@@ -73,6 +79,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 		s.log = slog.Default()
 	}
 	s.refusals = sampled.Logger(s.log)
+	s.given = cfg
 	s.prepareDoor()
 	if err := s.assemble(defs); err != nil {
 		return nil, err
@@ -140,12 +147,20 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 		cfg.Deps.Tickets = tickets.New(s.redis, s.cfg.Redis.Prefix+"ticket:", 0)
 	}
 	cfg.Deps.Logger = s.log
-	if s.gate, err = handshake.NewGate(cfg); err != nil {
+	if cfg.Deps.Tickets == nil {
+		cfg.Deps.Tickets = handshake.NewMemoryTickets(cfg.Tickets.MaxOpen, nil)
+	}
+	gate, err := handshake.NewGate(cfg)
+	if err != nil {
 		s.closeGate()
 		return err
 	}
+	s.gateDeps = cfg.Deps
+	s.gateDeps.Revocations = gate.Revocations()
+	s.gates.Store(gate)
+	s.operators.Store(&s.cfg.Admin)
 	s.guard = newGuard(s.gate, s.cfg.Door, s.refusals, s.metrics)
-	for _, w := range slices.Concat(s.gate.Warnings(), s.cfg.warnings(defs)) {
+	for _, w := range slices.Concat(s.gate().Warnings(), s.cfg.warnings(defs)) {
 		s.log.Warn("configuration: " + w)
 	}
 	return nil
@@ -154,9 +169,10 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 // readKeySets reads the key sets at their addresses in the background, so that the
 // log says before the first client comes whether that works.
 func (s *Server) readKeySets() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.endReading = cancel
-	s.reading.Go(func() { s.gate.ReadKeySets(ctx) })
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	s.readCtx, s.endReading = context.WithCancel(context.Background())
+	s.reading.Go(func() { s.gate().ReadKeySets(s.readCtx) })
 }
 
 // prepareDoor makes what counts strangers. Files that the process may not open
@@ -191,7 +207,7 @@ func (s *Server) hubConfig() namespaces.Config {
 	before, after, life := s.cfg.Handshake, s.cfg.Sockets, s.cfg.Session
 	return namespaces.Config{
 		Gate:      s.guard,
-		Rechecker: revocations{s.gate.Revocations()},
+		Rechecker: revocations{s.gate().Revocations()},
 		Logger:    s.log,
 
 		AnswerUnknownEvents: after.UnknownEvents == answerUnknown,
@@ -373,7 +389,9 @@ func (s *Server) closeGateOnce() {
 	}
 	s.relays.close()
 	if s.endReading != nil {
+		s.reload.Lock()
 		s.endReading()
+		s.reload.Unlock()
 		s.reading.Wait()
 	}
 	if s.spread != nil {
@@ -384,8 +402,8 @@ func (s *Server) closeGateOnce() {
 		cancel() // nobody waits here; Shutdown has
 		_ = s.node.Close(ended)
 	}
-	if s.gate != nil {
-		s.gate.Close()
+	if gate := s.gate(); gate != nil {
+		gate.Close()
 	}
 	if s.redis != nil {
 		s.redis.Close()

@@ -22,7 +22,7 @@ type Revoked struct {
 // one, and the others hear of it once Redis is back. The error is
 // [handshake.ErrRevocationsFull] or a mark that names nothing.
 func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) {
-	kept, err := s.gate.Revocations().Add(m)
+	kept, err := s.gate().Revocations().Add(m)
 	if err != nil {
 		return Revoked{}, err
 	}
@@ -53,7 +53,7 @@ func (s *Server) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
 			return false, err
 		}
 	}
-	lifted := s.gate.Revocations().Remove(m) || stored
+	lifted := s.gate().Revocations().Remove(m) || stored
 	if lifted {
 		s.log.Info("revocation lifted", slog.String("kind", string(m.Kind)), slog.String("value", m.Value))
 	}
@@ -67,7 +67,7 @@ func (s *Server) startSpread() {
 	}
 	s.spread = cluster.New(cluster.Config{
 		Client: s.redis.Client, Note: s.redis.Note, Prefix: s.cfg.Redis.Prefix, MaxMarks: s.cfg.Revocation.MaxMarks,
-		Marks: s.gate.Revocations().All, Apply: s.applyMarks, Others: s.meet, Logger: s.log,
+		Marks: s.gate().Revocations().All, Apply: s.applyMarks, Others: s.meet, Logger: s.log,
 	})
 }
 
@@ -85,7 +85,7 @@ const fewMarks = 16
 
 // applyMarks puts in force what other nodes have revoked.
 func (s *Server) applyMarks(marks []handshake.Mark) {
-	list, ended, failed := s.gate.Revocations(), 0, 0
+	list, ended, failed := s.gate().Revocations(), 0, 0
 	for _, m := range marks {
 		if !m.Until.After(time.Now()) {
 			continue

@@ -108,7 +108,7 @@ func (s *Server) ticketFor(r *http.Request, q *handshake.Request) (string, time.
 	if wait := s.ticketsBySubject.Take(id.User()); wait > 0 {
 		return "", time.Time{}, rateLimited(wait, "Too many tickets asked for; wait, then try again.")
 	}
-	return s.gate.MintTicket(r.Context(), id, s.gate.TicketBindingOf(q, q.Namespace))
+	return s.gate().MintTicket(r.Context(), id, s.gate().TicketBindingOf(q, q.Namespace))
 }
 
 func bringsTicket(q *handshake.Request) bool {
@@ -170,7 +170,7 @@ func (p *ticketPetition) read(body []byte) error {
 // csrfToken answers {csrf}: what a page with a session cookie sends as
 // auth: {csrf} when it connects, or as X-CSRF-Token when it asks for a ticket.
 func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) {
-	token, err := s.gate.CSRFToken(s.describe(r, "polling"))
+	token, err := s.gate().CSRFToken(s.describe(r, "polling"))
 	if err != nil {
 		s.refuseHTTP(w, r, handshake.AsRefusal(err))
 		return

@@ -96,10 +96,12 @@ var ErrNoTLS = errors.New("tls: there is no TLS listener to reload")
 // hold now. On an error the old ones stay in force; it is [ErrNoTLS] where there
 // is no TLS.
 func (s *Server) ReloadTLS() error {
-	if !s.cfg.TLS.enabled() {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	if !s.given.TLS.enabled() {
 		return ErrNoTLS
 	}
-	cfg, err := s.cfg.TLS.load()
+	cfg, err := s.given.TLS.load()
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}

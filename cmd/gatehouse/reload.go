@@ -3,22 +3,21 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"gatehouse/handshake"
 	"gatehouse/server"
 )
 
-// reloader is the server as far as SIGHUP is concerned.
-type reloader interface{ ReloadTLS() error }
-
-// reloadOnHangup reads the certificate files again whenever the process gets
-// SIGHUP, as programs that renew certificates send it. Without TLS the signal
-// does nothing: logrotate and terminals send it too, and it never ends the
-// process. The function that it returns ends that and waits.
-func reloadOnHangup(ctx context.Context, srv reloader, log *slog.Logger) (stop func()) {
+// reloadOnHangup reads the configuration again whenever the process gets SIGHUP, as
+// programs that renew certificates and operators who change keys send it. logrotate
+// and terminals send it too: it never ends the process. The function that it returns
+// ends that and waits.
+func reloadOnHangup(ctx context.Context, reload func() (restart []string, err error), log *slog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
@@ -30,12 +29,17 @@ func reloadOnHangup(ctx context.Context, srv reloader, log *slog.Logger) (stop f
 			case <-ctx.Done():
 				return
 			case <-hangups:
-				switch err := srv.ReloadTLS(); {
-				case errors.Is(err, server.ErrNoTLS):
-					log.Info("SIGHUP: there is no TLS certificate to read again")
-				case err != nil:
-					log.Error("certificate not reloaded, the old one stays in force", slog.Any("error", err))
-				}
+			}
+			restart, err := reload()
+			switch {
+			case errors.Is(err, server.ErrEnded):
+			case err != nil:
+				log.Error("SIGHUP: the configuration is not taken, the old one stays in force", slog.Any("error", err))
+			default:
+				log.Info("SIGHUP: the configuration is read again and in force")
+			}
+			if len(restart) > 0 {
+				log.Warn("SIGHUP: these keys have changed and need a restart", slog.Any("keys", restart))
 			}
 		}
 	}()
@@ -44,4 +48,29 @@ func reloadOnHangup(ctx context.Context, srv reloader, log *slog.Logger) (stop f
 		cancel()
 		<-done
 	}
+}
+
+// reload takes over what the sources of the configuration hold now. s is what the
+// program was started with.
+func (c *serveCommand) reload(p *program, srv *server.Server, out *server.LogWriter, s settings) (restart []string, err error) {
+	next, err := c.settings(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := next.check(); err != nil {
+		return nil, err
+	}
+	if next.Dev && errors.Is(next.Check(), handshake.ErrNoVerifier) {
+		next.JWT.HMACSecret = s.JWT.HMACSecret // the dev key
+	}
+	if restart, err = srv.Reload(next.Config); err != nil {
+		return nil, fmt.Errorf("reload: %w", next.where.locate(err))
+	}
+	if next.Chat != s.Chat {
+		restart = append(restart, "chat")
+	}
+	if next.Echo != s.Echo {
+		restart = append(restart, "echo")
+	}
+	return restart, out.SetLevel(next.Log.Level)
 }

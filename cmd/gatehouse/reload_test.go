@@ -18,17 +18,12 @@ import (
 	"time"
 )
 
-// reloads counts what reloadOnHangup asks for, and fails.
-type reloads chan struct{}
-
-func (r reloads) ReloadTLS() error {
-	r <- struct{}{}
-	return errors.New("a broken file")
-}
-
 func TestAHangupReloadsAsOftenAsItComes(t *testing.T) {
-	asked := make(reloads)
-	stop := reloadOnHangup(t.Context(), asked, slog.New(slog.DiscardHandler))
+	asked := make(chan struct{})
+	stop := reloadOnHangup(t.Context(), func() ([]string, error) {
+		asked <- struct{}{}
+		return []string{"addr"}, errors.New("a broken file")
+	}, slog.New(slog.DiscardHandler))
 	for range 2 {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 			t.Fatal(err)
@@ -86,5 +81,58 @@ func TestHealthSpeaksTLSWithAServerThatDoes(t *testing.T) {
 	s := serve(t, environ)
 	if r := gatehouse(t, environ, "health", "--addr", s.addr); r.code != 0 || r.stdout != "ready\n" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// hangup sends SIGHUP and waits for a line of the log.
+func hangup(t *testing.T, s serving, says string) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitLog(t, says)
+}
+
+const otherSecret = "another secret of the tests that is longer than thirty-two bytes"
+
+func TestAHangupTakesNewSecretsAndALevelAndSaysWhatCannotBeTaken(t *testing.T) {
+	file := configured(t, "jwt: {hmac_secret: "+testSecret+"}\n")
+	s := serve(t, nil, "--config", file)
+	tokenOf := func(secret string) string {
+		return strings.TrimSpace(gatehouse(t, []string{"GATEHOUSE_JWT_HMAC_SECRET=" + secret}, "token", "--sub", "ada").stdout)
+	}
+	before, after := tokenOf(testSecret), tokenOf(otherSecret)
+	if reply := enter(t, s.addr, "/chat", after); !strings.Contains(reply, "token_invalid") {
+		t.Fatalf("before: %s", reply)
+	}
+	rewrite(t, file, "jwt: {hmac_secret: "+otherSecret+", previous_hmac_secret: "+testSecret+"}\nengine: {ping_interval: 9s}\nchat: {max_text: 7}\n")
+	hangup(t, s, "need a restart")
+	for _, token := range []string{before, after} {
+		if reply := enter(t, s.addr, "/chat", token); !strings.HasPrefix(reply, "40/chat,") {
+			t.Errorf("with both secrets: %s", reply)
+		}
+	}
+	rewrite(t, file, "jwt: {hmac_secret: "+otherSecret+"}\n")
+	hangup(t, s, "is read again and in force")
+	if reply := enter(t, s.addr, "/chat", before); !strings.Contains(reply, "token_invalid") {
+		t.Errorf("with the new one alone: %s", reply)
+	}
+	rewrite(t, file, "jwt: {hmac_secret: short}\n")
+	hangup(t, s, "the old one stays in force")
+	if reply := enter(t, s.addr, "/chat", after); !strings.HasPrefix(reply, "40/chat,") {
+		t.Errorf("after a wrong file: %s", reply)
+	}
+	r := s.stop()
+	for _, want := range []string{`"keys":["engine.ping_interval","chat"]`, file + ":1: jwt.hmac_secret", "draining"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("the log has no %s:\n%s", want, r.stderr)
+		}
+	}
+}
+
+func rewrite(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

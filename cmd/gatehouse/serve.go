@@ -53,7 +53,7 @@ func (c *serveCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	defer reloadOnHangup(p.ctx, srv, log)()
+	defer reloadOnHangup(p.ctx, func() ([]string, error) { return c.reload(p, srv, out, s) }, log)()
 	defer p.heapPolicy()()
 	return srv.Run(p.ctx)
 }

@@ -19,6 +19,8 @@ import (
 type serving struct {
 	addr string
 	stop func() result
+	// awaitLog reads the log up to a line that says something.
+	awaitLog func(t *testing.T, says string)
 }
 
 // serve runs the program until it listens. stop ends it as a signal does.
@@ -43,7 +45,19 @@ func serve(t *testing.T, environ []string, args ...string) serving {
 		return result{<-code, stdout.String(), log.String()}
 	})
 	t.Cleanup(func() { stop() })
-	return serving{addr, stop}
+	return serving{addr, stop, func(t *testing.T, says string) {
+		t.Helper()
+		for {
+			line, err := lines.ReadString('\n')
+			log.WriteString(line)
+			if err != nil {
+				t.Fatalf("the log ended without %q: %s", says, log.String())
+			}
+			if strings.Contains(line, says) {
+				return
+			}
+		}
+	}}
 }
 
 // listening reads the log up to the line that tells the port.
