@@ -125,9 +125,9 @@ export async function startNodes(start, count = 3) {
 const met = (node) => node.log.filter((line) => line.includes("another node is there")).length;
 
 // startAnother starts one more node, which all others know when it resolves.
-export async function startAnother(nodes) {
+export async function startAnother(nodes, env) {
   const before = nodes.map(met);
-  const node = await startNode();
+  const node = await startNode(env);
   await Promise.all([known(node, nodes.length), ...nodes.map((other, i) => known(other, before[i] + 1))]);
   return node;
 }
