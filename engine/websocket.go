@@ -104,7 +104,8 @@ func (c *websocket) feed(b []byte) {
 		return
 	}
 	err := c.reader.feed(b, int(c.s.maxMessage.Load()), c)
-	if err == nil && c.probing != notProbing && c.reader.pending() > probeBytes {
+	waits := c.reader.inflation == inflateDue // and behind it may stand what comes after the probe
+	if err == nil && c.probing != notProbing && !waits && c.reader.pending() > probeBytes {
 		err = errUpgradeOrder
 	}
 	if c.probing == notProbing {

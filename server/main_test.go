@@ -82,7 +82,9 @@ func serve(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *runn
 	r := &running{t: t, log: &journal{}, done: make(chan error, 1)}
 	cfg.JWT = handshake.JWTConfig{HMACSecret: secret}
 	cfg.Log.Level = "debug"
-	cfg.Engine.CloseTimeout = 50 * time.Millisecond // for clients that the tests leave behind
+	if cfg.Engine.CloseTimeout == 0 {
+		cfg.Engine.CloseTimeout = 50 * time.Millisecond // for clients that the tests leave behind
+	}
 	cfg.Logger = r.log.logger(t, cfg.Log)
 	s, err := server.New(cfg, defs...)
 	if err != nil {
