@@ -2,6 +2,7 @@ package gatehouse_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -92,7 +93,7 @@ func pod(t *testing.T, file string) (configuration string, env []string) {
 			}
 		}
 		var node yaml.Node
-		if err := d.Decode(&node); err == io.EOF {
+		if err := d.Decode(&node); errors.Is(err, io.EOF) {
 			return configuration, env
 		} else if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"gatehouse/internal/doctor"
+	"gatehouse/server"
 )
 
 // doctorCommand looks at a running deployment from outside, as a client would.
@@ -41,6 +42,10 @@ func (c *doctorCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	s, err := load(c.File, p.env, nil)
+	if err != nil {
+		return err
+	}
 	ill := false
 	report := func(f doctor.Finding) {
 		ill = ill || f.Verdict == doctor.Fail
@@ -50,10 +55,8 @@ func (c *doctorCommand) Run(p *program) error {
 	if err := doctor.Look(p.ctx, cfg, report); err != nil {
 		return err
 	}
-	if f, ok, err := c.redis(p); err != nil {
-		return err
-	} else if ok {
-		report(f)
+	if s.Redis.URL != "" {
+		report(redisFinding(p.ctx, s.Redis))
 	}
 	if ill {
 		return errIll
@@ -92,35 +95,33 @@ func (c *doctorCommand) trust() (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots}, nil
 }
 
-// redis asks the Redis of the configuration, where there is one, to keep a key
-// for a second. The key's name is below redis.prefix.
-func (c *doctorCommand) redis(p *program) (f doctor.Finding, ok bool, err error) {
-	s, err := load(c.File, p.env, nil)
-	if err != nil || s.Redis.URL == "" {
-		return doctor.Finding{}, false, err
+// redisFinding says what becomes of a write into the Redis of the configuration.
+func redisFinding(ctx context.Context, cfg server.Redis) doctor.Finding {
+	if err := writeRedis(ctx, cfg); err != nil {
+		return doctor.Finding{Check: "Redis", Verdict: doctor.Fail, Said: err.Error(), Do: []string{
+			"redis.url: does it name a primary that this machine reaches, with a user and a password that it knows?",
+			"its user needs what docs/cluster.md lists; its memory maxmemory-policy noeviction",
+		}}
 	}
-	f = doctor.Finding{Check: "Redis", Verdict: doctor.Fail, Do: []string{
-		"redis.url: does it name a primary that this machine reaches, with a user and a password that it knows?",
-		"its user needs what docs/cluster.md lists; its memory maxmemory-policy noeviction",
-	}}
-	option, err := rueidis.ParseURL(s.Redis.URL.Reveal())
+	return doctor.Finding{Check: "Redis", Verdict: doctor.OK, Said: "answers and takes writes"}
+}
+
+// writeRedis keeps a key below redis.prefix for a second.
+func writeRedis(ctx context.Context, cfg server.Redis) error {
+	option, err := rueidis.ParseURL(cfg.URL.Reveal())
 	if err != nil {
-		f.Said = "redis.url cannot be read" // the error may hold the password
-		return f, true, nil
+		return errors.New("redis.url cannot be read") // the error may hold the password
 	}
 	option.Dialer.Timeout, option.DisableCache = 5*time.Second, true
 	client, err := rueidis.NewClient(option)
 	if err != nil {
-		f.Said = "nobody answers as it should: " + err.Error()
-		return f, true, nil
+		return fmt.Errorf("nobody answers as it should: %w", err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	key := s.Redis.Prefix + "doctor:" + rand.Text()
-	if err := client.Do(ctx, client.B().Set().Key(key).Value("1").ExSeconds(1).Build()).Error(); err != nil {
-		f.Said = "it takes no writes: " + err.Error()
-		return f, true, nil
+	if err := client.Do(ctx, client.B().Set().Key(cfg.Prefix+"doctor:"+rand.Text()).Value("1").ExSeconds(1).Build()).Error(); err != nil {
+		return fmt.Errorf("it takes no writes: %w", err)
 	}
-	return doctor.Finding{Check: "Redis", Verdict: doctor.OK, Said: "answers and takes writes"}, true, nil
+	return nil
 }

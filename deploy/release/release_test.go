@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -72,7 +73,7 @@ func unpack(t *testing.T, data []byte) (files map[string][]byte, heads map[strin
 	files, heads = make(map[string][]byte), make(map[string]*tar.Header)
 	for r := tar.NewReader(bytes.NewReader(data)); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files, heads
 		}
 		if err != nil {
