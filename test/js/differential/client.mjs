@@ -2,7 +2,7 @@
 import { connect, connected, event, modes, open, refusal, request } from "../support/client.mjs";
 import { expired, mint } from "../support/token.mjs";
 
-const values = [null, true, 0, -1.5, "text", "\u2028 🏰", [], {}, { a: [{ b: 1 }] }, Buffer.from([0, 255]), { nested: [Buffer.from("x"), { y: Buffer.alloc(0) }] }];
+const values = [null, true, 0, -1.5, "text", "\u2028 🏰", [], {}, { a: [{ b: 1 }] }, Buffer.from([0, 255]), { nested: [Buffer.from("x"), { y: Buffer.alloc(0) }] }, new Date(0), [new Date(1e12), undefined, NaN], { u: undefined, i: Infinity }, new Uint8Array([1, 2]), { deep: [{ a: new ArrayBuffer(2) }, [Buffer.from("z")]] }];
 
 // steps is a name and a function (t, target, mode) each; what it returns is the transcript.
 const steps = {
@@ -67,6 +67,20 @@ const labSteps = {
   "forbidden": async (t, target, mode) => {
     const { message, data } = await refusal(t, target, "/guarded", mode, { auth: { token: mint("ada") } });
     return { message, data };
+  },
+  "a refusal with data": async (t, target, mode) => {
+    const { message, data } = await refusal(t, target, "/guarded", mode, { auth: { token: mint("debtor") } });
+    return { message, data };
+  },
+  "what sockets can do besides": async (t, target, mode) => {
+    const user = `devices-${mode}`;
+    const heard = [];
+    const on = { device: (text) => heard.push(text), quiet: (text) => heard.push(text), sent: (text) => heard.push(text) };
+    const [one, two] = [await connect(t, target, "/lab", mode, { user, on }), await connect(t, target, "/lab", mode, { user, on })];
+    const answers = [await request(one, 7), await request(one, "optional"), await request(one, "optional", null), await request(one, "optional", "x")];
+    answers.push(mode === "upgrade" || await request(one, "transport"), await request(one, "join", "a"), await request(one, "leave all"));
+    answers.push(await request(one, "quietly", "q"), await both(request(one, "devices", "d"), event(two, "device")));
+    return { answers, heard: heard.sort() };
   },
   "requests of the server": async (t, target, mode) => {
     const socket = await connect(t, target, "/lab", mode, { on: { question: (text, ack) => ack(`${text}!`) } });

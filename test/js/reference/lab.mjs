@@ -8,12 +8,17 @@ export function mountLab(nsp) {
     arguments_(socket);
     rooms(nsp, socket);
     endings(socket);
+    sockets(nsp, socket);
   });
 }
 
 // mountGuarded admits who has the scope "lab".
 export function mountGuarded(nsp) {
   nsp.use((socket, next) => {
+    if (socket.data.user.sub === "debtor") {
+      next(Object.assign(new Error("pay first"), { data: { due: 12, to: ["lab"] } }));
+      return;
+    }
     const may = socket.data.user.scope.split(" ").includes("lab");
     next(may ? undefined : new Refused("forbidden", "the lab scope is needed"));
   });
@@ -81,5 +86,27 @@ function endings(socket) {
   socket.on("disconnecting", (reason) => {
     const rooms = [...socket.rooms].filter((room) => room !== socket.id).sort();
     socket.to("watchers").emit("gone", { user: socket.data.user.sub, reason, rooms });
+  });
+}
+
+function sockets(nsp, socket) {
+  const said = [];
+  socket.onAnyOutgoing((name) => said.push(name));
+  socket.on("7", (ack) => ack("seven"));
+  socket.on("optional", (...args) => args.pop()(args.length === 0 || args[0] === null));
+  socket.on("transport", (ack) => ack(socket.conn.transport.name));
+  socket.on("devices", (text, ack) => {
+    const devices = [...nsp.sockets.values()].filter((other) => other.data.user.sub === socket.data.user.sub);
+    devices.forEach((device) => device.emit("device", text));
+    ack(devices.length);
+  });
+  socket.on("leave all", (ack) => {
+    [...socket.rooms].filter((room) => room !== socket.id).forEach((room) => socket.leave(room));
+    ack([...socket.rooms].filter((room) => room !== socket.id));
+  });
+  socket.on("quietly", (text, ack) => {
+    socket.compress(false).emit("quiet", text);
+    socket.emit("sent", text);
+    ack(said);
   });
 }

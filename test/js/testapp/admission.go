@@ -26,6 +26,9 @@ func guarded() *namespaces.Namespace {
 	ns := namespaces.New("/guarded")
 	handleEcho(ns)
 	ns.Admit(func(_ context.Context, s *namespaces.Socket) error {
+		if s.Identity().Subject == "debtor" {
+			return &namespaces.Error{Code: "unpaid", Message: "pay first", Data: map[string]any{"due": 12, "to": []string{"lab"}}}
+		}
 		if !s.Identity().Has("scope", "lab") {
 			return namespaces.Forbidden("the lab scope is needed")
 		}

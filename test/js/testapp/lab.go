@@ -15,6 +15,7 @@ func lab() *namespaces.Namespace {
 	handleArguments(ns)
 	handleRooms(ns)
 	handleEndings(ns)
+	handleSockets(ns)
 	return ns
 }
 
