@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,14 +31,30 @@ var contentTypes = map[string]string{
 type asset struct {
 	fsys    fs.FS
 	name    string
-	packed  bool   // name+".gz" exists
-	etag    string // opaque part, without quotes
-	control string // Cache-Control
+	packed  []coding // those that there is a file of
+	etag    string   // opaque part, without quotes
+	control string   // Cache-Control
 }
 
+// coding is a content coding (RFC 9110, section 8.4.1) that the build has packed files with.
+type coding struct{ name, extension string }
+
+// codings are those that there may be, the better ones first.
+var codings = []coding{{"br", ".br"}, {"gzip", ".gz"}}
+
 func newAsset(fsys fs.FS, name, etag, control string) *asset {
-	_, err := fs.Stat(fsys, name+".gz")
-	return &asset{fsys: fsys, name: name, packed: err == nil, etag: etag, control: control}
+	a := &asset{fsys: fsys, name: name, etag: etag, control: control}
+	for _, c := range codings {
+		if _, err := fs.Stat(fsys, name+c.extension); err == nil {
+			a.packed = append(a.packed, c)
+		}
+	}
+	return a
+}
+
+// isPacked reports whether a file is the packed form of another.
+func isPacked(name string) bool {
+	return slices.ContainsFunc(codings, func(c coding) bool { return strings.HasSuffix(name, c.extension) })
 }
 
 // digest hashes a file without holding it in memory: the embedded bytes are in the binary already.
@@ -54,19 +71,22 @@ func digest(fsys fs.FS, name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:12]), nil
 }
 
-// ServeHTTP answers with the compressed form when the client takes it. The two forms share one opaque
+// ServeHTTP answers with the compressed form when the client takes it. The forms share one opaque
 // tag, so the compressed one carries it as a weak validator: If-None-Match still matches, and ranges
-// of the two are never joined.
+// of two are never joined.
 func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", contentType(a.name))
 	h.Set("Cache-Control", a.control)
 	name, tag := a.name, `"`+a.etag+`"`
-	if a.packed {
+	if len(a.packed) > 0 {
 		h.Add("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-			h.Set("Content-Encoding", "gzip")
-			name, tag = a.name+".gz", "W/"+tag
+	}
+	for _, c := range a.packed {
+		if accepts(r.Header.Values("Accept-Encoding"), c.name) {
+			h.Set("Content-Encoding", c.name)
+			name, tag = a.name+c.extension, "W/"+tag
+			break
 		}
 	}
 	h.Set("ETag", tag)
@@ -100,14 +120,14 @@ func contentType(name string) string {
 	return "application/octet-stream"
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3): gzip or * named, and not with weight 0.
-func acceptsGzip(values []string) bool {
+// accepts reads Accept-Encoding (RFC 9110, section 12.5.3): the coding or * named, and not with weight 0.
+func accepts(values []string, wanted string) bool {
 	star := false
 	for _, part := range strings.Split(strings.Join(values, ","), ",") {
 		coding, params, _ := strings.Cut(part, ";")
 		coding = strings.ToLower(strings.TrimSpace(coding))
 		switch {
-		case coding == "gzip" || coding == "x-gzip":
+		case coding == wanted || coding == "x-"+wanted:
 			return !weightZero(params)
 		case coding == "*":
 			star = !weightZero(params)

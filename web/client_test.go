@@ -11,6 +11,7 @@ func sampleClient() fstest.MapFS {
 	for _, name := range clientNames {
 		fsys[name] = file("code of " + name)
 		fsys[name+".gz"] = file("packed " + name)
+		fsys[name+".br"] = file("brotli " + name)
 		fsys[name+".map"] = file("{}")
 	}
 	return fsys
@@ -31,7 +32,7 @@ func TestClientHasTheNamesOfNodesServer(t *testing.T) {
 			wantHeader(t, w, "X-Content-Type-Options", "nosniff")
 		}
 	}
-	for _, path := range []string{"/socket.io/", "/socket.io/secret.js", "/socket.io/VERSION", "/socket.io/socket.io.js.gz"} {
+	for _, path := range []string{"/socket.io/", "/socket.io/secret.js", "/socket.io/VERSION", "/socket.io/socket.io.js.gz", "/socket.io/socket.io.js.br"} {
 		wantStatus(t, get(h, path), http.StatusNotFound)
 	}
 }
@@ -44,7 +45,7 @@ func TestClientRevalidatesByVersion(t *testing.T) {
 		`W/"4.8.4"`: http.StatusNotModified,
 		`"4.8.3"`:   http.StatusOK,
 	} {
-		for _, encoding := range []string{"", "gzip"} {
+		for _, encoding := range []string{"", "gzip", "gzip, br"} {
 			w := get(h, "/socket.io/socket.io.js?v=1", "If-None-Match", tag, "Accept-Encoding", encoding)
 			wantStatus(t, w, want)
 		}
@@ -52,11 +53,14 @@ func TestClientRevalidatesByVersion(t *testing.T) {
 }
 
 func TestClientCompressedAtBuildTime(t *testing.T) {
-	w := get(newClient(sampleClient()), "/socket.io/socket.io.min.js", "Accept-Encoding", "gzip")
-	wantHeader(t, w, "Content-Encoding", "gzip")
-	wantHeader(t, w, "ETag", `W/"4.8.4"`)
-	if w.Body.String() != "packed socket.io.min.js" {
-		t.Errorf("body = %q", w.Body)
+	for accept, want := range map[string]string{"gzip": "gzip", "gzip, br": "br", "br;q=0, gzip": "gzip"} {
+		w := get(newClient(sampleClient()), "/socket.io/socket.io.min.js", "Accept-Encoding", accept)
+		wantHeader(t, w, "Content-Encoding", want)
+		wantHeader(t, w, "ETag", `W/"4.8.4"`)
+		packed := map[string]string{"gzip": "packed", "br": "brotli"}[want]
+		if w.Body.String() != packed+" socket.io.min.js" {
+			t.Errorf("Accept-Encoding %q: body = %q", accept, w.Body)
+		}
 	}
 }
 

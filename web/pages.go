@@ -63,7 +63,7 @@ func loadPages(fsys fs.FS) (map[string]*asset, error) {
 			return err
 		case d.IsDir() && name == "client":
 			return fs.SkipDir
-		case d.IsDir(), strings.HasSuffix(name, ".gz"), strings.HasPrefix(d.Name(), "."):
+		case d.IsDir(), isPacked(name), strings.HasPrefix(d.Name(), "."):
 			return nil
 		}
 		sum, err := digest(fsys, name)

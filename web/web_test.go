@@ -94,7 +94,7 @@ func TestAcceptsGzip(t *testing.T) {
 		"gzip-not-really":     false,
 		"br;q=1.0, gzip;q=.8": true,
 	} {
-		if got := acceptsGzip([]string{header}); got != want {
+		if got := accepts([]string{header}, "gzip"); got != want {
 			t.Errorf("Accept-Encoding %q: %v, want %v", header, got, want)
 		}
 	}

@@ -27,6 +27,24 @@ const refusals = [
   { name: "an expired token", auth: { token: expired("ada") }, code: "token_expired" },
 ];
 
+describe("the client's bundles", () => {
+  let target;
+  before(async () => (target = await startTarget()));
+  after(() => target?.stop());
+
+  for (const bundle of ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"]) {
+    test(`${bundle} is the same text in each coding`, async () => {
+      const texts = await Promise.all(["identity", "gzip", "br"].map(async (coding) => {
+        const answer = await fetch(`${target.url}/socket.io/${bundle}`, { headers: { "accept-encoding": coding } });
+        assert.equal(answer.headers.get("content-encoding") ?? "identity", coding);
+        return answer.text();
+      }));
+      assert.ok(texts[0].length > 10_000);
+      assert.deepEqual(texts, texts.map(() => texts[0]));
+    });
+  }
+});
+
 describe("connecting", () => {
   let target;
   before(async () => (target = await startTarget()));

@@ -1,7 +1,7 @@
 // After Vite: copies the bundles of socket.io-client into client, which is in the repository, with their
-// version, and puts a .gz beside every text file that gains by it, so that the server never compresses.
+// version, and puts a .gz and a .br beside every text file that gains by it, so that the server never compresses.
 import { copyFile, readFile, readdir, writeFile } from "node:fs/promises";
-import { constants, gunzipSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
 
 const dist = new URL("../dist/", import.meta.url);
 const client = new URL("../client/", import.meta.url);
@@ -18,13 +18,18 @@ async function copyClient() {
 }
 
 // Another version of zlib may pack the same text differently: what is packed already stays.
-async function isPacked(path, plain) {
+async function isPacked(path, unpack, plain) {
   try {
-    return gunzipSync(await readFile(path)).equals(plain);
+    return unpack(await readFile(path)).equals(plain);
   } catch {
     return false;
   }
 }
+
+const forms = [
+  [".gz", (plain) => gzipSync(plain, { level: constants.Z_BEST_COMPRESSION }), gunzipSync],
+  [".br", (plain) => brotliCompressSync(plain), brotliDecompressSync],
+];
 
 async function compress(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -34,9 +39,11 @@ async function compress(folder) {
     }
     const path = `${entry.parentPath}/${entry.name}`;
     const plain = await readFile(path);
-    const packed = gzipSync(plain, { level: constants.Z_BEST_COMPRESSION });
-    if (packed.length < plain.length * 0.9 && !(await isPacked(`${path}.gz`, plain))) {
-      await writeFile(`${path}.gz`, packed);
+    for (const [extension, pack, unpack] of forms) {
+      const packed = pack(plain);
+      if (packed.length < plain.length * 0.9 && !(await isPacked(path + extension, unpack, plain))) {
+        await writeFile(path + extension, packed);
+      }
     }
   }
 }
