@@ -1,5 +1,8 @@
 // Connection state recovery with the unmodified client, over connections that break.
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import parser from "socket.io-msgpack-parser";
 import { connect, event, modes, request } from "./support/client.mjs";
@@ -20,6 +23,7 @@ describe("recovery", { skip: isReference && "the differential test has it" }, ()
   }
   describe("of who signs in anew", comebacks);
   describe("in the chat", chat);
+  describe("in a namespace of the configuration", configured);
 });
 
 function breaks(mode, options) {
@@ -165,6 +169,51 @@ function comebacks() {
     server = await startLab({ env, addr: server.addr });
     await back;
     assert.deepEqual([socket.recovered, socket.id === id], [false, false]);
+  });
+}
+
+const rules = `
+namespaces:
+  /app:
+    rooms:
+      - {match: "doc:{id}", join: "true", send: "true", events: [edit], presence: true, history: {messages: 10}}
+`;
+
+// The server is in rooms for the client there: it goes on in them, and receivers get (data, meta) with the offset behind.
+function configured() {
+  test("a member goes on, and nobody is told of a break", async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), "gatehouse-recovery-"));
+    await writeFile(join(dir, "app.yaml"), rules);
+    const target = await startGatehouse({ env, args: ["--config", join(dir, "app.yaml")] });
+    const proxy = await Proxy.before(target);
+    t.after(async () => {
+      await proxy.stop();
+      await target.stop();
+      await rm(dir, { recursive: true });
+    });
+    const room = "doc:1";
+    const told = [];
+    const bob = await connect(t, target, "/app", "websocket", { user: "bob" });
+    bob.onAny((name) => told.push(name));
+    await request(bob, "room:join", { room });
+    const edits = [];
+    const ada = await connect(t, proxy, "/app", "websocket", { ...coming, on: { edit: (...args) => edits.push(args) } });
+    await request(ada, "room:join", { room });
+
+    const back = event(ada, "connect");
+    proxy.cut();
+    await request(bob, "room:send", { room, event: "edit", data: { v: 1 } });
+    await back;
+    await request(ada, "room:send", { room, event: "edit", data: { v: 2 } });
+    const { count } = await request(ada, "presence:get", { room });
+    assert.deepEqual([ada.recovered, count], [true, 2]);
+    assert.deepEqual(edits.map(([data, { from }, offset]) => [data.v, from, typeof offset]), [[1, "bob", "string"], [2, "ada", "string"]]);
+    assert.deepEqual(told, ["presence:joined", "edit", "edit"]);
+
+    const left = event(bob, "presence:left");
+    ada.disconnect();
+    await left;
+    assert.equal((await request(bob, "presence:get", { room })).count, 1);
   });
 }
 
