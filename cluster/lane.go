@@ -30,6 +30,7 @@ type lane struct {
 	drained *sync.Cond             // of mu: todo is empty and nobody is busy
 	ready   bool                   // reads the stream
 	at      string                 // the id of the last entry that was taken
+	lag     time.Duration          // behind the end of the stream, when it was last measured
 	awaited []awaited              // entries that somebody waits for
 }
 
@@ -405,6 +406,9 @@ type Status struct {
 	Ready   bool // every stream is read
 	Backlog int  // operations that are not back from their streams
 	Bytes   int  // of them
+	// Lag is how far the reader that is furthest behind was behind the end of its stream, when that was last measured: within
+	// the last seconds, and not while Redis is away.
+	Lag time.Duration
 }
 
 // Status returns the state of the node.
@@ -419,6 +423,7 @@ func (n *Node) Status() Status {
 		operations, bytes := l.core.Backlog()
 		st.Alone = st.Alone || l.core.IsAlone()
 		st.Ready = st.Ready && l.ready
+		st.Lag = max(st.Lag, l.lag)
 		l.mu.Unlock()
 		st.Backlog += operations
 		st.Bytes += bytes

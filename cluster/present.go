@@ -95,10 +95,13 @@ func (a *adapter) lapsed(room, member string, count int) {
 	}
 }
 
-// keepRooms attends to the rooms that nodes share, until the node ends.
+// keepRooms attends to the rooms that nodes share, and measures how far behind the readers are, until the node ends.
 func (n *Node) keepRooms() {
 	for wait(n.ctx, heartbeat) {
 		n.attend()
+		for _, l := range n.lanes {
+			l.measure(n.ctx)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -109,6 +110,17 @@ func (s *Server) sharedHistory() history.Log {
 	}
 	return cluster.NewHistory(s.cfg.Redis.Prefix, func() (rueidis.Client, error) { return s.redis.Client() },
 		func(c rueidis.Client, err error) error { return s.redis.Note(c, err) })
+}
+
+// warnOfRedis says what of Redis does not fit.
+func (s *Server) warnOfRedis(ctx context.Context) {
+	misfits, err := s.node.Misfits(ctx)
+	if err != nil {
+		s.log.Warn("whether redis fits is not known", slog.Any("error", err))
+	}
+	for _, what := range misfits {
+		s.log.Warn("redis does not fit: " + what)
+	}
 }
 
 // serveNodes lists the nodes that are there.

@@ -108,6 +108,7 @@ func (c *collector) cluster(gauge func(name, help string, value func(*reading) f
 	gauge("gatehouse_cluster_alone", "1 while Redis does not answer and the node goes on alone.", func(r *reading) float64 { return flag(r.node.Alone) })
 	gauge("gatehouse_cluster_backlog_operations", "Operations that are not back from Redis.", func(r *reading) float64 { return float64(r.node.Backlog) })
 	gauge("gatehouse_cluster_backlog_bytes", "Bytes of them.", func(r *reading) float64 { return float64(r.node.Bytes) })
+	gauge("gatehouse_cluster_lag_seconds", "How far the reader that is furthest behind is behind the end of its stream.", func(r *reading) float64 { return r.node.Lag.Seconds() })
 	counter("gatehouse_cluster_alone_total", "Times that the node went on alone.", func(r *reading) uint64 { return r.counts.WentAlone.Load() })
 	counter("gatehouse_cluster_written_total", "Operations written into streams, or published.", func(r *reading) uint64 { return r.counts.Written.Load() })
 	counter("gatehouse_cluster_read_total", "Entries read from streams, or operations that were heard.", func(r *reading) uint64 { return r.counts.Read.Load() })

@@ -69,6 +69,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			s.release()
 			return fmt.Errorf("join the cluster: %w", err)
 		}
+		s.warnOfRedis(ctx)
 	}
 	hs := s.publicServer()
 	if s.cfg.TLS.enabled() {

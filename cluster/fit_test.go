@@ -1,0 +1,41 @@
+package cluster
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A node says what of Redis does not fit.
+func TestWhatOfRedisDoesNotFitIsSaid(t *testing.T) {
+	r := startRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+	m := joinFleet(t, r, NodeConfig{}, nil)
+	list, err := m.node.Misfits(t.Context())
+	if err != nil || len(list) != 1 || !strings.Contains(list[0], "noeviction") {
+		t.Errorf("%q, %v", list, err)
+	}
+	r.do(r.client(), "CONFIG", "SET", "maxmemory-policy", "noeviction")
+	if list, err := m.node.Misfits(t.Context()); err != nil || len(list) > 0 {
+		t.Errorf("%q, %v", list, err)
+	}
+	if list := misfits(ModePubSub, map[string]string{"redis_version": "6.2.14"}, true); len(list) != 2 || !strings.Contains(list[0], "6.2.14") {
+		t.Errorf("%q", list)
+	}
+}
+
+// The lag is how far the reading is behind the end of the stream.
+func TestTheLagOfAReaderIsMeasured(t *testing.T) {
+	r := startRedis(t)
+	m := joinFleet(t, r, NodeConfig{}, nil)
+	if err := m.node.Join(t.Context()); err != nil { // there is an entry: the node's first mark
+		t.Fatal(err)
+	}
+	l := m.node.lanes[0]
+	l.mu.Lock()
+	l.at = "1000-0" // as if it had read nothing since
+	l.mu.Unlock()
+	l.measure(t.Context())
+	if lag := m.node.Status().Lag; lag < time.Hour {
+		t.Errorf("%s", lag)
+	}
+}
