@@ -31,7 +31,7 @@ installed = $(1)/node_modules/.package-lock.json
 # The folders whose npm packages the tests need.
 npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/openapi test/bridge test/browser test/artillery
 
-.PHONY: help run build release test-release test-chart test lint fuzz bench artillery soak cutter simulate bench-cluster attack example clean
+.PHONY: help run build release test-release test-chart test lint fuzz bench artillery soak cutter simulate bench-cluster attack example rehome clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
 
 help: ## says what there is
@@ -146,6 +146,9 @@ artillery: $(call installed,test/artillery) bin/gatehouse ## runs artillery's sc
 test-compose: ## checks the compose files
 	docker-compose --file docker-compose.yml config --quiet
 	GATEHOUSE_JWT_HMAC_SECRET=x GATEHOUSE_CLUSTER_SECRET=x docker-compose --file docker-compose.cluster.yml config --quiet
+
+rehome: ## moves the Go module to the path MODULE, such as github.com/you/gatehouse
+	deploy/rehome "$(MODULE)"
 
 fuzz: ## runs each fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \
