@@ -27,13 +27,17 @@ func TestWhatOfRedisDoesNotFitIsSaid(t *testing.T) {
 func TestTheLagOfAReaderIsMeasured(t *testing.T) {
 	r := startRedis(t)
 	m := joinFleet(t, r, NodeConfig{}, nil)
-	if err := m.node.Join(t.Context()); err != nil { // there is an entry: the node's first mark
-		t.Fatal(err)
-	}
 	l := m.node.lanes[0]
-	l.mu.Lock()
-	l.at = "1000-0" // as if it had read nothing since
-	l.mu.Unlock()
+	at := func(set string) (was string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if was = l.at; set != "" {
+			l.at = set
+		}
+		return was
+	}
+	until(t, "the node has read its first mark", func() bool { return at("") != "" })
+	at("1000-0") // as if it had read nothing since
 	l.measure(t.Context())
 	if lag := m.node.Status().Lag; lag < time.Hour {
 		t.Errorf("%s", lag)
