@@ -180,7 +180,7 @@ func (s *Socket) handle(ev *inbound) {
 		reply = s.ns.hub.failed(err)
 	}
 	if len(s.ns.hooks.handled) > 0 {
-		s.ns.hooks.eventHandled(s, Handled{Event: label, Err: err, Took: time.Since(began)})
+		s.ns.hooks.eventHandled(s, Handled{Event: label, Err: err, Took: time.Since(began), Name: ev.name, Args: ev.args})
 	}
 	if answered {
 		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say

@@ -52,6 +52,8 @@ type Handled struct {
 	Event string // "" when there is no handler for it, so that a client cannot make up names
 	Err   error  // nil when the handler succeeded
 	Took  time.Duration
+	Name  string      // as the client said it; "" for what the server itself handles
+	Args  packet.Args // without the acknowledgement
 }
 
 // Emitted is an event that was queued.

@@ -20,7 +20,7 @@ func (c Config) Check() error {
 	err := errors.Join(
 		c.checkAddr(), c.checkEndpoint(),
 		c.checkLimits(),
-		proxies, c.checkTogether(), c.checkDoor(), c.checkRelays(), underKey("api", c.API.Check()),
+		proxies, c.checkTogether(), c.checkDoor(), c.checkRelays(), c.checkAdminUI(), underKey("api", c.API.Check()),
 	)
 	gate, gateErr := handshake.NewGate(c.gate())
 	switch {

@@ -70,6 +70,9 @@ type Config struct {
 	// API is for back ends: who may use /api/v1/ to publish and to see who is there.
 	API api.Config `koanf:"api"`
 
+	// AdminUI is for Socket.IO's admin interface.
+	AdminUI AdminUI `koanf:"admin_ui"`
+
 	// History is what rooms of Namespaces remember.
 	History History `koanf:"history"`
 

@@ -16,6 +16,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Path, defaultPath)
 	c.fillLimits()
 	c.Door.setDefaults()
+	c.AdminUI.setDefaults()
 	c.setGate(c.gate().WithDefaults())
 	// What follows from others.
 	setDefault(&c.Engine.IncomingShare, max(c.Engine.IncomingTotal/4, 1))

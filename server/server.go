@@ -20,6 +20,7 @@ import (
 	"gatehouse/internal/limit"
 	"gatehouse/internal/sampled"
 	"gatehouse/namespaces"
+	"gatehouse/namespaces/adminui"
 	"gatehouse/packet"
 	"gatehouse/server/api"
 )
@@ -40,7 +41,8 @@ type Server struct {
 	metrics  *metrics                       // nil when nobody asks for them
 	scrape   http.Handler                   // answers /metrics
 	began    time.Time
-	relays   *relays // the namespaces of the configuration
+	adminUI  *adminui.UI // nil when it is off
+	relays   *relays     // the namespaces of the configuration
 	hub      *namespaces.Hub
 	api      *api.API
 	engine   *engine.Server
@@ -106,6 +108,10 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 	if err := s.startCluster(); err != nil {
 		s.closeGate()
 		return fmt.Errorf("join the cluster: %w", err)
+	}
+	if defs, err = s.prepareAdminUI(defs); err != nil {
+		s.closeGate()
+		return err
 	}
 	if s.hub, err = namespaces.NewHub(s.hubConfig(), defs...); err != nil {
 		s.closeGate()
@@ -203,6 +209,15 @@ func inAll(files int) int { return max(files/8*5, 1) }
 // closing is how many sessions may be closing.
 func closing(files int) int { return max(files/16, 1) }
 
+// hooks are told what happens in the namespaces.
+func (s *Server) hooks() []namespaces.Hooks {
+	all := []namespaces.Hooks{s.watch()}
+	if s.adminUI != nil {
+		all = append(all, s.adminUI.Hooks())
+	}
+	return append(all, s.cfg.Hooks...)
+}
+
 func (s *Server) hubConfig() namespaces.Config {
 	before, after, life := s.cfg.Handshake, s.cfg.Sockets, s.cfg.Session
 	return namespaces.Config{
@@ -214,7 +229,7 @@ func (s *Server) hubConfig() namespaces.Config {
 		Development:         s.cfg.Dev,
 
 		Adapter: s.adapter(),
-		Hooks:   append([]namespaces.Hooks{s.watch()}, s.cfg.Hooks...),
+		Hooks:   s.hooks(),
 		Packet: packet.Limits{
 			MaxAttachments: s.cfg.Packet.MaxAttachments,
 			MaxDepth:       s.cfg.Packet.MaxDepth,
@@ -384,6 +399,9 @@ func (s *Server) release() {
 func (s *Server) closeGate() { s.gateClosed.Do(s.closeGateOnce) }
 
 func (s *Server) closeGateOnce() {
+	if s.adminUI != nil {
+		s.adminUI.Close()
+	}
 	if s.unregister != nil {
 		s.unregister()
 	}

@@ -1,0 +1,167 @@
+package adminui
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/internal/limit"
+	"gatehouse/namespaces"
+)
+
+// Name is the namespace that the interface connects to.
+const Name = "/admin"
+
+const (
+	statsEvery   = 2 * time.Second // as Node's server; the interface counts on it
+	watchedFor   = 3 * statsEvery  // how long another node's word that somebody watches holds
+	mostEvents   = 500             // events a second that are shown; more are left out
+	mostSockets  = 10_000          // in the list that who comes gets
+	watching     = "admin:watching"
+	listPatience = 5 * time.Second // for the sockets of other nodes
+)
+
+// UI is the interface of one node.
+type UI struct {
+	cfg   Config
+	gate  *gate
+	ns    *namespaces.Namespace
+	host  string
+	began time.Time
+
+	until   atomic.Int64 // nanoseconds: somebody watches until then
+	here    atomic.Int64 // who watches on this node
+	counted counts
+
+	mu     sync.Mutex // guards what follows
+	shown  limit.Allowance
+	ticks  bool // a goroutine sends numbers
+	closed bool
+	group  sync.WaitGroup
+	stop   chan struct{}
+}
+
+// New makes the interface. The error is that of [Config.Check]. It is mounted with [UI.Definition], the hub gets [UI.Hooks],
+// and [UI.Close] comes after the hub's end.
+func New(cfg Config) (*UI, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	u := &UI{cfg: cfg.withDefaults(), began: time.Now(), stop: make(chan struct{})}
+	u.host, _ = os.Hostname() // a name for people
+	if u.cfg.Server == "" {
+		u.cfg.Server = u.host
+	}
+	u.gate = newGate(u.cfg)
+	u.ns = namespaces.New(Name, namespaces.WithGate(u.gate))
+	u.ns.OnConnect(u.connected)
+	u.ns.OnDisconnect(func(_ context.Context, s *namespaces.Socket, _ string) {
+		if _, counted := namespaces.Data[watcher](s); counted { // its connect handler did run
+			u.here.Add(-1)
+		}
+	})
+	u.ns.OnServer(watching, u.otherWatches)
+	if !u.cfg.ReadOnly {
+		u.defineCommands()
+	}
+	return u, nil
+}
+
+// Definition is the namespace.
+func (u *UI) Definition() namespaces.Definition { return u.ns }
+
+// Close ends what the interface has begun.
+func (u *UI) Close() {
+	u.mu.Lock()
+	if !u.closed {
+		u.closed = true
+		close(u.stop)
+	}
+	u.mu.Unlock()
+	u.group.Wait()
+}
+
+// watcher is the data of a socket that is counted.
+type watcher struct{}
+
+// watched reports whether somebody watches, on any node.
+func (u *UI) watched() bool { return u.until.Load() > time.Now().UnixNano() }
+
+func (u *UI) connected(ctx context.Context, s *namespaces.Socket) {
+	s.SetData(watcher{})
+	u.here.Add(1)
+	u.watch()
+	if s.Identity().Method != "token" && u.cfg.PasswordHash != "" && !u.cfg.Open {
+		_ = s.Emit("session", u.gate.session()) // an error: it has gone again
+	}
+	features := []string{"AGGREGATED_EVENTS", "ALL_EVENTS"}
+	if !u.cfg.ReadOnly {
+		features = append(features, "EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MDISCONNECT")
+	}
+	_ = s.Emit("config", map[string]any{"supportedFeatures": features})
+	_ = s.Emit("all_sockets", u.everySocket(ctx))
+	_ = s.Emit("server_stats", u.stats())
+	u.cfg.Logger.Info("somebody watches in the admin interface", "user", s.Identity().Subject, "address", s.Request().RemoteAddr.String(), "readOnly", u.cfg.ReadOnly)
+}
+
+// watch notes that somebody does, here, and tells the other nodes.
+func (u *UI) watch() {
+	u.until.Store(time.Now().Add(watchedFor).UnixNano())
+	_ = u.ns.ServerEmit(watching) // an error: the server is ending
+	u.tick()
+}
+
+// tick begins to send numbers, unless somebody does it.
+func (u *UI) tick() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ticks || u.closed {
+		return
+	}
+	u.ticks = true
+	u.group.Go(u.run)
+}
+
+// run sends numbers as long as somebody watches.
+func (u *UI) run() {
+	tick := time.NewTicker(statsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-u.stop:
+			return
+		}
+		if u.here.Load() > 0 {
+			u.watch()
+		}
+		if !u.watched() && u.end() {
+			return
+		}
+		_ = u.ns.Emit("server_stats", u.stats())
+	}
+}
+
+// end stops the numbers, unless somebody has come meanwhile.
+func (u *UI) end() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ticks = u.watched()
+	return !u.ticks
+}
+
+// show tells who watches of something, if there is anybody.
+func (u *UI) show(event string, args ...any) { _ = u.ns.Volatile().Emit(event, args...) }
+
+// mayShow counts an event of an application: of more than so many the rest is left out.
+func (u *UI) mayShow() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.shown.Take(time.Now(), mostEvents, time.Second/mostEvents) == 0
+}
+
+// hidden reports rooms of the server's own.
+func hidden(room string) bool { return strings.HasPrefix(room, "\x00") }

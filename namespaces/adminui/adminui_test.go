@@ -1,0 +1,63 @@
+package adminui
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestNothingIsCountedWhileNobodyWatches(t *testing.T) {
+	u, err := New(Config{Open: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	other := namespaces.New("/app")
+	hooks := u.Hooks()
+	e := namespaces.Emitted{Event: "e", Rooms: []string{"r"}, Receivers: 3}
+	if n := testing.AllocsPerRun(100, func() { hooks.Emitted(other, e) }); n != 0 || u.counted.take() == nil {
+		t.Errorf("an emit that nobody watches costs %v allocations", n)
+	}
+	if got := u.counted.take(); len(got) != 0 {
+		t.Errorf("counted %v", got)
+	}
+	u.until.Store(time.Now().Add(time.Hour).UnixNano())
+	e.Receivers = 0 // so that nothing is shown: there is no hub
+	hooks.Emitted(other, e)
+	if got := u.counted.take(); len(got) != 1 || got[0].Type != "packetsOut" {
+		t.Errorf("while somebody watches: %v", got)
+	}
+}
+
+func TestEventsAreShownUpToAPace(t *testing.T) {
+	u, err := New(Config{Open: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	shown := 0
+	for range 10 * mostEvents {
+		if u.mayShow() {
+			shown++
+		}
+	}
+	if shown < mostEvents || shown > 5*mostEvents {
+		t.Errorf("%d of %d events are shown at once", shown, 10*mostEvents)
+	}
+}
+
+func TestArgumentsHaveTheNameFirst(t *testing.T) {
+	args, err := packet.NewArgs(1, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := arguments("e", args); len(got) != 3 || got[0] != "e" {
+		t.Errorf("%v", got)
+	}
+}

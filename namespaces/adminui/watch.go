@@ -1,0 +1,213 @@
+package adminui
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// The payloads of the interface's protocol (@socket.io/admin-ui 0.5, typed-events.d.ts).
+type (
+	socket struct {
+		ID        string    `json:"id"`
+		ClientID  string    `json:"clientId"`
+		Transport string    `json:"transport"`
+		Namespace string    `json:"nsp"`
+		Data      user      `json:"data"`
+		Handshake handshook `json:"handshake"`
+		Rooms     []string  `json:"rooms"`
+	}
+	user struct {
+		Subject string   `json:"subject,omitempty"`
+		Name    string   `json:"name,omitempty"`
+		Scopes  []string `json:"scopes,omitempty"`
+	}
+	handshook struct {
+		Address string            `json:"address"`
+		Headers map[string]string `json:"headers"`
+		Query   map[string]string `json:"query"`
+		Issued  int64             `json:"issued"`
+		Time    string            `json:"time"`
+		Secure  bool              `json:"secure"`
+		URL     string            `json:"url"`
+		Xdomain bool              `json:"xdomain"`
+	}
+	stats struct {
+		Server     string      `json:"serverId"`
+		Host       string      `json:"hostname"`
+		PID        int         `json:"pid"`
+		Uptime     float64     `json:"uptime"` // seconds
+		Clients    int         `json:"clientsCount"`
+		Polling    int         `json:"pollingClientsCount"`
+		Events     []happened  `json:"aggregatedEvents"`
+		Namespaces []namespace `json:"namespaces"`
+	}
+	namespace struct {
+		Name    string `json:"name"`
+		Sockets int    `json:"socketsCount"`
+	}
+	happened struct {
+		At      int64  `json:"timestamp"` // milliseconds since 1970
+		Type    string `json:"type"`
+		SubType string `json:"subType,omitempty"`
+		Count   int    `json:"count"`
+	}
+)
+
+// counts are what happened since the last numbers.
+type counts struct {
+	mu sync.Mutex
+	by map[happened]int // Count is zero
+}
+
+func (c *counts) add(kind, sub string, n int) {
+	key := happened{At: time.Now().Truncate(time.Second).UnixMilli(), Type: kind, SubType: sub}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by == nil {
+		c.by = map[happened]int{}
+	}
+	c.by[key] += n
+}
+
+// take returns and forgets them.
+func (c *counts) take() []happened {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]happened, 0, len(c.by))
+	for h, n := range c.by {
+		h.Count = n
+		all = append(all, h)
+	}
+	c.by = nil
+	slices.SortFunc(all, func(a, b happened) int { return strings.Compare(a.Type+a.SubType, b.Type+b.SubType) })
+	return all
+}
+
+// Hooks watch all namespaces.
+func (u *UI) Hooks() namespaces.Hooks {
+	return namespaces.Hooks{
+		SocketOpened: func(s *namespaces.Socket) {
+			if u.watched() {
+				u.counted.add("rawConnection", "", 1)
+				u.show("socket_connected", describe(s), time.Now())
+			}
+		},
+		SocketClosed: func(s *namespaces.Socket, reason string) {
+			if u.watched() {
+				u.counted.add("rawDisconnection", reason, 1)
+				u.show("socket_disconnected", s.Namespace().Name(), s.ID(), reason, time.Now())
+			}
+		},
+		RoomJoined: func(s *namespaces.Socket, room string) {
+			if u.watched() && !hidden(room) {
+				u.show("room_joined", s.Namespace().Name(), room, s.ID(), time.Now())
+			}
+		},
+		RoomLeft: func(s *namespaces.Socket, room string) {
+			if u.watched() && !hidden(room) {
+				u.show("room_left", s.Namespace().Name(), room, s.ID(), time.Now())
+			}
+		},
+		EventHandled: func(s *namespaces.Socket, h namespaces.Handled) {
+			if u.watched() && s.Namespace() != u.ns {
+				u.counted.add("packetsIn", "", 1)
+				if h.Name != "" && u.mayShow() {
+					u.show("event_received", s.Namespace().Name(), s.ID(), arguments(h.Name, h.Args), time.Now())
+				}
+			}
+		},
+		Emitted: u.emitted,
+	}
+}
+
+func (u *UI) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
+	if !u.watched() || ns == u.ns {
+		return
+	}
+	u.counted.add("packetsOut", "", e.Receivers)
+	if e.Receivers == 0 || !u.mayShow() {
+		return
+	}
+	to := "everybody"
+	if e.Socket != nil {
+		to = e.Socket.ID()
+	} else if rooms := slices.DeleteFunc(slices.Clone(e.Rooms), hidden); len(rooms) > 0 {
+		to = strings.Join(rooms, ", ")
+	}
+	u.show("event_sent", ns.Name(), to, arguments(e.Event, e.Args), time.Now())
+}
+
+// arguments are those of an event, its name first. Binary ones are not shown.
+func arguments(event string, args packet.Args) []any {
+	all := []any{event}
+	for i := range args.Len() {
+		all = append(all, args.Raw(i))
+	}
+	return all
+}
+
+// describe is what is shown of a socket of this node.
+func describe(s *namespaces.Socket) socket {
+	r, id := s.Request(), s.Identity()
+	now := time.Now()
+	h := handshook{Address: r.RemoteAddr.String(), Headers: map[string]string{}, Query: map[string]string{"transport": r.Transport}, Issued: now.UnixMilli(), Time: now.Format(time.RFC1123), Secure: r.Secure, URL: "/socket.io/"}
+	for _, name := range []string{"User-Agent", "Origin"} { // no cookie, no Authorization
+		if v := r.Header.Get(name); v != "" {
+			h.Headers[strings.ToLower(name)] = v
+		}
+	}
+	return socket{
+		ID: s.ID(), ClientID: s.ConnID(), Transport: s.Transport(), Namespace: s.Namespace().Name(), Data: user{id.Subject, id.Name, id.Scopes},
+		Handshake: h, Rooms: slices.DeleteFunc(s.Rooms(), hidden),
+	}
+}
+
+// everySocket lists the sockets of all nodes. Of those of other nodes little is known.
+func (u *UI) everySocket(ctx context.Context) []socket {
+	ctx, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
+	all := []socket{}
+	for ns := range u.cfg.Hub().Namespaces() {
+		for info, err := range ns.In().Sockets(ctx) {
+			if err != nil || len(all) >= mostSockets {
+				break // a node that does not answer has nothing in the list
+			}
+			if s, here := ns.Socket(info.ID); here {
+				all = append(all, describe(s))
+				continue
+			}
+			id := info.Identity
+			all = append(all, socket{
+				ID: info.ID, ClientID: info.ID, Transport: "websocket", Namespace: ns.Name(), Data: user{id.Subject, id.Name, id.Scopes},
+				Handshake: handshook{Headers: map[string]string{}, Query: map[string]string{}}, Rooms: slices.DeleteFunc(info.Rooms, hidden),
+			})
+		}
+	}
+	return all
+}
+
+func (u *UI) stats() stats {
+	st := stats{Server: u.cfg.Server, Host: u.host, PID: os.Getpid(), Uptime: time.Since(u.began).Seconds(), Events: u.counted.take(), Namespaces: []namespace{}}
+	if u.cfg.Stats != nil {
+		now := u.cfg.Stats()
+		st.Clients, st.Polling = now.Clients, now.Polling
+	}
+	for ns := range u.cfg.Hub().Namespaces() {
+		st.Namespaces = append(st.Namespaces, namespace{ns.Name(), ns.Len()})
+	}
+	return st
+}
+
+// otherWatches notes that somebody watches on another node.
+func (u *UI) otherWatches(context.Context, packet.Args) (packet.Args, error) {
+	u.until.Store(time.Now().Add(watchedFor).UnixNano())
+	u.tick()
+	return packet.Args{}, nil
+}
