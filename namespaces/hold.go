@@ -32,8 +32,8 @@ func passes(v verdict) bool {
 // cause, and where the client is in another namespace, which the end of the transport would cost it.
 func (s *Socket) hold(err error) bool {
 	v := refusalFor(err)
-	left := s.ns.hub.registry.left(s.client)
-	if left <= 0 || !passes(v) {
+	left, pending := s.ns.hub.registry.left(s.client)
+	if !pending || !passes(v) {
 		return false
 	}
 	after, over, first := s.plan(v, left)
@@ -64,7 +64,7 @@ func (s *Socket) plan(v verdict, left time.Duration) (after time.Duration, over,
 		return 0, false, false
 	}
 	if first = p.tries == 0; first {
-		p.until = time.Now().Add(left - rand.N(left/4)) // not all at once who came at once
+		p.until = time.Now().Add(left - rand.N(max(left/4, 1))) // not all at once who came at once
 		p.kept = len(p.request.Auth)
 		s.conn.Hold(p.kept)
 	}

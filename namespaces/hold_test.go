@@ -136,3 +136,37 @@ func TestARefusalForGoodIsSaidAtOnce(t *testing.T) {
 		p.expect(`4{"message":"Bring a token.","data":{"code":"unauthenticated"}}`)
 	})
 }
+
+// TestAPassingCauseAtTheLastMomentIsNoAnswerEither: the time of the client is over when the gate, slow on a busy machine, says
+// that it cannot tell. A CONNECT_ERROR would keep the client away for good.
+func TestAPassingCauseAtTheLastMomentIsNoAnswerEither(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 5 * time.Second
+		gate := gateOf(func(ctx context.Context, _ *handshake.Request) (handshake.Identity, error) {
+			time.Sleep(limit)
+			return handshake.Identity{}, passing["unavailable"]
+		})
+		var peers []*peer
+		h := newHub(t, namespaces.Config{Gate: gate, ConnectTimeout: limit, AdmitTimeout: 2 * limit}, namespaces.New("/"))
+		for range 100 {
+			p := newPeer(t, h)
+			p.say(connectTo("/", "ann"))
+			peers = append(peers, p)
+		}
+		time.Sleep(2 * limit)
+		synctest.Wait()
+		for _, p := range peers {
+			p.expect()
+			if closed, _, _ := p.isClosed(); !closed {
+				t.Error("a client was not turned away")
+			}
+		}
+	})
+}
+
+// gateOf is a gate that is a function.
+type gateOf func(context.Context, *handshake.Request) (handshake.Identity, error)
+
+func (f gateOf) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
+	return f(ctx, r)
+}

@@ -111,14 +111,15 @@ func (r *registry) remove(c *Client) {
 	}
 }
 
-// left returns how much time a client has to enter a namespace; 0 when it is in one.
-func (r *registry) left(c *Client) time.Duration {
+// left returns how much time a client has to enter a namespace, and false when it is in one. Without time left it is about to
+// be closed.
+func (r *registry) left(c *Client) (left time.Duration, pending bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.link.list != &r.pending {
-		return 0
+		return 0, false
 	}
-	return max(0, c.link.deadline-time.Since(r.epoch))
+	return max(0, c.link.deadline-time.Since(r.epoch)), true
 }
 
 // late returns a client whose deadline has passed, or how long the next one has; 0 when there is none. Closing the client
