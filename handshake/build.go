@@ -127,26 +127,26 @@ func knownWays() []string {
 
 // waysCalled returns the extractors behind one configured name.
 func (b *builder) waysCalled(name string) []way {
-	transport := func(e Extractor) []way { return []way{{name, e, false}} }
+	transport := func(e extractor) []way { return []way{{name, e, false}} }
 	switch name {
 	case WayToken:
-		return []way{{name, ExtractorFunc(tokenFromPayload), true}}
+		return []way{{name, extractorFunc(tokenFromPayload), true}}
 	case WayTicket:
-		return []way{{name, ExtractorFunc(ticketFromPayload), true}, {name, ExtractorFunc(ticketFromQuery), false}}
+		return []way{{name, extractorFunc(ticketFromPayload), true}, {name, extractorFunc(ticketFromQuery), false}}
 	case WayBearer:
-		return transport(ExtractorFunc(tokenFromHeader))
+		return transport(extractorFunc(tokenFromHeader))
 	case WaySubprotocol:
 		return transport(b.gate.subprotocols)
 	case WayCookie:
 		return transport(b.gate.cookies)
 	case WayBasic:
-		return transport(ExtractorFunc(userFromHeader))
+		return transport(extractorFunc(userFromHeader))
 	case WayCertificate:
-		return transport(ExtractorFunc(certificateOf))
+		return transport(extractorFunc(certificateOf))
 	case WayProxyHeader:
 		return transport(proxyUser(b.gate.proxyHeader))
 	case WayQueryToken:
-		return transport(ExtractorFunc(tokenFromQuery))
+		return transport(extractorFunc(tokenFromQuery))
 	case WayAnonymous:
 		return []way{{name, anonymous{b.deps.Random, b.deps.Clock}, true}}
 	}

@@ -111,7 +111,7 @@ func (c ProxyHeaderConfig) header() string { return textproto.CanonicalMIMEHeade
 
 // proxyUser reads the header, which anybody could send, from configured
 // proxies only.
-func proxyUser(header string) ExtractorFunc {
+func proxyUser(header string) extractorFunc {
 	return func(r *Request) (Credential, error) {
 		values := r.Header[header]
 		if len(values) == 0 || !r.ViaProxy {

@@ -48,9 +48,9 @@
 //
 // # Ways in
 //
-// A way in is an [Extractor] under a name that the configuration orders; a
-// [Verifier] judges the kind of credential that it finds. Both are interfaces
-// of one method, so a program brings its own verifiers in [Deps].
+// A way in finds one kind of credential, under a name that the configuration
+// orders; a [Verifier] judges it. That is an interface of one method, and a
+// program brings its own verifiers in [Deps].
 //
 //	token         auth.token                     JWT, introspection, callback
 //	ticket        auth.ticket, ?ticket=          this server's own, single use

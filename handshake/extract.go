@@ -5,23 +5,23 @@ import (
 	"strings"
 )
 
-// Extractor finds one kind of credential in a request. It returns ErrNotMine
+// extractor finds one kind of credential in a request. It returns ErrNotMine
 // when there is none, and a [*Refusal] when there is one that cannot be read.
 // It is called concurrently and must not change or keep the request.
-type Extractor interface {
+type extractor interface {
 	Extract(r *Request) (Credential, error)
 }
 
-// ExtractorFunc lets a function be an Extractor.
-type ExtractorFunc func(r *Request) (Credential, error)
+// extractorFunc lets a function be an extractor.
+type extractorFunc func(r *Request) (Credential, error)
 
 // Extract calls the function.
-func (f ExtractorFunc) Extract(r *Request) (Credential, error) { return f(r) }
+func (f extractorFunc) Extract(r *Request) (Credential, error) { return f(r) }
 
 // way is one way in, as the configuration named it.
 type way struct {
 	name      string
-	extractor Extractor
+	extractor extractor
 	// fromPayload marks the ways that read the `auth` payload. When a payload
 	// brought something, only these and anonymous are asked.
 	fromPayload bool

@@ -58,20 +58,13 @@ func (g *Gate) SessionClosed(session string) {
 
 // SelectSubprotocol answers an offer of WebSocket protocols: lines are all
 // Sec-WebSocket-Protocol headers as they came. selected is one that the client
-// offered and is never the token; it is empty when nothing was offered. cred is
-// the token that came along, nil without one; the gate finds it again by
-// itself. An error is a [*Refusal]: the upgrade must be refused then, because
+// offered and is never the token; it is empty when nothing was offered. The token
+// that came along the gate finds by itself. An error is a [*Refusal]: the upgrade must be refused then, because
 // browsers close a connection whose answer selects nothing.
-func (g *Gate) SelectSubprotocol(lines []string) (selected string, cred *Credential, err error) {
-	token, others, err := g.subprotocols.read(lines)
+func (g *Gate) SelectSubprotocol(lines []string) (selected string, err error) {
+	_, others, err := g.subprotocols.read(lines)
 	if err != nil || len(lines) == 0 {
-		return "", nil, err
+		return "", err
 	}
-	if selected, err = g.subprotocols.choose(others); err != nil {
-		return "", nil, err
-	}
-	if token != "" {
-		cred = &Credential{Kind: KindToken, Way: WaySubprotocol, Secret: token}
-	}
-	return selected, cred, nil
+	return g.subprotocols.choose(others)
 }

@@ -60,7 +60,9 @@ type Gate interface {
 	Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
 }
 
-// GateFunc makes a function a [Gate].
+// GateFunc makes a function a [Gate]. It is that only: around a gate that is a [Refresher] or a [Rechecker] too, a type that
+// embeds the gate keeps those. Without them a client cannot refresh its identity, and who is revoked is kept out by
+// [Config.Rechecker] alone.
 type GateFunc func(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
 
 // Check implements Gate.

@@ -44,9 +44,6 @@ func (d *Decoder) begin(w Wire) {
 	}
 }
 
-// Pending reports whether attachments of a packet are still awaited.
-func (d *Decoder) Pending() bool { return d.pending != nil }
-
 // Forget drops a packet whose attachments are awaited.
 func (d *Decoder) Forget() { d.pending = nil }
 

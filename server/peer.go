@@ -28,8 +28,7 @@ func keptHeaders(proxy handshake.ProxyHeaderConfig, more []string) []string {
 
 // subprotocol answers the WebSocket protocols that a client offers.
 func (s *Server) subprotocol(r *http.Request) (string, error) {
-	selected, _, err := s.gate().SelectSubprotocol(r.Header["Sec-Websocket-Protocol"])
-	return selected, err
+	return s.gate().SelectSubprotocol(r.Header["Sec-Websocket-Protocol"])
 }
 
 // request describes a client to the gate. It is made anew when it is asked for,

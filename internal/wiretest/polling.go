@@ -25,8 +25,8 @@ var _ Client = (*Polling)(nil)
 // separator stands between the packets of a payload (Engine.IO 4).
 const separator = "\x1e"
 
-// DialPolling opens a session and reads its open packet.
-func DialPolling(ctx context.Context, addr string, o Options) (*Polling, error) {
+// dialPolling opens a session and reads its open packet.
+func dialPolling(ctx context.Context, addr string, o Options) (*Polling, error) {
 	transport := &http.Transport{TLSClientConfig: o.TLS, DisableCompression: true}
 	p := &Polling{addr: addr, opts: o, http: &http.Client{Transport: transport, Timeout: patience}}
 	p.ctx, p.drop = context.WithCancel(ctx)
@@ -135,7 +135,7 @@ func (p *Polling) poll() error {
 // probes, lets the pending GET come back, and switches. What the GET brought is
 // what Next returns first.
 func (p *Polling) Upgrade(ctx context.Context) (*WebSocket, error) {
-	c, err := OpenWebSocket(ctx, p.opts.url("ws", p.addr, "transport=websocket&sid="+p.sid), p.opts)
+	c, err := openWebSocket(ctx, p.opts.url("ws", p.addr, "transport=websocket&sid="+p.sid), p.opts)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type WebSocket struct {
 var _ Client = (*WebSocket)(nil)
 
 func dialWebSocket(ctx context.Context, addr string, o Options) (*WebSocket, error) {
-	c, err := OpenWebSocket(ctx, o.url("ws", addr, "transport=websocket"), o)
+	c, err := openWebSocket(ctx, o.url("ws", addr, "transport=websocket"), o)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +41,8 @@ func dialWebSocket(ctx context.Context, addr string, o Options) (*WebSocket, err
 	return c, nil
 }
 
-// OpenWebSocket opens a WebSocket at a URL and reads nothing from it.
-func OpenWebSocket(ctx context.Context, url string, o Options) (*WebSocket, error) {
+// openWebSocket opens a WebSocket at a URL and reads nothing from it.
+func openWebSocket(ctx context.Context, url string, o Options) (*WebSocket, error) {
 	d := ws.Dialer{Timeout: patience, TLSConfig: o.TLS, Header: ws.HandshakeHeaderHTTP(o.Header)}
 	conn, early, _, err := d.Dial(ctx, url)
 	if err != nil {

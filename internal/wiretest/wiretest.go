@@ -84,7 +84,7 @@ func Dial(ctx context.Context, addr, transport string, o Options) (Client, error
 	if transport == "websocket" {
 		return dialWebSocket(ctx, addr, o)
 	}
-	p, err := DialPolling(ctx, addr, o)
+	p, err := dialPolling(ctx, addr, o)
 	if err != nil || transport == "polling" {
 		return p, err
 	}
