@@ -1,0 +1,277 @@
+package namespaces
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// claim is what a petition says of a session that its client had before, and what came of it.
+type claim struct {
+	pid, offset string
+	ownID       string // the petition's
+	old         *Socket
+	stale       *Socket // a session of the same user that cannot be recovered any more
+	failure     RecoveryFailure
+	lost        bool // old ended before it could be taken over: nothing else is tried
+}
+
+// claimOf reads the private id and the offset, which stand beside the credential.
+func claimOf(auth json.RawMessage) *claim {
+	var in struct {
+		PID    string `json:"pid"`
+		Offset string `json:"offset"`
+	}
+	if len(auth) == 0 || json.Unmarshal(auth, &in) != nil || in.PID == "" || len(in.Offset) > maxOffset {
+		return new(claim)
+	}
+	return &claim{pid: in.PID, offset: in.Offset}
+}
+
+// resume looks for the session of a client that has been identified. What it finds is the socket's from here on, as far as
+// the admission can see, and is taken over when that has let it in.
+func (s *Socket) resume() error {
+	if !s.ns.recovers() {
+		return nil
+	}
+	t, err := newTail(s.ns.hub.cfg.Random)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	p := s.petition
+	s.mu.Unlock()
+	if p == nil {
+		return ErrClosed
+	}
+	if p.claim == nil {
+		p.claim = claimOf(p.request.Auth)
+		p.claim.ownID = s.id
+	}
+	c := p.claim
+	t.base = c.offset // a client that receives nothing at all says it again
+	var old *Socket
+	if !c.lost {
+		old, c.stale, c.failure = s.ns.session(c, s)
+	}
+	s.assume(c, old, t)
+	return nil
+}
+
+// assume gives a petition the id, the data and, for a guest, the name of a session, or its own again.
+func (s *Socket) assume(c *claim, old *Socket, t *tail) {
+	var data any
+	id := c.ownID
+	if old != nil {
+		old.mu.Lock()
+		data, id = copied(old.data), old.id
+		old.mu.Unlock()
+		if was := old.Identity(); isGuest(was) {
+			s.setIdentity(was)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old != nil || c.old != nil {
+		s.data = data
+	}
+	t.recovered = old != nil
+	c.old, s.id, s.kept = old, id, t
+}
+
+// copied is the data of a socket for another one, whose mu guards it.
+func copied(data any) any {
+	if all, ok := data.(*keyed); ok {
+		return &keyed{data: all.data, values: maps.Clone(all.values)}
+	}
+	return data
+}
+
+// session returns the session that a claim names, if it can be recovered for the petition s; stale is one that can not.
+func (ns *Namespace) session(c *claim, s *Socket) (old, stale *Socket, failure RecoveryFailure) {
+	if c.pid == "" {
+		return nil, nil, ""
+	}
+	if len(c.pid) != idLength+secretLength {
+		return nil, nil, FailureUnknown
+	}
+	old = ns.sockets.find(c.pid[:idLength])
+	if old == nil || old.client == s.client {
+		return nil, nil, FailureUnknown
+	}
+	id := old.Identity()
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	switch {
+	case old.phase != open && old.phase != parked, !old.kept.proves(c.pid[idLength:]):
+		return nil, nil, FailureUnknown
+	case !sameUser(id, s.Identity()):
+		return nil, nil, FailureUser
+	case !old.kept.reaches(c.offset), old.wire != s.wire:
+		return nil, old, FailureOffset
+	}
+	return old, nil, ""
+}
+
+// sameUser reports whether two identities are one user's. A guest has a name of its own on each connection: the private id
+// alone says that it is the same.
+func sameUser(a, b handshake.Identity) bool {
+	return a.User() == b.User() || isGuest(a) && isGuest(b)
+}
+
+func isGuest(id handshake.Identity) bool { return id.Method == handshake.WayAnonymous }
+
+// recheckOld asks whether the identity of the session that is about to be recovered is still good: it may have been revoked,
+// and the user have signed in anew.
+func (s *Socket) recheckOld() error {
+	old := s.claimed()
+	if old == nil || s.ns.recheck(old.Identity()) == nil {
+		return nil
+	}
+	old.end(ReasonRevoked, byServer)
+	return s.forsake()
+}
+
+// claim returns what a petition says of a session before; nil while recovery is off.
+func (s *Socket) claim() *claim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.petition == nil {
+		return nil
+	}
+	return s.petition.claim
+}
+
+// report tells of a client that came back and was admitted as a new one. A session of its own that it cannot go on with ends.
+func (c *claim) report(s *Socket) {
+	if c == nil || c.failure == "" {
+		return
+	}
+	s.debug("connection state not recovered", slog.String("cause", string(c.failure)))
+	if c.stale != nil {
+		if c.stale.Connected() {
+			c.stale.client.supersede()
+		}
+		c.stale.lapse()
+	}
+	s.ns.hooks.recoveryFailed(s, c.failure)
+}
+
+// claimed returns the session that a petition is about to take over, or nil.
+func (s *Socket) claimed() *Socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.petition.claimed()
+}
+
+// claimed is the session; the socket's mu is held. The petition may be nil.
+func (p *petition) claimed() *Socket {
+	if p == nil || p.claim == nil {
+		return nil
+	}
+	return p.claim.old
+}
+
+// wantedLocked are the rooms that a petition is to be in: those that the admission joined, then those of its session.
+func (s *Socket) wantedLocked() []string {
+	p := s.petition
+	rooms := append(make([]string, 0, len(p.rooms)), p.rooms...)
+	old := p.claimed()
+	if old == nil {
+		return rooms
+	}
+	joined := len(rooms)
+	for _, name := range old.Rooms() {
+		if !slices.Contains(rooms[:joined], name) {
+			rooms = append(rooms, name)
+		}
+	}
+	return rooms
+}
+
+// supersede ends a connection that this server still believes in, without a word to whoever is there: the client itself has
+// come anew. Its sockets are parked, for their own returns.
+func (c *Client) supersede() {
+	c.finish(ReasonTransportClose, lost)
+	c.conn.Close(closeNormal, "the client has come anew")
+}
+
+// takeOver moves what the session of a petition has to its socket, if there is one, and returns what its client has missed.
+// The rooms of both are locked, and s.mu is held. It returns false when the session has ended meanwhile.
+func (s *Socket) takeOver() (missed []*packet.Frame, ok bool) {
+	old := s.petition.claimed()
+	if old == nil {
+		return nil, true
+	}
+	offset := s.petition.claim.offset
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	if old.phase != parked || !old.kept.reaches(offset) {
+		s.petition.claim.lost, s.petition.claim.failure = true, FailureUnknown
+		return nil, false
+	}
+	missed = old.kept.since(offset)
+	s.kept, old.kept = old.kept, nil
+	s.kept.recovered = true
+	s.kept.back = &comeback{was: old.Identity()}
+	for _, name := range s.petition.rooms {
+		if old.rooms.find(name) == nil {
+			s.kept.back.joined = append(s.kept.back.joined, name)
+		}
+	}
+	for _, m := range old.rooms.all() {
+		m.room.take(m)
+	}
+	s.ns.everyone.take(&old.place)
+	s.ns.removeUser(old)
+	s.ns.removeUser(old)
+	old.endLocked(ReasonRecovered).heir = s
+	return missed, true
+}
+
+// comeback is what the connect handlers of a recovered socket come after.
+type comeback struct {
+	was    handshake.Identity // before
+	joined []string           // rooms that it was not in
+}
+
+// takeBack returns what a recovered socket comes after, once.
+func (s *Socket) takeBack() (back *comeback) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept != nil {
+		back, s.kept.back = s.kept.back, nil
+	}
+	return back
+}
+
+var errForsaken = errors.New("the session has ended meanwhile")
+
+// forsake gives up the session that a petition was to take over.
+func (s *Socket) forsake() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.petition == nil {
+		return ErrClosed
+	}
+	s.petition.claim.lost, s.petition.claim.failure = true, FailureUnknown
+	return errForsaken
+}
+
+// forsaken reports whether the session of a petition ended before it could be taken over. The petition is then examined
+// once more, as that of a new client.
+func (s *Socket) forsaken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.petition
+	if p == nil || p.claimed() == nil || !p.claim.lost {
+		return false
+	}
+	p.rooms, p.frames = nil, nil // of an admission that took it for somebody else
+	return true
+}
