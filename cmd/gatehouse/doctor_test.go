@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,6 +144,49 @@ func TestTheDoctorFindsAProxyThatKeepsAnswersBack(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	found, _ := examine(t, proxy.URL, nil, "--quick")
 	finds(t, found, "buffering", "after it was ready", "proxy_buffering off")
+}
+
+// A proxy that drops what comes in one segment with the head of the 101. It takes
+// as long as the doctor waits for the first packet.
+func TestTheDoctorFindsThatTheFirstPacketIsLost(t *testing.T) {
+	to := node(t).addr
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { beheaded(client, to) })
+		}
+	})
+	t.Cleanup(func() { _ = listener.Close(); all.Wait() })
+	found, _ := examine(t, "http://"+listener.Addr().String(), nil, "--quick")
+	finds(t, found, "WebSocket", "first packet does not come", "engine.open_apart")
+}
+
+// beheaded joins a client to a server, without what follows a 101 at once.
+func beheaded(client net.Conn, addr string) {
+	defer func() { _ = client.Close() }()
+	upstream, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	go func() { // ends with its connections
+		_, _ = io.Copy(upstream, client)
+		_ = upstream.Close()
+	}()
+	first := make([]byte, 64<<10)
+	n, _ := upstream.Read(first)
+	if head, _, ok := bytes.Cut(first[:n], []byte("\r\n\r\n")); ok && bytes.HasPrefix(head, []byte("HTTP/1.1 101")) {
+		n = len(head) + 4
+	}
+	_, _ = client.Write(first[:n])
+	_, _ = io.Copy(client, upstream)
 }
 
 // proxied runs a program with a configuration until it listens.

@@ -94,8 +94,8 @@ func (v *visit) webSocket(ctx context.Context) {
 	switch text, err := s.next(5 * time.Second); {
 	case err != nil:
 		v.fail(check, cures["open apart"], "it opens, and its first packet does not come: %v", err)
-	case !strings.HasPrefix(text, "0{"):
-		v.fail(check, nil, "its first packet is %q", text)
+	case !strings.HasPrefix(text, "0{"): // such as the PING that comes next
+		v.fail(check, cures["open apart"], "it opens, and its first packet does not come: %q does", text)
 	default:
 		v.ok(check, "opens, and its first packet comes")
 	}
