@@ -28,7 +28,8 @@ func fits(s map[string]any, v any, at string) error {
 	if one, ok := s["type"].(string); ok {
 		types = []any{one}
 	}
-	if !slices.Contains(types, any(typeOf(v))) && !(typeOf(v) == "integer" && slices.Contains(types, any("number"))) {
+	number := typeOf(v) == "integer" && slices.Contains(types, any("number"))
+	if !number && !slices.Contains(types, any(typeOf(v))) {
 		return fmt.Errorf("%s: %v is not %v", at, v, types)
 	}
 	switch v := v.(type) {

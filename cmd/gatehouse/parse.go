@@ -171,20 +171,7 @@ func parseKeys(all []field, prefix string, given map[string]any) (map[string]any
 		if v == nil || isEmptySection(v) {
 			continue // "engine:" with nothing below it
 		}
-		value, err := any(nil), error(nil)
-		if f, ok := renamed(all, prefix+key); ok {
-			key = strings.TrimPrefix(f.key, prefix)
-			if _, both := given[key]; both {
-				wrong = append(wrong, fmt.Errorf("%s: is the old name of %s, which is set too; leave it out", f.was(), f.key))
-				continue
-			}
-			value, err = f.parse(v)
-		} else if f, ok := secretOfFile(all, prefix+key); ok {
-			key = strings.TrimSuffix(key, fileSuffix)
-			value, err = f.readFile(v, given[key])
-		} else {
-			value, err = parseKey(all, prefix+key, v)
-		}
+		key, value, err := parseGiven(all, prefix, key, given)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
@@ -192,6 +179,26 @@ func parseKeys(all []field, prefix string, given map[string]any) (map[string]any
 		good[key] = value
 	}
 	return good, errors.Join(wrong...)
+}
+
+// parseGiven parses what was given for a key, which may be one's old name or name the
+// file of a secret. It returns the key whose value it is.
+func parseGiven(all []field, prefix, key string, given map[string]any) (string, any, error) {
+	if f, ok := renamed(all, prefix+key); ok {
+		name := strings.TrimPrefix(f.key, prefix)
+		if _, both := given[name]; both {
+			return "", nil, fmt.Errorf("%s: is the old name of %s, which is set too; leave it out", f.was(), f.key)
+		}
+		value, err := f.parse(given[key])
+		return name, value, err
+	}
+	if f, ok := secretOfFile(all, prefix+key); ok {
+		name := strings.TrimSuffix(key, fileSuffix)
+		value, err := f.readFile(given[key], given[name])
+		return name, value, err
+	}
+	value, err := parseKey(all, prefix+key, given[key])
+	return key, value, err
 }
 
 func parseKey(all []field, key string, v any) (any, error) {

@@ -53,7 +53,7 @@ func (p *positions) locate(err error) error {
 	if p == nil || err == nil {
 		return err
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each is looked at by itself
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var located []error
 		for _, one := range many.Unwrap() {
 			located = append(located, p.locate(one))

@@ -36,9 +36,7 @@ func TestAHangupReloadsAsOftenAsItComes(t *testing.T) {
 // A terminal that closes and logrotate send SIGHUP, too.
 func TestAHangupWithoutTLSEndsNothing(t *testing.T) {
 	s := serve(t, []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret})
-	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	hangup(t, s, "SIGHUP: ")
 	if answer := get(t, "http://"+s.addr+"/healthz"); !strings.Contains(answer, "alive") {
 		t.Errorf("afterwards: %q", answer)
 	}
@@ -84,7 +82,8 @@ func TestHealthSpeaksTLSWithAServerThatDoes(t *testing.T) {
 	}
 }
 
-// hangup sends SIGHUP and waits for a line of the log.
+// hangup sends SIGHUP and waits for a line of the log. Without that the signal could
+// come when nobody listens for it any more, and end the tests.
 func hangup(t *testing.T, s serving, says string) {
 	t.Helper()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {

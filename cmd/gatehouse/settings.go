@@ -85,7 +85,7 @@ func (l *loader) file(path string) error {
 		return fmt.Errorf("read configuration file %s: %w", path, err)
 	}
 	l.where = readPositions(path, &root)
-	spacesErr := l.readSpaces(path, text, &root)
+	spacesErr := l.readSpaces(text, &root)
 	k.Delete("namespaces")
 	k.Delete("backends")
 	good, wrong := parseKeys(l.fields, "", k.All())

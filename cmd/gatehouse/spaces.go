@@ -28,7 +28,7 @@ func isSpace(key string) bool { return key == "namespaces" || key == "backends" 
 var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // readSpaces reads these sections of a file.
-func (l *loader) readSpaces(path string, text []byte, root *document.Node) error {
+func (l *loader) readSpaces(text []byte, root *document.Node) error {
 	if len(root.Content) == 0 {
 		return nil
 	}
