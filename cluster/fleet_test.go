@@ -124,11 +124,14 @@ type guest struct {
 }
 
 // visit connects a client and waits until it is admitted.
-func (m *member) visit() *guest {
+func (m *member) visit() *guest { return m.visitAs("") }
+
+// visitAs is visit with a subject.
+func (m *member) visitAs(subject string) *guest {
 	m.t.Helper()
 	g := &guest{m: m}
 	g.client = m.hub.Connect(g)
-	g.client.Message(false, []byte("0"))
+	g.client.Message(false, fmt.Appendf(nil, `0{"token":%q}`, subject))
 	m.until("the client is admitted", func() bool { return len(g.texts()) > 0 })
 	reply := g.texts()[0]
 	g.id = strings.TrimSuffix(strings.TrimPrefix(reply, `0{"sid":"`), `"}`)
