@@ -56,7 +56,9 @@ func config(addr string, getenv func(string) string) (server.Config, error) {
 	cfg.JWT.HMACSecret = handshake.Secret(getenv("GATEHOUSE_JWT_HMAC_SECRET"))
 	cfg.Drain.Spread = 100 * time.Millisecond
 	cfg.Redis.URL = handshake.Secret(getenv("GATEHOUSE_REDIS_URL"))
+	cfg.Redis.Prefix = getenv("GATEHOUSE_REDIS_PREFIX")
 	cfg.Cluster.Mode = getenv("GATEHOUSE_CLUSTER_MODE")
+	cfg.Cluster.Key = getenv("GATEHOUSE_CLUSTER_KEY")
 	if cfg.Cluster.Patience, err = duration(getenv("GATEHOUSE_CLUSTER_PATIENCE")); err != nil {
 		return cfg, err
 	}
