@@ -75,7 +75,7 @@ test-static: lint
 	node --test test/lanes.test.mjs
 
 test-go: $(call installed,packet/testdata/oracle) $(call installed,cluster/testdata/node) $(page) ## runs the Go tests with the race detector
-	TEST_ORACLE=1 test/with-redis go test -race ./...
+	TEST_ORACLE=1 test/with-redis go test -race -timeout 25m ./...
 
 test-web: $(call installed,web) ## runs the unit tests of the pages
 	cd web && npm test

@@ -176,7 +176,7 @@ func (n *Node) heardBroadcast(h heard, namespace string) error {
 		}
 		return a.operate(m)
 	}
-	m, number, err := classicLetter([]byte(h.payload), namespace)
+	m, number, err := classicLetter([]byte(h.payload))
 	if err != nil || m.uid == n.uid || m.namespace != namespace {
 		return err // a channel of another namespace can begin like those of this one
 	}
@@ -193,7 +193,7 @@ func (n *Node) heardBroadcast(h heard, namespace string) error {
 }
 
 // classicLetter reads a broadcast. The namespace of the packet is "/" unless it says another one.
-func classicLetter(payload []byte, namespace string) (m letter, number uint64, err error) {
+func classicLetter(payload []byte) (m letter, number uint64, err error) {
 	r := msgpack.NewReader(payload)
 	parts, err := r.Array()
 	if err != nil || parts < 3 || parts > maxFields {

@@ -187,7 +187,7 @@ func FuzzClassicBroadcast(f *testing.F) {
 	_, payload := n.classicOperation(act, 7)
 	f.Add(payload)
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		m, _, err := classicLetter(payload, "/")
+		m, _, err := classicLetter(payload)
 		if err != nil {
 			return
 		}

@@ -96,8 +96,10 @@ func (n *Node) joinName(ctx context.Context) error {
 		owner, err := n.holdName(ctx)
 		waited := time.Since(began)
 		switch {
-		case owner == n.uid, err != nil && waited > n.cfg.Patience, ctx.Err() != nil:
+		case owner == n.uid, err != nil && waited > n.cfg.Patience: // alone: it takes its name when Redis is back
 			return nil
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the server is being stopped: nobody asks any more
 		case err == nil && waited > memberLimit+heartbeat:
 			return fmt.Errorf("%w: %q belongs to the node %s; give this one another cluster.name", ErrNameTaken, n.cfg.Name, owner)
 		}

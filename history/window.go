@@ -12,8 +12,8 @@ func Nothing(q Query) Page {
 	return Page{Entries: []Entry{}, Complete: q.Since == nil || *q.Since == Position{}}
 }
 
-// Plan returns which entries answer a query, those from from to to without to, and the
-// page that they belong into.
+// Plan returns which entries answer a query, from one offset up to
+// another that is none of them, and the page that they belong into.
 func (w Window) Plan(q Query) (from, to uint64, page Page) {
 	page = Page{Entries: []Entry{}, Position: Position{w.Next - 1, w.Epoch}}
 	if q.Since == nil {

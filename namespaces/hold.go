@@ -20,7 +20,7 @@ const (
 
 // passes reports whether trying again may help, and after how long at the earliest.
 func passes(v verdict) bool {
-	switch handshake.Code(v.Code) {
+	switch v.Code {
 	case handshake.CodeUnavailable, handshake.CodeRateLimited, handshake.CodeTooManyConnections:
 		return true
 	default:

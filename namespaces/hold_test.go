@@ -142,7 +142,7 @@ func TestARefusalForGoodIsSaidAtOnce(t *testing.T) {
 func TestAPassingCauseAtTheLastMomentIsNoAnswerEither(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 5 * time.Second
-		gate := gateOf(func(ctx context.Context, _ *handshake.Request) (handshake.Identity, error) {
+		gate := gateOf(func(_ context.Context, _ *handshake.Request) (handshake.Identity, error) {
 			time.Sleep(limit)
 			return handshake.Identity{}, passing["unavailable"]
 		})

@@ -124,11 +124,19 @@ func (c *chat) checkMessage(in sendRequest) error {
 
 // joinError tells a client that it reached a limit of the server's rooms.
 func joinError(err error) error {
-	switch {
-	case errors.Is(err, namespaces.ErrTooManyRooms):
-		return &namespaces.Error{Code: CodeTooManyRooms, Message: "You are in too many rooms; leave one first.", Cause: err}
-	case errors.Is(err, namespaces.ErrRoomName):
-		return &namespaces.Error{Code: namespaces.CodeBadRequest, Message: "The name of the room has too many bytes for this server.", Cause: err}
+	if known, ok := joinRefusal(err); ok {
+		return known
 	}
 	return err
+}
+
+// joinRefusal is what a client is told of a join that is its own fault.
+func joinRefusal(err error) (known *namespaces.Error, ok bool) {
+	switch {
+	case errors.Is(err, namespaces.ErrTooManyRooms):
+		return &namespaces.Error{Code: CodeTooManyRooms, Message: "You are in too many rooms; leave one first.", Cause: err}, true
+	case errors.Is(err, namespaces.ErrRoomName):
+		return &namespaces.Error{Code: namespaces.CodeBadRequest, Message: "The name of the room has too many bytes for this server.", Cause: err}, true
+	}
+	return nil, false
 }

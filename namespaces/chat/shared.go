@@ -150,7 +150,7 @@ func (rs *rooms) stampAfter(after string) stamp {
 
 // sharedError tells a client that the rooms cannot be reached.
 func sharedError(err error) error {
-	if known := joinError(err); known != err {
+	if known, ok := joinRefusal(err); ok {
 		return known
 	}
 	return &handshake.Refusal{

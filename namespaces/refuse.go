@@ -1,0 +1,124 @@
+package namespaces
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// refuse answers a petition with CONNECT_ERROR. It returns false when there is none any more: the client went meanwhile, or
+// has been admitted.
+func (s *Socket) refuse(err error) bool {
+	if !s.withdraw() {
+		return false
+	}
+	s.report(err) // before the answer: who has that finds it counted
+	payload := refusalOf(refusalFor(err))
+	c := s.client
+	c.mu.Lock()
+	s.done = true
+	c.lapse(s)
+	c.remove(s)
+	c.discard(s)
+	c.departed = append(c.departed, s.ns.name)
+	tooMany := c.reject(s.ns.name, payload)
+	c.throttle()
+	c.rest()
+	c.mu.Unlock()
+
+	s.ns.letGo()
+	if tooMany != nil {
+		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
+	}
+	return true
+}
+
+// withdraw ends a petition, and returns false when there is none.
+func (s *Socket) withdraw() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != petitioning {
+		return false
+	}
+	s.petition.stop(s.conn)
+	s.phase, s.petition = ended, nil
+	return true
+}
+
+// report tells the log and the hooks of a refusal.
+func (s *Socket) report(err error) {
+	v := refusalFor(err)
+	s.logRefusal(err, v)
+	s.countRefusal(v)
+}
+
+// logRefusal writes why a client was refused. What is the server's trouble is a warning, or an error when nobody has put it
+// into words for the client; the rest is the client's.
+func (s *Socket) logRefusal(err error, v verdict) {
+	level := slog.LevelDebug
+	_, meant := known(err)
+	switch {
+	case errors.Is(err, errPanic) || cancelled(err):
+	case !meant:
+		level = slog.LevelError
+	case Failed(err):
+		level = slog.LevelWarn
+	}
+	s.sample(level, "socket refused", slog.String("code", string(v.Code)), slog.Any("error", err), causeAttr(err))
+}
+
+func (s *Socket) countRefusal(v verdict) {
+	s.ns.hooks.connectRefused(s.ns.Label(), string(v.Code))
+}
+
+// refuseUnknown answers as Node does for a namespace that it does not have.
+func (c *Client) refuseUnknown(namespace string) {
+	c.hub.hooks.connectRefused("", "invalid_namespace")
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	tooMany := c.reject(namespace, refusalOf(verdict{Message: "Invalid namespace"}))
+	c.mu.Unlock()
+	if tooMany != nil {
+		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
+	}
+}
+
+// refusalPayload is what CONNECT_ERROR carries.
+type refusalPayload struct {
+	Message string `json:"message"`
+	Data    any    `json:"data,omitempty"`
+}
+
+type refusalData struct {
+	Code         handshake.Code `json:"code"`
+	RetryAfterMs int64          `json:"retryAfterMs,omitempty"`
+}
+
+// refusalOf encodes what CONNECT_ERROR says.
+func refusalOf(v verdict) []byte {
+	payload := refusalPayload{Message: v.Message}
+	switch data := dataOf(v); {
+	case data != nil:
+		payload.Data = data
+	case v.Code != "":
+		payload.Data = refusalData{Code: v.Code, RetryAfterMs: v.RetryAfter.Milliseconds()}
+	}
+	raw, _ := json.Marshal(payload) // strings, numbers and JSON: cannot fail
+	return raw
+}
+
+// reject queues CONNECT_ERROR and counts it. It returns errRefused when there were too many in a row. mu is held.
+func (c *Client) reject(namespace string, raw []byte) error {
+	c.refusals++
+	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}, c.wire))
+	if int(c.refusals) > c.hub.cfg.MaxRefusals {
+		return errRefused
+	}
+	return nil
+}
