@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	jsontext "github.com/go-json-experiment/json"
@@ -92,7 +93,8 @@ func write(w http.ResponseWriter, status int, text []byte) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // a failed write means that the client is gone
+	// A copy: the text may be a remembered answer, which others write at the same time.
+	_, _ = w.Write(slices.Concat(text, []byte("\n"))) // a failed write means that the client is gone
 }
 
 // body reads the whole body of a request, which must be JSON.
