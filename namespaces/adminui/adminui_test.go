@@ -7,6 +7,7 @@ import (
 	"go.uber.org/goleak"
 
 	"gatehouse/namespaces"
+	"gatehouse/namespaces/namespacestest"
 	"gatehouse/packet"
 )
 
@@ -49,6 +50,33 @@ func TestEventsAreShownUpToAPace(t *testing.T) {
 	}
 	if shown < mostEvents || shown > 5*mostEvents {
 		t.Errorf("%d of %d events are shown at once", shown, 10*mostEvents)
+	}
+}
+
+func TestCredentialsOfClientsAreNotShown(t *testing.T) {
+	var hub *namespacestest.Hub
+	u, err := New(Config{Open: true, Hub: func() *namespaces.Hub { return hub.Hub }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(u.Close)
+	hub = namespacestest.Mount(t, u.Definition(), namespaces.New("/app"))
+	ada, operator := hub.Enter("/app", namespacestest.As("ada")), hub.Enter(Name)
+	operator.Expect("config")
+	for _, name := range []string{"auth:refresh", "say"} {
+		u.Hooks().EventHandled(ada.Socket(), namespaces.Handled{Name: name})
+	}
+	for {
+		e := operator.Next()
+		if e.Name != "event_received" {
+			continue
+		}
+		var namespace, id string
+		var said []any
+		if e.Decode(&namespace, &id, &said); said[0] != "say" {
+			t.Errorf("shown: %v", said)
+		}
+		return
 	}
 }
 

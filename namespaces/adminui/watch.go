@@ -90,6 +90,10 @@ func (c *counts) take() []happened {
 	return all
 }
 
+// secretPrefix begins the names of events that carry credentials: nobody is shown those. Where the gate is no
+// [namespaces.Refresher], a client's "auth:refresh" is an event like any other.
+const secretPrefix = "auth:"
+
 // Hooks watch all namespaces.
 func (u *UI) Hooks() namespaces.Hooks {
 	return namespaces.Hooks{
@@ -118,7 +122,7 @@ func (u *UI) Hooks() namespaces.Hooks {
 		EventHandled: func(s *namespaces.Socket, h namespaces.Handled) {
 			if u.watched() && s.Namespace() != u.ns {
 				u.counted.add("packetsIn", "", 1)
-				if h.Name != "" && u.mayShow() {
+				if h.Name != "" && !strings.HasPrefix(h.Name, secretPrefix) && u.mayShow() {
 					u.show("event_received", s.Namespace().Name(), s.ID(), arguments(h.Name, h.Args), time.Now())
 				}
 			}
