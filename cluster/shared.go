@@ -203,8 +203,10 @@ func (a *adapter) Enter(ctx context.Context, s *namespaces.Socket, in namespaces
 	}, append(entering, telling...)...)
 	if a.node.cfg.Mode != ModeStreams { // nothing is missing, but what is sent just now may come twice
 		if err := s.Join(in.Room); err != nil {
-			a.present.add(field, nil, -1)
-			return out, err
+			if !in.Again {
+				a.present.add(field, nil, -1)
+			}
+			return out, fmt.Errorf("%w: %w", namespaces.ErrNotEntered, err)
 		}
 	}
 	got, err := a.script(ctx, enterScript, []string{k.history, k.facts, k.members, k.holders, a.listKey(a.node.uid), a.streamKey(k)}, args...)

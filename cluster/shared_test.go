@@ -15,6 +15,9 @@ import (
 	"gatehouse/namespaces/chat"
 )
 
+// chatRooms is in how many rooms a socket of a chat may be.
+const chatRooms = 4
+
 // chatter is a node with the chat.
 type chatter struct{ *member }
 
@@ -25,7 +28,7 @@ func joinChat(t *testing.T, r *redisServer, cfg NodeConfig) chatter {
 	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	m := startMember(t, cfg, "/unused")
 	var err error
-	m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: m.node.Adapter}, chat.New(chat.Config{HistoryMessages: 50}))
+	m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: m.node.Adapter, MaxRooms: chatRooms}, chat.New(chat.Config{HistoryMessages: 50}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +164,36 @@ func TestARoomOfTheChatIsOneOnAllNodes(t *testing.T) {
 			bob.m.until("bob hears that ann has left", func() bool {
 				return slices.Contains(bob.texts(), `2/chat,["member:left",{"room":"r","user":"ann","name":"ann"}]`)
 			})
+		})
+	}
+}
+
+// Whoever cannot enter a room takes nobody out of it: not the same user, who is there with another socket.
+func TestAFailedJoinLeavesTheUsersOtherSocketInTheRoom(t *testing.T) {
+	for _, mode := range []Mode{ModeStreams, ModePubSub, ModeSharded} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			one := joinChat(t, startRedis(t), NodeConfig{Mode: mode})
+			ann, tab, bob := one.visitChat("ann"), one.visitChat("ann"), one.visitChat("bob")
+			ann.join("r", "")
+			for i := range chatRooms {
+				tab.ask("room:join", map[string]string{"room": fmt.Sprint("another ", i)})
+			}
+			if got := string(tab.ask("room:join", map[string]string{"room": "r"})); !strings.Contains(got, chat.CodeTooManyRooms) {
+				t.Fatal(got)
+			}
+			if v := bob.join("r", ""); v.Count != 2 {
+				t.Errorf("ann is there; %+v", v)
+			}
+			for _, text := range ann.texts() {
+				if strings.Contains(text, `"member:left"`) {
+					t.Error(text)
+				}
+			}
+			ann.ask("room:leave", map[string]string{"room": "r"})
+			if v := bob.join("r", ""); v.Count != 1 {
+				t.Errorf("ann has left; %+v", v)
+			}
 		})
 	}
 }

@@ -3,17 +3,22 @@ package namespaces
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"gatehouse/packet"
 )
 
+// ErrNotEntered is what [Shared.Enter] returns when nothing has changed: there is nothing to exit from.
+var ErrNotEntered = errors.New("namespaces: socket has not entered the room")
+
 // Shared is what the adapter of several nodes may be besides: it keeps for all of them together who is in a room and what was
 // sent to it. [Namespace.Shared] finds it. Its methods are safe for concurrent use and wait for what keeps it; an error of
-// theirs means that it cannot be reached, and that nothing is known of what was to be done: everything can be repeated.
+// theirs, except ErrNotEntered, means that it cannot be reached, and that nothing is known of what was to be done: everything
+// can be repeated.
 type Shared interface {
 	// Enter puts a socket of this node into a room and returns who is in it and what was sent to it, in one step: what is
 	// not in the history the socket gets, and nothing twice, as far as the adapter promises one order. The room is locked for
-	// nobody.
+	// nobody. After ErrNotEntered all is as it was.
 	Enter(ctx context.Context, s *Socket, in Entrance) (Entered, error)
 	// Exit takes a socket of this node out of a room. It does not fail: what keeps the rooms hears of it later, if need be.
 	Exit(ctx context.Context, s *Socket, room, user string, left Announcement)

@@ -265,14 +265,18 @@ func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.
 }
 
 func (c *chat) exit(ctx context.Context, r *room, s *namespaces.Socket) {
-	shared := c.ns.Shared()
-	if shared != nil {
+	if shared := c.ns.Shared(); shared != nil {
 		c.exitShared(ctx, shared, r, s)
 	}
+	c.takeOut(r, s)
+}
+
+// takeOut takes a socket out of what this node knows of a room.
+func (c *chat) takeOut(r *room, s *namespaces.Socket) {
 	r.mu.Lock()
 	s.Leave(key(r.name))
 	before := r.members.len()
-	if u, last := r.members.remove(s.Identity().User(), s.ID()); last && before <= c.cfg.QuietAbove && shared == nil {
+	if u, last := r.members.remove(s.Identity().User(), s.ID()); last && before <= c.cfg.QuietAbove && c.ns.Shared() == nil {
 		_ = c.ns.In(key(r.name)).Emit("member:left", membership{r.name, u.User, u.Name})
 	}
 	empty := r.members.len() == 0

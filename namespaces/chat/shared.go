@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -60,7 +61,11 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 		Joined: c.announce("member:joined", r.name, u),
 	})
 	if err != nil {
-		if !again {
+		switch {
+		case again:
+		case errors.Is(err, namespaces.ErrNotEntered): // an exit would take out another socket of the user
+			c.takeOut(r, s)
+		default:
 			c.exit(ctx, r, s)
 		}
 		return joined{}, true, sharedError(err)
