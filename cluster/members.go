@@ -51,10 +51,15 @@ func (n *Node) infoData(info NodeInfo) []byte {
 	return b.bytes()
 }
 
-// bye tells the others that the node leaves, so that nobody waits for it.
+// bye tells the others that the node leaves, so that nobody waits for it: behind what it has told them before, or they would
+// take that for a sign of life.
 func (n *Node) bye(ctx context.Context) {
 	n.leaveName(ctx)
-	n.publish(ctx, told{channel: n.everyone(), payload: n.message(n.everyone(), "", typeBye, n.infoData(n.self()))})
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	if n.tell(n.everyone(), "", typeBye, n.infoData(n.self())) == nil {
+		_ = n.signal.flush(ctx) // without it the others miss the signs of life
+	}
 }
 
 // fromNode acts on what one of our nodes tells all of them.

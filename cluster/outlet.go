@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"sync"
-	"time"
 )
 
 // outlet carries operations in the modes "pubsub" and "sharded": it carries them out on this node at once and publishes them
@@ -30,18 +28,7 @@ func (outlet) direct(do func()) { do() }
 func (outlet) idle() bool { return true }
 
 // flush implements carrier.
-func (o outlet) flush(ctx context.Context) error {
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for o.node.signal.waiting.Load() > 0 {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("operations have not reached the other nodes: %w", ctx.Err())
-		case <-ticker.C:
-		}
-	}
-	return nil
-}
+func (o outlet) flush(ctx context.Context) error { return o.node.signal.flush(ctx) }
 
 // operation writes an action for the other nodes. What goes to all nodes of a namespace has a number, by which they see what
 // they have missed; what goes on the channel of a room has none.

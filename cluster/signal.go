@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -100,12 +101,26 @@ func (n *Node) speak() {
 	}
 }
 
+// flush waits until everything that was told has been published, or could not be, or ctx ends.
+func (s *signals) flush(ctx context.Context) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for s.waiting.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("messages have not reached the other nodes: %w", ctx.Err())
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
 // publish publishes a message and what else waits, in one go. What fails is lost: operations are counted, and whoever asked is
 // told by the deadline. It returns how many messages it took.
 func (n *Node) publish(ctx context.Context, first told) int {
 	batch := []told{first}
 	for len(batch) < batchSize && len(n.signal.outbox) > 0 {
-		batch = append(batch, <-n.signal.outbox) // nobody else takes
+		batch = append(batch, <-n.signal.outbox) // only speak takes
 	}
 	client, err := n.cfg.Client()
 	if err != nil {
