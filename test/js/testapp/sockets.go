@@ -25,9 +25,16 @@ func handleSockets(ns *namespaces.Namespace) {
 	namespaces.On(ns, "transport", func(_ context.Context, s *namespaces.Socket, _ namespaces.None) (string, error) {
 		return s.Transport(), nil
 	})
-	namespaces.On(ns, "devices", func(_ context.Context, s *namespaces.Socket, text string) (int, error) {
+	namespaces.On(ns, "devices", func(ctx context.Context, s *namespaces.Socket, text string) (int, error) {
 		user := ns.User(s.Identity().Subject)
-		return user.Count(), user.Emit("device", text)
+		n := 0
+		for _, err := range user.Sockets(ctx) {
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, user.Emit("device", text)
 	})
 	namespaces.On(ns, "leave all", func(_ context.Context, s *namespaces.Socket, _ namespaces.None) ([]string, error) {
 		s.LeaveAll()
