@@ -170,7 +170,9 @@ func (q *silence) broken(h http.Handler) http.Handler {
 			complete()
 		} else {
 			q.put(c, saysNothing)
-			r.Body = &awaited{r.Body, func() { q.put(c, saysNothing) }, complete}
+			own := *r // net/http looks at its request's body when it ends: what is left of that must not become a reset
+			own.Body = &awaited{r.Body, func() { q.put(c, saysNothing) }, complete}
+			r = &own
 		}
 		h.ServeHTTP(w, r)
 	})

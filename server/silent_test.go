@@ -253,3 +253,20 @@ func TestAFullServerClosesTheOldestStranger(t *testing.T) {
 		t.Errorf("the stranger saw %v", p)
 	}
 }
+
+// net/http looks at the body of its own request when that is over: where a rest was not read, such as of one that is too
+// large, the connection lingers, so that the answer comes before the reset.
+func TestTheBodyOfTheRequestStaysWhereNetHTTPLooks(t *testing.T) {
+	q := newSilence(1, slog.New(slog.DiscardHandler))
+	conn, _ := net.Pipe()
+	r := httptest.NewRequestWithContext(q.context(t.Context(), conn), http.MethodPost, "/socket.io/", strings.NewReader("body"))
+	own := r.Body
+	q.broken(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if b, err := io.ReadAll(r.Body); string(b) != "body" || err != nil {
+			t.Errorf("the handler reads %q (%v)", b, err)
+		}
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	if r.Body != own {
+		t.Errorf("it is a %T", r.Body)
+	}
+}
