@@ -25,7 +25,7 @@ func (srv *Server) ListenTLS(ln net.Listener, cfg *tls.Config) net.Listener {
 	choose := cfg.GetConfigForClient
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if l, ok := hello.Conn.(*tlsLink); ok {
-			if err := l.beginHandshake(hello.Context().Done()); err != nil {
+			if err := l.beginHandshake(); err != nil {
 				return nil, err
 			}
 		}
@@ -53,7 +53,7 @@ func (l *tlsLinks) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tlsLink{Conn: conn, turns: l.turns}, nil
+	return &tlsLink{Conn: conn, turns: l.turns, gone: make(chan struct{})}, nil
 }
 
 // handshakeTurns is how many TLS handshakes compute at the same time.
@@ -65,33 +65,49 @@ func handshakeTurns() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 type tlsLink struct {
 	net.Conn // the socket, until over is set
 	turns    chan struct{}
-	turn     sync.Mutex // guards computing
-	// computing says that this connection's handshake holds one of turns.
-	computing bool
+	gone     chan struct{} // closed when the connection is
+
+	mu     sync.Mutex // guards what follows
+	turn   handshakeTurn
+	closed bool
 
 	over atomic.Pointer[tlsStream]
 }
 
-// beginHandshake waits for a turn to compute in. The client's first message is there
-// and nothing that it does can prolong the turn: the turn ends before the answer is
-// written, or with the connection.
-func (l *tlsLink) beginHandshake(done <-chan struct{}) error {
+// handshakeTurn says what a connection's handshake does.
+type handshakeTurn uint8
+
+const (
+	noTurn    handshakeTurn = iota
+	computing               // it holds one of the turns
+	asked                   // it has asked the client once more, and computes when that has come
+)
+
+// beginHandshake waits for a turn to compute in. What the client has said is there, and
+// nothing that it does can prolong the turn: it ends before the answer is written, or
+// with the connection. Who is gone waits for none.
+func (l *tlsLink) beginHandshake() error {
 	select {
 	case l.turns <- struct{}{}:
-	case <-done:
+	case <-l.gone:
 		return net.ErrClosed
 	}
-	l.turn.Lock()
-	defer l.turn.Unlock()
-	l.computing = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		<-l.turns
+		return net.ErrClosed
+	}
+	l.turn = computing
 	return nil
 }
 
-func (l *tlsLink) endHandshake() {
-	l.turn.Lock()
-	defer l.turn.Unlock()
-	if l.computing {
-		l.computing = false
+// endHandshake gives the turn back; next says what the handshake does then.
+func (l *tlsLink) endHandshake(next handshakeTurn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.turn == computing {
+		l.turn = next
 		<-l.turns
 	}
 }
@@ -101,7 +117,25 @@ func (l *tlsLink) Read(b []byte) (int, error) {
 	if s := l.over.Load(); s != nil {
 		return s.arrived(b)
 	}
-	return l.Conn.Read(b)
+	l.endHandshake(asked) // nobody is waited for in a turn
+	n, err := l.Conn.Read(b)
+	if n > 0 && l.takeAsked() {
+		if err := l.beginHandshake(); err != nil {
+			return 0, err
+		}
+	}
+	return n, err
+}
+
+// takeAsked reports whether the client was asked once more.
+func (l *tlsLink) takeAsked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.turn == asked
+	if was {
+		l.turn = noTurn
+	}
+	return was
 }
 
 // Write implements net.Conn.
@@ -109,13 +143,33 @@ func (l *tlsLink) Write(b []byte) (int, error) {
 	if s := l.over.Load(); s != nil {
 		return s.send(b)
 	}
-	l.endHandshake()
+	if isRetry(b) {
+		l.endHandshake(asked)
+	} else {
+		l.endHandshake(noTurn)
+	}
 	return l.Conn.Write(b)
 }
 
+// isRetry reports whether b is a HelloRetryRequest (RFC 8446, section 4.1.4): a
+// ServerHello with a certain random, with which nothing has been computed yet.
+func isRetry(b []byte) bool {
+	const before = 5 + 4 + 2 // heads of the record and of the message, version
+	return len(b) >= before+len(retryRandom) && b[0] == 22 && b[5] == 2 && string(b[before:before+len(retryRandom)]) == retryRandom
+}
+
+const retryRandom = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" +
+	"\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
+
 // Close implements net.Conn.
 func (l *tlsLink) Close() error {
-	l.endHandshake()
+	l.endHandshake(noTurn)
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		close(l.gone)
+	}
+	l.mu.Unlock()
 	if s := l.over.Load(); s != nil {
 		s.close()
 		return nil

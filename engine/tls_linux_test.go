@@ -15,6 +15,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -257,7 +258,7 @@ func (k *turnstile) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) (
 }
 
 // serveTLS serves the rig once more, through ListenTLS.
-func (r *rig) serveTLS(t *testing.T) (addr string, key *turnstile) {
+func (r *rig) serveTLS(t *testing.T, curves ...tls.CurveID) (addr string, key *turnstile) {
 	t.Helper()
 	signer := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
@@ -268,7 +269,7 @@ func (r *rig) serveTLS(t *testing.T) (addr string, key *turnstile) {
 	served := make(chan error, 1)
 	go func() {
 		served <- web.Serve(r.srv.ListenTLS(ln, &tls.Config{
-			MinVersion:   tls.VersionTLS12,
+			MinVersion: tls.VersionTLS12, CurvePreferences: curves,
 			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
 		}))
 	}()
@@ -288,8 +289,13 @@ func handshakeTLS(addr string) error {
 }
 
 func TestTLSHandshakesTakeTurns(t *testing.T) {
+	t.Run("at once", func(t *testing.T) { takeTurns(t) })
+	t.Run("asked once more", func(t *testing.T) { takeTurns(t, tls.CurveP384) }) // clients offer another one first
+}
+
+func takeTurns(t *testing.T, curves ...tls.CurveID) {
 	r := newRig(t, Config{})
-	addr, key := r.serveTLS(t)
+	addr, key := r.serveTLS(t, curves...)
 	const clients = 16
 	done := make(chan error, clients)
 	for range clients {
@@ -301,6 +307,28 @@ func TestTLSHandshakesTakeTurns(t *testing.T) {
 	}
 	if n := key.most.Load(); int(n) > handshakeTurns() {
 		t.Errorf("%d handshakes computed at once, %d may", n, handshakeTurns())
+	}
+}
+
+// Who is gone waits for no turn, and takes none.
+func TestATLSHandshakeOfAClosedConnectionEnds(t *testing.T) {
+	turns := make(chan struct{}, 1)
+	link := func() *tlsLink {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { _ = theirs.Close() })
+		return &tlsLink{Conn: ours, turns: turns, gone: make(chan struct{})}
+	}
+	first, second := link(), link()
+	check(t, first.beginHandshake())
+	waited := make(chan error)
+	go func() { waited <- second.beginHandshake() }()
+	check(t, second.Close())
+	if err := await(t, waited); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("ended with %v", err)
+	}
+	check(t, first.Close())
+	if err := second.beginHandshake(); !errors.Is(err, net.ErrClosed) || len(turns) != 0 {
+		t.Errorf("%v, %d turns are taken", err, len(turns))
 	}
 }
 

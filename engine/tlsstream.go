@@ -173,6 +173,11 @@ func (s *tlsStream) lend(b, room []byte) (fd int, wire []byte, ok bool) {
 	if err != nil || s.closed {
 		return 0, nil, false
 	}
+	if len(s.out) > 0 { // an answer of TLS itself came in between, and goes first
+		s.out = append(s.out, wire...)
+		s.budget.add(int64(len(wire)))
+		wire = wire[:0]
+	}
 	fd, wire, s.lent = inner.lend(wire, nil)
 	return fd, wire, s.lent
 }
@@ -225,8 +230,11 @@ func (s *tlsStream) writable() {
 func (s *tlsStream) sendRest() (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.out) == 0 {
+	switch {
+	case s.closed || len(s.out) == 0:
 		return true, nil
+	case s.lent: // what a flusher is writing comes first; conclude goes on
+		return false, nil
 	}
 	n, err := s.inner.tryWrite(s.out)
 	s.budget.add(-int64(n))

@@ -20,6 +20,7 @@ func (s *Socket) refuse(err error) bool {
 	c := s.client
 	c.mu.Lock()
 	s.done = true
+	s.lapseRest()
 	c.lapse(s)
 	c.remove(s)
 	c.discard(s)
