@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // serveFiles serves the files of a folder, and nothing that links lead to outside of it. The function that it returns lets
@@ -20,7 +22,7 @@ func serveFiles(dir string) (h http.Handler, done func(), err error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-cache") // asked for again, and answered with 304
-		files.ServeHTTP(w, r)
+		files.ServeHTTP(patient{w}, r)
 	}), func() { _ = root.Close() }, nil
 }
 
@@ -39,12 +41,52 @@ func (l listless) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		_, err = fs.Stat(l.FS, path.Join(name, "index.html"))
+	if err == nil && !info.IsDir() {
+		return f, nil
+	}
+	if err == nil {
+		err = l.hasPage(name)
 	}
 	if err != nil {
 		_ = f.Close()
 		return nil, err
 	}
-	return f, nil
+	return folder{f}, nil
 }
+
+// hasPage says what is wrong with the index.html of a folder. It is opened: one that can only be seen would have the folder
+// listed in its place.
+func (l listless) hasPage(dir string) error {
+	name := path.Join(dir, "index.html")
+	f, err := l.FS.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return err
+}
+
+// folder is an open folder that cannot be listed, whatever becomes of its index.html meanwhile.
+type folder struct{ fs.File }
+
+// slowestLine is how many bytes of a file a client has to take a second, after a minute.
+const slowestLine = 32 << 10
+
+// patient gives a response the time that its size takes on a slow line.
+type patient struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (p patient) WriteHeader(status int) {
+	if size, err := strconv.ParseInt(p.Header().Get("Content-Length"), 10, 64); err == nil {
+		patience := time.Minute + time.Duration(size/slowestLine)*time.Second
+		_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(patience)) // a test's writer has none
+	}
+	p.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (p patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
