@@ -72,5 +72,8 @@ func (c *serveCommand) reload(p *program, srv *server.Server, out *server.LogWri
 	if next.Echo != s.Echo {
 		restart = append(restart, "echo")
 	}
+	if next.Files != s.Files {
+		restart = append(restart, "files")
+	}
 	return restart, out.SetLevel(next.Log.Level)
 }

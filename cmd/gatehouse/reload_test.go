@@ -104,7 +104,7 @@ func TestAHangupTakesNewSecretsAndALevelAndSaysWhatCannotBeTaken(t *testing.T) {
 	if reply := enter(t, s.addr, "/chat", after); !strings.Contains(reply, "token_invalid") {
 		t.Fatalf("before: %s", reply)
 	}
-	rewrite(t, file, "jwt: {hmac_secret: "+otherSecret+", previous_hmac_secret: "+testSecret+"}\nengine: {ping_interval: 9s}\nchat: {max_text: 7}\n")
+	rewrite(t, file, "jwt: {hmac_secret: "+otherSecret+", previous_hmac_secret: "+testSecret+"}\nengine: {ping_interval: 9s}\nchat: {max_text: 7}\nfiles: "+t.TempDir()+"\n")
 	hangup(t, s, "need a restart")
 	for _, token := range []string{before, after} {
 		if reply := enter(t, s.addr, "/chat", token); !strings.HasPrefix(reply, "40/chat,") {
@@ -122,7 +122,7 @@ func TestAHangupTakesNewSecretsAndALevelAndSaysWhatCannotBeTaken(t *testing.T) {
 		t.Errorf("after a wrong file: %s", reply)
 	}
 	r := s.stop()
-	for _, want := range []string{`"keys":["engine.ping_interval","chat"]`, file + ":1: jwt.hmac_secret", "draining"} {
+	for _, want := range []string{`"keys":["engine.ping_interval","chat","files"]`, file + ":1: jwt.hmac_secret", "draining"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("the log has no %s:\n%s", want, r.stderr)
 		}
