@@ -109,6 +109,9 @@ func OpenDisk(cfg DiskConfig) (*Disk, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
 	if cfg.Fsync != FsyncAlways && cfg.Fsync != FsyncInterval {
 		return nil, fmt.Errorf("fsync: %q is none of %s, %s", cfg.Fsync, FsyncAlways, FsyncInterval)
 	}
@@ -119,9 +122,6 @@ func OpenDisk(cfg DiskConfig) (*Disk, error) {
 	d := &Disk{
 		cfg: cfg, log: cfg.Logger, file: f, waiting: noTails(),
 		writes: make(chan *write), early: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
-	}
-	if d.log == nil {
-		d.log = slog.Default()
 	}
 	go d.run()
 	return d, nil

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
 	"go.uber.org/goleak"
 )
 
@@ -282,6 +283,54 @@ func TestAFileThatIsMostlyFreeIsMadeSmaller(t *testing.T) {
 	}
 	if _, err := OpenDisk(DiskConfig{Path: path, lockFor: time.Millisecond}); !errors.Is(err, ErrInUse) {
 		t.Errorf("the new file is not locked: %v", err)
+	}
+}
+
+func TestAfterACrashAFileIsMadeSmallerToo(t *testing.T) {
+	for name, leave := range map[string]func(t *testing.T, path string){
+		"nothing":     func(*testing.T, string) {},
+		"half a copy": func(t *testing.T, path string) { rest(t, path) },
+		"no way to copy": func(t *testing.T, path string) {
+			if err := os.MkdirAll(filepath.Join(path, "full"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filled(t, 1500)
+			rest(t, path)
+			leave(t, path+copySuffix)
+			before := sizeOf(t, path)
+			d := openDisk(t, DiskConfig{Path: path, freeAbove: 1})
+			if after := sizeOf(t, path); (after > before/4) != (name == "no way to copy") {
+				t.Errorf("the file has %d bytes, and had %d", after, before)
+			}
+			add(t, d, "r", Limits{}, 1)
+		})
+	}
+}
+
+// rest leaves a file with hardly an entry as a process does that is killed.
+func rest(t *testing.T, path string) {
+	t.Helper()
+	f, err := openDatabase(path, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.begin(false); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.update(func(tx *bolt.Tx) error {
+		if err := tx.DeleteBucket(entriesBucket); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucket(entriesBucket)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.db.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

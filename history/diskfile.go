@@ -14,6 +14,7 @@ import (
 // file is a database whose faults are errors: what is damaged ends no process.
 type file struct {
 	db         *bolt.DB
+	path       string // the database's own is that of before it was renamed
 	generation uint64 // how many times entries may have been lost
 }
 
@@ -52,7 +53,7 @@ func openDatabase(path string, lockFor time.Duration) (*file, error) {
 			held, err = os.OpenFile(name, flag, mode) //nolint:gosec // the path of the configuration
 			return held, err
 		}
-		f := new(file)
+		f := &file{path: path}
 		err := guarded(func() (err error) {
 			f.db, err = bolt.Open(path, fileMode, &options)
 			return err
@@ -104,18 +105,36 @@ func (f *file) compacted(cfg DiskConfig) (*file, error) {
 	if used > info.Size()/freeShare {
 		return f, nil
 	}
-	small, err := openDatabase(path+copySuffix, cfg.lockFor)
-	if err != nil {
+	small, err := f.smaller(cfg)
+	switch {
+	case errors.Is(err, ErrDamaged):
 		return nil, errors.Join(err, f.db.Close())
+	case err != nil: // such as no room for the copy: the file serves as it is
+		cfg.Logger.Warn("the history's file cannot be made smaller", "path", path, "cause", err)
+		return f, nil
+	}
+	return small, f.db.Close()
+}
+
+// smaller puts a copy without gaps in the place of the file, which nobody else has open.
+func (f *file) smaller(cfg DiskConfig) (*file, error) {
+	path := cfg.Path + copySuffix
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // a process that was killed may have left one
+		return nil, err
+	}
+	small, err := openDatabase(path, cfg.lockFor)
+	if err != nil {
+		return nil, err
 	}
 	err = guarded(func() error { return bolt.Compact(small.db, f.db, copySize) })
 	if err == nil {
-		err = os.Rename(path+copySuffix, path)
+		err = os.Rename(path, cfg.Path)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make it smaller: %w", err), small.db.Close(), os.Remove(path+copySuffix), f.db.Close())
+		return nil, errors.Join(err, small.db.Close(), os.Remove(path))
 	}
-	return small, f.db.Close()
+	small.path = cfg.Path
+	return small, nil
 }
 
 // used is how many bytes of the file have something in them.
@@ -131,7 +150,7 @@ func (f *file) used() (n int64, err error) {
 // check refuses a file that has lost its end, and one in which something does not fit.
 func (f *file) check() error {
 	return f.view(func(tx *bolt.Tx) error {
-		info, err := os.Stat(f.db.Path())
+		info, err := os.Stat(f.path)
 		if err != nil {
 			return err
 		}
