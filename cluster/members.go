@@ -26,18 +26,17 @@ func (n *Node) self() NodeInfo {
 	return NodeInfo{ID: n.uid, Name: n.cfg.Name, Address: n.cfg.Advertise, Version: n.cfg.Version, Started: n.began}
 }
 
-// beat gives signs of life.
-func (n *Node) beat() {
+// beat gives signs of life, until the node leaves: one more would take its name again.
+func (n *Node) beat(ctx context.Context) {
 	info := n.self()
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
 		info.Beat++
-		_, _ = n.holdName(n.ctx)                                  // has said what is wrong
+		_, _ = n.holdName(ctx)                                    // says itself what is wrong
 		_ = n.tell(n.everyone(), "", typeHello, n.infoData(info)) // the next one may pass
-		_, _ = n.holdName(n.ctx)                                  // says itself what is wrong
 		select {
-		case <-n.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		case <-n.asking.greet: // somebody new should not have to wait
@@ -54,6 +53,8 @@ func (n *Node) infoData(info NodeInfo) []byte {
 // bye tells the others that the node leaves, so that nobody waits for it: behind what it has told them before, or they would
 // take that for a sign of life.
 func (n *Node) bye(ctx context.Context) {
+	n.hush()
+	n.beats.Wait()
 	n.leaveName(ctx)
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()

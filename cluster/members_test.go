@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,4 +65,33 @@ func TestANodeSaysGoodbyeLast(t *testing.T) {
 func clientOf(r *redisServer) func() (rueidis.Client, error) {
 	client := r.client()
 	return func() (rueidis.Client, error) { return client, nil }
+}
+
+// A node that leaves does not take its name again, however soon a sign of life is due.
+func TestANodeThatLeavesLeavesItsName(t *testing.T) {
+	r := startRedis(t)
+	client := r.client()
+	for range 20 {
+		node := startMember(t, NodeConfig{Client: clientOf(r), Name: "one"}, "/").node
+		until(t, "the node has its name", func() bool {
+			owner, _ := client.Do(t.Context(), client.B().Get().Key(node.nameKey()).Build()).ToString()
+			return owner == node.uid
+		})
+		var hurry sync.WaitGroup
+		hurry.Go(func() {
+			for node.ctx.Err() == nil {
+				select {
+				case node.asking.greet <- struct{}{}: // as if somebody new came
+				case <-node.ctx.Done():
+				}
+			}
+		})
+		if err := node.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		hurry.Wait()
+		if owner, err := client.Do(t.Context(), client.B().Get().Key(node.nameKey()).Build()).ToString(); !rueidis.IsRedisNil(err) {
+			t.Fatalf("the name is %q's, %v", owner, err)
+		}
+	}
 }

@@ -30,8 +30,10 @@ type Node struct {
 	lanes  []*lane
 	ctx    context.Context // of what runs; ends with Close
 	end    context.CancelFunc
-	run    sync.WaitGroup // the goroutines that live as long as the node
-	tasks  sync.WaitGroup // answers to other nodes
+	run    sync.WaitGroup     // the goroutines that live as long as the node
+	tasks  sync.WaitGroup     // answers to other nodes
+	hush   context.CancelFunc // ends the signs of life
+	beats  sync.WaitGroup     // who gives them
 
 	link    links
 	foreign recent // entries of Node's servers that have been read
@@ -84,6 +86,9 @@ func Start(cfg NodeConfig) (*Node, error) {
 	}
 	n.run.Go(n.listen)
 	n.run.Go(n.hear)
+	beating, hush := context.WithCancel(n.ctx)
+	n.hush = hush
+	n.beats.Go(func() { n.beat(beating) })
 	n.run.Go(n.keepTime)
 	n.run.Go(n.keepRooms)
 	return n, nil

@@ -166,7 +166,6 @@ func (n *Node) unsaid(t told) {
 // hear acts on what was heard, until the node ends.
 func (n *Node) hear() {
 	n.run.Go(n.speak)
-	n.run.Go(n.beat)
 	for {
 		select {
 		case <-n.ctx.Done():
