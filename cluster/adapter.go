@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"gatehouse/cluster/internal/core"
@@ -18,8 +19,9 @@ type adapter struct {
 	local namespaces.Local
 	name  string
 	carrier
-	present present // whom this node has in rooms that all nodes share
-	numbers numbers // of published operations; not in the mode "streams", whose lanes have theirs
+	present present    // whom this node has in rooms that all nodes share
+	numbers numbers    // of published operations; not in the mode "streams", whose lanes have theirs
+	saying  sync.Mutex // from an operation's number to its place in the queue; it never waits for Redis
 }
 
 // carrier takes the operations of namespaces to the other nodes, and carries them out on this one. It is safe for concurrent

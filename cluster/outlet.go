@@ -13,12 +13,19 @@ type outlet struct{ node *Node }
 // publish implements carrier.
 func (o outlet) publish(act *action) {
 	if a := o.node.adapter(act.namespace); a != nil {
-		channel, payload := o.node.operation(act, &a.numbers)
-		if o.node.say(told{channel: channel, payload: payload, operation: true}) != nil {
+		if err := o.queue(a, act); err != nil {
 			o.node.counts.Dropped.Add(1)
 		}
 	}
 	o.node.perform(act, true)
+}
+
+// queue queues an action in the order of its number: one that another overtakes would seem to be missing.
+func (o outlet) queue(a *adapter, act *action) error {
+	a.saying.Lock()
+	defer a.saying.Unlock()
+	channel, payload := o.node.operation(act, &a.numbers)
+	return o.node.say(told{channel: channel, payload: payload, operation: true})
 }
 
 // direct implements carrier.
