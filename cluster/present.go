@@ -12,16 +12,25 @@ import (
 
 // present is whom this node has in which rooms of a namespace: what its list in Redis should be.
 type present struct {
-	mu      sync.Mutex // guards what follows; a leaf
-	tabs    map[string]*presence
-	unsure  bool // Redis may have something else
-	used    bool // anything was ever entered
-	onLapse func(room string, member json.RawMessage, count int)
+	mu       sync.Mutex           // guards what follows; a leaf
+	tabs     map[string]*presence // those that nobody is left of stay until the next want
+	changes  uint64               // how many there have been
+	suspects map[string]suspect   // what the last comparison found, by field
+	unsure   bool                 // Redis may have something else
+	used     bool                 // anything was ever entered
+	onLapse  func(room string, member json.RawMessage, count int)
 }
 
 type presence struct {
 	member json.RawMessage
-	n      int // sockets of the user
+	n      int    // sockets of the user
+	change uint64 // the last one
+}
+
+// suspect is a field that Redis had otherwise than this node.
+type suspect struct {
+	there  int64  // what Redis had
+	change uint64 // of the presence that it was compared with; 0 without one
 }
 
 // add notes that sockets have come or gone.
@@ -37,9 +46,8 @@ func (p *present) add(field string, member json.RawMessage, by int) {
 		one = &presence{}
 		p.tabs[field] = one
 	}
-	if one.n += by; one.n <= 0 {
-		delete(p.tabs, field)
-	}
+	p.changes++
+	one.n, one.change = max(0, one.n+by), p.changes
 	if member != nil {
 		one.member = member
 	}
@@ -58,10 +66,29 @@ func (p *present) want() (tabs map[string]presence, unsure, used bool) {
 	defer p.mu.Unlock()
 	tabs = make(map[string]presence, len(p.tabs))
 	for field, one := range p.tabs {
+		if _, suspected := p.suspects[field]; one.n == 0 && !suspected {
+			delete(p.tabs, field)
+			continue
+		}
 		tabs[field] = *one
 	}
 	unsure, p.unsure = p.unsure, false
 	return tabs, unsure, p.used
+}
+
+// confirm takes what a comparison found and returns the fields of which the one before found the same. What is found for the
+// first time may be a change on its way: it is in one of the two already, and not yet in the other.
+func (p *present) confirm(found map[string]suspect) (fields []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for field, now := range found {
+		if before, ok := p.suspects[field]; ok && before == now {
+			fields = append(fields, field)
+		}
+	}
+	p.suspects = found
+	p.unsure = p.unsure || len(found) > 0
+	return fields
 }
 
 // leaseScript keeps the lease of a node, by the clock of Redis, and returns 1 when it had lapsed or was not there, and the
@@ -160,9 +187,9 @@ func (a *adapter) bury(ctx context.Context, uid string) error {
 	if err != nil {
 		return err
 	}
-	for field := range there {
+	for field, n := range there {
 		room, user, _ := strings.Cut(field, fieldEnd)
-		if err := a.exit(ctx, uid, room, user, true, nil); err != nil {
+		if err := a.exit(ctx, uid, room, user, n, nil); err != nil {
 			return err
 		}
 	}
@@ -173,38 +200,49 @@ func (a *adapter) bury(ctx context.Context, uid string) error {
 	return client.Do(ctx, client.B().Hdel().Key(a.leasesKey()).Field(uid).Build()).Error()
 }
 
-// compareScript enters a user whom the list of a node lacks. KEYS: members, holders, the node's list. ARGV: room and user as
-// the list has them, user, member, how many sockets.
+// compareScript enters a user of whom the list of a node has another number of sockets, unless that has changed. KEYS:
+// members, holders, the node's list. ARGV: room and user as the list has them, user, member, how many sockets, how many the
+// list has.
 var compareScript = rueidis.NewLuaScript(`
-if redis.call('HEXISTS', KEYS[3], ARGV[1]) == 0 then redis.call('HINCRBY', KEYS[2], ARGV[2], 1) end
+if (redis.call('HGET', KEYS[3], ARGV[1]) or '0') ~= ARGV[5] then return {0} end
+if ARGV[5] == '0' then redis.call('HINCRBY', KEYS[2], ARGV[2], 1) end
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 return {1}`)
 
-// compare puts right what Redis has of this node.
+// compare puts right what Redis has of this node, where it was the same the last time.
 func (a *adapter) compare(ctx context.Context, want map[string]presence) error {
 	there, err := a.list(ctx, a.node.uid)
 	if err != nil {
 		return err
 	}
-	for field := range there {
-		if _, ok := want[field]; ok {
-			continue
-		}
-		room, user, _ := strings.Cut(field, fieldEnd)
-		if err := a.exit(ctx, a.node.uid, room, user, true, nil); err != nil {
-			return err
+	found := make(map[string]suspect)
+	for field, n := range there {
+		if one := want[field]; n != int64(one.n) {
+			found[field] = suspect{n, one.change}
 		}
 	}
 	for field, one := range want {
-		if there[field] == int64(one.n) {
-			continue
+		if _, ok := there[field]; !ok && one.n > 0 {
+			found[field] = suspect{0, one.change}
 		}
-		room, user, _ := strings.Cut(field, fieldEnd)
-		k := a.keysOf(room)
-		if _, err := a.script(ctx, compareScript, []string{k.members, k.holders, a.listKey(a.node.uid)}, field, user, string(one.member), strconv.Itoa(one.n)); err != nil {
+	}
+	for _, field := range a.present.confirm(found) {
+		if err := a.mend(ctx, field, want[field], there[field]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mend gives Redis what it should have of a field, unless it has no longer what it had.
+func (a *adapter) mend(ctx context.Context, field string, one presence, there int64) error {
+	room, user, _ := strings.Cut(field, fieldEnd)
+	if one.n == 0 {
+		return a.exit(ctx, a.node.uid, room, user, there, nil)
+	}
+	k := a.keysOf(room)
+	_, err := a.script(ctx, compareScript, []string{k.members, k.holders, a.listKey(a.node.uid)},
+		field, user, string(one.member), strconv.Itoa(one.n), strconv.FormatInt(there, 10))
+	return err
 }

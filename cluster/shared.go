@@ -62,11 +62,13 @@ end
 `
 
 // exitScript leaves a room. KEYS as of enterScript. ARGV: room and user as the node's list has them, user, milliseconds that an
-// empty room is kept for, and its facts, 1 when all sockets of the user at this node leave, quiet, unused, entries that the
-// stream keeps, and the values of the entry that announces.
+// empty room is kept for, and its facts, 0 when one socket of the user at this node leaves, or how many there are when all do
+// (nothing happens when there is another number), quiet, unused, entries that the stream keeps, and the values of the entry
+// that announces.
 var exitScript = rueidis.NewLuaScript(entryFunction + `
+if ARGV[5] ~= '0' and redis.call('HGET', KEYS[5], ARGV[1]) ~= ARGV[5] then return {0, 0} end
 local left = redis.call('HINCRBY', KEYS[5], ARGV[1], -1)
-if left > 0 and ARGV[5] ~= '1' then return {0, 0} end
+if left > 0 and ARGV[5] == '0' then return {0, 0} end
 redis.call('HDEL', KEYS[5], ARGV[1])
 if left < 0 then return {0, 0} end
 if redis.call('HINCRBY', KEYS[4], ARGV[2], -1) > 0 then return {0, 0} end
@@ -277,20 +279,20 @@ func (a *adapter) Exit(ctx context.Context, s *namespaces.Socket, room, user str
 	s.Leave(room)
 	field := room + fieldEnd + user
 	a.present.add(field, nil, -1)
-	if err := a.exit(ctx, a.node.uid, room, user, false, &left); err != nil {
+	if err := a.exit(ctx, a.node.uid, room, user, 0, &left); err != nil {
 		a.present.doubt()
 	}
 }
 
-// exit takes one socket of a user at a node out of a room, or all of them.
-func (a *adapter) exit(ctx context.Context, uid, room, user string, all bool, left *namespaces.Announcement) error {
+// exit takes one socket of a user at a node out of a room, or all of them when Redis still has so many.
+func (a *adapter) exit(ctx context.Context, uid, room, user string, all int64, left *namespaces.Announcement) error {
 	k := a.keysOf(room)
 	quiet, telling := 0, []string(nil)
 	if left != nil {
 		quiet, telling = left.Quiet, a.inscription(a.announcement(room, "", *left))
 	}
 	args := append([]string{
-		room + fieldEnd + user, user, millis(keepEmpty), millis(keepFacts), flagOf(all), strconv.Itoa(quiet), "",
+		room + fieldEnd + user, user, millis(keepEmpty), millis(keepFacts), strconv.FormatInt(all, 10), strconv.Itoa(quiet), "",
 		strconv.FormatInt(a.node.cfg.MaxLen, 10),
 	}, telling...)
 	got, err := a.script(ctx, exitScript, []string{k.history, k.facts, k.members, k.holders, a.listKey(uid), a.streamKey(k)}, args...)
