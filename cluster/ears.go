@@ -73,7 +73,8 @@ func literally(text string) string {
 type ear struct {
 	client  rueidis.DedicatedClient
 	release func()
-	anchor  string // a key of a slot of its server
+	anchor  string        // a key of a slot of its server
+	gone    chan struct{} // closed when it is dropped
 
 	mu       sync.Mutex          // guards what follows
 	have     map[string]struct{} // channels
@@ -115,8 +116,10 @@ func (n *Node) listen() {
 		select {
 		case <-n.ctx.Done():
 		case l := <-e.lost:
+			if !e.drop(l.ear) {
+				continue // it was not wanted any more
+			}
 			n.counts.LinksLost.Add(1)
-			e.drop(l.ear)
 			e.deaf(errors.Join(errors.New("the subscription is lost"), l.err))
 		case <-n.signal.more:
 		}
@@ -134,21 +137,32 @@ func (e *ears) deaf(err error) {
 
 func (e *ears) close() {
 	for _, ear := range e.open {
-		ear.release()
+		e.drop(ear)
 	}
-	go func() { // nobody takes what they say any more
-		for range e.lost {
-		}
-	}()
 	e.done.Wait()
-	close(e.lost)
 }
 
-func (e *ears) drop(gone *ear) {
+// drop ends an ear; it reports whether that is new. Its end is no loss then.
+func (e *ears) drop(gone *ear) bool {
 	for server, ear := range e.open {
 		if ear == gone {
 			delete(e.open, server)
+			close(ear.gone)
 			ear.release()
+			return true
+		}
+	}
+	return false
+}
+
+// mind tells when an ear is lost, unless it is dropped before.
+func (e *ears) mind(one *ear, lost <-chan error) {
+	select {
+	case <-one.gone:
+	case err := <-lost:
+		select {
+		case <-one.gone:
+		case e.lost <- lostEar{one, err}:
 		}
 	}
 }
@@ -199,7 +213,10 @@ func (e *ears) at(ctx context.Context, server string, channels []string) (*ear, 
 	if err != nil {
 		return nil, err
 	}
-	one := &ear{client: client, release: release, anchor: anchor, have: make(map[string]struct{}), patterns: make(map[string]struct{})}
+	one := &ear{
+		client: client, release: release, anchor: anchor, gone: make(chan struct{}),
+		have: make(map[string]struct{}), patterns: make(map[string]struct{}),
+	}
 	lost := client.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: n.overhear, OnSubscription: func(s rueidis.PubSubSubscription) {
 		if s.Kind == "sunsubscribe" { // the slot has moved, unless it was asked for
 			one.forget(s.Channel)
@@ -207,9 +224,7 @@ func (e *ears) at(ctx context.Context, server string, channels []string) (*ear, 
 		}
 	}})
 	e.open[server] = one
-	e.done.Go(func() {
-		e.lost <- lostEar{one, <-lost}
-	})
+	e.done.Go(func() { e.mind(one, lost) })
 	return one, nil
 }
 
