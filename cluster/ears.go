@@ -230,9 +230,7 @@ func (e *ears) at(ctx context.Context, server string, channels []string) (*ear, 
 
 // overhear runs on the connection's reader, which it must not hold up.
 func (n *Node) overhear(m rueidis.PubSubMessage) {
-	select {
-	case n.signal.inbox <- heard{m.Pattern, m.Channel, m.Message}:
-	default:
+	if !n.signal.hold(heard{m.Pattern, m.Channel, m.Message}, n.cfg.BacklogBytes) {
 		n.counts.Unheard.Add(1)
 	}
 }

@@ -417,6 +417,7 @@ func (n *Node) Status() Status {
 	if n.cfg.Mode != ModeStreams {
 		hears, ever := n.signal.state()
 		st.Alone, st.Ready, st.Backlog = ever && !hears, hears, len(n.signal.outbox)
+		st.Bytes = int(n.signal.waitingBytes.Load())
 	}
 	for _, l := range n.lanes {
 		l.mu.Lock()

@@ -38,7 +38,8 @@ type NodeConfig struct {
 	Secret []byte
 	// Patience is how long an operation may be on its way through Redis before the node goes on alone: 2 s.
 	Patience time.Duration
-	// BacklogBytes and BacklogAge bound what a node keeps for the others while it is alone: 16 MiB and 60 s.
+	// BacklogBytes and BacklogAge bound what a node keeps for the others while it is alone: 16 MiB and 60 s. In the modes
+	// that publish, no message is queued, in either direction, behind BacklogBytes of others.
 	BacklogBytes int
 	BacklogAge   time.Duration
 	// Packet limits what an event of another node may hold, as it does for clients.

@@ -19,13 +19,17 @@ import (
 // "pubsub" and "sharded" the operations. They go over Redis' PUBLISH or SPUBLISH, in the form of Node's cluster adapter: a
 // map {uid, nsp, type, data} in msgpack; what Node's redis-adapter says is in classic.go.
 type signals struct {
-	inbox   chan heard
-	outbox  chan told
-	waiting atomic.Int64 // told and not published
+	inbox        chan heard
+	outbox       chan told
+	waiting      atomic.Int64 // told and not published
+	waitingBytes atomic.Int64 // of them
+	heardBytes   atomic.Int64 // heard and not acted on
 	wishes
 }
 
 type heard struct{ pattern, channel, payload string }
+
+func (h heard) size() int64 { return int64(len(h.channel) + len(h.payload)) }
 
 type told struct {
 	channel   string
@@ -33,7 +37,11 @@ type told struct {
 	operation bool
 }
 
-const signalQueue = 8192 // messages that wait in either direction
+func (t told) size() int64 { return int64(len(t.channel) + len(t.payload)) }
+
+// signalQueue is how many messages wait in either direction. None is taken either while so many bytes wait as the backlog may
+// have.
+const signalQueue = 8192
 
 func (s *signals) init() {
 	s.inbox, s.outbox = make(chan heard, signalQueue), make(chan told, signalQueue)
@@ -46,14 +54,38 @@ func (n *Node) tell(channel, namespace string, kind int, data []byte) error {
 }
 
 func (n *Node) say(t told) error {
-	n.signal.waiting.Add(1)
-	select {
-	case n.signal.outbox <- t:
-		return nil
-	default:
-		n.signal.waiting.Add(-1)
-		return errBusy
+	s := &n.signal
+	s.waiting.Add(1)
+	if s.waitingBytes.Add(t.size())-t.size() < int64(n.cfg.BacklogBytes) {
+		select {
+		case s.outbox <- t:
+			return nil
+		default:
+		}
 	}
+	s.settle(t)
+	return errBusy
+}
+
+// settle notes that messages do not wait any more.
+func (s *signals) settle(all ...told) {
+	for _, t := range all {
+		s.waitingBytes.Add(-t.size())
+	}
+	s.waiting.Add(-int64(len(all)))
+}
+
+// hold queues what was heard; it reports false when too much waits.
+func (s *signals) hold(h heard, limit int) bool {
+	if s.heardBytes.Add(h.size())-h.size() < int64(limit) {
+		select {
+		case s.inbox <- h:
+			return true
+		default:
+		}
+	}
+	s.heardBytes.Add(-h.size())
+	return false
 }
 
 var errBusy = errors.New("cluster: too many messages wait for redis")
@@ -96,7 +128,7 @@ func (n *Node) speak() {
 		case <-n.ctx.Done():
 			return
 		case first := <-n.signal.outbox:
-			n.signal.waiting.Add(-int64(n.publish(n.ctx, first)))
+			n.signal.settle(n.publish(n.ctx, first)...)
 		}
 	}
 }
@@ -116,9 +148,9 @@ func (s *signals) flush(ctx context.Context) error {
 }
 
 // publish publishes a message and what else waits, in one go. What fails is lost: operations are counted, and whoever asked is
-// told by the deadline. It returns how many messages it took.
-func (n *Node) publish(ctx context.Context, first told) int {
-	batch := []told{first}
+// told by the deadline. It returns what it took.
+func (n *Node) publish(ctx context.Context, first told) (batch []told) {
+	batch = append(batch, first)
 	for len(batch) < batchSize && len(n.signal.outbox) > 0 {
 		batch = append(batch, <-n.signal.outbox) // only speak takes
 	}
@@ -128,7 +160,7 @@ func (n *Node) publish(ctx context.Context, first told) int {
 			n.unsaid(t)
 		}
 		pause(ctx)
-		return len(batch)
+		return batch
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
@@ -143,7 +175,7 @@ func (n *Node) publish(ctx context.Context, first told) int {
 			n.counts.Written.Add(1)
 		}
 	}
-	return len(batch)
+	return batch
 }
 
 // publication is the command that publishes. In a Redis Cluster one server gets all that is published on plain channels, so
@@ -171,6 +203,7 @@ func (n *Node) hear() {
 		case <-n.ctx.Done():
 			return
 		case h := <-n.signal.inbox:
+			n.signal.heardBytes.Add(-h.size())
 			if err := n.heard(h); err != nil {
 				n.refused(err)
 			}

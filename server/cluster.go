@@ -36,7 +36,7 @@ type Cluster struct {
 	Streams      int              `koanf:"streams" default:"1" max:"64" doc:"streams that the namespaces share; the same on all nodes"`
 	MaxLen       int              `koanf:"max_len" default:"10000" min:"100" doc:"entries that a stream keeps, about"`
 	Patience     time.Duration    `koanf:"patience" default:"2s" min:"100ms" doc:"how long Redis may take until the node goes on alone"`
-	BacklogBytes int              `koanf:"backlog_bytes" default:"16MiB" min:"64KiB" unit:"bytes" doc:"what it keeps for the others while it is alone"`
+	BacklogBytes int              `koanf:"backlog_bytes" default:"16MiB" min:"64KiB" unit:"bytes" doc:"what it keeps for the others while it is alone, or has waiting in either direction in the modes that publish"`
 	BacklogAge   time.Duration    `koanf:"backlog_age" default:"1m" doc:"for how long; no less than cluster.patience"`
 }
 
