@@ -210,8 +210,9 @@ func (l Local) Sockets(_ context.Context, sel *Selection) iter.Seq2[Info, error]
 // Apply implements Adapter. Sockets that end meanwhile or are in too many rooms do not join.
 func (l Local) Apply(sel *Selection, c Change) error {
 	for _, s := range l.selected(sel) {
-		s.Leave(c.Leave...)
-		_ = s.Join(c.Join...)
+		if len(c.Leave)+len(c.Join) > 0 {
+			l.ns.move(s, c.Leave, c.Join)
+		}
 		if c.Disconnect || c.CloseTransport {
 			s.Disconnect(c.CloseTransport)
 		}

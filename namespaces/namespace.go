@@ -24,6 +24,7 @@ type Namespace struct {
 	other        EventFunc // of events without a handler; may be nil
 	middleware   []Middleware
 	outgoing     []OutgoingFunc
+	mover        MoveFunc // may be nil
 	serving      map[string]ServerFunc
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one
@@ -62,6 +63,10 @@ type ConnectFunc func(ctx context.Context, s *Socket)
 // rooms, identity and data can still be read; no broadcast reaches it any more. The context is not the socket's: it ends
 // when Hub.Close gives up waiting.
 type DisconnectFunc func(ctx context.Context, s *Socket, reason string)
+
+// MoveFunc takes a socket of this node out of rooms and puts it into others. It must not wait for other nodes. A socket that
+// has ended meanwhile, or is in too many rooms, is not moved.
+type MoveFunc func(s *Socket, leave, join []string)
 
 // Option is a setting of one namespace.
 type Option func(*Namespace)
@@ -115,6 +120,14 @@ func (ns *Namespace) OnConnect(h ConnectFunc) {
 func (ns *Namespace) OnDisconnect(h DisconnectFunc) {
 	ns.define()
 	ns.disconnected = append(ns.disconnected, h)
+}
+
+// MoveWith sets what [Broadcast.Join] and [Broadcast.Leave] call for each of the sockets of this node that they select, on
+// whichever node they are called, in place of [Socket.Leave] and [Socket.Join]: for namespaces that keep books of who is in a
+// room.
+func (ns *Namespace) MoveWith(f MoveFunc) {
+	ns.define()
+	ns.mover = f
 }
 
 // define guards the parts that handlers read without a lock.

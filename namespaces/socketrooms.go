@@ -180,6 +180,16 @@ func (s *Socket) joinLocked(r *room) (joined bool, err error) {
 	return true, nil
 }
 
+// move moves a socket for a broadcast, by the namespace's own rules if it has some.
+func (ns *Namespace) move(s *Socket, leave, join []string) {
+	if ns.mover != nil {
+		ns.mover(s, leave, join)
+		return
+	}
+	s.Leave(leave...)
+	_ = s.Join(join...)
+}
+
 // LeaveAll takes the socket out of all rooms. Its id goes on addressing it.
 func (s *Socket) LeaveAll() { s.Leave(s.Rooms()...) }
 

@@ -15,8 +15,9 @@ import (
 
 // stage lets clients into a namespace of a configuration, inside a bubble.
 type stage struct {
-	t   *testing.T
-	hub *namespaces.Hub
+	t     *testing.T
+	hub   *namespaces.Hub
+	relay *Relay
 }
 
 // onStage runs a test with a clock of its own.
@@ -38,7 +39,7 @@ func onStage(t *testing.T, cfg Config, test func(t *testing.T, s *stage)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, &stage{t, hub})
+		test(t, &stage{t, hub, relay})
 		if err := hub.Close(t.Context()); err != nil {
 			t.Error(err)
 		}

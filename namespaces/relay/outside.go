@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"gatehouse/history"
 	"gatehouse/namespaces"
@@ -85,4 +86,41 @@ func (r *Relay) Move(s *namespaces.Socket, leave, join []string) error {
 		}
 	}
 	return nil
+}
+
+// moved moves a socket of this node for a broadcast of any node. Presence follows on a goroutine of its own: what an adapter
+// delivers may come on the goroutine of somebody whose presence is being told, who holds the tracker.
+func (r *Relay) moved(s *namespaces.Socket, leave, join []string) {
+	leave = slices.DeleteFunc(slices.Clone(leave), func(room string) bool { return !s.Joined(room) })
+	s.Leave(leave...)
+	r.count(s, leave, -1)
+	_ = r.joinRoom(s, join...) // fails for a socket that ends, or is in too many
+	r.settling.Go(func() {
+		for _, room := range slices.Concat(leave, join) {
+			r.settle(s, room)
+		}
+	})
+}
+
+// settle makes presence say what is so of a socket, which others may change meanwhile.
+func (r *Relay) settle(s *namespaces.Socket, room string) {
+	rule, _ := r.rule(s.Namespace().Name(), room)
+	if !rule.Presence {
+		return
+	}
+	inside := func() bool {
+		now, here := s.Namespace().Socket(s.ID()) // another one, when its client has come back
+		return here && now.Connected() && now.Joined(room)
+	}
+	for {
+		in := inside()
+		if in {
+			r.tracker.Enter(key(s, room), r.describe(s), s.ID())
+		} else {
+			r.tracker.Leave(key(s, room), s.Identity().User(), s.ID(), true)
+		}
+		if inside() == in {
+			return
+		}
+	}
 }

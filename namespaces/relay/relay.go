@@ -42,7 +42,8 @@ type Relay struct {
 	seed  maphash.Seed
 	lines [64]sync.Mutex // by room: what is sent to a room and who reads its history come one after the other
 
-	meters meters
+	meters   meters
+	settling sync.WaitGroup // presence after moves
 
 	mu       sync.Mutex // guards what follows
 	spaces   map[string]*space
@@ -90,7 +91,10 @@ func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 func (r *Relay) Policy() *Policy { return r.policy }
 
 // Close ends what the relay keeps of users whose connection broke.
-func (r *Relay) Close() { r.tracker.Close() }
+func (r *Relay) Close() {
+	r.settling.Wait()
+	r.tracker.Close()
+}
 
 // space is a namespace that has sockets.
 type space struct {
@@ -105,6 +109,7 @@ func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
 	ns.OnConnect(r.connected)
 	ns.OnRefresh(r.refreshed)
 	ns.OnDisconnect(r.gone)
+	ns.MoveWith(r.moved)
 	namespaces.On(ns, "room:join", r.join)
 	namespaces.On(ns, "room:leave", r.leave)
 	namespaces.On(ns, "room:send", r.send)
