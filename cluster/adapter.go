@@ -83,14 +83,22 @@ func (a *adapter) Broadcast(op *namespaces.Operation) error {
 	return a.spread(&action{kind: typeBroadcast, operation: kept})
 }
 
-// spread gives an action to all nodes.
+// spread gives an action to all nodes. What they would not read is refused.
 func (a *adapter) spread(act *action) error {
 	if a.node.isClosed() {
 		return errClosed
 	}
+	if tooLong(&act.operation.Selection) || max(len(act.change.Join), len(act.change.Leave)) > maxSelection {
+		return namespaces.ErrTooManyNames
+	}
 	act.namespace, act.uid = a.name, a.node.uid
 	a.publish(act)
 	return nil
+}
+
+// tooLong says whether a selection names more than one message may.
+func tooLong(sel *namespaces.Selection) bool {
+	return max(len(sel.Rooms), len(sel.Except)) > maxSelection
 }
 
 // Apply implements namespaces.Adapter.

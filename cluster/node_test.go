@@ -113,6 +113,36 @@ func TestSocketsAreReachedFromAnyNode(t *testing.T) {
 	until(t, "nobody else is left", func() bool { return slices.Equal(find("room"), []string{one.id}) })
 }
 
+// An operation that names more than the other nodes would read is refused; the largest one that is not reaches them.
+func TestAnOperationNamesAsManyAsTheOtherNodesRead(t *testing.T) {
+	nodes := fleet(t, startRedis(t), 2, NodeConfig{}, nil)
+	g := nodes[1].visit()
+	names := make([]string, maxSelection)
+	for i := range names {
+		names[i] = fmt.Sprint("r", i)
+	}
+	names[0] = g.id
+	if err := nodes[0].ns.In(names...).Emit("most"); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.expect(1); got[0] != `2["most"]` {
+		t.Errorf("%q", got)
+	}
+	ns, more := nodes[0].ns, append(names, "more")
+	var listing error
+	for _, err := range ns.In(more...).Sockets(t.Context()) {
+		listing = err
+	}
+	for what, err := range map[string]error{
+		"emit": ns.In(more...).Emit("x"), "except": ns.In().Except(more...).Emit("x"), "join": ns.In(more...).Join("x"),
+		"rooms to join": ns.In("x").Join(more...), "disconnect": ns.In(more...).Disconnect(false), "list": listing,
+	} {
+		if !errors.Is(err, namespaces.ErrTooManyNames) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // Acknowledgements of a broadcast come from all nodes. One that dies is named, and fails nobody else's answer.
 func TestAcknowledgementsComeFromAllNodes(t *testing.T) {
 	r := startRedis(t)

@@ -37,6 +37,9 @@ func (q query) body() []byte {
 
 // ask tells a question to all nodes, and to Node's servers when there are some.
 func (a *adapter) ask(strangers int, q query) error {
+	if q.selection != nil && tooLong(q.selection) {
+		return namespaces.ErrTooManyNames
+	}
 	n := a.node
 	body := q.body()
 	err := n.tell(n.everyone(), a.name, q.kind, body)

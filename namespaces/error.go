@@ -33,6 +33,7 @@ var (
 	ErrNotAdmitted  = errors.New("namespaces: socket is not admitted yet")
 	ErrTooManyRooms = errors.New("namespaces: socket is in too many rooms")
 	ErrRoomName     = errors.New("namespaces: room name is empty, too long or reserved")
+	ErrTooManyNames = errors.New("namespaces: the operation names too many rooms and sockets for one message to the other nodes")
 	ErrReservedName = errors.New("namespaces: event name is empty or reserved")
 	ErrHubClosed    = errors.New("namespaces: hub is closed")
 	ErrNotMounted   = errors.New("namespaces: namespace is not mounted by a hub")
