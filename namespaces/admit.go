@@ -313,7 +313,7 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 	if s.phase != petitioning || !slices.Equal(names, s.wantedLocked()) {
 		return false
 	}
-	missed, ok := s.takeOver()
+	missed, ok := s.takeOver(rooms)
 	if !ok {
 		return false
 	}

@@ -202,8 +202,9 @@ func (c *Client) supersede() {
 }
 
 // takeOver moves what the session of a petition has to its socket, if there is one, and returns what its client has missed.
-// The rooms of both are locked, and s.mu is held. It returns false when the session has ended meanwhile.
-func (s *Socket) takeOver() (missed []*packet.Frame, ok bool) {
+// Rooms, those of both, are locked, and s.mu is held. It returns false when the session has ended meanwhile, or joined a room
+// that is not among them.
+func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 	old := s.petition.claimed()
 	if old == nil {
 		return nil, true
@@ -214,6 +215,11 @@ func (s *Socket) takeOver() (missed []*packet.Frame, ok bool) {
 	if old.phase != parked || !old.kept.reaches(offset) {
 		s.petition.claim.lost, s.petition.claim.failure = true, FailureUnknown
 		return nil, false
+	}
+	for _, m := range old.rooms.all() { // a handler of it may be at work
+		if _, locked := slices.BinarySearchFunc(rooms, m.room, bySeq); !locked {
+			return nil, false
+		}
 	}
 	missed = old.kept.since(offset)
 	s.kept, old.kept = old.kept, nil

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"sync"
@@ -134,24 +135,18 @@ func (x *roomIndex) names() iter.Seq[string] {
 	}
 }
 
-// lockAll locks rooms in the one order that all who lock several use.
+// bySeq is the one order in which all lock rooms who lock several.
+func bySeq(a, b *room) int { return cmp.Compare(a.seq, b.seq) }
+
+// lockAll locks rooms, and leaves them in the order in which it did.
 func lockAll(rooms []*room) {
-	slices.SortFunc(rooms, func(a, b *room) int {
-		switch {
-		case a.seq < b.seq:
-			return -1
-		case a.seq > b.seq:
-			return 1
-		default:
-			return 0
-		}
-	})
+	slices.SortFunc(rooms, bySeq)
 	for _, r := range rooms {
 		r.mu.Lock()
 	}
 }
 
-// lockMany returns rooms that are alive and locked, with extra among them. The names are distinct.
+// lockMany returns rooms that are alive and locked, with extra among them, in the order of bySeq. The names are distinct.
 func (x *roomIndex) lockMany(names []string, extra *room) []*room {
 	rooms := make([]*room, 0, len(names)+1)
 	for _, name := range names {
