@@ -247,11 +247,13 @@ func (s *Socket) Disconnect(closeTransport bool) {
 	if heir := s.heir(); heir != nil {
 		s = heir
 	}
-	if closeTransport {
-		s.client.dismiss(closeNormal, ReasonServerDisconnect, ReasonServerDisconnect)
-		return
+	for ; s != nil; s = s.heir() { // that has taken over meanwhile
+		if closeTransport {
+			s.client.dismiss(closeNormal, ReasonServerDisconnect, ReasonServerDisconnect)
+		} else {
+			s.end(ReasonServerDisconnect, byServer)
+		}
 	}
-	s.end(ReasonServerDisconnect, byServer)
 }
 
 // end ends the socket, and returns when it is in no room any more; only the first call counts, and returns true. The order

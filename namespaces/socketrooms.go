@@ -195,15 +195,15 @@ func (s *Socket) LeaveAll() { s.Leave(s.Rooms()...) }
 
 // Leave takes the socket out of rooms; it is no error when it is in none of them.
 func (s *Socket) Leave(rooms ...string) {
-	if heir := s.heir(); heir != nil {
-		s = heir
-	}
 	for _, name := range rooms {
-		s.leave(name)
+		for one := s; one != nil && !one.leave(name); {
+			one = one.heir() // that has taken over, maybe just now
+		}
 	}
 }
 
-func (s *Socket) leave(name string) {
+// leave returns whether the socket was in the room and could leave it.
+func (s *Socket) leave(name string) (left bool) {
 	s.mu.Lock()
 	if s.phase == petitioning {
 		s.petition.rooms = slices.DeleteFunc(s.petition.rooms, func(r string) bool { return r == name })
@@ -211,15 +211,16 @@ func (s *Socket) leave(name string) {
 	m := s.rooms.find(name)
 	s.mu.Unlock()
 	if m == nil {
-		return
+		return false
 	}
 	r := m.room
 	r.mu.Lock()
-	left := s.leaveLocked(m)
+	left = s.leaveLocked(m)
 	s.ns.rooms.unlock(r)
 	if left {
 		s.ns.hooks.roomLeft(s, name)
 	}
+	return left
 }
 
 // leaveLocked leaves a room whose mu is held. Somebody else may have done so meanwhile, or the socket ended.

@@ -2,6 +2,7 @@ package namespaces_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -53,4 +54,25 @@ func TestJoinDuringATakeover(t *testing.T) {
 		ann.gone(broken)
 		_ = ns.Emit("all")
 	})
+}
+
+// Who leaves a room while the client comes back is out of it.
+func TestLeaveDuringATakeover(t *testing.T) {
+	takeovers(t, func(s *namespaces.Socket) { s.Leave("red") }, func(t *testing.T, ns *namespaces.Namespace, ann *visit) {
+		s, ok := ns.Socket(ann.sid)
+		if !ok || slices.Contains(s.Rooms(), "red") || ns.In("red").Count() != 0 {
+			t.Errorf("%v, rooms %q", ok, s.Rooms())
+		}
+	})
+}
+
+// Who is thrown out while the client comes back is out.
+func TestDisconnectDuringATakeover(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		takeovers(t, func(s *namespaces.Socket) { s.Disconnect(whole) }, func(t *testing.T, ns *namespaces.Namespace, ann *visit) {
+			if s, ok := ns.Socket(ann.sid); ok && s.Recovered() {
+				t.Errorf("the socket goes on; whole connection %v", whole)
+			}
+		})
+	}
 }
