@@ -224,7 +224,11 @@ func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
 
 // refreshed lets a client stay where its new identity may be.
 func (r *Relay) refreshed(_ context.Context, s *namespaces.Socket, _ handshake.Identity) error {
-	f := memberOf(s).facts(s)
+	m := memberOf(s)
+	if s.Recovered() {
+		m.counted = true // as the one it goes on for: it may end before its connect handlers run
+	}
+	f := m.facts(s)
 	allowed, err := r.policy.Admit(f)
 	if err != nil {
 		r.failed(s, err)
