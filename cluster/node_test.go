@@ -128,7 +128,7 @@ func TestAnOperationNamesAsManyAsTheOtherNodesRead(t *testing.T) {
 	if got := g.expect(1); got[0] != `2["most"]` {
 		t.Errorf("%q", got)
 	}
-	ns, more := nodes[0].ns, append(names, "more")
+	ns, more := nodes[0].ns, append(slices.Clone(names), "more")
 	var listing error
 	for _, err := range ns.In(more...).Sockets(t.Context()) {
 		listing = err
