@@ -42,7 +42,7 @@ async function pressAll(lab) {
 // eavesdrop collects the secrets that pass between the page and the server, in all forms that they take.
 function eavesdrop(page) {
   const secrets = new Set();
-  const hear = (value) => value && [value, encodeURIComponent(value), base64url(value), base64url(JSON.stringify({ Authorization: value }))].forEach((one) => secrets.add(one));
+  const hear = (value) => typeof value === "string" && value !== "" && [value, encodeURIComponent(value), base64url(value), base64url(JSON.stringify({ Authorization: value }))].forEach((one) => secrets.add(one));
   const pending = [];
   const session = (text) => hear(/^0\{"sid":"([^"]+)/.exec(text)?.[1]);
   page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => session(String(payload))));
@@ -53,7 +53,7 @@ function eavesdrop(page) {
       session(await response.text());
     } else if (pathname === "/lab/session") {
       hear(/=([^;]*)/.exec((await response.headerValue("set-cookie")) ?? "")?.[1]);
-    } else if (/^\/(lab|auth)\//.test(pathname)) {
+    } else if (/^\/(lab|auth)\//.test(pathname) && pathname !== "/lab/explain") { // which has rules to tell, and no secret
       Object.entries(await response.json()).forEach(([key, value]) => key !== "expiresAt" && hear(value));
     }
   };
