@@ -77,7 +77,7 @@ func (q *silence) put(c net.Conn, in line) {
 	q.conns[c] = q.lines[in].PushBack(guest{c, in})
 	var oldest net.Conn
 	if len(q.conns) > q.most {
-		oldest = q.oldestLocked()
+		oldest = q.nextLocked()
 	}
 	q.mu.Unlock()
 	if oldest != nil {
@@ -86,9 +86,20 @@ func (q *silence) put(c net.Conn, in line) {
 	}
 }
 
-// oldestLocked takes off the connection that is closed next; nil when there is none.
-func (q *silence) oldestLocked() net.Conn {
-	for i := range q.lines {
+// nextLocked takes off the connection that makes place for a new one. Half of the
+// places are for those who have said nothing: else who has just come would make place
+// for itself when all others wait or are users.
+func (q *silence) nextLocked() net.Conn {
+	if q.lines[saysNothing].Len() > q.most/2 {
+		return q.oldestLocked(saysNothing, awaitsAnswer, saysNothingNow)
+	}
+	return q.oldestLocked(awaitsAnswer, saysNothingNow, saysNothing)
+}
+
+// oldestLocked takes off the oldest of the first of lines that has any; nil when none
+// has.
+func (q *silence) oldestLocked(lines ...line) net.Conn {
+	for _, i := range lines {
 		if e := q.lines[i].Front(); e != nil {
 			c := q.lines[i].Remove(e).(guest).conn
 			delete(q.conns, c)
@@ -103,7 +114,7 @@ func (q *silence) oldestLocked() net.Conn {
 // whether there was one.
 func (q *silence) closeOldest() bool {
 	q.mu.Lock()
-	c := q.oldestLocked()
+	c := q.oldestLocked(saysNothing, awaitsAnswer, saysNothingNow)
 	q.mu.Unlock()
 	if c == nil {
 		return false

@@ -138,6 +138,28 @@ func TestUsersConnectionsAreClosedLast(t *testing.T) {
 	}
 }
 
+// A client that has just come finds a place, although users' kept connections, such as
+// those of browsers that have gone on to a WebSocket, have all of them.
+func TestWhoHasJustComeIsNotWhoMakesRoom(t *testing.T) {
+	q := newSilence(4, slog.New(slog.DiscardHandler))
+	var ends [6]net.Conn
+	for i := range ends {
+		here, there := net.Pipe()
+		ends[i] = here
+		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+		q.state(here, http.StateNew)
+		if i < 4 {
+			q.ofUser(httptest.NewRequestWithContext(q.context(t.Context(), here), http.MethodGet, "/socket.io/", nil))
+			q.state(here, http.StateIdle)
+		}
+	}
+	for i, c := range ends {
+		if closed := c.SetDeadline(time.Time{}) != nil; closed != (i < 2) {
+			t.Errorf("connection %d: closed is %t", i, closed)
+		}
+	}
+}
+
 const testSecret = "a secret that only this test knows, long enough"
 
 // listening serves a namespace at a listener of its own.
