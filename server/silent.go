@@ -16,10 +16,10 @@ import (
 // silence lists the TCP connections that belong to no session: new ones whose first
 // request is not complete, with its body, kept-alive ones, and those with a request
 // that is not the engine's. Each holds a file, so there is a limit; over it the one
-// that has said nothing for longest is closed, then those that wait for their
-// answers, and users' that say nothing between two requests only when no other is
-// left. Connections that never speak thus push out each other,
-// while a client that speaks at once is gone from the list before its turn comes.
+// that has said nothing for longest is closed, as long as such have more than half of
+// the places; then those that wait for their answers, and last users' that say nothing
+// between two requests. Connections that never speak thus push out each other, while a
+// client that speaks at once is gone from the list before its turn comes.
 type silence struct {
 	realtime func(path string) bool // tells the engine's paths
 	most     int
