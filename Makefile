@@ -28,9 +28,6 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-# The folders whose npm packages the tests need.
-npm-folders := web packet/testdata/oracle cluster/testdata/node test/js test/openapi test/bridge test/browser test/artillery
-
 .PHONY: help run build release test-release test-chart test lint fuzz bench artillery soak cutter simulate bench-cluster attack example rehome clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
 
@@ -53,20 +50,19 @@ test-chart: $(HELM) ## holds the Helm chart against helm and the types of Kubern
 
 # What waits runs beside what computes: each line is a lane, whose parts come one after the other. Each can be run alone.
 lanes := \
-	test-static,test-go \
-	test-artillery,test-js,test-cluster,test-backends,test-openapi,test-bridge \
+	test-go \
+	test-static,test-artillery,test-js,test-cluster,test-backends,test-openapi,test-bridge \
 	test-web,test-compose,test-metrics,test-auth,test-examples,test-proxy,test-browser,test-bench
 
-# Everything that more than one part needs, and what takes its time to install.
-prepared := $(GOLANGCI) bin/gatehouse bin/testapp bin/examples/.built $(page) \
-	$(foreach folder,$(npm-folders),$(call installed,$(folder)))
+# Everything that more than one lane needs; what only one needs, such as the linter, it makes while the others run.
+prepared := bin/gatehouse bin/testapp bin/examples/.built $(page) $(call installed,test/js)
 
 test: system-packages ## installs what the tests need and runs everything
 	@SECONDS=0; $(MAKE) --no-print-directory --jobs=3 --output-sync=target $(prepared); echo "== prepared: $$SECONDS s"
 	@node test/lanes.mjs $(lanes)
 
 lint: $(GOLANGCI) ## runs the linters
-	$(GOLANGCI) run ./...
+	GOGC=300 $(GOLANGCI) run ./...
 
 test-static: lint
 	go vet ./...
@@ -74,8 +70,8 @@ test-static: lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt wants to change: $$unformatted"; exit 1; }
 	node --test test/lanes.test.mjs
 
-test-go: $(call installed,packet/testdata/oracle) $(call installed,cluster/testdata/node) $(page) ## runs the Go tests with the race detector
-	TEST_ORACLE=1 test/with-redis go test -race -timeout 25m ./...
+test-go: $(call installed,packet/testdata/oracle) $(call installed,cluster/testdata/node) $(page) ## runs the Go tests with the race detector; test-static vets
+	TEST_ORACLE=1 test/with-redis go test -race -vet=off -timeout 25m ./...
 
 test-web: $(call installed,web) ## runs the unit tests of the pages
 	cd web && npm test
