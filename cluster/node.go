@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -222,6 +224,7 @@ func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 		n.counts.Missing.Add(o.To - o.From + 1)
 		n.cfg.Logger.Warn("cluster: operations of another node are missing", slog.String("node", o.Node),
 			slog.Uint64("operations", o.To-o.From+1), slog.String("stream", l.stream))
+		n.missed(l, namespaces.Missed{Node: o.Node, Operations: o.To - o.From + 1})
 	case core.Drop:
 		n.counts.Dropped.Add(o.To - o.From + 1)
 	case core.Alone:
@@ -229,6 +232,15 @@ func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 		n.cfg.Logger.Warn("cluster: redis does not answer, this node goes on alone", slog.String("stream", l.stream))
 	case core.Together:
 		n.cfg.Logger.Info("cluster: this node is together with the others again", slog.String("stream", l.stream))
+	}
+}
+
+// missed tells the namespaces on a stream that they may lack something.
+func (n *Node) missed(l *lane, m namespaces.Missed) {
+	for _, a := range n.list() {
+		if a.carrier == carrier(l) {
+			a.local.Missed(m)
+		}
 	}
 }
 
@@ -259,6 +271,13 @@ func (n *Node) perform(act *action, own bool) {
 	default:
 		_ = a.local.Apply(&act.operation.Selection, act.change)
 	}
+}
+
+// list returns the adapters of all namespaces that this node has.
+func (n *Node) list() []*adapter {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return slices.Collect(maps.Values(n.adapters))
 }
 
 // Adapter makes the adapter of a namespace; it is for [namespaces.Config].

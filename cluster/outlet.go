@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"sync"
+
+	"gatehouse/namespaces"
 )
 
 // outlet carries operations in the modes "pubsub" and "sharded": it carries them out on this node at once and publishes them
@@ -110,5 +112,6 @@ func (a *adapter) arrived(uid string, number uint64) {
 	}
 	if missing := a.numbers.heard(uid, number); missing > 0 {
 		a.node.counts.Missing.Add(missing)
+		a.local.Missed(namespaces.Missed{Node: uid, Operations: missing})
 	}
 }

@@ -135,13 +135,7 @@ func (n *Node) keepRooms() {
 // attend keeps the lease of this node for the namespaces that share rooms, takes out the members of nodes that have none any
 // more, and puts right what Redis has of this node.
 func (n *Node) attend() {
-	n.mu.RLock()
-	all := make([]*adapter, 0, len(n.adapters))
-	for _, a := range n.adapters {
-		all = append(all, a)
-	}
-	n.mu.RUnlock()
-	for _, a := range all {
+	for _, a := range n.list() {
 		a.attend(n.ctx)
 	}
 }

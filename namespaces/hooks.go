@@ -43,6 +43,9 @@ type Hooks struct {
 	// has stood empty. They come in this order.
 	NamespaceMade func(ns *Namespace)
 	NamespaceGone func(ns *Namespace)
+	// OperationsMissed reports a gap in what came from another node, see [Namespace.OnMissed]: once for each namespace that may
+	// lack something.
+	OperationsMissed func(ns *Namespace, m Missed)
 	// IdentityChanged reports a refreshed identity, which is the socket's already.
 	IdentityChanged func(s *Socket, old handshake.Identity)
 }
@@ -84,6 +87,7 @@ type hooks struct {
 	emitted  []func(*Namespace, Emitted)
 	made     []func(*Namespace)
 	gone     []func(*Namespace)
+	missed   []func(*Namespace, Missed)
 	identity []func(*Socket, handshake.Identity)
 }
 
@@ -104,6 +108,7 @@ func newHooks(all []Hooks) *hooks {
 		h.emitted = appendSet(h.emitted, one.Emitted, one.Emitted != nil)
 		h.made = appendSet(h.made, one.NamespaceMade, one.NamespaceMade != nil)
 		h.gone = appendSet(h.gone, one.NamespaceGone, one.NamespaceGone != nil)
+		h.missed = appendSet(h.missed, one.OperationsMissed, one.OperationsMissed != nil)
 		h.identity = appendSet(h.identity, one.IdentityChanged, one.IdentityChanged != nil)
 	}
 	return h
@@ -204,6 +209,12 @@ func (h *hooks) namespaceMade(ns *Namespace) {
 func (h *hooks) namespaceGone(ns *Namespace) {
 	for _, f := range h.gone {
 		f(ns)
+	}
+}
+
+func (h *hooks) operationsMissed(ns *Namespace, m Missed) {
+	for _, f := range h.missed {
+		f(ns, m)
 	}
 }
 

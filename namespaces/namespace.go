@@ -25,6 +25,7 @@ type Namespace struct {
 	middleware   []Middleware
 	outgoing     []OutgoingFunc
 	mover        MoveFunc // may be nil
+	missed       []MissedFunc
 	serving      map[string]ServerFunc
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one

@@ -116,6 +116,7 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c.ns.OnConnect(c.come)
 	c.ns.OnDisconnect(c.gone)
 	c.ns.OnRefresh(c.refreshed)
+	c.ns.OnMissed(c.missed)
 	namespaces.On(c.ns, "info", c.info)
 	namespaces.On(c.ns, "room:join", c.join)
 	namespaces.Handle(c.ns, "room:leave", c.leave)
@@ -140,6 +141,14 @@ func (c *chat) come(_ context.Context, s *namespaces.Socket) {
 	who := s.Identity().User()
 	c.naming.Settle(who.Issuer)
 	s.SetData(&seat{c.rooms.arrive(who), make(map[string]*room)})
+}
+
+// missed tells the rooms of this node that they may lack something of another one. Who reads their history from the last
+// message on, by joining again with since, has it.
+func (c *chat) missed(namespaces.Missed) {
+	for _, room := range c.rooms.occupied() {
+		_ = c.ns.In(key(room)).Local().Emit("history:missed", map[string]string{"room": room}) // fails when the hub closes
+	}
 }
 
 // seatOf returns a socket's seat; its connect handler has made it.

@@ -124,6 +124,18 @@ func (rs *rooms) settle(r *room) {
 	rs.expire()
 }
 
+// occupied returns the names of the rooms that have members on this node.
+func (rs *rooms) occupied() (names []string) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for name, r := range rs.named {
+		if r.parked == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // park lists an empty room. mu is held.
 func (rs *rooms) park(r *room) {
 	r.emptied = rs.cfg.Now()

@@ -18,6 +18,7 @@ type stage struct {
 	t     *testing.T
 	hub   *namespaces.Hub
 	relay *Relay
+	local namespaces.Local // of the namespace, as its adapter has it
 }
 
 // onStage runs a test with a clock of its own.
@@ -35,12 +36,17 @@ func onStage(t *testing.T, cfg Config, test func(t *testing.T, s *stage)) {
 		})
 		ns := namespaces.New("/app")
 		relay.Define(ns, nil)
-		hub, err := namespaces.NewHub(namespaces.Config{Gate: gate}, ns)
+		s := &stage{t: t, relay: relay}
+		adapt := func(_ context.Context, local namespaces.Local) (namespaces.Adapter, error) {
+			s.local = local
+			return local, nil
+		}
+		s.hub, err = namespaces.NewHub(namespaces.Config{Gate: gate, Adapter: adapt}, ns)
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, &stage{t, hub, relay})
-		if err := hub.Close(t.Context()); err != nil {
+		test(t, s)
+		if err := s.hub.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		relay.Close()

@@ -43,11 +43,12 @@ type Relay struct {
 	lines [64]sync.Mutex // by room: what is sent to a room and who reads its history come one after the other
 
 	meters   meters
-	settling sync.WaitGroup // presence after moves
+	settling sync.WaitGroup // presence after moves, and what rooms are told of gaps
 
 	mu       sync.Mutex // guards what follows
 	spaces   map[string]*space
-	occupied map[string]int // sockets of this node in a room
+	occupied map[string]int                 // sockets of this node in a room
+	gaps     map[*namespaces.Namespace]bool // those whose rooms are to be told of a gap
 }
 
 // New compiles a configuration. parts are the variables of the namespace's name, if
@@ -57,7 +58,7 @@ func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 	policy, err := NewPolicy(cfg, parts)
 	r := &Relay{
 		policy: policy, history: deps.History, naming: deps.Naming, log: deps.Logger, seed: maphash.MakeSeed(),
-		quiet: deps.Quiet, spaces: map[string]*space{}, occupied: map[string]int{},
+		quiet: deps.Quiet, spaces: map[string]*space{}, occupied: map[string]int{}, gaps: map[*namespaces.Namespace]bool{},
 	}
 	if cfg.Backend != "" {
 		if r.backend = deps.Backends[cfg.Backend]; r.backend == nil {
@@ -110,6 +111,7 @@ func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
 	ns.OnRefresh(r.refreshed)
 	ns.OnDisconnect(r.gone)
 	ns.MoveWith(r.moved)
+	ns.OnMissed(func(namespaces.Missed) { r.missed(ns) })
 	namespaces.On(ns, "room:join", r.join)
 	namespaces.On(ns, "room:leave", r.leave)
 	namespaces.On(ns, "room:send", r.send)

@@ -1,0 +1,36 @@
+package namespaces
+
+// Missed is a gap in what came from another node: operations that this one will not get, or gets late after a failover that
+// lost them. Its clients may lack events that others have.
+type Missed struct {
+	Node       string // the other node's id
+	Operations uint64 // how many; some may have been of other namespaces, which share a stream
+}
+
+// MissedFunc is told of a gap when the first operation behind it is about to be delivered. It is called by who delivers
+// operations and must not wait for other nodes; [Broadcast.Local] reaches the sockets of this node, which are those that may
+// lack something, and what it sends comes right behind that operation, or later when this node has operations on their way.
+type MissedFunc func(m Missed)
+
+// OnMissed adds a function that is told when operations of another node are missing. A namespace that remembers what it
+// sends tells its sockets, so that they read what they lack.
+func (ns *Namespace) OnMissed(f MissedFunc) {
+	ns.define()
+	ns.missed = append(ns.missed, f)
+}
+
+// Missed tells the namespace, and [Hooks.OperationsMissed], that operations of another node are missing. It is for adapters.
+func (l Local) Missed(m Missed) {
+	if l.ns.live() != nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = l.ns.hub.caught(p, "function that is told of a gap")
+		}
+	}()
+	l.ns.hooks.operationsMissed(l.ns, m)
+	for _, f := range l.ns.missed {
+		f(m)
+	}
+}
