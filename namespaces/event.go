@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,7 @@ type EventFunc func(ctx context.Context, s *Socket, e Event) (packet.Args, error
 //
 // Handlers of one socket are called one after another, of different sockets in parallel. ctx ends with the socket.
 func On[In, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
+	ns.take(event, taken[Out](argTypes[In]()), false)
 	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
 		in, err := arg[In](e.Args, 0)
 		if err != nil {
@@ -57,6 +59,7 @@ func On[In, Out any](ns *Namespace, event string, h func(ctx context.Context, s 
 
 // On2 is [On] for events with two arguments.
 func On2[A, B, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B) (Out, error)) {
+	ns.take(event, taken[Out](slices.Concat(argTypes[A](), argTypes[B]())), false)
 	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
 		a, errA := arg[A](e.Args, 0)
 		b, errB := arg[B](e.Args, 1)
@@ -70,6 +73,7 @@ func On2[A, B, Out any](ns *Namespace, event string, h func(ctx context.Context,
 
 // On3 is [On] for events with three arguments.
 func On3[A, B, C, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B, c C) (Out, error)) {
+	ns.take(event, taken[Out](slices.Concat(argTypes[A](), argTypes[B](), argTypes[C]())), false)
 	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
 		a, errA := arg[A](e.Args, 0)
 		b, errB := arg[B](e.Args, 1)
@@ -239,10 +243,10 @@ func (h *Hub) mistakes() slog.Level {
 // success and failure are acknowledgements.
 type (
 	success struct {
-		OK bool `json:"ok"`
+		OK bool `json:"ok" typed:"true"`
 	}
 	failure struct {
-		OK    bool        `json:"ok"`
+		OK    bool        `json:"ok" typed:"false"`
 		Error failureCode `json:"error"`
 	}
 	failureCode struct {

@@ -31,6 +31,7 @@ type Family struct {
 	label    string
 	literals int // that the pattern fixes; -1 for a function
 	match    func(name string) (parts map[string]string, ok bool)
+	parts    []string // of the pattern
 	define   func(ns *Namespace)
 	opts     []Option
 	most     int
@@ -75,7 +76,7 @@ func NewFamily(text string, define func(ns *Namespace), opts ...Option) *Family 
 		f.fault = fmt.Errorf("pattern %w", err)
 		return f
 	}
-	f.literals, f.match = p.Literals(), p.Match
+	f.literals, f.match, f.parts = p.Literals(), p.Match, p.Parts()
 	return f
 }
 

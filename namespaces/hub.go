@@ -50,6 +50,8 @@ type Definition interface {
 	Accepts(name string) bool
 	// mount makes the definition part of a hub, which is about to start.
 	mount(h *Hub) error
+	// describe returns what clients of the definition send and get.
+	describe() (Description, error)
 }
 
 // NewHub mounts the definitions. A mistake in one of them, two of one name, one that another hub has mounted, or an adapter

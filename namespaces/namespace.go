@@ -30,6 +30,7 @@ type Namespace struct {
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one
 	faults       []error   // of the definition; NewHub reports them
+	events       declared
 	hub          *Hub
 	hooks        *hooks // the hub's; none before it is mounted
 	adapter      Adapter

@@ -13,7 +13,7 @@ import (
 
 // refreshed is the acknowledgement of a refresh that was accepted.
 type refreshed struct {
-	OK        bool  `json:"ok"`
+	OK        bool  `json:"ok" typed:"true"`
 	ExpiresAt int64 `json:"expiresAt,omitempty"` // milliseconds since 1970; left out when the identity does not expire
 }
 

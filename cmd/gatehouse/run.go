@@ -33,6 +33,7 @@ type commands struct {
 	Sockets    socketsCommand    `cmd:"" help:"List sockets of a running server."`
 	Disconnect disconnectCommand `cmd:"" help:"Disconnect sockets of a running server."`
 	Explain    explainCommand    `cmd:"" help:"Say what the rules of the configuration decide about a token."`
+	Types      typesCommand      `cmd:"" help:"Print the types of the events, for TypeScript or as an AsyncAPI document."`
 	Doctor     doctorCommand     `cmd:"" help:"Look at a running deployment from outside, as a client would, and say what to change."`
 	Completion completionCommand `cmd:"" help:"Print what completes commands and flags in bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the page of the manual."`

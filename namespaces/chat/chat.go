@@ -48,10 +48,10 @@ type Member struct {
 type (
 	joinRequest struct {
 		Room  string `json:"room"`
-		Since string `json:"since"` // id of the last message that the client has
+		Since string `json:"since,omitempty"` // id of the last message that the client has
 	}
 	joined struct {
-		OK       bool      `json:"ok"`
+		OK       bool      `json:"ok" typed:"true"`
 		Count    int       `json:"count"`
 		Members  []Member  `json:"members"` // at most maxMembers of them
 		History  []Message `json:"history"`
@@ -59,7 +59,7 @@ type (
 	}
 	// info is who the server takes a client for, and how large its requests may be.
 	info struct {
-		OK bool `json:"ok"`
+		OK bool `json:"ok" typed:"true"`
 		Member
 		Limits limits `json:"limits"`
 	}
@@ -74,10 +74,10 @@ type (
 	sendRequest struct {
 		Room  string `json:"room"`
 		Text  string `json:"text"`
-		Nonce string `json:"nonce"`
+		Nonce string `json:"nonce,omitempty"`
 	}
 	sent struct {
-		OK bool   `json:"ok"`
+		OK bool   `json:"ok" typed:"true"`
 		ID string `json:"id"`
 		At int64  `json:"at"`
 	}
@@ -122,6 +122,10 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	namespaces.Handle(c.ns, "room:leave", c.leave)
 	namespaces.On(c.ns, "message:send", c.send)
 	namespaces.Handle(c.ns, "typing", c.typing)
+	namespaces.Emits[Message](c.ns, "message")
+	namespaces.Emits[membership](c.ns, "member:joined")
+	namespaces.Emits[membership](c.ns, "member:left")
+	namespaces.Emits[typing](c.ns, "typing")
 	return c.ns
 }
 

@@ -3,6 +3,7 @@ package namespacestest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"gatehouse/handshake"
@@ -30,7 +31,8 @@ type Hub struct {
 }
 
 // Mount mounts definitions. Namespaces without a gate of their own admit the identities that clients are given by [As] or
-// [Identity], and refuse those without as a server does: with "unauthenticated".
+// [Identity], and refuse those without as a server does: with "unauthenticated". A namespace that declares what it emits (see
+// [namespaces.Emits]) fails the test when it emits something else.
 func Mount(t T, defs ...namespaces.Definition) *Hub {
 	t.Helper()
 	return MountWith(t, namespaces.Config{}, defs...)
@@ -43,6 +45,7 @@ func MountWith(t T, cfg namespaces.Config, defs ...namespaces.Definition) *Hub {
 	if cfg.Gate == nil {
 		cfg.Gate = namespaces.GateFunc(h.check)
 	}
+	cfg.Hooks = append(slices.Clip(cfg.Hooks), declared(defs).watch(t))
 	hub, err := namespaces.NewHub(cfg, defs...)
 	if err != nil {
 		t.Fatalf("mount: %v", err)

@@ -136,3 +136,46 @@ func TestTheServerEndsAClient(t *testing.T) {
 	bob.Emit("end", true)
 	bob.ExpectEnd()
 }
+
+// failures takes what would fail a test.
+type failures struct {
+	*testing.T
+	said chan string
+}
+
+func (f failures) Errorf(format string, _ ...any) { f.said <- format }
+
+func TestWhatANamespaceEmitsIsHeldAgainstWhatItDeclares(t *testing.T) {
+	ns := namespaces.New("/declared")
+	namespaces.Emits[order](ns, "made")
+	namespaces.Emits2[string, int](ns, "count:*")
+	emit := func(_ context.Context, s *namespaces.Socket, in struct {
+		Event string
+		Args  []any
+	}) error {
+		return s.Emit(in.Event, in.Args...)
+	}
+	namespaces.Handle(ns, "emit", emit)
+	f := failures{t, make(chan string, 1)}
+	ada := namespacestest.Mount(f, ns).Enter("/declared", namespacestest.As("ada"))
+	for _, c := range []struct {
+		event string
+		args  []any
+		fits  bool
+	}{
+		{"made", []any{order{"tea", "ada"}}, true},
+		{"count:tea", []any{"a", 1}, true},
+		{"made", []any{"tea"}, false},
+		{"made", nil, false},
+		{"count:tea", []any{"a"}, false},
+		{"other", nil, false},
+	} {
+		ada.Ask("emit", map[string]any{"event": c.event, "args": c.args})
+		if fits := len(f.said) == 0; fits != c.fits {
+			t.Errorf("%s %v: fits %v, want %v", c.event, c.args, fits, c.fits)
+		}
+		for len(f.said) > 0 {
+			<-f.said
+		}
+	}
+}

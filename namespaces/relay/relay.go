@@ -119,6 +119,7 @@ func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
 	namespaces.On(ns, "presence:get", r.members)
 	namespaces.On(ns, "history:get", r.read)
 	ns.OnOther(r.other)
+	r.declare(ns)
 }
 
 // member is what the relay keeps of a socket.

@@ -18,10 +18,10 @@ import (
 type (
 	joinRequest struct {
 		Room  string            `json:"room"`
-		Since *history.Position `json:"since"`
+		Since *history.Position `json:"since,omitempty"`
 	}
 	joined struct {
-		OK       bool              `json:"ok"`
+		OK       bool              `json:"ok" typed:"true"`
 		Count    *int              `json:"count,omitempty"`
 		Members  []presence.Member `json:"members,omitempty"`
 		History  []entry           `json:"history,omitempty"`
@@ -34,12 +34,12 @@ type (
 	sendRequest struct {
 		Room     string          `json:"room"`
 		Event    string          `json:"event"`
-		Data     json.RawMessage `json:"data"`
-		Nonce    string          `json:"nonce"`
-		Volatile bool            `json:"volatile"`
+		Data     json.RawMessage `json:"data,omitempty"`
+		Nonce    string          `json:"nonce,omitempty"`
+		Volatile bool            `json:"volatile,omitempty"`
 	}
 	sent struct {
-		OK bool   `json:"ok"`
+		OK bool   `json:"ok" typed:"true"`
 		ID string `json:"id"`
 	}
 	stateRequest struct {
@@ -48,22 +48,22 @@ type (
 	}
 	membersRequest struct {
 		Room  string `json:"room"`
-		After string `json:"after"`
+		After string `json:"after,omitempty"`
 	}
 	membersReply struct {
-		OK      bool              `json:"ok"`
+		OK      bool              `json:"ok" typed:"true"`
 		Count   int               `json:"count"`
 		Members []presence.Member `json:"members"`
 		More    bool              `json:"more"`
 	}
 	readRequest struct {
 		Room   string            `json:"room"`
-		Since  *history.Position `json:"since"`
-		Before uint64            `json:"before"`
-		Limit  int               `json:"limit"`
+		Since  *history.Position `json:"since,omitempty"`
+		Before uint64            `json:"before,omitempty"`
+		Limit  int               `json:"limit,omitempty"`
 	}
 	readReply struct {
-		OK       bool             `json:"ok"`
+		OK       bool             `json:"ok" typed:"true"`
 		Entries  []entry          `json:"entries"`
 		Position history.Position `json:"position"`
 		Complete bool             `json:"complete"`

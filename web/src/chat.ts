@@ -326,7 +326,7 @@ export class Chat {
     timeline.joining();
     const reply = await this.connection.socket
       .timeout(answerWithin)
-      .emitWithAck("room:join", since === undefined ? { room: room.name } : { room: room.name, since })
+      .emitWithAck("room:join", since === undefined ? { room: room.name } : { room: room.name, since: String(since) })
       .catch((): Reply<Joined> => ({ ok: false, error: { code: "timeout", message: "" } }));
     if (this.delivery === delivery && room.timeline === timeline && room.phase !== "left") {
       this.entered(room, reply, since === undefined);

@@ -2,9 +2,9 @@ import { type Socket, io } from "socket.io-client";
 
 import { delayAfter } from "./backoff.ts";
 import { explainRefusal } from "./errors.ts";
-import { type ClientEvents, type Failure, type ServerEvents, passes } from "./protocol.ts";
+import { type ClientToServerEvents, type Failure, type ServerToClientEvents, passes } from "./protocol.ts";
 
-export type ChatSocket = Socket<ServerEvents, ClientEvents>;
+export type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>;
 
 export type ConnectionState =
   | { kind: "connecting"; again: boolean } // again: after an attempt that failed

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
+	"gatehouse/namespaces/contract"
 	"gatehouse/server"
 )
 
@@ -47,7 +49,17 @@ func orders() *namespaces.Namespace {
 		made := order{newOrder: in, By: s.Identity().Subject}
 		return made, s.To("desk").Emit("order:created", made)
 	})
+	namespaces.Emits[order](ns, "order:created")
 	return ns
+}
+
+// types writes what clients of the orders send and get, for front ends in TypeScript.
+func types(w io.Writer) error {
+	d, err := namespaces.Describe(orders())
+	if err != nil {
+		return err
+	}
+	return contract.TypeScript(w, d)
 }
 
 // configuration is where the program's own parts meet the server.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"gatehouse/namespaces/namespacestest"
@@ -21,4 +22,14 @@ func TestAnOrderIsToldToTheDesk(t *testing.T) {
 		t.Errorf("the desk is told %+v", told)
 	}
 	ada.Nothing() // who made it has the answer
+}
+
+func TestFrontEndsGetTheTypesOfTheOrders(t *testing.T) {
+	var out strings.Builder
+	if err := types(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := `"order:created": (data: Order) => void;`; !strings.Contains(out.String(), want) {
+		t.Errorf("%s\nwithout %s", out.String(), want)
+	}
 }

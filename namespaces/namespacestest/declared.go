@@ -1,0 +1,55 @@
+package namespacestest
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// declarations are what the namespaces of a test say that they emit, by label. Who declares nothing is not there.
+type declarations map[string][]namespaces.EventType
+
+// declared collects what the definitions declare. Mistakes in them are the hub's to report.
+func declared(defs []namespaces.Definition) declarations {
+	const always = 2 // events of a session's life
+	all := make(declarations)
+	for _, def := range defs {
+		if _, family := def.(*namespaces.Family); family {
+			continue // its function is the application's, and called when a client comes
+		}
+		if d, err := namespaces.Describe(def); err == nil && len(d.Emits) > always {
+			all[d.Label] = d.Emits
+		}
+	}
+	return all
+}
+
+// watch fails the test when a namespace emits what it has not declared.
+func (all declarations) watch(t T) namespaces.Hooks {
+	return namespaces.Hooks{Emitted: func(ns *namespaces.Namespace, e namespaces.Emitted) {
+		emits, any := all[ns.Label()]
+		if any && !slices.ContainsFunc(emits, func(d namespaces.EventType) bool { return fits(d, e) }) {
+			t.Errorf("%s emits %q %s, which is not as it declares", ns.Label(), e.Event, e.Args.AppendJSON(nil))
+		}
+	}}
+}
+
+// fits reports whether an event is of a declaration.
+func fits(d namespaces.EventType, e namespaces.Emitted) bool {
+	start, any := strings.CutSuffix(d.Name, "*")
+	if d.Name != e.Event && !(any && strings.HasPrefix(e.Event, start)) {
+		return false
+	}
+	if slices.Contains(d.Args, reflect.TypeFor[packet.Args]()) {
+		return true
+	}
+	for i, t := range d.Args {
+		if e.Args.Decode(i, reflect.New(t).Interface()) != nil {
+			return false
+		}
+	}
+	return e.Args.Len() == len(d.Args)
+}

@@ -1,0 +1,61 @@
+package relay
+
+import (
+	"gatehouse/backend"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// Describe returns what the clients of a namespace of a configuration send and get, without starting anything. What a back end
+// emits and what is published through the interface for back ends is not known: a room whose rule names no events stands for
+// all of them.
+func Describe(label string, cfg Config, backends map[string]backend.Config) (namespaces.Description, error) {
+	parts, err := partsOf(label)
+	if err != nil {
+		return namespaces.Description{}, err
+	}
+	policy, err := NewPolicy(cfg, parts)
+	if err != nil {
+		return namespaces.Description{}, err
+	}
+	ns := namespaces.New(label)
+	(&Relay{policy: policy}).Define(ns, nil)
+	if cfg.Backend != "" {
+		for _, name := range orAll(backends[cfg.Backend].Events) {
+			namespaces.Takes[packet.Args, any](ns, name)
+		}
+	}
+	return namespaces.Describe(ns)
+}
+
+// declare says what the rules let through, besides what the handlers of a relay say themselves.
+func (r *Relay) declare(ns *namespaces.Namespace) {
+	namespaces.Takes[sendRequest, sent](ns, "room:send")
+	presence := false
+	for _, rule := range r.policy.rooms {
+		presence = presence || rule.Presence
+		for _, name := range orAll(rule.Events) {
+			namespaces.Emits2[any, meta](ns, name)
+		}
+	}
+	if presence {
+		for _, name := range []string{"presence:joined", "presence:left", "presence:state"} {
+			namespaces.Emits[change](ns, name)
+		}
+		namespaces.Emits[count](ns, "presence:count")
+	}
+	for _, rule := range r.policy.relays {
+		for _, name := range rule.Events {
+			namespaces.Takes[packet.Args, struct{}](ns, name)
+			namespaces.Emits[packet.Args](ns, name)
+		}
+	}
+}
+
+// orAll are the names, or all where none is named.
+func orAll(names []string) []string {
+	if len(names) == 0 {
+		return []string{"*"}
+	}
+	return names
+}
