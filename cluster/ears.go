@@ -170,7 +170,7 @@ func (e *ears) mind(one *ear, lost <-chan error) {
 // follow subscribes what is wanted and is not heard.
 func (e *ears) follow() error {
 	n := e.node
-	n.lookAtRooms()
+	doubts := n.lookAtRooms()
 	channels, patterns := n.signal.wanted()
 	ctx, cancel := context.WithTimeout(n.ctx, redisLimit)
 	defer cancel()
@@ -196,6 +196,7 @@ func (e *ears) follow() error {
 	}
 	nowChannels, nowPatterns := n.signal.wanted()
 	n.signal.heardAll(len(nowChannels) == len(channels) && len(nowPatterns) == len(patterns))
+	n.signal.wishes.settle(doubts)
 	return nil
 }
 

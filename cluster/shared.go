@@ -210,6 +210,10 @@ func (a *adapter) Enter(ctx context.Context, s *namespaces.Socket, in namespaces
 			}
 			return out, fmt.Errorf("%w: %w", namespaces.ErrNotEntered, err)
 		}
+		if err := a.node.signal.await(ctx); err != nil {
+			a.present.doubt()
+			return out, err
+		}
 	}
 	got, err := a.script(ctx, enterScript, []string{k.history, k.facts, k.members, k.holders, a.listKey(a.node.uid), a.streamKey(k)}, args...)
 	if err != nil {

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -17,6 +19,9 @@ type wishes struct {
 	rooms    map[room]struct{} // rooms whose channels are wanted
 	hears    bool              // all of it is heard
 	ever     bool              // it has been, once
+	doubts   uint64            // how often a room has come into doubt
+	settled  uint64            // the doubts up to here are settled: what they found wanted is heard
+	news     chan struct{}     // closed when more of them are
 }
 
 // room is a room of a namespace.
@@ -26,6 +31,7 @@ func (w *wishes) init() {
 	w.more = make(chan struct{}, 1)
 	w.channels, w.patterns = make(map[string]int), make(map[string]string)
 	w.doubtful, w.rooms = make(map[room]struct{}), make(map[room]struct{})
+	w.news = make(chan struct{})
 }
 
 func (w *wishes) poke() {
@@ -73,7 +79,36 @@ func (w *wishes) doubt(r room) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.doubtful[r] = struct{}{}
+	w.doubts++
 	w.poke()
+}
+
+// settle notes that what is wanted since a number of doubts is heard.
+func (w *wishes) settle(doubts uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled = doubts
+	close(w.news)
+	w.news = make(chan struct{})
+}
+
+// await waits until the rooms that are there now are heard.
+func (w *wishes) await(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for until := w.doubts; w.settled < until; {
+		news := w.news
+		w.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-news:
+		}
+		w.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("subscribe a room: %w", err)
+		}
+	}
+	return nil
 }
 
 // state reports whether all is heard, and whether it ever was.
@@ -90,11 +125,12 @@ func (w *wishes) heardAll(yes bool) {
 	w.hears, w.ever = yes, w.ever || yes
 }
 
-// lookAtRooms wants the channels of rooms that have a member here, and no others.
-func (n *Node) lookAtRooms() {
+// lookAtRooms wants the channels of rooms that have a member here, and no others. It returns how many doubts that settles once
+// they are heard.
+func (n *Node) lookAtRooms() (doubts uint64) {
 	w := &n.signal.wishes
 	w.mu.Lock()
-	doubtful := w.doubtful
+	doubtful, doubts := w.doubtful, w.doubts
 	w.doubtful = make(map[room]struct{})
 	w.mu.Unlock()
 	for r := range doubtful {
@@ -115,6 +151,7 @@ func (n *Node) lookAtRooms() {
 		}
 		w.mu.Unlock()
 	}
+	return doubts
 }
 
 // wanted returns a copy of the channels and patterns. What is added later makes them incomplete again.
