@@ -198,6 +198,37 @@ func TestAFailedJoinLeavesTheUsersOtherSocketInTheRoom(t *testing.T) {
 	}
 }
 
+// Whom the API takes out of a room, and who joins again, is there once: nobody stays behind who has left.
+func TestWhoIsTakenOutOfARoomAndComesBackCountsOnce(t *testing.T) {
+	for _, mode := range []Mode{ModeStreams, ModePubSub} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			one := joinChat(t, startRedis(t), NodeConfig{Mode: mode})
+			ann, bob := one.visitChat("ann"), one.visitChat("bob")
+			first := ann.join("r", "")
+			bob.join("r", "")
+			bob.say("r", "before", "")
+			ns, _ := one.hub.Namespace("/chat")
+			if err := ns.In("room:r").Leave("room:r"); err != nil {
+				t.Fatal(err)
+			}
+			one.until("both are out", func() bool {
+				return strings.Contains(string(ann.ask("message:send", map[string]string{"room": "r", "text": "x"})), chat.CodeNotInRoom)
+			})
+			bob.join("r", "")
+			if v := ann.join("r", ""); first.Count != 1 || v.Count != 2 || !slices.Contains(textsOf(v.History), "before") {
+				t.Errorf("before %+v, after %+v", first, v)
+			}
+			bob.say("r", "after", "")
+			one.until("ann is in the room again", func() bool { return slices.Contains(ann.heard(), "after") })
+			ann.ask("room:leave", map[string]string{"room": "r"})
+			if v := bob.join("r", ""); v.Count != 1 {
+				t.Errorf("ann has left; %+v", v)
+			}
+		})
+	}
+}
+
 // Whoever enters a room while others send to it from all nodes misses nothing between the history and the messages and gets
 // nothing twice; all see one order, which is that of the history.
 func TestEnteringABusyRoomMissesNothingOnAnyNode(t *testing.T) {

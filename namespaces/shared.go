@@ -33,7 +33,7 @@ type Entrance struct {
 	Room    string
 	User    string          // names the user among all
 	Member  json.RawMessage // what others may know of the user
-	Again   bool            // the socket is in the room already
+	Again   bool            // the socket has entered the room before and not exited since
 	Members int             // at most so many are returned
 	Joined  Announcement    // to the others, when this is the user's first socket in the room
 }

@@ -44,7 +44,8 @@ func (c *chat) announce(event, room string, u user) namespaces.Announcement {
 
 func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
 	u, at := c.userOf(s), seatOf(s)
-	again := at.rooms[r.name] == r && s.Joined(key(r.name))
+	counted := at.rooms[r.name] == r // also when somebody else has taken it out of the room
+	again := counted && s.Joined(key(r.name))
 	r.mu.Lock()
 	if r.forgotten {
 		r.mu.Unlock()
@@ -57,12 +58,12 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 		return joined{}, true, err
 	}
 	found, err := shared.Enter(ctx, s, namespaces.Entrance{
-		Room: key(r.name), User: nameOf(u.key), Member: member, Again: again, Members: maxMembers,
+		Room: key(r.name), User: nameOf(u.key), Member: member, Again: counted, Members: maxMembers,
 		Joined: c.announce("member:joined", r.name, u),
 	})
 	if err != nil {
 		switch {
-		case again:
+		case counted:
 		case errors.Is(err, namespaces.ErrNotEntered): // an exit would take out another socket of the user
 			c.takeOut(r, s)
 		default:
