@@ -28,7 +28,7 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build release test-release test-chart test lint fuzz bench artillery soak cutter simulate bench-cluster attack example rehome clean
+.PHONY: help run build release test-release test-chart test lint fuzz bench artillery soak soak-cluster cutter simulate bench-cluster attack example rehome clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
 
 help: ## says what there is
@@ -113,6 +113,9 @@ bench: bin/gatehouse ## measures Gatehouse and its peers, about ten minutes
 
 soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accounts for every message
 	go run ./test/soak $(FLAGS)
+
+soak-cluster: $(call installed,test/js) bin/testapp ## kills nodes, fails Redis over and cuts links for ten minutes and accounts for every message
+	node test/cluster/soak/run.mjs $(FLAGS)
 
 BACKEND ?= node
 example: bin/gatehouse ## runs an application with a back end in Node, Python or PHP: BACKEND=php

@@ -7,7 +7,7 @@ import { startLab } from "../../js/support/target.mjs";
 
 const secret = "the secret of a fleet in a test, long enough";
 
-async function freePort() {
+export async function freePort() {
   const server = listen().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
@@ -25,11 +25,18 @@ async function nodeEnv() {
   };
 }
 
-export async function startNode(env = {}) {
-  return startLab({ env: { ...(await nodeEnv()), ...env } });
+export async function startNode(env = {}, ping = undefined) {
+  return startLab({ env: { ...(await nodeEnv()), ...env }, ...(ping && { ping }) });
 }
 
-// roundRobin serves on a port of its own. targets are addresses and may change.
+// until waits for something to become true, for so many milliseconds at most; who asks finds out whether it has.
+export async function until(holds, limit) {
+  for (const end = Date.now() + limit; !(await holds()) && Date.now() < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+// roundRobin serves on a port of its own. targets are addresses and may change; links are the connections of clients.
 export async function roundRobin(targets) {
   let turn = 0;
   const next = () => {
@@ -59,13 +66,22 @@ export async function roundRobin(targets) {
       one.on("close", () => other.destroy());
     }
   });
+  const links = new Set();
+  server.on("connection", (socket) => {
+    links.add(socket);
+    socket.on("close", () => links.delete(socket));
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
   return {
     url: `http://127.0.0.1:${port}`,
     targets,
+    get links() {
+      return [...links];
+    },
     async stop() {
+      links.forEach((socket) => socket.destroy());
       server.closeAllConnections();
       server.close();
     },

@@ -16,6 +16,7 @@ func lab() *namespaces.Namespace {
 	handleRooms(ns)
 	handleEndings(ns)
 	handleSockets(ns)
+	ns.OnMissed(func(m namespaces.Missed) { _ = ns.In().Local().Emit("missed", m.Operations) })
 	return ns
 }
 

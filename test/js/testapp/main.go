@@ -3,7 +3,8 @@
 // Node's server.
 //
 // The token's secret and the heartbeat come from GATEHOUSE_JWT_HMAC_SECRET, GATEHOUSE_ENGINE_PING_INTERVAL and
-// GATEHOUSE_ENGINE_PING_TIMEOUT, as with gatehouse serve; so do recovery and the cluster.
+// GATEHOUSE_ENGINE_PING_TIMEOUT, as with gatehouse serve; so do recovery, the cluster, and
+// GATEHOUSE_API_SECRET, a key that reads.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/server"
+	"gatehouse/server/api"
 )
 
 func main() {
@@ -66,6 +68,9 @@ func config(addr string, getenv func(string) string) (server.Config, error) {
 	cfg.Cluster.Secret = handshake.Secret(getenv("GATEHOUSE_CLUSTER_SECRET"))
 	if cfg.Recovery.For, err = duration(getenv("GATEHOUSE_RECOVERY_FOR")); err != nil {
 		return cfg, err
+	}
+	if key := getenv("GATEHOUSE_API_SECRET"); key != "" {
+		cfg.API.Keys = []api.Key{{Name: "test", Secret: handshake.Secret(key), Namespaces: []string{"*"}, Scopes: []string{api.ScopeRead}}}
 	}
 	cfg.Recovery.Messages, _ = strconv.Atoi(getenv("GATEHOUSE_RECOVERY_MESSAGES")) // 0, the default, without one
 	if cfg.Engine.PingInterval, err = duration(getenv("GATEHOUSE_ENGINE_PING_INTERVAL")); err != nil {
