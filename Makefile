@@ -28,7 +28,7 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build release test-release test-chart test lint fuzz bench artillery soak soak-cluster cutter simulate bench-cluster attack example rehome clean
+.PHONY: help run build release test-release test-chart test lint fuzz bench bench-check artillery soak soak-cluster cutter simulate bench-cluster attack example rehome clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
 
 help: ## says what there is
@@ -108,8 +108,11 @@ test-bridge: $(call installed,test/bridge) ## runs the real client against zisha
 test-bench: ## runs the tests of the load tool, a module of its own
 	$(MAKE) -C bench test
 
-bench: bin/gatehouse ## measures Gatehouse and its peers, about ten minutes
+bench: bin/gatehouse ## measures Gatehouse and its peers three times and writes docs/performance.md
 	$(MAKE) -C bench bench
+
+bench-check: bin/gatehouse ## fails when Gatehouse is worse, beside its peers, than docs/performance.json has it
+	$(MAKE) -C bench check
 
 soak: bin/gatehouse ## lets a chat live through ten minutes of trouble and accounts for every message
 	go run ./test/soak $(FLAGS)

@@ -1,21 +1,19 @@
 package client
 
 import (
-	"errors"
-	"fmt"
-	"io"
+	"crypto/tls"
 	"net/netip"
-	"syscall"
 )
 
 // Handler is told what happens to a connection. Data is borrowed for the call.
 type Handler interface {
-	// Admitted: the namespace let the client in.
+	// Admitted: the server let the client in.
 	Admitted(c *Conn)
-	// Event: data is the JSON array of the event's name and arguments.
-	Event(c *Conn, data []byte)
-	// Ack: data is the JSON array of the acknowledgement's arguments.
-	Ack(c *Conn, id uint64, data []byte)
+	// Message: somebody's message to a room of the client, as the server sends it.
+	Message(c *Conn, data []byte)
+	// Ack: the answer to the request with the id, and whether it says that the
+	// request was granted. An echo is no such answer: its data is what counts.
+	Ack(c *Conn, id uint64, granted bool, data []byte)
 	// Room: what had been waiting for room in the socket has gone out.
 	Room(c *Conn)
 	// Closed comes once and last, with io.EOF when the server closed in order.
@@ -23,11 +21,14 @@ type Handler interface {
 	Closed(c *Conn, err error)
 }
 
-// Config says where a connection goes.
+// Config says where a connection goes and how.
 type Config struct {
 	Addr      netip.AddrPort
-	Namespace string // with its slash
-	Token     string // of the CONNECT packet's payload
+	TLS       *tls.Config // nil: plain
+	Polling   bool        // long-polling instead of a WebSocket
+	Protocol  Protocol
+	Namespace string // of Socket.IO, with its slash
+	Token     string
 }
 
 // Conn is one connection of a client.
@@ -35,156 +36,91 @@ type Conn struct {
 	// ID is free for the user of the connection.
 	ID int
 
-	loop    *Loop
-	cfg     Config
-	handler Handler
-
-	fd       int // -1 once closed
-	upgraded bool
-	in       []byte // the beginning of a frame whose rest has not come yet
-	message  []byte // the fragments of a message that has not ended yet
-	out      []byte // what the socket had no room for
-	blocked  bool   // room for output is awaited
+	loop      *Loop
+	cfg       Config
+	handler   Handler
+	transport transport
+	scratch   []byte // the packet in the making
+	ended     bool
 }
 
-// Dial connects and asks for the upgrade. The rest of the way in is told to the
-// handler.
+// transport carries packets between the two ends.
+type transport interface {
+	// put takes a packet; it goes out with the next flush.
+	put(packet []byte)
+	flush()
+	// waiting gives how many bytes the socket had no room for yet.
+	waiting() int
+	// leave says good-bye after all that was put.
+	leave()
+	drop()
+}
+
+// Dial connects. The rest of the way in is told to the handler.
 func (l *Loop) Dial(id int, cfg Config, h Handler) (*Conn, error) {
-	fd, err := connect(cfg.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+	c := &Conn{ID: id, loop: l, cfg: cfg, handler: h}
+	open := openWebSocket
+	if cfg.Polling {
+		open = openPolling
 	}
-	c := &Conn{ID: id, loop: l, cfg: cfg, handler: h, fd: fd}
-	if err := l.add(c); err != nil {
-		c.drop()
-		return nil, fmt.Errorf("watch: %w", err)
+	if err := open(c); err != nil {
+		return nil, err
 	}
-	c.write(upgradeRequest(cfg.Addr))
 	return c, nil
 }
 
-// connect gives a non-blocking socket that is connected. Over loopback the
-// kernel answers at once, so connecting itself may block.
-func connect(addr netip.AddrPort) (int, error) {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	err = errors.Join(
-		syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}),
-		syscall.SetNonblock(fd, true),
-		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1),
-	)
-	if err != nil {
-		_ = syscall.Close(fd)
-		return -1, err
-	}
-	return fd, nil
+// Join asks for a room of the chat and for its history after the message with the
+// id since, all of it when since is empty.
+func (c *Conn) Join(id uint64, room, since string) {
+	c.send(c.cfg.Protocol.join(c, id, room, since))
 }
 
-// Close leaves as the JavaScript client does: a DISCONNECT packet and a closing
-// frame. Closed follows when the server has answered it or closed its side.
-func (c *Conn) Close() {
-	frames := AppendText(nil, "41", c.cfg.Namespace, ",")
-	c.write(append(frames, closing...))
+// Count joins a room and asks how many are in it: see [Alone].
+func (c *Conn) Count(id uint64, room string) { c.send(c.cfg.Protocol.count(c, id, room)) }
+
+// Leave leaves a room.
+func (c *Conn) Leave(id uint64, room string) { c.send(c.cfg.Protocol.leave(c, id, room)) }
+
+// Say sends a message into a room.
+func (c *Conn) Say(id uint64, room, text, nonce string) {
+	c.send(c.cfg.Protocol.say(c, id, room, text, nonce))
 }
 
-// drop closes the socket. Nothing is told to the handler.
-func (c *Conn) drop() {
-	if c.fd < 0 {
-		return
-	}
-	if c.fd < len(c.loop.conns) {
-		c.loop.conns[c.fd] = nil
-	}
-	_ = syscall.Close(c.fd)
-	c.fd = -1
+// Echo prepares a request for an echo of the arguments, which are JSON. It goes
+// out with the next Flush.
+func (c *Conn) Echo(id uint64, args string) {
+	c.scratch = c.cfg.Protocol.echo(c, id, args)
+	c.transport.put(c.scratch)
 }
 
-func (c *Conn) fail(err error) {
-	if c.fd < 0 {
-		return
-	}
-	c.drop()
-	c.handler.Closed(c, err)
-}
-
-// Send writes frames that [AppendText] made. What the socket has no room for
-// waits; Room tells when it has gone.
-func (c *Conn) Send(frames []byte) { c.write(frames) }
+// Flush sends what was prepared.
+func (c *Conn) Flush() { c.transport.flush() }
 
 // Waiting gives how many bytes the socket had no room for yet.
-func (c *Conn) Waiting() int { return len(c.out) }
+func (c *Conn) Waiting() int { return c.transport.waiting() }
 
-func (c *Conn) write(b []byte) {
-	if c.fd < 0 {
-		return
+// Close leaves as the JavaScript client does: a DISCONNECT packet and the end of
+// the transport. Closed follows when the server has answered it or closed its side.
+func (c *Conn) Close() {
+	if bye := c.cfg.Protocol.bye(c); len(bye) > 0 {
+		c.transport.put(bye)
 	}
-	if len(c.out) > 0 {
-		c.out = append(c.out, b...)
-		return
-	}
-	n, err := syscall.Write(c.fd, b)
-	if err != nil && !errors.Is(err, syscall.EAGAIN) {
-		c.fail(fmt.Errorf("write: %w", err))
-		return
-	}
-	if n = max(n, 0); n < len(b) {
-		c.out = append(c.out, b[n:]...)
-		c.await(true)
-	}
+	c.transport.leave()
 }
 
-func (c *Conn) writable() {
-	waiting := c.out
-	c.out = nil
-	c.write(waiting)
-	if len(c.out) == 0 && c.fd >= 0 {
-		c.await(false)
-		c.handler.Room(c)
-	}
+// send sends a packet that was made in c.scratch.
+func (c *Conn) send(packet []byte) {
+	c.scratch = packet
+	c.transport.put(packet)
+	c.transport.flush()
 }
 
-func (c *Conn) await(room bool) {
-	if c.blocked == room {
+// end closes the connection and tells the handler why, once.
+func (c *Conn) end(err error) {
+	if c.ended {
 		return
 	}
-	c.blocked = room
-	if err := c.loop.watch(c, room); err != nil {
-		c.fail(fmt.Errorf("watch: %w", err))
-	}
-}
-
-func (c *Conn) readable(buf []byte) {
-	n, err := syscall.Read(c.fd, buf)
-	switch {
-	case errors.Is(err, syscall.EAGAIN):
-		return
-	case err != nil:
-		c.fail(fmt.Errorf("read: %w", err))
-		return
-	case n == 0:
-		c.fail(io.EOF)
-		return
-	}
-	data := buf[:n]
-	if len(c.in) > 0 {
-		c.in = append(c.in, data...)
-		data = c.in
-	}
-	rest, err := c.feed(data)
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	c.keep(rest)
-}
-
-// keep holds on to the beginning of a frame, and to no memory without one.
-func (c *Conn) keep(rest []byte) {
-	if len(rest) == 0 {
-		c.in = nil
-		return
-	}
-	c.in = append(c.in[:0], rest...)
+	c.ended = true
+	c.transport.drop()
+	c.handler.Closed(c, err)
 }

@@ -28,17 +28,11 @@ var closing = []byte{finClose, masked, key[0], key[1], key[2], key[3]}
 
 var errFrame = errors.New("frame not understood")
 
-// AppendText appends one masked text frame with the parts as its payload.
-func AppendText(dst []byte, parts ...string) []byte {
-	size := 0
-	for _, p := range parts {
-		size += len(p)
-	}
-	dst = appendHeader(dst, size)
+// appendText appends one masked text frame.
+func appendText(dst, payload []byte) []byte {
+	dst = appendHeader(dst, len(payload))
 	start := len(dst)
-	for _, p := range parts {
-		dst = append(dst, p...)
-	}
+	dst = append(dst, payload...)
 	mask(dst[start:])
 	return dst
 }

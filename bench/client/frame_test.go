@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-func TestTextFramesOfAllLengthsUnmaskToTheirParts(t *testing.T) {
+func TestTextFramesOfAllLengthsUnmaskToTheirPayload(t *testing.T) {
 	for _, size := range []int{0, 1, 7, 8, 9, 125, 126, 65535, 65536, 100_000} {
 		text := strings.Repeat("x", size)
-		b := AppendText([]byte("before"), text[:size/2], text[size/2:])[len("before"):]
+		b := appendText([]byte("before"), []byte(text))[len("before"):]
 		header := len(b) - size
 		payload := bytes.Clone(b[header:])
 		mask(payload)

@@ -18,7 +18,7 @@ var ErrStalled = errors.New("nothing came any more")
 // Loop runs connections.
 type Loop struct {
 	epoll  int
-	conns  []*Conn // by file descriptor
+	links  []*link // by file descriptor
 	events [batch]syscall.EpollEvent
 	buf    []byte
 	now    time.Time // when the data in hand was read
@@ -36,10 +36,8 @@ func NewLoop() (*Loop, error) {
 
 // Close closes all connections, without a word to their handlers, and the loop.
 func (l *Loop) Close() error {
-	for _, c := range l.conns {
-		if c != nil {
-			c.drop()
-		}
+	for _, k := range l.links {
+		k.drop()
 	}
 	return syscall.Close(l.epoll)
 }
@@ -94,34 +92,34 @@ func (l *Loop) poll(wait time.Duration) error {
 }
 
 func (l *Loop) dispatch(e *syscall.EpollEvent) {
-	c := l.conns[e.Fd]
-	if c == nil {
+	k := l.links[e.Fd]
+	if k == nil {
 		return // closed by the handler of another connection
 	}
 	if e.Events&syscall.EPOLLOUT != 0 {
-		c.writable()
+		k.writable()
 	}
-	if e.Events&^syscall.EPOLLOUT != 0 && c.fd >= 0 {
+	if e.Events&^syscall.EPOLLOUT != 0 && k.fd >= 0 {
 		l.now = time.Now()
-		c.readable(l.buf)
+		k.readable(l.buf)
 	}
 }
 
-func (l *Loop) add(c *Conn) error {
-	for len(l.conns) <= c.fd {
-		l.conns = append(l.conns, nil)
+func (l *Loop) add(k *link) error {
+	for len(l.links) <= k.fd {
+		l.links = append(l.links, nil)
 	}
-	l.conns[c.fd] = c
-	return syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, c.fd, interest(c.fd, syscall.EPOLLIN))
+	l.links[k.fd] = k
+	return syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, k.fd, interest(k.fd, syscall.EPOLLIN))
 }
 
-// watch adds or takes away the interest in a connection's room for output.
-func (l *Loop) watch(c *Conn, output bool) error {
+// watch adds or takes away the interest in a link's room for output.
+func (l *Loop) watch(k *link, output bool) error {
 	events := uint32(syscall.EPOLLIN)
 	if output {
 		events |= syscall.EPOLLOUT
 	}
-	return syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, c.fd, interest(c.fd, events))
+	return syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, k.fd, interest(k.fd, events))
 }
 
 func interest(fd int, events uint32) *syscall.EpollEvent {

@@ -11,12 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-)
 
-// The two peers that have a part of their own.
-const (
-	Product   = "gatehouse" // the peer that has targets
-	Reference = "node"      // the peer that all ratios refer to
+	"gatehouse/bench/client"
 )
 
 var errUnknown = errors.New("unknown peer")
@@ -26,11 +22,26 @@ type Peer struct {
 	Name  string
 	Title string // for people: what it is, with its version
 
+	Protocol client.Protocol
+	// Aside is set of what is no other server: a floor, the product itself in
+	// another setting.
+	Aside bool
+
 	dir     string   // where it runs
 	command []string // relative to dir where it has a slash
 	secret  string   // the environment variable of the HMAC secret
+	port    string   // the variable of the port, for a server that can't choose one; empty: it can
 	env     []string // further variables
+	tls     secured
 	prepare []step
+	without []string // scenarios that it has nothing for
+	only    []string // when not empty, the scenarios that it has something for
+}
+
+// secured are the environment variables that have a server speak TLS.
+type secured struct {
+	cert, key string // of the files; empty: the server does not speak it
+	env       []string
 }
 
 // step is one command that makes a peer ready to start.
@@ -39,44 +50,12 @@ type step struct {
 	command []string
 }
 
-// Known gives all peers, the product first, for a checkout at root.
-func Known(root string) []Peer {
-	peers := filepath.Join(root, "bench", "peers")
-	install := step{unless: "node_modules", command: []string{"npm", "ci", "--no-audit", "--no-fund"}}
-	product := Peer{
-		Name: Product, Title: "Gatehouse", dir: root,
-		prepare: []step{{command: []string{"go", "build", "-o", "bin/gatehouse", "./cmd/gatehouse"}}},
-		command: []string{"bin/gatehouse", "serve", "--addr", "127.0.0.1:0"},
-		secret:  "GATEHOUSE_JWT_HMAC_SECRET", env: []string{"GATEHOUSE_ECHO_ENABLED=true"},
+// Offers says whether the peer can do a scenario, under TLS or plain.
+func (p Peer) Offers(scenario string, secure bool) bool {
+	if secure && p.tls.cert == "" {
+		return false
 	}
-	// As where io_uring is denied: a call of its own for each write.
-	writing := product
-	writing.Name, writing.Title = "write", "Gatehouse without io_uring"
-	writing.env = append(slices.Clone(product.env), "GATEHOUSE_ENGINE_IO_URING=off")
-	return []Peer{
-		product,
-		writing,
-		{
-			Name: Reference, Title: "Node, socket.io 4.8.4 with ws", dir: filepath.Join(peers, "node"),
-			prepare: []step{install},
-			command: []string{"node", "server.mjs"}, secret: "BENCH_HMAC_SECRET",
-		},
-		{
-			Name: "uws", Title: "Node, socket.io 4.8.4 with µWebSockets", dir: filepath.Join(peers, "uws"),
-			prepare: []step{install, {unless: "glibc", command: []string{"./glibc.sh"}}},
-			command: []string{"./start.sh"}, secret: "BENCH_HMAC_SECRET",
-		},
-		{
-			Name: "bun", Title: "Bun 1.4.5, bun-engine 0.1.2", dir: filepath.Join(peers, "bun"),
-			prepare: []step{install},
-			command: []string{"node_modules/.bin/bun", "server.mjs"}, secret: "BENCH_HMAC_SECRET",
-		},
-		{
-			Name: "zishang", Title: "Go, zishang520/socket.io 2.5.0", dir: filepath.Join(peers, "zishang"),
-			prepare: []step{{command: []string{"go", "build", "-o", "zishang", "."}}},
-			command: []string{"./zishang"}, secret: "BENCH_HMAC_SECRET",
-		},
-	}
+	return !slices.Contains(p.without, scenario) && (len(p.only) == 0 || slices.Contains(p.only, scenario))
 }
 
 // Choose gives the peers with the names, in their order.

@@ -19,7 +19,7 @@ func TestAServerSaysWhereItListensInEitherWay(t *testing.T) {
 		`listening 127.0.0.1:4711`,
 		`{"level":"info","msg":"listening","addr":"127.0.0.1:4711","dev":false}`,
 	} {
-		s, err := script("echo 'starting up'; echo '"+line+"'; exec sleep 60").Start(t.Context(), "key")
+		s, err := script("echo 'starting up'; echo '"+line+"'; exec sleep 60").Start(t.Context(), "key", nil)
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
@@ -31,7 +31,7 @@ func TestAServerSaysWhereItListensInEitherWay(t *testing.T) {
 }
 
 func TestAServerThatEndsAtOnceTellsItsLastWords(t *testing.T) {
-	_, err := script(`echo "no key but $SECRET" >&2; exit 1`).Start(t.Context(), "this")
+	_, err := script(`echo "no key but $SECRET" >&2; exit 1`).Start(t.Context(), "this", nil)
 	if err == nil || !strings.Contains(err.Error(), "no key but this") {
 		t.Errorf("error %v, want the last words", err)
 	}

@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/bench/certificate"
 )
 
 const (
@@ -24,8 +28,8 @@ const (
 var errNotReady = errors.New("did not start to listen")
 
 // ready matches the line by which a server says where it listens: "listening
-// HOST:PORT", or a JSON log line with msg "listening" and addr.
-var ready = regexp.MustCompile(`listening (\S+:\d+)$|"msg":"listening".*"addr":"([^"]+)"`)
+// HOST:PORT", a JSON log line with msg "listening" and addr, or Centrifugo's.
+var ready = regexp.MustCompile(`listening (\S+:\d+)$|"msg":"listening".*"addr":"([^"]+)"|serving .*websocket.* endpoints on ([0-9.]+:\d+)`)
 
 // Server is a running peer.
 type Server struct {
@@ -39,16 +43,20 @@ type Server struct {
 	tail []string   // the newest lines of output
 }
 
-// Start runs the peer with the HMAC secret and returns once it listens. The
-// context ends the process.
-func (p Peer) Start(ctx context.Context, secret string) (*Server, error) {
+// Start runs the peer with the HMAC secret, and with a certificate under TLS, and
+// returns once it listens. The context ends the process.
+func (p Peer) Start(ctx context.Context, secret string, cert *certificate.Certificate) (*Server, error) {
 	path := p.command[0]
 	if strings.Contains(path, "/") {
 		path = filepath.Join(p.dir, path)
 	}
 	cmd := exec.CommandContext(ctx, path, p.command[1:]...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), append(p.env, p.secret+"="+secret)...)
+	settings, err := p.settings(secret, cert)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	cmd.Env = append(os.Environ(), settings...)
 	s := &Server{cmd: cmd}
 	addr := make(chan string, 1)
 	if err := s.follow(addr); err != nil {
@@ -58,15 +66,34 @@ func (p Peer) Start(ctx context.Context, secret string) (*Server, error) {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
 	s.PID = cmd.Process.Pid
-	if err := s.await(addr); err != nil {
+	if err := s.await(addr, p.port != ""); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("%s: %w\n%s", p.Name, err, s.Tail())
 	}
 	return s, nil
 }
 
-// await waits for the address that the server listens on.
-func (s *Server) await(addr <-chan string) error {
+// settings gives the peer's environment variables.
+func (p Peer) settings(secret string, cert *certificate.Certificate) ([]string, error) {
+	env := append(slices.Clone(p.env), p.secret+"="+secret)
+	if cert != nil {
+		env = append(env, p.tls.cert+"="+cert.CertFile, p.tls.key+"="+cert.KeyFile)
+		env = append(env, p.tls.env...)
+	}
+	if p.port != "" {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		env = append(env, fmt.Sprintf("%s=%d", p.port, ln.Addr().(*net.TCPAddr).Port))
+	}
+	return env, nil
+}
+
+// await waits for the address that the server listens on. It is early when the
+// server may name it before it listens.
+func (s *Server) await(addr <-chan string, early bool) error {
 	limit := time.NewTimer(startLimit)
 	defer limit.Stop()
 	select {
@@ -75,10 +102,27 @@ func (s *Server) await(addr <-chan string) error {
 			return errNotReady
 		}
 		var err error
-		s.Addr, err = netip.ParseAddrPort(text)
-		return err
+		if s.Addr, err = netip.ParseAddrPort(text); err != nil || !early {
+			return err
+		}
+		return s.answers(limit.C)
 	case <-limit.C:
 		return errNotReady
+	}
+}
+
+// answers waits until the address takes a connection.
+func (s *Server) answers(limit <-chan time.Time) error {
+	for {
+		conn, err := net.Dial("tcp", s.Addr.String())
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-limit:
+			return fmt.Errorf("%w: %w", errNotReady, err)
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 
@@ -103,7 +147,7 @@ func (s *Server) read(out io.Reader, addr chan<- string) {
 		line := lines.Text()
 		if m := ready.FindStringSubmatch(line); m != nil {
 			select {
-			case addr <- m[1] + m[2]:
+			case addr <- m[1] + m[2] + m[3]:
 			default: // said before
 			}
 		}

@@ -43,18 +43,18 @@ type picture struct {
 	y int
 }
 
-// Picture writes the metrics that have a target as bars, each peer's ratio to the
+// Picture writes the metrics that have a target as bars, each server's ratio to the
 // reference: an SVG for light and dark pages.
 func (r *Report) Picture(w io.Writer) error {
 	p := &picture{y: 46}
 	for _, row := range r.Rows {
-		if row.Target > 0 {
+		if len(row.Targets) > 0 {
 			r.group(p, row)
 		}
 	}
 	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="Server cost as a ratio to %s"><style>%s</style>
 <text class="title" x="8" y="20">Server cost as a ratio to %s (shorter is better)</text>
-<text class="note" x="8" y="38">%s; dashed: the target of %s</text>
+<text class="note" x="8" y="38">%s; dashed: a target of %s</text>
 %s</svg>
 `, width, p.y+8, html.EscapeString(r.Reference), style, html.EscapeString(r.title(r.Reference)),
 		r.Date.Format("2 January 2006"), html.EscapeString(r.title(r.Product)), p.Bytes())
@@ -76,11 +76,20 @@ func (r *Report) group(p *picture, row Row) {
 	p.text("title", 8, p.y-8, "start", fmt.Sprintf("%s, %s", row.Title, row.Unit))
 	top := p.y
 	for _, peer := range r.Peers {
+		if row.Cells[peer.Name] == nil {
+			continue // it has nothing for this
+		}
 		r.bar(p, peer, row.Cells[peer.Name])
 		p.y += barHeight + barGap
 	}
-	x := barStart + row.Target/fullRatio*barRoom
-	fmt.Fprintf(p, `<line class="target" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`+"\n", x, x, top-2, p.y-barGap+2)
+	for _, t := range row.Targets {
+		c := row.Cells[t.Peer]
+		if !c.Good() || c.Ratio == 0 {
+			continue
+		}
+		x := barStart + math.Min(t.Ratio*c.Ratio, fullRatio)/fullRatio*barRoom
+		fmt.Fprintf(p, `<line class="target" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`+"\n", x, x, top-2, p.y-barGap+2)
+	}
 }
 
 func (r *Report) bar(p *picture, peer Peer, c *Cell) {

@@ -3,6 +3,8 @@
 package report
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"gatehouse/bench/measure"
@@ -12,6 +14,7 @@ import (
 // Report is the outcome of one comparison.
 type Report struct {
 	Date      time.Time      `json:"date"`
+	Commit    string         `json:"commit"` // of the product
 	Machine   Machine        `json:"machine"`
 	Rounds    int            `json:"rounds"`
 	Sizes     scenario.Sizes `json:"sizes"`
@@ -32,6 +35,9 @@ type Machine struct {
 type Peer struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
+	// Aside is set of what is no other server: a floor, the product itself in
+	// another setting.
+	Aside bool `json:"aside,omitempty"`
 }
 
 // Row is one metric with the figures of all peers.
@@ -86,7 +92,7 @@ func (r *Report) Add(peer, scenario string, values scenario.Values, err error) {
 func (r *Report) Finish() {
 	for _, row := range r.Rows {
 		for _, c := range row.Cells {
-			c.Median = measure.Median(c.Rounds)
+			c.Median, c.Ratio = measure.Median(c.Rounds), 0
 		}
 		reference := row.Cells[r.Reference]
 		if !reference.Good() || reference.Median == 0 {
@@ -100,25 +106,75 @@ func (r *Report) Finish() {
 	}
 }
 
-// Verdict says how the product stands to a row's target: "pass", "miss", or ""
-// where there is no target or nothing to hold against it.
+// Verdict says whether the product keeps a row's targets: "pass", "miss", or ""
+// for a row that has none, or none that can be held against a figure.
 func (r *Report) Verdict(row Row) string {
-	c := row.Cells[r.Product]
-	var met bool
+	ours := row.Cells[r.Product]
+	if ours == nil {
+		return ""
+	}
+	judged, missed := row.Within > 0, row.Within > 0 && (!ours.Good() || ours.Median > row.Within)
+	for _, t := range row.Targets {
+		theirs := row.Cells[t.Peer]
+		if ours.Good() && !theirs.Good() {
+			continue
+		}
+		judged = true
+		missed = missed || !ours.Good() || ours.Median > t.Ratio*theirs.Median
+	}
 	switch {
-	case row.Target == 0 && row.Within == 0, c == nil:
-		return ""
-	case len(c.Void) > 0:
+	case missed:
 		return "miss"
-	case row.Within > 0:
-		met = c.Median <= row.Within
-	case c.Ratio == 0:
-		return ""
-	default:
-		met = c.Ratio <= row.Target
-	}
-	if met {
+	case judged:
 		return "pass"
+	default:
+		return ""
 	}
-	return "miss"
+}
+
+// Rival gives the best of the other peers in a row and the product's ratio to it.
+// Floors are no peers, nor is the product in another setting. The ratio is 0 when
+// there is nobody to compare with.
+func (r *Report) Rival(row Row) (name string, ratio float64) {
+	ours, best := row.Cells[r.Product], math.Inf(1)
+	if !ours.Good() {
+		return "", 0
+	}
+	for _, p := range r.Peers {
+		c := row.Cells[p.Name]
+		if p.Name == r.Product || p.Aside || !c.Good() || c.Median <= 0 || c.Median >= best {
+			continue
+		}
+		name, best = p.Name, c.Median
+	}
+	if name == "" {
+		return "", 0
+	}
+	return name, ours.Median / best
+}
+
+// Merge takes in the rounds of an earlier report of the same sizes.
+func (r *Report) Merge(earlier *Report) {
+	for _, p := range earlier.Peers {
+		if !slices.ContainsFunc(r.Peers, func(q Peer) bool { return q.Name == p.Name }) {
+			r.Peers = append(r.Peers, p)
+		}
+	}
+	for _, old := range earlier.Rows {
+		i := slices.IndexFunc(r.Rows, func(row Row) bool { return row.ID == old.ID })
+		if i < 0 {
+			r.Rows = append(r.Rows, old)
+			continue
+		}
+		for name, cell := range old.Cells {
+			if c := r.Rows[i].Cells[name]; c != nil {
+				c.Rounds = append(slices.Clone(cell.Rounds), c.Rounds...)
+				c.Void = append(slices.Clone(cell.Void), c.Void...)
+				continue
+			}
+			r.Rows[i].Cells[name] = cell
+		}
+	}
+	r.Rounds += earlier.Rounds
+	r.Finish()
 }

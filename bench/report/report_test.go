@@ -18,8 +18,8 @@ var errLost = errors.New("of 10 deliveries 1 lost")
 func compared() *report.Report {
 	peers := []report.Peer{{Name: "ours", Title: "Ours & more"}, {Name: "node", Title: "Node"}, {Name: "third", Title: "Third"}}
 	r := report.New("ours", "node", peers, []scenario.Scenario{{Name: "burst", Metrics: []scenario.Metric{
-		{ID: "strict", Title: "strict", Unit: "µs", Target: 0.4},
-		{ID: "loose", Title: "loose", Unit: "µs", Target: 0.5},
+		{ID: "strict", Title: "strict", Unit: "µs", Targets: []scenario.Target{{Peer: "node", Ratio: 0.4}}},
+		{ID: "loose", Title: "loose", Unit: "µs", Targets: []scenario.Target{{Peer: "node", Ratio: 0.5}}},
 		{ID: "flat", Title: "flat", Unit: "×", Within: 1.2},
 		{ID: "free", Title: "free", Unit: "ms"},
 	}}})
@@ -62,7 +62,7 @@ func TestAVoidFigureOfTheProductMissesItsTarget(t *testing.T) {
 	r.Add("ours", "burst", nil, errLost)
 	r.Finish()
 	for _, row := range r.Rows {
-		if got := r.Verdict(row); row.Target > 0 && got != "miss" {
+		if got := r.Verdict(row); len(row.Targets) > 0 && got != "miss" {
 			t.Errorf("%s: %q, want a miss", row.ID, got)
 		}
 	}
@@ -73,7 +73,7 @@ func TestTheTableSaysWhatIsVoidAndWhy(t *testing.T) {
 	if err := compared().Table(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"5.00 (0.50×)", "10.0 (1.00×)", "≤ 0.40×  miss", "≤ 0.50×  pass", "void: burst of third: 1 rounds; of 10 deliveries 1 lost"} {
+	for _, want := range []string{"5.00 (0.50×)", "10.0 (1.00×)", "0.50× node  ≤ 0.40× node  miss", "≤ 0.50× node  pass", "void: burst of third: 1 rounds; of 10 deliveries 1 lost"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
@@ -83,7 +83,7 @@ func TestTheTableSaysWhatIsVoidAndWhy(t *testing.T) {
 func TestATableWithoutTargetsJudgesNothing(t *testing.T) {
 	r := compared()
 	for i := range r.Rows {
-		r.Rows[i].Target, r.Rows[i].Within = 0, 0
+		r.Rows[i].Targets, r.Rows[i].Within = nil, 0
 	}
 	var b strings.Builder
 	if err := r.Table(&b); err != nil {

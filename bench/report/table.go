@@ -18,6 +18,7 @@ func (r *Report) Table(w io.Writer) error {
 	for _, p := range r.Peers {
 		head = append(head, p.Name)
 	}
+	head = append(head, "to the best")
 	if r.judged() {
 		head = append(head, "target", "")
 	}
@@ -36,6 +37,7 @@ func (r *Report) line(row Row) []string {
 	for _, p := range r.Peers {
 		line = append(line, row.Cells[p.Name].String())
 	}
+	line = append(line, r.best(row))
 	if r.judged() {
 		line = append(line, limit(row), r.Verdict(row))
 	}
@@ -47,15 +49,25 @@ func (r *Report) judged() bool {
 	return slices.ContainsFunc(r.Rows, func(row Row) bool { return limit(row) != "" })
 }
 
+// limit names the targets of a row.
 func limit(row Row) string {
-	switch {
-	case row.Target > 0:
-		return fmt.Sprintf("≤ %.2f×", row.Target)
-	case row.Within > 0:
-		return fmt.Sprintf("≤ %.2f", row.Within)
-	default:
+	var all []string
+	for _, t := range row.Targets {
+		all = append(all, fmt.Sprintf("≤ %.2f× %s", t.Ratio, t.Peer))
+	}
+	if row.Within > 0 {
+		all = append(all, "≤ "+figure(row.Within))
+	}
+	return strings.Join(all, ", ")
+}
+
+// best says how the product stands to the best of the other servers.
+func (r *Report) best(row Row) string {
+	name, ratio := r.Rival(row)
+	if ratio == 0 {
 		return ""
 	}
+	return fmt.Sprintf("%.2f× %s", ratio, name)
 }
 
 // String gives the median with its ratio, "void", or a dash.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"syscall"
 	"time"
@@ -17,10 +16,7 @@ const (
 	churnRooms = 20
 )
 
-var (
-	errGhost = errors.New("a client that is gone is still in its room")
-	alone    = regexp.MustCompile(`"count":1[,}]`)
-)
+var errGhost = errors.New("a client that is gone is still in its room")
 
 // churn measures clients that connect, join a room and go. Half of them leave the
 // room first, the others go while they are in it.
@@ -62,8 +58,7 @@ func (t *turnstile) run() error {
 func (t *turnstile) start() {
 	id := t.started
 	t.started++
-	cfg := client.Config{Addr: t.rig.Addr, Namespace: "/chat", Token: t.rig.Sign("comer-" + strconv.Itoa(id))}
-	if _, err := t.rig.Loop.Dial(id, cfg, t); err != nil {
+	if _, err := t.rig.Loop.Dial(id, t.rig.config("/chat", "comer-"+strconv.Itoa(id)), t); err != nil {
 		t.fail(err)
 	}
 }
@@ -75,26 +70,22 @@ func (t *turnstile) fail(err error) {
 }
 
 // Admitted joins a room.
-func (t *turnstile) Admitted(c *client.Conn) { t.ask(c, 0, "room:join") }
+func (t *turnstile) Admitted(c *client.Conn) { c.Join(0, roomOf(c.ID), "") }
 
 // Ack of the join leads to the leave, or at once to the end; that of the leave to the end.
-func (t *turnstile) Ack(c *client.Conn, id uint64, data []byte) {
+func (t *turnstile) Ack(c *client.Conn, id uint64, granted bool, data []byte) {
 	switch {
-	case !ok(data):
+	case !granted:
 		t.fail(fmt.Errorf("%w: %.200s", errDenied, data))
 	case id == 0 && c.ID%2 == 0:
-		t.ask(c, 1, "room:leave")
+		c.Leave(1, roomOf(c.ID))
 	default:
 		c.Close()
 	}
 }
 
-func (t *turnstile) ask(c *client.Conn, id int, event string) {
-	c.Send(client.AppendText(nil, "42/chat,", strconv.Itoa(id), `["`, event, `",{"room":"`, roomOf(c.ID), `"}]`))
-}
-
-// Event is somebody else's coming or going.
-func (t *turnstile) Event(*client.Conn, []byte) {}
+// Message does not come: nobody sends any.
+func (t *turnstile) Message(*client.Conn, []byte) {}
 
 // Room is not awaited: the requests are small.
 func (t *turnstile) Room(*client.Conn) {}
@@ -121,7 +112,7 @@ func ghosts(r *Rig) error {
 	answers := 0
 	c.ack = func(_ int, id uint64, data []byte) {
 		answers++
-		if !alone.Match(data) {
+		if !r.Protocol.Alone(data) {
 			c.fail(fmt.Errorf("%w: %s: %.200s", errGhost, roomOf(int(id)), data))
 		}
 	}
@@ -129,7 +120,7 @@ func ghosts(r *Rig) error {
 		return err
 	}
 	for i := range churnRooms {
-		c.request(0, uint64(i), "room:join", `{"room":"`+roomOf(i)+`"}`)
+		c.conns[0].Count(uint64(i), roomOf(i))
 	}
 	return c.until(func() bool { return answers == churnRooms })
 }

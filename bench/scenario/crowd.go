@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -21,6 +20,8 @@ var (
 type crowd struct {
 	rig       *Rig
 	namespace string
+	polling   bool // long-polling instead of WebSockets
+	first     int  // number of the first user, for crowds that share a server
 	conns     []*client.Conn
 	admitted  int
 	acked     int // acknowledgements with ok
@@ -28,9 +29,10 @@ type crowd struct {
 	closed    int
 	err       error // the first thing that went wrong
 
-	event func(member int, data []byte)            // nil: events are ignored
-	ack   func(member int, id uint64, data []byte) // nil: it must say ok
-	room  func(member int)                         // nil: nobody waits for it
+	message func(member int, data []byte)            // nil: messages are ignored
+	ack     func(member int, id uint64, data []byte) // of what was granted; nil: it is counted
+	asked   bool                                     // ack judges by itself whether a request was granted
+	room    func(member int)                         // nil: nobody waits for it
 }
 
 func newCrowd(r *Rig, namespace string) *crowd {
@@ -60,7 +62,8 @@ func (c *crowd) enter(n int) error {
 
 func (c *crowd) dial() error {
 	id := len(c.conns)
-	cfg := client.Config{Addr: c.rig.Addr, Namespace: c.namespace, Token: c.rig.Sign("user-" + strconv.Itoa(id))}
+	cfg := c.rig.config(c.namespace, "user-"+strconv.Itoa(c.first+id))
+	cfg.Polling = c.polling
 	conn, err := c.rig.Loop.Dial(id, cfg, c)
 	if err != nil {
 		return err
@@ -78,22 +81,12 @@ func (c *crowd) until(done func() bool) error {
 	return err
 }
 
-// request sends one event that is to be acknowledged.
-func (c *crowd) request(member int, id uint64, event, payload string) {
-	c.conns[member].Send(client.AppendText(nil,
-		"42", c.namespace, ",", strconv.FormatUint(id, 10), `["`, event, `",`, payload, "]"))
-}
-
 // join brings the clients from one member on into a room of the chat. They ask
 // for its history after the message with the id since; "" for all.
 func (c *crowd) join(room string, from int, since string) error {
-	payload := `{"room":"` + room + `"}`
-	if since != "" {
-		payload = `{"room":"` + room + `","since":"` + since + `"}`
-	}
 	c.acked = 0
 	for i := from; i < len(c.conns); i++ {
-		c.request(i, 0, "room:join", payload)
+		c.conns[i].Join(0, room, since)
 		if err := c.answered(i - from + 1 - dialling); err != nil {
 			return err
 		}
@@ -130,24 +123,23 @@ func (c *crowd) fail(err error) {
 // Admitted counts.
 func (c *crowd) Admitted(*client.Conn) { c.admitted++ }
 
-// Event hands on.
-func (c *crowd) Event(conn *client.Conn, data []byte) {
-	if c.event != nil {
-		c.event(conn.ID, data)
+// Message hands on.
+func (c *crowd) Message(conn *client.Conn, data []byte) {
+	if c.message != nil {
+		c.message(conn.ID, data)
 	}
 }
 
-// Ack hands on, or counts what says ok.
-func (c *crowd) Ack(conn *client.Conn, id uint64, data []byte) {
-	if c.ack != nil {
-		c.ack(conn.ID, id, data)
-		return
-	}
-	if !ok(data) {
+// Ack hands on, or counts what was granted.
+func (c *crowd) Ack(conn *client.Conn, id uint64, granted bool, data []byte) {
+	switch {
+	case !granted && !c.asked:
 		c.fail(fmt.Errorf("%w: %.200s", errDenied, data))
-		return
+	case c.ack != nil:
+		c.ack(conn.ID, id, data)
+	default:
+		c.acked++
 	}
-	c.acked++
 }
 
 // Room hands on.
@@ -164,6 +156,3 @@ func (c *crowd) Closed(conn *client.Conn, err error) {
 		c.fail(fmt.Errorf("%w: client %d: %w", errLost, conn.ID, err))
 	}
 }
-
-// ok says whether an acknowledgement is one of success.
-func ok(data []byte) bool { return bytes.Contains(data, []byte(`"ok":true`)) }

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-
-	"gatehouse/bench/client"
 )
 
-// portion is how much of a connection's requests is written at once, in bytes.
-const portion = 16 << 10
+// portion is how many of a connection's requests are written at once: about 16 KB.
+const portion = 150
 
 var errEcho = errors.New("echo wrong or out of order")
 
@@ -21,7 +19,6 @@ type echoes struct {
 	sent     []int    // by member
 	answered []uint64 // by member; also the id of the answer due next
 	finished int      // members with all answers
-	frames   []byte
 	expected []byte
 }
 
@@ -29,7 +26,7 @@ type echoes struct {
 // all of them written without waiting for an answer.
 func (s Sizes) echo(r *Rig) (Values, error) {
 	e := &echoes{crowd: newCrowd(r, "/echo")}
-	e.ack, e.room = e.answer, e.write
+	e.ack, e.asked, e.room = e.answer, true, e.write
 	if err := e.connect(s.EchoConnections); err != nil {
 		return nil, err
 	}
@@ -56,13 +53,15 @@ func (e *echoes) run(requests int) error {
 // write sends portions until the socket has no room left or all is written.
 func (e *echoes) write(member int) {
 	for conn := e.conns[member]; e.sent[member] < e.requests && conn.Waiting() == 0; {
-		e.frames = e.frames[:0]
-		for e.sent[member] < e.requests && len(e.frames) < portion {
-			id := strconv.Itoa(e.sent[member])
-			e.frames = client.AppendText(e.frames, "42/echo,", id, `["echo",{"n":`, id, `,"text":"`, text, `"}]`)
+		for range portion {
+			if e.sent[member] == e.requests {
+				break
+			}
+			id := e.sent[member]
+			conn.Echo(uint64(id), `{"n":`+strconv.Itoa(id)+`,"text":"`+text+`"}`)
 			e.sent[member]++
 		}
-		conn.Send(e.frames)
+		conn.Flush()
 	}
 }
 

@@ -7,39 +7,107 @@ type Values map[string]float64
 
 // Metric says what a figure is. Of every metric less is better.
 type Metric struct {
-	ID       string  `json:"id"`
-	Scenario string  `json:"scenario"`
-	Title    string  `json:"title"`
-	Unit     string  `json:"unit"`
-	Target   float64 `json:"target,omitempty"` // highest ratio to the reference peer; 0: none
-	Within   float64 `json:"within,omitempty"` // highest value of the product itself; 0: none
+	ID       string   `json:"id"`
+	Scenario string   `json:"scenario"`
+	Title    string   `json:"title"`
+	Unit     string   `json:"unit"`
+	Targets  []Target `json:"targets,omitempty"`
+	Within   float64  `json:"within,omitempty"` // highest value of the product itself; 0: none
 }
+
+// Target is the highest ratio of the product's figure to a peer's.
+type Target struct {
+	Peer  string  `json:"peer"`
+	Ratio float64 `json:"ratio"`
+}
+
+// The peers that targets refer to.
+const (
+	node  = "node"
+	uws   = "uws"
+	floor = "floor"
+)
 
 // Scenario is one run against one server.
 type Scenario struct {
 	Name    string
 	Metrics []Metric
 	Run     func(*Rig) (Values, error)
+	Secure  bool   // under TLS
+	Plain   string // the name of the same without TLS
+}
+
+// secured begins the names of scenarios under TLS and of their metrics.
+const secured = "tls"
+
+// Secured gives each scenario as it is under TLS, where only what the product
+// itself holds has a target.
+func Secured(plain []Scenario) []Scenario {
+	var all []Scenario
+	for _, s := range plain {
+		twin := Scenario{Name: secured + "-" + s.Name, Plain: s.Name, Secure: true}
+		for _, m := range s.Metrics {
+			m.ID, m.Title, m.Targets = secured+"_"+m.ID, "TLS: "+m.Title, nil
+			if m.ID == secured+"_idle_kb" {
+				m.Within = 14
+			}
+			twin.Metrics = append(twin.Metrics, m)
+		}
+		twin.Run = func(r *Rig) (Values, error) {
+			values, err := s.Run(r)
+			if err != nil {
+				return nil, err
+			}
+			under := Values{}
+			for id, v := range values {
+				under[secured+"_"+id] = v
+			}
+			return under, nil
+		}
+		all = append(all, twin)
+	}
+	return all
 }
 
 // All gives the scenarios with the sizes.
 func All(s Sizes) []Scenario {
-	return []Scenario{
-		{"idle", []Metric{
-			{ID: "idle_kb", Title: "idle, admitted connection", Unit: "KB", Target: 0.25},
-			{ID: "connect_us", Title: "connect, verify, admit", Unit: "µs", Target: 0.20},
-		}, s.idle},
-		{"burst", []Metric{{ID: "burst_us", Title: "fan-out burst, per delivery", Unit: "µs", Target: 0.35}}, s.burst},
-		{"paced", []Metric{
-			{ID: "paced_us", Title: "fan-out 20/s, per delivery", Unit: "µs", Target: 0.45},
+	all := []Scenario{
+		{Name: "idle", Metrics: []Metric{
+			{ID: "idle_kb", Title: "idle, admitted connection", Unit: "KB", Targets: []Target{{node, 0.20}}},
+			{ID: "connect_us", Title: "connect, verify, admit", Unit: "µs", Targets: []Target{{node, 0.20}}},
+		}, Run: s.idle},
+		{Name: "burst", Metrics: []Metric{{ID: "burst_us", Title: "fan-out burst, per delivery", Unit: "µs", Targets: []Target{{uws, 0.90}}}}, Run: s.burst},
+		{Name: "paced", Metrics: []Metric{
+			{ID: "paced_us", Title: "fan-out 20/s, per delivery", Unit: "µs", Targets: []Target{{uws, 0.95}, {floor, 1.05}}},
 			{ID: "paced_p50_ms", Title: "fan-out 20/s, median latency", Unit: "ms"},
-			{ID: "paced_p99_ms", Title: "fan-out 20/s, p99 latency", Unit: "ms", Target: 0.70},
-		}, s.paced},
-		{"echo", []Metric{{ID: "echo_us", Title: "echo with acknowledgement", Unit: "µs", Target: 0.15}}, s.echo},
-		{"churn", []Metric{{ID: "churn_us", Title: "connect, join, leave, close", Unit: "µs"}}, s.churn},
-		{"growth", s.growthMetrics(), s.growth},
+			{ID: "paced_p99_ms", Title: "fan-out 20/s, p99 latency", Unit: "ms", Targets: []Target{{node, 0.70}}},
+		}, Run: s.paced},
+		{Name: "large", Metrics: []Metric{{ID: "large_us", Title: "fan-out burst of 2 KB, per delivery", Unit: "µs"}}, Run: s.large},
+		{Name: "rooms", Metrics: []Metric{
+			{ID: "rooms_us", Title: s.roomsTitle() + ", per delivery", Unit: "µs"},
+			{ID: "rooms_p50_ms", Title: "their median latency", Unit: "ms"},
+			{ID: "rooms_p99_ms", Title: "their p99 latency", Unit: "ms"},
+		}, Run: s.rooms},
+		{Name: "acks", Metrics: []Metric{
+			{ID: "acks_p50_ms", Title: "acknowledgement beside a fan-out, median", Unit: "ms"},
+			{ID: "acks_p99_ms", Title: "acknowledgement beside a fan-out, p99", Unit: "ms"},
+		}, Run: s.acks},
+		{Name: "poll", Metrics: []Metric{
+			{ID: "poll_us", Title: "fan-out to long-polling clients, per delivery", Unit: "µs"},
+			{ID: "poll_p50_ms", Title: "its median latency", Unit: "ms"},
+			{ID: "poll_p99_ms", Title: "its p99 latency", Unit: "ms"},
+		}, Run: s.poll},
+		{Name: "echo", Metrics: []Metric{{ID: "echo_us", Title: "echo with acknowledgement", Unit: "µs", Targets: []Target{{node, 0.12}}}}, Run: s.echo},
+		{Name: "churn", Metrics: []Metric{{ID: "churn_us", Title: "connect, join, leave, close", Unit: "µs"}}, Run: s.churn},
+		{Name: "growth", Metrics: s.growthMetrics(), Run: s.growth},
 	}
+	for i := range all {
+		all[i].Plain = all[i].Name
+	}
+	return all
 }
+
+func (s Sizes) roomsTitle() string { return fmt.Sprintf("%d rooms of %d", s.Rooms, s.RoomsMembers) }
 
 // announced is up to how many users a room of the chat tells everybody who joins.
 // Below it a join is a fan-out, above it the cost of a join itself shows.

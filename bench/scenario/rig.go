@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"os"
@@ -19,6 +20,8 @@ const aftermath = 150 * time.Millisecond
 // Rig is a server under measurement and what is needed to drive it.
 type Rig struct {
 	Addr     netip.AddrPort
+	TLS      *tls.Config // nil: the server speaks plain HTTP
+	Protocol client.Protocol
 	PID      int
 	Loop     *client.Loop
 	Sign     func(user string) string // gives a user's token
@@ -27,6 +30,11 @@ type Rig struct {
 	// Attach is a shell command that runs beside each measured section, told by
 	// the variables PID and SECTION, and is interrupted at its end. Empty: none.
 	Attach string
+}
+
+// config says how a user connects.
+func (r *Rig) config(namespace, user string) client.Config {
+	return client.Config{Addr: r.Addr, TLS: r.TLS, Protocol: r.Protocol, Namespace: namespace, Token: r.Sign(user)}
 }
 
 // spent gives the processor time that the server used for the work.

@@ -17,18 +17,19 @@ const (
 
 	// text makes a message about 60 bytes long. It follows the message's number.
 	text = " the quick brown fox jumps over the lazy dog, twice"
+	long = 2000 // characters of a long text
 )
 
 var (
 	errForeign = errors.New("message not sent by us")
 	numbered   = []byte(`"#`) // begins the text of our messages; seven digits follow
-	messages   = []byte(`["message",`)
 )
 
 // room is a crowd in one room of the chat, all of whose messages are accounted for.
 type room struct {
 	*crowd
 	name string
+	text string // of its messages, after the number
 	next int    // number of the next message; numbers of earlier runs are not used again
 	last string // id of the newest message that reached everybody
 
@@ -41,8 +42,8 @@ type room struct {
 }
 
 func newRoom(r *Rig, name string) *room {
-	m := &room{crowd: newCrowd(r, "/chat"), name: name, book: ledger.New(0, 0, 1)}
-	m.event = m.deliver
+	m := &room{crowd: newCrowd(r, "/chat"), name: name, text: text, book: ledger.New(0, 0, 1)}
+	m.message = m.deliver
 	return m
 }
 
@@ -59,15 +60,11 @@ func (m *room) send() {
 	member := (m.next - m.first) % senders
 	number := fmt.Sprintf("%07d", m.next)
 	m.sentAt = append(m.sentAt, time.Now())
-	m.request(member, uint64(m.next), "message:send",
-		`{"room":"`+m.name+`","text":"#`+number+text+`","nonce":"n`+number+`"}`)
+	m.conns[member].Say(uint64(m.next), m.name, "#"+number+m.text, "n"+number)
 	m.next++
 }
 
 func (m *room) deliver(member int, data []byte) {
-	if !bytes.HasPrefix(data, messages) {
-		return // member:joined
-	}
 	number, err := numberOf(data)
 	if err != nil {
 		m.fail(err)
@@ -78,15 +75,8 @@ func (m *room) deliver(member int, data []byte) {
 	}
 	if m.book.Deliver(member, number-m.first) {
 		m.completed++
-		m.last = idOf(data)
+		m.last = m.rig.Protocol.IDOf(data)
 	}
-}
-
-// idOf gives the id that the server gave to a message, "" when it has none.
-func idOf(data []byte) string {
-	_, after, _ := bytes.Cut(data, []byte(`"id":"`))
-	id, _, _ := bytes.Cut(after, []byte(`"`))
-	return string(id)
 }
 
 func numberOf(data []byte) (int, error) {

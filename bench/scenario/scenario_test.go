@@ -21,7 +21,10 @@ func small() scenario.Sizes {
 	return scenario.Sizes{
 		IdleConnections: 5, Settle: time.Millisecond,
 		BurstMembers: 6, BurstMessages: 40,
-		PacedMembers: 6, PacedMessages: 40, PacedRate: 500,
+		PacedMembers: 6, PacedMessages: 40, PacedRate: 200,
+		LargeMessages: 40, AcksMessages: 20,
+		Rooms: 30, RoomsMembers: 5, RoomsClients: 15, RoomsSeconds: 1,
+		PollMembers: 6, PollMessages: 20, PollRate: 100,
 		EchoConnections: 2, EchoRequests: 100,
 		ChurnCycles:   10,
 		GrowthMembers: []int{4, 6}, GrowthDeliveries: 50,
@@ -45,7 +48,7 @@ func run(t *testing.T, name string, fault fake.Fault) (scenario.Scenario, scenar
 	for _, s := range scenario.All(small()) {
 		if s.Name == name {
 			values, err := s.Run(&scenario.Rig{
-				Addr: server.Addr, PID: os.Getpid(), Loop: loop, Patience: time.Second,
+				Addr: server.Addr, Protocol: client.SocketIO{}, PID: os.Getpid(), Loop: loop, Patience: time.Second,
 				Sign: token.NewSigner("secret", time.Now).Sign,
 			})
 			return s, values, err
@@ -56,20 +59,22 @@ func run(t *testing.T, name string, fault fake.Fault) (scenario.Scenario, scenar
 }
 
 func TestAnHonestServerGetsAllFigures(t *testing.T) {
-	t.Parallel()
-	for _, fault := range []fake.Fault{fake.None, fake.Fragments} {
-		for _, name := range []string{"idle", "burst", "paced", "echo", "churn", "growth"} {
+	for name, fault := range map[string]fake.Fault{
+		"idle": fake.None, "burst": fake.None, "paced": fake.Fragments, "large": fake.None, "rooms": fake.None,
+		"acks": fake.None, "echo": fake.Fragments, "churn": fake.None, "growth": fake.None,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, values, err := run(t, name, fault)
 			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
+				t.Fatal(err)
 			}
 			for _, m := range s.Metrics {
 				if _, ok := values[m.ID]; !ok {
-					t.Errorf("%s gives no %s", name, m.ID)
+					t.Errorf("gives no %s", m.ID)
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -90,6 +95,10 @@ func TestABrokenPromiseMakesARunVoid(t *testing.T) {
 		{"burst, hung up", "burst", fake.HangsUp, "connection lost"},
 		{"paced, lost", "paced", fake.Loses, "1 lost"},
 		{"paced, reordered", "paced", fake.Reorders, reordered},
+		{"large, lost", "large", fake.Loses, "1 lost"},
+		{"rooms, lost", "rooms", fake.Loses, "1 lost"},
+		{"rooms, duplicated", "rooms", fake.Duplicates, "1 duplicated"},
+		{"acks, lost", "acks", fake.Loses, "1 lost|39 heard"},
 		{"growth, lost", "growth", fake.Loses, "1 lost"},
 		{"echo, changed", "echo", fake.EchoesWrong, "echo wrong or out of order"},
 		{"echo, reordered", "echo", fake.EchoesLate, "echo wrong or out of order"},

@@ -15,6 +15,18 @@ type Sizes struct {
 	PacedMessages int `json:"pacedMessages"`
 	PacedRate     int `json:"pacedPerSecond"`
 
+	LargeMessages int `json:"largeMessages"` // to a room of BurstMembers
+	AcksMessages  int `json:"acksMessages"`  // to a room of PacedMembers, meanwhile
+
+	Rooms        int `json:"rooms"`
+	RoomsMembers int `json:"roomsMembers"` // of each room
+	RoomsClients int `json:"roomsClients"` // in all: a multiple of RoomsMembers, and each is in as many rooms
+	RoomsSeconds int `json:"roomsSeconds"` // with a message in each room
+
+	PollMembers  int `json:"pollMembers"`
+	PollMessages int `json:"pollMessages"`
+	PollRate     int `json:"pollPerSecond"`
+
 	EchoConnections int `json:"echoConnections"`
 	EchoRequests    int `json:"echoRequests"` // of each connection
 
@@ -24,16 +36,19 @@ type Sizes struct {
 	GrowthDeliveries int   `json:"growthDeliveries"`
 }
 
-// Full gives the sizes of the figures that are quoted. The largest room keeps
-// both ends under a limit of 10,000 open files each.
+// Full gives the sizes of the figures that are quoted. The largest room stays below
+// the 12,500 connections that Gatehouse takes where 20,000 files may be open.
 func Full() Sizes {
 	return Sizes{
 		IdleConnections: 5000, Settle: 6 * time.Second,
 		BurstMembers: 1000, BurstMessages: 200,
 		PacedMembers: 1000, PacedMessages: 200, PacedRate: 20,
+		LargeMessages: 60, AcksMessages: 60,
+		Rooms: 200, RoomsMembers: 50, RoomsClients: 2000, RoomsSeconds: 8,
+		PollMembers: 300, PollMessages: 40, PollRate: 8,
 		EchoConnections: 50, EchoRequests: 2000,
 		ChurnCycles:   2000,
-		GrowthMembers: []int{100, 1000, 3000, 9000}, GrowthDeliveries: 100_000,
+		GrowthMembers: []int{100, 1000, 3000, 10_000}, GrowthDeliveries: 100_000,
 	}
 }
 
@@ -43,6 +58,9 @@ func Quick() Sizes {
 		IdleConnections: 500, Settle: time.Second,
 		BurstMembers: 200, BurstMessages: 60,
 		PacedMembers: 200, PacedMessages: 40, PacedRate: 20,
+		LargeMessages: 20, AcksMessages: 20,
+		Rooms: 20, RoomsMembers: 10, RoomsClients: 50, RoomsSeconds: 2,
+		PollMembers: 40, PollMessages: 16, PollRate: 8,
 		EchoConnections: 20, EchoRequests: 500,
 		ChurnCycles:   200,
 		GrowthMembers: []int{50, 200, 600}, GrowthDeliveries: 10_000,

@@ -8,5 +8,7 @@ const engine = new Engine({ path: "/socket.io/" });
 io.bind(engine);
 mount(io, secretOf(process.env));
 
-const http = Bun.serve({ port: 0, hostname: "127.0.0.1", ...engine.handler() });
+const { BENCH_TLS_CERT: cert, BENCH_TLS_KEY: key } = process.env;
+const tls = cert ? { cert: Bun.file(cert), key: Bun.file(key) } : undefined;
+const http = Bun.serve({ port: 0, hostname: "127.0.0.1", tls, ...engine.handler() });
 console.log(`listening 127.0.0.1:${http.port}`);

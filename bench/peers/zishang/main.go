@@ -34,6 +34,9 @@ func run(secret string) error {
 	fmt.Println("listening", ln.Addr())
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io.ServeHandler(nil))
+	if cert := os.Getenv("BENCH_TLS_CERT"); cert != "" {
+		return http.ServeTLS(ln, mux, cert, os.Getenv("BENCH_TLS_KEY"))
+	}
 	return http.Serve(ln, mux)
 }
 

@@ -24,7 +24,7 @@ var errToken = errors.New("the token is not valid")
 // admit lets in nobody without a valid HS256 token.
 func admit(secret []byte) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
-		auth, _ := s.Handshake().Auth.(map[string]any)
+		auth, _ := any(s.Handshake().Auth).(map[string]any) // any in version 2, a map in version 3
 		token, _ := auth["token"].(string)
 		u, err := verify(secret, token)
 		if err != nil {
