@@ -46,7 +46,7 @@ const CheckTimeout = 10 * time.Second
 // socket here: the library has no place for that.
 func Middleware(gate Gate, proxies ...netip.Prefix) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
-		r, err := petition(s, proxies)
+		r, err := requestOf(s, proxies)
 		if err != nil {
 			next(refused(err))
 			return
@@ -72,8 +72,8 @@ func Identity(s interface{ Data() any }) (id handshake.Identity, ok bool) {
 	return id, ok
 }
 
-// petition collects what the client of s brought.
-func petition(s *socket.Socket, proxies handshake.TrustedProxies) (*handshake.Request, error) {
+// requestOf collects what the client of s brought.
+func requestOf(s *socket.Socket, proxies handshake.TrustedProxies) (*handshake.Request, error) {
 	auth, err := payload(s.Handshake().Auth)
 	if err != nil {
 		return nil, fmt.Errorf("encode the auth payload: %w", err)

@@ -212,7 +212,7 @@ func (s *Session) backlog() budget.Claim {
 		c.Bytes += int64(s.sending.bytes)
 	}
 	if s.ws != nil {
-		c.Bytes += int64(s.ws.context.unsent())
+		c.Bytes += int64(s.ws.context.unsentBytes())
 	}
 	return c
 }

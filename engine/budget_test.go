@@ -25,7 +25,7 @@ func TestASharedFrameCountsOnce(t *testing.T) {
 	}
 	for _, s := range sides {
 		s.Session.Close(CodeNormal, "bye")
-		s.finish()
+		s.destroy()
 	}
 	if n := r.held(); n != 0 {
 		t.Errorf("%d bytes count in the end", n)
@@ -44,7 +44,7 @@ func TestTheListsCountForEachClient(t *testing.T) {
 		t.Errorf("%d bytes count", n)
 	}
 	s.Session.Close(CodeNormal, "bye")
-	s.finish()
+	s.destroy()
 	if n := r.held(); n != 0 {
 		t.Errorf("%d bytes count in the end", n)
 	}

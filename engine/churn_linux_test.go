@@ -1,8 +1,8 @@
 package engine
 
-// watched counts the streams that the poller reads.
-func watched(p poller) (n int) {
-	all, ok := p.(*epollPoller)
+// watched counts the streams that the loops read.
+func watched(p epoll) (n int) {
+	all, ok := p.(*epollLoops)
 	if !ok {
 		return 0
 	}

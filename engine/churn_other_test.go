@@ -2,5 +2,5 @@
 
 package engine
 
-// watched counts nothing: there is no poller.
-func watched(poller) int { return 0 }
+// watched counts nothing: there are no loops.
+func watched(epoll) int { return 0 }

@@ -66,7 +66,7 @@ func (srv *Server) awaitNothing(t *testing.T) {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	for limit := time.Now().Add(patience); ; <-again.C {
-		sessions, wheel, streams := len(srv.snapshot()), srv.wheel.length(), watched(srv.poller)
+		sessions, wheel, streams := len(srv.snapshot()), srv.wheel.length(), watched(srv.epoll)
 		if sessions+wheel+streams+srv.Sessions() == 0 {
 			return
 		}

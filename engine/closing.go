@@ -66,7 +66,7 @@ func (srv *Server) EndClosing() bool {
 	if s == nil {
 		return false
 	}
-	s.finish()
+	s.destroy()
 	return true
 }
 
@@ -74,6 +74,6 @@ func (srv *Server) EndClosing() bool {
 // close, and no others come.
 func (srv *Server) closes(s *Session) {
 	if excess := srv.closings.add(s); excess != nil && !srv.draining.Load() {
-		excess.finish()
+		excess.destroy()
 	}
 }

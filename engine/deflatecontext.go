@@ -7,9 +7,9 @@ type deflateContext struct {
 	history []byte // owned by the flusher
 
 	// Session.mu guards what follows.
-	rest []byte               // made for the client and not yet written
-	held int64                // what that counts in the budget: all of its memory
-	sent []func(written bool) // who asks whether rest has been written
+	unsent []byte               // made for the client and not yet written
+	held   int64                // what that counts in the budget: all of its memory
+	sent   []func(written bool) // who asks whether rest has been written
 }
 
 func (d *deflateContext) past() []byte {
@@ -29,18 +29,18 @@ func (d *deflateContext) remember(parts [][]byte, n int) {
 	}
 }
 
-// unsent is how many bytes wait behind the outbox. Session.mu is held.
-func (d *deflateContext) unsent() int {
+// unsentBytes is how many bytes wait behind the outbox. Session.mu is held.
+func (d *deflateContext) unsentBytes() int {
 	if d == nil {
 		return 0
 	}
-	return len(d.rest)
+	return len(d.unsent)
 }
 
 // advance takes n written bytes off. Session.mu is held.
 func (d *deflateContext) advance(n int, b *sendBudget) {
-	d.rest = d.rest[min(n, len(d.rest)):] // it may be gone with its session
-	if len(d.rest) == 0 {
+	d.unsent = d.unsent[min(n, len(d.unsent)):] // it may be gone with its session
+	if len(d.unsent) == 0 {
 		d.settle(true)
 		d.forget(b)
 	}
@@ -69,7 +69,7 @@ func (d *deflateContext) forget(b *sendBudget) {
 	if d != nil {
 		d.settle(false)
 		b.add(-d.held)
-		d.rest, d.held = nil, 0
+		d.unsent, d.held = nil, 0
 	}
 }
 
@@ -89,7 +89,7 @@ func (f *flusher) compressNext(s *Session, d *deflateContext, frames []*Frame) [
 	}
 	d.await(frames[:n])
 	s.out.shift(n, &s.srv.budget)
-	d.rest, d.held = b, int64(cap(b))
+	d.unsent, d.held = b, int64(cap(b))
 	s.srv.budget.add(d.held)
 	return b
 }

@@ -47,7 +47,7 @@ func (s *Session) recovered(doing string) {
 	if p := recover(); p != nil {
 		s.srv.cfg.Logger.Error("panic in an engine handler",
 			slog.String("doing", doing), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
-		s.shut(Close{Reason: ReasonForcedClose, Err: fmt.Errorf("panic: %v", p)},
+		s.closeWith(Close{Reason: ReasonForcedClose, Err: fmt.Errorf("panic: %v", p)},
 			closePacket{code: CodeInternal, text: "internal error"}, true)
 	}
 }

@@ -64,13 +64,13 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 // oneLoop has all connections read by one loop, where there are loops.
 func oneLoop(t testing.TB, r *rig) {
 	t.Helper()
-	if r.srv.poller == nil {
+	if r.srv.epoll == nil {
 		return
 	}
-	r.srv.poller.close()
-	p, err := newPoller(1)
+	r.srv.epoll.close()
+	p, err := newEpoll(1)
 	check(t, err)
-	r.srv.poller = p
+	r.srv.epoll = p
 }
 
 // A flood is slowed down by not being read, and costs no more memory than what

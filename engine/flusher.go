@@ -176,16 +176,16 @@ func (f *flusher) concluded(s *Session, whole, n, want int, err error) bool {
 func (f *flusher) gather(s *Session) (b []byte, whole int, conn *websocket) {
 	s.mu.Lock()
 	conn = s.ws
-	if s.blocked || s.out.empty() && conn.context.unsent() == 0 {
-		done := s.rest()
+	if s.blocked || s.out.empty() && conn.context.unsentBytes() == 0 {
+		done := s.unlist()
 		s.mu.Unlock()
 		if done {
 			s.closeSent()
 		}
 		return nil, 0, nil
 	}
-	if conn.context.unsent() > 0 {
-		b = conn.context.rest
+	if conn.context.unsentBytes() > 0 {
+		b = conn.context.unsent
 		s.mu.Unlock()
 		return b, 0, conn
 	}
@@ -201,11 +201,11 @@ func (f *flusher) gather(s *Session) (b []byte, whole int, conn *websocket) {
 	return b, whole, conn
 }
 
-// rest takes a session with nothing to write for now off the list, and reports
+// unlist takes a session with nothing to write for now off the list, and reports
 // whether its close frame is with the kernel. mu is held.
-func (s *Session) rest() (done bool) {
+func (s *Session) unlist() (done bool) {
 	s.listed = unlisted
-	if !s.out.empty() || s.ws.context.unsent() > 0 {
+	if !s.out.empty() || s.ws.context.unsentBytes() > 0 {
 		return false
 	}
 	s.stall.since = 0

@@ -126,7 +126,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Sessio
 }
 
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	t, err := srv.takeOver(w, r)
+	t, err := srv.hijack(w, r)
 	if err != nil {
 		return
 	}

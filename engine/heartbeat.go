@@ -130,7 +130,7 @@ func (s *Session) closingDue(now int64) int64 {
 	if now < deadline {
 		return deadline
 	}
-	s.finish()
+	s.destroy()
 	return 0
 }
 

@@ -151,7 +151,7 @@ func TestAMessageThatIsNotCompleteCounts(t *testing.T) {
 			t.Errorf("%d bytes of a fragment count", n)
 		}
 		s.reads(frame[:20]) // not in its place
-		s.finish()
+		s.destroy()
 		h.end(t, ReasonTransportError)
 		if n := s.incoming.Held(); n != 0 {
 			t.Errorf("%d bytes are left of the session", n)

@@ -15,22 +15,22 @@ import (
 // without a last slash, is served at once and never seen by the http.Server: that
 // saves more than a quarter of what connecting costs. Everything else comes out of Accept with
 // nothing read: other requests, any doubt about what is asked, and what says
-// nothing for a second. On systems without a poller of ours and for listeners that
+// nothing for a second. On systems without loops of ours and for listeners that
 // are not TCP, that is every connection.
 //
 // Handlers around the Server do not see the requests that are served so, nor do
 // the hooks of the http.Server; what they check belongs into Config.Check and
 // Config.CheckLater.
 func (srv *Server) Intercept(ln net.Listener, path string) net.Listener {
-	if srv.poller == nil {
+	if srv.epoll == nil {
 		return ln
 	}
-	return srv.poller.intercept(ln, path, srv)
+	return srv.epoll.intercept(ln, path, srv)
 }
 
-// handshaker is what serves one intercepted request: its http.ResponseWriter, and
+// bareResponse is what serves one intercepted request: its http.ResponseWriter, and
 // where takeOver finds the socket.
-type handshaker struct {
+type bareResponse struct {
 	socket int // its own until somebody takes it; then -1
 
 	header http.Header
@@ -39,7 +39,7 @@ type handshaker struct {
 }
 
 // Header implements http.ResponseWriter.
-func (h *handshaker) Header() http.Header {
+func (h *bareResponse) Header() http.Header {
 	if h.header == nil {
 		h.header = http.Header{}
 	}
@@ -47,26 +47,26 @@ func (h *handshaker) Header() http.Header {
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (h *handshaker) WriteHeader(status int) {
+func (h *bareResponse) WriteHeader(status int) {
 	if h.status == 0 {
 		h.status = status
 	}
 }
 
 // Write implements http.ResponseWriter.
-func (h *handshaker) Write(b []byte) (int, error) {
+func (h *bareResponse) Write(b []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	return h.body.Write(b)
 }
 
 // take gives the socket away.
-func (h *handshaker) take() (socket int) {
+func (h *bareResponse) take() (socket int) {
 	socket, h.socket = h.socket, -1
 	return socket
 }
 
 // refusal is the answer of a request that did not become a WebSocket.
-func (h *handshaker) refusal() []byte {
+func (h *bareResponse) refusal() []byte {
 	h.WriteHeader(http.StatusOK) // of a handler that said nothing
 	h.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	answer := http.Response{

@@ -28,7 +28,7 @@ type interceptor struct {
 }
 
 // intercept puts an interceptor before ln, if it is a TCP listener.
-func (p *epollPoller) intercept(ln net.Listener, path string, srv *Server) net.Listener {
+func (p *epollLoops) intercept(ln net.Listener, path string, srv *Server) net.Listener {
 	tcp, ok := ln.(*net.TCPListener)
 	if !ok {
 		return ln
@@ -167,7 +167,7 @@ func addrPort(a unix.Sockaddr) netip.AddrPort {
 
 // serve does for an intercepted request what an http.Server does.
 func (i *interceptor) serve(fd int, r *http.Request, size int) {
-	h := &handshaker{socket: fd}
+	h := &bareResponse{socket: fd}
 	defer func() {
 		if p := recover(); p != nil {
 			i.srv.cfg.Logger.Error("panic in a handshake", slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))

@@ -50,7 +50,7 @@ func written(result int) (n int, err error) {
 // newJointWrites returns nil where the system has no such call, or denies it, and
 // says so once.
 func (srv *Server) newJointWrites() *jointWrites {
-	if srv.poller == nil || srv.cfg.NoIOUring {
+	if srv.epoll == nil || srv.cfg.NoIOUring {
 		return nil
 	}
 	ring, err := newSendRing(sharedTurns)

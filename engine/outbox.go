@@ -1,9 +1,9 @@
 package engine
 
-// outbox holds the frames that wait for one client, oldest first. Its owner's
+// sendQueue holds the frames that wait for one client, oldest first. Its owner's
 // lock guards it. Frames stay until they were written, so that its size is what
 // the client has not taken yet.
-type outbox struct {
+type sendQueue struct {
 	frames  []*Frame
 	head    int // frames[:head] are gone
 	offset  int // bytes of frames[head] already written (WebSocket form)
@@ -12,11 +12,11 @@ type outbox struct {
 	counted int // the oldest frames that count in the budget
 }
 
-func (o *outbox) empty() bool { return o.head == len(o.frames) }
+func (o *sendQueue) empty() bool { return o.head == len(o.frames) }
 
 // idle reports whether nothing waits but perhaps a PING: how long that may take
 // is the heartbeat's business.
-func (o *outbox) idle() bool {
+func (o *sendQueue) idle() bool {
 	switch len(o.frames) - o.head {
 	case 0:
 		return true
@@ -26,7 +26,7 @@ func (o *outbox) idle() bool {
 	return false
 }
 
-func (o *outbox) push(f *Frame, b *sendBudget) {
+func (o *sendQueue) push(f *Frame, b *sendBudget) {
 	if len(o.frames) == cap(o.frames) {
 		o.grow(f, b)
 	} else {
@@ -37,7 +37,7 @@ func (o *outbox) push(f *Frame, b *sendBudget) {
 
 // replacePong puts f in the place of the last frame, if that is a PONG that nobody is
 // writing.
-func (o *outbox) replacePong(f *Frame) bool {
+func (o *sendQueue) replacePong(f *Frame) bool {
 	last := len(o.frames) - 1
 	if last < o.head+o.flight || last == o.head && o.offset > 0 || !o.frames[last].isPong() {
 		return false
@@ -52,7 +52,7 @@ func (o *outbox) replacePong(f *Frame) bool {
 }
 
 // grow makes room for f in a full list.
-func (o *outbox) grow(f *Frame, b *sendBudget) {
+func (o *sendQueue) grow(f *Frame, b *sendBudget) {
 	if o.head > 0 {
 		o.compact()
 	}
@@ -65,7 +65,7 @@ func (o *outbox) grow(f *Frame, b *sendBudget) {
 
 // compact moves what waits to the front when at least half of the slice is
 // gone, so that a queue that never runs empty does not grow for ever.
-func (o *outbox) compact() {
+func (o *sendQueue) compact() {
 	if o.head*2 < len(o.frames) {
 		return
 	}
@@ -75,7 +75,7 @@ func (o *outbox) compact() {
 }
 
 // count has all that waits count in the budget.
-func (o *outbox) count(b *sendBudget, form forms) {
+func (o *sendQueue) count(b *sendBudget, form forms) {
 	for _, f := range o.frames[o.head+o.counted:] {
 		f.hold(b, form)
 	}
@@ -83,7 +83,7 @@ func (o *outbox) count(b *sendBudget, form forms) {
 }
 
 // uncount takes all that waits out of the budget.
-func (o *outbox) uncount() {
+func (o *sendQueue) uncount() {
 	for _, f := range o.frames[o.head : o.head+o.counted] {
 		f.release()
 	}
@@ -92,14 +92,14 @@ func (o *outbox) uncount() {
 
 // peek appends up to max waiting frames to dst and returns it with the bytes of
 // the first that are already written. Until advance these frames stay.
-func (o *outbox) peek(dst []*Frame, max int) ([]*Frame, int) {
+func (o *sendQueue) peek(dst []*Frame, max int) ([]*Frame, int) {
 	o.flight = min(len(o.frames)-o.head, max)
 	return append(dst, o.frames[o.head:o.head+o.flight]...), o.offset
 }
 
 // advance takes off the frames that n more written bytes complete, and ends the
 // flight of the others.
-func (o *outbox) advance(n int, form forms, z *compressor, b *sendBudget) {
+func (o *sendQueue) advance(n int, form forms, z *compressor, b *sendBudget) {
 	o.flight = 0
 	n += o.offset
 	for n > 0 && !o.empty() {
@@ -118,7 +118,7 @@ func (o *outbox) advance(n int, form forms, z *compressor, b *sendBudget) {
 
 // shift takes off the n oldest frames, which are written whole, and ends the
 // flight of the others.
-func (o *outbox) shift(n int, b *sendBudget) {
+func (o *sendQueue) shift(n int, b *sendBudget) {
 	o.flight, o.offset = 0, 0
 	for range min(n, len(o.frames)-o.head) { // none are left of a session that is gone
 		o.pop()
@@ -130,7 +130,7 @@ func (o *outbox) shift(n int, b *sendBudget) {
 
 // pop takes off the oldest frame, which the client has then, and with it out of
 // the budget.
-func (o *outbox) pop() {
+func (o *sendQueue) pop() {
 	f := o.frames[o.head]
 	o.frames[o.head] = nil
 	o.head++
@@ -144,7 +144,7 @@ func (o *outbox) pop() {
 
 // drop forgets all frames but those in flight and one that is half written:
 // without its rest nothing behind it could be read.
-func (o *outbox) drop(b *sendBudget) {
+func (o *sendQueue) drop(b *sendBudget) {
 	keep := o.flight
 	if o.offset > 0 {
 		keep = max(keep, 1)
@@ -166,20 +166,20 @@ func (o *outbox) drop(b *sendBudget) {
 }
 
 // forget lets go of everything: nobody takes it any more.
-func (o *outbox) forget(b *sendBudget) {
+func (o *sendQueue) forget(b *sendBudget) {
 	o.uncount()
 	for _, f := range o.frames[o.head:] {
 		f.settle(false)
 	}
 	b.add(-listCost(o.frames))
-	*o = outbox{}
+	*o = sendQueue{}
 }
 
 // keepFrames is the capacity, in frames, that an empty outbox may hold on to.
 const keepFrames = 4
 
 // reset makes an empty outbox small.
-func (o *outbox) reset(b *sendBudget) {
+func (o *sendQueue) reset(b *sendBudget) {
 	if cap(o.frames) > keepFrames {
 		if cost := listCost(o.frames); cost > 0 {
 			b.add(-cost)
@@ -191,7 +191,7 @@ func (o *outbox) reset(b *sendBudget) {
 
 // take takes off frames of up to max bytes, and at least one if there is one.
 // They still count in the budget: who took them releases them.
-func (o *outbox) take(max int, b *sendBudget) []*Frame {
+func (o *sendQueue) take(max int, b *sendBudget) []*Frame {
 	o.count(b, formPolling)
 	n, size := 0, 0
 	for _, f := range o.frames[o.head:] {
@@ -204,7 +204,7 @@ func (o *outbox) take(max int, b *sendBudget) []*Frame {
 	if o.head+n == len(o.frames) {
 		batch := o.frames[o.head:]
 		b.add(-listCost(o.frames))
-		*o = outbox{}
+		*o = sendQueue{}
 		return batch
 	}
 	batch := append([]*Frame(nil), o.frames[o.head:o.head+n]...)

@@ -68,7 +68,7 @@ func TestAPollThatIsNotReadIsCut(t *testing.T) {
 	if c := s.end(t, ReasonSlow); !errors.Is(c.Err, errOutboxAge) {
 		t.Errorf("cut because of %v", c.Err)
 	}
-	s.Session.finish()
+	s.Session.destroy()
 	r.expectNothingHeld(t, s)
 }
 

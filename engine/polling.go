@@ -144,7 +144,7 @@ func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 		s.fail(errAbortedGET)
 	}
 	if batch[len(batch)-1] == closePollFrame {
-		s.finish()
+		s.destroy()
 	}
 	s.taken(g, batch)
 }
@@ -156,7 +156,7 @@ func (s *Session) taken(g *pendingGET, batch []*Frame) {
 	over := s.over()
 	s.mu.Unlock()
 	if over {
-		s.finish()
+		s.destroy()
 	}
 }
 

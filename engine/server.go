@@ -28,7 +28,7 @@ type Server struct {
 	buffers   sync.Pool // of *[readBytes]byte
 	inflaters inflaterPools
 	gzips     chan *gzip.Writer // all there are, nil until used
-	poller    poller            // nil where every stream has its goroutine
+	epoll     epoll             // nil where every stream has its goroutine
 
 	handshakes chan struct{} // turns of TLS handshakes
 
@@ -84,7 +84,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	srv.buffers.New = func() any { return new([readBytes]byte) }
 	if !cfg.Portable {
 		var err error
-		if srv.poller, err = newPoller(runtime.GOMAXPROCS(0)); err != nil {
+		if srv.epoll, err = newEpoll(runtime.GOMAXPROCS(0)); err != nil {
 			return nil, err
 		}
 	}
@@ -119,11 +119,11 @@ func (srv *Server) spawn(f func()) bool {
 }
 
 // newStream chooses how the connection of t is read and written.
-func (srv *Server) newStream(t *takeover, owner streamOwner) stream {
+func (srv *Server) newStream(t *hijacked, owner streamOwner) stream {
 	if t.conn == nil {
-		return srv.poller.adopt(t.socket, owner)
+		return srv.epoll.adopt(t.socket, owner)
 	}
-	if srv.poller != nil {
+	if srv.epoll != nil {
 		if s, ok := srv.takeSocket(t.conn, owner); ok {
 			return s
 		}
@@ -136,7 +136,7 @@ func (srv *Server) takeSocket(conn net.Conn, owner streamOwner) (stream, bool) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		return srv.takeTLS(secured, owner)
 	}
-	return srv.poller.take(conn, owner)
+	return srv.epoll.take(conn, owner)
 }
 
 // remember lists s as open; a server that is closed takes none.
@@ -319,7 +319,7 @@ func closeOnce(c chan struct{}) chan struct{} {
 }
 
 func (s *Session) shutdown() {
-	s.shut(Close{Reason: ReasonShutdown}, closePacket{code: CodeServiceRestart, text: string(ReasonShutdown)}, false)
+	s.closeWith(Close{Reason: ReasonShutdown}, closePacket{code: CodeServiceRestart, text: string(ReasonShutdown)}, false)
 }
 
 // Close ends all sessions at once and returns when nothing of the server runs
@@ -334,10 +334,10 @@ func (srv *Server) end() {
 	srv.mu.Unlock()
 	for _, s := range srv.snapshot() {
 		s.shutdown()
-		s.finish()
+		s.destroy()
 	}
-	if srv.poller != nil {
-		srv.poller.close()
+	if srv.epoll != nil {
+		srv.epoll.close()
 	}
 	srv.wheel.close()
 	close(srv.budget.stop)

@@ -47,7 +47,7 @@ type Session struct {
 	in sync.Mutex // held while messages are handed up; before mu
 
 	mu      sync.Mutex // guards what follows
-	out     outbox
+	out     sendQueue
 	stall   stall
 	ws      *websocket   // nil while long-polling
 	poll    *pollState   // nil after the upgrade
@@ -274,7 +274,7 @@ func (s *Session) current() state { return state(s.state.Load()) }
 // reason of at most 123 bytes, which a polling client does not see. It does not
 // wait.
 func (s *Session) Close(code int, reason string) {
-	s.shut(Close{Reason: ReasonForcedClose}, closePacket{code: code, text: reason}, false)
+	s.closeWith(Close{Reason: ReasonForcedClose}, closePacket{code: code, text: reason}, false)
 }
 
 // fail ends the session for a fault of the client: what waits is dropped.
@@ -283,14 +283,14 @@ func (s *Session) fail(err error) {
 	if !errors.As(err, &pe) {
 		pe = &protocolError{CodeGoingAway, ReasonTransportClose, err.Error()}
 	}
-	s.shut(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
+	s.closeWith(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
 	if s.isOver() {
-		s.srv.spawn(s.finish) // who sends in a broadcast waits for no list of sessions
+		s.srv.spawn(s.destroy) // who sends in a broadcast waits for no list of sessions
 	}
 }
 
-// shut starts the end of the session; only its first call counts.
-func (s *Session) shut(why Close, p closePacket, drop bool) {
+// closeWith starts the end of the session; only its first call counts.
+func (s *Session) closeWith(why Close, p closePacket, drop bool) {
 	s.mu.Lock()
 	if s.current() != stateOpen {
 		s.mu.Unlock()
@@ -319,7 +319,7 @@ func (s *Session) shut(why Close, p closePacket, drop bool) {
 	// Under mu, so that Server.Close, which comes here too, finds it under way.
 	s.srv.spawn(func() {
 		s.srv.closes(s)
-		s.handClose(why)
+		s.tellClosed(why)
 	})
 	s.mu.Unlock()
 }
@@ -357,8 +357,8 @@ func (s *Session) queueCloseFrame() {
 	}
 }
 
-// handClose tells the handler, after the message that may be with it now.
-func (s *Session) handClose(why Close) {
+// tellClosed tells the handler, after the message that may be with it now.
+func (s *Session) tellClosed(why Close) {
 	s.in.Lock()
 	defer s.in.Unlock()
 	s.mu.Lock()
@@ -371,8 +371,8 @@ func (s *Session) handClose(why Close) {
 	s.handler.Close(why)
 }
 
-// finish is the last step: nothing more goes to the client.
-func (s *Session) finish() {
+// destroy is the last step: nothing more goes to the client.
+func (s *Session) destroy() {
 	s.mu.Lock()
 	if s.current() == stateClosed {
 		s.mu.Unlock()

@@ -33,7 +33,7 @@ func (s *Session) stallDue(now int64) error {
 	if st.look == 0 || now < st.look {
 		return nil
 	}
-	if st.since == 0 || s.out.idle() && (s.ws == nil || s.ws.context.unsent() == 0) {
+	if st.since == 0 || s.out.idle() && (s.ws == nil || s.ws.context.unsentBytes() == 0) {
 		*st = stall{}
 		return nil
 	}

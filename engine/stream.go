@@ -61,7 +61,7 @@ const readBytes = 16 << 10
 // errBusy says that a socket would block.
 var errBusy = errors.New("would block")
 
-// goStream is a stream with a goroutine that reads: for systems without a poller
+// goStream is a stream with a goroutine that reads: for systems without epoll
 // of ours and for connections that hide their socket, such as those of a TLS
 // listener that is not ListenTLS.
 type goStream struct {

@@ -48,7 +48,7 @@ func (srv *Server) takeTLS(conn *tls.Conn, owner streamOwner) (stream, bool) {
 		return nil, false
 	}
 	s := &tlsStream{owner: owner, conn: conn, budget: &srv.budget, buffers: &srv.buffers}
-	inner, ok := srv.poller.take(link.Conn, s)
+	inner, ok := srv.epoll.take(link.Conn, s)
 	if !ok {
 		return nil, false
 	}

@@ -44,7 +44,7 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 		srv.closeAtOnce(w, r, s)
 		return
 	}
-	t, err := srv.takeOver(w, r)
+	t, err := srv.hijack(w, r)
 	if err != nil {
 		s.releaseProbe(up)
 		return
@@ -65,7 +65,7 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 // closeAtOnce opens a WebSocket that the session has no use for, and closes it: a
 // page sees that, as with Node's server, where it would not see an HTTP error.
 func (srv *Server) closeAtOnce(w http.ResponseWriter, r *http.Request, s *Session) {
-	t, err := srv.takeOver(w, r)
+	t, err := srv.hijack(w, r)
 	if err != nil {
 		return
 	}

@@ -166,7 +166,7 @@ func TestASessionThatIsListedTwiceIsWrittenOnce(t *testing.T) {
 	member := func() (*Session, int) {
 		pair := socketPair(t)
 		s := &Session{srv: srv, flusher: f}
-		s.ws = &websocket{s: s, stream: srv.poller.adopt(pair[0], s.ws)}
+		s.ws = &websocket{s: s, stream: srv.epoll.adopt(pair[0], s.ws)}
 		return s, pair[1]
 	}
 	twice, end := member()

@@ -33,7 +33,7 @@ type websocket struct {
 }
 
 // attach puts a WebSocket connection under s. It does not read yet.
-func (srv *Server) attach(s *Session, t *takeover) *websocket {
+func (srv *Server) attach(s *Session, t *hijacked) *websocket {
 	c := &websocket{s: s, form: t.form()}
 	if t.deflate.serverTakeover {
 		c.context = &deflateContext{}
@@ -223,7 +223,7 @@ func (c *websocket) failed(err error) {
 		return
 	}
 	if c.s.current() != stateOpen && c.peerClosed.Load() {
-		c.s.finish() // both sides have said good-bye
+		c.s.destroy() // both sides have said good-bye
 		return
 	}
 	c.s.fail(err)
@@ -235,7 +235,7 @@ func (c *websocket) writable() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blocked = false
-	if !s.out.empty() || c.context.unsent() > 0 || s.closing.said() {
+	if !s.out.empty() || c.context.unsentBytes() > 0 || s.closing.said() {
 		s.wake()
 	}
 }
@@ -249,8 +249,8 @@ func (c *websocket) streamFailed(err error) {
 }
 
 func (s *Session) streamFailed(err error) {
-	s.shut(Close{Reason: ReasonTransportClose, Err: err}, closePacket{}, true)
-	s.finish()
+	s.closeWith(Close{Reason: ReasonTransportClose, Err: err}, closePacket{}, true)
+	s.destroy()
 }
 
 // closeSent is called when the close frame is with the kernel. The server closes
@@ -261,7 +261,7 @@ func (s *Session) closeSent() {
 	c := s.ws
 	s.mu.Unlock()
 	if c.peerClosed.Load() {
-		s.finish()
+		s.destroy()
 		return
 	}
 	c.stream.closeWrite()

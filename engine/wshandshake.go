@@ -19,8 +19,8 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 var errNoWebSocket = errors.New("no WebSocket handshake")
 
-// takeover is a connection that has asked to be a WebSocket.
-type takeover struct {
+// hijacked is a connection that has asked to be a WebSocket.
+type hijacked struct {
 	conn   net.Conn // nil: socket
 	socket int
 	answer []byte // to be written first
@@ -31,7 +31,7 @@ type takeover struct {
 }
 
 // form is that of what goes out.
-func (t *takeover) form() forms {
+func (t *hijacked) form() forms {
 	switch {
 	case t.base64:
 		return formBase64
@@ -41,9 +41,9 @@ func (t *takeover) form() forms {
 	return formWebSocket
 }
 
-// takeOver checks the WebSocket handshake of r (RFC 6455, section 4.2) and takes
+// hijack checks the WebSocket handshake of r (RFC 6455, section 4.2) and takes
 // its connection. When it fails, r has been answered.
-func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, error) {
+func (srv *Server) hijack(w http.ResponseWriter, r *http.Request) (*hijacked, error) {
 	base64 := wantsBase64(r)
 	var deflate agreement
 	if !base64 {
@@ -54,8 +54,8 @@ func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, 
 		srv.refuse(w, r, codeBadRequest)
 		return nil, err
 	}
-	if h, ok := w.(*handshaker); ok {
-		return &takeover{socket: h.take(), answer: answer, deflate: deflate, base64: base64}, nil
+	if h, ok := w.(*bareResponse); ok {
+		return &hijacked{socket: h.take(), answer: answer, deflate: deflate, base64: base64}, nil
 	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -67,7 +67,7 @@ func (srv *Server) takeOver(w http.ResponseWriter, r *http.Request) (*takeover, 
 		srv.refuse(w, r, codeBadRequest)
 		return nil, fmt.Errorf("take the connection over: %w", err)
 	}
-	t := &takeover{conn: conn, answer: answer, deflate: deflate, base64: base64}
+	t := &hijacked{conn: conn, answer: answer, deflate: deflate, base64: base64}
 	if n := rw.Reader.Buffered(); n > 0 {
 		peeked, _ := rw.Reader.Peek(n)
 		t.early = append(t.early, peeked...)

@@ -38,15 +38,15 @@ func (b *builder) build() *Gate {
 	if b.gate.maxPayload < 0 {
 		b.fail(fmt.Errorf("auth.max_payload: %d is negative; leave it out for %d", b.gate.maxPayload, DefaultMaxPayload))
 	}
-	b.readers()
+	b.buildSources()
 	b.openWays()
 	b.addVerifiers()
 	b.gate.warnings = b.warnings()
 	return b.gate
 }
 
-// readers prepares what the ways in read credentials with.
-func (b *builder) readers() {
+// buildSources prepares what the ways in read credentials with.
+func (b *builder) buildSources() {
 	var err error
 	b.gate.origins, err = NewOriginPolicy(b.cfg.Origins)
 	b.fail(err)
@@ -60,7 +60,7 @@ func (b *builder) readers() {
 
 func (b *builder) openWays() {
 	b.gate.ways = b.waysNamed("auth.methods", "auth.methods", b.cfg.Auth.Methods)
-	b.needsPayable()
+	b.requireTicketSource()
 	b.gate.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
 	for i, one := range b.cfg.Auth.Namespaces {
 		at := fmt.Sprintf("auth.namespaces[%d]", i)
@@ -111,9 +111,9 @@ func (b *builder) waysNamed(at, place string, names []string) []way {
 
 func (b *builder) isOpen(way string) bool { return b.open[way] != "" }
 
-// needsPayable refuses tickets that nobody can get: it takes another credential
+// requireTicketSource refuses tickets that nobody can get: it takes another credential
 // to ask for one, and asking for no certain namespace goes by auth.methods.
-func (b *builder) needsPayable() {
+func (b *builder) requireTicketSource() {
 	if ways := b.cfg.Auth.Methods; len(ways) == 1 && ways[0] == WayTicket {
 		b.fail(errors.New("auth.methods: has ticket alone, and a ticket is given for another credential only; add the way in that POST /auth/tickets is to take, such as bearer, token or cookie"))
 	}

@@ -55,9 +55,9 @@ func (c GateConfig) WithDefaults() GateConfig {
 	return c
 }
 
-// orElse gives a limit, or its default where none is set. A negative limit is
+// positiveOr gives a limit, or its default where none is set. A negative limit is
 // none: nothing could ever be within it.
-func orElse[T int | time.Duration](limit, usual T) T {
+func positiveOr[T int | time.Duration](limit, usual T) T {
 	if limit <= 0 {
 		return usual
 	}

@@ -145,7 +145,7 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 		id.IssuedAt = time.Time{} // a time that is not there yet shows nothing about what came first
 	}
 	g.revocations.see(id)
-	if err := g.stillGood(id); err != nil {
+	if err := g.checkValidity(id); err != nil {
 		return Identity{}, err
 	}
 	return id, nil
@@ -156,7 +156,7 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 // registered a socket, because a revocation may have come between the check
 // and that moment. The error is always a [*Refusal].
 func (g *Gate) Recheck(id Identity) error {
-	if err := g.stillGood(id); err != nil {
+	if err := g.checkValidity(id); err != nil {
 		return AsRefusal(err)
 	}
 	return nil
@@ -177,9 +177,9 @@ func (g *Gate) waysOf(namespace string) []way {
 	return g.ways
 }
 
-// stillGood is asked of every identity, also of one that a ticket or a cache
+// checkValidity is asked of every identity, also of one that a ticket or a cache
 // brought back.
-func (g *Gate) stillGood(id Identity) error {
+func (g *Gate) checkValidity(id Identity) error {
 	if id.Subject == "" {
 		return unavailable(errors.New("a verifier returned an identity without a subject"))
 	}

@@ -58,9 +58,9 @@ func (c JWTConfig) withDefaults() JWTConfig {
 	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxToken)
 	c.Leeway = cmp.Or(c.Leeway, defaultLeeway) // negative is none
 	c.Claims = c.Claims.withDefaults()
-	c.JWKSRefresh = orElse(c.JWKSRefresh, time.Hour)
-	c.JWKSCooldown = orElse(c.JWKSCooldown, 30*time.Second)
-	c.JWKSMaxStale = orElse(c.JWKSMaxStale, 24*time.Hour)
+	c.JWKSRefresh = positiveOr(c.JWKSRefresh, time.Hour)
+	c.JWKSCooldown = positiveOr(c.JWKSCooldown, 30*time.Second)
+	c.JWKSMaxStale = positiveOr(c.JWKSMaxStale, 24*time.Hour)
 	return c
 }
 

@@ -39,10 +39,10 @@ const (
 
 // withDefaults fills the limits, which all who ask another server share.
 func (c remoteConfig) withDefaults() remoteConfig {
-	c.timeout = orElse(c.timeout, 3*time.Second)
+	c.timeout = positiveOr(c.timeout, 3*time.Second)
 	c.cacheTTL = cmp.Or(c.cacheTTL, 5*time.Second) // negative is none
-	c.cacheSize = orElse(c.cacheSize, 10_000)
-	c.maxInFlight = orElse(c.maxInFlight, 64)
+	c.cacheSize = positiveOr(c.cacheSize, 10_000)
+	c.maxInFlight = positiveOr(c.maxInFlight, 64)
 	return c
 }
 

@@ -226,7 +226,7 @@ func (a CallbackReply) identity() Identity {
 func (a CallbackReply) refusal(status int, kind Kind) *Refusal {
 	code, message := CodeForbidden, "This is not allowed for you."
 	if status == http.StatusUnauthorized {
-		usual := unjudged(kind, nil)
+		usual := noVerifier(kind, nil)
 		code, message = usual.Code, "The sign-in was not accepted; sign in again."
 	}
 	switch a.Code {

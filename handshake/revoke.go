@@ -14,8 +14,8 @@ type RevocationConfig struct {
 }
 
 func (c RevocationConfig) withDefaults() RevocationConfig {
-	c.MaxMarks = orElse(c.MaxMarks, 100_000)
-	c.Keep = orElse(c.Keep, 30*24*time.Hour)
+	c.MaxMarks = positiveOr(c.MaxMarks, 100_000)
+	c.Keep = positiveOr(c.Keep, 30*24*time.Hour)
 	return c
 }
 

@@ -20,10 +20,10 @@ type ThrottleConfig struct {
 
 func (c ThrottleConfig) withDefaults() ThrottleConfig {
 	c.Free = cmp.Or(c.Free, 5) // negative is none
-	c.Base = orElse(c.Base, 250*time.Millisecond)
-	c.Max = orElse(c.Max, 30*time.Second)
-	c.Forget = orElse(c.Forget, 10*time.Minute)
-	c.MaxKeys = orElse(c.MaxKeys, 100_000)
+	c.Base = positiveOr(c.Base, 250*time.Millisecond)
+	c.Max = positiveOr(c.Max, 30*time.Second)
+	c.Forget = positiveOr(c.Forget, 10*time.Minute)
+	c.MaxKeys = positiveOr(c.MaxKeys, 100_000)
 	return c
 }
 

@@ -29,8 +29,8 @@ const (
 
 func (c TicketConfig) withDefaults() TicketConfig {
 	c.TTL = cmp.Or(c.TTL, 30*time.Second)
-	c.MaxOpen = orElse(c.MaxOpen, 100_000)
-	c.MaxRemembered = orElse(c.MaxRemembered, 200_000)
+	c.MaxOpen = positiveOr(c.MaxOpen, 100_000)
+	c.MaxRemembered = positiveOr(c.MaxRemembered, 200_000)
 	return c
 }
 

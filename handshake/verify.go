@@ -35,7 +35,7 @@ func verify(ctx context.Context, chain []Verifier, cred Credential) (Identity, e
 		}
 		reasons = append(reasons, err)
 	}
-	return Identity{}, unjudged(cred.Kind, errors.Join(reasons...))
+	return Identity{}, noVerifier(cred.Kind, errors.Join(reasons...))
 }
 
 // errElsewhere means that a credential is not judged by this server alone.
@@ -53,7 +53,7 @@ func verifyHere(ctx context.Context, chain []Verifier, cred Credential) (Identit
 			return id, err
 		}
 	}
-	return Identity{}, unjudged(cred.Kind, ErrNotMine)
+	return Identity{}, noVerifier(cred.Kind, ErrNotMine)
 }
 
 // costly reports whether a verifier judges a kind of credential, and not by
@@ -72,8 +72,8 @@ func costly(v Verifier, kind Kind) bool {
 	return true
 }
 
-// unjudged refuses a credential that no verifier took.
-func unjudged(kind Kind, cause error) *Refusal {
+// noVerifier refuses a credential that no verifier took.
+func noVerifier(kind Kind, cause error) *Refusal {
 	switch kind {
 	case KindToken:
 		return refuse(CodeTokenInvalid, "This token is not one that is accepted here; sign in again.", cause)

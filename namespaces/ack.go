@@ -20,15 +20,15 @@ type waiter interface {
 // admission, ErrClosed when the socket ends, and an error of ctx; ctx without a deadline gets [Config.AckTimeout]. A handler
 // may await its own client.
 func (s *Socket) EmitAck(ctx context.Context, event string, args ...any) (packet.Args, error) {
-	p, err := s.ns.event(event, args)
+	p, err := s.ns.newEvent(event, args)
 	if err != nil {
 		return packet.Args{}, err
 	}
-	return s.request(ctx, p)
+	return s.emitAck(ctx, p)
 }
 
-// request sends an event with an acknowledgement id and waits.
-func (s *Socket) request(ctx context.Context, p packet.Packet) (packet.Args, error) {
+// emitAck sends an event with an acknowledgement id and waits.
+func (s *Socket) emitAck(ctx context.Context, p packet.Packet) (packet.Args, error) {
 	ctx, cancel := s.ns.deadline(ctx)
 	defer cancel()
 	p.ID, p.HasID = s.ns.ackIDs.Add(1)-1, true
@@ -73,7 +73,7 @@ func (s *Socket) expectAck(id uint64, w waiter) error {
 	s.mu.Lock()
 	var err error
 	switch s.phase {
-	case petitioning:
+	case connecting:
 		err = ErrNotAdmitted
 	case parked, ended:
 		err = ErrClosed

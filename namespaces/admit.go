@@ -12,8 +12,8 @@ import (
 	"gatehouse/packet"
 )
 
-// petition is what a socket holds until it is admitted or refused.
-type petition struct {
+// admission is what a socket holds until it is admitted or refused.
+type admission struct {
 	request *handshake.Request
 	rooms   []string        // joined so far, distinct
 	frames  []*packet.Frame // emitted so far
@@ -24,8 +24,8 @@ type petition struct {
 	claim   *claim          // of a session before; nil while recovery is off, and until the gate has answered
 }
 
-// stop ends the admission of a petition that was there.
-func (p *petition) stop(conn Conn) {
+// stop ends an admission that was there.
+func (p *admission) stop(conn Conn) {
 	switch {
 	case p == nil:
 		return
@@ -55,7 +55,7 @@ func (c *Client) connect(p *packet.Packet) {
 	}
 	request := requestOf(c.conn, ns.name)
 	request.Auth = p.Payload
-	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, wire: c.wire, running: true, petition: &petition{request: request}}
+	s := &Socket{id: id, ns: ns, client: c, conn: c.conn, wire: c.wire, running: true, admission: &admission{request: request}}
 	old, placed, err := c.place(s)
 	if old != nil {
 		c.leave(old)
@@ -77,7 +77,7 @@ var (
 	errRefused = errors.New("too many refused connects")
 )
 
-// place gives a petition its place in the client, or refuses it. A socket that it returns must end first. An error closes
+// place gives an admission its place in the client, or refuses it. A socket that it returns must end first. An error closes
 // the connection.
 func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 	c.mu.Lock()
@@ -109,7 +109,7 @@ func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 	return nil, true, nil
 }
 
-// present is the number of namespaces that the client is in or petitions for. mu is held.
+// present is the number of namespaces that the client is in or asks to enter. mu is held.
 func (c *Client) present() int {
 	n := 0
 	for _, s := range c.sockets {
@@ -120,11 +120,11 @@ func (c *Client) present() int {
 	return n
 }
 
-// advance starts the petitions that wait and need not: a few run at once, and each after the socket that the client had in
+// advance starts the admissions that wait and need not: a few run at once, and each after the socket that the client had in
 // that namespace before. mu is held.
 func (c *Client) advance() {
 	for _, s := range c.sockets {
-		if s.waiting && int(c.petitions) < c.hub.cfg.MaxPetitions && !c.leaving(s.ns) {
+		if s.waiting && int(c.admissions) < c.hub.cfg.MaxAdmissions && !c.leaving(s.ns) {
 			c.start(s)
 		}
 	}
@@ -148,18 +148,18 @@ func (c *Client) countConnect() (wait time.Duration) {
 	return 0
 }
 
-// start runs a petition. mu is held.
+// start runs an admission. mu is held.
 func (c *Client) start(s *Socket) {
 	s.waiting = false
-	c.petitions++
-	c.hub.tasks.Go(s.runPetition)
+	c.admissions++
+	c.hub.tasks.Go(s.runAdmission)
 }
 
-// settled counts a petition that has its answer, and starts the next one that waits.
-func (c *Client) settled(admitted bool) {
+// admissionDone counts an admission that has its answer, and starts the next one that waits.
+func (c *Client) admissionDone(admitted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.petitions--
+	c.admissions--
 	if admitted {
 		c.refusals = 0
 	}
@@ -172,8 +172,8 @@ func (s *Socket) over() bool {
 	return s.phase == ended
 }
 
-// runPetition decides about a socket, and goes on as the goroutine of its queue.
-func (s *Socket) runPetition() {
+// runAdmission decides about a socket, and goes on as the goroutine of its queue.
+func (s *Socket) runAdmission() {
 	old, admitted, err := s.decide()
 	for s.forsaken() {
 		old, admitted, err = s.decide()
@@ -181,7 +181,7 @@ func (s *Socket) runPetition() {
 	if err != nil && !s.hold(err) {
 		s.refuse(err)
 	}
-	s.client.settled(admitted)
+	s.client.admissionDone(admitted)
 	if !admitted {
 		return
 	}
@@ -194,7 +194,7 @@ func (s *Socket) runPetition() {
 	}
 }
 
-// decide examines a petition and admits it if nothing speaks against it. The socket that it returns is one that it has taken
+// decide examines an admission and admits it if nothing speaks against it. The socket that it returns is one that it has taken
 // over from, and is to be retired.
 func (s *Socket) decide() (old *Socket, admitted bool, err error) {
 	if err := s.examine(); err != nil {
@@ -211,11 +211,11 @@ func (s *Socket) examine() (err error) {
 			err = s.ns.hub.caught(p, "admission", s.fields()...)
 		}
 	}()
-	// The context is the petition's own: the socket's would have to remember it ever after.
+	// The context is the admission's own: the socket's would have to remember it ever after.
 	ctx, cancel := context.WithTimeout(valuesOf(s.conn), s.ns.hub.cfg.AdmitTimeout)
 	defer cancel()
 	s.mu.Lock()
-	p := s.petition
+	p := s.admission
 	if p != nil {
 		p.cancel = cancel
 	}
@@ -262,11 +262,11 @@ func (s *Socket) admit() (old *Socket, admitted bool) {
 	var rooms []string
 	for entered := false; !entered; {
 		var ok bool
-		if rooms, ok = s.welcome(); !ok {
+		if rooms, ok = s.prepare(); !ok {
 			return nil, false
 		}
 		locked := s.ns.rooms.lockMany(rooms, s.ns.everyone)
-		entered = s.enter(rooms, locked)
+		entered = s.commit(rooms, locked)
 		for _, r := range locked {
 			s.ns.rooms.unlock(r)
 		}
@@ -281,15 +281,15 @@ func (s *Socket) admit() (old *Socket, admitted bool) {
 	return nil, true
 }
 
-// welcome lifts the limits for strangers and tells the rooms that the petition asked for. It returns false when the socket
+// prepare lifts the limits for strangers and tells the rooms that the admission asked for. It returns false when the socket
 // has ended meanwhile.
-func (s *Socket) welcome() (rooms []string, ok bool) {
+func (s *Socket) prepare() (rooms []string, ok bool) {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.closed || s.phase != petitioning || s.petition.claim != nil && s.petition.claim.lost && s.petition.claim.old != nil {
+	if c.closed || s.phase != connecting || s.admission.claim != nil && s.admission.claim.lost && s.admission.claim.old != nil {
 		return nil, false
 	}
 	if !c.admitted {
@@ -300,17 +300,17 @@ func (s *Socket) welcome() (rooms []string, ok bool) {
 	s.due |= greeting
 	c.hub.registry.admit(c)
 	if expires := s.Identity().ExpiresAt; !expires.IsZero() {
-		c.hub.agenda.set(s.tenured(), expires)
+		c.hub.expiries.set(s.leased(), expires)
 	}
 	return s.wantedLocked(), true
 }
 
-// enter is the step from petition to socket. The rooms are locked, everyone among them. It returns false when the socket has
+// commit is the step from admission to socket. The rooms are locked, everyone among them. It returns false when the socket has
 // ended or asked for other rooms meanwhile.
-func (s *Socket) enter(names []string, rooms []*room) bool {
+func (s *Socket) commit(names []string, rooms []*room) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != petitioning || !slices.Equal(names, s.wantedLocked()) {
+	if s.phase != connecting || !slices.Equal(names, s.wantedLocked()) {
 		return false
 	}
 	missed, ok := s.takeOver(rooms)
@@ -322,7 +322,7 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 	for _, f := range missed {
 		_ = s.conn.Send(f)
 	}
-	for _, f := range s.petition.frames {
+	for _, f := range s.admission.frames {
 		if s.kept != nil && f.Offset != "" {
 			s.kept.add(f, &s.ns.hub.cfg.Recovery)
 		}
@@ -338,11 +338,11 @@ func (s *Socket) enter(names []string, rooms []*room) bool {
 	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
 	s.ns.addUser(s)
 	s.ns.hub.users.add(s)
-	if old := s.petition.claimed(); old != nil {
+	if old := s.admission.claimed(); old != nil {
 		s.ns.hub.users.succeed(old)
 	}
-	s.petition.stop(s.conn)
-	s.phase, s.petition = open, nil
+	s.admission.stop(s.conn)
+	s.phase, s.admission = open, nil
 	return true
 }
 

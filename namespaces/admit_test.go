@@ -343,7 +343,7 @@ func TestPetitionsOfOneConnectionAreLimited(t *testing.T) {
 		})
 		defs = append(defs, ns)
 	}
-	run(t, namespaces.Config{MaxPetitions: 1, MaxNamespaces: 8}, defs, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{MaxAdmissions: 1, MaxNamespaces: 8}, defs, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		for i := range 10 {
 			p.say(connectTo(fmt.Sprintf("/%d", i), "ann"))

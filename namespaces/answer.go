@@ -54,7 +54,7 @@ func (e Event) Later(s *Socket) *Answer { return &Answer{socket: s, id: e.id, as
 // is answered as with [On], unless an answer was given. In is what it is for [On].
 func OnLater[In any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, in In, answer *Answer) error) {
 	ns.take(event, taken[any](argTypes[In]()), false)
-	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
+	ns.register(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
 		in, err := arg[In](e.Args, 0)
 		if err != nil {
 			return packet.Args{}, err

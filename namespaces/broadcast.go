@@ -13,10 +13,10 @@ import (
 //
 // Rooms add to each other: In("a").In("b") is everybody in a or in b, once. Without a room it is the whole namespace.
 type Broadcast struct {
-	ns   *Namespace
-	self *Socket // caused it; one that began it gets it only when nothing else is named
-	own  bool    // nothing else has been named
-	sel  Selection
+	ns     *Namespace
+	from   *Socket // caused it; one that began it gets it only when nothing else is named
+	toSelf bool    // nothing else has been named
+	sel    Selection
 }
 
 // In selects the sockets in the rooms.
@@ -55,19 +55,19 @@ func (s *Socket) Except(rooms ...string) Broadcast { return s.Others().Except(ro
 
 // Others selects all sockets but this one (Node's socket.broadcast).
 func (s *Socket) Others() Broadcast {
-	return Broadcast{ns: s.ns, self: s, sel: Selection{Except: []string{s.id}}}
+	return Broadcast{ns: s.ns, from: s, sel: Selection{Except: []string{s.id}}}
 }
 
 // Volatile makes the next emit to this socket one that may be dropped; when rooms are named after it, the emit goes to them,
 // without this socket.
 func (s *Socket) Volatile() Broadcast {
-	return Broadcast{ns: s.ns, self: s, own: true, sel: Selection{Flags: Volatile}}
+	return Broadcast{ns: s.ns, from: s, toSelf: true, sel: Selection{Flags: Volatile}}
 }
 
 // Uncompressed makes the next emit to this socket one that is not compressed (Node's socket.compress(false)); when rooms are
 // named after it, the emit goes to them, without this socket.
 func (s *Socket) Uncompressed() Broadcast {
-	return Broadcast{ns: s.ns, self: s, own: true, sel: Selection{Flags: Uncompressed}}
+	return Broadcast{ns: s.ns, from: s, toSelf: true, sel: Selection{Flags: Uncompressed}}
 }
 
 // Local selects all other sockets of this node.
@@ -115,42 +115,42 @@ func (b Broadcast) Local() Broadcast {
 // nil names nobody.
 func (b Broadcast) By(s *Socket) Broadcast {
 	b = b.others()
-	b.self = s
+	b.from = s
 	return b
 }
 
 // others turns from the socket that began the broadcast to the others.
 func (b Broadcast) others() Broadcast {
-	if b.own {
-		b.own = false
-		b.sel.Except = []string{b.self.id}
+	if b.toSelf {
+		b.toSelf = false
+		b.sel.Except = []string{b.from.id}
 	}
 	return b
 }
 
 // Emit sends an event. It fails when the name is reserved or an argument cannot be encoded, not for sockets that end.
 func (b Broadcast) Emit(event string, args ...any) error {
-	p, err := b.ns.event(event, args)
+	p, err := b.ns.newEvent(event, args)
 	if err != nil {
 		return err
 	}
-	if b.own {
-		return b.self.deliver(p, b.sel.Flags)
+	if b.toSelf {
+		return b.from.deliver(p, b.sel.Flags)
 	}
-	return b.ns.adapter.Broadcast(&Operation{Selection: b.sel, Packet: p, By: b.self})
+	return b.ns.adapter.Broadcast(&Operation{Selection: b.sel, Packet: p, By: b.from})
 }
 
 // EmitAck sends an event and waits until all selected sockets have answered or ctx ends; ctx without a deadline gets
 // [Config.AckTimeout]. With an error of ctx, or a *[LostNodes], come the answers that were there by then. Sockets that end
 // count as missing and are not waited for.
 func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answers, error) {
-	p, err := b.ns.event(event, args)
+	p, err := b.ns.newEvent(event, args)
 	if err != nil {
 		return Answers{}, err
 	}
-	if b.own {
+	if b.toSelf {
 		p.Uncompressed = b.sel.Flags&Uncompressed != 0
-		return b.self.requestOwn(ctx, p)
+		return b.from.emitAckOwn(ctx, p)
 	}
 	ctx, cancel := b.ns.deadline(ctx)
 	defer cancel()
@@ -159,9 +159,9 @@ func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answ
 	return c.answers(), err
 }
 
-// requestOwn is the request of a broadcast that names only the socket that began it.
-func (s *Socket) requestOwn(ctx context.Context, p packet.Packet) (Answers, error) {
-	args, err := s.request(ctx, p)
+// emitAckOwn is the request of a broadcast that names only the socket that began it.
+func (s *Socket) emitAckOwn(ctx context.Context, p packet.Packet) (Answers, error) {
+	args, err := s.emitAck(ctx, p)
 	if err != nil {
 		return Answers{Missing: 1}, err
 	}
@@ -196,8 +196,8 @@ func (b Broadcast) Disconnect(closeTransport bool) error {
 
 // selection is the selection as rooms.
 func (b Broadcast) selection() *Selection {
-	if b.own {
-		b.sel.Rooms = []string{b.self.id}
+	if b.toSelf {
+		b.sel.Rooms = []string{b.from.id}
 	}
 	return &b.sel
 }

@@ -11,10 +11,10 @@ import (
 	"gatehouse/packet"
 )
 
-// claim is what a petition says of a session that its client had before, and what came of it.
+// claim is what an admission says of a session that its client had before, and what came of it.
 type claim struct {
 	pid, offset string
-	ownID       string // the petition's
+	ownID       string // the admission's
 	old         *Socket
 	stale       *Socket // a session of the same user that cannot be recovered any more
 	failure     RecoveryFailure
@@ -44,7 +44,7 @@ func (s *Socket) resume() error {
 		return err
 	}
 	s.mu.Lock()
-	p := s.petition
+	p := s.admission
 	s.mu.Unlock()
 	if p == nil {
 		return ErrClosed
@@ -63,7 +63,7 @@ func (s *Socket) resume() error {
 	return nil
 }
 
-// assume gives a petition the id, the data and, for a guest, the name of a session, or its own again.
+// assume gives an admission the id, the data and, for a guest, the name of a session, or its own again.
 func (s *Socket) assume(c *claim, old *Socket, t *tail) {
 	var data any
 	id := c.ownID
@@ -92,7 +92,7 @@ func copied(data any) any {
 	return data
 }
 
-// session returns the session that a claim names, if it can be recovered for the petition s; stale is one that can not.
+// session returns the session that a claim names, if it can be recovered for the admission s; stale is one that can not.
 func (ns *Namespace) session(c *claim, s *Socket) (old, stale *Socket, failure RecoveryFailure) {
 	if c.pid == "" {
 		return nil, nil, ""
@@ -137,14 +137,14 @@ func (s *Socket) recheckOld() error {
 	return s.forsake()
 }
 
-// claim returns what a petition says of a session before; nil while recovery is off.
+// claim returns what an admission says of a session before; nil while recovery is off.
 func (s *Socket) claim() *claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.petition == nil {
+	if s.admission == nil {
 		return nil
 	}
-	return s.petition.claim
+	return s.admission.claim
 }
 
 // report tells of a client that came back and was admitted as a new one. A session of its own that it cannot go on with ends.
@@ -162,24 +162,24 @@ func (c *claim) report(s *Socket) {
 	s.ns.hooks.recoveryFailed(s, c.failure)
 }
 
-// claimed returns the session that a petition is about to take over, or nil.
+// claimed returns the session that an admission is about to take over, or nil.
 func (s *Socket) claimed() *Socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.petition.claimed()
+	return s.admission.claimed()
 }
 
-// claimed is the session; the socket's mu is held. The petition may be nil.
-func (p *petition) claimed() *Socket {
+// claimed is the session; the socket's mu is held. The admission may be nil.
+func (p *admission) claimed() *Socket {
 	if p == nil || p.claim == nil {
 		return nil
 	}
 	return p.claim.old
 }
 
-// wantedLocked are the rooms that a petition is to be in: those that the admission joined, then those of its session.
+// wantedLocked are the rooms that an admission is to be in: those that the admission joined, then those of its session.
 func (s *Socket) wantedLocked() []string {
-	p := s.petition
+	p := s.admission
 	rooms := append(make([]string, 0, len(p.rooms)), p.rooms...)
 	old := p.claimed()
 	if old == nil {
@@ -201,19 +201,19 @@ func (c *Client) supersede() {
 	c.conn.Close(closeNormal, "the client has come anew")
 }
 
-// takeOver moves what the session of a petition has to its socket, if there is one, and returns what its client has missed.
+// takeOver moves what the session of an admission has to its socket, if there is one, and returns what its client has missed.
 // Rooms, those of both, are locked, and s.mu is held. It returns false when the session has ended meanwhile, or joined a room
 // that is not among them.
 func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
-	old := s.petition.claimed()
+	old := s.admission.claimed()
 	if old == nil {
 		return nil, true
 	}
-	offset := s.petition.claim.offset
+	offset := s.admission.claim.offset
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	if old.phase != parked || !old.kept.reaches(offset) {
-		s.petition.claim.lost, s.petition.claim.failure = true, FailureUnknown
+		s.admission.claim.lost, s.admission.claim.failure = true, FailureUnknown
 		return nil, false
 	}
 	for _, m := range old.rooms.all() { // a handler of it may be at work
@@ -225,7 +225,7 @@ func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 	s.kept, old.kept = old.kept, nil
 	s.kept.recovered = true
 	s.kept.back = &comeback{was: old.Identity()}
-	for _, name := range s.petition.rooms {
+	for _, name := range s.admission.rooms {
 		if old.rooms.find(name) == nil {
 			s.kept.back.joined = append(s.kept.back.joined, name)
 		}
@@ -258,23 +258,23 @@ func (s *Socket) takeBack() (back *comeback) {
 
 var errForsaken = errors.New("the session has ended meanwhile")
 
-// forsake gives up the session that a petition was to take over.
+// forsake gives up the session that an admission was to take over.
 func (s *Socket) forsake() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.petition == nil {
+	if s.admission == nil {
 		return ErrClosed
 	}
-	s.petition.claim.lost, s.petition.claim.failure = true, FailureUnknown
+	s.admission.claim.lost, s.admission.claim.failure = true, FailureUnknown
 	return errForsaken
 }
 
-// forsaken reports whether the session of a petition ended before it could be taken over. The petition is then examined
+// forsaken reports whether the session of an admission ended before it could be taken over. The admission is then examined
 // once more, as that of a new client.
 func (s *Socket) forsaken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.petition
+	p := s.admission
 	if p == nil || p.claimed() == nil || !p.claim.lost {
 		return false
 	}

@@ -22,12 +22,12 @@ type Client struct {
 	link link // guarded by the registry
 
 	mu          sync.Mutex // guards what follows, and the queues of the sockets
-	sockets     []*Socket  // petitioning or admitted; once closed, those that are parked
+	sockets     []*Socket  // connecting or admitted; once closed, those that are parked
 	departed    []string   // namespaces that the server ended or refused: packets for them may still be on their way
 	queuedBytes int32      // of events that wait for their handlers, and how many they are
 	queued      int32
 	awaiting    int32  // acknowledgements that handlers and broadcasts wait for
-	petitions   int32  // admissions that run
+	admissions  int32  // admissions that run
 	refusals    int32  // in a row
 	connects    int32  // in this minute
 	minute      uint16 // since the registry's epoch
@@ -188,7 +188,7 @@ func (c *Client) dispatch(p *packet.Packet, size int) {
 	case packet.Connect:
 		c.connect(p)
 	case packet.Event:
-		if s := c.event(p, size); s != nil {
+		if s := c.onEvent(p, size); s != nil {
 			c.charge(s, size)
 		}
 	case packet.Ack:
@@ -206,7 +206,7 @@ func (c *Client) dispatch(p *packet.Packet, size int) {
 	}
 }
 
-// leave ends a socket that the client has left. It may enter the namespace again at once: the petition then waits until the
+// leave ends a socket that the client has left. It may enter the namespace again at once: the admission then waits until the
 // old socket is out of its rooms, or the client would take what is sent there for the new one's.
 func (c *Client) leave(s *Socket) {
 	c.mu.Lock()
@@ -254,8 +254,8 @@ func (c *Client) outOfOrder() {
 	c.shut(closeProtocolError, "invalid state", ReasonForcedServer)
 }
 
-// event queues an event for its socket, and returns that; nil when there is none.
-func (c *Client) event(p *packet.Packet, size int) *Socket {
+// onEvent queues an event for its socket, and returns that; nil when there is none.
+func (c *Client) onEvent(p *packet.Packet, size int) *Socket {
 	c.mu.Lock()
 	s, ok := c.addressee(p.Namespace)
 	if s != nil {
@@ -291,7 +291,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 	}
 	s.done = true
 	s.lapseRest()
-	c.lapse(s)
+	c.endLease(s)
 	if admitted && (len(s.ns.disconnected) > 0 || len(s.ns.hooks.closed) > 0 || s.exit.heir != nil) {
 		s.due |= farewell
 	}
@@ -300,7 +300,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 	}
 	c.throttle()
 	c.advance()
-	c.rest()
+	c.startDeadline()
 	c.mu.Unlock()
 }
 
@@ -313,8 +313,8 @@ func (c *Client) drop(s *Socket) {
 	c.mu.Unlock()
 }
 
-// rest starts the deadline of a connection that has left its last namespace. mu is held.
-func (c *Client) rest() {
+// startDeadline starts the deadline of a connection that has left its last namespace. mu is held.
+func (c *Client) startDeadline() {
 	if len(c.sockets) == 0 && !c.closed {
 		c.hub.registry.suspend(c)
 	}

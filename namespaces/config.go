@@ -55,8 +55,8 @@ type Config struct {
 
 	// MaxNamespaces is how many namespaces one connection may be in; one more is refused: 32.
 	MaxNamespaces int
-	// MaxPetitions is how many admissions of one connection run at once; the others wait: 4.
-	MaxPetitions int
+	// MaxAdmissions is how many admissions of one connection run at once; the others wait: 4.
+	MaxAdmissions int
 	// MaxConnects is how many CONNECTs of one connection are looked at within a minute; more are refused as "rate_limited":
 	// 256.
 	MaxConnects int
@@ -115,7 +115,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.AttachmentTimeout, 30*time.Second)
 	fill(&c.MaxPending, 16384)
 	fill(&c.MaxNamespaces, 32)
-	fill(&c.MaxPetitions, 4)
+	fill(&c.MaxAdmissions, 4)
 	fill(&c.MaxConnects, 256)
 	fill(&c.MaxRefusals, 16)
 	fill(&c.MaxRooms, 1024)
@@ -152,7 +152,7 @@ func (c Config) check() error {
 	}{
 		{"ConnectTimeout", int64(c.ConnectTimeout)}, {"AdmitTimeout", int64(c.AdmitTimeout)},
 		{"AckTimeout", int64(c.AckTimeout)}, {"AttachmentTimeout", int64(c.AttachmentTimeout)}, {"MaxPending", int64(c.MaxPending)},
-		{"MaxNamespaces", int64(c.MaxNamespaces)}, {"MaxPetitions", int64(c.MaxPetitions)},
+		{"MaxNamespaces", int64(c.MaxNamespaces)}, {"MaxAdmissions", int64(c.MaxAdmissions)},
 		{"MaxConnects", int64(c.MaxConnects)}, {"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
 		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},
 		{"QueueBytes", int64(c.QueueBytes)}, {"MaxPerUser", int64(c.MaxPerUser)},

@@ -1,4 +1,4 @@
-// Package namespaces is where sockets live: a CONNECT packet becomes a petition, the petition an admitted socket or a
+// Package namespaces is where sockets live: a CONNECT packet becomes an admission, the admission an admitted socket or a
 // refusal, and admitted sockets exchange events, acknowledgements and broadcasts in rooms.
 //
 // A [Namespace] is a definition: a name, an admission and handlers, written once and mounted by a [Hub]. A connection is a
@@ -31,7 +31,7 @@
 //
 // # Goroutines
 //
-// An idle socket has none, and no timer. One is started when a socket petitions or when its queue becomes non-empty, runs the
+// An idle socket has none, and no timer. One is started when an admission begins or when its queue becomes non-empty, runs the
 // handlers, and ends when there is nothing left or it is another socket's turn ([Config.UserHandlers]); a refresh has one of its own while the gate is asked. A hub has one for
 // connections without a namespace and one for identities that expire. [Hub.Close] waits for all of them.
 //
@@ -39,7 +39,7 @@
 //
 //	room.mu (several: by room.seq)  →  Client.mu  →  Socket.mu  →  locks of the Conn
 //
-// The locks of the room index, of the directory of sockets and of the hub's lists, agenda, turns and users are leaves: nothing else is taken under
+// The locks of the room index, of the directory of sockets and of the hub's lists, expiry queue, turns and users are leaves: nothing else is taken under
 // them. Queueing a frame on a Conn never blocks and never calls back, so it happens under room.mu: this is what gives a room
 // its one order. Handlers, middleware, gates and hooks run under no lock.
 package namespaces

@@ -52,7 +52,7 @@ func Failed(err error) bool {
 	if err == nil || errors.Is(err, ErrUnanswered) {
 		return false
 	}
-	v, ok := known(err)
+	v, ok := publicError(err)
 	return !ok || v.Code == CodeInternal || v.Code == handshake.CodeUnavailable
 }
 
@@ -68,8 +68,8 @@ func causeOf(err error) error {
 // verdict is what a client is told of an error. It has no cause.
 type verdict = handshake.Refusal
 
-// known returns what the client may read of an error, and whether it is one that was meant for it.
-func known(err error) (verdict, bool) {
+// publicError returns what the client may read of an error, and whether it is one that was meant for it.
+func publicError(err error) (verdict, bool) {
 	var failure *Error
 	if !errors.As(err, &failure) {
 		return verdict{}, false
@@ -96,7 +96,7 @@ func dataOf(v verdict) (raw json.RawMessage) {
 
 // answerTo is what an acknowledgement says about an error of a handler.
 func answerTo(err error) verdict {
-	if v, ok := known(err); ok {
+	if v, ok := publicError(err); ok {
 		return v
 	}
 	return verdict{Code: CodeInternal, Message: "The server could not handle this event."}
@@ -104,7 +104,7 @@ func answerTo(err error) verdict {
 
 // refusalFor is what CONNECT_ERROR says about an error of an admission: one without a verdict is no verdict.
 func refusalFor(err error) verdict {
-	if v, ok := known(err); ok {
+	if v, ok := publicError(err); ok {
 		return v
 	}
 	const soon = time.Second

@@ -47,7 +47,7 @@ type EventFunc func(ctx context.Context, s *Socket, e Event) (packet.Args, error
 // Handlers of one socket are called one after another, of different sockets in parallel. ctx ends with the socket.
 func On[In, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
 	ns.take(event, taken[Out](argTypes[In]()), false)
-	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
+	ns.register(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
 		in, err := arg[In](e.Args, 0)
 		if err != nil {
 			return packet.Args{}, err
@@ -60,7 +60,7 @@ func On[In, Out any](ns *Namespace, event string, h func(ctx context.Context, s 
 // On2 is [On] for events with two arguments.
 func On2[A, B, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B) (Out, error)) {
 	ns.take(event, taken[Out](slices.Concat(argTypes[A](), argTypes[B]())), false)
-	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
+	ns.register(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
 		a, errA := arg[A](e.Args, 0)
 		b, errB := arg[B](e.Args, 1)
 		if err := errors.Join(errA, errB); err != nil {
@@ -74,7 +74,7 @@ func On2[A, B, Out any](ns *Namespace, event string, h func(ctx context.Context,
 // On3 is [On] for events with three arguments.
 func On3[A, B, C, Out any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, a A, b B, c C) (Out, error)) {
 	ns.take(event, taken[Out](slices.Concat(argTypes[A](), argTypes[B](), argTypes[C]())), false)
-	ns.handle(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
+	ns.register(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {
 		a, errA := arg[A](e.Args, 0)
 		b, errB := arg[B](e.Args, 1)
 		c, errC := arg[C](e.Args, 2)
@@ -102,8 +102,8 @@ func Handle3[A, B, C any](ns *Namespace, event string, h func(ctx context.Contex
 	On3(ns, event, func(ctx context.Context, s *Socket, a A, b B, c C) (None, error) { return None{}, h(ctx, s, a, b, c) })
 }
 
-// handle registers a handler.
-func (ns *Namespace) handle(event string, h EventFunc) {
+// register registers a handler.
+func (ns *Namespace) register(event string, h EventFunc) {
 	ns.define()
 	if err := CheckEvent(event); err != nil {
 		ns.fault(err)
@@ -162,8 +162,8 @@ func reply[Out any](out Out, err error, asked bool) (packet.Args, error) {
 	return packet.NewArgs(out)
 }
 
-// handle runs the handler of one event and acknowledges it.
-func (s *Socket) handle(ev *inbound) {
+// serve runs the handler of one event and acknowledges it.
+func (s *Socket) serve(ev *inbound) {
 	h, label := s.ns.handlerOf(ev.name)
 	var began time.Time
 	if len(s.ns.hooks.handled) > 0 {
@@ -214,7 +214,7 @@ func (h *Hub) answersUnknown(event string) bool {
 // for the log.
 func (s *Socket) logFailure(event string, err error) {
 	level, message := slog.LevelError, "event failed"
-	v, ok := known(err)
+	v, ok := publicError(err)
 	var argument *argumentError
 	switch {
 	case errors.Is(err, errPanic):

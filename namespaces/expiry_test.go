@@ -95,7 +95,7 @@ func TestAnIdentityWithoutEndStays(t *testing.T) {
 	})
 }
 
-// TestEachSocketEndsAtItsOwnTime has many lives of random length, some of them cut short, in one agenda.
+// TestEachSocketEndsAtItsOwnTime has many lives of random length, some of them cut short, in one expiry queue.
 func TestEachSocketEndsAtItsOwnTime(t *testing.T) {
 	ns := namespaces.New("/")
 	var ends atomic.Int32

@@ -4,9 +4,9 @@ import "time"
 
 // Kept counts what the hub keeps besides its sockets: identities that will expire, and users.
 func (h *Hub) Kept() (expiries, people int) {
-	h.agenda.mu.Lock()
-	expiries = len(h.agenda.queue)
-	h.agenda.mu.Unlock()
+	h.expiries.mu.Lock()
+	expiries = len(h.expiries.queue)
+	h.expiries.mu.Unlock()
 	if h.users != nil {
 		h.users.mu.Lock()
 		people = len(h.users.byKey)

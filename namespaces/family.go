@@ -34,7 +34,7 @@ type Family struct {
 	parts    []string // of the pattern
 	define   func(ns *Namespace)
 	opts     []Option
-	most     int
+	max      int
 	linger   time.Duration
 	fault    error
 	hub      *Hub
@@ -71,7 +71,7 @@ type child struct {
 // [Namespace.Part]. Options are those of each namespace.
 func NewFamily(text string, define func(ns *Namespace), opts ...Option) *Family {
 	p, err := pattern.Compile(text)
-	f := &Family{label: text, define: define, opts: opts, most: DefaultFamilyMax, linger: DefaultFamilyLinger}
+	f := &Family{label: text, define: define, opts: opts, max: DefaultFamilyMax, linger: DefaultFamilyLinger}
 	if err != nil {
 		f.fault = fmt.Errorf("pattern %w", err)
 		return f
@@ -84,7 +84,7 @@ func NewFamily(text string, define func(ns *Namespace), opts ...Option) *Family 
 // function is called for every name that nothing else is mounted at, before anybody knows who asks, and must be quick: what
 // needs a database is for [Namespace.Admit].
 func NewFamilyFunc(label string, accept func(name string) bool, define func(ns *Namespace), opts ...Option) *Family {
-	f := &Family{label: label, literals: -1, define: define, opts: opts, most: DefaultFamilyMax, linger: DefaultFamilyLinger}
+	f := &Family{label: label, literals: -1, define: define, opts: opts, max: DefaultFamilyMax, linger: DefaultFamilyLinger}
 	f.match = func(name string) (map[string]string, bool) { return nil, accept(name) }
 	return f
 }
@@ -92,7 +92,7 @@ func NewFamilyFunc(label string, accept func(name string) bool, define func(ns *
 // Max sets how many namespaces of the family there may be at once; when there are more, whoever asks for another one is
 // refused as "too_many_connections". It is called before the family is mounted.
 func (f *Family) Max(n int) *Family {
-	f.most = n
+	f.max = n
 	return f
 }
 
@@ -148,7 +148,7 @@ func (f *Family) mount(h *Hub) error {
 		return fmt.Errorf("family %q: %w", f.label, f.fault)
 	case f.define == nil:
 		return fmt.Errorf("family %q: has no function that defines its namespaces", f.label)
-	case f.most < 1 || f.linger < 0:
+	case f.max < 1 || f.linger < 0:
 		return fmt.Errorf("family %q: Max is below one, or Linger negative", f.label)
 	case New("/", f.opts...).gate == nil && h.cfg.Gate == nil:
 		return fmt.Errorf("family %q: has no gate and neither has the hub", f.label)
@@ -324,7 +324,7 @@ func (f *Family) reserve(ns *Namespace) (old *Namespace, err error) {
 	case ns.child.made:
 		return nil, nil
 	}
-	if f.made >= f.most {
+	if f.made >= f.max {
 		for _, one := range f.children {
 			if one.child.end != nil {
 				old = one

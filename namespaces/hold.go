@@ -10,7 +10,7 @@ import (
 )
 
 // A default JavaScript client never comes back after a CONNECT_ERROR, but it reconnects by itself when its transport closes.
-// So a petition that is refused for a cause that passes is not answered where the connection has no other namespace: it is
+// So an admission that is refused for a cause that passes is not answered where the connection has no other namespace: it is
 // held, the gate is asked again, and when the time of an admission is over the transport closes. The client's backoff begins
 // anew with every opening, so that it is the time that a connection is held which keeps clients from coming in a storm.
 const (
@@ -28,7 +28,7 @@ func passes(v verdict) bool {
 	}
 }
 
-// hold keeps a petition that was refused for a cause that passes, and returns false when it is to be refused: for any other
+// hold keeps an admission that was refused for a cause that passes, and returns false when it is to be refused: for any other
 // cause, and where the client is in another namespace, which the end of the transport would cost it.
 func (s *Socket) hold(err error) bool {
 	v := refusalFor(err)
@@ -51,15 +51,15 @@ func (s *Socket) hold(err error) bool {
 	return true
 }
 
-// plan says when a held petition is looked at again, whether its connection is over then, and whether it was held before. It
-// returns 0 when the petition is gone or the client is in another namespace.
+// plan says when a held admission is looked at again, whether its connection is over then, and whether it was held before. It
+// returns 0 when the admission is gone or the client is in another namespace.
 func (s *Socket) plan(v verdict, left time.Duration) (after time.Duration, over, first bool) {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.petition
+	p := s.admission
 	if p == nil || c.closed || c.inOther(s) {
 		return 0, false, false
 	}
@@ -81,12 +81,12 @@ func (c *Client) inOther(s *Socket) bool {
 	return slices.ContainsFunc(c.sockets, func(o *Socket) bool { return o != s && o.Connected() })
 }
 
-// later calls f after a while, unless the petition is gone by then. Hub.Close ends the petition, and waits for f.
+// later calls f after a while, unless the admission is gone by then. Hub.Close ends the admission, and waits for f.
 func (s *Socket) later(after time.Duration, f func()) {
 	hub := s.ns.hub
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.petition == nil {
+	if s.admission == nil {
 		return
 	}
 	hub.tasks.Hold()
@@ -94,14 +94,14 @@ func (s *Socket) later(after time.Duration, f func()) {
 		defer hub.tasks.Release()
 		f()
 	})
-	s.petition.cancel = func() {
+	s.admission.cancel = func() {
 		if timer.Stop() {
 			hub.tasks.Release()
 		}
 	}
 }
 
-// again has a held petition examined once more.
+// again has a held admission examined once more.
 func (s *Socket) again() {
 	c := s.client
 	c.mu.Lock()
@@ -112,7 +112,7 @@ func (s *Socket) again() {
 	}
 }
 
-// turnAway ends the connection of a petition that has been held for as long as can be.
+// turnAway ends the connection of an admission that has been held for as long as can be.
 func (s *Socket) turnAway(err error, v verdict) {
 	c := s.client
 	c.mu.Lock()
@@ -122,7 +122,7 @@ func (s *Socket) turnAway(err error, v verdict) {
 		s.refuse(err)
 		return
 	}
-	s.debug("connection of a held petition closed", slog.String("code", string(v.Code)))
+	s.debug("connection of a held admission closed", slog.String("code", string(v.Code)))
 	s.countRefusal(v)
 	c.shut(closeTryAgainLater, string(v.Code), ReasonForcedServer)
 }

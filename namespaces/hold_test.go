@@ -47,7 +47,7 @@ func TestWhoIsRefusedForACauseThatPassesIsHeld(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				p.expect()
 				if held := p.held(); held == 0 {
-					t.Error("what is kept of a held petition does not count")
+					t.Error("what is kept of a held admission does not count")
 				}
 				p.awaitIn(joined)
 				if n := gate.asked; n < 3 || n > 12 {

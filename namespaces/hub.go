@@ -31,7 +31,7 @@ type Hub struct {
 
 	events   sync.Pool // of *inbound
 	registry registry
-	agenda   agenda
+	expiries expiryQueue
 	lot      lot
 	users    *users // nil without a limit
 	turns    turns
@@ -78,14 +78,14 @@ func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 		return nil, err
 	}
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
-	h.agenda.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
+	h.expiries.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
 	h.lot.init(cfg.Recovery)
 	h.users = newUsers(cfg.MaxPerUser)
 	h.turns.init(h)
 	h.pace.init(h)
 	h.tasks.Hold()
 	h.tasks.Go(h.closeLate)
-	h.tasks.Go(h.keepTime)
+	h.tasks.Go(h.runExpiry)
 	if cfg.Recovery.on() {
 		h.tasks.Go(h.keepParked)
 	}

@@ -246,7 +246,7 @@ func (l Local) each(sel *Selection, visit func(*Socket)) {
 	if len(sel.Rooms) == 1 {
 		r = l.ns.rooms.find(sel.Rooms[0])
 		if s := l.ns.sockets.find(sel.Rooms[0]); s != nil && s != except {
-			l.alone(s, r, visit)
+			l.visitByID(s, r, visit)
 		}
 	}
 	if r == nil {
@@ -261,8 +261,8 @@ func (l Local) each(sel *Selection, visit func(*Socket)) {
 	}
 }
 
-// alone visits the one socket whose id was named, unless it is a member of the room of that name and will be visited as such.
-func (l Local) alone(s *Socket, r *room, visit func(*Socket)) {
+// visitByID visits the one socket whose id was named, unless it is a member of the room of that name and will be visited as such.
+func (l Local) visitByID(s *Socket, r *room, visit func(*Socket)) {
 	if r != nil && s.Joined(r.name) {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 // those whose time is over.
 type lot struct {
 	// Fixed once made.
-	most int
+	max  int
 	stay time.Duration
 	wake chan struct{} // there is something to do before the next time
 
@@ -41,7 +41,7 @@ type owner struct {
 
 // init makes an empty lot; without a time to stay nothing is ever parked.
 func (l *lot) init(r Recovery) {
-	l.most, l.stay = r.Parked, r.For
+	l.max, l.stay = r.Parked, r.For
 	l.wake = make(chan struct{}, 1)
 	l.queue, l.byKey = list.New(), make(map[uint64]*owner)
 }
@@ -54,7 +54,7 @@ func (l *lot) add(s *Socket) *berth {
 	if l.closed {
 		return nil
 	}
-	if l.queue.Len() >= l.most {
+	if l.queue.Len() >= l.max {
 		victim := l.owners[0].queue.Front().Value.(*berth)
 		l.removeLocked(victim)
 		l.over = append(l.over, victim.socket)

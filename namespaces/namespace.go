@@ -49,8 +49,8 @@ type Namespace struct {
 	everyone *room
 }
 
-// AdmitFunc decides about a petition whose identity is known. An error refuses it: an *[Error] or *[handshake.Refusal] tells
-// the client its code and message, any other is logged and answered with "unavailable". The context ends with the petition.
+// AdmitFunc decides about an admission whose identity is known. An error refuses it: an *[Error] or *[handshake.Refusal] tells
+// the client its code and message, any other is logged and answered with "unavailable". The context ends with the admission.
 // What it joins and emits takes effect when the socket is admitted.
 //
 // A refusal for a cause that passes ("unavailable", "rate_limited", "too_many_connections", or with a RetryAfter) is not
@@ -230,8 +230,8 @@ func (ns *Namespace) Len() int {
 	return len(ns.everyone.members) - int(ns.parked.Load())
 }
 
-// event makes the packet of an emit.
-func (ns *Namespace) event(name string, args []any) (packet.Packet, error) {
+// newEvent makes the packet of an emit.
+func (ns *Namespace) newEvent(name string, args []any) (packet.Packet, error) {
 	if err := CheckEvent(name); err != nil {
 		return packet.Packet{}, err
 	}

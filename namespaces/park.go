@@ -91,7 +91,7 @@ func (s *Socket) lapse() {
 func (s *Socket) retire() {
 	s.ns.hub.lot.remove(s.exit.berth)
 	s.mu.Lock()
-	life := s.life
+	life := s.lazy
 	s.mu.Unlock()
 	if life != nil {
 		life.cancel()

@@ -119,7 +119,7 @@ func (s *Socket) turn() bool {
 		case toGreet:
 			s.runConnected()
 		case toHandle:
-			s.handle(ev)
+			s.serve(ev)
 			s.client.recycle(ev)
 		case toRenew:
 			s.renew()

@@ -9,7 +9,7 @@ import (
 	"gatehouse/packet"
 )
 
-// refuse answers a petition with CONNECT_ERROR. It returns false when there is none any more: the client went meanwhile, or
+// refuse answers an admission with CONNECT_ERROR. It returns false when there is none any more: the client went meanwhile, or
 // has been admitted.
 func (s *Socket) refuse(err error) bool {
 	if !s.withdraw() {
@@ -21,13 +21,13 @@ func (s *Socket) refuse(err error) bool {
 	c.mu.Lock()
 	s.done = true
 	s.lapseRest()
-	c.lapse(s)
+	c.endLease(s)
 	c.remove(s)
 	c.discard(s)
 	c.departed = append(c.departed, s.ns.name)
 	tooMany := c.reject(s.ns.name, payload)
 	c.throttle()
-	c.rest()
+	c.startDeadline()
 	c.mu.Unlock()
 
 	s.ns.letGo()
@@ -37,15 +37,15 @@ func (s *Socket) refuse(err error) bool {
 	return true
 }
 
-// withdraw ends a petition, and returns false when there is none.
+// withdraw ends an admission, and returns false when there is none.
 func (s *Socket) withdraw() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != petitioning {
+	if s.phase != connecting {
 		return false
 	}
-	s.petition.stop(s.conn)
-	s.phase, s.petition = ended, nil
+	s.admission.stop(s.conn)
+	s.phase, s.admission = ended, nil
 	return true
 }
 
@@ -60,7 +60,7 @@ func (s *Socket) report(err error) {
 // into words for the client; the rest is the client's.
 func (s *Socket) logRefusal(err error, v verdict) {
 	level := slog.LevelDebug
-	_, meant := known(err)
+	_, meant := publicError(err)
 	switch {
 	case errors.Is(err, errPanic) || cancelled(err):
 	case !meant:

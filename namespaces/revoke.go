@@ -9,11 +9,11 @@ type revocation struct {
 	Reason string `json:"reason"`
 }
 
-// Revoke ends all sockets of this node whose identity matches, and refuses the petitions under way that do, and returns how
+// Revoke ends all sockets of this node whose identity matches, and refuses the admissions under way that do, and returns how
 // many. A client gets "auth:revoked" with the reason and DISCONNECT, so that it stays away; the transport closes when that
 // was its last namespace. Without a reason it is "revoked".
 //
-// Who must also be kept out is revoked at [Config.Rechecker] or at the gate first: then a petition or a refresh that the call
+// Who must also be kept out is revoked at [Config.Rechecker] or at the gate first: then an admission or a refresh that the call
 // does not see yet is refused by it. match is called under no lock, and must be quick.
 func (h *Hub) Revoke(match func(handshake.Identity) bool, reason string) int {
 	if reason == "" {
@@ -64,7 +64,7 @@ func (s *Socket) newest() handshake.Identity {
 	return s.latest()
 }
 
-// revoke ends a socket, or refuses its petition, and reports whether it did. What tells the client of it is kept in notices,
+// revoke ends a socket, or refuses its admission, and reports whether it did. What tells the client of it is kept in notices,
 // for the next one; that may be nil.
 func (s *Socket) revoke(reason string, notices map[*Namespace]*frames) bool {
 	if s.refuse(&handshake.Refusal{Code: handshake.CodeTokenInvalid, Message: "This sign-in has been revoked; sign in again."}) {

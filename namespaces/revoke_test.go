@@ -47,7 +47,7 @@ func TestReq20_RevocationEndsWhatMatches(t *testing.T) {
 	})
 }
 
-func TestReq20_RevocationRefusesPetitionsUnderWay(t *testing.T) {
+func TestReq20_RevocationRefusesAdmissionsUnderWay(t *testing.T) {
 	const refused = `4{"message":"This sign-in has been revoked; sign in again.","data":{"code":"token_invalid"}}`
 	for _, where := range []string{"gate", "admission"} {
 		t.Run(where, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestReq20_RevocationOfTenThousand(t *testing.T) {
 		<-s.replies
 	}
 	ended := h.Revoke(token("1"), "")
-	// A petition that has sent its reply is in, so all were there to be found.
+	// An admission that has sent its reply is in, so all were there to be found.
 	if st := h.Stats(); ended != n/2 || st.Sockets != n/2 || st.Clients != n/2 {
 		t.Errorf("revoked %d, left %+v", ended, st)
 	}

@@ -9,7 +9,7 @@ import (
 // of a poll. That it has arrived only an acknowledgement tells ([Socket.EmitAck]). It fails with ErrNotAdmitted during
 // admission, ErrClosed when the socket ends before, and an error of ctx; ctx without a deadline gets [Config.AckTimeout].
 func (s *Socket) EmitSent(ctx context.Context, event string, args ...any) error {
-	p, err := s.ns.event(event, args)
+	p, err := s.ns.newEvent(event, args)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (ns *Namespace) OnServer(event string, h ServerFunc) {
 // ServerEmit sends an event to this namespace on all other nodes, not to their clients (Node's serverSideEmit). Like a
 // broadcast it only queues; on a single node it does nothing.
 func (ns *Namespace) ServerEmit(event string, args ...any) error {
-	p, err := ns.event(event, args)
+	p, err := ns.newEvent(event, args)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (ns *Namespace) ServerEmit(event string, args ...any) error {
 // ServerEmitAck is [Namespace.ServerEmit] with an answer of each other node; ctx without a deadline gets
 // [Config.AckTimeout]. With an error of ctx, or a *[LostNodes], come the answers that were there by then.
 func (ns *Namespace) ServerEmitAck(ctx context.Context, event string, args ...any) (Answers, error) {
-	p, err := ns.event(event, args)
+	p, err := ns.newEvent(event, args)
 	if err != nil {
 		return Answers{}, err
 	}

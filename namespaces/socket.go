@@ -14,7 +14,7 @@ import (
 type phase uint8
 
 const (
-	petitioning phase = iota // admission runs or waits for its turn
+	connecting phase = iota // admission runs or waits for its turn
 	open
 	parked // its transport is lost, and its client may come back
 	ended
@@ -59,8 +59,8 @@ type Socket struct {
 
 	// Guarded by the client's mu.
 	head, tail *inbound // events that wait
-	running    bool     // a goroutine owns the queue: the petition's, then drain
-	waiting    bool     // the petition waits for its turn
+	running    bool     // a goroutine owns the queue: the admission's, then drain
+	waiting    bool     // the admission waits for its turn
 	done       bool     // takes no more events
 	due        due      // handlers of its beginning and end, and waits
 	left       bool     // the client has left and may have entered again: packets are not for this socket any more
@@ -71,18 +71,18 @@ type Socket struct {
 	phase phase       // guarded by mu; here, as wire is, for the sake of the socket's size
 	wire  packet.Wire // the client's; fixed once made
 
-	tenure *tenure // nil while the identity cannot end and was never refreshed
+	lease *lease // nil while the identity cannot end and was never refreshed
 
 	place membership // in everyone; guarded by that room's mu
 
-	mu       sync.Mutex        // guards what follows
-	petition *petition         // while petitioning
-	rooms    *roomSet          // nil while in none; kept after the end
-	acks     map[uint64]waiter // nil while none is awaited
-	life     *life             // made when somebody asks for the context's end
-	exit     *exit             // nil until parked or ended
-	kept     *tail             // nil while recovery is off, and when another socket has taken over
-	data     any
+	mu        sync.Mutex        // guards what follows
+	admission *admission        // while connecting
+	rooms     *roomSet          // nil while in none; kept after the end
+	acks      map[uint64]waiter // nil while none is awaited
+	lazy      *lazyContext      // made when somebody asks for the context's end
+	exit      *exit             // nil until parked or ended
+	kept      *tail             // nil while recovery is off, and when another socket has taken over
+	data      any
 }
 
 // ID returns the public id: 120 random bits in base64url.
@@ -114,7 +114,7 @@ func (s *Socket) setIdentity(id handshake.Identity) { s.identity.Store(&id) }
 // caller's; its header, query and TLS state are shared and must not be changed.
 func (s *Socket) Request() *handshake.Request {
 	s.mu.Lock()
-	p := s.petition
+	p := s.admission
 	s.mu.Unlock()
 	if p != nil {
 		r := *p.request
@@ -169,7 +169,7 @@ func (s *Socket) in(p phase) bool {
 // Emit queues an event for the client. During admission it goes out right after the CONNECT reply. It returns ErrClosed when
 // the socket has ended.
 func (s *Socket) Emit(event string, args ...any) error {
-	p, err := s.ns.event(event, args)
+	p, err := s.ns.newEvent(event, args)
 	if err != nil {
 		return err
 	}
@@ -229,8 +229,8 @@ func (s *Socket) sendHere(f *packet.Frame, flags Flags) error {
 	switch {
 	case s.phase == ended:
 		return ErrClosed
-	case s.phase == petitioning:
-		s.petition.frames = append(s.petition.frames, f)
+	case s.phase == connecting:
+		s.admission.frames = append(s.admission.frames, f)
 	case s.kept != nil:
 		return s.keep(f, flags)
 	case flags&Volatile != 0:
@@ -258,7 +258,7 @@ func (s *Socket) Disconnect(closeTransport bool) {
 
 // end ends the socket, and returns when it is in no room any more; only the first call counts, and returns true. The order
 // matters: first nothing of it is sent any more, then it leaves the index, then its place in the client becomes free for
-// another petition.
+// another admission.
 func (s *Socket) end(reason string, how ending) bool {
 	admitted, ok := s.beginEnd(reason, how)
 	if ok {
@@ -275,10 +275,10 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 		s.mu.Unlock()
 		return false, false
 	}
-	admitted = s.phase != petitioning
-	acks, pet := s.acks, s.petition
-	s.petition, s.acks = nil, nil
-	x, life := s.endLocked(reason), s.life
+	admitted = s.phase != connecting
+	acks, pet := s.acks, s.admission
+	s.admission, s.acks = nil, nil
+	x, life := s.endLocked(reason), s.lazy
 	s.mu.Unlock()
 
 	if x.berth != nil {
@@ -403,4 +403,4 @@ func causeAttr(err error) slog.Attr {
 }
 
 // context returns the context of handlers, which ends with the socket.
-func (s *Socket) context() context.Context { return (*lifetime)(s) }
+func (s *Socket) context() context.Context { return (*socketContext)(s) }

@@ -92,8 +92,8 @@ func (rs *roomSet) names() []string {
 func (s *Socket) Rooms() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == petitioning {
-		return slices.Clone(s.petition.rooms)
+	if s.phase == connecting {
+		return slices.Clone(s.admission.rooms)
 	}
 	return s.rooms.names()
 }
@@ -102,8 +102,8 @@ func (s *Socket) Rooms() []string {
 func (s *Socket) Joined(room string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == petitioning {
-		return slices.Contains(s.petition.rooms, room)
+	if s.phase == connecting {
+		return slices.Contains(s.admission.rooms, room)
 	}
 	return s.rooms.find(room) != nil
 }
@@ -146,21 +146,21 @@ func (s *Socket) joinHeir(name string) error {
 	return err
 }
 
-// joinAside notes a room for a petition. It returns false when there is none any more.
+// joinAside notes a room for an admission. It returns false when there is none any more.
 func (s *Socket) joinAside(name string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.phase == ended:
 		return false, ErrClosed
-	case s.phase != petitioning:
+	case s.phase != connecting:
 		return false, nil
-	case slices.Contains(s.petition.rooms, name):
+	case slices.Contains(s.admission.rooms, name):
 		return true, nil
-	case len(s.petition.rooms) >= s.ns.hub.cfg.MaxRooms:
+	case len(s.admission.rooms) >= s.ns.hub.cfg.MaxRooms:
 		return true, ErrTooManyRooms
 	}
-	s.petition.rooms = append(s.petition.rooms, name)
+	s.admission.rooms = append(s.admission.rooms, name)
 	return true, nil
 }
 
@@ -205,8 +205,8 @@ func (s *Socket) Leave(rooms ...string) {
 // leave returns whether the socket was in the room and could leave it.
 func (s *Socket) leave(name string) (left bool) {
 	s.mu.Lock()
-	if s.phase == petitioning {
-		s.petition.rooms = slices.DeleteFunc(s.petition.rooms, func(r string) bool { return r == name })
+	if s.phase == connecting {
+		s.admission.rooms = slices.DeleteFunc(s.admission.rooms, func(r string) bool { return r == name })
 	}
 	m := s.rooms.find(name)
 	s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 // users counts the connections of each user, when there is a limit. A connection counts once for however many namespaces it
 // is in.
 type users struct {
-	most int
+	max int
 
 	mu    sync.Mutex // guards what follows; a leaf
 	byKey map[handshake.UserKey][]presence
@@ -28,7 +28,7 @@ func newUsers(most int) *users {
 	if most == 0 {
 		return nil
 	}
-	return &users{most: most, byKey: make(map[handshake.UserKey][]presence)}
+	return &users{max: most, byKey: make(map[handshake.UserKey][]presence)}
 }
 
 // add counts a socket that becomes admitted.
@@ -85,7 +85,7 @@ func (u *users) excess(key handshake.UserKey) *Client {
 			first = i
 		}
 	}
-	if n <= u.most {
+	if n <= u.max {
 		return nil
 	}
 	oldest := list[first].client

@@ -42,7 +42,7 @@ func (s *Server) adminHandler() http.Handler {
 	operators := s.operatorsOnly(s.operatorRoutes())
 	mux.Handle("/", operators)
 	mux.Handle(apiPath, s.backEndsOr(operators))
-	return unhurried(mux)
+	return withDeadlines(mux)
 }
 
 // operatorsOnly asks for the key. Without one the listener is on this machine

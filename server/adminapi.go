@@ -115,8 +115,8 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 		Ended  int   `json:"ended"`            // sockets of this node
 		Spread *bool `json:"spread,omitempty"` // whether the other nodes know; without Redis there are none
 	}{revocation: revocationOf(done.Mark), Ended: done.Ended}
-	if s.spread != nil {
-		out.Spread = &done.Spread
+	if s.bus != nil {
+		out.Spread = &done.Propagated
 	}
 	answer(w, http.StatusOK, out)
 }

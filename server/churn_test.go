@@ -44,7 +44,7 @@ var phases = []struct {
 	{"half a request", func(c *comer) error { return c.say("GET /socket.io/?EIO=4&tra") }},
 	{"an upgrade, not awaited", func(c *comer) error { return c.say(handshaking) }},
 	{"a WebSocket, not signed in", func(c *comer) error { return c.websocket() }},
-	{"CONNECT, not awaited", func(c *comer) error { return c.petition("/echo", c.token) }},
+	{"CONNECT, not awaited", func(c *comer) error { return c.sendConnect("/echo", c.token) }},
 	{"CONNECT with half a frame", func(c *comer) error {
 		if err := c.websocket(); err != nil {
 			return err
@@ -156,7 +156,7 @@ func (c *comer) websocket() error {
 	return c.awaits("0{")
 }
 
-func (c *comer) petition(namespace, token string) error {
+func (c *comer) sendConnect(namespace, token string) error {
 	if err := c.websocket(); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (c *comer) petition(namespace, token string) error {
 }
 
 func (c *comer) admitted(namespace, token, want string) error {
-	if err := c.petition(namespace, token); err != nil {
+	if err := c.sendConnect(namespace, token); err != nil {
 		return err
 	}
 	return c.awaits(want)

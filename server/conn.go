@@ -30,7 +30,7 @@ type conn struct {
 	origin  atomic.Pointer[string] // of the last request that brought messages; nil: the opening one
 	waiting atomic.Bool            // counts as pending at its address
 
-	used    usage
+	used    connUsers
 	in, out traffic
 }
 
@@ -63,9 +63,9 @@ func (c *conn) opened() [32]byte {
 	return *c.digest
 }
 
-// known ends what counts strangers: somebody has admitted the client, or it is
+// unpend ends what counts strangers: somebody has admitted the client, or it is
 // gone.
-func (c *conn) known() {
+func (c *conn) unpend() {
 	if c.waiting.Swap(false) {
 		c.srv.pending.remove(handshake.AddressKey(c.Request().RemoteAddr))
 	}
@@ -83,7 +83,7 @@ func (r reader) Message(binary bool, data []byte) {
 // Close implements engine.Handler.
 func (r reader) Close(why engine.Close) {
 	r.client.Closed(endOf(why.Reason))
-	r.known()
+	r.unpend()
 	r.srv.guard.closed(r.id)
 	r.srv.metrics.connectionClosed(why.Reason)
 	r.logClosed(why)
@@ -137,14 +137,14 @@ func (c *conn) Backlog() int { return c.session.Backlog() }
 func (c *conn) Hold(n int) bool { return c.session.Hold(n) }
 
 // Admitted implements namespaces.Conn: the limits before admission end.
-func (c *conn) Admitted() { c.known() }
+func (c *conn) Admitted() { c.unpend() }
 
 // Identified implements namespaces.Conn: from here on later requests are held
 // against the identity, and the line about the connection names the socket. Were it
 // noted only when the socket is open, a client could answer the reply with a request
 // of somebody else's before (security requirement 5), or be gone from the log's line.
 func (c *conn) Identified(s *namespaces.Socket) {
-	c.used.note(s)
+	c.used.addSocket(s)
 	id := s.Identity()
 	subject := id.Subject
 	if id.Method == handshake.WayAnonymous {

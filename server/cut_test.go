@@ -49,7 +49,7 @@ func TestEventsOfAClientThatIsCutAreDropped(t *testing.T) {
 				cfg.Sockets.QueueEvents = 2
 				r := serve(t, cfg, ns)
 				client := come(t, r.addr, way{transport: transport})
-				if got := petition(client, "/cut", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+				if got := sendConnect(client, "/cut", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 					t.Fatal(got)
 				}
 				for _, event := range []string{"work", "count", "count"} {

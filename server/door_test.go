@@ -15,7 +15,7 @@ import (
 )
 
 func TestSilenceClosesTheLongestSilent(t *testing.T) {
-	q := newSilence(2, slog.New(slog.DiscardHandler))
+	q := newIdleConns(2, slog.New(slog.DiscardHandler))
 	var ends [4]net.Conn
 	for i := range ends {
 		here, there := net.Pipe()
@@ -25,7 +25,7 @@ func TestSilenceClosesTheLongestSilent(t *testing.T) {
 	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
 	q.state(ends[0], http.StateNew)
 	q.state(ends[1], http.StateNew)
-	speaks := q.broken(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	speaks := q.busy(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	speaks.ServeHTTP(nil, httptest.NewRequestWithContext(q.context(context.Background(), ends[0]), http.MethodGet, "/socket.io/", nil))
 	q.state(ends[2], http.StateNew)
 	q.state(ends[2], http.StateActive) // one byte of a request is none

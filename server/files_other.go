@@ -3,4 +3,4 @@
 package server
 
 // openFiles is how many files the process may have open: not known here.
-func openFiles() int { return most }
+func openFiles() int { return highestLimit }

@@ -22,21 +22,21 @@ func TestField08_WrongTokensOfAnAddressKeepNoValidOneOut(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			r := serve(t, heldUp(), who("/who", "/lobby")...)
 			in := come(t, r.addr, way{transport: transport})
-			if got := petition(in, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+			if got := sendConnect(in, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 				t.Fatalf("ada: %s", got)
 			}
 			told := come(t, r.addr, way{transport: transport})
-			if got := petition(told, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+			if got := sendConnect(told, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 				t.Fatalf("ada: %s", got) // who is nowhere else is held, not told
 			}
 			for range 5 {
-				petition(told, "/who", `{"token":"made up"}`)
+				sendConnect(told, "/who", `{"token":"made up"}`)
 			}
-			if got := petition(told, "/who", `{"token":"made up"}`); got != "rate_limited" {
+			if got := sendConnect(told, "/who", `{"token":"made up"}`); got != "rate_limited" {
 				t.Errorf("a wrong one more: %s", got)
 			}
 			for range 3 {
-				if got := petition(come(t, r.addr, way{transport: transport}), "/who", `{"token":"`+token(t, "bob")+`"}`); got != "in" {
+				if got := sendConnect(come(t, r.addr, way{transport: transport}), "/who", `{"token":"`+token(t, "bob")+`"}`); got != "in" {
 					t.Errorf("a valid one: %s", got)
 				}
 			}
@@ -120,7 +120,7 @@ func TestField17_ASessionLivesUntilWhatItShowsIsKnownToBeBad(t *testing.T) {
 		return page("https://app.example", "Cookie", "__Host-session="+cookie)
 	}
 	p := come(t, r.addr, way{transport: "polling", header: in("one")}).(*visitor)
-	if got := petition(p, "/who", `{"csrf":"`+r.csrfOf("one")+`"}`); got != "in" {
+	if got := sendConnect(p, "/who", `{"csrf":"`+r.csrfOf("one")+`"}`); got != "in" {
 		t.Fatalf("in: %s", got)
 	}
 	say(away)

@@ -89,7 +89,7 @@ func (a *attacker) goesOn() {
 
 func (a *attacker) enters() {
 	a.t.Helper()
-	if got := petition(a.c, "/echo", `{"token":"`+token(a.t, "eve")+`"}`); got != "in" {
+	if got := sendConnect(a.c, "/echo", `{"token":"`+token(a.t, "eve")+`"}`); got != "in" {
 		a.t.Fatalf("CONNECT: %q", got)
 	}
 	a.in = true
@@ -100,7 +100,7 @@ func (r *running) serves(t *testing.T) {
 	t.Helper()
 	for _, transport := range everyTransport {
 		c := come(t, r.addr, way{transport: transport})
-		if got := petition(c, "/echo", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		if got := sendConnect(c, "/echo", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Fatalf("an honest client over %s: %q", transport, got)
 		}
 		c.send(`42/echo,1["echo","hi"]`)

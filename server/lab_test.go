@@ -97,7 +97,7 @@ func TestDefaultsThatAreWrittenOutLeaveTheLabItsSettings(t *testing.T) {
 		t.Errorf("cookie %q, want the lab's", given.Cookie)
 	}
 	c := come(t, r.addr, offering("gatehouse.lab", labMakes(t, r, "/lab/credentials").Token))
-	if got := petition(c, "/lab/subprotocol", ""); got != "in" {
+	if got := sendConnect(c, "/lab/subprotocol", ""); got != "in" {
 		t.Errorf("the lab's own protocol: %s", got)
 	}
 }

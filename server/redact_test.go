@@ -84,7 +84,7 @@ func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 			v.way.transport = transport
 			c := come(t, r.addr, v.way)
 			secretly(c.session())
-			if reply := petition(c, "/who", v.auth); (reply == "in") == (strings.Contains(name, "bad") || strings.Contains(name, "no csrf") || strings.Contains(name, "wrong") || strings.Contains(name, "nobody")) {
+			if reply := sendConnect(c, "/who", v.auth); (reply == "in") == (strings.Contains(name, "bad") || strings.Contains(name, "no csrf") || strings.Contains(name, "wrong") || strings.Contains(name, "nobody")) {
 				t.Errorf("%s over %s: %s", name, transport, reply)
 			}
 			c.close()
@@ -96,7 +96,7 @@ func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 		c := come(t, r.addr, w).(*websocketClient)
 		r.seen.Write([]byte(c.protocol))
 		secretly(c.session())
-		petition(c, "/who", "")
+		sendConnect(c, "/who", "")
 		secretly(base64url(good))
 	}
 	r.mistakes(a, good, bad, secretly)

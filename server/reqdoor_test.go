@@ -31,7 +31,7 @@ func TestReq06_OverTheLimitInAllTheOldestStrangerGoes(t *testing.T) {
 	r := serve(t, server.Config{Handshake: server.Handshake{MaxPending: 2}}, who("/who")...)
 	oldest := come(t, r.addr, way{transport: "websocket"})
 	known := come(t, r.addr, way{transport: "websocket"})
-	if got := petition(known, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+	if got := sendConnect(known, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 		t.Fatal(got)
 	}
 	newer := []client{come(t, r.addr, way{transport: "websocket"}), come(t, r.addr, way{transport: "websocket"})}
@@ -62,7 +62,7 @@ func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 		come(t, r.addr, way{transport: transport, header: from("203.0.113.8")}).close()
 	}
 	// Who is admitted is a stranger no more, and makes room.
-	if got := petition(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+	if got := sendConnect(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 		t.Fatal(got)
 	}
 	come(t, r.addr, way{transport: "websocket", header: from("203.0.113.7")})
@@ -75,7 +75,7 @@ func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 func TestReq06_TheServerCanHaveALimitOfConnections(t *testing.T) {
 	r := serve(t, server.Config{Door: server.Door{MaxConnections: 1}}, who("/who")...)
 	first := come(t, r.addr, way{transport: "websocket"})
-	if got := petition(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+	if got := sendConnect(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 		t.Fatal(got)
 	}
 	if _, err := (way{transport: "websocket"}).open(t, r.addr); err == nil {
@@ -88,10 +88,10 @@ func TestReq06_TheOldestConnectionOfAUserGivesWay(t *testing.T) {
 	over(t, func(t *testing.T, transport string) {
 		old := come(t, r.addr, way{transport: transport})
 		auth := `{"token":"` + token(t, "ada "+transport) + `"}`
-		if got := petition(old, "/who", auth); got != "in" {
+		if got := sendConnect(old, "/who", auth); got != "in" {
 			t.Fatal(got)
 		}
-		if got := petition(come(t, r.addr, way{transport: transport}), "/who", auth); got != "in" {
+		if got := sendConnect(come(t, r.addr, way{transport: transport}), "/who", auth); got != "in" {
 			t.Fatal(got)
 		}
 		if end := answerTo(old, "41/who"); !strings.HasPrefix(end, "41/who") {
@@ -163,7 +163,7 @@ func TestReq06_ThousandsWhoNeverSpeakKeepNobodyOut(t *testing.T) {
 			}
 			over(t, func(t *testing.T, transport string) {
 				c := come(t, r.addr, way{transport: transport})
-				if got := petition(c, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+				if got := sendConnect(c, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 					t.Fatal(got)
 				}
 				if got := whoami(t, c, "/who"); got != `["ada by token"]` {
@@ -178,7 +178,7 @@ func TestReq07_TheHandshakePayloadHasItsOwnLimit(t *testing.T) {
 	r := serve(t, server.Config{}, who("/who")...)
 	large := func(n int) string { return `{"token":"` + strings.Repeat("a", n) + `"}` }
 	over(t, func(t *testing.T, transport string) {
-		if got := petition(come(t, r.addr, way{transport: transport}), "/who", large(20_000)); got != "unauthenticated" && got != "token_invalid" {
+		if got := sendConnect(come(t, r.addr, way{transport: transport}), "/who", large(20_000)); got != "unauthenticated" && got != "token_invalid" {
 			t.Errorf("an auth payload of 20,000 bytes: %s", got)
 		}
 	})
@@ -213,7 +213,7 @@ func TestReq07_FailuresSlowDownTheirConnection(t *testing.T) {
 	}}, who("/who", "/lobby")...)
 	over(t, func(t *testing.T, transport string) {
 		c := come(t, r.addr, way{transport: transport})
-		if got := petition(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		if got := sendConnect(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Fatal(got) // who is nowhere else is held, not told
 		}
 		for range 3 {
@@ -224,7 +224,7 @@ func TestReq07_FailuresSlowDownTheirConnection(t *testing.T) {
 		if code, wait := refusalOf(c, `{"token":"`+token(t, "ada")+`"}`); code != "rate_limited" || wait < 1000 {
 			t.Errorf("after three failures: %s, wait %d ms", code, wait)
 		}
-		if got := petition(come(t, r.addr, way{transport: transport}), "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		if got := sendConnect(come(t, r.addr, way{transport: transport}), "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Errorf("another connection: %s", got)
 		}
 	})
@@ -240,20 +240,20 @@ func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 	}
 	good, old := `{"token":"`+token(t, "ada")+`"}`, `{"token":"`+expired(t, "ada")+`"}`
 	told := come(t, r.addr, from("203.0.113.7"))
-	if got := petition(told, "/lobby", good); got != "in" {
+	if got := sendConnect(told, "/lobby", good); got != "in" {
 		t.Fatal(got) // who is nowhere else is held, not told
 	}
 	// What honest clients do does not count.
 	for range 10 {
-		if got := petition(come(t, r.addr, from("203.0.113.7")), "/who", old); got != "token_expired" {
+		if got := sendConnect(come(t, r.addr, from("203.0.113.7")), "/who", old); got != "token_expired" {
 			t.Fatal(got)
 		}
-		if got := petition(come(t, r.addr, from("203.0.113.7")), "/who", ""); got != "unauthenticated" {
+		if got := sendConnect(come(t, r.addr, from("203.0.113.7")), "/who", ""); got != "unauthenticated" {
 			t.Fatal(got)
 		}
 	}
 	for range 5 {
-		if got := petition(come(t, r.addr, from("203.0.113.7")), "/who", `{"ticket":"x"}`); got != "ticket_invalid" {
+		if got := sendConnect(come(t, r.addr, from("203.0.113.7")), "/who", `{"ticket":"x"}`); got != "ticket_invalid" {
 			t.Fatal(got)
 		}
 	}
@@ -264,10 +264,10 @@ func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 	if status != http.StatusTooManyRequests || codeOf(answer) != "rate_limited" || h.Get("Retry-After") == "" {
 		t.Errorf("a ticket for it: %d %v", status, answer)
 	}
-	if got := petition(come(t, r.addr, from("203.0.113.7")), "/who", good); got != "in" {
+	if got := sendConnect(come(t, r.addr, from("203.0.113.7")), "/who", good); got != "in" {
 		t.Errorf("a good one of that address: %s", got)
 	}
-	if got := petition(come(t, r.addr, from("203.0.113.8")), "/who", good); got != "in" {
+	if got := sendConnect(come(t, r.addr, from("203.0.113.8")), "/who", good); got != "in" {
 		t.Errorf("another address: %s", got)
 	}
 }
@@ -291,7 +291,7 @@ func TestReq08_AnIdentityOpensOneNamespace(t *testing.T) {
 				}
 				continue
 			}
-			if got := petition(c, step.namespace, step.auth); got != step.want {
+			if got := sendConnect(c, step.namespace, step.auth); got != step.want {
 				t.Errorf("%s %s: %s, want %s", step.namespace, fmt.Sprintf("%.12s", step.auth), got, step.want)
 			}
 		}

@@ -36,11 +36,11 @@ func TestReq19_AnIdentityEndsUnlessItIsRefreshed(t *testing.T) {
 		shared := come(t, r.addr, way{transport: transport})
 		refreshing := come(t, r.addr, way{transport: transport})
 		for _, c := range []client{alone, shared, refreshing} {
-			if got := petition(c, "/who", short()); got != "in" {
+			if got := sendConnect(c, "/who", short()); got != "in" {
 				t.Fatal(got)
 			}
 		}
-		if got := petition(shared, "/other", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		if got := sendConnect(shared, "/other", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Fatal(got)
 		}
 		// It polls all the time: a close packet waits for a poll no longer than the
@@ -82,10 +82,10 @@ func TestReq20_RevocationEndsWhoIsInAndKeepsThemOut(t *testing.T) {
 			id := transport + c.kind
 			auth := `{"token":"` + signed(id) + `"}`
 			in, other := come(t, r.addr, way{transport: transport}), come(t, r.addr, way{transport: transport})
-			if got := petition(in, "/who", auth); got != "in" {
+			if got := sendConnect(in, "/who", auth); got != "in" {
 				t.Fatal(got)
 			}
-			if got := petition(other, "/who", `{"token":"`+token(t, "bob")+`"}`); got != "in" {
+			if got := sendConnect(other, "/who", `{"token":"`+token(t, "bob")+`"}`); got != "in" {
 				t.Fatal(got)
 			}
 			status, _, answer := r.call(http.MethodPost, "/api/v1/revocations", `{"`+c.kind+`":"`+c.value+id+`","reason":"lost laptop"}`, operator)
@@ -98,7 +98,7 @@ func TestReq20_RevocationEndsWhoIsInAndKeepsThemOut(t *testing.T) {
 			if got := answerTo(in, "41/who"); !strings.HasPrefix(got, "41/who") {
 				t.Errorf("%s: then it saw %s", c.kind, got)
 			}
-			if got := petition(come(t, r.addr, way{transport: transport}), "/who", auth); got != "token_invalid" {
+			if got := sendConnect(come(t, r.addr, way{transport: transport}), "/who", auth); got != "token_invalid" {
 				t.Errorf("%s: coming back: %s", c.kind, got)
 			}
 			if status, _, answer := r.call(http.MethodPost, "/auth/tickets", auth, nil); status != http.StatusUnauthorized {
@@ -117,7 +117,7 @@ func TestReq20_ATicketOfWhoIsRevokedOpensNothing(t *testing.T) {
 	if status, _, answer := r.call(http.MethodPost, "/api/v1/revocations", `{"subject":"ada"}`, operator); status != http.StatusOK {
 		t.Fatalf("%d %v", status, answer)
 	}
-	if got := petition(come(t, r.addr, way{transport: "websocket"}), "/who", `{"ticket":"`+ticket+`"}`); got != "token_invalid" {
+	if got := sendConnect(come(t, r.addr, way{transport: "websocket"}), "/who", `{"ticket":"`+ticket+`"}`); got != "token_invalid" {
 		t.Error(got)
 	}
 }

@@ -92,18 +92,18 @@ func TestReq02_ACookieCountsOnlyFromAListedPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := come(t, r.addr, way{transport: "polling", header: c.open}).(*visitor)
 			p.way.header = c.connect
-			if got := petition(p, "/who", csrf); got != c.want {
+			if got := sendConnect(p, "/who", csrf); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
 	}
 	for _, transport := range []string{"websocket", "upgrade"} {
 		c := come(t, r.addr, way{transport: transport, header: listed})
-		if got := petition(c, "/who", csrf); got != "in" {
+		if got := sendConnect(c, "/who", csrf); got != "in" {
 			t.Errorf("%s from a listed page: %s", transport, got)
 		}
 	}
-	if c := come(t, r.addr, way{transport: "websocket", header: bare}); petition(c, "/who", csrf) != "origin_forbidden" {
+	if c := come(t, r.addr, way{transport: "websocket", header: bare}); sendConnect(c, "/who", csrf) != "origin_forbidden" {
 		t.Error("a WebSocket without an Origin may use a cookie")
 	}
 	for _, transport := range []string{"polling", "websocket"} {
@@ -125,7 +125,7 @@ func TestReq03_ACookieNeedsItsCSRFToken(t *testing.T) {
 			``:                                     "forbidden",
 		} {
 			c := come(t, r.addr, way{transport: transport, header: page("https://app.example", "Cookie", "__Host-session="+session)})
-			if got := petition(c, "/who", auth); got != want {
+			if got := sendConnect(c, "/who", auth); got != want {
 				t.Errorf("auth %.20s: %s, want %s", auth, got, want)
 			}
 		}
@@ -161,7 +161,7 @@ func TestReq05_LaterRequestsNeverChangeWhoASessionBelongsTo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := come(t, r.addr, way{transport: "polling", header: bearer("ada")}).(*visitor)
-			if got := petition(p, "/who", ""); got != "in" {
+			if got := sendConnect(p, "/who", ""); got != "in" {
 				t.Fatal(got)
 			}
 			if status, body := p.do(http.MethodPost, `42/who,7["whoami",{}]`, c.later); status != c.status {

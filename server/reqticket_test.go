@@ -42,7 +42,7 @@ func TestReq09_ATicketLetsOneConnectionIn(t *testing.T) {
 		for i := range 30 {
 			c := come(t, r.addr, way{transport: everyTransport[i%3]})
 			all.Go(func() {
-				switch got := petition(c, "/who", `{"ticket":"`+ticket+`"}`); got {
+				switch got := sendConnect(c, "/who", `{"ticket":"`+ticket+`"}`); got {
 				case "in":
 					in.Add(1)
 				case "ticket_invalid":
@@ -123,7 +123,7 @@ func TestReq10_ATicketBuysNoTicketAndIsNotUsedUpByTrying(t *testing.T) {
 			t.Errorf("%d %v", status, answer)
 		}
 	}
-	if got := petition(come(t, r.addr, way{transport: "websocket"}), "/who", `{"ticket":"`+ticket+`"}`); got != "in" {
+	if got := sendConnect(come(t, r.addr, way{transport: "websocket"}), "/who", `{"ticket":"`+ticket+`"}`); got != "in" {
 		t.Errorf("the ticket afterwards: %s", got)
 	}
 }
@@ -171,7 +171,7 @@ func TestReq10_ATicketIsBoundToOriginNamespaceAndAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			over(t, func(t *testing.T, transport string) {
 				ticket := r.ticket("ada", c.body, app)
-				got := petition(come(t, r.addr, way{transport: transport, header: page(c.origin)}), c.namespace, `{"ticket":"`+ticket+`"}`)
+				got := sendConnect(come(t, r.addr, way{transport: transport, header: page(c.origin)}), c.namespace, `{"ticket":"`+ticket+`"}`)
 				if got != c.want {
 					t.Errorf("%s, want %s", got, c.want)
 				}
@@ -182,7 +182,7 @@ func TestReq10_ATicketIsBoundToOriginNamespaceAndAddress(t *testing.T) {
 	ticket := r.ticket("ada", "", page("", "X-Forwarded-For", "203.0.113.1"))
 	for addr, want := range map[string]string{"203.0.113.2": "ticket_invalid"} {
 		c := come(t, r.addr, way{transport: "websocket", header: page("", "X-Forwarded-For", addr)})
-		if got := petition(c, "/who", `{"ticket":"`+ticket+`"}`); got != want {
+		if got := sendConnect(c, "/who", `{"ticket":"`+ticket+`"}`); got != want {
 			t.Errorf("from %s: %s, want %s", addr, got, want)
 		}
 	}
@@ -202,7 +202,7 @@ func TestReq11_OneTicketServesTheWholeSessionAndNoOther(t *testing.T) {
 				}
 				c := come(t, r.addr, w)
 				for _, namespace := range []string{"/who", "/other"} {
-					if got := petition(c, namespace, auth); got != "in" {
+					if got := sendConnect(c, namespace, auth); got != "in" {
 						t.Errorf("%s: %s", namespace, got)
 					}
 				}
@@ -210,11 +210,11 @@ func TestReq11_OneTicketServesTheWholeSessionAndNoOther(t *testing.T) {
 					t.Error(got)
 				}
 				c.send("41/who,")
-				if got := petition(c, "/who", auth); got != "in" {
+				if got := sendConnect(c, "/who", auth); got != "in" {
 					t.Errorf("a namespace that was left: %s", got)
 				}
 				// A reconnect is another session: it needs another ticket.
-				if got := petition(come(t, r.addr, w), "/who", auth); got != "ticket_invalid" {
+				if got := sendConnect(come(t, r.addr, w), "/who", auth); got != "ticket_invalid" {
 					t.Errorf("another session: %s", got)
 				}
 			})
@@ -237,13 +237,13 @@ func TestReq12_WithoutItsStoreNoTicketOpensAnything(t *testing.T) {
 	over(t, func(t *testing.T, transport string) {
 		ticket := strings.Repeat("A", 43)
 		c := come(t, r.addr, way{transport: transport})
-		if got := petition(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		if got := sendConnect(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Fatal(got) // who is nowhere else is held, not told
 		}
-		if got := petition(c, "/who", `{"ticket":"`+ticket+`"}`); got != "unavailable" {
+		if got := sendConnect(c, "/who", `{"ticket":"`+ticket+`"}`); got != "unavailable" {
 			t.Errorf("redeeming: %s", got)
 		}
-		if got := petition(come(t, r.addr, way{transport: transport}), "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		if got := sendConnect(come(t, r.addr, way{transport: transport}), "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Errorf("a token, which needs no store: %s", got)
 		}
 	})
@@ -315,7 +315,7 @@ func TestReq12_TicketsWorkOnceRedisIsThere(t *testing.T) {
 		}
 	}
 	ticket := r.ticket("ada", "", nil)
-	if got := petition(come(t, r.addr, way{transport: "websocket"}), "/who", `{"ticket":"`+ticket+`"}`); got != "in" {
+	if got := sendConnect(come(t, r.addr, way{transport: "websocket"}), "/who", `{"ticket":"`+ticket+`"}`); got != "in" {
 		t.Error(got)
 	}
 	if err := r.stopped(); err != nil {

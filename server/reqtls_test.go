@@ -147,7 +147,7 @@ func TestReq22_PasswordsNeedTLS(t *testing.T) {
 	over(t, func(t *testing.T, transport string) {
 		for password, want := range map[string]string{"open sesame": "in", "guess": "unauthenticated"} {
 			c := come(t, r.addr, way{transport: transport, header: basic(password), tls: a.client()})
-			if got := petition(c, "/who", ""); got != want {
+			if got := sendConnect(c, "/who", ""); got != want {
 				t.Errorf("password %q: %s, want %s", password, got, want)
 			}
 		}
@@ -156,7 +156,7 @@ func TestReq22_PasswordsNeedTLS(t *testing.T) {
 	for proto, want := range map[string]string{"https": "in", "http": "unauthenticated"} {
 		h := basic("open sesame")
 		h.Set("X-Forwarded-Proto", proto)
-		if got := petition(come(t, proxied.addr, way{transport: "websocket", header: h}), "/who", ""); got != want {
+		if got := sendConnect(come(t, proxied.addr, way{transport: "websocket", header: h}), "/who", ""); got != want {
 			t.Errorf("behind a proxy that says %s: %s", proto, got)
 		}
 	}
@@ -173,17 +173,17 @@ func TestReq23_ClientCertificates(t *testing.T) {
 	r := serve(t, server.Config{Auth: ways, TLS: ours.tls("request")}, who("/who")...)
 	over(t, func(t *testing.T, transport string) {
 		c := come(t, r.addr, way{transport: transport, tls: ours.client(device)})
-		if got := petition(c, "/who", ""); got != "in" {
+		if got := sendConnect(c, "/who", ""); got != "in" {
 			t.Fatal(got)
 		}
 		if got := whoami(t, c, "/who"); got != `["spiffe://ours.example/device/7 by certificate"]` {
 			t.Error(got)
 		}
-		if got := petition(come(t, r.addr, way{transport: transport, tls: ours.client()}), "/who", ""); got != "unauthenticated" {
+		if got := sendConnect(come(t, r.addr, way{transport: transport, tls: ours.client()}), "/who", ""); got != "unauthenticated" {
 			t.Errorf("without a certificate: %s", got)
 		}
 		if c, err := (way{transport: transport, tls: ours.client(stranger)}).open(t, r.addr); err == nil {
-			if got := petition(c, "/who", ""); got == "in" {
+			if got := sendConnect(c, "/who", ""); got == "in" {
 				t.Error("a stranger's certificate opens the door")
 			}
 		}
@@ -192,7 +192,7 @@ func TestReq23_ClientCertificates(t *testing.T) {
 	if _, err := (way{transport: "polling", tls: ours.client()}).open(t, required.addr); err == nil {
 		t.Error("required, but not needed")
 	}
-	if got := petition(come(t, required.addr, way{transport: "polling", tls: ours.client(device)}), "/who", ""); got != "in" {
+	if got := sendConnect(come(t, required.addr, way{transport: "polling", tls: ours.client(device)}), "/who", ""); got != "in" {
 		t.Error(got)
 	}
 }

@@ -34,7 +34,7 @@ func TestReq13_KubernetesForm(t *testing.T) {
 	if c.protocol != "chat.v2" {
 		t.Errorf("the server answers with protocol %q", c.protocol)
 	}
-	if got := petition(c, "/who", ""); got != "in" {
+	if got := sendConnect(c, "/who", ""); got != "in" {
 		t.Error(got)
 	}
 	if got := whoami(t, c, "/who"); got != `["ada by subprotocol"]` {
@@ -53,7 +53,7 @@ func TestReq13_KubernetesForm(t *testing.T) {
 	}
 	// Polling requests have no protocols; an upgrade that brings one changes nothing.
 	p := come(t, r.addr, way{transport: "polling", header: http.Header{"Sec-Websocket-Protocol": {kubernetes + base64url(ada) + ", chat.v2"}}})
-	if got := petition(p, "/who", ""); got != "unauthenticated" {
+	if got := sendConnect(p, "/who", ""); got != "unauthenticated" {
 		t.Errorf("over polling: %s", got)
 	}
 }
@@ -63,7 +63,7 @@ func TestReq14_AppSyncForm(t *testing.T) {
 	header := func(text string) string { return "header-" + base64url(text) }
 	for _, value := range []string{token(t, "ada"), "Bearer " + token(t, "ada")} {
 		c := come(t, r.addr, offering("graphql-ws", header(`{"Authorization":"`+value+`"}`))).(*websocketClient)
-		if got := petition(c, "/who", ""); got != "in" || c.protocol != "graphql-ws" {
+		if got := sendConnect(c, "/who", ""); got != "in" || c.protocol != "graphql-ws" {
 			t.Errorf("%s, protocol %q", got, c.protocol)
 		}
 	}
@@ -78,7 +78,7 @@ func TestReq14_AppSyncForm(t *testing.T) {
 func TestReq15_PlainPairAndNeverAProtocolThatWasNotOffered(t *testing.T) {
 	r := serve(t, withProtocols(), who("/who")...)
 	c := come(t, r.addr, offering("chat.v1", token(t, "ada"))).(*websocketClient)
-	if got := petition(c, "/who", ""); got != "in" || c.protocol != "chat.v1" {
+	if got := sendConnect(c, "/who", ""); got != "in" || c.protocol != "chat.v1" {
 		t.Errorf("%s, protocol %q", got, c.protocol)
 	}
 	for _, offer := range [][]string{{"chat.v1"}, {"a", "b"}, {"chat.v2", "chat.v1"}} {
@@ -115,7 +115,7 @@ func TestReq16_17_18_ForgedTokensOpenNothing(t *testing.T) {
 	over(t, func(t *testing.T, transport string) {
 		for name, text := range forged {
 			c := come(t, r.addr, way{transport: transport})
-			if got := petition(c, "/who", `{"token":"`+text+`"}`); got != "token_invalid" {
+			if got := sendConnect(c, "/who", `{"token":"`+text+`"}`); got != "token_invalid" {
 				t.Errorf("%s: %s", name, got)
 			}
 		}
@@ -126,14 +126,14 @@ func TestReq21_QueryTokensAreOffAndMasked(t *testing.T) {
 	query := func() url.Values { return url.Values{"token": {token(t, "ada")}} }
 	off := serve(t, server.Config{}, who("/who")...)
 	over(t, func(t *testing.T, transport string) {
-		if got := petition(come(t, off.addr, way{transport: transport, query: query()}), "/who", ""); got != "unauthenticated" {
+		if got := sendConnect(come(t, off.addr, way{transport: transport, query: query()}), "/who", ""); got != "unauthenticated" {
 			t.Errorf("by default: %s", got)
 		}
 	})
 	on := serve(t, server.Config{Auth: handshake.AuthConfig{Methods: []string{"token", "query_token"}}}, who("/who")...)
 	over(t, func(t *testing.T, transport string) {
 		q := query()
-		if got := petition(come(t, on.addr, way{transport: transport, query: q}), "/who", ""); got != "in" {
+		if got := sendConnect(come(t, on.addr, way{transport: transport, query: q}), "/who", ""); got != "in" {
 			t.Errorf("switched on: %s", got)
 		}
 		if strings.Contains(on.log.String(), q.Get("token")) {
@@ -148,7 +148,7 @@ func TestReq24_HeadersOfProxiesCountFromTrustedProxiesOnly(t *testing.T) {
 	user := page("", "X-Authenticated-User", "ada", "X-Forwarded-For", "203.0.113.7")
 	for proxy, want := range map[string]string{"127.0.0.1": "in", "10.0.0.1": "unauthenticated"} {
 		r := serve(t, server.Config{Auth: ways, TrustedProxies: []string{proxy}}, who("/who")...)
-		if got := petition(come(t, r.addr, way{transport: "websocket", header: user}), "/who", ""); got != want {
+		if got := sendConnect(come(t, r.addr, way{transport: "websocket", header: user}), "/who", ""); got != want {
 			t.Errorf("trusting %s: %s, want %s", proxy, got, want)
 		}
 	}

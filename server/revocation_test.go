@@ -23,7 +23,7 @@ func TestNewcomers02_ARevocationCanBeTakenBack(t *testing.T) {
 		if status, _, answer := r.call(step.method, "/api/v1/revocations", `{"subject":"ada"}`, h); status != step.status {
 			t.Errorf("%s: %d %v", step.method, status, answer)
 		}
-		if got := petition(come(t, r.addr, way{transport: "websocket"}), "/who", auth); got != step.then {
+		if got := sendConnect(come(t, r.addr, way{transport: "websocket"}), "/who", auth); got != step.then {
 			t.Errorf("after %s: %s", step.method, got)
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Server) routes() http.Handler {
 		mux.Handle("/lab/", s.lab())
 	}
 	mux.Handle("/", s.others())
-	others, isRealtime := unhurried(modest(mux)), realtimeAt(s.cfg.Path)
+	others, isRealtime := withDeadlines(modest(mux)), realtimeAt(s.cfg.Path)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isRealtime(r.URL.Path) {
 			s.engine.ServeHTTP(w, r)
@@ -72,8 +72,8 @@ func modest(h http.Handler) http.Handler {
 	})
 }
 
-// unhurried gives a request the time that its size deserves and no more.
-func unhurried(h http.Handler) http.Handler {
+// withDeadlines gives a request the time that its size deserves and no more.
+func withDeadlines(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, now := http.NewResponseController(w), time.Now()
 		// A writer without deadlines is a test's, or an embedder's own choice.

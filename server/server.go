@@ -36,7 +36,7 @@ type Server struct {
 	guard    *guard                         // the gate, throttled
 	signer   *handshake.Signer              // of the demo login; nil when there is nothing to sign with
 	redis    *redisconn.Conn                // nil when nothing is shared
-	spread   *cluster.Bus                   // nil when nothing is shared
+	bus      *cluster.Bus                   // nil when nothing is shared
 	node     *cluster.Node                  // nil without a cluster
 	metrics  *metrics                       // nil when nobody asks for them
 	scrape   http.Handler                   // answers /metrics
@@ -50,7 +50,7 @@ type Server struct {
 
 	keys             keyring
 	pending          pendingByAddress
-	silence          *silence
+	silence          *idleConns
 	ticketsByAddress *limit.Rate[netip.Prefix]
 	ticketsBySubject *limit.Rate[handshake.UserKey]
 	leaving          atomic.Bool // /readyz says so; all else is served
@@ -131,7 +131,7 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 		s.release()
 		return err
 	}
-	s.startSpread()
+	s.startBus()
 	s.readKeySets()
 	return nil
 }
@@ -191,7 +191,7 @@ func (s *Server) prepareDoor() {
 	s.log.Debug("limits at the door", slog.Int("maxConnections", s.cfg.Door.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
 		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Door.MaxSilent))
 	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
-	s.silence = newSilence(s.cfg.Door.MaxSilent, s.refusals)
+	s.silence = newIdleConns(s.cfg.Door.MaxSilent, s.refusals)
 	s.silence.realtime = realtimeAt(s.cfg.Path)
 	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
 	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Door.TicketsPerSubject, time.Now)
@@ -412,8 +412,8 @@ func (s *Server) closeGateOnce() {
 		s.reload.Unlock()
 		s.reading.Wait()
 	}
-	if s.spread != nil {
-		s.spread.Close()
+	if s.bus != nil {
+		s.bus.Close()
 	}
 	if s.node != nil {
 		ended, cancel := context.WithCancel(context.Background())

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// silence lists the TCP connections that belong to no session: new ones whose first
+// idleConns lists the TCP connections that belong to no session: new ones whose first
 // request is not complete, with its body, kept-alive ones, and those with a request
 // that is not the engine's. Each holds a file, so there is a limit; over it the one
 // that has said nothing for longest is closed, as long as such have more than half of
 // the places; then those that wait for their answers, and last users' that say nothing
 // between two requests. Connections that never speak thus push out each other, while a
 // client that speaks at once is gone from the list before its turn comes.
-type silence struct {
+type idleConns struct {
 	realtime func(path string) bool // tells the engine's paths
-	most     int
+	max      int
 	log      *slog.Logger // sampled
 
 	mu    sync.Mutex // guards what follows; a leaf
@@ -47,12 +47,12 @@ const (
 	saysNothingNow // a user's
 )
 
-func newSilence(most int, log *slog.Logger) *silence {
-	return &silence{most: most, log: log, realtime: realtimeAt(defaultPath), conns: make(map[net.Conn]*list.Element), users: make(map[net.Conn]bool)}
+func newIdleConns(most int, log *slog.Logger) *idleConns {
+	return &idleConns{max: most, log: log, realtime: realtimeAt(defaultPath), conns: make(map[net.Conn]*list.Element), users: make(map[net.Conn]bool)}
 }
 
 // state is an http.Server's ConnState.
-func (q *silence) state(c net.Conn, now http.ConnState) {
+func (q *idleConns) state(c net.Conn, now http.ConnState) {
 	switch now {
 	case http.StateNew, http.StateIdle:
 		q.put(c, saysNothing)
@@ -66,7 +66,7 @@ func (q *silence) state(c net.Conn, now http.ConnState) {
 
 // put lists a connection as the newest in its line, and closes another one when
 // there are too many.
-func (q *silence) put(c net.Conn, in line) {
+func (q *idleConns) put(c net.Conn, in line) {
 	q.mu.Lock()
 	if in == saysNothing && q.users[c] {
 		in = saysNothingNow
@@ -76,21 +76,21 @@ func (q *silence) put(c net.Conn, in line) {
 	}
 	q.conns[c] = q.lines[in].PushBack(guest{c, in})
 	var oldest net.Conn
-	if len(q.conns) > q.most {
+	if len(q.conns) > q.max {
 		oldest = q.nextLocked()
 	}
 	q.mu.Unlock()
 	if oldest != nil {
-		q.log.Warn("too many silent connections, closing the oldest", slog.Int("limit", q.most))
-		_ = beneath(oldest).Close()
+		q.log.Warn("too many silent connections, closing the oldest", slog.Int("limit", q.max))
+		_ = netConn(oldest).Close()
 	}
 }
 
 // nextLocked takes off the connection that makes place for a new one. Half of the
 // places are for those who have said nothing: else who has just come would make place
 // for itself when all others wait or are users.
-func (q *silence) nextLocked() net.Conn {
-	if q.lines[saysNothing].Len() > q.most/2 {
+func (q *idleConns) nextLocked() net.Conn {
+	if q.lines[saysNothing].Len() > q.max/2 {
 		return q.oldestLocked(saysNothing, awaitsAnswer, saysNothingNow)
 	}
 	return q.oldestLocked(awaitsAnswer, saysNothingNow, saysNothing)
@@ -98,7 +98,7 @@ func (q *silence) nextLocked() net.Conn {
 
 // oldestLocked takes off the oldest of the first of lines that has any; nil when none
 // has.
-func (q *silence) oldestLocked(lines ...line) net.Conn {
+func (q *idleConns) oldestLocked(lines ...line) net.Conn {
 	for _, i := range lines {
 		if e := q.lines[i].Front(); e != nil {
 			c := q.lines[i].Remove(e).(guest).conn
@@ -112,27 +112,27 @@ func (q *silence) oldestLocked(lines ...line) net.Conn {
 
 // closeOldest closes the connection that has said nothing for longest, and reports
 // whether there was one.
-func (q *silence) closeOldest() bool {
+func (q *idleConns) closeOldest() bool {
 	q.mu.Lock()
 	c := q.oldestLocked(saysNothing, awaitsAnswer, saysNothingNow)
 	q.mu.Unlock()
 	if c == nil {
 		return false
 	}
-	_ = beneath(c).Close()
+	_ = netConn(c).Close()
 	return true
 }
 
-// beneath returns what is under TLS, whose own Close may wait for seconds until
+// netConn returns what is under TLS, whose own Close may wait for seconds until
 // there is room for its alert: a state is told from the loop that accepts.
-func beneath(c net.Conn) net.Conn {
+func netConn(c net.Conn) net.Conn {
 	if c, ok := c.(interface{ NetConn() net.Conn }); ok {
 		return c.NetConn()
 	}
 	return c
 }
 
-func (q *silence) end(c net.Conn) {
+func (q *idleConns) end(c net.Conn) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if e, ok := q.conns[c]; ok {
@@ -142,7 +142,7 @@ func (q *silence) end(c net.Conn) {
 }
 
 // count gives how many say nothing now, and how many have been closed.
-func (q *silence) count() (silent int, cut uint64) {
+func (q *idleConns) count() (silent int, cut uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.lines[saysNothing].Len() + q.lines[saysNothingNow].Len(), q.cut
@@ -151,12 +151,12 @@ func (q *silence) count() (silent int, cut uint64) {
 type connKey struct{}
 
 // context is an http.Server's ConnContext.
-func (q *silence) context(ctx context.Context, c net.Conn) context.Context {
+func (q *idleConns) context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
 // ofUser says that a request is of somebody who is in a namespace.
-func (q *silence) ofUser(r *http.Request) {
+func (q *idleConns) ofUser(r *http.Request) {
 	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		q.mu.Lock()
 		q.users[c] = true
@@ -164,9 +164,9 @@ func (q *silence) ofUser(r *http.Request) {
 	}
 }
 
-// broken takes connections off the list when a request of the engine's is there
+// busy takes connections off the list when a request of the engine's is there
 // with its body: sessions have limits of their own.
-func (q *silence) broken(h http.Handler) http.Handler {
+func (q *idleConns) busy(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(net.Conn)
 		if !ok {

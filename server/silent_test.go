@@ -30,7 +30,7 @@ func TestTheOldestSilentConnectionIsClosedWithoutWaiting(t *testing.T) {
 		"TLS":   func(c net.Conn) net.Conn { return encrypted{c} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newSilence(1, slog.New(slog.DiscardHandler))
+			q := newIdleConns(1, slog.New(slog.DiscardHandler))
 			oldest, client := net.Pipe()
 			newer, _ := net.Pipe()
 			q.state(wrap(oldest), http.StateIdle)
@@ -45,7 +45,7 @@ func TestTheOldestSilentConnectionIsClosedWithoutWaiting(t *testing.T) {
 	}
 }
 
-func (q *silence) listed() int {
+func (q *idleConns) listed() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.conns)
@@ -64,12 +64,12 @@ func TestARequestCountsUntilItIsASessions(t *testing.T) {
 		"the bundle, which is no engine": {"/socket.io/socket.io.js", "", 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newSilence(10, slog.New(slog.DiscardHandler))
+			q := newIdleConns(10, slog.New(slog.DiscardHandler))
 			here, there := net.Pipe()
 			defer there.Close()
 			defer here.Close()
 			q.state(here, http.StateNew)
-			h := q.broken(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			h := q.busy(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				if n := q.listed(); n != c.during {
 					t.Errorf("%d count before the body is there, want %d", n, c.during)
 				}
@@ -86,7 +86,7 @@ func TestARequestCountsUntilItIsASessions(t *testing.T) {
 
 // Who waits for an answer is closed after all those that say nothing.
 func TestRequestsUnderWayAreClosedLast(t *testing.T) {
-	q := newSilence(2, slog.New(slog.DiscardHandler))
+	q := newIdleConns(2, slog.New(slog.DiscardHandler))
 	var ends [4]net.Conn
 	for i := range ends {
 		here, there := net.Pipe()
@@ -96,7 +96,7 @@ func TestRequestsUnderWayAreClosedLast(t *testing.T) {
 	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
 	q.state(ends[0], http.StateNew)
 	page := httptest.NewRequestWithContext(q.context(t.Context(), ends[0]), http.MethodGet, "/", nil)
-	q.broken(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), page)
+	q.busy(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), page)
 	for _, c := range ends[1:] {
 		q.state(c, http.StateNew)
 	}
@@ -115,7 +115,7 @@ func TestRequestsUnderWayAreClosedLast(t *testing.T) {
 
 // A user who polls says nothing between two requests, and is not who makes room.
 func TestUsersConnectionsAreClosedLast(t *testing.T) {
-	q := newSilence(2, slog.New(slog.DiscardHandler))
+	q := newIdleConns(2, slog.New(slog.DiscardHandler))
 	var ends [4]net.Conn
 	for i := range ends {
 		here, there := net.Pipe()
@@ -141,7 +141,7 @@ func TestUsersConnectionsAreClosedLast(t *testing.T) {
 // A client that has just come finds a place, although users' kept connections, such as
 // those of browsers that have gone on to a WebSocket, have all of them.
 func TestWhoHasJustComeIsNotWhoMakesRoom(t *testing.T) {
-	q := newSilence(4, slog.New(slog.DiscardHandler))
+	q := newIdleConns(4, slog.New(slog.DiscardHandler))
 	var ends [6]net.Conn
 	for i := range ends {
 		here, there := net.Pipe()
@@ -279,11 +279,11 @@ func TestAFullServerClosesTheOldestStranger(t *testing.T) {
 // net/http looks at the body of its own request when that is over: where a rest was not read, such as of one that is too
 // large, the connection lingers, so that the answer comes before the reset.
 func TestTheBodyOfTheRequestStaysWhereNetHTTPLooks(t *testing.T) {
-	q := newSilence(1, slog.New(slog.DiscardHandler))
+	q := newIdleConns(1, slog.New(slog.DiscardHandler))
 	conn, _ := net.Pipe()
 	r := httptest.NewRequestWithContext(q.context(t.Context(), conn), http.MethodPost, "/socket.io/", strings.NewReader("body"))
 	own := r.Body
-	q.broken(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	q.busy(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if b, err := io.ReadAll(r.Body); string(b) != "body" || err != nil {
 			t.Errorf("the handler reads %q (%v)", b, err)
 		}

@@ -65,7 +65,7 @@ func TestADrainMayServeUntilTheBalancerKnows(t *testing.T) {
 	}
 	for _, transport := range everyTransport {
 		c := come(t, r.addr, way{transport: transport})
-		if got := petition(c, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+		if got := sendConnect(c, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Errorf("a new client over %s: %q", transport, got)
 		}
 		c.close()

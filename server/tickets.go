@@ -22,9 +22,9 @@ const (
 	maxNamespace    = 256      // bytes, of the namespace that a ticket is for
 )
 
-// ticketPetition is the body of POST /auth/tickets. What else it holds is the
+// ticketRequest is the body of POST /auth/tickets. What else it holds is the
 // credential, as in the `auth` payload of a CONNECT: token or csrf, say.
-type ticketPetition struct {
+type ticketRequest struct {
 	Namespace string
 	auth      json.RawMessage
 }
@@ -78,11 +78,11 @@ func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, r, rateLimited(wait, "Too many tickets asked for from your address; wait, then try again."))
 		return
 	}
-	petition, ok := readPetition(w, r)
+	asked, ok := readTicketRequest(w, r)
 	if !ok {
 		return
 	}
-	q.Namespace, q.Auth = petition.Namespace, petition.auth
+	q.Namespace, q.Auth = asked.Namespace, asked.auth
 	ticket, expires, err := s.ticketFor(r, q)
 	if err != nil {
 		s.refuseHTTP(w, r, handshake.AsRefusal(err))
@@ -115,13 +115,13 @@ func bringsTicket(q *handshake.Request) bool {
 	var in struct {
 		Ticket json.RawMessage `json:"ticket"`
 	}
-	_ = json.Unmarshal(q.Auth, &in) // readPetition has read it before
+	_ = json.Unmarshal(q.Auth, &in) // readTicketRequest has read it before
 	return in.Ticket != nil || q.Query.Has("ticket")
 }
 
-// readPetition reads the body, which may be empty, and answers what is wrong
+// readTicketRequest reads the body, which may be empty, and answers what is wrong
 // with it.
-func readPetition(w http.ResponseWriter, r *http.Request) (p ticketPetition, ok bool) {
+func readTicketRequest(w http.ResponseWriter, r *http.Request) (p ticketRequest, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ticketBodyLimit))
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
@@ -142,7 +142,7 @@ func readPetition(w http.ResponseWriter, r *http.Request) (p ticketPetition, ok 
 }
 
 // read takes the namespace out of the body; what is left is the credential.
-func (p *ticketPetition) read(body []byte) error {
+func (p *ticketRequest) read(body []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return err

@@ -208,8 +208,8 @@ func answerTo(c client, prefixes ...string) string {
 	return "nothing"
 }
 
-// petition sends CONNECT and gives the reply: "in", or the code of the refusal.
-func petition(c client, namespace, auth string) string {
+// sendConnect sends CONNECT and gives the reply: "in", or the code of the refusal.
+func sendConnect(c client, namespace, auth string) string {
 	c.send("40" + namespace + "," + auth)
 	got := answerTo(c, "40"+namespace+",", "44"+namespace+",")
 	if strings.HasPrefix(got, "40") {

@@ -16,7 +16,7 @@ import (
 type Crew struct {
 	tasks   sync.WaitGroup
 	workers sync.WaitGroup
-	resting atomic.Int32 // workers without a task
+	idle    atomic.Int32 // workers without a task
 
 	begin, end sync.Once
 	next       chan func() // unbuffered: a worker takes it now or nobody does
@@ -24,8 +24,8 @@ type Crew struct {
 }
 
 const (
-	restingPerCPU = 16          // workers that wait for further tasks
-	restFor       = time.Second // each of them at most, so that nothing is left of a busy time
+	idlePerCPU = 16          // workers that wait for further tasks
+	idleFor    = time.Second // each of them at most, so that nothing is left of a busy time
 )
 
 func (c *Crew) init() { c.next, c.over = make(chan func()), make(chan struct{}) }
@@ -58,21 +58,21 @@ func (c *Crew) Wait() {
 
 // work runs f and then what is next, until there is nothing for a while.
 func (c *Crew) work(f func()) {
-	most := int32(restingPerCPU * runtime.GOMAXPROCS(0))
-	rest := time.NewTimer(restFor)
+	most := int32(idlePerCPU * runtime.GOMAXPROCS(0))
+	rest := time.NewTimer(idleFor)
 	defer rest.Stop()
 	for f != nil {
 		f()
 		c.tasks.Done()
 		f = nil
-		if c.resting.Add(1) <= most {
-			rest.Reset(restFor)
+		if c.idle.Add(1) <= most {
+			rest.Reset(idleFor)
 			select {
 			case f = <-c.next:
 			case <-rest.C:
 			case <-c.over:
 			}
 		}
-		c.resting.Add(-1)
+		c.idle.Add(-1)
 	}
 }

@@ -25,7 +25,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 	if s.ns.refresher == nil || !s.Connected() {
 		return false
 	}
-	t := s.tenured()
+	t := s.leased()
 	if err := c.mayRefresh(s, t, time.Now()); err != nil {
 		if p.HasID {
 			s.answerAhead(p.ID, c.hub.failed(err))
@@ -44,7 +44,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 
 // mayRefresh takes one refresh from the socket's allowance: [Config.RefreshBurst] at once, then one every
 // [Config.RefreshInterval]. A user of whose refreshes too many were refused has none. mu is held.
-func (c *Client) mayRefresh(s *Socket, t *tenure, now time.Time) error {
+func (c *Client) mayRefresh(s *Socket, t *lease, now time.Time) error {
 	cfg := &c.hub.cfg
 	refusal := &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "Too many refreshes; wait a moment.", RetryAfter: time.Second}
 	if t.cancel != nil {
@@ -152,7 +152,7 @@ func (s *Socket) accept(id handshake.Identity, err error) (owner bool, _ error) 
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := s.tenure
+	t := s.lease
 	t.cancel()
 	t.cancel = nil
 	if err == nil && s.done {
@@ -162,7 +162,7 @@ func (s *Socket) accept(id handshake.Identity, err error) (owner bool, _ error) 
 		return false, err
 	}
 	t.fresh = &id
-	c.hub.agenda.set(t, id.ExpiresAt)
+	c.hub.expiries.set(t, id.ExpiresAt)
 	owner = !s.running
 	s.running = true
 	return owner, nil
@@ -200,13 +200,13 @@ func (s *Socket) takeFresh() bool {
 	if !s.hasFresh() {
 		return false
 	}
-	s.identity.Store(s.tenure.fresh)
-	s.tenure.fresh = nil
+	s.identity.Store(s.lease.fresh)
+	s.lease.fresh = nil
 	return true
 }
 
 // hasFresh reports whether an identity waits to come into force. The client's mu is held.
-func (s *Socket) hasFresh() bool { return s.tenure != nil && s.tenure.fresh != nil && !s.done }
+func (s *Socket) hasFresh() bool { return s.lease != nil && s.lease.fresh != nil && !s.done }
 
 // callRefreshed calls a refresh handler; one that panics has not permitted anything.
 func (s *Socket) callRefreshed(h RefreshFunc, old handshake.Identity) (err error) {

@@ -28,8 +28,8 @@ func (s *Server) watch() namespaces.Hooks {
 // client can come and go as often as it likes.
 const notedSockets = 8
 
-// usage is who used a connection, and where.
-type usage struct {
+// connUsers is who used a connection, and where.
+type connUsers struct {
 	mu         sync.Mutex          // guards what follows
 	users      []handshake.UserKey // distinct; without those who signed in with nothing
 	user       string              // of the first socket
@@ -38,7 +38,7 @@ type usage struct {
 }
 
 // identities are those whose credentials later requests may bring.
-func (u *usage) identities() []handshake.Identity {
+func (u *connUsers) identities() []handshake.Identity {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	all := make([]handshake.Identity, len(u.users))
@@ -49,15 +49,15 @@ func (u *usage) identities() []handshake.Identity {
 }
 
 // unnamed reports that nobody signed in on the connection with a credential.
-func (u *usage) unnamed() bool {
+func (u *connUsers) unnamed() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.users) == 0
 }
 
-// note keeps who is about to be let in, and what the log says of the socket. Once
+// addSocket keeps who is about to be let in, and what the log says of the socket. Once
 // for each is enough.
-func (u *usage) note(s *namespaces.Socket) {
+func (u *connUsers) addSocket(s *namespaces.Socket) {
 	id := s.Identity()
 	one := id.User()
 	u.mu.Lock()

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollPoller spreads connections over loops, each an epoll instance with one
+// epollLoops spreads connections over loops, each an epoll instance with one
 // goroutine. The Go runtime polls the instances, which are pollable themselves: a
 // thread of ours that waits in the kernel would hold a processor of the scheduler
 // until that notices, some ten thousand times a second.
-type epollPoller struct {
+type epollLoops struct {
 	loops []*epollLoop
 	next  atomic.Uint32
 	done  sync.WaitGroup
@@ -40,8 +40,8 @@ type epollLoop struct {
 // epollEvents is how many ready connections one wait returns.
 const epollEvents = 256
 
-func newPoller(loops int) (poller, error) {
-	p := &epollPoller{}
+func newEpoll(loops int) (epoll, error) {
+	p := &epollLoops{}
 	for range loops {
 		l, err := newEpollLoop()
 		if err != nil {
@@ -74,7 +74,7 @@ func newEpollLoop() (*epollLoop, error) {
 
 // take duplicates the socket of conn, so that the Go runtime's own poller lets
 // it go, and closes conn.
-func (p *epollPoller) take(conn net.Conn, owner streamOwner) (stream, bool) {
+func (p *epollLoops) take(conn net.Conn, owner streamOwner) (stream, bool) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil, false
@@ -93,12 +93,12 @@ func (p *epollPoller) take(conn net.Conn, owner streamOwner) (stream, bool) {
 	return p.adopt(fd, owner), true
 }
 
-func (p *epollPoller) adopt(socket int, owner streamOwner) stream {
+func (p *epollLoops) adopt(socket int, owner streamOwner) stream {
 	l := p.loops[int(p.next.Add(1))%len(p.loops)]
 	return &epollStream{loop: l, fd: int32(socket), owner: owner, interest: interestRead}
 }
 
-func (p *epollPoller) close() {
+func (p *epollLoops) close() {
 	for _, l := range p.loops {
 		l.stop()
 	}
@@ -404,4 +404,14 @@ func (s *epollStream) close() {
 		_ = unix.Shutdown(int(s.fd), unix.SHUT_RDWR)
 	}
 	s.closeUnused() // else who has it closes it
+}
+
+// queuedBytes is how many bytes a TCP socket holds that the peer has not
+// acknowledged (tcp(7), SIOCOUTQ), or -1.
+func queuedBytes(fd uintptr) int {
+	n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+	if err != nil {
+		return -1
+	}
+	return n
 }

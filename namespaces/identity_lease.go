@@ -42,8 +42,8 @@ func (ns *Namespace) OnRefresh(h RefreshFunc) {
 	ns.refreshed = append(ns.refreshed, h)
 }
 
-// tenure is what a socket holds whose identity can end, or whose client has refreshed it. Others have none.
-type tenure struct {
+// lease is what a socket holds whose identity can end, or whose client has refreshed it. Others have none.
+type lease struct {
 	socket *Socket // fixed
 
 	// Guarded by the client's mu.
@@ -51,39 +51,39 @@ type tenure struct {
 	cancel context.CancelFunc  // of the refresh under way; nil when there is none
 	paid   limit.Allowance     // of refreshes
 
-	// Guarded by the agenda's mu.
+	// Guarded by the expiry queue's mu.
 	expires time.Time
-	due     time.Time // when the agenda has to do something about it
-	pos     int       // in the agenda, counted from 1; 0 when not in it
+	due     time.Time // when the expiry queue has to do something about it
+	pos     int       // in the expiry queue, counted from 1; 0 when not in it
 	noticed bool      // the client has been told
 }
 
-// tenured returns the tenure of s and makes it if needed. The client's mu is held.
-func (s *Socket) tenured() *tenure {
-	if s.tenure == nil {
-		s.tenure = &tenure{socket: s}
+// leased returns the lease of s and makes it if needed. The client's mu is held.
+func (s *Socket) leased() *lease {
+	if s.lease == nil {
+		s.lease = &lease{socket: s}
 	}
-	return s.tenure
+	return s.lease
 }
 
 // latest is the identity that was accepted last, in force or about to be. The client's mu is held.
 func (s *Socket) latest() handshake.Identity {
-	if s.tenure != nil && s.tenure.fresh != nil {
-		return *s.tenure.fresh
+	if s.lease != nil && s.lease.fresh != nil {
+		return *s.lease.fresh
 	}
 	return s.Identity()
 }
 
-// lapse ends the tenure of a socket that has ended. mu is held.
-func (c *Client) lapse(s *Socket) {
-	t := s.tenure
+// endLease ends the lease of a socket that has ended. mu is held.
+func (c *Client) endLease(s *Socket) {
+	t := s.lease
 	if t == nil {
 		return
 	}
 	if t.cancel != nil {
 		t.cancel()
 	}
-	c.hub.agenda.remove(t)
+	c.hub.expiries.remove(t)
 }
 
 // recheck asks the hub and the gate about an identity that the gate gave.

@@ -11,7 +11,7 @@ type registry struct {
 	// Fixed once made.
 	epoch   time.Time // deadlines count from it
 	timeout time.Duration
-	most    int
+	max     int
 	wake    chan struct{} // the queue was empty and is no more
 	stop    chan struct{}
 
@@ -35,7 +35,7 @@ type link struct {
 }
 
 func (r *registry) init(timeout time.Duration, most int) {
-	r.epoch, r.timeout, r.most = time.Now(), timeout, most
+	r.epoch, r.timeout, r.max = time.Now(), timeout, most
 	r.wake = make(chan struct{}, 1)
 	r.stop = make(chan struct{})
 }
@@ -57,7 +57,7 @@ func (r *registry) add(c *Client) bool {
 func (r *registry) excess() *Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.pending.len <= r.most {
+	if r.pending.len <= r.max {
 		return nil
 	}
 	return r.pending.first

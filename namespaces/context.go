@@ -5,41 +5,41 @@ import (
 	"time"
 )
 
-// lifetime is a socket seen as the context of its handlers. It costs nothing until somebody waits for its end: then it makes
+// socketContext is a socket seen as the context of its handlers. It costs nothing until somebody waits for its end: then it makes
 // a context of the standard library and stands for that.
-type lifetime Socket
+type socketContext Socket
 
-// life is the context behind a lifetime.
-type life struct {
+// lazyContext is the context behind a lifetime.
+type lazyContext struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-func (l *lifetime) make() *life {
+func (l *socketContext) make() *lazyContext {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.life == nil {
+	if l.lazy == nil {
 		ctx, cancel := context.WithCancel(valuesOf(l.conn))
-		l.life = &life{ctx, cancel}
+		l.lazy = &lazyContext{ctx, cancel}
 		if l.phase == ended {
 			cancel()
 		}
 	}
-	return l.life
+	return l.lazy
 }
 
 // Deadline implements context.Context.
-func (l *lifetime) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (l *socketContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done implements context.Context.
-func (l *lifetime) Done() <-chan struct{} { return l.make().ctx.Done() }
+func (l *socketContext) Done() <-chan struct{} { return l.make().ctx.Done() }
 
 // Err implements context.Context.
-func (l *lifetime) Err() error {
+func (l *socketContext) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.life != nil {
-		return l.life.ctx.Err() // agrees with Done, which the cancelling goroutine may not have reached
+	if l.lazy != nil {
+		return l.lazy.ctx.Err() // agrees with Done, which the cancelling goroutine may not have reached
 	}
 	if l.phase == ended {
 		return context.Canceled
@@ -49,9 +49,9 @@ func (l *lifetime) Err() error {
 
 // Value implements context.Context. The standard library looks here for its own context, to make children of it without a
 // goroutine.
-func (l *lifetime) Value(key any) any {
+func (l *socketContext) Value(key any) any {
 	l.mu.Lock()
-	life := l.life
+	life := l.lazy
 	l.mu.Unlock()
 	if life == nil {
 		return valuesOf(l.conn).Value(key)

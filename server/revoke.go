@@ -11,9 +11,9 @@ import (
 
 // Revoked says what [Server.Revoke] did.
 type Revoked struct {
-	Mark   handshake.Mark // as it is kept
-	Ended  int            // sockets of this node
-	Spread bool           // the other nodes are told; false with Redis away, and without Redis
+	Mark       handshake.Mark // as it is kept
+	Ended      int            // sockets of this node
+	Propagated bool           // the other nodes are told; false with Redis away, and without Redis
 }
 
 // Revoke puts a mark in force and ends the sockets that it names: no CONNECT of
@@ -28,12 +28,12 @@ func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) 
 	}
 	done := Revoked{Mark: kept, Ended: s.hub.Revoke(kept.Matches, kept.Reason)}
 	var spread slog.Attr // without Redis there is nobody to tell
-	if s.spread != nil {
-		err := s.spread.Spread(ctx, kept)
-		if done.Spread = err == nil; err != nil {
+	if s.bus != nil {
+		err := s.bus.Spread(ctx, kept)
+		if done.Propagated = err == nil; err != nil {
 			s.log.Error("revocation holds on this node only, until redis takes it", slog.String("kind", string(kept.Kind)), slog.Any("error", err))
 		}
-		spread = slog.Bool("spread", done.Spread)
+		spread = slog.Bool("spread", done.Propagated)
 	}
 	s.metrics.revoked(kept.Kind)
 	s.log.Info("revoked", slog.String("kind", string(kept.Kind)), slog.String("value", kept.Value), slog.String("reason", kept.Reason),
@@ -47,9 +47,9 @@ func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) 
 // lapses or they are asked, too.
 func (s *Server) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
 	stored := false
-	if s.spread != nil {
+	if s.bus != nil {
 		var err error
-		if stored, err = s.spread.Lift(ctx, m); err != nil {
+		if stored, err = s.bus.Lift(ctx, m); err != nil {
 			return false, err
 		}
 	}
@@ -60,12 +60,12 @@ func (s *Server) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
 	return lifted, nil
 }
 
-// startSpread shares marks with the other nodes where there is Redis.
-func (s *Server) startSpread() {
+// startBus shares marks with the other nodes where there is Redis.
+func (s *Server) startBus() {
 	if s.redis == nil {
 		return
 	}
-	s.spread = cluster.New(cluster.Config{
+	s.bus = cluster.New(cluster.Config{
 		Client: s.redis.Client, Note: s.redis.Note, Prefix: s.cfg.Redis.Prefix, MaxMarks: s.cfg.Revocation.MaxMarks,
 		Marks: s.gate().Revocations().All, Apply: s.applyMarks, Others: s.meet, Logger: s.log,
 	})

@@ -81,15 +81,15 @@ func TestReq20_RevocationReachesEveryNode(t *testing.T) {
 		claims := map[string]any{"jti": "token " + c.kind, "sid": "login " + c.kind}
 		auth := `{"token":"` + mint(t, handshake.TokenSpec{Subject: "ada " + c.kind, Claims: claims}) + `"}`
 		in, bob := come(t, other.addr, way{transport: "websocket"}), come(t, other.addr, way{transport: "polling"})
-		if got := petition(in, "/who", auth); got != "in" {
+		if got := sendConnect(in, "/who", auth); got != "in" {
 			t.Fatal(c.kind, got)
 		}
-		if got := petition(bob, "/who", `{"token":"`+token(t, "bob")+`"}`); got != "in" {
+		if got := sendConnect(bob, "/who", `{"token":"`+token(t, "bob")+`"}`); got != "in" {
 			t.Fatal(got)
 		}
 		one.revoke(`{"`+c.kind+`":"`+c.value+c.kind+`","reason":"lost laptop"}`, 0, true)
 		sees(t, in, "lost laptop")
-		if got := petition(come(t, other.addr, way{transport: "websocket"}), "/who", auth); got != "token_invalid" {
+		if got := sendConnect(come(t, other.addr, way{transport: "websocket"}), "/who", auth); got != "token_invalid" {
 			t.Errorf("%s: coming back: %s", c.kind, got)
 		}
 		if got := whoami(t, bob, "/who"); got != `["bob by token"]` {
@@ -98,7 +98,7 @@ func TestReq20_RevocationReachesEveryNode(t *testing.T) {
 	}
 	later := serve(t, node(redis), who("/who")...)
 	later.marks(3)
-	if got := petition(come(t, later.addr, way{transport: "websocket"}), "/who", `{"token":"`+mint(t, handshake.TokenSpec{Subject: "cleo", Claims: map[string]any{"sid": "login session"}})+`"}`); got != "token_invalid" {
+	if got := sendConnect(come(t, later.addr, way{transport: "websocket"}), "/who", `{"token":"`+mint(t, handshake.TokenSpec{Subject: "cleo", Claims: map[string]any{"sid": "login session"}})+`"}`); got != "token_invalid" {
 		t.Error(got)
 	}
 	if err := later.stopped(); err != nil {
@@ -122,12 +122,12 @@ func TestReq20_WithoutRedisARevocationHoldsHere(t *testing.T) {
 	r := serve(t, node(nobodyAt(t)), who("/who")...)
 	auth := `{"token":"` + token(t, "ada") + `"}`
 	in := come(t, r.addr, way{transport: "websocket"})
-	if got := petition(in, "/who", auth); got != "in" {
+	if got := sendConnect(in, "/who", auth); got != "in" {
 		t.Fatal(got)
 	}
 	r.revoke(`{"subject":"ada","reason":"left"}`, 1, false)
 	sees(t, in, "left")
-	if got := petition(come(t, r.addr, way{transport: "websocket"}), "/who", auth); got != "token_invalid" {
+	if got := sendConnect(come(t, r.addr, way{transport: "websocket"}), "/who", auth); got != "token_invalid" {
 		t.Error(got)
 	}
 	says(t, r.log.String(), "revocation holds on this node only")
@@ -154,7 +154,7 @@ func TestReq20_MarksCatchUpOnceRedisIsThere(t *testing.T) {
 	away, there := serve(t, node(at), who("/who")...), serve(t, node(redis), who("/who")...)
 	there.sharing(1)
 	in := come(t, there.addr, way{transport: "websocket"})
-	if got := petition(in, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+	if got := sendConnect(in, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 		t.Fatal(got)
 	}
 	away.revoke(`{"subject":"ada","reason":"left"}`, 0, false)

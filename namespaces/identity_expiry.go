@@ -8,30 +8,30 @@ import (
 	"time"
 )
 
-// agenda has the identities that will expire, the next one first. One goroutine works it off for all sockets of a hub;
+// expiryQueue has the identities that will expire, the next one first. One goroutine works it off for all sockets of a hub;
 // identities that do not expire are not in it.
-type agenda struct {
+type expiryQueue struct {
 	// Fixed once made.
 	notice, grace time.Duration
 	wake          chan struct{} // there is a new first one
 
-	mu    sync.Mutex // guards what follows, and the places of tenures; a leaf
-	queue tenures
+	mu    sync.Mutex // guards what follows, and the places of leases; a leaf
+	queue leases
 }
 
-// nap is the longest time that the agenda sleeps. Tokens expire by the wall clock, which can be set while timers run.
-const nap = 30 * time.Second
+// maxSleep is the longest time that the expiry queue sleeps. Tokens expire by the wall clock, which can be set while timers run.
+const maxSleep = 30 * time.Second
 
 // noticeShare is which part of a short life is left when its end is announced.
 const noticeShare = 4
 
-func (a *agenda) init(notice, grace time.Duration) {
+func (a *expiryQueue) init(notice, grace time.Duration) {
 	a.notice, a.grace = notice, grace
 	a.wake = make(chan struct{}, 1)
 }
 
-// set enters a tenure, or moves it; zero takes it out.
-func (a *agenda) set(t *tenure, expires time.Time) {
+// set enters a lease, or moves it; zero takes it out.
+func (a *expiryQueue) set(t *lease, expires time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.drop(t)
@@ -49,31 +49,31 @@ func (a *agenda) set(t *tenure, expires time.Time) {
 	}
 }
 
-// remove takes a tenure out.
-func (a *agenda) remove(t *tenure) {
+// remove takes a lease out.
+func (a *expiryQueue) remove(t *lease) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.drop(t)
 }
 
 // drop is remove with mu held.
-func (a *agenda) drop(t *tenure) {
+func (a *expiryQueue) drop(t *lease) {
 	if t.pos > 0 {
 		heap.Remove(&a.queue, t.pos-1)
 	}
 }
 
-// next returns a tenure whose time has come: for the notice, or over when that was given before. Otherwise it returns nil
+// next returns a lease whose time has come: for the notice, or over when that was given before. Otherwise it returns nil
 // and how long to sleep.
-func (a *agenda) next(now time.Time) (due *tenure, expires time.Time, over bool, sleep time.Duration) {
+func (a *expiryQueue) next(now time.Time) (due *lease, expires time.Time, over bool, sleep time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.queue) == 0 {
-		return nil, time.Time{}, false, nap
+		return nil, time.Time{}, false, maxSleep
 	}
 	t := a.queue[0]
 	if now.Before(t.due) {
-		return nil, time.Time{}, false, min(t.due.Sub(now), nap)
+		return nil, time.Time{}, false, min(t.due.Sub(now), maxSleep)
 	}
 	if t.noticed {
 		heap.Pop(&a.queue)
@@ -84,25 +84,25 @@ func (a *agenda) next(now time.Time) (due *tenure, expires time.Time, over bool,
 	return t, t.expires, false, 0
 }
 
-// tenures is a heap by due.
-type tenures []*tenure
+// leases is a heap by due.
+type leases []*lease
 
-func (q tenures) Len() int           { return len(q) }
-func (q tenures) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q tenures) Swap(i, j int) {
+func (q leases) Len() int           { return len(q) }
+func (q leases) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+func (q leases) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].pos, q[j].pos = i+1, j+1
 }
 
 // Push implements heap.Interface.
-func (q *tenures) Push(x any) {
-	t := x.(*tenure)
+func (q *leases) Push(x any) {
+	t := x.(*lease)
 	*q = append(*q, t)
 	t.pos = len(*q)
 }
 
 // Pop implements heap.Interface.
-func (q *tenures) Pop() any {
+func (q *leases) Pop() any {
 	last := len(*q) - 1
 	t := (*q)[last]
 	(*q)[last] = nil
@@ -111,12 +111,12 @@ func (q *tenures) Pop() any {
 	return t
 }
 
-// keepTime announces the end of identities and ends those that were not refreshed. It runs until the hub closes.
-func (h *Hub) keepTime() {
-	timer := time.NewTimer(nap)
+// runExpiry announces the end of identities and ends those that were not refreshed. It runs until the hub closes.
+func (h *Hub) runExpiry() {
+	timer := time.NewTimer(maxSleep)
 	defer timer.Stop()
 	for {
-		t, expires, over, sleep := h.agenda.next(time.Now())
+		t, expires, over, sleep := h.expiries.next(time.Now())
 		switch {
 		case t != nil && over:
 			t.socket.client.expire(t.socket)
@@ -128,7 +128,7 @@ func (h *Hub) keepTime() {
 		timer.Reset(sleep)
 		select {
 		case <-timer.C:
-		case <-h.agenda.wake:
+		case <-h.expiries.wake:
 		case <-h.registry.stop:
 			return
 		}

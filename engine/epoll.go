@@ -2,9 +2,9 @@ package engine
 
 import "net"
 
-// poller reads many connections with few goroutines and borrowed buffers, so
+// epoll reads many connections with few goroutines and borrowed buffers, so
 // that an idle connection holds neither.
-type poller interface {
+type epoll interface {
 	// take makes a stream of conn, unless its socket is hidden.
 	take(conn net.Conn, owner streamOwner) (stream, bool)
 	// adopt makes a stream of a socket that is connected and does not block.

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package engine
-
-// queuedBytes cannot be known here.
-func queuedBytes(uintptr) int { return -1 }
