@@ -123,6 +123,6 @@ func (s *Socket) turnAway(err error, v verdict) {
 		return
 	}
 	s.debug("connection of a held admission closed", slog.String("code", string(v.Code)))
-	s.countRefusal(v)
+	s.countRefusal(err, v)
 	c.shut(closeTryAgainLater, string(v.Code), ReasonForcedServer)
 }

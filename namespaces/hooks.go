@@ -27,6 +27,9 @@ type Hooks struct {
 	// Refused reports a CONNECT that is about to be answered with CONNECT_ERROR. The label is the namespace's, see [Namespace.Label];
 	// it is "" and the code "invalid_namespace" for names that nothing is mounted at.
 	Refused func(label, code string)
+	// SocketRefused comes beside Refused for an admission that the namespace, or its gate, has refused. The namespace and the
+	// request of the socket can be read; it was never admitted. The error is what refused it, with its cause.
+	SocketRefused func(s *Socket, err error)
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
@@ -79,6 +82,7 @@ type hooks struct {
 	lapsed   []func(*Socket)
 	failed   []func(*Socket, RecoveryFailure)
 	refused  []func(label, code string)
+	denied   []func(*Socket, error)
 	joined   []func(*Socket, string)
 	left     []func(*Socket, string)
 	roomMade []func(*Namespace, string)
@@ -100,6 +104,7 @@ func newHooks(all []Hooks) *hooks {
 		h.lapsed = appendSet(h.lapsed, one.SessionLapsed, one.SessionLapsed != nil)
 		h.failed = appendSet(h.failed, one.RecoveryFailed, one.RecoveryFailed != nil)
 		h.refused = appendSet(h.refused, one.Refused, one.Refused != nil)
+		h.denied = appendSet(h.denied, one.SocketRefused, one.SocketRefused != nil)
 		h.joined = appendSet(h.joined, one.RoomJoined, one.RoomJoined != nil)
 		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
 		h.roomMade = appendSet(h.roomMade, one.RoomMade, one.RoomMade != nil)
@@ -157,6 +162,12 @@ func (h *hooks) recoveryFailed(s *Socket, why RecoveryFailure) {
 func (h *hooks) connectRefused(label, code string) {
 	for _, f := range h.refused {
 		f(label, code)
+	}
+}
+
+func (h *hooks) socketRefused(s *Socket, err error) {
+	for _, f := range h.denied {
+		f(s, err)
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Socket) withdraw() bool {
 func (s *Socket) report(err error) {
 	v := refusalFor(err)
 	s.logRefusal(err, v)
-	s.countRefusal(v)
+	s.countRefusal(err, v)
 }
 
 // logRefusal writes why a client was refused. What is the server's trouble is a warning, or an error when nobody has put it
@@ -71,8 +71,10 @@ func (s *Socket) logRefusal(err error, v verdict) {
 	s.sample(level, "socket refused", slog.String("code", string(v.Code)), slog.Any("error", err), causeAttr(err))
 }
 
-func (s *Socket) countRefusal(v verdict) {
+// countRefusal tells the hooks of a refusal.
+func (s *Socket) countRefusal(err error, v verdict) {
 	s.ns.hooks.connectRefused(s.ns.Label(), string(v.Code))
+	s.ns.hooks.socketRefused(s, err)
 }
 
 // refuseUnknown answers as Node does for a namespace that it does not have.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/web"
 )
 
 // operatorRoutes are the operators' surfaces.
@@ -41,6 +42,12 @@ func (s *Server) adminHandler() http.Handler {
 	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
 	operators := s.operatorsOnly(s.operatorRoutes())
 	mux.Handle("/", operators)
+	mux.Handle("GET "+pagePath+"/api/", s.ownPage(s.operatorsOnly(s.pageRoutes())))
+	mux.Handle("GET "+pagePath+"/api/door", s.ownPage(http.HandlerFunc(s.serveDoor)))
+	page := web.OperatorsPage()
+	for _, path := range []string{pagePath, "/assets/", "/favicon.svg"} {
+		mux.Handle(path, page)
+	}
 	mux.Handle(apiPath, s.backEndsOr(operators))
 	return withDeadlines(mux)
 }
@@ -137,5 +144,6 @@ func (s *Server) startAdmin(listen func(addr string) (net.Listener, error)) (sto
 	return func() {
 		_ = hs.Close() // a scrape in progress is not worth waiting for
 		<-served
+		s.lookers.close()
 	}, nil
 }

@@ -36,6 +36,15 @@ func (b *bounded[T]) of(values ...string) T {
 	return b.add(key)
 }
 
+// each visits all series that there are.
+func (b *bounded[T]) each(visit func(of labels, one T)) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for key, one := range b.made {
+		visit(key, one)
+	}
+}
+
 func (b *bounded[T]) add(key labels) T {
 	b.mu.Lock()
 	defer b.mu.Unlock()

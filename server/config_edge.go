@@ -41,6 +41,8 @@ type Admin struct {
 	Key handshake.Secret `koanf:"key"`
 	// PreviousKey is accepted beside Key, while operators change over.
 	PreviousKey handshake.Secret `koanf:"previous_key"`
+	// Frames is how long an operator may watch.
+	Frames time.Duration `koanf:"frames" default:"5m" doc:"how long an operator may watch the frames of a socket on the page /admin, until they ask again"`
 }
 
 // OnThisMachine reports whether operators have a listener that other machines

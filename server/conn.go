@@ -13,6 +13,7 @@ import (
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
+	"gatehouse/server/glimpse"
 )
 
 // conn shows one Engine.IO session to the namespaces, and the other way round:
@@ -32,6 +33,7 @@ type conn struct {
 
 	used    connUsers
 	in, out traffic
+	views   glimpse.Views // of operators
 }
 
 // traffic counts one direction, for the log.
@@ -77,6 +79,7 @@ type reader struct{ *conn }
 // Message implements engine.Handler.
 func (r reader) Message(binary bool, data []byte) {
 	r.in.count(len(data))
+	r.views.Received(binary, data)
 	r.client.Message(binary, data)
 }
 
@@ -86,12 +89,14 @@ func (r reader) Close(why engine.Close) {
 	r.unpend()
 	r.srv.guard.closed(r.id)
 	r.srv.metrics.connectionClosed(why.Reason)
+	r.srv.lately.cut(r.conn, why)
 	r.logClosed(why)
 }
 
 // Send implements namespaces.Conn.
 func (c *conn) Send(f *packet.Frame) error {
 	c.out.count(size(f))
+	c.views.Sent(f)
 	return c.session.Send(rendered(f))
 }
 
@@ -100,6 +105,7 @@ func (c *conn) SendVolatile(f *packet.Frame) bool {
 	sent := c.session.SendVolatile(rendered(f))
 	if sent {
 		c.out.count(size(f))
+		c.views.Sent(f)
 	}
 	return sent
 }

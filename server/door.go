@@ -74,14 +74,14 @@ func (s *Server) allowRequest(r *http.Request) *engine.Refusal {
 		return nil
 	}
 	why := handshake.AsRefusal(err)
-	s.metrics.refusedHandshake(why.Code)
+	s.httpRefused("connection", r, why)
 	s.refusals.Warn("handshake refused", slog.String("code", string(why.Code)),
 		slog.Any("peer", s.clientAddr(r)), errorAttr("cause", why.Cause))
 	return &engine.Refusal{Status: why.HTTPStatus(), Code: forbidden, Message: why.Message, RetryAfter: why.RetryAfter}
 }
 
 func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
-	s.metrics.refusedHandshake(handshake.CodeTooManyConnections)
+	s.httpRefused("connection", r, &handshake.Refusal{Code: handshake.CodeTooManyConnections, Message: message})
 	s.refusals.Warn("handshake refused", slog.String("code", string(handshake.CodeTooManyConnections)),
 		slog.Any("peer", s.clientAddr(r)))
 	return &engine.Refusal{
@@ -96,7 +96,7 @@ var engineCodes = [...]handshake.Code{"unknown_transport", "unknown_session", "b
 // here are normal one by one, and the only trace of a balancer that spreads the
 // requests of one client over nodes.
 func (s *Server) refusedByEngine(r *http.Request, code int) {
-	s.metrics.refusedHandshake(engineCodes[code])
+	s.httpRefused("connection", r, &handshake.Refusal{Code: engineCodes[code]})
 	if code == engine.CodeUnknownSession {
 		s.refusals.Warn("a request names a session that this node does not have: it has ended, or, if this keeps on, "+
 			"the requests of one client reach different nodes; then make the balancer send each client to one node, as docs/operating.md shows",
@@ -127,7 +127,7 @@ func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
 
 func (s *Server) refuseLater(r *http.Request, err error) *engine.Refusal {
 	why := handshake.AsRefusal(err)
-	s.metrics.refusedHandshake(why.Code)
+	s.httpRefused("connection", r, why)
 	s.refusals.Warn("later request refused", slog.String("code", string(why.Code)),
 		slog.Any("peer", s.clientAddr(r)), errorAttr("cause", why.Cause))
 	return &engine.Refusal{Status: why.HTTPStatus(), Code: forbidden, Message: why.Message, RetryAfter: why.RetryAfter}

@@ -21,6 +21,9 @@ func (s *Server) watch() namespaces.Hooks {
 		hooks.EventHandled = s.metrics.eventHandled
 		hooks.Emitted = s.metrics.emitted
 	}
+	if s.lately != nil {
+		hooks.SocketRefused = s.lately.socketRefused
+	}
 	return hooks
 }
 

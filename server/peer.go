@@ -85,8 +85,9 @@ func (s *Server) checkOrigin(r *http.Request) *engine.Refusal {
 	if s.allowsOrigin(r) {
 		return nil
 	}
-	s.metrics.refusedHandshake(handshake.CodeOriginForbidden)
-	return &engine.Refusal{Status: http.StatusForbidden, Code: forbidden, Message: s.foreign(r)}
+	message := s.foreign(r)
+	s.httpRefused("connection", r, &handshake.Refusal{Code: handshake.CodeOriginForbidden, Message: message})
+	return &engine.Refusal{Status: http.StatusForbidden, Code: forbidden, Message: message}
 }
 
 // foreign logs a request whose origin is not allowed, with what it was compared

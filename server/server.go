@@ -40,6 +40,8 @@ type Server struct {
 	node     *cluster.Node                  // nil without a cluster
 	metrics  *metrics                       // nil when nobody asks for them
 	scrape   http.Handler                   // answers /metrics
+	lately   *lately                        // for the operators' page; nil when nobody can ask
+	lookers  lookers                        // who watches there
 	began    time.Time
 	adminUI  *adminui.UI // nil when it is off
 	relays   *relays     // the namespaces of the configuration
@@ -76,7 +78,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg)}
+	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg), lately: newLately(cfg)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -318,10 +320,10 @@ func (s *Server) Handler() http.Handler {
 	return s.handler
 }
 
-// AdminHandler serves the operators' surfaces (/api/v1/, /metrics,
+// AdminHandler serves the operators' surfaces (the page /admin, /api/v1/, /metrics,
 // /debug/pprof/, /healthz and /readyz), for who listens by themselves. Every
-// request needs Config.Admin.Key but those for health; without a key all others
-// are refused.
+// request needs Config.Admin.Key but those for health and the page itself; without a
+// key all others are refused.
 func (s *Server) AdminHandler() http.Handler {
 	h := s.adminHandler()
 	if s.cfg.Admin.Key != "" {

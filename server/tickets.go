@@ -180,7 +180,7 @@ func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) {
 
 // refuseHTTP answers with a refusal's own status and code.
 func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, why *handshake.Refusal) {
-	s.metrics.refusedHTTP(why.Code)
+	s.httpRefused("request", r, why)
 	s.refusals.Info("request refused", slog.String("path", r.URL.Path), slog.String("code", string(why.Code)),
 		slog.Any("peer", s.clientAddr(r)), errorAttr("cause", why.Cause))
 	if why.Code == handshake.CodeUnauthenticated || why.Code == handshake.CodeTokenInvalid || why.Code == handshake.CodeTokenExpired {

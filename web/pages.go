@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"io/fs"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -26,8 +27,15 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 //go:embed notbuilt.html
 var notBuiltPage string
 
+// ownPolicy is that of the operators' page, which speaks with nobody but its server.
+var ownPolicy = strings.Replace(policy, " ws: wss:", "", 1)
+
+// operatorsPage is the request path of the page that only operators have.
+const operatorsPage = "/admin"
+
 type pages struct {
 	assets map[string]*asset // by request path
+	hint   string            // for who asks for something else
 }
 
 // newPages serves a build found in fsys, or the page that says how to make one.
@@ -37,15 +45,36 @@ func newPages(fsys fs.FS) http.Handler {
 		panic("web: embedded pages: " + err.Error()) // the binary's own bytes: unreadable means a bug here
 	}
 	if assets["/"] == nil {
-		return secure(http.HandlerFunc(notBuilt))
+		return secure(policy, http.HandlerFunc(notBuilt))
 	}
-	return secure(&pages{assets: assets})
+	maps.DeleteFunc(assets, func(path string, _ *asset) bool { return ofOperators(path) })
+	return secure(policy, &pages{assets, "The chat is at /."})
+}
+
+// newOperatorsPage serves the operators' page of a build, what it shares with others, and nothing else.
+func newOperatorsPage(fsys fs.FS) http.Handler {
+	assets, err := loadPages(fsys)
+	if err != nil {
+		panic("web: embedded pages: " + err.Error()) // as above
+	}
+	if assets[operatorsPage] == nil {
+		return secure(ownPolicy, http.HandlerFunc(notBuilt))
+	}
+	maps.DeleteFunc(assets, func(path string, _ *asset) bool {
+		return !ofOperators(path) && !strings.HasPrefix(path, "/"+hashedDir) && path != "/favicon.svg"
+	})
+	return secure(ownPolicy, &pages{assets, "The page for operators is at /admin."})
+}
+
+// ofOperators reports whether a file is the operators' page or its own script or style.
+func ofOperators(path string) bool {
+	return path == operatorsPage || strings.HasPrefix(path, "/"+hashedDir+"admin-")
 }
 
 func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := p.assets[r.URL.Path]
 	if a == nil {
-		http.Error(w, "There is no such page. The chat is at /.", http.StatusNotFound)
+		http.Error(w, "There is no such page. "+p.hint, http.StatusNotFound)
 		return
 	}
 	if readOnly(w, r) {
@@ -87,7 +116,7 @@ func requestPath(name string) string {
 	return "/" + strings.TrimSuffix(name, ".html")
 }
 
-func secure(next http.Handler) http.Handler {
+func secure(policy string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)

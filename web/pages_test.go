@@ -13,6 +13,8 @@ func sampleBuild() fstest.MapFS {
 		"index.html":                   file("<!doctype html>chat"),
 		"index.html.gz":                file("packed chat"),
 		"auth-lab.html":                file("<!doctype html>lab"),
+		"admin.html":                   file("<!doctype html>operators"),
+		"assets/admin-abc123.js":       file("operate()"),
 		"favicon.svg":                  file("<svg/>"),
 		"assets/index-abc123.js":       file("go()"),
 		"assets/index-abc123.css":      file("body{}"),
@@ -47,10 +49,25 @@ func TestPagesServeTheBuild(t *testing.T) {
 func TestPagesHideWhatIsNoPage(t *testing.T) {
 	h := newPages(sampleBuild())
 	for _, path := range []string{
-		"/nothing", "/.gitkeep", "/index.html.gz", "/client/socket.io.js", "/client/VERSION", "/assets/", "/assets", "/../web.go",
+		"/admin", "/assets/admin-abc123.js", "/nothing", "/.gitkeep", "/index.html.gz", "/client/socket.io.js", "/client/VERSION", "/assets/", "/assets", "/../web.go",
 	} {
 		wantStatus(t, get(h, path), http.StatusNotFound)
 	}
+}
+
+func TestOperatorsHaveAPageOfTheirOwn(t *testing.T) {
+	h := newOperatorsPage(sampleBuild())
+	for _, path := range []string{"/admin", "/assets/admin-abc123.js", "/favicon.svg"} {
+		w := get(h, path)
+		wantStatus(t, w, http.StatusOK)
+		if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self';") || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: %s", path, csp)
+		}
+	}
+	for _, path := range []string{"/", "/auth-lab", "/client/socket.io.js"} {
+		wantStatus(t, get(h, path), http.StatusNotFound)
+	}
+	wantStatus(t, get(newOperatorsPage(fstest.MapFS{}), "/admin"), http.StatusServiceUnavailable)
 }
 
 func TestPagesAnswerReadsOnly(t *testing.T) {

@@ -13,7 +13,7 @@ export default defineConfig({
     // The Content-Security-Policy allows no inline script and no data: URL.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: ["index.html", "auth-lab.html"] },
+    rolldownOptions: { input: ["index.html", "auth-lab.html", "admin.html"] },
   },
   server: {
     proxy: {
@@ -21,6 +21,7 @@ export default defineConfig({
       "/demo": server,
       "/auth/": server,
       "/lab/": server,
+      "/admin/": process.env["GATEHOUSE_ADMIN_URL"] ?? "http://127.0.0.1:3001",
     },
   },
 });

@@ -42,3 +42,7 @@ func dist() fs.FS {
 	}
 	return sub
 }
+
+// OperatorsPage serves the page for operators at /admin, and its assets below /assets/, as [Handler] does for the demo,
+// which has neither. It asks nothing of who requests it: there is nothing in it that is a secret.
+func OperatorsPage() http.Handler { return newOperatorsPage(dist()) }

@@ -1,0 +1,105 @@
+package glimpse
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Hidden stands where a secret was.
+const Hidden = "•••"
+
+// secretParts are what the names of secrets have in them, in lower case and without - and _.
+var secretParts = []string{
+	"token", "secret", "passw", "passphrase", "authorization", "cookie", "ticket", "apikey", "credential", "jwt", "privatekey", "csrf", "signature",
+}
+
+// secretNames are names of secrets that are parts of harmless words, too. "pid" is what brings a session back.
+var secretNames = []string{"auth", "pid", "pin", "otp", "key", "pwd"}
+
+var (
+	bareToken = regexp.MustCompile(`eyJ[\w-]{8,}(?:\.[\w-]*){0,4}`)
+	scheme    = regexp.MustCompile(`(?i)\b(bearer|basic|digest|negotiate)\s+[\w.~+/=-]{6,}`)
+	parameter = regexp.MustCompile(`(?i)([?&;]|^)([\w-]*(?:token|secret|passw\w*|ticket|apikey|api_key|auth|signature|sid|key)[\w-]*)=[^&;#\s]+`)
+)
+
+// secretName reports whether what has this name is a secret.
+func secretName(name string) bool {
+	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name))
+	for _, part := range secretParts {
+		if strings.Contains(plain, part) {
+			return true
+		}
+	}
+	for _, whole := range secretNames {
+		if plain == whole {
+			return true
+		}
+	}
+	return false
+}
+
+// MaskText hides what looks like a credential inside of a string.
+func MaskText(s string) string {
+	s = bareToken.ReplaceAllString(s, Hidden)
+	s = scheme.ReplaceAllString(s, "$1 "+Hidden)
+	return parameter.ReplaceAllString(s, "$1$2="+Hidden)
+}
+
+// maskJSON writes JSON again with the values of secret names, and what looks like a credential, hidden. With all set every
+// value inside of the outermost one is. The error is that of the text.
+func maskJSON(text []byte, all bool) ([]byte, error) {
+	var out bytes.Buffer
+	dec := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	enc := jsontext.NewEncoder(&out, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for {
+		err := maskNext(dec, enc, all)
+		if errors.Is(err, io.EOF) {
+			return bytes.TrimSpace(out.Bytes()), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// maskNext copies one token, or hides the value that comes next.
+func maskNext(dec *jsontext.Decoder, enc *jsontext.Encoder, all bool) error {
+	depth := dec.StackDepth()
+	kind, n := dec.StackIndex(depth)
+	isName := kind == '{' && n%2 == 0
+	if all && depth > 0 && !isName {
+		if next := dec.PeekKind(); next != ']' && next != '}' {
+			return hideNext(dec, enc)
+		}
+	}
+	token, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if token.Kind() != '"' {
+		return enc.WriteToken(token)
+	}
+	s := token.String()
+	if !isName {
+		return enc.WriteToken(jsontext.String(MaskText(s)))
+	}
+	if err := enc.WriteToken(jsontext.String(MaskText(s))); err != nil {
+		return err
+	}
+	if secretName(s) {
+		return hideNext(dec, enc)
+	}
+	return nil
+}
+
+func hideNext(dec *jsontext.Decoder, enc *jsontext.Encoder) error {
+	if err := dec.SkipValue(); err != nil {
+		return err
+	}
+	return enc.WriteToken(jsontext.String(Hidden))
+}
