@@ -1,6 +1,7 @@
 package packet_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,6 +93,7 @@ func BenchmarkNewArgs(b *testing.B) {
 	for name, v := range map[string]any{
 		"string": message.Text,
 		"struct": message,
+		"long":   slices.Repeat([]send{{"general", strings.Repeat("x", 2000), "k3j5h2"}}, 100),
 		"bytes":  struct{ Data []byte }{make([]byte, 1024)},
 		"passed": received(b, chatMessage),
 	} {

@@ -83,7 +83,7 @@ func writeTime(enc *jsontext.Encoder, t time.Time) error {
 
 // release returns the writer to the pool, without what it holds of the caller's.
 func (w *writer) release() {
-	const keep = 64 << 10 // a rare large message should not pin its buffer
+	const keep = 512 << 10 // more than the history of a room; a rare larger message should not pin its buffer
 	if w.buf.Cap() > keep {
 		return
 	}
