@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ func through[T any](open func() (T, error)) (T, error) {
 
 // stranger opens a WebSocket and says nothing. It is closed when ctx ends.
 func (t *target) stranger(ctx context.Context, o wiretest.Options) (*wiretest.WebSocket, error) {
+	o.TLS = t.secure
 	return through(func() (*wiretest.WebSocket, error) {
 		c, err := wiretest.Dial(ctx, t.addr, "websocket", o)
 		if err != nil {
@@ -56,10 +58,15 @@ func (t *target) member(ctx context.Context, transport, namespace, user string) 
 	})
 }
 
-// tcp opens a bare connection. It is closed when ctx ends.
+// tcp opens a bare connection, under TLS one with its handshake done. It is closed
+// when ctx ends.
 func (t *target) tcp(ctx context.Context) (net.Conn, error) {
 	return through(func() (net.Conn, error) {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.addr)
+		dial := (&net.Dialer{}).DialContext
+		if t.secure != nil {
+			dial = (&tls.Dialer{Config: t.secure}).DialContext
+		}
+		c, err := dial(ctx, "tcp", t.addr)
 		if err == nil {
 			context.AfterFunc(ctx, func() { _ = c.Close() })
 		}

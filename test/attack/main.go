@@ -31,6 +31,7 @@ func main() {
 	flag.DurationVar(&o.quiet, "quiet", 3*time.Second, "how long the server is left in peace first")
 	flag.DurationVar(&o.attack, "for", 8*time.Second, "how long each attack lasts")
 	flag.Float64Var(&o.scale, "scale", 1, "of the number of attackers")
+	flag.BoolVar(&o.tls, "tls", false, "everybody connects over TLS")
 	flag.StringVar(&report, "report", "", "a file for the table, as Markdown")
 	flag.Parse()
 
@@ -48,6 +49,7 @@ type options struct {
 	binary        string
 	quiet, attack time.Duration
 	scale         float64
+	tls           bool
 }
 
 // many scales a number of attackers.

@@ -48,6 +48,8 @@ var scenarios = []scenario{
 		what: "20 connections of one user: 1,000 refused refreshes a second each"},
 	{name: "texts", who: "user", memory: 350, attack: texts,
 		what: "one user sends 4,000 characters at full speed into a room of 200 who read 2 MB a second each"},
+	{name: "texts-to-few", who: "user", memory: 350, attack: textsToFew,
+		what: "the same into a room of 20 who read a quarter of a megabyte a second each"},
 	{name: "hoarders", who: "user", memory: 350, attack: hoarders,
 		what: "600 polling sessions of one user never fetch what waits for them"},
 	{name: "relay-flood", who: "user", memory: 250, attack: relayFlood, settings: relayed,

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/internal/wiretest"
 )
 
 const (
@@ -38,15 +41,20 @@ drain: {spread: 1ms, timeout: 5s}
 // target is one process of the server.
 type target struct {
 	options
-	addr string
-	cmd  *exec.Cmd
-	logs *reader
-	done chan error // what Wait said; filled once
+	addr   string
+	secure *tls.Config // nil: no TLS
+	cmd    *exec.Cmd
+	logs   *reader
+	done   chan error // what Wait said; filled once
 }
 
 // start runs the binary with more settings and, when files is not 0, with that
 // many files at most. It returns when the server listens.
 func start(ctx context.Context, o options, dir, more string, files int) (*target, error) {
+	secure, more, err := o.security(dir, more)
+	if err != nil {
+		return nil, err
+	}
 	config := filepath.Join(dir, "gatehouse.yaml")
 	if err := os.WriteFile(config, []byte(settings+more), 0o600); err != nil {
 		return nil, err
@@ -68,7 +76,7 @@ func start(ctx context.Context, o options, dir, more string, files int) (*target
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
-	t := &target{options: o, cmd: cmd, logs: &reader{listening: make(chan string, 1), ended: make(chan struct{})}, done: make(chan error, 1)}
+	t := &target{options: o, secure: secure, cmd: cmd, logs: &reader{listening: make(chan string, 1), ended: make(chan struct{})}, done: make(chan error, 1)}
 	go t.logs.follow(log)
 	go func() {
 		<-t.logs.ended
@@ -86,6 +94,16 @@ func start(ctx context.Context, o options, dir, more string, files int) (*target
 	}
 	t.kill()
 	return nil, err
+}
+
+// security adds TLS to the settings where it is asked for.
+func (o options) security(dir, settings string) (*tls.Config, string, error) {
+	if !o.tls {
+		return nil, settings, nil
+	}
+	secure, err := wiretest.Certificate(dir)
+	return secure, settings + fmt.Sprintf("tls: {cert_file: %q, key_file: %q}\n",
+		filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")), err
 }
 
 // alive fails when the process has ended by itself.

@@ -157,9 +157,18 @@ func refreshes(ctx context.Context, t *target) error {
 
 // texts: a flood of long messages into a room whose members read 2 MB a second
 // each. None of them may be cut for it.
-func texts(ctx context.Context, t *target) error {
-	cut := make(chan error, t.many(200))
-	crowd(ctx, t.many(200)+1, func(ctx context.Context, i int) {
+func texts(ctx context.Context, t *target) error { return flooded(ctx, t, t.many(200), 2000) }
+
+// textsToFew: the same into a room of few who read a quarter of a megabyte a second
+// each, which is far below what the server can send to so few. Without a limit on
+// the sender their queues are full after seconds, and they are cut.
+func textsToFew(ctx context.Context, t *target) error { return flooded(ctx, t, 20, 250) }
+
+// flooded has one user send long messages at full speed to readers who take so
+// many bytes in a millisecond.
+func flooded(ctx context.Context, t *target, readers, perMilli int) error {
+	cut := make(chan error, readers)
+	crowd(ctx, readers+1, func(ctx context.Context, i int) {
 		user := mallory
 		if i > 0 {
 			user = fmt.Sprint("reader-", i)
@@ -175,7 +184,7 @@ func texts(ctx context.Context, t *target) error {
 			}
 			return
 		}
-		if err := readSlowly(ctx, c); err != nil {
+		if err := readSlowly(ctx, c, perMilli); err != nil {
 			cut <- fmt.Errorf("an honest reader was cut: %w", err)
 		}
 	})
@@ -187,10 +196,9 @@ func texts(ctx context.Context, t *target) error {
 	}
 }
 
-// readSlowly reads 2 MB a second at most. It fails when the server ends the
-// connection.
-func readSlowly(ctx context.Context, c wiretest.Client) error {
-	const perMilli = 2000 // bytes
+// readSlowly reads so many bytes in a millisecond at most. It fails when the server
+// ends the connection.
+func readSlowly(ctx context.Context, c wiretest.Client, perMilli int) error {
 	begin, read := time.Now(), 0
 	for {
 		p, err := c.Next()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,10 +16,11 @@ import (
 
 // crew is all members, and what they share.
 type crew struct {
-	kind  string
-	seed  uint64
-	rooms []string
-	tally tally
+	kind   string
+	seed   uint64
+	rooms  []string
+	tally  tally
+	secure *tls.Config // of the members
 
 	members []*member
 	lines   []*wireline
@@ -69,7 +71,7 @@ const calmMembers = 3
 // gather makes the members, each with its rooms and its line to the server. The
 // name is of their kind: crews of different kinds do not meet.
 func gather(o options, kind, addr string, signer *handshake.Signer) (*crew, error) {
-	c := &crew{kind: kind, seed: o.seed}
+	c := &crew{kind: kind, seed: o.seed, secure: o.secure}
 	c.tally.init()
 	for i := range o.rooms {
 		c.rooms = append(c.rooms, fmt.Sprintf("room %d of %ss", i, kind))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -239,8 +240,11 @@ func (l *leg) end(rst bool) {
 	})
 }
 
-// abort closes with a reset.
+// abort closes with a reset, below TLS where there is TLS.
 func abort(c net.Conn) {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
 	_ = c.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()
 }

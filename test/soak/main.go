@@ -24,6 +24,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -39,6 +40,7 @@ func main() {
 	flag.IntVar(&o.members, "members", 120, "how many clients there are")
 	flag.IntVar(&o.rooms, "rooms", 8, "how many rooms they share")
 	flag.StringVar(&o.binary, "binary", "bin/gatehouse", "the server")
+	flag.BoolVar(&o.tls, "tls", false, "everybody connects over TLS")
 	flag.StringVar(&o.log, "log", "", "where the server's log is kept; empty: nowhere")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -57,6 +59,8 @@ type options struct {
 	members  int
 	rooms    int
 	binary   string
+	tls      bool
+	secure   *tls.Config // of the clients, once the server has its certificate; nil: no TLS
 	log      string
 }
 

@@ -52,7 +52,7 @@ func (m *member) live(ctx context.Context) {
 		if transport == "" {
 			transport = transports[m.dice.IntN(len(transports))]
 		}
-		w, err := dial(ctx, m.addr, transport)
+		w, err := dial(ctx, m.addr, transport, m.crew.secure)
 		if err != nil {
 			m.crew.tally.count("refused: " + how(err))
 			m.rest(ctx, 100*time.Millisecond, 500*time.Millisecond)

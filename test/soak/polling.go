@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 // poller is a long-polling session, which may move to a WebSocket.
 type poller struct {
 	addr    string
+	secure  *tls.Config
 	url     string
 	sid     string
 	gets    *http.Client
@@ -32,11 +34,11 @@ type poller struct {
 	over atomic.Pointer[socket]
 }
 
-func dialPolling(ctx context.Context, addr string, upgrade bool) (*poller, error) {
+func dialPolling(ctx context.Context, addr string, upgrade bool, secure *tls.Config) (*poller, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &poller{
-		addr: addr, url: "http://" + addr + "/socket.io/?EIO=4&transport=polling",
-		gets: newHTTP(), posts: newHTTP(),
+		addr: addr, secure: secure, url: scheme("http", secure) + "://" + addr + "/socket.io/?EIO=4&transport=polling",
+		gets: newHTTP(secure), posts: newHTTP(secure),
 		context: ctx, cancel: cancel, probed: make(chan *socket, 1),
 	}
 	text, err := p.poll()
@@ -56,13 +58,13 @@ func dialPolling(ctx context.Context, addr string, upgrade bool) (*poller, error
 
 // newHTTP gives a client with connections of its own, which it closes before the
 // server does: a POST on one that is just closing could not tell whether it came.
-func newHTTP() *http.Client {
-	return &http.Client{Timeout: patience, Transport: &http.Transport{IdleConnTimeout: 3 * time.Second}}
+func newHTTP(secure *tls.Config) *http.Client {
+	return &http.Client{Timeout: patience, Transport: &http.Transport{IdleConnTimeout: 3 * time.Second, TLSClientConfig: secure}}
 }
 
 // probe asks for the upgrade while polling goes on.
 func (p *poller) probe() {
-	c, err := openSocket(p.context, p.addr, p.sid)
+	c, err := openSocket(p.context, p.addr, p.sid, p.secure)
 	if err != nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 )
 
 const secret = "the soak signs its own tokens with this text, which is long enough for HMAC"
@@ -32,6 +33,11 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		}
 		defer func() { _ = f.Close() }()
 		log = f
+	}
+	if o.tls {
+		if o.secure, err = wiretest.Certificate(dir); err != nil {
+			return err
+		}
 	}
 	s, err := newServer(o, dir, secret, log)
 	if err != nil {

@@ -78,6 +78,9 @@ func newServer(o options, dir, secret string, log io.Writer) (*server, error) {
 	}
 	s := &server{binary: binary, dir: dir, secret: secret, log: log, addr: "127.0.0.1:0", reasons: make(map[string]int)}
 	text := fmt.Sprintf(settings, secret)
+	if o.tls {
+		text += fmt.Sprintf("tls:\n  cert_file: %q\n  key_file: %q\n", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	}
 	return s, os.WriteFile(s.config(), []byte(text), 0o600)
 }
 

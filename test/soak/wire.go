@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,11 +35,19 @@ type wire interface {
 // transports are the ways to connect.
 var transports = []string{"websocket", "polling", "upgrade"}
 
-func dial(ctx context.Context, addr, transport string) (wire, error) {
+func dial(ctx context.Context, addr, transport string, secure *tls.Config) (wire, error) {
 	if transport == "websocket" {
-		return dialWebSocket(ctx, addr)
+		return dialWebSocket(ctx, addr, secure)
 	}
-	return dialPolling(ctx, addr, transport == "upgrade")
+	return dialPolling(ctx, addr, transport == "upgrade", secure)
+}
+
+// scheme is that of a URL, under TLS or not.
+func scheme(plain string, secure *tls.Config) string {
+	if secure != nil {
+		return plain + "s"
+	}
+	return plain
 }
 
 // ended is the end of a connection as the client saw it.
@@ -70,8 +79,8 @@ type socket struct {
 	mu sync.Mutex // held while a frame is written
 }
 
-func dialWebSocket(ctx context.Context, addr string) (*socket, error) {
-	c, err := openSocket(ctx, addr, "")
+func dialWebSocket(ctx context.Context, addr string, secure *tls.Config) (*socket, error) {
+	c, err := openSocket(ctx, addr, "", secure)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +95,12 @@ func dialWebSocket(ctx context.Context, addr string) (*socket, error) {
 	return c, nil
 }
 
-func openSocket(ctx context.Context, addr, sid string) (*socket, error) {
-	url := "ws://" + addr + "/socket.io/?EIO=4&transport=websocket"
+func openSocket(ctx context.Context, addr, sid string, secure *tls.Config) (*socket, error) {
+	url := scheme("ws", secure) + "://" + addr + "/socket.io/?EIO=4&transport=websocket"
 	if sid != "" {
 		url += "&sid=" + sid
 	}
-	d := ws.Dialer{Timeout: patience}
+	d := ws.Dialer{Timeout: patience, TLSConfig: secure}
 	conn, early, _, err := d.Dial(ctx, url)
 	if err != nil {
 		return nil, err
