@@ -108,6 +108,12 @@ func (c *Conn) Close() {
 	c.transport.leave()
 }
 
+// Drop closes the connection without a word. Closed does not come.
+func (c *Conn) Drop() {
+	c.ended = true
+	c.transport.drop()
+}
+
 // send sends a packet that was made in c.scratch.
 func (c *Conn) send(packet []byte) {
 	c.scratch = packet

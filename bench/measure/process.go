@@ -59,3 +59,12 @@ func field(path, name string) (int64, error) {
 	}
 	return 0, fmt.Errorf("%w: %s in %s", errNoFigure, name, path)
 }
+
+// Files gives how many files a process has open.
+func Files(pid int) (int, error) {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, fmt.Errorf("files: %w", err)
+	}
+	return len(entries), nil
+}

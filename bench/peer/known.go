@@ -26,7 +26,10 @@ func ours(root string) []Peer {
 		prepare:  []step{{command: []string{"go", "build", "-o", "bin/gatehouse", "./cmd/gatehouse"}}},
 		command:  []string{"bin/gatehouse", "serve", "--addr", "127.0.0.1:0"},
 		Protocol: client.SocketIO{},
-		secret:   "GATEHOUSE_JWT_HMAC_SECRET", env: []string{"GATEHOUSE_ECHO_ENABLED=true"},
+		secret:   "GATEHOUSE_JWT_HMAC_SECRET", env: []string{
+			"GATEHOUSE_ECHO_ENABLED=true",
+			"GATEHOUSE_DOOR_MAX_CONNECTIONS=19000", // of the 20,000 files that many machines allow
+		},
 		tls: secured{cert: "GATEHOUSE_TLS_CERT_FILE", key: "GATEHOUSE_TLS_KEY_FILE"},
 	}
 	writing := product

@@ -35,6 +35,8 @@ var ready = regexp.MustCompile(`listening (\S+:\d+)$|"msg":"listening".*"addr":"
 type Server struct {
 	Addr netip.AddrPort
 	PID  int
+	// Started is how long the process took until it listened.
+	Started time.Duration
 
 	cmd     *exec.Cmd
 	readers sync.WaitGroup
@@ -62,6 +64,7 @@ func (p Peer) Start(ctx context.Context, secret string, cert *certificate.Certif
 	if err := s.follow(addr); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
+	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
@@ -70,6 +73,7 @@ func (p Peer) Start(ctx context.Context, secret string, cert *certificate.Certif
 		s.Stop()
 		return nil, fmt.Errorf("%s: %w\n%s", p.Name, err, s.Tail())
 	}
+	s.Started = time.Since(start)
 	return s, nil
 }
 

@@ -47,9 +47,9 @@ func (r *Report) Markdown() string {
 	fmt.Fprintf(&b, "%s, commit `%s`, %d processors (%s, Linux %s), median of %d rounds. In brackets: the ratio to %s.\n",
 		r.Date.Format("2006-01-02"), r.Commit, r.Machine.CPUs, r.Machine.Processor, r.Machine.Kernel, r.Rounds, r.title(r.Reference))
 	plain := func(row Row) bool { return !secure(row) }
-	r.markdownTable(&b, plain, func(p Peer) bool { return !p.Aside })
-	r.markdownTable(&b, plain, func(p Peer) bool { return p.Aside || p.Name == r.Product })
-	r.markdownTable(&b, secure, func(Peer) bool { return true })
+	r.markdownTable(&b, plain, func(p Peer) bool { return !p.Aside }, 1)
+	r.markdownTable(&b, plain, func(p Peer) bool { return p.Aside || p.Name == r.Product }, 2)
+	r.markdownTable(&b, secure, func(Peer) bool { return true }, 1)
 	b.WriteString("\n")
 	_ = r.voids(&b) // a Builder takes everything
 	return b.String()
@@ -57,12 +57,12 @@ func (r *Report) Markdown() string {
 
 func secure(row Row) bool { return strings.HasPrefix(row.Scenario, "tls-") }
 
-// markdownTable writes the rows and peers that belong to a table, those in which
-// more than the product has a figure.
-func (r *Report) markdownTable(b *strings.Builder, rows func(Row) bool, peers func(Peer) bool) {
+// markdownTable writes the rows and peers that belong to a table: rows in which so
+// many of its peers have a figure.
+func (r *Report) markdownTable(b *strings.Builder, rows func(Row) bool, peers func(Peer) bool, least int) {
 	var lines []Row
 	for _, row := range r.Rows {
-		if rows(row) && r.known(row, peers) > 1 {
+		if rows(row) && r.known(row, peers) >= least {
 			lines = append(lines, row)
 		}
 	}

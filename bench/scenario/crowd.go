@@ -8,7 +8,7 @@ import (
 	"gatehouse/bench/client"
 )
 
-// dialling is how many connections of a crowd are on their way in at once.
+// dialling is how many connections, or joins, of a crowd are on their way at once.
 const dialling = 32
 
 var (
@@ -22,6 +22,7 @@ type crowd struct {
 	namespace string
 	polling   bool // long-polling instead of WebSockets
 	first     int  // number of the first user, for crowds that share a server
+	dialling  int  // connections that are on their way in at once
 	conns     []*client.Conn
 	admitted  int
 	acked     int // acknowledgements with ok
@@ -36,7 +37,7 @@ type crowd struct {
 }
 
 func newCrowd(r *Rig, namespace string) *crowd {
-	return &crowd{rig: r, namespace: namespace}
+	return &crowd{rig: r, namespace: namespace, dialling: dialling}
 }
 
 // connect brings in n clients with a token each and returns when all are admitted.
@@ -45,7 +46,7 @@ func (c *crowd) connect(n int) error {
 		if err := c.dial(); err != nil {
 			return err
 		}
-		if err := c.enter(len(c.conns) - dialling + 1); err != nil {
+		if err := c.enter(len(c.conns) - c.dialling + 1); err != nil {
 			return err
 		}
 	}

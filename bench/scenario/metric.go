@@ -100,6 +100,14 @@ func All(s Sizes) []Scenario {
 		{Name: "echo", Metrics: []Metric{{ID: "echo_us", Title: "echo with acknowledgement", Unit: "µs", Targets: []Target{{node, 0.12}}}}, Run: s.echo},
 		{Name: "churn", Metrics: []Metric{{ID: "churn_us", Title: "connect, join, leave, close", Unit: "µs"}}, Run: s.churn},
 		{Name: "growth", Metrics: s.growthMetrics(), Run: s.growth},
+		{Name: "many", Metrics: []Metric{
+			{ID: "many_start_ms", Title: "from the start until the server listens", Unit: "ms"},
+			{ID: "many_kb", Title: fmt.Sprintf("%d idle connections, each", s.ManyConnections), Unit: "KB", Within: 3.3},
+			{ID: "many_us_s", Title: "their pings, each connection in a second", Unit: "µs", Within: 1.0},
+			{ID: "many_storm_us", Title: "a storm in which all come again, each", Unit: "µs"},
+			{ID: "many_storm_s", Title: "its duration", Unit: "s"},
+			{ID: "many_drain_s", Title: "until the server has let all go", Unit: "s"},
+		}, Run: s.many},
 	}
 	for i := range all {
 		all[i].Plain = all[i].Name

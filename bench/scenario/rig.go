@@ -23,6 +23,7 @@ type Rig struct {
 	TLS      *tls.Config // nil: the server speaks plain HTTP
 	Protocol client.Protocol
 	PID      int
+	Started  time.Duration // how long the server took until it listened
 	Loop     *client.Loop
 	Sign     func(user string) string // gives a user's token
 	Patience time.Duration            // how long a silent server is waited for

@@ -31,7 +31,7 @@ func (s Sizes) rooms(r *Rig) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.talk(2); err != nil {
+	if err := m.talk(1); err != nil {
 		return nil, fmt.Errorf("rehearsal: %w", err)
 	}
 	cpu, err := r.spent("rooms", func() error { return m.talk(s.RoomsSeconds) })

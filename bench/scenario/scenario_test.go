@@ -26,6 +26,7 @@ func small() scenario.Sizes {
 		Rooms: 30, RoomsMembers: 5, RoomsClients: 15, RoomsSeconds: 1,
 		PollMembers: 6, PollMessages: 20, PollRate: 100,
 		EchoConnections: 2, EchoRequests: 100,
+		ManyConnections: 5, ManyIdle: time.Millisecond,
 		ChurnCycles:   10,
 		GrowthMembers: []int{4, 6}, GrowthDeliveries: 50,
 	}

@@ -32,6 +32,9 @@ type Sizes struct {
 
 	ChurnCycles int `json:"churnCycles"`
 
+	ManyConnections int           `json:"manyConnections"`
+	ManyIdle        time.Duration `json:"manyIdleNs"` // two pings of each connection, or none in small
+
 	GrowthMembers    []int `json:"growthMembers"` // rising; at least two sizes
 	GrowthDeliveries int   `json:"growthDeliveries"`
 }
@@ -40,13 +43,14 @@ type Sizes struct {
 // the 12,500 connections that Gatehouse takes where 20,000 files may be open.
 func Full() Sizes {
 	return Sizes{
-		IdleConnections: 5000, Settle: 6 * time.Second,
+		IdleConnections: 5000, Settle: 4 * time.Second,
 		BurstMembers: 1000, BurstMessages: 200,
-		PacedMembers: 1000, PacedMessages: 200, PacedRate: 20,
+		PacedMembers: 1000, PacedMessages: 120, PacedRate: 20,
 		LargeMessages: 60, AcksMessages: 60,
-		Rooms: 200, RoomsMembers: 50, RoomsClients: 2000, RoomsSeconds: 8,
-		PollMembers: 300, PollMessages: 40, PollRate: 8,
+		Rooms: 200, RoomsMembers: 50, RoomsClients: 2000, RoomsSeconds: 5,
+		PollMembers: 300, PollMessages: 32, PollRate: 8,
 		EchoConnections: 50, EchoRequests: 2000,
+		ManyConnections: 18_000, ManyIdle: 50 * time.Second,
 		ChurnCycles:   2000,
 		GrowthMembers: []int{100, 1000, 3000, 10_000}, GrowthDeliveries: 100_000,
 	}
@@ -62,6 +66,7 @@ func Quick() Sizes {
 		Rooms: 20, RoomsMembers: 10, RoomsClients: 50, RoomsSeconds: 2,
 		PollMembers: 40, PollMessages: 16, PollRate: 8,
 		EchoConnections: 20, EchoRequests: 500,
+		ManyConnections: 1000, ManyIdle: 2 * time.Second,
 		ChurnCycles:   200,
 		GrowthMembers: []int{50, 200, 600}, GrowthDeliveries: 10_000,
 	}

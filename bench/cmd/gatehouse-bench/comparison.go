@@ -111,7 +111,7 @@ func (c *comparison) one(ctx context.Context, p peer.Peer, s scenario.Scenario, 
 		return nil, err
 	}
 	defer func() { _ = rig.Loop.Close() }()
-	rig.Addr, rig.PID = server.Addr, server.PID
+	rig.Addr, rig.PID, rig.Started = server.Addr, server.PID, server.Started
 	values, err := s.Run(rig)
 	if err != nil && server.Tail() != "" {
 		err = fmt.Errorf("%w; the server said last: %s", err, server.Tail())
