@@ -183,7 +183,7 @@ func (a *adapter) bury(ctx context.Context, uid string) error {
 	}
 	for field, n := range there {
 		room, user, _ := strings.Cut(field, fieldEnd)
-		if err := a.exit(ctx, uid, room, user, n, nil); err != nil {
+		if _, _, err := a.exit(ctx, uid, room, user, n, nil); err != nil {
 			return err
 		}
 	}
@@ -195,13 +195,14 @@ func (a *adapter) bury(ctx context.Context, uid string) error {
 }
 
 // compareScript enters a user of whom the list of a node has another number of sockets, unless that has changed. KEYS:
-// members, holders, the node's list. ARGV: room and user as the list has them, user, member, how many sockets, how many the
+// members, holders, the node's list, the names in their order. ARGV: room and user as the list has them, user, member, how many sockets, how many the
 // list has.
 var compareScript = rueidis.NewLuaScript(`
 if (redis.call('HGET', KEYS[3], ARGV[1]) or '0') ~= ARGV[5] then return {0} end
 if ARGV[5] == '0' then redis.call('HINCRBY', KEYS[2], ARGV[2], 1) end
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[4], 0, ARGV[2])
 return {1}`)
 
 // compare puts right what Redis has of this node, where it was the same the last time.
@@ -233,10 +234,11 @@ func (a *adapter) compare(ctx context.Context, want map[string]presence) error {
 func (a *adapter) mend(ctx context.Context, field string, one presence, there int64) error {
 	room, user, _ := strings.Cut(field, fieldEnd)
 	if one.n == 0 {
-		return a.exit(ctx, a.node.uid, room, user, there, nil)
+		_, _, err := a.exit(ctx, a.node.uid, room, user, there, nil)
+		return err
 	}
 	k := a.keysOf(room)
-	_, err := a.script(ctx, compareScript, []string{k.members, k.holders, a.listKey(a.node.uid)},
+	_, err := a.script(ctx, compareScript, []string{k.members, k.holders, a.listKey(a.node.uid), k.names},
 		field, user, string(one.member), strconv.Itoa(one.n), strconv.FormatInt(there, 10))
 	return err
 }

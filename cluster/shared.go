@@ -61,7 +61,7 @@ local function add(stream, from, n)
 end
 `
 
-// exitScript leaves a room. KEYS as of enterScript. ARGV: room and user as the node's list has them, user, milliseconds that an
+// exitScript leaves a room. KEYS as of enterScript, and the names in their order, see holdUserScript. ARGV: room and user as the node's list has them, user, milliseconds that an
 // empty room is kept for, and its facts, 0 when one socket of the user at this node leaves, or how many there are when all do
 // (nothing happens when there is another number), quiet, unused, entries that the stream keeps, and the values of the entry
 // that announces.
@@ -76,6 +76,7 @@ local before = redis.call('HLEN', KEYS[3])
 redis.call('HDEL', KEYS[4], ARGV[2])
 local member = redis.call('HGET', KEYS[3], ARGV[2])
 redis.call('HDEL', KEYS[3], ARGV[2])
+redis.call('ZREM', KEYS[7], ARGV[2])
 if before <= 1 then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
   redis.call('PEXPIRE', KEYS[2], ARGV[4])
@@ -127,7 +128,7 @@ const (
 var errRoom = errors.New("cluster: what is known of rooms cannot be read")
 
 // roomKeys are the keys of a room. All keys of a stream are in its slot of a Redis Cluster.
-type roomKeys struct{ history, facts, members, holders, once, order string }
+type roomKeys struct{ history, facts, members, holders, once, order, names string }
 
 func (a *adapter) slotKey(parts ...string) string {
 	tag := a.node.cfg.streamName(0)
@@ -142,7 +143,7 @@ func (a *adapter) slotKey(parts ...string) string {
 
 func (a *adapter) keysOf(room string) roomKeys {
 	k := func(what string) string { return a.slotKey(what, room) }
-	return roomKeys{k("history"), k("facts"), k("members"), k("holders"), k("once"), k("order")}
+	return roomKeys{k("history"), k("facts"), k("members"), k("holders"), k("once"), k("order"), k("names")}
 }
 
 // listKey is the list of whom a node has in which rooms; leasesKey are until when each node is there.
@@ -167,6 +168,9 @@ func (a *adapter) announcement(room, except string, ann namespaces.Announcement)
 	act.operation.Rooms = []string{room}
 	if except != "" {
 		act.operation.Except = []string{except}
+	}
+	if ann.Volatile {
+		act.operation.Flags = namespaces.Volatile
 	}
 	act.operation.Packet = packet.Packet{Type: packet.Event, Namespace: a.name, Event: ann.Event, Args: ann.Args}
 	return act
@@ -283,13 +287,14 @@ func (a *adapter) Exit(ctx context.Context, s *namespaces.Socket, room, user str
 	s.Leave(room)
 	field := room + fieldEnd + user
 	a.present.add(field, nil, -1)
-	if err := a.exit(ctx, a.node.uid, room, user, 0, &left); err != nil {
+	if _, _, err := a.exit(ctx, a.node.uid, room, user, 0, &left); err != nil {
 		a.present.doubt()
 	}
 }
 
-// exit takes one socket of a user at a node out of a room, or all of them when Redis still has so many.
-func (a *adapter) exit(ctx context.Context, uid, room, user string, all int64, left *namespaces.Announcement) error {
+// exit takes one socket of a user at a node out of a room, or all of them when Redis still has so many. It returns how many
+// users are left when that was the user's last.
+func (a *adapter) exit(ctx context.Context, uid, room, user string, all int64, left *namespaces.Announcement) (count int, last bool, err error) {
 	k := a.keysOf(room)
 	quiet, telling := 0, []string(nil)
 	if left != nil {
@@ -299,23 +304,23 @@ func (a *adapter) exit(ctx context.Context, uid, room, user string, all int64, l
 		room + fieldEnd + user, user, millis(keepEmpty), millis(keepFacts), strconv.FormatInt(all, 10), strconv.Itoa(quiet), "",
 		strconv.FormatInt(a.node.cfg.MaxLen, 10),
 	}, telling...)
-	got, err := a.script(ctx, exitScript, []string{k.history, k.facts, k.members, k.holders, a.listKey(uid), a.streamKey(k)}, args...)
+	got, err := a.script(ctx, exitScript, []string{k.history, k.facts, k.members, k.holders, a.listKey(uid), a.streamKey(k), k.names}, args...)
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	last, _ := got[0].AsInt64()
-	if last != 1 || len(got) < 3 {
-		return nil
+	gone, _ := got[0].AsInt64()
+	if gone != 1 || len(got) < 3 {
+		return 0, false, nil
 	}
-	count, _ := got[1].AsInt64()
+	n, _ := got[1].AsInt64()
 	member, _ := got[2].ToString()
 	switch {
 	case left == nil:
-		a.lapsed(room, member, int(count))
-	case a.node.cfg.Mode != ModeStreams && int(count) < quiet:
-		return a.spread(a.announcement(room, "", *left))
+		a.lapsed(room, member, int(n))
+	case a.node.cfg.Mode != ModeStreams && int(n) < quiet:
+		return int(n), true, a.spread(a.announcement(room, "", *left))
 	}
-	return nil
+	return int(n), true, nil
 }
 
 // Post implements namespaces.Shared.

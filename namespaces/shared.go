@@ -24,6 +24,15 @@ type Shared interface {
 	Exit(ctx context.Context, s *Socket, room, user string, left Announcement)
 	// Post sends an event to a room and remembers it, in one step.
 	Post(ctx context.Context, p Posting) (Posted, error)
+	// Hold has this node hold a user in a room, in which others are told of who is there; the user's sockets are the caller's
+	// matter. first says that no other node did. It can be repeated, with Held.
+	Hold(ctx context.Context, h Holding) (count int, first bool, err error)
+	// Release ends that. last says that no other node holds the user, who has left then. After an error it is not known what
+	// was done; what keeps the rooms hears of it later, so that Release is not repeated.
+	Release(ctx context.Context, room, user string, left Announcement) (count int, last bool, err error)
+	// Members returns up to limit of the users who are held in a room, in the order of their names and behind those whose name
+	// begins with after and U+0000, and how many users there are.
+	Members(ctx context.Context, room, after string, limit int) (members []json.RawMessage, count int, more bool, err error)
 	// OnLapse has f called with members whose node has died, when they are out of the room. Count is how many users are left.
 	OnLapse(f func(room string, member json.RawMessage, count int))
 }
@@ -38,11 +47,26 @@ type Entrance struct {
 	Joined  Announcement    // to the others, when this is the user's first socket in the room
 }
 
+// Holding is a user in a room as a node holds it.
+type Holding struct {
+	Room    string
+	User    string          // names the user among all; behind a U+0000 may stand what nobody sorts by
+	Member  json.RawMessage // what others may know of the user
+	Held    bool            // this node holds the user already
+	Replace bool            // Member is new; otherwise it counts when there is none yet
+	Joined  Announcement    // when the user has come
+	Changed Announcement    // when Member has been replaced, with the Quiet of Joined
+}
+
 // Announcement is an event that a room gets while it has at most so many users.
 type Announcement struct {
 	Event string
 	Args  packet.Args
 	Quiet int
+	// Volatile drops it for clients that are behind.
+	Volatile bool
+	// Except is a room whose sockets do not get it, or empty. Enter excepts the socket instead.
+	Except string
 }
 
 // Entered is what a socket finds in a room.

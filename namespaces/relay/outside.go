@@ -50,16 +50,15 @@ func (r *Relay) Publish(ctx context.Context, ns *namespaces.Namespace, room, eve
 	return r.publish(ctx, ns, nil, room, rule.History, sendRequest{Event: event, Data: data}, args, about)
 }
 
-// Members are users of a room in the order of their names, those behind after, at
+// Members are users of a room, on all nodes, in the order of their names, those behind after, at
 // most limit. ok is false when the room does not tell who is there.
-func (r *Relay) Members(namespace, room, after string, limit int) (members []presence.Member, count int, more, ok bool) {
-	rule, _ := r.rule(namespace, room)
+func (r *Relay) Members(ctx context.Context, ns *namespaces.Namespace, room, after string, limit int) (members []presence.Member, count int, more, ok bool) {
+	rule, _ := r.rule(ns.Name(), room)
 	if !rule.Presence {
 		return nil, 0, false, false
 	}
-	k := namespace + "\x00" + room
-	members, more = r.tracker.Members(k, after, limit)
-	return members, r.tracker.Count(k), more, true
+	members, count, more = r.present(ctx, ns, room, after, limit)
+	return members, count, more, true
 }
 
 // History reads what a room remembers. ok is false when that is nothing.

@@ -14,7 +14,7 @@ func TestWhoIsMovedFromOutsideIsInPresence(t *testing.T) {
 		ns, _ := s.hub.Namespace("/app")
 		members := func() int {
 			synctest.Wait()
-			_, n, _, _ := s.relay.Members("/app", "doc:1", "", 10)
+			_, n, _, _ := s.relay.Members(t.Context(), ns, "doc:1", "", 10)
 			return n
 		}
 		occupied := func() int {

@@ -45,9 +45,14 @@ type Relay struct {
 	meters   meters
 	settling sync.WaitGroup // presence after moves, and what rooms are told of gaps
 
+	carrying chan struct{}   // holds a token for each change of presence on its way to other nodes
+	ended    context.Context // ends with Close
+	end      context.CancelFunc
+
 	mu       sync.Mutex // guards what follows
 	spaces   map[string]*space
-	occupied map[string]int                 // sockets of this node in a room
+	occupied map[string]int // sockets of this node in a room
+	holders  map[string]*holder
 	gaps     map[*namespaces.Namespace]bool // those whose rooms are to be told of a gap
 }
 
@@ -59,6 +64,7 @@ func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 	r := &Relay{
 		policy: policy, history: deps.History, naming: deps.Naming, log: deps.Logger, seed: maphash.MakeSeed(),
 		quiet: deps.Quiet, spaces: map[string]*space{}, occupied: map[string]int{}, gaps: map[*namespaces.Namespace]bool{},
+		holders: map[string]*holder{}, carrying: make(chan struct{}, carriers),
 	}
 	if cfg.Backend != "" {
 		if r.backend = deps.Backends[cfg.Backend]; r.backend == nil {
@@ -84,6 +90,7 @@ func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 	if grace == 0 {
 		grace = 5 * time.Second
 	}
+	r.ended, r.end = context.WithCancel(context.Background())
 	r.tracker = presence.New(grace, r.announce)
 	return r, nil
 }
@@ -93,8 +100,9 @@ func (r *Relay) Policy() *Policy { return r.policy }
 
 // Close ends what the relay keeps of users whose connection broke.
 func (r *Relay) Close() {
-	r.settling.Wait()
 	r.tracker.Close()
+	r.end()
+	r.settling.Wait()
 }
 
 // space is a namespace that has sockets.
@@ -211,6 +219,7 @@ func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
 	r.mu.Lock()
 	if r.spaces[name] == nil {
 		r.spaces[name] = &space{ns: s.Namespace()}
+		r.watchLapses(s.Namespace())
 	}
 	r.spaces[name].sockets++
 	m := memberOf(s)
@@ -357,12 +366,13 @@ func (r *Relay) told(what string) bool { return r.backend != nil && r.backend.Co
 
 // announce tells a room who came and went.
 func (r *Relay) announce(k string, c presence.Change) {
-	name, room, _ := strings.Cut(k, "\x00")
-	r.mu.Lock()
-	one := r.spaces[name]
-	r.mu.Unlock()
-	if one == nil {
+	ns, room := r.spaceOf(k, c.Member)
+	if ns == nil {
 		return // nobody is left to be told
+	}
+	if ns.Shared() != nil {
+		r.carry(ns, room, c)
+		return
 	}
 	event := map[presence.Kind]string{presence.Joined: "presence:joined", presence.Left: "presence:left", presence.StateSet: "presence:state"}[c.Kind]
 	var content any = change{Room: room, Member: c.Member}
@@ -372,12 +382,12 @@ func (r *Relay) announce(k string, c presence.Change) {
 		}
 		event, content = "presence:count", count{room, c.Count}
 	}
-	to := one.ns.In(room).Volatile()
+	to := ns.In(room).Volatile()
 	if c.Kind == presence.Joined {
 		to = to.Except(hiddenRoom(c.Member.User)) // who joins has the answer to that
 	}
 	if err := to.Emit(event, content); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
-		r.log.Error("presence is not told", "namespace", name, "cause", err)
+		r.log.Error("presence is not told", "namespace", ns.Label(), "cause", err)
 	}
 }
 

@@ -127,11 +127,11 @@ func (r *Relay) join(ctx context.Context, s *namespaces.Socket, in joinRequest) 
 	if err := r.joinAndRead(ctx, s, room, in.Since, again, &answer); err != nil {
 		return joined{}, err
 	}
-	k := key(s, room.Name)
 	if room.Rule().Presence {
-		r.tracker.Enter(k, r.describe(s), s.ID())
-		members, _ := r.tracker.Members(k, "", mostMembers)
-		n := r.tracker.Count(k)
+		who := r.describe(s)
+		r.tracker.Enter(key(s, room.Name), who, s.ID())
+		r.carried(ctx, s.Namespace(), room.Name, who)
+		members, n, _ := r.present(ctx, s.Namespace(), room.Name, "", mostMembers)
 		answer.Members, answer.Count = members, &n
 	}
 	return answer, nil
@@ -286,7 +286,7 @@ func (r *Relay) publish(ctx context.Context, ns *namespaces.Namespace, by *names
 	return to.Emit(in.Event, data, about)
 }
 
-func (r *Relay) setState(_ context.Context, s *namespaces.Socket, in stateRequest) error {
+func (r *Relay) setState(ctx context.Context, s *namespaces.Socket, in stateRequest) error {
 	room, err := r.room(memberOf(s).facts(s), in.Room)
 	switch {
 	case err != nil:
@@ -298,6 +298,7 @@ func (r *Relay) setState(_ context.Context, s *namespaces.Socket, in stateReques
 	case !s.Joined(room.Name) || !r.tracker.SetState(key(s, room.Name), s.Identity().User(), in.State):
 		return namespaces.Forbidden("Join the room first.")
 	}
+	r.carried(ctx, s.Namespace(), room.Name, r.describe(s))
 	return nil
 }
 
@@ -318,7 +319,7 @@ func (r *Relay) readable(s *namespaces.Socket, name string) (Room, error) {
 	return room, nil
 }
 
-func (r *Relay) members(_ context.Context, s *namespaces.Socket, in membersRequest) (membersReply, error) {
+func (r *Relay) members(ctx context.Context, s *namespaces.Socket, in membersRequest) (membersReply, error) {
 	room, err := r.readable(s, in.Room)
 	if err != nil {
 		return membersReply{}, err
@@ -326,9 +327,8 @@ func (r *Relay) members(_ context.Context, s *namespaces.Socket, in membersReque
 	if !room.Rule().Presence {
 		return membersReply{}, namespaces.BadRequest("This room does not tell who is there.")
 	}
-	k := key(s, room.Name)
-	members, more := r.tracker.Members(k, in.After, mostMembers)
-	return membersReply{OK: true, Count: r.tracker.Count(k), Members: members, More: more}, nil
+	members, n, more := r.present(ctx, s.Namespace(), room.Name, in.After, mostMembers)
+	return membersReply{OK: true, Count: n, Members: members, More: more}, nil
 }
 
 func (r *Relay) read(ctx context.Context, s *namespaces.Socket, in readRequest) (readReply, error) {

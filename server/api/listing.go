@@ -298,12 +298,12 @@ func (a *API) presence(w http.ResponseWriter, r *http.Request) error {
 	if ruled == nil {
 		return presenceOfSockets(w, r, &listed{pager: p, ns: ns, to: ns.In(room)})
 	}
-	members, count, more, ok := ruled.Members(ns.Name(), room, p.after, p.limit)
+	members, count, more, ok := ruled.Members(r.Context(), ns, room, p.after, p.limit)
 	if !ok {
 		return fail(CodeNotFound, "the room does not tell who is there: no rule with presence fits %s", shown(room))
 	}
 	out := MemberPage{OK: true, Count: count, Members: members}
-	if more {
+	if more && len(members) > 0 {
 		out.Cursor = cursorAt(members[len(members)-1].User)
 	}
 	return say(w, out)

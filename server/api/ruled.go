@@ -22,8 +22,8 @@ type Ruled interface {
 	Remembers(namespace, room string) bool
 	// Publish sends an event to one room that has a history, and keeps it there, in one step.
 	Publish(ctx context.Context, ns *namespaces.Namespace, room, event string, data json.RawMessage, args packet.Args, about any) error
-	// Members are those of a room behind after, in the order of their names. ok is false where presence is not told.
-	Members(namespace, room, after string, limit int) (members []presence.Member, count int, more, ok bool)
+	// Members are those of a room on all nodes behind after, in the order of their names. ok is false where presence is not told.
+	Members(ctx context.Context, ns *namespaces.Namespace, room, after string, limit int) (members []presence.Member, count int, more, ok bool)
 	// History reads what a room remembers. ok is false where it does not.
 	History(ctx context.Context, namespace, room string, q history.Query) (page history.Page, ok bool, err error)
 	// Move takes a socket of this node out of rooms and puts it into others.

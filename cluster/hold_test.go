@@ -1,0 +1,162 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/namespaces"
+	relays "gatehouse/namespaces/relay"
+)
+
+// joinRelay starts a node with a namespace of the configuration that tells who is in its rooms.
+func joinRelay(t *testing.T, r *redisServer, cfg NodeConfig, quiet int) chatter {
+	t.Helper()
+	client := r.client()
+	cfg.Client = func() (rueidis.Client, error) { return client, nil }
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+	m := startMember(t, cfg, "/unused")
+	rules := relays.Config{Rooms: []relays.RoomRule{{Match: "doc:{id}", Join: "true", Presence: true}}}
+	definition, one, err := relays.Mount("/chat", rules, relays.Deps{Grace: 50 * time.Millisecond, Quiet: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: m.node.Adapter}, definition); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		m.leave()
+		one.Close()
+	})
+	m.until("the node is ready", func() bool { return m.node.Status().Ready })
+	return chatter{m}
+}
+
+// present joins doc:1 or asks who is there, and returns the answer in short: "2: ann bob".
+func (g *talker) present(event, after string) string {
+	g.m.t.Helper()
+	var v struct {
+		OK      bool
+		Count   int
+		Members []struct {
+			User  string
+			State json.RawMessage
+		}
+		More bool
+	}
+	answer := g.ask(event, map[string]string{"room": "doc:1", "after": after})
+	if err := json.Unmarshal(answer, &v); err != nil || !v.OK {
+		g.m.t.Fatalf("%s, %v", answer, err)
+	}
+	text := fmt.Sprint(v.Count, ":")
+	for _, m := range v.Members {
+		text += " " + m.User + string(m.State)
+	}
+	return text
+}
+
+// news are the presence events that a client has got, in short: "joined bob".
+func (g *talker) news() (all []string) {
+	for _, text := range g.texts() {
+		rest, ok := strings.CutPrefix(text, `2/chat,["presence:`)
+		if !ok {
+			continue
+		}
+		kind, content, _ := strings.Cut(strings.TrimSuffix(rest, "]"), `",`)
+		var c struct {
+			User  string
+			Count int
+		}
+		_ = json.Unmarshal([]byte(content), &c)
+		if kind == "count" {
+			c.User = fmt.Sprint(c.Count)
+		}
+		all = append(all, kind+" "+c.User)
+	}
+	return all
+}
+
+func (g *talker) hears(news ...string) {
+	g.m.t.Helper()
+	g.m.until(fmt.Sprintf("the news are %q, not %q", news, g.news()), func() bool { return slices.Equal(g.news(), news) })
+}
+
+// Who is in a room of the configuration is one on all nodes: the list, and who has come and gone, once for each user.
+func TestPresenceIsOneOnAllNodes(t *testing.T) {
+	for _, mode := range []Mode{ModeStreams, ModePubSub} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			r := startRedis(t)
+			one, two := joinRelay(t, r, NodeConfig{Mode: mode}, 0), joinRelay(t, r, NodeConfig{Mode: mode}, 0)
+			for _, m := range []chatter{one, two} {
+				m.until("the nodes know each other", func() bool { return len(m.node.Nodes()) == 2 })
+			}
+			ann, bob, tab := one.visitChat("ann"), two.visitChat("bob"), two.visitChat("ann")
+			if got := ann.present("room:join", ""); got != "1: ann" {
+				t.Errorf("the first is told %q", got)
+			}
+			if got := bob.present("room:join", ""); got != "2: ann bob" {
+				t.Errorf("the second is told %q", got)
+			}
+			ann.hears("joined bob")
+			ann.ask("presence:set", map[string]any{"room": "doc:1", "state": 1})
+			bob.hears("state ann")
+			if got := tab.present("room:join", ""); got != "2: ann1 bob" {
+				t.Errorf("another tab is told %q", got)
+			}
+			if got := tab.present("presence:get", "ann"); got != "2: bob" {
+				t.Errorf("behind ann are %q", got)
+			}
+			ann.ask("room:leave", map[string]string{"room": "doc:1"})
+			tab.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose})
+			bob.hears("state ann", "left ann")
+			if got := bob.present("presence:get", ""); got != "1: bob" {
+				t.Errorf("at the end there are %q", got)
+			}
+		})
+	}
+}
+
+func TestAQuietRoomTellsTheCountOfAllNodes(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	one, two := joinRelay(t, r, NodeConfig{}, 1), joinRelay(t, r, NodeConfig{}, 1)
+	ann, bob := one.visitChat("ann"), two.visitChat("bob")
+	ann.present("room:join", "")
+	bob.present("room:join", "")
+	ann.hears("count 2")
+	bob.ask("room:leave", map[string]string{"room": "doc:1"})
+	ann.hears("count 2", "count 1")
+}
+
+func TestPresenceLapsesWithItsNodeAndOutlivesRedis(t *testing.T) {
+	t.Parallel() // it waits until a lease has lapsed
+	r := startRedis(t)
+	one, two := joinRelay(t, r, NodeConfig{}, 0), joinRelay(t, r, NodeConfig{}, 0)
+	ann, bob := one.visitChat("ann"), two.visitChat("bob")
+	ann.present("room:join", "")
+	bob.present("room:join", "")
+	ann.hears("joined bob")
+	client := r.client()
+	until(t, "the nodes have leases", func() bool {
+		leases, _ := client.Do(t.Context(), client.B().Hlen().Key("socket.io:{socket.io}:%2Fchat:leases").Build()).AsInt64()
+		return leases == 2
+	})
+	r.do(client, "FLUSHALL")
+	until(t, "both are members again", func() bool { return ann.present("presence:get", "") == "2: ann bob" })
+	until(t, "the node has a lease again", func() bool {
+		leases, _ := client.Do(t.Context(), client.B().Hlen().Key("socket.io:{socket.io}:%2Fchat:leases").Build()).AsInt64()
+		return leases == 2
+	})
+	two.node.end() // it says and does nothing any more
+	ann.hears("joined bob", "left bob")
+	if got := ann.present("presence:get", ""); got != "1: ann" {
+		t.Errorf("at the end there are %q", got)
+	}
+}
