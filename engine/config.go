@@ -61,6 +61,12 @@ type Config struct {
 	// what comes out of a compressed message, count as one more. Above it the
 	// session closes with ReasonOverload. Zero means no limit.
 	EarlyPackets int
+	// EarlyWork is how much work the sessions of one address, IPv6 by /64, may make in
+	// a second before Session.Admit, and ten times as much at once: in packets as
+	// EarlyPackets counts them, a request of a polling client as 4, a handshake or an
+	// upgrade as 16. Above it these sessions are read more slowly, and handshakes are
+	// refused with 429. At most 1,000,000. Zero means no limit.
+	EarlyWork int
 	// MaxClosing limits how many sessions may be closing, each with its connection:
 	// one more ends the one that has been closing for longest. Zero means no limit,
 	// and so does a Drain.
@@ -222,6 +228,9 @@ func (c Config) validate() error {
 	}
 	if c.EarlyOutboxBytes < 1 || c.EarlyOutboxBytes > c.OutboxBytes || c.EarlyPackets < 0 {
 		return errors.New("engine: EarlyOutboxBytes must be positive and at most OutboxBytes, EarlyPackets not negative")
+	}
+	if c.EarlyWork < 0 || c.EarlyWork > 1_000_000 {
+		return errors.New("engine: EarlyWork must be 0 to 1,000,000")
 	}
 	if c.MaxClosing < 0 {
 		return errors.New("engine: MaxClosing must not be negative")

@@ -13,6 +13,9 @@ func (s *Session) stranger() bool { return s.early.Load() >= 0 }
 
 // spend counts n more packets of a stranger. It fails when they are too many.
 func (s *Session) spend(n int) error {
+	if n > 0 {
+		s.countWork(n)
+	}
 	most := s.srv.cfg.EarlyPackets
 	if most == 0 || n == 0 || !s.stranger() {
 		return nil

@@ -26,16 +26,22 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query 
 		srv.refuse(w, r, codeVersion)
 		return
 	}
-	if refusal := srv.check(r); refusal != nil {
+	peer := srv.newPeer(r, query, transport)
+	owner := budget.Stranger(srv.clientAddr(r, peer))
+	refusal := srv.beginWork(r, owner)
+	if refusal == nil {
+		refusal = srv.check(r)
+	}
+	if refusal != nil {
 		srv.refuseWith(w, r, refusal)
 		return
 	}
-	s, err := srv.newSession(srv.newPeer(r, query, transport))
+	s, err := srv.newSession(peer)
 	if err != nil {
 		srv.refuseWith(w, r, &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden, Message: "No session id"})
 		return
 	}
-	s.incoming.Init(budget.Stranger(srv.clientAddr(r, s.peer)))
+	s.incoming.Init(owner)
 	if transport == "websocket" {
 		srv.openWebSocket(w, r, s)
 		return

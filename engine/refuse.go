@@ -25,6 +25,10 @@ const (
 // which is not here: it has ended, or another node has it.
 const CodeUnknownSession = 1
 
+// CodeAddressBusy tells Config.Refused of a handshake from an address that has spent
+// Config.EarlyWork. The answer itself has the status 429 and Engine.IO's error 4.
+const CodeAddressBusy = 6
+
 var codeMessages = [...]string{
 	codeUnknownTransport: "Transport unknown",
 	codeUnknownSID:       "Session ID unknown",

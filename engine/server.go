@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/internal/budget"
 	"gatehouse/internal/crew"
+	"gatehouse/internal/limit"
 )
 
 // Server serves Engine.IO v4. It is an http.Handler for one path, with and
@@ -34,7 +35,8 @@ type Server struct {
 
 	budget        sendBudget
 	incoming      *budget.Budget
-	earlyIncoming int // fixed: Config.earlyIncoming
+	earlyIncoming int                       // fixed: Config.earlyIncoming
+	earlyWork     *limit.Rate[budget.Owner] // fixed; nil without Config.EarlyWork
 	cuts          cutCounts
 	closings      closings
 
@@ -80,6 +82,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	srv.budget.init(cfg.OutboxTotal)
 	srv.closings.most = cfg.MaxClosing
 	srv.earlyIncoming = cfg.earlyIncoming()
+	srv.earlyWork = newEarlyWork(cfg.EarlyWork)
 	srv.incoming = budget.New(budget.Limits{Total: int64(cfg.IncomingTotal), Share: int64(cfg.IncomingShare)})
 	srv.buffers.New = func() any { return new([readBytes]byte) }
 	if !cfg.Portable {
@@ -246,9 +249,11 @@ func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Sessi
 			srv.refuseFault(w, r, s, err)
 			return
 		}
+		s.awaitShare(r.Context())
 	}
 	switch {
 	case upgrade:
+		s.countWork(handshakeWork)
 		srv.serveUpgrade(w, r, s)
 	case r.Method == http.MethodGet:
 		s.serveGET(w, r)

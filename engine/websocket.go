@@ -30,6 +30,7 @@ type websocket struct {
 	probing probeStep
 	spoiled bool // a protocol error: what follows cannot be read
 	arrived bool // a message has been completed since settle
+	waits   bool // reading is slowed down; see slowed
 }
 
 // attach puts a WebSocket connection under s. It does not read yet.
@@ -128,14 +129,16 @@ func (c *websocket) resume() {
 	c.feed(nil)
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	if !c.s.paused.Load() {
+	if !c.s.paused.Load() && !c.waits {
 		c.stream.resume()
 	}
 }
 
 // stopped implements frameSink. A probe is read while the session is paused: it
 // carries no messages, and what it could bring instead would have to be kept.
-func (c *websocket) stopped() bool { return c.probing == notProbing && c.s.paused.Load() }
+func (c *websocket) stopped() bool {
+	return c.probing == notProbing && (c.s.paused.Load() || c.slowed())
+}
 
 // message implements frameSink.
 func (c *websocket) message(binary bool, payload []byte) error {

@@ -89,15 +89,20 @@ func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
 	}
 }
 
-// engineCodes name the numbered errors of Engine.IO in the metrics.
-var engineCodes = [...]handshake.Code{"unknown_transport", "unknown_session", "bad_method", "bad_request", "forbidden", "unsupported_version"}
+// engineCodes name the numbered errors of Engine.IO in the metrics, and last what the
+// engine refuses by engine.CodeAddressBusy.
+var engineCodes = [...]handshake.Code{"unknown_transport", "unknown_session", "bad_method", "bad_request", "forbidden", "unsupported_version", handshake.CodeRateLimited}
 
 // refusedByEngine counts what breaks the protocol. Sessions that are not known
 // here are normal one by one, and the only trace of a balancer that spreads the
 // requests of one client over nodes.
 func (s *Server) refusedByEngine(r *http.Request, code int) {
 	s.httpRefused("connection", r, &handshake.Refusal{Code: engineCodes[code]})
-	if code == engine.CodeUnknownSession {
+	switch code {
+	case engine.CodeAddressBusy:
+		s.refusals.Warn("handshake refused: connections of an address that are in no namespace do more than door.work_per_address allows",
+			slog.Any("peer", s.clientAddr(r)))
+	case engine.CodeUnknownSession:
 		s.refusals.Warn("a request names a session that this node does not have: it has ended, or, if this keeps on, "+
 			"the requests of one client reach different nodes; then make the balancer send each client to one node, as docs/operating.md shows",
 			slog.Any("peer", s.clientAddr(r)))

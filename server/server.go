@@ -277,6 +277,7 @@ func (s *Server) engineConfig() engine.Config {
 		MaxEarlyPayload:  s.cfg.Handshake.MaxPayload,
 		EarlyOutboxBytes: min(s.cfg.Handshake.OutboxBytes, e.OutboxBytes),
 		EarlyPackets:     s.cfg.Handshake.MaxPackets,
+		EarlyWork:        s.cfg.Door.WorkPerAddress,
 		MaxClosing:       closing(openFiles()),
 		OutboxBytes:      e.OutboxBytes,
 		OutboxAge:        e.OutboxAge,

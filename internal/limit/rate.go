@@ -54,12 +54,13 @@ func (a *Allowance) Spend(now time.Time, cost, burst, most time.Duration) time.D
 	return max(earned.Sub(now)-burst, 0)
 }
 
-// Rate allows so much per minute for each key: all of it at once, then evenly.
+// Rate allows so much in a time for each key: all of it at once, then evenly.
 // It remembers a bounded number of keys, the others are forgiven. It is safe for
 // concurrent use and never waits itself.
 type Rate[K comparable] struct {
-	perMinute int
-	clock     func() time.Time
+	burst int
+	every time.Duration // after which one comes back
+	clock func() time.Time
 
 	mu         sync.Mutex // guards what follows; a leaf
 	young, old map[K]Allowance
@@ -70,27 +71,57 @@ const rateKeys = 50_000
 
 // NewRate makes a limit; perMinute must be positive, a nil clock is time.Now.
 func NewRate[K comparable](perMinute int, clock func() time.Time) *Rate[K] {
+	return NewRateOf[K](perMinute, time.Minute/time.Duration(perMinute), clock)
+}
+
+// NewRateOf makes a limit of burst, which comes back one at a time, each after every.
+// Both must be positive; a nil clock is time.Now.
+func NewRateOf[K comparable](burst int, every time.Duration, clock func() time.Time) *Rate[K] {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Rate[K]{perMinute: perMinute, clock: clock, young: make(map[K]Allowance)}
+	return &Rate[K]{burst: burst, every: every, clock: clock, young: make(map[K]Allowance)}
 }
 
 // Take takes one, or returns how long the key has to wait for one.
-func (r *Rate[K]) Take(key K) time.Duration {
+func (r *Rate[K]) Take(key K) time.Duration { return r.TakeN(key, 1) }
+
+// TakeN takes n at once, or returns how long the key has to wait for them.
+func (r *Rate[K]) TakeN(key K, n int) time.Duration {
 	now := r.clock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a, ok := r.young[key]
-	if !ok {
-		a = r.old[key]
+	a := r.allowanceLocked(key)
+	wait := a.TakeN(now, n, r.burst, r.every)
+	if wait == 0 {
+		r.keepLocked(key, a)
 	}
-	if wait := a.Take(now, r.perMinute, time.Minute/time.Duration(r.perMinute)); wait > 0 {
-		return wait
+	return wait
+}
+
+// Spend takes n, whether they are there or not, as [Allowance.Spend] does.
+func (r *Rate[K]) Spend(key K, n int, most time.Duration) time.Duration {
+	now := r.clock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.allowanceLocked(key)
+	wait := a.Spend(now, time.Duration(n)*r.every, time.Duration(r.burst)*r.every, most)
+	if n > 0 {
+		r.keepLocked(key, a)
 	}
+	return wait
+}
+
+func (r *Rate[K]) allowanceLocked(key K) Allowance {
+	if a, ok := r.young[key]; ok {
+		return a
+	}
+	return r.old[key]
+}
+
+func (r *Rate[K]) keepLocked(key K, a Allowance) {
 	if len(r.young) >= rateKeys {
 		r.old, r.young = r.young, make(map[K]Allowance)
 	}
 	r.young[key] = a
-	return 0
 }

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"gatehouse/internal/budget"
+)
+
+// slowAddresses has so little work for strangers that a test can spend it, and takes
+// the address from the query.
+func slowAddresses() Config {
+	return Config{EarlyWork: 20, ClientAddr: func(r *http.Request) netip.Addr {
+		addr, _ := netip.ParseAddr(r.URL.Query().Get("from"))
+		return addr
+	}}
+}
+
+// handshake asks for a session from an address and returns the answer's status.
+func (r *rig) handshake(t *testing.T, from string) (int, http.Header) {
+	t.Helper()
+	res, err := http.Get(r.url("http", "EIO=4&transport=polling&from="+from))
+	check(t, err)
+	_ = res.Body.Close()
+	return res.StatusCode, res.Header
+}
+
+func TestAnAddressWhoseStrangersDoTooMuchIsRefused(t *testing.T) {
+	r := newRig(t, slowAddresses())
+	refused := 0
+	for range 30 { // 200 packets are there, a handshake counts 16
+		status, header := r.handshake(t, "2001:db8::1")
+		if status == http.StatusOK {
+			continue
+		}
+		refused++
+		if status != http.StatusTooManyRequests || header.Get("Retry-After") == "" {
+			t.Fatalf("refused with %d, Retry-After %q", status, header.Get("Retry-After"))
+		}
+	}
+	if refused == 0 {
+		t.Error("thirty handshakes were not too many")
+	}
+	if _, err := r.tryWS("EIO=4&transport=websocket&from=2001:db8::2"); err == nil {
+		t.Error("another address of the same network was let in")
+	}
+	if status, _ := r.handshake(t, "192.0.2.1"); status != http.StatusOK {
+		t.Errorf("another address got %d", status)
+	}
+}
+
+// TestAWebSocketOfABusyAddressIsReadMoreSlowly looks at the connection itself: how
+// long it takes is not measured.
+func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
+	onPaths(t, slowAddresses(), func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg)
+		dial := func(from string) (*wsClient, *side) {
+			c, err := r.tryWS("EIO=4&transport=websocket&from=" + from)
+			check(t, err)
+			t.Cleanup(func() { _ = c.conn.Close() })
+			c.expectOpen(t)
+			return c, r.opened.next(t)
+		}
+		busy, stranger := dial("192.0.2.1")
+		mate, user := dial("192.0.2.1")
+		user.Admit("", "ann")
+		other, honest := dial("192.0.2.2")
+		check(t, busy.write([]byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4x"))), 400))))
+		for range 50 { // in any case so many are read
+			stranger.got.next(t)
+		}
+		check(t, mate.send("of a user"))
+		check(t, other.send("of another address"))
+		user.got.next(t)
+		honest.got.next(t)
+		if n := len(stranger.closed) + len(user.closed) + len(honest.closed); n > 0 {
+			t.Errorf("%d ended", n)
+		}
+		stranger.in.Lock()
+		defer stranger.in.Unlock()
+		if !stranger.ws.waits {
+			t.Error("the stranger is read as fast as before")
+		}
+	})
+}
+
+func TestARequestOfABusyAddressWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Session{srv: &Server{earlyWork: newEarlyWork(10)}}
+		s.incoming.Init(budget.Stranger(netip.MustParseAddr("192.0.2.1")))
+		began := time.Now()
+		s.awaitShare(t.Context())
+		if passed := time.Since(began); passed != 0 {
+			t.Errorf("a first request waits %v", passed)
+		}
+		s.countWork(1000)
+		s.awaitShare(t.Context())
+		if passed := time.Since(began); passed != longestSlowdown {
+			t.Errorf("it waits %v", passed)
+		}
+		s.countWork(1000)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		s.awaitShare(gone)
+		s.early.Store(admitted)
+		s.awaitShare(t.Context())
+		if passed := time.Since(began); passed != longestSlowdown {
+			t.Errorf("who is gone or admitted waits until %v", passed)
+		}
+	})
+}
+
+func TestAPollOfABusyAddressIsAnsweredAllTheSame(t *testing.T) {
+	r := newRig(t, slowAddresses())
+	c := r.dialPolling(t)
+	s := r.opened.next(t)
+	for n := range 40 { // four packets each, and as many messages
+		check(t, c.send(number(n)))
+	}
+	for n := range 40 {
+		if m := s.got.next(t); m.data != number(n) {
+			t.Fatalf("got %q", m)
+		}
+	}
+	if len(s.closed) > 0 {
+		t.Error("the session ended")
+	}
+}
