@@ -1,11 +1,6 @@
 package engine
 
-import (
-	"math"
-	"sync/atomic"
-
-	"gatehouse/internal/budget"
-)
+import "sync/atomic"
 
 // sendBudget is what waits for all clients of a server together, in bytes of memory,
 // held against Config.OutboxTotal. Only what stays is counted: the first
@@ -35,10 +30,6 @@ type sendBudget struct {
 	wake  chan struct{} // to the reaper
 	stop  chan struct{}
 }
-
-// countAbove is how many bytes may wait, in frames, for a client that takes what
-// it is sent before they count.
-const countAbove = 16 << 10
 
 func (b *sendBudget) init(limit int) {
 	b.limit = int64(limit)
@@ -161,58 +152,4 @@ func listCost(frames []*Frame) int64 {
 		return 0
 	}
 	return int64(cap(frames)) * pointer
-}
-
-// reap relieves the budget whenever it is nearly spent, until stop.
-func (srv *Server) reap() {
-	for {
-		select {
-		case <-srv.budget.stop:
-			return
-		case <-srv.budget.wake:
-			srv.relieve()
-		}
-	}
-}
-
-// relieve cuts sessions, in the order of budget.Order, until enough is free.
-func (srv *Server) relieve() {
-	if srv.budget.held.Load() <= srv.budget.high() {
-		return
-	}
-	claims, sessions := srv.backlogs()
-	for i := range budget.Order(claims) {
-		if srv.budget.held.Load() <= srv.budget.low() {
-			return
-		}
-		sessions[i].cut(errOutboxTotal)
-	}
-}
-
-// backlogs lists what waits for each session for which something does. Of equal ones
-// the client that has taken nothing for longest comes first, and one that is not
-// behind last.
-func (srv *Server) backlogs() (claims []budget.Claim, sessions []*Session) {
-	for _, s := range srv.snapshot() {
-		if c := s.backlog(); c.Bytes > 0 {
-			claims, sessions = append(claims, c), append(sessions, s)
-		}
-	}
-	return claims, sessions
-}
-
-func (s *Session) backlog() budget.Claim {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := budget.Claim{Owner: s.incoming.Owner(), Bytes: int64(s.out.bytes), Since: s.stall.since}
-	if c.Since == 0 {
-		c.Since = math.MaxInt64
-	}
-	if s.sending != nil {
-		c.Bytes += int64(s.sending.bytes)
-	}
-	if s.ws != nil {
-		c.Bytes += int64(s.ws.context.unsentBytes())
-	}
-	return c
 }

@@ -150,33 +150,6 @@ func (s *Session) SendVolatile(f *Frame) bool {
 	return true
 }
 
-// Writable reports whether SendVolatile would queue a frame now.
-func (s *Session) Writable() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.keepsUp()
-}
-
-// Backlog returns how much waits for the client, in eighths of Config.OutboxBytes.
-func (s *Session) Backlog() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.bytes * 8 / s.srv.cfg.OutboxBytes
-}
-
-// keepsUp reports whether the client is there and not behind. mu is held.
-func (s *Session) keepsUp() bool {
-	return s.current() == stateOpen && !s.blocked && s.out.bytes <= volatileBytes &&
-		(s.ws != nil || !s.srv.budget.over())
-}
-
-// volatileBytes is how much may wait for a client that is sent a volatile frame:
-// what is sent in one go still goes out together, and nothing goes out late.
-const volatileBytes = 4 << 10
-
-// lateBytes is how much may wait for a client before it counts as behind.
-const lateBytes = 64 << 10
-
 // push queues f and sees that it goes out. mu is held.
 func (s *Session) push(f *Frame) {
 	s.out.push(f, &s.srv.budget)
@@ -184,18 +157,6 @@ func (s *Session) push(f *Frame) {
 		s.countOutbox()
 	}
 	s.wakeFor(f.firstPush())
-}
-
-// behind reports whether what waits may stay for a time, so that it must count. mu
-// is held.
-func (s *Session) behind() bool {
-	return s.blocked || s.ws == nil || s.out.bytes > countAbove
-}
-
-// late reports whether so much waits, or for such a cause, that the session is cut
-// rather than sent more when the budget is spent. mu is held.
-func (s *Session) late() bool {
-	return s.blocked || s.ws == nil || s.out.bytes > lateBytes
 }
 
 // countOutbox has all that waits count in the budget. mu is held.

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"math"
+
+	"gatehouse/internal/budget"
+)
+
+// The policy for clients that are slow is in this file: when a client is behind,
+// late or stalled, and who is cut.
+//
+//   - A client is behind when its stream is full, when it polls, or when more than
+//     countAbove waits for it. What waits then counts in the budget.
+//   - It keeps up, and gets volatile frames, while at most volatileBytes wait.
+//   - It is late when more than lateBytes wait, its stream is full, or it polls. Only
+//     then is it cut by a Send when the budget is spent.
+//   - It is stalled while it takes nothing of what waits. After Config.OutboxAge it is
+//     cut. More than Config.OutboxBytes cut it at once.
+//   - Above seven eighths of Config.OutboxTotal the reaper cuts the largest backlogs.
+
+// countAbove is how many bytes may wait, in frames, for a client that takes what
+// it is sent before they count.
+const countAbove = 16 << 10
+
+// volatileBytes is how much may wait for a client that is sent a volatile frame:
+// what is sent in one go still goes out together, and nothing goes out late.
+const volatileBytes = 4 << 10
+
+// lateBytes is how much may wait for a client before it counts as behind.
+const lateBytes = 64 << 10
+
+// keepsUp reports whether the client is there and not behind. mu is held.
+func (s *Session) keepsUp() bool {
+	return s.current() == stateOpen && !s.blocked && s.out.bytes <= volatileBytes &&
+		(s.ws != nil || !s.srv.budget.over())
+}
+
+// behind reports whether what waits may stay for a time, so that it must count. mu
+// is held.
+func (s *Session) behind() bool {
+	return s.blocked || s.ws == nil || s.out.bytes > countAbove
+}
+
+// late reports whether so much waits, or for such a cause, that the session is cut
+// rather than sent more when the budget is spent. mu is held.
+func (s *Session) late() bool {
+	return s.blocked || s.ws == nil || s.out.bytes > lateBytes
+}
+
+// Writable reports whether SendVolatile would queue a frame now.
+func (s *Session) Writable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keepsUp()
+}
+
+// Backlog returns how much waits for the client, in eighths of Config.OutboxBytes.
+func (s *Session) Backlog() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.bytes * 8 / s.srv.cfg.OutboxBytes
+}
+
+// stall notes since when a client has taken nothing of what waits for it.
+// Session.mu guards it. Times are nanoseconds since the server began.
+type stall struct {
+	since  int64 // 0 while nothing waits, or all that waits is on its way
+	look   int64 // when the wheel looks at it; 0 while nobody has asked for that
+	queued int   // what the kernel still held for the client at the last look
+}
+
+// stalled notes that the client does not take what waits, and has the wheel look
+// whether that lasts. mu is held.
+func (s *Session) stalled() {
+	st := &s.stall
+	if st.since != 0 {
+		return
+	}
+	now := max(s.srv.now(), 1)
+	st.since = now
+	if st.look == 0 && s.current() == stateOpen {
+		st.look = now + s.stallLooks()
+		s.plan()
+	}
+}
+
+// stallLooks is the time between two looks at a client that is behind: four
+// within Config.OutboxAge.
+func (s *Session) stallLooks() int64 { return max(int64(s.srv.cfg.OutboxAge)/4, 1) }
+
+// stallDue looks at a client that was behind. mu is held.
+func (s *Session) stallDue(now int64) error {
+	st := &s.stall
+	if st.look == 0 || now < st.look {
+		return nil
+	}
+	if st.since == 0 || s.out.idle() && (s.ws == nil || s.ws.context.unsentBytes() == 0) {
+		*st = stall{}
+		return nil
+	}
+	if s.takes() {
+		st.since = now
+	}
+	if now-st.since >= int64(s.srv.cfg.OutboxAge) {
+		return errOutboxAge
+	}
+	st.look = now + s.stallLooks()
+	return nil
+}
+
+// takes reports whether the client has taken something since the last look, as
+// far as can be seen: a full socket reports room only when a good part of it is
+// free, which a client on a thin line may take a minute for. mu is held.
+func (s *Session) takes() bool {
+	if s.ws == nil {
+		return s.sending != nil // its writes have a deadline of their own
+	}
+	if !s.blocked {
+		return true // it is the flusher's turn
+	}
+	queued := s.ws.stream.queued()
+	before := s.stall.queued
+	s.stall.queued = queued
+	return queued >= 0 && queued != before
+}
+
+// cut ends the session of a client that is too slow. What was being written to
+// it for a poll is given up, too: it may be large.
+func (s *Session) cut(why *protocolError) {
+	s.fail(why)
+	s.mu.Lock()
+	s.abortGET()
+	s.mu.Unlock()
+}
+
+// reap relieves the budget whenever it is nearly spent, until stop.
+func (srv *Server) reap() {
+	for {
+		select {
+		case <-srv.budget.stop:
+			return
+		case <-srv.budget.wake:
+			srv.relieve()
+		}
+	}
+}
+
+// relieve cuts sessions, in the order of budget.Order, until enough is free.
+func (srv *Server) relieve() {
+	if srv.budget.held.Load() <= srv.budget.high() {
+		return
+	}
+	claims, sessions := srv.backlogs()
+	for i := range budget.Order(claims) {
+		if srv.budget.held.Load() <= srv.budget.low() {
+			return
+		}
+		sessions[i].cut(errOutboxTotal)
+	}
+}
+
+// backlogs lists what waits for each session for which something does. Of equal ones
+// the client that has taken nothing for longest comes first, and one that is not
+// behind last.
+func (srv *Server) backlogs() (claims []budget.Claim, sessions []*Session) {
+	for _, s := range srv.snapshot() {
+		if c := s.backlog(); c.Bytes > 0 {
+			claims, sessions = append(claims, c), append(sessions, s)
+		}
+	}
+	return claims, sessions
+}
+
+func (s *Session) backlog() budget.Claim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := budget.Claim{Owner: s.incoming.Owner(), Bytes: int64(s.out.bytes), Since: s.stall.since}
+	if c.Since == 0 {
+		c.Since = math.MaxInt64
+	}
+	if s.sending != nil {
+		c.Bytes += int64(s.sending.bytes)
+	}
+	if s.ws != nil {
+		c.Bytes += int64(s.ws.context.unsentBytes())
+	}
+	return c
+}
