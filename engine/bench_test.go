@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
+	"gatehouse/engine/internal/rfc6455"
 )
 
 // countingStream takes everything at once and counts it.
@@ -67,33 +67,6 @@ func BenchmarkFanOut(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members*burst), "ns/delivery")
-		})
-	}
-}
-
-type noSink struct{}
-
-func (noSink) message(bool, []byte) error      { return nil }
-func (noSink) control(ws.OpCode, []byte) error { return nil }
-func (noSink) stopped() bool                   { return false }
-
-func BenchmarkFrameReader(b *testing.B) {
-	for _, size := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprintf("payload=%d", size), func(b *testing.B) {
-			frame := clientFrame(ws.OpText, []byte(strings.Repeat("4", size)))
-			n := readBytes / len(frame)
-			buffer := []byte(strings.Repeat(string(frame), n))
-			work := make([]byte, len(buffer))
-			var r frameReader
-			b.SetBytes(int64(len(buffer)))
-			b.ReportAllocs()
-			for b.Loop() {
-				copy(work, buffer) // feed unmasks in place
-				if err := r.feed(work, 1<<20, noSink{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/frame")
 		})
 	}
 }
@@ -215,36 +188,21 @@ func BenchmarkSendAndFlush(b *testing.B) {
 
 // BenchmarkDeflate compresses a message of 2 KB, as it comes and behind earlier ones.
 func BenchmarkDeflate(b *testing.B) {
+	history := rfc6455.NewHistory(1 << DefaultDeflateWindow)
 	for _, c := range []struct {
 		name string
-		ctx  *deflateContext
-	}{{"none", nil}, {"takeover", &deflateContext{}}} {
+		past *rfc6455.History
+	}{{"none", nil}, {"takeover", &history}} {
 		b.Run(c.name, func(b *testing.B) {
-			z := newCompressor(Deflate{Enabled: true}.withDefaults())
+			z := rfc6455.NewCompressor(DefaultDeflateLevel, DefaultCompressAbove)
 			var buf []byte
 			text := []byte(talk(1))
 			b.ReportAllocs()
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				buf = z.appendFrame(buf[:0], NewFrame(text, nil), c.ctx)
+				buf = NewFrame(text, nil).appendDeflated(buf[:0], z, c.past)
 			}
 			b.ReportMetric(float64(len(buf))/float64(len(text)), "ratio")
-		})
-	}
-}
-
-// BenchmarkInflate reads a compressed message of 2 KB.
-func BenchmarkInflate(b *testing.B) {
-	frame := deflated(b, nil, []byte("4"+talk(1)))
-	for name, window := range map[string]int{"none": 0, "takeover": 1 << DefaultDeflateWindow} {
-		b.Run(name, func(b *testing.B) {
-			z := &inflater{pools: &inflaterPools{}, window: window}
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := z.inflate(frame, 1<<20, func([]byte) error { return nil }); err != nil {
-					b.Fatal(err)
-				}
-			}
 		})
 	}
 }

@@ -1,6 +1,10 @@
 package engine
 
-import "errors"
+import (
+	"errors"
+
+	"gatehouse/engine/internal/rfc6455"
+)
 
 // Reason says why a session ended, in the words of Node's server where it has
 // one.
@@ -50,8 +54,8 @@ type protocolError struct {
 func (e *protocolError) Error() string { return e.text }
 
 var (
-	errTooBig       = &protocolError{CodeTooBig, ReasonTransportError, "message larger than maxPayload"}
-	errUTF8         = &protocolError{CodeInvalidPayload, ReasonTransportError, "text is not UTF-8"}
+	errTooBig       = rfc6455.ErrTooBig
+	errUTF8         = rfc6455.ErrUTF8
 	errEmpty        = &protocolError{CodeInvalidPayload, ReasonParseError, "empty packet"}
 	errUnknownType  = &protocolError{CodeInvalidPayload, ReasonParseError, "unknown packet type"}
 	errDirection    = &protocolError{CodePolicy, ReasonTransportError, "invalid heartbeat direction"}
@@ -72,3 +76,17 @@ var (
 	errTooSlow      = &protocolError{CodePolicy, ReasonTransportError, "a message was not complete in time"}
 	errUpgradeOrder = &protocolError{CodePolicy, ReasonTransportError, "unexpected packet while probing"}
 )
+
+// faultOf returns err as a fault of the client. What is none, such as an error of the
+// network, closes with CodeGoingAway.
+func faultOf(err error) *protocolError {
+	var fault *protocolError
+	if errors.As(err, &fault) {
+		return fault
+	}
+	var frame *rfc6455.Error
+	if errors.As(err, &frame) {
+		return &protocolError{frame.Code, ReasonTransportError, frame.Text}
+	}
+	return &protocolError{CodeGoingAway, ReasonTransportClose, err.Error()}
+}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"gatehouse/engine/internal/rfc6455"
 )
 
 // Deflate configures the compression of WebSocket messages (RFC 7692,
@@ -48,8 +50,6 @@ const (
 	DefaultDeflateWindow = 12
 )
 
-const maxDeflateWindow = 15
-
 func (d Deflate) withDefaults() Deflate {
 	setDefault(&d.Threshold, DefaultCompressAbove)
 	setDefault(&d.Takeover, TakeoverNone)
@@ -64,7 +64,7 @@ func (d Deflate) validate() error {
 	default:
 		return fmt.Errorf("engine: Deflate.Takeover is %q, which is none of its choices", d.Takeover)
 	}
-	if d.Threshold < 1 || d.Level < 1 || d.Level > 9 || d.Window < 9 || d.Window > maxDeflateWindow {
+	if d.Threshold < 1 || d.Level < 1 || d.Level > 9 || d.Window < 9 || d.Window > rfc6455.MaxDeflateWindow {
 		return errors.New("engine: Deflate.Threshold must be positive, Level 1 to 9, Window 9 to 15")
 	}
 	return nil
@@ -78,8 +78,6 @@ type agreement struct {
 	clientWindow   int // of what the client sends, with takeover
 	answer         string
 }
-
-const deflateName = "permessage-deflate"
 
 // maxOffers is how many extensions of one handshake are looked at.
 const maxOffers = 16
@@ -108,93 +106,43 @@ func (d Deflate) agree(h http.Header) agreement {
 
 // accept answers one offer.
 func (d Deflate) accept(offer string) (agreement, bool) {
-	o, ok := readOffer(offer)
+	o, ok := rfc6455.ReadOffer(offer)
 	if !ok {
 		return agreement{}, false
 	}
 	both := d.Takeover == TakeoverBoth
 	a := agreement{
 		on:             true,
-		serverTakeover: (both || d.Takeover == TakeoverServer) && !o.noServerTakeover,
-		clientTakeover: (both || d.Takeover == TakeoverClient) && !o.noClientTakeover,
-		clientWindow:   maxDeflateWindow,
-		answer:         deflateName,
+		serverTakeover: (both || d.Takeover == TakeoverServer) && !o.NoServerTakeover,
+		clientTakeover: (both || d.Takeover == TakeoverClient) && !o.NoClientTakeover,
+		clientWindow:   rfc6455.MaxDeflateWindow,
+		answer:         rfc6455.DeflateName,
 	}
 	if !a.serverTakeover {
 		a.answer += "; server_no_context_takeover"
 	}
-	if o.serverWindow {
+	if o.ServerWindow {
 		a.answer += "; server_max_window_bits=15"
 	}
 	switch {
 	case !a.clientTakeover:
 		a.answer += "; client_no_context_takeover"
-	case o.clientWindow > 0:
-		a.clientWindow = min(o.clientWindow, d.Window)
+	case o.ClientWindow > 0:
+		a.clientWindow = min(o.ClientWindow, d.Window)
 		a.answer += "; client_max_window_bits=" + strconv.Itoa(a.clientWindow)
 	}
 	return a, true
 }
 
-// offer is what a client says about compression.
-type offer struct {
-	noServerTakeover bool
-	noClientTakeover bool
-	serverWindow     bool // it names the largest window
-	clientWindow     int  // the largest that it can be told to use; 0 when it cannot
-}
-
-// readOffer reads one extension of the header, and reports false when it is not
-// one that can be accepted.
-func readOffer(text string) (o offer, ok bool) {
-	name, rest, more := strings.Cut(text, ";")
-	if !strings.EqualFold(strings.TrimSpace(name), deflateName) {
-		return o, false
+// newInflater reads what a client sends by a; it is nil when that is never
+// compressed.
+func (srv *Server) newInflater(a agreement) *rfc6455.Inflater {
+	if !a.on {
+		return nil
 	}
-	seen := map[string]bool{}
-	for more {
-		var param string
-		param, rest, more = strings.Cut(rest, ";")
-		name, value, valued := strings.Cut(param, "=")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if seen[name] || !o.set(name, strings.TrimSpace(value), valued) {
-			return o, false
-		}
-		seen[name] = true
+	window := 0
+	if a.clientTakeover {
+		window = 1 << a.clientWindow
 	}
-	return o, true
-}
-
-// set takes one parameter (RFC 7692, section 7.1).
-func (o *offer) set(name, value string, valued bool) bool {
-	switch name {
-	case "server_no_context_takeover":
-		o.noServerTakeover = true
-		return !valued
-	case "client_no_context_takeover":
-		o.noClientTakeover = true
-		return !valued
-	case "server_max_window_bits":
-		o.serverWindow = true
-		return valued && windowBits(value) == maxDeflateWindow
-	case "client_max_window_bits":
-		o.clientWindow = maxDeflateWindow
-		if valued {
-			o.clientWindow = windowBits(value)
-		}
-		return o.clientWindow > 0
-	}
-	return false
-}
-
-// windowBits reads 8 to 15 without leading zeros, quoted or not; 0 is wrong.
-func windowBits(value string) int {
-	if len(value) > 2 && value[0] == '"' && value[len(value)-1] == '"' {
-		value = value[1 : len(value)-1]
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 8 || n > maxDeflateWindow || strconv.Itoa(n) != value {
-		return 0
-	}
-	return n
+	return rfc6455.NewInflater(&srv.inflaters, window)
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/klauspost/compress/flate"
+
+	"gatehouse/engine/internal/rfc6455"
 )
 
 func TestAnOfferOfCompressionIsAnsweredOrDeclined(t *testing.T) {
@@ -119,7 +121,7 @@ func (z *zipped) sendZipped(t testing.TB, text string) {
 	plain := []byte("4" + text)
 	check(t, z.write(compressedFrame(ws.OpText, true, deflated(t, z.up, plain))))
 	if !strings.Contains(z.answer, "client_no_context_takeover") {
-		z.up = slide(z.up, plain, 1<<12)
+		z.up = rfc6455.Slide(z.up, plain, 1<<12)
 	}
 }
 
@@ -130,10 +132,10 @@ func (z *zipped) nextMessage(t testing.TB) (text string, length int, compressed 
 	if f.Header.Rsv == 0 {
 		return string(f.Payload), len(f.Payload), false
 	}
-	r := flate.NewReaderDict(io.MultiReader(bytes.NewReader(f.Payload), strings.NewReader(messageTail)), z.down)
+	r := flate.NewReaderDict(io.MultiReader(bytes.NewReader(f.Payload), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")), z.down)
 	plain := must[[]byte](t)(io.ReadAll(r))
 	if !strings.Contains(z.answer, "server_no_context_takeover") {
-		z.down = slide(z.down, plain, 1<<15)
+		z.down = rfc6455.Slide(z.down, plain, 1<<15)
 	}
 	return string(plain), len(f.Payload), true
 }

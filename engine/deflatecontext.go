@@ -1,10 +1,12 @@
 package engine
 
+import "gatehouse/engine/internal/rfc6455"
+
 // deflateContext is the writing side of a connection with context takeover: what
 // the client remembers of earlier messages, and the bytes that were made for it
 // alone. A nil one is no context.
 type deflateContext struct {
-	history []byte // owned by the flusher
+	history rfc6455.History // owned by the flusher
 
 	// Session.mu guards what follows.
 	unsent []byte               // made for the client and not yet written
@@ -12,24 +14,7 @@ type deflateContext struct {
 	sent   []func(written bool) // who asks whether rest has been written
 }
 
-func (d *deflateContext) past() []byte {
-	if d == nil {
-		return nil
-	}
-	return d.history
-}
-
-// remember keeps the last n bytes of what was compressed.
-func (d *deflateContext) remember(parts [][]byte, n int) {
-	if d == nil {
-		return
-	}
-	for _, p := range parts {
-		d.history = slide(d.history, p, n)
-	}
-}
-
-// unsentBytes is how many bytes wait behind the outbox. Session.mu is held.
+// unsentBytes is how many bytes wait behind the send queue. Session.mu is held.
 func (d *deflateContext) unsentBytes() int {
 	if d == nil {
 		return 0
@@ -80,7 +65,7 @@ func (f *flusher) compressNext(s *Session, d *deflateContext, frames []*Frame) [
 	n := 0
 	for plain := 0; n < len(frames) && plain < flushBytes; n++ {
 		plain += frames[n].size()
-		b = f.compressor(s.srv).appendFrame(b, frames[n], d)
+		b = frames[n].appendDeflated(b, f.compressor(s.srv), &d.history)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

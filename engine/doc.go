@@ -29,9 +29,9 @@
 //     goroutine that waits without a buffer where the connection allows it.
 //   - [Server.Close] returns when every goroutine of the server is gone.
 //
-// The way of the bytes: stream (TCP, TLS over it) → frameReader (RFC 6455) → Session →
-// Handler, and Session → outbox → flusher → stream. Long-polling enters at
-// Session and leaves at outbox.
+// The way of the bytes: stream (TCP, TLS over it) → internal/rfc6455 (frames) → Session →
+// Handler, and Session → send queue → flusher → stream. Long-polling enters at
+// Session and leaves at the send queue.
 //
 // Locks, in the order they may be taken: Session.in, Session.mu, then one of the
 // locks of Server, flusher, wheel and stream. No callback runs under Session.mu.

@@ -1,6 +1,9 @@
 package engine
 
-import "gatehouse/internal/budget"
+import (
+	"gatehouse/engine/internal/rfc6455"
+	"gatehouse/internal/budget"
+)
 
 // admitted in Session.early says that nothing is counted any more.
 const admitted = -1 << 30
@@ -45,7 +48,7 @@ func (c *Config) earlyIncoming() int {
 	if c.MaxEarlyPayload >= c.MaxPayload {
 		return c.IncomingShare
 	}
-	message := partly(c.MaxEarlyPayload + maxClientHeader + readBytes)
+	message := partly(c.MaxEarlyPayload + rfc6455.MaxClientHeader + readBytes)
 	return message.memory() + c.MaxEarlyPayload
 }
 

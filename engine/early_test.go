@@ -68,7 +68,9 @@ func TestAStrangerMaySendSoMuch(t *testing.T) {
 }
 
 func TestWhoIsAdmittedMaySendMore(t *testing.T) {
-	everywhere(t, early(), func(t *testing.T, c client, s *side) {
+	cfg := early()
+	cfg.CloseTimeout = 0 // it limits an answer too, which a busy machine may not write at once
+	everywhere(t, cfg, func(t *testing.T, c client, s *side) {
 		s.Admit("", "ann")
 		for n := range 300 {
 			check(t, c.send(number(n)))

@@ -3,6 +3,8 @@ package engine
 import (
 	"slices"
 	"sync"
+
+	"gatehouse/engine/internal/rfc6455"
 )
 
 // flusher writes for a share of the sessions: whoever sends puts the session in
@@ -17,10 +19,10 @@ type flusher struct {
 	direct []*Session // those whose frame is for them alone
 
 	// Owned by run.
-	shared  []*Session      // from dirty, and not written yet
-	bulk    turns[*Session] // with more to write than one turn's share
-	deflate *compressor     // nil until needed
-	scratch []byte          // what join makes; none of it is in use but for jointWrites
+	shared  []*Session          // from dirty, and not written yet
+	bulk    turns[*Session]     // with more to write than one turn's share
+	deflate *rfc6455.Compressor // nil until needed
+	scratch []byte              // what join makes; none of it is in use but for jointWrites
 	batch   []*Frame
 	joint   *jointWrites // nil where every write is a call of its own
 }
@@ -213,7 +215,7 @@ func (s *Session) unlist() (done bool) {
 }
 
 // compressorFor is nil for a connection that needs none.
-func (f *flusher) compressorFor(c *websocket) *compressor {
+func (f *flusher) compressorFor(c *websocket) *rfc6455.Compressor {
 	if c.form != formDeflated {
 		return nil
 	}
@@ -221,16 +223,16 @@ func (f *flusher) compressorFor(c *websocket) *compressor {
 }
 
 // compressor returns what compresses for all connections of f.
-func (f *flusher) compressor(srv *Server) *compressor {
+func (f *flusher) compressor(srv *Server) *rfc6455.Compressor {
 	if f.deflate == nil {
-		f.deflate = newCompressor(srv.cfg.Deflate)
+		f.deflate = rfc6455.NewCompressor(srv.cfg.Deflate.Level, srv.cfg.Deflate.Threshold)
 	}
 	return f.deflate
 }
 
 // join returns the bytes of frames from offset of the first on, and of how many:
 // of as many as fit into flushBytes, or of the first alone.
-func (f *flusher) join(frames []*Frame, offset int, form forms, z *compressor) ([]byte, int) {
+func (f *flusher) join(frames []*Frame, offset int, form forms, z *rfc6455.Compressor) ([]byte, int) {
 	first := frames[0].wire(form, z)[offset:]
 	if len(frames) == 1 || len(first) >= flushBytes/2 {
 		return first, 1

@@ -2,11 +2,12 @@ package engine
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
 	"github.com/gobwas/ws"
+
+	"gatehouse/engine/internal/rfc6455"
 )
 
 // Packet types of Engine.IO v4, as on the wire.
@@ -45,7 +46,7 @@ type Frame struct {
 	texts      atomic.Pointer[madeForm] // of binary as base64
 
 	sent    func(written bool) // of a frame for one session; may be nil
-	pushed  atomic.Bool        // into some outbox
+	pushed  atomic.Bool        // into some send queue
 	holders holders
 }
 
@@ -97,7 +98,7 @@ func (f *Frame) firstPush() bool {
 	return true
 }
 
-// size is what the frame counts in an outbox, in bytes, whatever the transport.
+// size is what the frame counts in a send queue, in bytes, whatever the transport.
 func (f *Frame) size() int {
 	n := frameOverhead + len(f.text)
 	for _, a := range f.attachments {
@@ -108,7 +109,7 @@ func (f *Frame) size() int {
 
 // frameOverhead stands for headers and bookkeeping: a client that makes us answer
 // with many small frames, as with WebSocket pings, must not get far beyond the
-// outbox limit in memory.
+// send queue limit in memory.
 const frameOverhead = 128
 
 // websocket returns the bytes of all WebSocket frames of f (RFC 6455, section
@@ -117,18 +118,18 @@ func (f *Frame) websocket() []byte {
 	f.wsOnce.Do(func() {
 		n := 0
 		if f.kind != typeBinary {
-			n = maxServerHeader + 1 + len(f.text)
+			n = rfc6455.MaxServerHeader + 1 + len(f.text)
 		}
 		for _, a := range f.attachments {
-			n += maxServerHeader + len(a)
+			n += rfc6455.MaxServerHeader + len(a)
 		}
 		b := make([]byte, 0, n)
 		if f.kind != typeBinary {
-			b = appendHeader(b, ws.OpText, 1+len(f.text))
+			b = rfc6455.AppendHeader(b, ws.OpText, 1+len(f.text))
 			b = append(append(b, f.kind), f.text...)
 		}
 		for _, a := range f.attachments {
-			b = append(appendHeader(b, ws.OpBinary, len(a)), a...)
+			b = append(rfc6455.AppendHeader(b, ws.OpBinary, len(a)), a...)
 		}
 		f.ws = b
 	})
@@ -154,7 +155,7 @@ func makeForm(p *atomic.Pointer[madeForm], render func() []byte) []byte {
 
 // wire returns the bytes of f for a connection without a context that takes the
 // given form; z compresses where that is asked for.
-func (f *Frame) wire(form forms, z *compressor) []byte {
+func (f *Frame) wire(form forms, z *rfc6455.Compressor) []byte {
 	switch form {
 	case formDeflated:
 		return f.deflated(z)
@@ -172,11 +173,11 @@ func (f *Frame) base64() []byte {
 	}
 	return makeForm(&f.texts, func() (b []byte) {
 		if f.kind != typeBinary {
-			b = appendHeader(b, ws.OpText, 1+len(f.text))
+			b = rfc6455.AppendHeader(b, ws.OpText, 1+len(f.text))
 			b = append(append(b, f.kind), f.text...)
 		}
 		for _, a := range f.attachments {
-			b = appendHeader(b, ws.OpText, 1+base64.StdEncoding.EncodedLen(len(a)))
+			b = rfc6455.AppendHeader(b, ws.OpText, 1+base64.StdEncoding.EncodedLen(len(a)))
 			b = base64.StdEncoding.AppendEncode(append(b, typeBinary), a)
 		}
 		return b
@@ -201,17 +202,118 @@ func (f *Frame) polling() []byte {
 	return f.poll
 }
 
-// maxServerHeader is the longest header of an unmasked WebSocket frame.
-const maxServerHeader = 10
-
-func appendHeader(b []byte, op ws.OpCode, length int) []byte {
-	b = append(b, 0x80|byte(op))
-	switch {
-	case length < 126:
-		return append(b, byte(length))
-	case length <= 0xffff:
-		return binary.BigEndian.AppendUint16(append(b, 126), uint16(length))
-	default:
-		return binary.BigEndian.AppendUint64(append(b, 127), uint64(length))
+// deflated returns the compressed WebSocket form of f, made by whoever needs it
+// first.
+func (f *Frame) deflated(c *rfc6455.Compressor) []byte {
+	if f.kind == kindRaw || f.plain || f.size()-frameOverhead < c.Threshold()-1 {
+		return f.websocket()
 	}
+	return makeForm(&f.compressed, func() []byte { return f.appendDeflated(nil, c, nil) })
+}
+
+// appendDeflated appends all messages of f, compressed behind what the client remembers.
+func (f *Frame) appendDeflated(b []byte, c *rfc6455.Compressor, past *rfc6455.History) []byte {
+	if f.kind == kindRaw || f.plain {
+		return append(b, f.websocket()...)
+	}
+	if f.kind != typeBinary {
+		b = c.AppendMessage(b, ws.OpText, past, []byte{f.kind}, f.text)
+	}
+	for _, a := range f.attachments {
+		b = c.AppendMessage(b, ws.OpBinary, past, a)
+	}
+	return b
+}
+
+// forms of a frame, as far as they take memory of their own.
+type forms uint8
+
+const (
+	formWebSocket forms = 1 << iota
+	formPolling
+	formDeflated
+	formBase64 // of a WebSocket whose client takes no binary messages
+)
+
+// oneHolder is above all forms; it stands for one send queue that holds the frame.
+const oneHolder uint64 = 1 << 8
+
+// holders counts the send queues in which a frame waits.
+type holders struct {
+	// owner is the budget that the frame's bytes count in: of the server that
+	// held it first, should there be several.
+	owner atomic.Pointer[sendBudget]
+	state atomic.Uint64 // holders times oneHolder, and the forms they need
+}
+
+// hold counts f as waiting in one more send queue, in the given form.
+func (f *Frame) hold(b *sendBudget, form forms) {
+	if f.fixed() {
+		return
+	}
+	f.holders.owner.CompareAndSwap(nil, b)
+	for {
+		old := f.holders.state.Load()
+		now := (old + oneHolder) | uint64(form)
+		if !f.holders.state.CompareAndSwap(old, now) {
+			continue
+		}
+		if added := f.memory(now) - f.memory(old); added != 0 {
+			f.holders.owner.Load().add(added)
+		}
+		return
+	}
+}
+
+// release undoes one hold.
+func (f *Frame) release() {
+	if f.fixed() {
+		return
+	}
+	for {
+		old := f.holders.state.Load()
+		now := old - oneHolder
+		if now < oneHolder {
+			now = 0 // the last one: its forms go with it
+		}
+		if !f.holders.state.CompareAndSwap(old, now) {
+			continue
+		}
+		if now == 0 {
+			f.holders.owner.Load().add(-f.memory(old))
+		}
+		return
+	}
+}
+
+// fixed reports whether f is one of the packets without content, which exist
+// once.
+func (f *Frame) fixed() bool {
+	return f.kind != typeMessage && f.kind != typeBinary && f.kind != kindRaw
+}
+
+// memory is what f takes with the forms of state, in bytes; nothing when nobody
+// holds it.
+func (f *Frame) memory(state uint64) int64 {
+	if state < oneHolder {
+		return 0
+	}
+	n := f.size()
+	if f.kind == kindRaw {
+		return int64(n) // its only form is its text
+	}
+	body, parts := n-frameOverhead, 1+len(f.attachments)
+	if state&uint64(formWebSocket) != 0 {
+		n += body + parts*rfc6455.MaxServerHeader
+	}
+	if state&uint64(formDeflated) != 0 {
+		n += body + parts*rfc6455.MaxServerHeader // at most; compressed only where that is less
+	}
+	if state&uint64(formBase64) != 0 {
+		n += body + (body-len(f.text))/3 + parts*(4+rfc6455.MaxServerHeader)
+	}
+	if state&uint64(formPolling) != 0 {
+		n += body + (body-len(f.text))/3 + parts*4
+	}
+	return int64(n)
 }

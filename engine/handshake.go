@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
 )
 
@@ -19,7 +20,7 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query 
 	case r.Method != http.MethodGet:
 		srv.refuse(w, r, codeBadMethod)
 		return
-	case (transport == "websocket") != isWebSocket(r):
+	case (transport == "websocket") != rfc6455.IsUpgrade(r):
 		srv.refuse(w, r, codeBadRequest)
 		return
 	case query.Get("EIO") != "4":
@@ -73,7 +74,7 @@ func (srv *Server) newSession(peer *Peer) (*Session, error) {
 }
 
 // admit makes s known and asks for its handler. The open packet is out or first
-// in the outbox by then, so nothing that the handler sends comes before it.
+// in the send queue by then, so nothing that the handler sends comes before it.
 func (srv *Server) admit(s *Session) bool {
 	s.in.Lock() // an early end waits until there is a handler to tell
 	defer s.in.Unlock()

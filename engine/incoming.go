@@ -73,8 +73,8 @@ func (p partly) memory() int { return p.bytes() + p.bytes()/4 }
 
 // settle counts what the reader holds now. Session.in is held.
 func (c *websocket) settle() {
-	before, bytes := partly(c.unfinished.Load()), c.reader.pending()
-	if bytes == 0 && before == 0 || c.reader.discards {
+	before, bytes := partly(c.unfinished.Load()), c.reader.Pending()
+	if bytes == 0 && before == 0 || c.reader.Discards {
 		return
 	}
 	var now partly
@@ -94,7 +94,7 @@ func (c *websocket) settle() {
 // Session.in is held.
 func (c *websocket) discard() {
 	c.s.Hold(-partly(c.unfinished.Swap(0)).memory())
-	c.reader.discard(c)
+	c.reader.Discard(c)
 }
 
 // messageDue looks at a message that is not complete: it must come at a rate that

@@ -168,12 +168,12 @@ func TestAClosingSessionHoldsNothing(t *testing.T) {
 		s.Close(CodeNormal, "bye")
 		h.end(t, ReasonForcedClose)
 		synctest.Wait()
-		if n := s.incoming.Held(); n != 0 || s.ws.reader.pending() != 0 {
-			t.Errorf("%d bytes count, %d are held", n, s.ws.reader.pending())
+		if n := s.incoming.Held(); n != 0 || s.ws.reader.Pending() != 0 {
+			t.Errorf("%d bytes count, %d are held", n, s.ws.reader.Pending())
 		}
 		s.reads(frame[60_000:90_000])
 		s.reads(append(frame[90_000:], fragment(ws.OpText, false, "more")...))
-		if n := s.ws.reader.pending(); n != 0 {
+		if n := s.ws.reader.Pending(); n != 0 {
 			t.Errorf("%d bytes are held", n)
 		}
 		closing := clientFrame(ws.OpClose, nil)

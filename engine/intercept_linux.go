@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"gatehouse/engine/internal/rfc6455"
 )
 
 // interceptor is the listener of Intercept. It accepts sockets itself, so that
@@ -140,11 +142,11 @@ func (i *interceptor) opening(fd int, peer unix.Sockaddr) (*http.Request, int) {
 	}
 	b := i.srv.buffers.Get().(*[readBytes]byte)
 	defer i.srv.buffers.Put(b)
-	n, _, err := unix.Recvfrom(fd, b[:openingBytes], unix.MSG_PEEK)
+	n, _, err := unix.Recvfrom(fd, b[:rfc6455.MaxRequest], unix.MSG_PEEK)
 	if err != nil {
 		return nil, 0
 	}
-	r, size := parseOpening(b[:n], i.path)
+	r, size := rfc6455.ParseRequest(b[:n], i.path)
 	if r == nil || i.srv.hijackable(r.URL.RawQuery) {
 		return nil, 0
 	}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gatehouse/engine/internal/rfc6455"
 )
 
 // counted counts the requests that the http.Server sees.
@@ -91,8 +93,8 @@ func TestHeadsOfEveryShapeOpenWebSockets(t *testing.T) {
 		"and a frame":         {[]string{head + early}, true},
 		"in two pieces":       {[]string{head[:40], head[40:]}, false},
 		"byte by byte":        {strings.Split(head, ""), false},
-		"long":                {[]string{opens(target, "Cookie: a="+strings.Repeat("x", 2*openingBytes)+"\r\n")}, false},
-		"long and a frame":    {[]string{opens(target, "Cookie: a="+strings.Repeat("x", 2*openingBytes)+"\r\n") + early}, false},
+		"long":                {[]string{opens(target, "Cookie: a="+strings.Repeat("x", 2*rfc6455.MaxRequest)+"\r\n")}, false},
+		"long and a frame":    {[]string{opens(target, "Cookie: a="+strings.Repeat("x", 2*rfc6455.MaxRequest)+"\r\n") + early}, false},
 		"with an odd field":   {[]string{opens(target, "X-A!: b\r\n")}, false},
 		"odd and a frame":     {[]string{opens(target, "X-A!: b\r\n") + early}, false},
 		"odd, then a frame":   {[]string{opens(target, "X-A!: b\r\n"), early}, false},
@@ -296,3 +298,13 @@ func TestHandshakesThroughNetHTTP(t *testing.T) {
 		})
 	}
 }
+
+// opens is a head as a browser sends it; more are header fields, each with its end
+// of line.
+func opens(target string, more ...string) string {
+	return "GET " + target + " HTTP/1.1\r\nHost: chat.example:3000\r\n" +
+		"Connection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + strings.Join(more, "") + "\r\n"
+}
+
+const target = "/socket.io/?EIO=4&transport=websocket"

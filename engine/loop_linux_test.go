@@ -50,8 +50,8 @@ func TestADecompressionThatBlocksDoesNotDelayOthers(t *testing.T) {
 	busySide := r.opened.next(t)
 	quiet := r.dial(t, "websocket").(*wsClient)
 	quietSide := r.opened.next(t)
-	for range cap(r.srv.inflaters.slots) { // all of them are taken
-		r.srv.inflaters.begin()
+	for range cap(r.srv.inflaters.Slots) { // all of them are taken
+		r.srv.inflaters.Begin()
 	}
 	text := strings.Repeat("x", 1000)
 	check(t, busy.write(append(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("4"+text))), clientFrame(ws.OpText, []byte("4after"))...)))
@@ -61,8 +61,8 @@ func TestADecompressionThatBlocksDoesNotDelayOthers(t *testing.T) {
 	if n := busySide.got.length(); n > 0 {
 		t.Errorf("%d messages came on the loop", n)
 	}
-	for range cap(r.srv.inflaters.slots) {
-		r.srv.inflaters.end()
+	for range cap(r.srv.inflaters.Slots) {
+		r.srv.inflaters.End()
 	}
 	for _, want := range []string{text, "after"} {
 		if m := busySide.got.next(t); m.data != want {

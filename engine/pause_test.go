@@ -95,7 +95,7 @@ func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
 			t.Errorf("%d messages while paused", n)
 		}
 		s.in.Lock()
-		kept := len(s.ws.reader.partial)
+		kept := s.ws.reader.Pending()
 		s.in.Unlock()
 		if kept > 2*readBytes {
 			t.Errorf("%d bytes kept while paused", kept)

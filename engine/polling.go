@@ -35,7 +35,7 @@ type pendingPOST struct {
 var closePollFrame = control(typeClose, "")
 
 // pollBytes is what one answer holds at most, unless a single frame is larger.
-// It bounds what is out of the outbox, and so out of its limit, at a time.
+// It bounds what is out of the send queue, and so out of its limit, at a time.
 const pollBytes = 1 << 20
 
 // answer gives what waits to the pending GET, if there is one and the client has

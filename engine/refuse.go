@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"gatehouse/internal/cors"
@@ -119,9 +118,4 @@ func (srv *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return preflight
-}
-
-// isWebSocket reports whether r asks for a WebSocket (RFC 6455, section 4.1).
-func isWebSocket(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
 	"gatehouse/internal/crew"
 	"gatehouse/internal/limit"
@@ -27,7 +28,7 @@ type Server struct {
 	wheel     *wheel
 	flushers  []*flusher
 	buffers   sync.Pool // of *[readBytes]byte
-	inflaters inflaterPools
+	inflaters rfc6455.InflaterPools
 	gzips     chan *gzip.Writer // all there are, nil until used
 	epoll     epoll             // nil where every stream has its goroutine
 
@@ -77,7 +78,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	for range cap(srv.gzips) {
 		srv.gzips <- nil
 	}
-	srv.inflaters.slots = make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
+	srv.inflaters.Slots = make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
 	srv.handshakes = make(chan struct{}, handshakeTurns())
 	srv.budget.init(cfg.OutboxTotal)
 	srv.closings.most = cfg.MaxClosing
@@ -190,7 +191,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if node := srv.elsewhere(query.Get("sid")); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(w, r, node) {
 		return
 	}
-	if srv.cfg.Headers != nil && !isWebSocket(r) {
+	if srv.cfg.Headers != nil && !rfc6455.IsUpgrade(r) {
 		srv.cfg.Headers(w.Header(), r)
 	}
 	if srv.cors(w, r) {
@@ -233,7 +234,7 @@ func (srv *Server) refusesTransport(name string) bool {
 
 // serveSession serves a request that belongs to s.
 func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Session, transport, version string) {
-	upgrade := isWebSocket(r)
+	upgrade := rfc6455.IsUpgrade(r)
 	if version != "4" || upgrade != (transport == "websocket") || !upgrade && s.Transport() != transport {
 		srv.refuse(w, r, codeBadRequest)
 		return

@@ -24,7 +24,7 @@ type state int32
 
 const (
 	stateOpen    state = iota
-	stateClosing       // no more messages; the outbox and the close packet go out
+	stateClosing       // no more messages; the send queue and the close packet go out
 	stateClosed        // gone from the server
 )
 
@@ -71,7 +71,7 @@ type closePacket struct {
 	code     int
 	text     string
 	deadline int64 // when the session ends however far it came
-	queued   bool  // the close frame is in the outbox
+	queued   bool  // the close frame is in the send queue
 	dropped  bool  // what waited was dropped
 	left     bool  // a polling client has said good-bye: its GET is freed with a NOOP
 	owed     bool  // that GET has not come yet: the good-bye overtook it
@@ -81,7 +81,7 @@ type closePacket struct {
 // took another connection.
 const overtaken = time.Second
 
-// said reports whether the close frame is in the outbox or gone already. A nil
+// said reports whether the close frame is in the send queue or gone already. A nil
 // one is that of a session that is open.
 func (p *closePacket) said() bool { return p != nil && p.queued }
 
@@ -116,8 +116,8 @@ func (s *Session) SetMaxMessage(bytes int) {
 }
 
 // Send queues f behind all that was sent before. It returns ErrClosed when the
-// session has ended. A client whose outbox is full is closed with ReasonSlow, and
-// so is one that is behind when all outboxes together are at their limit.
+// session has ended. A client whose send queue is full is closed with ReasonSlow, and
+// so is one that is behind when all send queues together are at their limit.
 func (s *Session) Send(f *Frame) error {
 	s.mu.Lock()
 	if s.current() != stateOpen {
@@ -240,10 +240,7 @@ func (s *Session) Close(code int, reason string) {
 
 // fail ends the session for a fault of the client: what waits is dropped.
 func (s *Session) fail(err error) {
-	var pe *protocolError
-	if !errors.As(err, &pe) {
-		pe = &protocolError{CodeGoingAway, ReasonTransportClose, err.Error()}
-	}
+	pe := faultOf(err)
 	s.closeWith(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
 	if s.isOver() {
 		s.srv.spawn(s.destroy) // who sends in a broadcast waits for no list of sessions

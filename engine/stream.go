@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 
+	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
 )
 
@@ -56,7 +57,7 @@ type streamOwner interface {
 }
 
 // readBytes is the size of a borrowed read buffer.
-const readBytes = 16 << 10
+const readBytes = rfc6455.ReadBytes
 
 // errBusy says that a socket would block.
 var errBusy = errors.New("would block")
@@ -162,7 +163,7 @@ func (s *goStream) tryWrite(b []byte) (int, error) {
 }
 
 // writeBehind gives a copy of b to a goroutine, when none is writing. It takes no
-// more than one turn's share: the copy is memory beside the outbox.
+// more than one turn's share: the copy is memory beside the send queue.
 func (s *goStream) writeBehind(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

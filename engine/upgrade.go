@@ -229,7 +229,7 @@ func (s *Session) switchTo(c *websocket) error {
 		s.push(pong)
 	}
 	if s.current() == stateClosing {
-		c.reader.discards = true
+		c.reader.Discards = true
 		s.queueCloseFrame()
 	}
 	if !s.out.empty() {

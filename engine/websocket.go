@@ -7,6 +7,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
 )
 
@@ -19,7 +20,7 @@ type websocket struct {
 	context *deflateContext // fixed; of what goes out, nil without one
 
 	// Guarded by Session.in.
-	reader frameReader
+	reader rfc6455.Reader
 
 	unfinished atomic.Uint64 // changed under Session.in; see partly
 
@@ -37,9 +38,9 @@ type websocket struct {
 func (srv *Server) attach(s *Session, t *hijacked) *websocket {
 	c := &websocket{s: s, form: t.form()}
 	if t.deflate.serverTakeover {
-		c.context = &deflateContext{}
+		c.context = &deflateContext{history: rfc6455.NewHistory(1 << srv.cfg.Deflate.Window)}
 	}
-	c.reader.inflater = srv.newInflater(t.deflate)
+	c.reader.Inflater = srv.newInflater(t.deflate)
 	c.stream = srv.newStream(t, c)
 	return c
 }
@@ -57,7 +58,7 @@ func (c *websocket) begin(early []byte) {
 // enter implements streamOwner.
 func (c *websocket) enter() {
 	c.s.in.Lock()
-	c.reader.inflation = inflateNow
+	c.reader.Inflation = rfc6455.InflateNow
 }
 
 // tryEnter implements streamOwner.
@@ -66,13 +67,13 @@ func (c *websocket) tryEnter() bool {
 		c.later()
 		return false
 	}
-	c.reader.inflation = inflateLater
+	c.reader.Inflation = rfc6455.InflateLater
 	return true
 }
 
 // leave implements streamOwner.
 func (c *websocket) leave() {
-	due := c.reader.inflation == inflateDue
+	due := c.reader.Inflation == rfc6455.InflateDue
 	c.s.in.Unlock()
 	if due {
 		c.later()
@@ -104,9 +105,9 @@ func (c *websocket) feed(b []byte) {
 	if c.spoiled {
 		return
 	}
-	err := c.reader.feed(b, int(c.s.maxMessage.Load()), c)
-	waits := c.reader.inflation == inflateDue // and behind it may stand what comes after the probe
-	if err == nil && c.probing != notProbing && !waits && c.reader.pending() > probeBytes {
+	err := c.reader.Feed(b, int(c.s.maxMessage.Load()), c)
+	waits := c.reader.Inflation == rfc6455.InflateDue // and behind it may stand what comes after the probe
+	if err == nil && c.probing != notProbing && !waits && c.reader.Pending() > probeBytes {
 		err = errUpgradeOrder
 	}
 	if c.probing == notProbing {
@@ -134,16 +135,16 @@ func (c *websocket) resume() {
 	}
 }
 
-// stopped implements frameSink. A probe is read while the session is paused: it
+// Stopped implements rfc6455.Sink. A probe is read while the session is paused: it
 // carries no messages, and what it could bring instead would have to be kept.
-func (c *websocket) stopped() bool {
+func (c *websocket) Stopped() bool {
 	return c.probing == notProbing && (c.s.paused.Load() || c.slowed())
 }
 
-// message implements frameSink.
-func (c *websocket) message(binary bool, payload []byte) error {
+// Message implements rfc6455.Sink.
+func (c *websocket) Message(binary bool, payload []byte) error {
 	c.arrived = true
-	if c.reader.inflater != nil {
+	if c.reader.Inflater != nil {
 		if err := c.s.spend(len(payload) / earlyBytes); err != nil {
 			return err
 		}
@@ -166,8 +167,8 @@ func (c *websocket) message(binary bool, payload []byte) error {
 	}
 }
 
-// control implements frameSink.
-func (c *websocket) control(op ws.OpCode, payload []byte) error {
+// Control implements rfc6455.Sink.
+func (c *websocket) Control(op ws.OpCode, payload []byte) error {
 	if err := c.s.spend(1); err != nil {
 		return err
 	}
@@ -180,7 +181,7 @@ func (c *websocket) control(op ws.OpCode, payload []byte) error {
 		c.s.pong(pongFrame(payload))
 		return nil
 	case ws.OpClose:
-		code, err := closeCode(payload)
+		code, err := rfc6455.CloseCode(payload)
 		if err != nil {
 			return err
 		}
@@ -189,34 +190,6 @@ func (c *websocket) control(op ws.OpCode, payload []byte) error {
 	default:
 		return nil
 	}
-}
-
-// closeCode holds the body of a client's close frame against RFC 6455, sections
-// 5.5.1 and 7.4, and returns the code to echo.
-func closeCode(body []byte) (int, error) {
-	if len(body) == 0 {
-		return CodeNormal, nil
-	}
-	code, reason := ws.ParseCloseFrameData(body)
-	switch {
-	case len(body) == 1, !mayBeSent(code):
-		return 0, violation("close code %d", code)
-	case !utf8.ValidString(reason):
-		return 0, errUTF8
-	}
-	return int(code), nil
-}
-
-// mayBeSent reports whether code is one that a client may send: registered and
-// not kept for local use, or in the ranges of libraries and applications.
-func mayBeSent(code ws.StatusCode) bool {
-	switch {
-	case code >= 1004 && code <= 1006:
-		return false
-	case code >= 1000 && code <= 1014:
-		return true
-	}
-	return code >= 3000 && code <= 4999
 }
 
 // failed handles a fault of the peer, or its close frame.
@@ -290,7 +263,7 @@ func (f *Frame) isPong() bool { return f.kind == kindRaw && ws.OpCode(f.text[0]&
 // rawFrame makes a frame that exists on WebSockets only. It copies payload.
 func rawFrame(op ws.OpCode, payload []byte) *Frame {
 	f := &Frame{}
-	f.ws = append(appendHeader(nil, op, len(payload)), payload...)
+	f.ws = append(rfc6455.AppendHeader(nil, op, len(payload)), payload...)
 	f.text = f.ws
 	f.wsOnce.Do(func() {})
 	return f

@@ -1,4 +1,4 @@
-package engine
+package rfc6455
 
 import (
 	"bytes"
@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// openingBytes is the longest head that parseOpening is asked about. A browser's
+// MaxRequest is the longest head that ParseRequest is asked about. A browser's
 // has a tenth of it beside its cookies.
-const openingBytes = 8 << 10
+const MaxRequest = 8 << 10
 
-// openingFields is the largest number of lines of such a head. It is parsed where
+// MaxRequestFields is the largest number of lines of such a head. It is parsed where
 // all connections come by, so thousands of fields are not for here.
-const openingFields = 64
+const MaxRequestFields = 64
 
-// parseOpening reads the head of a request that opens a WebSocket at path (RFC
+// ParseRequest reads the head of a request that opens a WebSocket at path (RFC
 // 6455, section 4.1) and returns it with the size of the head in bytes. It takes
 // only what is beyond doubt and returns nil for everything else, which net/http
 // is to judge: whatever it does take, net/http reads the same way.
-func parseOpening(b []byte, path string) (*http.Request, int) {
+func ParseRequest(b []byte, path string) (*http.Request, int) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
-	if end < 0 || !bytes.HasPrefix(b, []byte("GET /")) || bytes.Count(b[:end], []byte("\r\n")) > openingFields {
+	if end < 0 || !bytes.HasPrefix(b, []byte("GET /")) || bytes.Count(b[:end], []byte("\r\n")) > MaxRequestFields {
 		return nil, 0
 	}
 	line, fields, _ := strings.Cut(string(b[:end]), "\r\n")
@@ -38,7 +38,7 @@ func parseOpening(b []byte, path string) (*http.Request, int) {
 		Method: http.MethodGet, RequestURI: target, URL: &url.URL{Path: at, RawQuery: query},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
 	}
-	if !readFields(r, fields) || !isWebSocket(r) {
+	if !readFields(r, fields) || !IsUpgrade(r) {
 		return nil, 0
 	}
 	return r, end + len("\r\n\r\n")
@@ -97,3 +97,8 @@ func isName(c byte) bool   { return isAlphanumeric(c) || c == '-' || c == '_' }
 func isHost(c byte) bool   { return isName(c) || c == '.' || c == ':' || c == '[' || c == ']' }
 func isTarget(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }
 func isValue(c byte) bool  { return c >= ' ' && c < 0x7f || c == '\t' }
+
+// IsUpgrade reports whether r asks for a WebSocket (section 4.1).
+func IsUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}

@@ -1,4 +1,4 @@
-package engine
+package rfc6455
 
 import (
 	"bytes"
@@ -10,45 +10,48 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// frameReader turns the bytes of a WebSocket client into messages and control
+// Reader turns the bytes of a WebSocket client into messages and control
 // frames (RFC 6455, section 5). It is fed whatever arrived; between frames it
 // holds no memory.
-type frameReader struct {
+type Reader struct {
 	partial []byte    // the bytes of a frame that is not complete, or not wanted yet
 	message []byte    // the fragments of a message so far
 	op      ws.OpCode // of the fragmented message that is under way; 0 when none is
 	deflate bool      // and it is compressed
 
-	inflation inflation
-	discards  bool   // messages are passed over, for the sake of the close frame
-	skip      uint32 // bytes of a message that is passed over
+	Inflation Inflation // when compressed messages are unpacked; changed by the owner
+	Discards  bool      // messages are passed over, for the sake of the close frame
+	skip      uint32    // bytes of a message that is passed over
 
-	inflater *inflater // nil when the client may not compress
+	Inflater *Inflater // nil when the client may not compress
 }
 
-// inflation says when a compressed message is unpacked.
-type inflation uint8
+// Inflation says when a compressed message is unpacked.
+type Inflation uint8
 
+// Values of Inflation. With InflateLater a reader stops before a compressed message
+// is complete, and says so with InflateDue.
 const (
-	inflateNow inflation = iota
-	inflateLater
-	inflateDue // it waits for that
+	InflateNow Inflation = iota
+	InflateLater
+	InflateDue
 )
 
 // inside reports whether a fragmented message is under way.
-func (r *frameReader) inside() bool { return r.op != ws.OpContinuation }
+func (r *Reader) inside() bool { return r.op != ws.OpContinuation }
 
-// frameSink takes what a frameReader finds. The bytes are borrowed.
-type frameSink interface {
-	message(binary bool, payload []byte) error
-	control(op ws.OpCode, payload []byte) error
-	// stopped asks the reader to keep the rest for later.
-	stopped() bool
+// Sink takes what a Reader finds. The bytes are borrowed for the call; an error ends
+// the reading.
+type Sink interface {
+	Message(binary bool, payload []byte) error
+	Control(op ws.OpCode, payload []byte) error
+	// Stopped asks the reader to keep the rest for later.
+	Stopped() bool
 }
 
-// feed reads b, which it may change. Messages longer than max are refused, and
+// Feed reads b, which it may change. Messages longer than max are refused, and
 // so is the declaration of a frame that would make one.
-func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
+func (r *Reader) Feed(b []byte, max int, sink Sink) error {
 	if r.skip > 0 {
 		n := min(len(b), int(r.skip))
 		b, r.skip = b[n:], r.skip-uint32(n)
@@ -59,7 +62,7 @@ func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
 	}
 	rest, err := r.frames(b, max, sink)
 	if err != nil {
-		*r = frameReader{inflater: r.inflater, inflation: r.inflation}
+		*r = Reader{Inflater: r.Inflater, Inflation: r.Inflation}
 		return err
 	}
 	r.keep(rest)
@@ -71,7 +74,7 @@ func (r *frameReader) feed(b []byte, max int, sink frameSink) error {
 // not beyond the longest message.
 func extend(partial, b []byte, limit int) []byte {
 	if n := len(partial) + len(b); n > cap(partial) {
-		room := min(n+max(n/4, minGrowth), limit) + maxClientHeader
+		room := min(n+max(n/4, minGrowth), limit) + MaxClientHeader
 		partial = append(make([]byte, 0, max(n, room)), partial...)
 	}
 	return append(partial, b...)
@@ -80,16 +83,16 @@ func extend(partial, b []byte, limit int) []byte {
 // minGrowth keeps a message of very small fragments from being copied each time.
 const minGrowth = 256
 
-// maxClientHeader is the longest header of a masked WebSocket frame.
-const maxClientHeader = 14
+// MaxClientHeader is the longest header of a masked WebSocket frame.
+const MaxClientHeader = 14
 
-// pending is how many bytes of messages that are not complete the reader holds.
-func (r *frameReader) pending() int { return len(r.partial) + len(r.message) }
+// Pending is how many bytes of messages that are not complete the reader holds.
+func (r *Reader) Pending() int { return len(r.partial) + len(r.message) }
 
-// discard lets go of what is there of messages, and passes over those that come:
+// Discard lets go of what is there of messages, and passes over those that come:
 // nobody takes them any more, but a close frame may stand behind them.
-func (r *frameReader) discard(sink frameSink) {
-	r.discards, r.message = true, nil
+func (r *Reader) Discard(sink Sink) {
+	r.Discards, r.message = true, nil
 	rest := r.partial
 	r.partial = nil
 	if rest, err := r.frames(rest, math.MaxInt32, sink); err == nil {
@@ -99,7 +102,7 @@ func (r *frameReader) discard(sink frameSink) {
 
 // pass passes over a frame of a message, whose rest may not be there yet, and
 // returns what is behind it.
-func (r *frameReader) pass(h ws.Header, b []byte) []byte {
+func (r *Reader) pass(h ws.Header, b []byte) []byte {
 	if h.OpCode != ws.OpContinuation {
 		r.op = h.OpCode
 	}
@@ -112,7 +115,7 @@ func (r *frameReader) pass(h ws.Header, b []byte) []byte {
 }
 
 // keep holds on to rest, which may lie in r.partial.
-func (r *frameReader) keep(rest []byte) {
+func (r *Reader) keep(rest []byte) {
 	if len(rest) == 0 {
 		r.partial = nil
 		return
@@ -121,7 +124,7 @@ func (r *frameReader) keep(rest []byte) {
 		if len(rest) < len(r.partial) {
 			r.partial = r.partial[:copy(r.partial, rest)]
 		}
-		if cap(r.partial) > 2*readBytes && len(rest) < readBytes {
+		if cap(r.partial) > 2*ReadBytes && len(rest) < ReadBytes {
 			r.partial = bytes.Clone(r.partial) // a large frame is over
 		}
 		return
@@ -130,8 +133,8 @@ func (r *frameReader) keep(rest []byte) {
 }
 
 // frames handles the complete frames of b and returns what is left.
-func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) {
-	for len(b) > 0 && !sink.stopped() {
+func (r *Reader) frames(b []byte, max int, sink Sink) ([]byte, error) {
+	for len(b) > 0 && !sink.Stopped() {
 		h, start := readHeader(b)
 		if start == 0 {
 			return b, nil
@@ -139,7 +142,7 @@ func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) 
 		if err := r.check(h, max); err != nil {
 			return nil, err
 		}
-		if r.discards && !h.OpCode.IsControl() {
+		if r.Discards && !h.OpCode.IsControl() {
 			b = r.pass(h, b[start:])
 			continue
 		}
@@ -147,8 +150,8 @@ func (r *frameReader) frames(b []byte, max int, sink frameSink) ([]byte, error) 
 		if end > len(b) {
 			return b, nil
 		}
-		if r.inflation != inflateNow && r.inflates(h) {
-			r.inflation = inflateDue
+		if r.Inflation != InflateNow && r.inflates(h) {
+			r.Inflation = InflateDue
 			return b, nil
 		}
 		payload := b[start:end]
@@ -191,7 +194,7 @@ func readHeader(b []byte) (h ws.Header, size int) {
 
 // check holds a header against the rules for a client's frames (RFC 6455,
 // sections 5.1 to 5.5) and the size limit.
-func (r *frameReader) check(h ws.Header, max int) error {
+func (r *Reader) check(h ws.Header, max int) error {
 	switch {
 	case !h.Masked:
 		return violation("client frame without a mask")
@@ -208,24 +211,24 @@ func (r *frameReader) check(h ws.Header, max int) error {
 	case r.inside() && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation:
 		return violation("a new message inside a fragmented one")
 	case !h.OpCode.IsControl() && h.Length > int64(r.limit(h, max)-len(r.message)):
-		return errTooBig
+		return ErrTooBig
 	}
 	return nil
 }
 
 // mayCompress reports whether the reserved bits of h are in their place: the first
 // of them alone, on the first frame of a message (RFC 7692, section 6.1).
-func (r *frameReader) mayCompress(h ws.Header) bool {
-	return r.inflater != nil && h.Rsv == rsv1>>4 && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
+func (r *Reader) mayCompress(h ws.Header) bool {
+	return r.Inflater != nil && h.Rsv == rsv1>>4 && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
 }
 
 // inflates reports whether the frame of h completes a compressed message.
-func (r *frameReader) inflates(h ws.Header) bool {
+func (r *Reader) inflates(h ws.Header) bool {
 	return h.Fin && !h.OpCode.IsControl() && (h.Rsv != 0 || r.inside() && r.deflate)
 }
 
 // limit is how long the message of h may be on the wire.
-func (r *frameReader) limit(h ws.Header, max int) int {
+func (r *Reader) limit(h ws.Header, max int) int {
 	if h.Rsv != 0 || r.inside() && r.deflate {
 		return compressedLimit(max)
 	}
@@ -233,14 +236,14 @@ func (r *frameReader) limit(h ws.Header, max int) int {
 }
 
 func violation(format string, args ...any) error {
-	return &protocolError{CodeProtocolError, ReasonTransportError, "websocket: " + fmt.Sprintf(format, args...)}
+	return &Error{codeProtocolError, "websocket: " + fmt.Sprintf(format, args...)}
 }
 
 // frame handles one complete, unmasked frame.
-func (r *frameReader) frame(h ws.Header, payload []byte, max int, sink frameSink) error {
+func (r *Reader) frame(h ws.Header, payload []byte, max int, sink Sink) error {
 	switch {
 	case h.OpCode.IsControl():
-		return sink.control(h.OpCode, payload)
+		return sink.Control(h.OpCode, payload)
 	case h.Fin && !r.inside():
 		return r.complete(h.OpCode, h.Rsv != 0, payload, max, sink)
 	}
@@ -256,14 +259,14 @@ func (r *frameReader) frame(h ws.Header, payload []byte, max int, sink frameSink
 	return r.complete(op, r.deflate, message, max, sink)
 }
 
-func (r *frameReader) complete(op ws.OpCode, deflate bool, message []byte, max int, sink frameSink) error {
+func (r *Reader) complete(op ws.OpCode, deflate bool, message []byte, max int, sink Sink) error {
 	if deflate {
-		return r.inflater.inflate(message, max, func(plain []byte) error {
+		return r.Inflater.Inflate(message, max, func(plain []byte) error {
 			return r.complete(op, false, plain, max, sink)
 		})
 	}
 	if op == ws.OpText && !utf8.Valid(message) {
-		return errUTF8
+		return ErrUTF8
 	}
-	return sink.message(op == ws.OpBinary, message)
+	return sink.Message(op == ws.OpBinary, message)
 }

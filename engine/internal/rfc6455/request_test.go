@@ -1,4 +1,4 @@
-package engine
+package rfc6455
 
 import (
 	"bufio"
@@ -21,9 +21,9 @@ func opens(target string, more ...string) string {
 
 const target = "/socket.io/?EIO=4&transport=websocket"
 
-func TestPlainOpeningsAreRead(t *testing.T) {
+func TestPlainRequestsAreRead(t *testing.T) {
 	head := opens(target+"&token=a%20b", "Origin: https://chat.example\r\n", "Cookie: a=1; b=\"2\"\r\n", "cookie:\tc=3 \r\n", "X-Empty:\r\n")
-	r, n := parseOpening([]byte(head+"\x81\x80"), "/socket.io")
+	r, n := ParseRequest([]byte(head+"\x81\x80"), "/socket.io")
 	if r == nil || n != len(head) {
 		t.Fatalf("%v %d", r, n)
 	}
@@ -39,7 +39,7 @@ func TestPlainOpeningsAreRead(t *testing.T) {
 		t.Errorf("%q %q", r.Host, r.URL)
 	}
 	for _, target := range []string{"/socket.io?EIO=4", "/socket.io", "/socket.io/"} {
-		if r, _ := parseOpening([]byte(opens(target)), "/socket.io"); r == nil {
+		if r, _ := ParseRequest([]byte(opens(target)), "/socket.io"); r == nil {
 			t.Errorf("%s is left to net/http", target)
 		}
 	}
@@ -82,22 +82,22 @@ func TestWhatIsInDoubtIsLeftToNetHTTP(t *testing.T) {
 		"a NUL":               opens(target, "X-A: b\x00\r\n"),
 		"line feeds only":     strings.ReplaceAll(good, "\r\n", "\n"),
 		"a byte above in one": opens(target, "X-A: \xff\r\n"),
-		"many fields":         opens(target, strings.Repeat("X-A: b\r\n", openingFields)),
+		"many fields":         opens(target, strings.Repeat("X-A: b\r\n", MaxRequestFields)),
 		"a line before":       "\r\n" + good,
 	} {
-		if r, _ := parseOpening([]byte(head), "/socket.io"); r != nil {
+		if r, _ := ParseRequest([]byte(head), "/socket.io"); r != nil {
 			t.Errorf("%s is taken: %q", name, head)
 		}
 	}
 }
 
-// FuzzOpening holds what is taken against net/http: it must read the same.
-func FuzzOpening(f *testing.F) {
+// FuzzRequest holds what is taken against net/http: it must read the same.
+func FuzzRequest(f *testing.F) {
 	f.Add([]byte(opens(target)))
 	f.Add([]byte(opens("/socket.io?a=%zz&b=;", "Pragma: no-cache\r\n", "X-A:  b \t\r\n", "x-a: c\r\n")))
 	f.Add([]byte(opens(target, "Cookie: a=1\r\n", "HOST: x\r\n") + "early"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, n := parseOpening(b, "/socket.io")
+		got, n := ParseRequest(b, "/socket.io")
 		if got == nil {
 			return
 		}
@@ -124,12 +124,12 @@ func FuzzOpening(f *testing.F) {
 
 func equalValues(a, b []string) bool { return reflect.DeepEqual(a, b) }
 
-func BenchmarkOpening(b *testing.B) {
+func BenchmarkParseRequest(b *testing.B) {
 	head := []byte(opens(target, "Origin: https://chat.example\r\n", "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"))
-	b.Run("parseOpening", func(b *testing.B) {
+	b.Run("ParseRequest", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if r, _ := parseOpening(head, "/socket.io"); r == nil {
+			if r, _ := ParseRequest(head, "/socket.io"); r == nil {
 				b.Fatal("not taken")
 			}
 		}

@@ -1,5 +1,7 @@
 package engine
 
+import "gatehouse/engine/internal/rfc6455"
+
 // sendQueue holds the frames that wait for one client, oldest first. Its owner's
 // lock guards it. Frames stay until they were written, so that its size is what
 // the client has not taken yet.
@@ -99,7 +101,7 @@ func (o *sendQueue) peek(dst []*Frame, max int) ([]*Frame, int) {
 
 // advance takes off the frames that n more written bytes complete, and ends the
 // flight of the others.
-func (o *sendQueue) advance(n int, form forms, z *compressor, b *sendBudget) {
+func (o *sendQueue) advance(n int, form forms, z *rfc6455.Compressor, b *sendBudget) {
 	o.flight = 0
 	n += o.offset
 	for n > 0 && !o.empty() {
@@ -175,10 +177,10 @@ func (o *sendQueue) forget(b *sendBudget) {
 	*o = sendQueue{}
 }
 
-// keepFrames is the capacity, in frames, that an empty outbox may hold on to.
+// keepFrames is the capacity, in frames, that an empty send queue may hold on to.
 const keepFrames = 4
 
-// reset makes an empty outbox small.
+// reset makes an empty send queue small.
 func (o *sendQueue) reset(b *sendBudget) {
 	if cap(o.frames) > keepFrames {
 		if cost := listCost(o.frames); cost > 0 {

@@ -1,4 +1,4 @@
-package engine
+package rfc6455
 
 import (
 	"bytes"
@@ -9,17 +9,23 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// inflater reads the compressed messages of one client. Between messages it holds
+// Inflater reads the compressed messages of one client. Between messages it holds
 // nothing but what later ones may refer to.
-type inflater struct {
-	pools  *inflaterPools
+type Inflater struct {
+	pools  *InflaterPools
 	window int    // bytes that later messages may refer to; 0 without takeover
 	past   []byte // the last of them
 }
 
-// inflaterPools lend what reading one message takes: some 40 KB and a buffer.
-type inflaterPools struct {
-	slots   chan struct{} // as many as messages may be unpacked at a time; nil: no limit
+// NewInflater reads what one client sends, of which later messages may refer to the
+// last window bytes; none without context takeover.
+func NewInflater(pools *InflaterPools, window int) *Inflater {
+	return &Inflater{pools: pools, window: window}
+}
+
+// InflaterPools lend what reading one message takes: some 40 KB and a buffer.
+type InflaterPools struct {
+	Slots   chan struct{} // as many as messages may be unpacked at a time; nil: no limit
 	readers sync.Pool     // of *inflateReader
 	buffers sync.Pool     // of *[]byte
 }
@@ -30,31 +36,18 @@ type inflateReader struct {
 	flate  io.ReadCloser
 }
 
-// newInflater reads what a client sends by a; it is nil when that is never
-// compressed.
-func (srv *Server) newInflater(a agreement) *inflater {
-	if !a.on {
-		return nil
-	}
-	z := &inflater{pools: &srv.inflaters}
-	if a.clientTakeover {
-		z.window = 1 << a.clientWindow
-	}
-	return z
-}
-
 // compressedLimit is how long a message of max bytes may be when compressed: what
 // cannot be made smaller grows by a few bytes per block.
 func compressedLimit(max int) int { return max + max>>10 + 64 }
 
-// inflate calls use with the message that b holds. It makes no more than max
+// Inflate calls use with the message that b holds. It makes no more than max
 // bytes of it, whatever b promises, and its memory grows with what has come out.
-func (z *inflater) inflate(b []byte, max int, use func([]byte) error) error {
+func (z *Inflater) Inflate(b []byte, max int, use func([]byte) error) error {
 	r := z.pools.reader(b, z.past)
 	buffer := z.pools.buffer()
-	z.pools.begin()
+	z.pools.Begin()
 	plain, err := r.read(*buffer, max)
-	z.pools.end()
+	z.pools.End()
 	z.pools.readers.Put(r.release())
 	if err == nil {
 		z.remember(plain)
@@ -67,23 +60,22 @@ func (z *inflater) inflate(b []byte, max int, use func([]byte) error) error {
 	return err
 }
 
-// begin waits for one of the slots: unpacking must not take all processors.
-func (p *inflaterPools) begin() {
-	if p.slots != nil {
-		p.slots <- struct{}{}
+// Begin waits for one of the slots: unpacking must not take all processors.
+func (p *InflaterPools) Begin() {
+	if p.Slots != nil {
+		p.Slots <- struct{}{}
 	}
 }
 
-func (p *inflaterPools) end() {
-	if p.slots != nil {
-		<-p.slots
+// End gives a slot back.
+func (p *InflaterPools) End() {
+	if p.Slots != nil {
+		<-p.Slots
 	}
 }
 
 // maxInflateBuffer is the largest buffer that is kept for other messages.
 const maxInflateBuffer = 64 << 10
-
-var errInflate = &protocolError{CodeInvalidPayload, ReasonTransportError, "compressed message is corrupt"}
 
 // read returns what comes out, in b or a larger buffer.
 func (r *inflateReader) read(b []byte, max int) ([]byte, error) {
@@ -97,24 +89,24 @@ func (r *inflateReader) read(b []byte, max int) ([]byte, error) {
 		b = b[:len(b)+n]
 		switch {
 		case len(b) > max:
-			return b, errTooBig
+			return b, ErrTooBig
 		case errors.Is(err, io.EOF):
 			return b, nil
 		case err != nil:
-			return b, errInflate
+			return b, ErrInflate
 		}
 	}
 }
 
 // remember keeps the end of what the client has sent.
-func (z *inflater) remember(plain []byte) {
+func (z *Inflater) remember(plain []byte) {
 	if z.window > 0 {
-		z.past = slide(z.past, plain, z.window)
+		z.past = Slide(z.past, plain, z.window)
 	}
 }
 
-// slide appends b to past and keeps the last n bytes.
-func slide(past, b []byte, n int) []byte {
+// Slide appends b to past and keeps the last n bytes.
+func Slide(past, b []byte, n int) []byte {
 	if len(b) >= n {
 		return append(past[:0], b[len(b)-n:]...)
 	}
@@ -124,7 +116,7 @@ func slide(past, b []byte, n int) []byte {
 	return append(past, b...)
 }
 
-func (p *inflaterPools) reader(b, past []byte) *inflateReader {
+func (p *InflaterPools) reader(b, past []byte) *inflateReader {
 	r, ok := p.readers.Get().(*inflateReader)
 	if !ok {
 		r = &inflateReader{flate: flate.NewReader(bytes.NewReader(nil))}
@@ -140,11 +132,11 @@ func (r *inflateReader) release() *inflateReader {
 	return r
 }
 
-func (p *inflaterPools) buffer() *[]byte {
+func (p *InflaterPools) buffer() *[]byte {
 	if b, ok := p.buffers.Get().(*[]byte); ok {
 		return b
 	}
-	b := make([]byte, 0, readBytes)
+	b := make([]byte, 0, ReadBytes)
 	return &b
 }
 
