@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,20 +11,69 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Misfits returns what of Redis does not fit the mode, as sentences that say what to do; nothing when all is well. The error is
-// Redis that cannot be asked.
+// Misfits returns what of Redis does not fit, see [Misfits].
 func (n *Node) Misfits(ctx context.Context) ([]string, error) {
 	client, err := n.cfg.Client()
 	if err != nil {
 		return nil, err
 	}
+	return Misfits(ctx, client, n.cfg)
+}
+
+// Misfits returns what of a Redis does not fit the mode and the streams of a configuration, as sentences that say what to do;
+// nothing when all is well. It takes at most 2 s. The error is Redis that cannot be asked.
+func Misfits(ctx context.Context, client rueidis.Client, cfg NodeConfig) ([]string, error) {
+	cfg = cfg.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	text, err := client.Do(ctx, client.B().Info().Build()).ToString()
 	if err != nil {
 		return nil, fmt.Errorf("ask redis what it is: %w", err)
 	}
-	return misfits(n.cfg.Mode, factsOf(text), client.Mode() == rueidis.ClientModeCluster), nil
+	list := misfits(cfg.Mode, factsOf(text), client.Mode() == rueidis.ClientModeCluster)
+	if cfg.Mode != ModeStreams {
+		return list, nil
+	}
+	for i := range cfg.Streams {
+		short, err := shortStream(ctx, client, cfg.streamName(i), cfg.BacklogAge)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, short...)
+	}
+	return list, nil
+}
+
+// shortStream says that a stream has been trimmed and does not reach back as far as a node may have been away.
+func shortStream(ctx context.Context, client rueidis.Client, stream string, least time.Duration) ([]string, error) {
+	exists, err := client.Do(ctx, client.B().Exists().Key(stream).Build()).AsBool()
+	if err != nil || !exists {
+		return nil, err
+	}
+	info, err := client.Do(ctx, client.B().XinfoStream().Key(stream).Build()).AsMap()
+	if err != nil {
+		return nil, fmt.Errorf("ask redis for the stream %s: %w", stream, err)
+	}
+	length, last, first := info["length"], info["last-generated-id"], info["first-entry"]
+	added := info["entries-added"]
+	n, err1 := length.AsInt64()
+	all, err2 := added.AsInt64()
+	end, err3 := last.ToString()
+	entry, err4 := first.ToArray()
+	if errors.Join(err1, err2, err3, err4) != nil || len(entry) == 0 || all <= n {
+		return nil, nil // empty, or nothing has been trimmed
+	}
+	begin, err := entry[0].ToString()
+	if err != nil {
+		return nil, err
+	}
+	from, _ := streamID(begin)
+	to, _ := streamID(end)
+	span := time.Duration(to-min(from, to)) * time.Millisecond //nolint:gosec // milliseconds of a stream's life
+	if span >= least {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("the stream %s reaches back %s, less than cluster.backlog_age (%s): a node that is away for longer misses operations; raise cluster.max_len", stream, span, least)}, nil
 }
 
 // factsOf reads the answer to INFO.

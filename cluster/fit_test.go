@@ -23,6 +23,37 @@ func TestWhatOfRedisDoesNotFitIsSaid(t *testing.T) {
 	}
 }
 
+// A stream that was trimmed and reaches back for less than a node may be away is a gap to come.
+func TestAStreamThatIsTrimmedTooShortIsSaid(t *testing.T) {
+	r := startRedis(t)
+	client := r.client()
+	cfg := NodeConfig{BacklogAge: time.Minute}
+	say := func() []string {
+		list, err := Misfits(t.Context(), client, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	add := func(id string) { r.do(client, "XADD", "socket.io", "MAXLEN", "=", "2", id, "uid", "x") }
+	if list := say(); len(list) > 0 {
+		t.Errorf("without a stream: %q", list)
+	}
+	add("1000-0")
+	add("2000-0")
+	if list := say(); len(list) > 0 {
+		t.Errorf("a young stream: %q", list)
+	}
+	add("3000-0")
+	if list := say(); len(list) != 1 || !strings.Contains(list[0], "reaches back 1s") || !strings.Contains(list[0], "cluster.max_len") {
+		t.Errorf("a short stream: %q", list)
+	}
+	add("63000-0")
+	if list := say(); len(list) > 0 {
+		t.Errorf("a stream that reaches back: %q", list)
+	}
+}
+
 // The lag is how far the reading is behind the end of the stream.
 func TestTheLagOfAReaderIsMeasured(t *testing.T) {
 	r := startRedis(t)

@@ -78,14 +78,12 @@ func (s *Server) startCluster() error {
 	if !k.on() {
 		return nil
 	}
-	node, err := cluster.Start(cluster.NodeConfig{
-		Client: s.redis.Client, Note: s.redis.Note, Mode: cluster.Mode(k.Mode), Name: k.Name, Advertise: k.advertised(), Version: s.cfg.Version, Key: k.Key, Streams: k.Streams, MaxLen: int64(k.MaxLen),
-		Secret: []byte(k.Secret.Reveal()), Patience: k.Patience, BacklogBytes: k.BacklogBytes, BacklogAge: k.BacklogAge,
-		Packet: packet.Limits{
-			MaxAttachments: s.cfg.Packet.MaxAttachments, MaxDepth: s.cfg.Packet.MaxDepth, MaxEventName: s.cfg.Packet.MaxEventName,
-		},
-		Logger: s.log,
-	})
+	cfg := k.node()
+	cfg.Client, cfg.Note, cfg.Version, cfg.Logger = s.redis.Client, s.redis.Note, s.cfg.Version, s.log
+	cfg.Packet = packet.Limits{
+		MaxAttachments: s.cfg.Packet.MaxAttachments, MaxDepth: s.cfg.Packet.MaxDepth, MaxEventName: s.cfg.Packet.MaxEventName,
+	}
+	node, err := cluster.Start(cfg)
 	if err != nil {
 		return err
 	}
@@ -110,6 +108,37 @@ func (s *Server) sharedHistory() history.Log {
 	}
 	return cluster.NewHistory(s.cfg.Redis.Prefix, func() (rueidis.Client, error) { return s.redis.Client() },
 		func(c rueidis.Client, err error) error { return s.redis.Note(c, err) })
+}
+
+// Misfits asks the Redis of a cluster whether it fits, and returns what does not, as sentences that say what to do; nothing
+// without a cluster. It takes a few seconds at most. The error is Redis that cannot be asked.
+func (c Config) Misfits(ctx context.Context) ([]string, error) {
+	c = c.WithDefaults()
+	if !c.Cluster.on() {
+		return nil, nil
+	}
+	option, err := rueidis.ParseURL(c.Redis.URL.Reveal())
+	if err != nil {
+		return nil, errors.New("redis.url: cannot be read")
+	}
+	option.Dialer.Timeout, option.DisableCache, option.DisableRetry = redisAsk, true, true
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return cluster.Misfits(ctx, client, c.Cluster.node())
+}
+
+// redisAsk is how long connecting may take where a person waits.
+const redisAsk = 2 * time.Second
+
+// node is what the section says of a node.
+func (c *Cluster) node() cluster.NodeConfig {
+	return cluster.NodeConfig{
+		Mode: cluster.Mode(c.Mode), Name: c.Name, Advertise: c.advertised(), Key: c.Key, Streams: c.Streams, MaxLen: int64(c.MaxLen),
+		Secret: []byte(c.Secret.Reveal()), Patience: c.Patience, BacklogBytes: c.BacklogBytes, BacklogAge: c.BacklogAge,
+	}
 }
 
 // warnOfRedis says what of Redis does not fit.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 
@@ -43,7 +44,7 @@ type configCheckCommand struct{ configFlags }
 
 // Run says on standard output that the configuration is good and what strangers can
 // make the server hold with it, and before that on standard error what serve would
-// warn of.
+// warn of. With a cluster it asks Redis whether it fits.
 func (c *configCheckCommand) Run(p *program) error {
 	s, err := c.settings(p)
 	if err != nil {
@@ -54,6 +55,13 @@ func (c *configCheckCommand) Run(p *program) error {
 	}
 	for _, w := range s.warnings() {
 		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning:", w)
+	}
+	misfits, err := s.Misfits(context.Background())
+	if err != nil {
+		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning: whether redis fits is not known:", err)
+	}
+	for _, what := range misfits {
+		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning: redis does not fit:", what)
 	}
 	_, _ = fmt.Fprintf(p.stdout, "the configuration is good\n%s\n", s.Strangers())
 	return nil
