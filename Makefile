@@ -28,8 +28,8 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build release test-release test-chart test lint fuzz bench bench-check artillery soak soak-cluster cutter simulate bench-cluster attack example rehome clean
-.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics system-packages
+.PHONY: help run build docs release test-release test-chart test lint fuzz bench bench-check artillery soak soak-cluster cutter simulate bench-cluster attack example rehome clean
+.PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics test-site system-packages
 
 help: ## says what there is
 	@grep -hE '^[a-z-]+:.* ## ' Makefile | sed -E 's/^([a-z-]+):.* ## /  make \1\t/' | expand -t 24
@@ -52,7 +52,7 @@ test-chart: $(HELM) ## holds the Helm chart against helm and the types of Kubern
 lanes := \
 	test-go \
 	test-static,test-artillery,test-js,test-cluster,test-backends,test-openapi,test-bridge \
-	test-web,test-compose,test-metrics,test-auth,test-examples,test-proxy,test-browser,test-bench
+	test-web,test-compose,test-metrics,test-auth,test-examples,test-proxy,test-browser,test-site,test-bench
 
 # Everything that more than one lane needs; what only one needs, such as the linter, it makes while the others run.
 prepared := bin/gatehouse bin/testapp bin/examples/.built $(page) $(call installed,test/js)
@@ -133,6 +133,11 @@ test-backends: $(call installed,test/js) bin/gatehouse ## runs the real client a
 test-openapi: $(call installed,test/js) $(call installed,test/openapi) bin/gatehouse ## validates the API's description and runs a client made from it
 	cd test/openapi && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
+docs: site/dist/index.html ## builds the site of the documentation into site/dist; REPOSITORY=https://…/blob/main links to the sources
+
+test-site: $(call installed,site) $(call installed,test/browser) bin/gatehouse site/dist/index.html ## runs the site's helpers, and the site in Chromium
+	cd site && node --test --test-timeout=180000 --test-reporter=spec test/*.test.mjs
+
 attack: bin/gatehouse ## does what attackers do and prints what it costs the others, about six minutes
 	go run ./test/attack $(FLAGS)
 
@@ -161,7 +166,7 @@ fuzz: ## runs each fuzz target for FUZZTIME (30s)
 	done
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf bin test/browser/out
+	rm -rf bin test/browser/out site/dist
 	find web/dist -mindepth 1 ! -name .gitkeep -delete
 
 bin/gatehouse: $(go-sources) $(page)
@@ -176,6 +181,11 @@ bin/examples/.built: $(go-sources) $(page) $(shell find examples -path '*/public
 
 $(page): $(web-sources) $(call installed,web)
 	cd web && npm run build
+	touch $@
+
+site-sources := $(shell find docs site \( -name node_modules -o -path site/dist -o -path site/test -o -name cache -o -name .temp \) -prune -o -type f -print)
+site/dist/index.html: $(site-sources) $(call installed,site)
+	cd site && npm run build
 	touch $@
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
