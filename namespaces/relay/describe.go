@@ -31,9 +31,9 @@ func Describe(label string, cfg Config, backends map[string]backend.Config) (nam
 // declare says what the rules let through, besides what the handlers of a relay say themselves.
 func (r *Relay) declare(ns *namespaces.Namespace) {
 	namespaces.Takes[sendRequest, sent](ns, "room:send")
-	presence := false
+	presence, history := false, false
 	for _, rule := range r.policy.rooms {
-		presence = presence || rule.Presence
+		presence, history = presence || rule.Presence, history || rule.History.On()
 		for _, name := range orAll(rule.Events) {
 			namespaces.Emits2[any, meta](ns, name)
 		}
@@ -43,6 +43,9 @@ func (r *Relay) declare(ns *namespaces.Namespace) {
 			namespaces.Emits[change](ns, name)
 		}
 		namespaces.Emits[count](ns, "presence:count")
+	}
+	if history {
+		namespaces.Emits[missed](ns, "history:missed")
 	}
 	for _, rule := range r.policy.relays {
 		for _, name := range rule.Events {
