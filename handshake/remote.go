@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gatehouse/internal/limit"
+	"gatehouse/internal/loopback"
 )
 
 // remoteConfig is what asking another server about a credential needs.
@@ -66,18 +67,10 @@ func checkURL(address string, insecure bool) error {
 	if err != nil || u.Host == "" || u.User != nil {
 		return errors.New("is no address without user name, such as https://app.example/auth")
 	}
-	if u.Scheme == "https" || u.Scheme == "http" && (insecure || isLoopback(u.Hostname())) {
+	if u.Scheme == "https" || u.Scheme == "http" && (insecure || loopback.Is(u.Hostname())) {
 		return nil
 	}
 	return fmt.Errorf("%s://%s is not https, and others on the way could read and change what is said; write https://", u.Scheme, u.Host)
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
 
 // newHTTPClient makes a client that follows no redirects: they would carry a

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/loopback"
 	"gatehouse/namespaces"
 )
 
@@ -70,7 +71,7 @@ func (c Config) checkAdmin() error {
 	if sameListener(a.Addr, c.Addr) {
 		return fmt.Errorf("admin.addr: %q is where addr (%q) listens for everybody; choose another port, or leave admin.addr out and set admin.key", a.Addr, c.Addr)
 	}
-	if host, _, _ := net.SplitHostPort(a.Addr); a.Key == "" && !isLoopback(host) {
+	if host, _, _ := net.SplitHostPort(a.Addr); a.Key == "" && !loopback.Is(host) {
 		return fmt.Errorf("admin.addr: %q can be reached from other machines, and there is no admin.key; set one, or listen on 127.0.0.1", a.Addr)
 	}
 	return nil
@@ -88,11 +89,6 @@ func sameListener(a, b string) bool {
 func everywhere(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "" || err == nil && addr.IsUnspecified()
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // opens reports whether a way in is on anywhere.
@@ -145,7 +141,7 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 	if c.Admin.Key != "" && !encrypted && !c.Admin.OnThisMachine() {
 		out = append(out, "admin.key: crosses the network in the clear; set tls.cert_file and tls.key_file")
 	}
-	if host, _, _ := net.SplitHostPort(c.Addr); len(c.API.Keys) > 0 && !encrypted && !c.Dev && !isLoopback(host) {
+	if host, _, _ := net.SplitHostPort(c.Addr); len(c.API.Keys) > 0 && !encrypted && !c.Dev && !loopback.Is(host) {
 		out = append(out, "api.keys: cross the network in the clear; set tls.cert_file and tls.key_file, or trusted_proxies")
 	}
 	if proxies, err := c.proxies(); err == nil {
@@ -184,7 +180,7 @@ func (c Config) forgottenProxy() string {
 	switch {
 	case https >= 0:
 		return "origins.allow: a page such as " + c.Origins.Allow[https] + " connects with TLS only, and there is none here; if a proxy in front has it, " + cure
-	case isLoopback(host):
+	case loopback.Is(host):
 		return "addr: " + c.Addr + " is for this machine only; if a proxy in front brings the clients, " + cure
 	}
 	return ""
@@ -197,7 +193,7 @@ func clearRedis(address string) bool {
 		return false
 	}
 	_, has := u.User.Password()
-	return has && !isLoopback(u.Hostname())
+	return has && !loopback.Is(u.Hostname())
 }
 
 // mounts reports whether a client can ask for the namespace.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/loopback"
 )
 
 // TLS is a TLS listener of the server's own (RFC 8446), 1.2 or later. A proxy
@@ -49,7 +50,7 @@ type Admin struct {
 // cannot reach. It speaks plain HTTP.
 func (a Admin) OnThisMachine() bool {
 	host, _, err := net.SplitHostPort(a.Addr)
-	return err == nil && isLoopback(host)
+	return err == nil && loopback.Is(host)
 }
 
 func (a Admin) enabled() bool { return a.Addr != "" || a.Key != "" }
