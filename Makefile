@@ -138,8 +138,8 @@ docs: site/dist/index.html ## builds the site of the documentation into site/dis
 test-site: $(call installed,site) $(call installed,test/browser) bin/gatehouse site/dist/index.html ## runs the site's helpers, and the site in Chromium
 	cd site && node --test --test-timeout=180000 --test-reporter=spec test/*.test.mjs
 
-attack: bin/gatehouse ## does what attackers do and prints what it costs the others, about six minutes
-	go run ./test/attack $(FLAGS)
+attack: bin/gatehouse ## does what attackers do and writes what it costs the others into docs/robustness.md, about six minutes
+	go run ./test/attack -report docs/robustness.md $(FLAGS)
 
 bench-cluster: ## measures the stream between two nodes and a hop between them
 	go test ./cluster -run XXX -bench Cluster -benchtime 3s

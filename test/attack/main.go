@@ -32,7 +32,7 @@ func main() {
 	flag.DurationVar(&o.attack, "for", 8*time.Second, "how long each attack lasts")
 	flag.Float64Var(&o.scale, "scale", 1, "of the number of attackers")
 	flag.BoolVar(&o.tls, "tls", false, "everybody connects over TLS")
-	flag.StringVar(&report, "report", "", "a file for the table, as Markdown")
+	flag.StringVar(&report, "report", "", "a page that has a place for the table; only the whole of it is written, at full strength and without TLS")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -73,8 +73,8 @@ func runAll(ctx context.Context, o options, only, report string) error {
 		results = append(results, r)
 		fmt.Println(r)
 	}
-	if report != "" {
-		failed = errors.Join(failed, os.WriteFile(report, []byte(table(results)), 0o644)) //nolint:gosec // a report to be read
+	if report != "" && only == "" && o.scale == 1 && !o.tls && ctx.Err() == nil {
+		failed = errors.Join(failed, writePage(report, o, results))
 	}
 	return failed
 }

@@ -157,16 +157,16 @@ func refreshes(ctx context.Context, t *target) error {
 
 // texts: a flood of long messages into a room whose members read 2 MB a second
 // each. None of them may be cut for it.
-func texts(ctx context.Context, t *target) error { return flooded(ctx, t, t.many(200), 2000) }
+func texts(ctx context.Context, t *target) error { return flooded(ctx, t, t.many(200), 2000, "x") }
 
-// textsToFew: the same into a room of few who read a quarter of a megabyte a second
-// each, which is far below what the server can send to so few. Without a limit on
-// the sender their queues are full after seconds, and they are cut.
-func textsToFew(ctx context.Context, t *target) error { return flooded(ctx, t, 20, 250) }
+// textsToFew: the same into a room of few who read 200 KB a second each, which is far
+// below what the server can send to so few, with characters of three bytes. Without
+// a limit on the sender their queues are full after seconds, and they are cut.
+func textsToFew(ctx context.Context, t *target) error { return flooded(ctx, t, 10, 200, "€") }
 
-// flooded has one user send long messages at full speed to readers who take so
-// many bytes in a millisecond.
-func flooded(ctx context.Context, t *target, readers, perMilli int) error {
+// flooded has one user send messages of 4,000 such characters at full speed to
+// readers who take so many bytes in a millisecond.
+func flooded(ctx context.Context, t *target, readers, perMilli int, character string) error {
 	cut := make(chan error, readers)
 	crowd(ctx, readers+1, func(ctx context.Context, i int) {
 		user := mallory
@@ -179,7 +179,7 @@ func flooded(ctx context.Context, t *target, readers, perMilli int) error {
 		}
 		if i == 0 {
 			go swallow(c)
-			text := strings.Repeat("x", 4000)
+			text := strings.Repeat(character, 4000)
 			for n := 1; ctx.Err() == nil && c.Send(fmt.Sprintf(`42/chat,%d["message:send",{"room":"hall","text":%q}]`, n, text)) == nil; n++ {
 			}
 			return
