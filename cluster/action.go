@@ -19,6 +19,9 @@ type action struct {
 	data      string // as in the stream; of own actions
 	classic   bool   // it asks in the form of Node's redis-adapter, and is answered so
 
+	raw     *entry   // of an action without a kind: what it was read from
+	session *holding // of an action without a kind: is stored
+
 	direct func()                  // what an action without a kind does
 	begun  func(wait waitForLocal) // of an own broadcast that asks: takes what waits for this node's sockets
 	to     namespaces.Replies      // of such a broadcast
@@ -30,6 +33,9 @@ func (a *action) encode() { a.data = a.body(len(a.operation.Packet.Args.Attachme
 // body writes the data of an own action. A number of zero is left out.
 func (a *action) body(packed bool, number uint64) *builder {
 	fields := 2
+	if a.kind == typeTaken {
+		fields--
+	}
 	if number > 0 {
 		fields++
 	}
@@ -42,7 +48,7 @@ func (a *action) body(packed bool, number uint64) *builder {
 		b.json(fieldNumber, number)
 	}
 	switch a.kind {
-	case typeBroadcast:
+	case typeBroadcast, typeLocal:
 		if a.request != "" {
 			b.json(fieldRequest, a.request)
 		}
@@ -96,7 +102,8 @@ func actionOf(m letter, l packet.Limits) (*action, error) {
 		return nil, err
 	}
 	switch m.kind {
-	case typeBroadcast:
+	case typeTaken:
+	case typeBroadcast, typeLocal:
 		if d.has(fieldRequest) {
 			if a.request, err = d.text(fieldRequest); err != nil {
 				return nil, err

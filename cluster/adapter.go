@@ -19,9 +19,10 @@ type adapter struct {
 	local namespaces.Local
 	name  string
 	carrier
-	present present    // whom this node has in rooms that all nodes share
-	numbers numbers    // of published operations; not in the mode "streams", whose lanes have theirs
-	saying  sync.Mutex // from an operation's number to its place in the queue; it never waits for Redis
+	present  present    // whom this node has in rooms that all nodes share
+	holdings holdings   // the sessions that this node owns; none without recovery
+	numbers  numbers    // of published operations; not in the mode "streams", whose lanes have theirs
+	saying   sync.Mutex // from an operation's number to its place in the queue; it never waits for Redis
 }
 
 // carrier takes the operations of namespaces to the other nodes, and carries them out on this one. It is safe for concurrent
@@ -65,6 +66,14 @@ func (n *Node) isClosed() bool {
 // Send implements namespaces.Adapter. What waits behind operations of this node fails without an error, as any frame of a
 // socket that ends.
 func (a *adapter) Send(s *namespaces.Socket, p *packet.Packet, flags namespaces.Flags) error {
+	if a.recovers() && a.local.Admitting(s) {
+		return a.local.Send(s, p, flags)
+	}
+	if a.recovers() && a.local.Keeps(s, p, flags) {
+		act := &action{kind: typeBroadcast, operation: namespaces.Operation{Packet: *p}}
+		act.operation.Rooms, act.operation.Flags = []string{s.ID()}, flags|namespaces.Direct
+		return a.spread(act)
+	}
 	if a.idle() {
 		return a.local.Send(s, p, flags)
 	}
@@ -76,6 +85,9 @@ func (a *adapter) Send(s *namespaces.Socket, p *packet.Packet, flags namespaces.
 // Broadcast implements namespaces.Adapter.
 func (a *adapter) Broadcast(op *namespaces.Operation) error {
 	kept := *op
+	if op.Flags&namespaces.LocalOnly != 0 && a.recovers() && op.Flags&namespaces.Volatile == 0 {
+		return a.spread(&action{kind: typeLocal, operation: kept})
+	}
 	if op.Flags&namespaces.LocalOnly != 0 {
 		a.direct(func() { _ = a.local.Broadcast(&kept) })
 		return nil

@@ -49,7 +49,9 @@ func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namesp
 		define(m.ns)
 	}
 	var err error
-	if m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: node.Adapter}, m.ns); err != nil {
+	if m.hub, err = namespaces.NewHub(namespaces.Config{
+		Gate: everybody, Adapter: node.Adapter, Recovery: namespaces.Recovery{For: cfg.Recovery},
+	}, m.ns); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.leave)

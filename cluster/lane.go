@@ -32,6 +32,7 @@ type lane struct {
 	at      string                 // the id of the last entry that was taken
 	lag     time.Duration          // behind the end of the stream, when it was last measured
 	awaited []awaited              // entries that somebody waits for
+	place   string                 // the id of the last entry whose operation was carried out
 }
 
 // awaited is an entry that somebody waits for.
@@ -43,15 +44,19 @@ type awaited struct {
 func newLane(n *Node, stream string) *lane {
 	l := &lane{node: n, stream: stream, wake: make(chan struct{}, 1), begun: make(chan struct{})}
 	l.drained = sync.NewCond(&l.mu)
-	l.core = core.NewLane[*action](n.uid, core.LaneConfig{
-		Patience: n.cfg.Patience, BacklogBytes: n.cfg.BacklogBytes, BacklogAge: n.cfg.BacklogAge,
-	})
+	limits := core.LaneConfig{Patience: n.cfg.Patience, BacklogBytes: n.cfg.BacklogBytes, BacklogAge: n.cfg.BacklogAge}
+	if n.cfg.Recovery > 0 {
+		limits.LogLength = int(n.cfg.MaxLen)
+	}
+	l.core = core.NewLane[*action](n.uid, limits)
 	return l
 }
 
 // publish implements carrier: the action goes into the stream.
 func (l *lane) publish(a *action) {
-	a.encode()
+	if a.session == nil {
+		a.encode()
+	}
 	l.input(func() []core.Output[*action] { return l.core.Publish(time.Now(), a, a.size()) })
 	l.poke()
 }
@@ -93,6 +98,11 @@ func (l *lane) input(in func() []core.Output[*action]) {
 		l.mu.Unlock()
 		for i := range todo {
 			l.node.carryOut(l, &todo[i])
+			if todo[i].ID != "" && l.node.cfg.Recovery > 0 {
+				l.mu.Lock()
+				l.place = todo[i].ID
+				l.mu.Unlock()
+			}
 		}
 		l.mu.Lock()
 	}
@@ -168,7 +178,13 @@ func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []
 	now := l.node.cfg.Now()
 	for _, w := range batch {
 		e := entry{uid: l.node.uid, number: w.Seq}
-		if !w.Mark {
+		switch {
+		case w.Mark:
+		case w.Body.session != nil: // stored beside a mark
+			if command, ok := w.Body.session.store(client.B()); ok {
+				commands = append(commands, command)
+			}
+		default:
 			e.namespace, e.kind, e.data = w.Body.namespace, w.Body.kind, w.Body.data
 		}
 		values := client.B().Xadd().Key(l.stream).Maxlen().Almost().Threshold(strconv.FormatInt(l.node.cfg.MaxLen, 10)).Id("*").FieldValue()
@@ -242,8 +258,8 @@ func (l *lane) reading(ctx context.Context, pos *string) error {
 func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos *string) error {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
-	last, err := client.Do(ctx, client.B().Xrevrange().Key(l.stream).End("+").Start("-").Count(rereadEntries).Build()).AsXRange()
-	if err != nil && !rueidis.IsRedisNil(err) {
+	last, err := l.newest(ctx, client, *pos == "")
+	if err != nil {
 		return fmt.Errorf("find the end: %w", err)
 	}
 	if *pos != "" {
@@ -251,21 +267,46 @@ func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos
 		if len(last) > 0 {
 			end = last[0].ID
 		}
+		l.mu.Lock()
+		l.core.Forgotten(time.Now(), func(id string) bool { return isThere(last, id) })
+		l.mu.Unlock()
 		*pos = before(earlier(*pos, end), rereadSpan)
 		return nil
 	}
 	*pos = "0-0"
-	if len(last) > 0 {
-		*pos = last[0].ID
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(last) > 0 {
+		*pos, l.place = last[0].ID, last[0].ID
+		l.core.Begin(last[len(last)-1].ID)
+	}
 	for i := len(last) - 1; i >= 0; i-- {
-		if e, err := parseEntry(last[i].ID, last[i].FieldValues, l.node.signer, l.stream); err == nil && e.number > 0 {
-			l.core.Seen(e.uid, e.number)
+		if e, err := parseEntry(last[i].ID, last[i].FieldValues, l.node.signer, l.stream); err == nil {
+			l.core.Seen(e.uid, e.number, &action{namespace: e.namespace, uid: e.uid, raw: &e}, e.namespace == "", e.id, len(e.data))
 		}
 	}
 	return nil
+}
+
+// newest returns the newest entries, the last one first: with recovery the first time all that the log may hold.
+func (l *lane) newest(ctx context.Context, client rueidis.DedicatedClient, first bool) ([]rueidis.XRangeEntry, error) {
+	count := int64(rereadEntries)
+	if first && l.core.Log() != nil {
+		count = max(count, l.node.cfg.MaxLen)
+	}
+	last, err := client.Do(ctx, client.B().Xrevrange().Key(l.stream).End("+").Start("-").Count(count).Build()).AsXRange()
+	if rueidis.IsRedisNil(err) {
+		err = nil
+	}
+	return last, err
+}
+
+// isThere reports whether an entry is among the newest ones of a stream, or too old to say.
+func isThere(newest []rueidis.XRangeEntry, id string) bool {
+	if len(newest) == rereadEntries && core.Compare(id, newest[len(newest)-1].ID) < 0 {
+		return true
+	}
+	return slices.ContainsFunc(newest, func(e rueidis.XRangeEntry) bool { return e.ID == id })
 }
 
 // rereadEntries is how many entries a new node looks at to know the numbers of the others.
@@ -286,7 +327,7 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 	var a *action
 	if err == nil && (e.uid != n.uid || e.number == 0) && e.namespace != "" {
 		if n.adapter(e.namespace) == nil {
-			a = &action{namespace: e.namespace, uid: e.uid, request: requestIn(e)} // nobody here to check it for
+			a = &action{namespace: e.namespace, uid: e.uid, request: requestIn(e), raw: &e} // nobody here to check it for
 		} else {
 			a, err = decodeAction(e, n.cfg.Packet)
 		}
@@ -303,10 +344,10 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 		if n.foreign.again(e.id) {
 			return
 		}
-		l.input(func() []core.Output[*action] { return []core.Output[*action]{{Do: core.Deliver, Body: a, ID: e.id}} })
+		l.input(func() []core.Output[*action] { return l.core.Foreign(a, e.id, len(e.data)) })
 		return
 	}
-	l.input(func() []core.Output[*action] { return l.core.Read(e.uid, e.number, a, a == nil, e.id) })
+	l.input(func() []core.Output[*action] { return l.core.Read(e.uid, e.number, a, a == nil, e.id, len(e.data)) })
 	l.poke()
 }
 

@@ -26,11 +26,14 @@ const (
 	typeCount        = 11 // how many sockets will acknowledge
 	typeAck          = 12
 	typeSettled      = 101  // this node will not answer any more
+	typeTaken        = 103  // its sender has taken over the session of the socket that is named as a room
+	typeLocal        = 104  // a broadcast to the sockets of its sender, which others only remember
 	maxSelection     = 4096 // rooms named by one message
 	maxNested        = 512
 	maxFields        = 32
 	flagVolatile     = "volatile"
 	flagCompress     = "compress"
+	flagDirect       = "direct"
 	fieldPacket      = "packet"
 	fieldOptions     = "opts"
 	fieldRequest     = "requestId"
@@ -90,6 +93,9 @@ func optionsOf(sel *namespaces.Selection) options {
 	if sel.Flags&namespaces.Uncompressed != 0 {
 		o.Flags[flagCompress] = false
 	}
+	if sel.Flags&namespaces.Direct != 0 {
+		o.Flags[flagDirect] = true
+	}
 	return o
 }
 
@@ -97,6 +103,9 @@ func (o options) selection() namespaces.Selection {
 	sel := namespaces.Selection{Rooms: o.Rooms, Except: o.Except}
 	if v, _ := o.Flags[flagVolatile].(bool); v {
 		sel.Flags |= namespaces.Volatile
+	}
+	if v, _ := o.Flags[flagDirect].(bool); v {
+		sel.Flags |= namespaces.Direct
 	}
 	if compress, said := o.Flags[flagCompress].(bool); said && !compress {
 		sel.Flags |= namespaces.Uncompressed

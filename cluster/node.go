@@ -245,7 +245,19 @@ func (n *Node) missed(l *lane, m namespaces.Missed) {
 }
 
 // deliver carries out what the core of a lane hands on.
-func (n *Node) deliver(o *core.Output[*action]) { n.perform(o.Body, o.Own) }
+func (n *Node) deliver(o *core.Output[*action]) {
+	switch {
+	case o.Body.session != nil:
+		o.Body.session.kept(o.ID == "")
+	case o.Steady && n.cfg.Recovery > 0:
+		if a := n.adapter(o.Body.namespace); a != nil && a.recovers() {
+			o.Body.operation.Packet.Offset = o.ID
+		}
+		n.perform(o.Body, o.Own)
+	default:
+		n.perform(o.Body, o.Own)
+	}
+}
 
 // perform carries an action out on the sockets of this node.
 func (n *Node) perform(act *action, own bool) {
@@ -266,8 +278,11 @@ func (n *Node) perform(act *action, own bool) {
 		act.begun(a.local.Ask(&act.operation, act.to))
 	case act.kind == typeBroadcast && act.request != "":
 		a.answerBroadcast(act, asker{uid: act.uid, id: act.request, classic: act.classic})
-	case act.kind == typeBroadcast:
+	case act.kind == typeBroadcast, act.kind == typeLocal && own:
 		_ = a.local.Broadcast(&act.operation) // only queues here
+	case act.kind == typeLocal: // another node's
+	case act.kind == typeTaken:
+		a.taken(act)
 	default:
 		_ = a.local.Apply(&act.operation.Selection, act.change)
 	}

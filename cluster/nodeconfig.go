@@ -42,6 +42,10 @@ type NodeConfig struct {
 	// that publish, no message is queued, in either direction, behind BacklogBytes of others.
 	BacklogBytes int
 	BacklogAge   time.Duration
+	// Recovery is how long a client may be away and then be recovered on any node, in the mode "streams", see
+	// [namespaces.Recovery]: 0, not at all. The node then keeps in memory what it has read from each stream of late: MaxLen
+	// entries of BacklogBytes at most.
+	Recovery time.Duration
 	// Packet limits what an event of another node may hold, as it does for clients.
 	Packet packet.Limits
 	// Note is told of each error of a command that the client was asked, and returns it; nil tells nobody. It connects anew

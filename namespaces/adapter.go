@@ -63,6 +63,8 @@ const (
 	LocalOnly
 	// Uncompressed events are not compressed by the transports, whatever is configured.
 	Uncompressed
+	// Direct marks a broadcast by which an adapter carries what it was asked to Send: hooks have been told of it.
+	Direct
 )
 
 // Selection names sockets: those in one of the rooms (all of the namespace when there are none), without those in one of

@@ -235,7 +235,7 @@ func (s *Socket) examine() (err error) {
 	}
 	s.setIdentity(id)
 	s.owner = s.ns.hub.turns.ownerKey(id, s.conn)
-	if err := s.resume(); err != nil {
+	if err := s.resume(ctx); err != nil {
 		return err
 	}
 	for _, step := range s.ns.admission {
@@ -249,6 +249,9 @@ func (s *Socket) examine() (err error) {
 	if err := s.recheckOld(); err != nil {
 		return err
 	}
+	if err := s.takeFromElsewhere(ctx); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 
@@ -259,9 +262,30 @@ func (s *Socket) admit() (old *Socket, admitted bool) {
 	if c != nil && c.old != nil && c.old.Connected() {
 		c.old.client.supersede()
 	}
-	var rooms []string
+	enter := s.enterRooms
+	if c != nil && c.remote != nil {
+		enter = func() ([]string, bool) { return s.resumeElsewhere(c) }
+	}
+	rooms, entered := enter()
+	if !entered {
+		return nil, false
+	}
+	s.debug("socket admitted", slog.Bool("recovered", s.Recovered()))
+	s.limitUser()
+	if s.Recovered() {
+		s.changed()
+	}
+	if c != nil && c.old != nil {
+		return c.old, true // hooks are told when that has been closed
+	}
+	s.ns.hooks.socketOpened(s, rooms)
+	c.report(s)
+	return nil, true
+}
+
+// enterRooms puts the socket into its rooms, in the one step. It returns false when the socket has ended meanwhile.
+func (s *Socket) enterRooms() (rooms []string, ok bool) {
 	for entered := false; !entered; {
-		var ok bool
 		if rooms, ok = s.prepare(); !ok {
 			return nil, false
 		}
@@ -271,14 +295,7 @@ func (s *Socket) admit() (old *Socket, admitted bool) {
 			s.ns.rooms.unlock(r)
 		}
 	}
-	s.debug("socket admitted", slog.Bool("recovered", s.Recovered()))
-	s.limitUser()
-	if c != nil && c.old != nil {
-		return c.old, true // hooks are told when that has been closed
-	}
-	s.ns.hooks.socketOpened(s, rooms)
-	c.report(s)
-	return nil, true
+	return rooms, true
 }
 
 // prepare lifts the limits for strangers and tells the rooms that the admission asked for. It returns false when the socket
@@ -289,7 +306,10 @@ func (s *Socket) prepare() (rooms []string, ok bool) {
 	defer c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.closed || s.phase != connecting || s.admission.claim != nil && s.admission.claim.lost && s.admission.claim.old != nil {
+	if c.closed || s.phase != connecting {
+		return nil, false
+	}
+	if claim := s.admission.claim; claim != nil && claim.lost && (claim.old != nil || claim.remote != nil) {
 		return nil, false
 	}
 	if !c.admitted {
@@ -328,12 +348,14 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 		}
 		_ = s.conn.Send(f)
 	}
+	place := s.begunAt()
 	for _, r := range rooms {
 		if r == s.ns.everyone {
 			r.add(s, &s.place)
 			continue
 		}
 		r.add(s, s.rooms.add(r, &s.rooms))
+		s.noteJoined(r.name, place)
 	}
 	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
 	s.ns.addUser(s)

@@ -1,6 +1,8 @@
 package namespaces
 
 import (
+	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -18,7 +20,10 @@ type claim struct {
 	old         *Socket
 	stale       *Socket // a session of the same user that cannot be recovered any more
 	failure     RecoveryFailure
-	lost        bool // old ended before it could be taken over: nothing else is tried
+	lost        bool // old, or remote, ended before it could be taken over: nothing else is tried
+
+	remote *Session        // the session, when another node has it
+	missed []*packet.Frame // what its client has missed
 }
 
 // claimOf reads the private id and the offset, which stand beside the credential.
@@ -35,7 +40,7 @@ func claimOf(auth json.RawMessage) *claim {
 
 // resume looks for the session of a client that has been identified. What it finds is the socket's from here on, as far as
 // the admission can see, and is taken over when that has let it in.
-func (s *Socket) resume() error {
+func (s *Socket) resume(ctx context.Context) error {
 	if !s.ns.recovers() {
 		return nil
 	}
@@ -55,12 +60,38 @@ func (s *Socket) resume() error {
 	}
 	c := p.claim
 	t.base = c.offset // a client that receives nothing at all says it again
-	var old *Socket
-	if !c.lost {
-		old, c.stale, c.failure = s.ns.session(c, s)
+	if s.ns.sessions != nil {
+		t.journal = new(journal)
+	}
+	old, remote, err := s.sessionOf(ctx, c)
+	if err != nil {
+		return err
 	}
 	s.assume(c, old, t)
+	s.assumeElsewhere(c, remote)
 	return nil
+}
+
+// sessionOf finds the session that a claim names: old on this node, or remote on another one.
+func (s *Socket) sessionOf(ctx context.Context, c *claim) (old *Socket, remote *Session, err error) {
+	if c.lost {
+		return nil, nil, nil
+	}
+	old, c.stale, c.failure = s.ns.session(c, s)
+	if s.ns.sessions == nil || old == nil && c.failure != FailureUnknown || len(c.pid) != idLength+secretLength {
+		return old, nil, nil
+	}
+	if old != nil {
+		own, err := s.ns.sessions.Owns(ctx, old.id)
+		if err != nil {
+			return nil, nil, unreachable(err)
+		}
+		if own {
+			return old, nil, nil
+		}
+	}
+	remote, c.failure, err = s.claimElsewhere(ctx, c)
+	return nil, remote, err
 }
 
 // assume gives an admission the id, the data and, for a guest, the name of a session, or its own again.
@@ -77,11 +108,26 @@ func (s *Socket) assume(c *claim, old *Socket, t *tail) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old != nil || c.old != nil {
+	if old != nil || c.old != nil || c.remote != nil {
 		s.data = data
 	}
 	t.recovered = old != nil
 	c.old, s.id, s.kept = old, id, t
+}
+
+// assumeElsewhere is assume for a session of another node.
+func (s *Socket) assumeElsewhere(c *claim, remote *Session) {
+	if c.remote = remote; remote == nil {
+		return
+	}
+	if isGuest(remote.Identity) {
+		s.setIdentity(remote.Identity)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id, s.kept.recovered = remote.ID, true
+	_, _ = base64.RawURLEncoding.Decode(s.kept.secret[:], []byte(c.pid[idLength:])) // its hash was right
+	s.setCarried(remote.Data)
 }
 
 // copied is the data of a socket for another one, whose mu guards it.
@@ -182,11 +228,15 @@ func (s *Socket) wantedLocked() []string {
 	p := s.admission
 	rooms := append(make([]string, 0, len(p.rooms)), p.rooms...)
 	old := p.claimed()
-	if old == nil {
-		return rooms
+	var more []string
+	switch {
+	case old != nil:
+		more = old.Rooms()
+	case p.claim != nil && p.claim.remote != nil:
+		more = p.claim.remote.Rooms()
 	}
 	joined := len(rooms)
-	for _, name := range old.Rooms() {
+	for _, name := range more {
 		if !slices.Contains(rooms[:joined], name) {
 			rooms = append(rooms, name)
 		}
@@ -206,6 +256,9 @@ func (c *Client) supersede() {
 // that is not among them.
 func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 	old := s.admission.claimed()
+	if c := s.admission.claim; c != nil && c.remote != nil {
+		return s.inherit(c), true
+	}
 	if old == nil {
 		return nil, true
 	}
@@ -222,6 +275,9 @@ func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 		}
 	}
 	missed = old.kept.since(offset)
+	if was := s.kept.journal; was != nil && was.set {
+		old.kept.journal.setData(was)
+	}
 	s.kept, old.kept = old.kept, nil
 	s.kept.recovered = true
 	s.kept.back = &comeback{was: old.Identity()}
@@ -244,6 +300,7 @@ func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 type comeback struct {
 	was    handshake.Identity // before
 	joined []string           // rooms that it was not in
+	moved  bool               // from another node: the hooks know it as any new one
 }
 
 // takeBack returns what a recovered socket comes after, once.
@@ -275,7 +332,7 @@ func (s *Socket) forsaken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.admission
-	if p == nil || p.claimed() == nil || !p.claim.lost {
+	if p == nil || p.claimed() == nil && (p.claim == nil || p.claim.remote == nil) || !p.claim.lost {
 		return false
 	}
 	p.rooms, p.frames = nil, nil // of an admission that took it for somebody else

@@ -84,6 +84,7 @@ const (
 	ReasonRevoked          = "revoked"                        // Hub.Revoke, or a refresh handler did not permit to stay
 	ReasonReplaced         = "replaced by a newer connection" // Config.MaxPerUser
 	ReasonRecovered        = "recovered"                      // its client has come back: another socket goes on with its id, rooms and data
+	ReasonMoved            = "recovered on another node"      // the same, and that socket is on another node
 )
 
 // WebSocket close codes (RFC 6455, section 7.4.1).

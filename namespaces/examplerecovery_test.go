@@ -21,7 +21,7 @@ func ExampleSocket_Recovered() {
 	})
 
 	hall.OnDisconnect(func(_ context.Context, s *namespaces.Socket, reason string) {
-		if reason == namespaces.ReasonRecovered {
+		if reason == namespaces.ReasonRecovered || reason == namespaces.ReasonMoved {
 			return // its client has come back, and another socket goes on
 		}
 		hall.In("hall").Emit("left", s.Identity().Subject)

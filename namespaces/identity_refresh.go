@@ -175,6 +175,7 @@ func (s *Socket) renew() {
 		return
 	}
 	if s.review(old) {
+		s.changed()
 		s.debug("identity refreshed")
 		s.ns.hooks.identityChanged(s, old)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gatehouse/packet"
 )
@@ -33,6 +34,50 @@ func (l Local) Rooms() iter.Seq[string] { return l.ns.rooms.names() }
 // concurrently, with rooms locked: it must not block and call nothing else of this package. There is one watcher; it is set
 // while the adapter is made.
 func (l Local) WatchRooms(f func(name string)) { l.ns.rooms.watch = f }
+
+// Recovery is how long a client may be away ([Recovery.For]); 0 when nothing is recovered.
+func (l Local) Recovery() time.Duration { return l.ns.hub.cfg.Recovery.For }
+
+// Session describes the session of a socket of this node for the others; false when there is none. One without a Key cannot
+// be recovered there. With [Local.Moved] and [Local.Disown] it is for an adapter that is a [SessionKeeper].
+func (l Local) Session(id string) (Session, bool) {
+	s := l.ns.sockets.find(id)
+	if s == nil {
+		return Session{}, false
+	}
+	return s.session()
+}
+
+// Moved ends what this node has of a session that another one has taken over, without a word to the client. Its disconnect
+// handlers are called with ReasonMoved.
+func (l Local) Moved(id string) {
+	if s := l.ns.sockets.find(id); s != nil {
+		s.moveAway()
+	}
+}
+
+// Disown ends a socket of this node, and its connection: what has changed of its session cannot be stored. The client comes
+// back by itself, and is a new one.
+func (l Local) Disown(id string) {
+	if s := l.ns.sockets.find(id); s != nil {
+		s.client.shut(closeTryAgainLater, "the session cannot be kept now", ReasonForcedServer)
+		s.end(ReasonForcedServer, cutOff)
+	}
+}
+
+// Keeps reports whether what is about to be sent to a socket is kept for the return of its client, on any node: an adapter
+// that is a [SessionKeeper] broadcasts it, with the flag Direct, to the room of the socket's id.
+func (l Local) Keeps(s *Socket, p *packet.Packet, flags Flags) bool {
+	if !hasOffset(p, flags) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == open || s.phase == parked || s.phase == ended && s.exit.reason == ReasonMoved
+}
+
+// Admitting reports whether a socket is being admitted: it is in no room, and what it is sent follows the CONNECT reply.
+func (l Local) Admitting(s *Socket) bool { return s.in(connecting) }
 
 // Send implements Adapter. It fails with ErrClosed when the socket has ended.
 func (l Local) Send(s *Socket, p *packet.Packet, flags Flags) error {
@@ -85,7 +130,7 @@ func (l Local) watched(op *Operation, f *frames, queue func(*Socket)) {
 
 // told tells the listeners of a broadcast that is queued.
 func (l Local) told(op *Operation, receivers int) {
-	if l.ns.listened() {
+	if op.Flags&Direct == 0 && l.ns.listened() {
 		l.ns.emitted(Emitted{
 			Event: op.Packet.Event, Args: op.Packet.Args, Rooms: op.Rooms, Except: op.Except, Receivers: receivers,
 		})

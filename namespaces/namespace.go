@@ -34,8 +34,9 @@ type Namespace struct {
 	hub          *Hub
 	hooks        *hooks // the hub's; none before it is mounted
 	adapter      Adapter
-	child        *child // nil outside of families
-	alone        bool   // the adapter is Local
+	child        *child   // nil outside of families
+	alone        bool     // the adapter is Local
+	sessions     Sessions // of the adapter; nil where sessions are not kept for other nodes
 
 	mounted atomic.Bool
 	running atomic.Bool  // its hub is made and has not closed
@@ -205,13 +206,16 @@ func (ns *Namespace) adapt(ctx context.Context) error {
 		return fmt.Errorf("make adapter of namespace %q: %w", ns.name, err)
 	}
 	ns.adapter, ns.alone = adapter, false
+	if keeper, ok := adapter.(SessionKeeper); ok && ns.recovers() {
+		ns.sessions = keeper.Sessions()
+	}
 	return nil
 }
 
 // unmount makes the definition free for another hub.
 func (ns *Namespace) unmount() {
 	ns.adapter, ns.alone, ns.rooms.watch, ns.rooms.told = Local{ns}, true, nil, nil
-	ns.hub, ns.hooks, ns.offsets.epoch = nil, new(hooks), ""
+	ns.hub, ns.hooks, ns.offsets.epoch, ns.sessions = nil, new(hooks), "", nil
 	ns.mounted.Store(false)
 }
 

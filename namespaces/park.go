@@ -157,7 +157,11 @@ func (h *Hub) age() {
 			if s.phase == open && s.kept != nil {
 				s.kept.age()
 			}
+			if j := s.journalLocked(); j != nil {
+				j.age(ns.sessions.Place())
+			}
 			s.mu.Unlock()
+			s.keepSession(false)
 		}
 	}
 }

@@ -69,6 +69,7 @@ func (o *offsets) init(random io.Reader) error {
 	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return fmt.Errorf("make epoch of offsets: %w", err)
 	}
+	b[0] &= 1<<7 - 1 // it begins with a letter, as places of other nodes' never do
 	o.epoch = base64.RawURLEncoding.EncodeToString(b[:])
 	return nil
 }
@@ -86,12 +87,17 @@ func (ns *Namespace) recovers() bool { return ns.offsets.epoch != "" }
 // and volatile ones neither. But the client takes the last argument for the offset if it is a string: then a volatile event
 // has one too, so that the client goes on knowing how far it has come.
 func (ns *Namespace) stamp(p *packet.Packet, flags Flags) {
-	if p.Type != packet.Event || p.HasID || p.Offset != "" {
-		return
-	}
-	if flags&Volatile == 0 || endsInString(p) {
+	switch {
+	case !hasOffset(p, flags):
+		p.Offset = ""
+	case p.Offset == "":
 		p.Offset = ns.offsets.next()
 	}
+}
+
+// hasOffset reports whether an event is one that gets an offset.
+func hasOffset(p *packet.Packet, flags Flags) bool {
+	return p.Type == packet.Event && !p.HasID && (flags&Volatile == 0 || endsInString(p))
 }
 
 // endsInString reports whether the last element of an event, its name included, is a string.

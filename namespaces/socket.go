@@ -134,9 +134,20 @@ func requestOf(conn Conn, namespace string) *handshake.Request {
 
 // SetData keeps a value with the socket, instead of the one kept before. [Data] reads it. Packages that do not know of each
 // other use a [Key] each.
+//
+// In a cluster with recovery the value goes with the session to other nodes, as JSON, if its type has no unexported fields: it
+// is written here, so call SetData again when it has changed. Any other value is not found there.
 func (s *Socket) SetData(v any) {
+	if s.ns.sessions != nil {
+		s.setForAll(v)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.setDataLocked(v)
+}
+
+func (s *Socket) setDataLocked(v any) {
 	if all, ok := s.data.(*keyed); ok {
 		all.data = v
 		return
@@ -153,6 +164,11 @@ func Data[T any](s *Socket) (T, bool) {
 		data = all.data
 	}
 	v, ok := data.(T)
+	if carried, is := data.(carriedData); is && !ok {
+		if v, ok = unpack[T](carried); ok {
+			s.setDataLocked(v)
+		}
+	}
 	return v, ok
 }
 
@@ -331,6 +347,7 @@ func (s *Socket) settle(how ending, admitted bool) {
 	defer s.ns.hub.tasks.Release()
 	if admitted {
 		s.ns.hub.users.remove(s)
+		s.dropSession()
 	}
 	s.client.release(s, how, admitted)
 	s.ns.letGo()
@@ -352,7 +369,9 @@ func (s *Socket) runDisconnected() {
 // runConnected calls the connect handlers. A socket that was recovered looks over first where its identity of now may be.
 func (s *Socket) runConnected() {
 	if back := s.takeBack(); back != nil {
-		s.ns.hooks.socketOpened(s, back.joined)
+		if !back.moved {
+			s.ns.hooks.socketOpened(s, back.joined)
+		}
 		if !s.review(back.was) {
 			return
 		}
@@ -360,6 +379,7 @@ func (s *Socket) runConnected() {
 	for _, h := range s.ns.connected {
 		s.protect("connect handler", func() { h(s.context(), s) })
 	}
+	s.greeted()
 }
 
 // protect calls somebody's code and recovers its panic.

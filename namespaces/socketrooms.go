@@ -130,6 +130,7 @@ func (s *Socket) join(name string) error {
 	joined, err := s.joinLocked(r)
 	s.ns.rooms.unlock(r)
 	if joined {
+		s.changed()
 		s.ns.hooks.roomJoined(s, name)
 	}
 	return err
@@ -177,6 +178,9 @@ func (s *Socket) joinLocked(r *room) (joined bool, err error) {
 		return false, ErrTooManyRooms
 	}
 	r.add(s, s.rooms.add(r, &s.rooms))
+	if s.journalLocked() != nil {
+		s.noteJoined(r.name, s.ns.sessions.Place())
+	}
 	return true, nil
 }
 
@@ -218,6 +222,7 @@ func (s *Socket) leave(name string) (left bool) {
 	left = s.leaveLocked(m)
 	s.ns.rooms.unlock(r)
 	if left {
+		s.changed()
 		s.ns.hooks.roomLeft(s, name)
 	}
 	return left
@@ -231,6 +236,9 @@ func (s *Socket) leaveLocked(m *membership) bool {
 		return false
 	}
 	s.rooms.remove(m)
+	if j := s.journalLocked(); j != nil {
+		j.leave(m.room.name, s.ns.sessions.Place(), s.kept.last())
+	}
 	return true
 }
 

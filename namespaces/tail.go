@@ -20,6 +20,7 @@ type tail struct {
 
 	back      *comeback         // until the connect handlers run
 	secret    [secretBytes]byte // fixed
+	journal   *journal          // for other nodes; nil without them
 	recovered bool              // the socket goes on where another one stopped
 }
 
@@ -51,6 +52,14 @@ func (t *tail) add(f *packet.Frame, limits *Recovery) {
 	for int(t.bytes) > limits.Bytes && t.count > 0 {
 		t.drop()
 	}
+}
+
+// last is the offset of what was sent last.
+func (t *tail) last() string {
+	if t.count == 0 {
+		return t.base
+	}
+	return t.at(t.count - 1).Offset
 }
 
 // grow doubles the ring.

@@ -80,6 +80,7 @@ func (s *Server) startCluster() error {
 	}
 	cfg := k.node()
 	cfg.Client, cfg.Note, cfg.Version, cfg.Logger = s.redis.Client, s.redis.Note, s.cfg.Version, s.log
+	cfg.Recovery = s.cfg.Recovery.For
 	cfg.Packet = packet.Limits{
 		MaxAttachments: s.cfg.Packet.MaxAttachments, MaxDepth: s.cfg.Packet.MaxDepth, MaxEventName: s.cfg.Packet.MaxEventName,
 	}

@@ -138,9 +138,13 @@ type seat struct {
 
 // come seats a socket. One that was recovered has its seat already: for the others it was never away.
 func (c *chat) come(_ context.Context, s *namespaces.Socket) {
-	if s.Recovered() {
-		return
+	if !s.Recovered() {
+		c.seat(s)
 	}
+}
+
+// seat gives a socket its seat.
+func (c *chat) seat(s *namespaces.Socket) {
 	c.share.Do(c.shareRooms)
 	who := s.Identity().User()
 	c.naming.Settle(who.Issuer)
@@ -265,6 +269,9 @@ func (c *chat) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 
 // refreshed leaves the rooms that a new identity does not permit. The socket itself is told too: it did not ask to leave.
 func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.Identity) error {
+	if s.Recovered() && seatOf(s) == nil {
+		c.reseat(ctx, s)
+	}
 	at, u := seatOf(s), c.userOf(s)
 	for name, r := range at.rooms {
 		if c.cfg.MayJoin(ctx, s.Identity(), name) == nil {

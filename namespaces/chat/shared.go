@@ -92,6 +92,45 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 	return out, true, nil
 }
 
+// reseat seats a socket that was recovered from another node, and enters the rooms that it is in: they know it as one of that
+// node's. What it has missed comes by itself. A room that cannot be entered is left, and the client told.
+func (c *chat) reseat(ctx context.Context, s *namespaces.Socket) {
+	c.seat(s)
+	at, u := seatOf(s), c.userOf(s)
+	for _, joined := range s.Rooms() {
+		name, ok := strings.CutPrefix(joined, key(""))
+		if !ok {
+			continue
+		}
+		if err := c.reenter(ctx, at, name, s); err != nil {
+			s.Leave(joined)
+			_ = s.Emit("member:left", membership{name, u.User, u.Name})
+		}
+	}
+}
+
+func (c *chat) reenter(ctx context.Context, at *seat, name string, s *namespaces.Socket) error {
+	shared := c.ns.Shared()
+	if shared == nil {
+		return namespaces.ErrNotEntered
+	}
+	for {
+		r, err := c.rooms.obtain(name, at.account)
+		if err != nil {
+			return err
+		}
+		_, ok, err := c.enterShared(ctx, shared, r, s, "")
+		if !ok {
+			continue // the room was forgotten meanwhile: make it anew
+		}
+		if err == nil {
+			at.rooms[name] = r
+		}
+		c.rooms.settle(r)
+		return err
+	}
+}
+
 // after returns the messages after the one with an id, and whether that is all that came after it; without an id, all
 // messages and whether the room never had others.
 func after(found namespaces.Entered, since string) (messages []Message, complete bool) {

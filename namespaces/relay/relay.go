@@ -139,6 +139,7 @@ type member struct {
 	later     []string       // rooms that the back end put a recovered socket into, until it is connected
 	greetings []func() error // what the back end sends when the socket is in; used up by connected
 	counted   bool           // among the sockets of its namespace; guarded by the relay's mu
+	moved     bool           // recovered from another node: nothing here has counted it
 
 	mu      sync.Mutex // guards what follows
 	meters  map[string]*meter
@@ -170,6 +171,8 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 	m := &member{parts: parts, address: from.String(), network: handshake.AddressKey(from).String()}
 	if before := memberOf(s); before != nil && s.Recovered() {
 		m.goOn(before)
+	} else {
+		m.moved = s.Recovered()
 	}
 	s.SetData(m)
 	f := m.facts(s)
@@ -215,6 +218,18 @@ func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
 		m.later = nil
 		return
 	}
+	r.countIn(s)
+	m := memberOf(s)
+	for _, emit := range m.greetings {
+		if err := emit(); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
+			r.log.Error("what the back end sends to who connects is not sent", "namespace", s.Namespace().Name(), "cause", err)
+		}
+	}
+	m.greetings = nil
+}
+
+// countIn counts a socket that nothing here has counted yet.
+func (r *Relay) countIn(s *namespaces.Socket) {
 	name := s.Namespace().Name()
 	r.mu.Lock()
 	if r.spaces[name] == nil {
@@ -222,22 +237,30 @@ func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
 		r.watchLapses(s.Namespace())
 	}
 	r.spaces[name].sockets++
-	m := memberOf(s)
-	m.counted = true
+	memberOf(s).counted = true
 	r.mu.Unlock()
 	r.count(s, visible(s), 1)
-	for _, emit := range m.greetings {
-		if err := emit(); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
-			r.log.Error("what the back end sends to who connects is not sent", "namespace", name, "cause", err)
+}
+
+// moveIn counts a socket that was recovered from another node, and enters its rooms again.
+func (r *Relay) moveIn(s *namespaces.Socket) {
+	r.countIn(s)
+	f := memberOf(s).facts(s)
+	for _, name := range visible(s) {
+		if room, err := r.policy.Room(f, name); err == nil && room.Rule().Presence {
+			r.tracker.Enter(key(s, name), r.describe(s), s.ID())
 		}
 	}
-	m.greetings = nil
 }
 
 // refreshed lets a client stay where its new identity may be.
 func (r *Relay) refreshed(_ context.Context, s *namespaces.Socket, _ handshake.Identity) error {
 	m := memberOf(s)
-	if s.Recovered() {
+	switch {
+	case m.moved:
+		m.moved = false
+		r.moveIn(s)
+	case s.Recovered():
 		m.counted = true // as the one it goes on for: it may end before its connect handlers run
 	}
 	f := m.facts(s)

@@ -11,6 +11,8 @@ type LaneConfig struct {
 	Patience     time.Duration // how long an operation may be on its way before the node goes on alone
 	BacklogBytes int           // of own operations that have not come back
 	BacklogAge   time.Duration // of the oldest of them
+	// LogLength is how many operations the log keeps, of BacklogBytes in all; 0 keeps no log.
+	LogLength int
 }
 
 // Lane is a node's side of one stream. Every operation of the node gets a number and goes into the stream; it is carried
@@ -37,17 +39,23 @@ type Lane[B any] struct {
 	alone     bool
 	owesMark  bool              // something was dropped since the last mark
 	readers   map[string]uint64 // the last number read of each other node
+	ownRead   uint64            // the last own number read
+	ahead     int               // items of queue that were carried out before they came back
+	log       *Log[B]           // nil without one
+	unsettled map[string]uint64 // numbers that are to be read again, see Forgotten
+	settledBy time.Time
 	out       []Output[B]
 }
 
 // item is an operation with a number, or a direct emit without one.
 type item[B any] struct {
-	seq  uint64
-	body B
-	size int
-	at   time.Time
-	mark bool
-	done bool // carried out here
+	seq   uint64
+	body  B
+	size  int
+	at    time.Time
+	mark  bool
+	done  bool // carried out here
+	ahead bool // before it came back
 }
 
 // Output is what the shell has to do, in order.
@@ -56,9 +64,12 @@ type Output[B any] struct {
 	Body B      // of Deliver
 	Own  bool   // of Deliver: the node's own
 	ID   string // of Deliver: where the operation stands in the stream; "" when the node is alone, and of direct emits
-	Node string // of Gap
-	From uint64 // of Gap and Drop: the first number that is missing
-	To   uint64 // of Gap and Drop: the last one
+	// Steady is true on a Deliver with an ID when all that was carried out here before stands before it in the stream: on any
+	// node, what comes behind ID is what comes here.
+	Steady bool
+	Node   string // of Gap
+	From   uint64 // of Gap and Drop: the first number that is missing
+	To     uint64 // of Gap and Drop: the last one
 }
 
 // Do is the kind of an output.
@@ -85,8 +96,15 @@ const maxReaders = 4096
 
 // NewLane returns the lane of a node, which has a name that no other node has or had.
 func NewLane[B any](self string, cfg LaneConfig) *Lane[B] {
-	return &Lane[B]{cfg: cfg, self: self, readers: make(map[string]uint64)}
+	l := &Lane[B]{cfg: cfg, self: self, readers: make(map[string]uint64)}
+	if cfg.LogLength > 0 {
+		l.log = &Log[B]{most: cfg.LogLength, mostBytes: cfg.BacklogBytes}
+	}
+	return l
 }
+
+// Log returns what was read of late; nil without a log.
+func (l *Lane[B]) Log() *Log[B] { return l.log }
 
 // take returns the outputs of an input. They are valid until the next one.
 func (l *Lane[B]) take() []Output[B] {
@@ -134,8 +152,26 @@ func (l *Lane[B]) carryOut(it *item[B], id string) {
 	}
 	it.done = true
 	l.waiting--
+	if id == "" && it.seq > 0 && !it.mark {
+		it.ahead = true
+		l.ahead++
+	}
 	if !it.mark {
-		l.out = append(l.out, Output[B]{Do: Deliver, Body: it.body, Own: true, ID: id})
+		l.out = append(l.out, Output[B]{Do: Deliver, Body: it.body, Own: true, ID: id, Steady: id != "" && l.steady()})
+	}
+}
+
+// steady reports whether this node has carried nothing out that has another place in the stream.
+func (l *Lane[B]) steady() bool { return l.ahead == 0 && len(l.unsettled) == 0 }
+
+// IsSteady reports whether all that this node has carried out stands in the stream before what it reads next.
+func (l *Lane[B]) IsSteady() bool { return l.steady() }
+
+// removed notes that an item leaves the queue.
+func (l *Lane[B]) removed(it *item[B]) {
+	l.bytes -= it.size
+	if it.ahead {
+		l.ahead--
 	}
 }
 
@@ -170,7 +206,7 @@ func (l *Lane[B]) bound(now time.Time) {
 		if l.bytes <= l.cfg.BacklogBytes && now.Sub(it.at) <= l.cfg.BacklogAge {
 			break
 		}
-		l.bytes -= it.size
+		l.removed(it)
 	}
 	if end > first {
 		l.out = append(l.out, Output[B]{Do: Drop, From: l.queue[first].seq, To: l.queue[end-1].seq})
@@ -194,6 +230,9 @@ func (l *Lane[B]) Tick(now time.Time) []Output[B] {
 		l.goAlone()
 	}
 	l.bound(now)
+	if len(l.unsettled) > 0 && now.After(l.settledBy) {
+		clear(l.unsettled)
+	}
 	if l.connected && (l.owesMark || l.alone && len(l.queue) == 0) {
 		l.mark(now) // says what is missing, and comes back when Redis is there again
 	}
@@ -249,37 +288,94 @@ func (l *Lane[B]) Batch(max int) []Written[B] {
 // Added tells that the batch is in the stream.
 func (l *Lane[B]) Added() { l.inFlight = false }
 
-// Read takes an entry of the stream in its order: operation seq of a node. A mark has no body.
-func (l *Lane[B]) Read(node string, seq uint64, body B, mark bool, id string) []Output[B] {
+// Read takes an entry of the stream in its order: operation seq of a node. A mark has no body. size is what it counts in the
+// log.
+func (l *Lane[B]) Read(node string, seq uint64, body B, mark bool, id string, size int) []Output[B] {
+	if l.unsettled[node] <= seq {
+		delete(l.unsettled, node)
+	}
 	if node == l.self {
 		l.readOwn(seq, id)
 		return l.take()
 	}
-	last, known := l.readers[node]
-	switch {
-	case known && seq <= last:
-		return nil // written again after a new connection
-	case known && seq > last+1:
-		l.out = append(l.out, Output[B]{Do: Gap, Node: node, From: last + 1, To: seq - 1})
-	case !known:
-		l.forgetOne()
-	}
-	l.readers[node] = seq
-	if !mark {
-		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id})
+	if l.count(node, seq) && !mark {
+		l.keep(Kept[B]{ID: id, Node: node, Seq: seq, Body: body, size: size})
+		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id, Steady: l.steady()})
 	}
 	return l.take()
 }
 
+// Foreign takes an entry without a number, which has not been read before.
+func (l *Lane[B]) Foreign(body B, id string, size int) []Output[B] {
+	l.keep(Kept[B]{ID: id, Body: body, size: size})
+	l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id, Steady: l.steady()})
+	return l.take()
+}
+
+// Begin tells, before the first entry, that those behind an id follow.
+func (l *Lane[B]) Begin(id string) {
+	if l.log != nil {
+		l.log.floor = id
+	}
+}
+
 // Seen takes an entry that was in the stream before this node came: it is not carried out, but what comes behind it is held
-// against its number.
-func (l *Lane[B]) Seen(node string, seq uint64) {
+// against its number, and it is in the log.
+func (l *Lane[B]) Seen(node string, seq uint64, body B, mark bool, id string, size int) {
+	if (seq == 0 || l.count(node, seq)) && !mark {
+		l.keep(Kept[B]{ID: id, Node: node, Seq: seq, Body: body, size: size})
+	}
+	l.take()
+}
+
+// count holds a number of another node against those before. It returns false when it was read before.
+func (l *Lane[B]) count(node string, seq uint64) (anew bool) {
 	last, known := l.readers[node]
-	if !known {
+	switch {
+	case known && seq <= last:
+		return false // written again after a new connection
+	case known && seq > last+1:
+		l.out = append(l.out, Output[B]{Do: Gap, Node: node, From: last + 1, To: seq - 1})
+		l.cut()
+	case !known:
 		l.forgetOne()
 	}
-	l.readers[node] = max(last, seq)
+	l.readers[node] = seq
+	return true
 }
+
+func (l *Lane[B]) keep(k Kept[B]) {
+	if l.log != nil {
+		l.log.add(k)
+	}
+}
+
+func (l *Lane[B]) cut() {
+	if l.log != nil {
+		l.log.cut()
+	}
+}
+
+// Forgotten tells, for a new connection that reads, which entries Redis has. Those at the end of the log that it has lost are
+// written again by nodes that have not read them back, behind others: until that is over nothing is steady.
+func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) {
+	if l.log == nil {
+		return
+	}
+	for _, k := range l.log.lost(there) {
+		if k.Node == "" || k.Node == l.self {
+			continue
+		}
+		if l.unsettled == nil {
+			l.unsettled = make(map[string]uint64)
+		}
+		l.unsettled[k.Node] = k.Seq
+		l.settledBy = now.Add(settling)
+	}
+}
+
+// settling is how long a node has to write again what Redis has lost, or to die.
+const settling = 10 * time.Second
 
 // forgetOne makes room for one more node.
 func (l *Lane[B]) forgetOne() {
@@ -305,14 +401,27 @@ func (l *Lane[B]) readOwn(seq uint64, id string) {
 		if it.seq > seq {
 			break
 		}
-		at := ""
-		if it.seq == seq {
-			at = id
+		if it.seq != seq {
+			l.carryOut(it, "")
+			l.removed(it)
+			continue
 		}
-		l.carryOut(it, at)
-		l.bytes -= it.size
+		l.keepOwn(it, id)
+		l.removed(it)
+		l.carryOut(it, id)
 	}
 	l.queue = slices.Delete(l.queue, 0, n)
+}
+
+// keepOwn has an own operation in the log that has come back. Those before it that have not are missing on the other nodes.
+func (l *Lane[B]) keepOwn(it *item[B], id string) {
+	if it.seq != l.ownRead+1 {
+		l.cut()
+	}
+	l.ownRead = it.seq
+	if !it.mark {
+		l.keep(Kept[B]{ID: id, Node: l.self, Seq: it.seq, Body: it.body, size: it.size})
+	}
 }
 
 // firstSeq returns the number of the first operation in the queue.

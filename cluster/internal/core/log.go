@@ -1,0 +1,105 @@
+package core
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Log is what a node has read from a stream of late, in the order in which it carried it out and each operation once. A node
+// that takes a session over finds in it what the session's client has missed. It is no copy of the stream: entries that were
+// written again, or replaced those that Redis has lost, are told apart by their numbers when they are read, and cannot be later.
+//
+// A Log is not safe for concurrent use.
+type Log[B any] struct {
+	most, mostBytes int
+	items           []Kept[B]
+	bytes           int
+	gone            int    // items that were dropped since the beginning
+	floor           string // the id of the last one; everything behind it is there
+}
+
+// Kept is an operation in a log.
+type Kept[B any] struct {
+	ID   string // of its entry in the stream
+	Node string
+	Seq  uint64 // 0 without a number
+	Body B
+	size int
+}
+
+// add appends an operation and drops the oldest above the limits.
+func (l *Log[B]) add(k Kept[B]) {
+	l.items = append(l.items, k)
+	l.bytes += k.size
+	n := 0
+	for n < len(l.items) && (len(l.items)-n > l.most || l.bytes > l.mostBytes) {
+		l.bytes -= l.items[n].size
+		n++
+	}
+	if n > 0 {
+		l.floor = l.items[n-1].ID
+		l.gone += n
+		clear(l.items[:n]) // append moves the rest to a new array once this one is full
+		l.items = l.items[n:]
+	}
+}
+
+// cut forgets everything: an operation is missing behind it.
+func (l *Log[B]) cut() {
+	l.gone += len(l.items)
+	l.items, l.bytes, l.floor = nil, 0, nowhere
+}
+
+// nowhere is no id: nothing is known behind it.
+const nowhere = "?"
+
+// lost returns the operations behind the newest one that Redis still has. There says whether it has an entry.
+func (l *Log[B]) lost(there func(id string) bool) []Kept[B] {
+	i := len(l.items)
+	for i > 0 && !there(l.items[i-1].ID) {
+		i--
+	}
+	return l.items[i:]
+}
+
+// End names the end of the log as it is now.
+func (l *Log[B]) End() int { return l.gone + len(l.items) }
+
+// Behind returns where the operations behind an entry begin, and that entry's operation; nil when it is the last one that was
+// dropped. It returns false when the entry is not known, or not all that followed is kept.
+func (l *Log[B]) Behind(id string) (next int, at *Kept[B], ok bool) {
+	for i := len(l.items) - 1; i >= 0; i-- {
+		if l.items[i].ID == id {
+			return l.gone + i + 1, &l.items[i], true
+		}
+	}
+	return l.gone, nil, id == l.floor
+}
+
+// Between returns the operations from a place on up to an end. It returns false when some of them are not kept any more.
+func (l *Log[B]) Between(next, end int) ([]Kept[B], bool) {
+	if next < l.gone {
+		return nil, false
+	}
+	return slices.Clone(l.items[next-l.gone : max(next, end)-l.gone]), true
+}
+
+// Compare compares two ids of a stream: milliseconds, a dash and a count.
+func Compare(a, b string) int {
+	return slices.Compare(Place(a), Place(b))
+}
+
+// IsPlace reports whether a text is an id of a stream.
+func IsPlace(id string) bool {
+	head, tail, ok := strings.Cut(id, "-")
+	return ok && head != "" && tail != "" && strings.Trim(head+tail, "0123456789") == ""
+}
+
+// Place reads an id of a stream.
+func Place(id string) []uint64 {
+	head, tail, _ := strings.Cut(id, "-")
+	ms, _ := strconv.ParseUint(head, 10, 64)
+	count, _ := strconv.ParseUint(tail, 10, 64)
+	return []uint64{ms, count}
+}

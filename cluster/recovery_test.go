@@ -1,0 +1,135 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/namespaces"
+)
+
+// recovering is a fleet whose sessions are recovered anywhere.
+func recovering(t *testing.T, r *redisServer, n int, define func(*namespaces.Namespace)) []*member {
+	t.Helper()
+	return fleet(t, r, n, NodeConfig{Recovery: time.Minute}, define)
+}
+
+// reply is what a CONNECT was answered with.
+type reply struct{ SID, PID string }
+
+// come connects a client that says what it had before.
+func (m *member) come(subject, pid, offset string) (*guest, reply) {
+	m.t.Helper()
+	g := &guest{m: m}
+	g.client = m.hub.Connect(g)
+	auth, _ := json.Marshal(map[string]string{"token": subject, "pid": pid, "offset": offset})
+	g.client.Message(false, append([]byte{'0'}, auth...))
+	m.until("the client is admitted", func() bool { return len(g.texts()) > 0 })
+	var in reply
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(g.texts()[0], "0")), &in); err != nil {
+		m.t.Fatalf("%s: %v", g.texts()[0], err)
+	}
+	g.id = in.SID
+	return g, in
+}
+
+// events are the names of the events that a client got, and the offset of the last one.
+func (g *guest) events() (names []string, offset string) {
+	for _, text := range g.texts() {
+		var in []any
+		if strings.HasPrefix(text, "2") && json.Unmarshal([]byte(text[1:]), &in) == nil {
+			names = append(names, in[0].(string))
+			offset, _ = in[len(in)-1].(string)
+		}
+	}
+	return names, offset
+}
+
+func (g *guest) expectEvents(want ...string) (offset string) {
+	g.m.t.Helper()
+	g.m.until(fmt.Sprintf("%q have come, not %q", want, g.texts()), func() bool { got, _ := g.events(); return len(got) >= len(want) })
+	got, offset := g.events()
+	if !slices.Equal(got, want) {
+		g.m.t.Errorf("%q, want %q", got, want)
+	}
+	return offset
+}
+
+// stored waits until Redis has a session as it is now.
+func (m *member) stored(id string) {
+	m.t.Helper()
+	m.until("the session is stored", func() bool {
+		a := m.node.adapter("/")
+		owner, _, _, err := a.lookUp(m.t.Context(), id)
+		a.holdings.mu.Lock()
+		defer a.holdings.mu.Unlock()
+		one := a.holdings.held[id]
+		return err == nil && one != nil && one.owner == owner && !one.queued && !one.changed
+	})
+}
+
+// A client whose node dies goes on at another one: with its id, rooms and data, and what it was sent meanwhile and before, once
+// and in order.
+func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
+	type wish struct{ Colour string }
+	nodes := recovering(t, startRedis(t), 3, func(ns *namespaces.Namespace) {
+		namespaces.Handle(ns, "paint", func(_ context.Context, s *namespaces.Socket, w wish) error {
+			s.SetData(w)
+			return s.Join("colour:" + w.Colour)
+		})
+	})
+	g, first := nodes[0].come("ada", "", "")
+	g.client.Message(false, []byte(`21["paint",{"Colour":"red"}]`))
+	nodes[0].until("the answer has come", func() bool { return slices.ContainsFunc(g.texts(), func(s string) bool { return s[0] == '3' }) })
+	s, _ := nodes[0].ns.Socket(g.id)
+	_ = s.Emit("direct")
+	g.expectEvents("direct")
+	_ = nodes[1].ns.In("colour:red").Emit("one")
+	offset := g.expectEvents("direct", "one")
+	_ = nodes[1].ns.In("colour:red").Emit("two")
+	_ = nodes[2].ns.In("colour:blue").Emit("not")
+	_ = nodes[2].ns.Except("colour:red").Emit("not")
+	g.expectEvents("direct", "one", "two")
+	_ = s.Emit("three")
+	_ = nodes[0].ns.In("colour:red", "room").Emit("four")
+	g.expectEvents("direct", "one", "two", "three", "four")
+	nodes[0].die()
+	_ = nodes[1].ns.In(first.SID).Emit("five")
+	_ = nodes[1].ns.In("colour:red").Emit("six")
+
+	back, again := nodes[1].come("ada", first.PID, offset)
+	if again != first {
+		t.Fatalf("%+v, want %+v", again, first)
+	}
+	back.expectEvents("two", "three", "four", "five", "six")
+	s, _ = nodes[1].ns.Socket(first.SID)
+	if w, ok := namespaces.Data[wish](s); !ok || w.Colour != "red" || !s.Recovered() {
+		t.Errorf("data %+v %t, recovered %t", w, ok, s.Recovered())
+	}
+	rooms := s.Rooms()
+	slices.Sort(rooms)
+	if !slices.Equal(rooms, []string{"colour:red", "room"}) {
+		t.Errorf("rooms %q", rooms)
+	}
+	_ = nodes[2].ns.In("colour:red").Emit("seven")
+	last := back.expectEvents("two", "three", "four", "five", "six", "seven")
+	nodes[1].stored(first.SID)
+
+	// It goes on to the next one, and its connection at the one before, which that still believes in, is closed.
+	third, again := nodes[2].come("ada", first.PID, last)
+	if again != first {
+		t.Fatalf("%+v, want %+v", again, first)
+	}
+	nodes[1].until("the former owner has nothing of it", func() bool {
+		_, there := nodes[1].ns.Socket(first.SID)
+		back.mu.Lock()
+		defer back.mu.Unlock()
+		return !there && back.closed
+	})
+	_ = nodes[1].ns.In("colour:red").Emit("eight")
+	third.expectEvents("eight")
+}

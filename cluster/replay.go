@@ -1,0 +1,169 @@
+package cluster
+
+import (
+	"slices"
+
+	"gatehouse/cluster/internal/core"
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// Resume implements namespaces.Sessions. What the client has missed is read from the lane's log, and the socket enters, between
+// two operations of the stream: those before it are in the log, those behind it reach the socket.
+func (s sessions) Resume(session *namespaces.Session, offset string, enter func([]packet.Packet, bool)) {
+	l, done, end := s.a.lane(), make(chan struct{}), 0
+	l.input(func() []core.Output[*action] {
+		end = l.core.Log().End()
+		return []core.Output[*action]{{Do: core.Deliver, Body: &action{direct: func() {
+			defer close(done)
+			missed, ok := s.a.replay(session, offset, end)
+			s.a.own(session)
+			enter(missed, ok)
+		}}}}
+	})
+	<-done // carrying out never waits for the network
+}
+
+// own makes a session that was taken over one of this node's.
+func (a *adapter) own(session *namespaces.Session) {
+	a.holdings.mu.Lock()
+	defer a.holdings.mu.Unlock()
+	one := a.holdings.add(a, session.ID, session.Owner)
+	one.stored, one.since = true, session.Taken
+}
+
+// replay returns what was sent to a session behind an offset, and changes its rooms as they were changed behind what the record
+// knows of. It returns false when that is not known any more, or the session was ended.
+func (a *adapter) replay(session *namespaces.Session, offset string, end int) (missed []packet.Packet, ok bool) {
+	log, next, ok := a.begin(session, offset, end)
+	if !ok {
+		return nil, false
+	}
+	for i := range log {
+		k := &log[i]
+		act := a.actionOf(k)
+		if act == nil {
+			continue
+		}
+		if i >= next {
+			if p := a.sent(session, act, k.ID); p != nil {
+				if p.Offset == lostOffset {
+					return nil, false
+				}
+				missed = append(missed, *p)
+			}
+		}
+		if core.Compare(k.ID, session.Place) > 0 && !a.moved(session, act, k.ID) {
+			return nil, false
+		}
+	}
+	return missed, true
+}
+
+// begin returns the log from where it matters for a session, and where in it begins what its client has not got.
+func (a *adapter) begin(session *namespaces.Session, offset string, end int) (log []core.Kept[*action], next int, ok bool) {
+	l := a.lane()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	start := offset
+	switch {
+	case session.Place != "" && offset == session.Last:
+		start = session.Place
+	case offset == session.Base:
+		start = session.BaseAt
+	}
+	from, at, ok := l.core.Log().Behind(start)
+	if !ok || session.Floor != "" && core.Compare(start, session.Floor) < 0 {
+		return nil, 0, false
+	}
+	if start == offset && at != nil && a.selected(session, a.actionOf(at), at.ID) == nil {
+		return nil, 0, false // the client was in a room that the record knows nothing of
+	}
+	session.Base, session.BaseAt = offset, start
+	first := from
+	if place, _, known := l.core.Log().Behind(session.Place); known {
+		first = min(first, place)
+	}
+	log, ok = l.core.Log().Between(first, end)
+	return log, from - first, ok
+}
+
+// actionOf is what an entry of the log says to the namespace, or nil when that is nothing. It is called where actions are carried
+// out.
+func (a *adapter) actionOf(k *core.Kept[*action]) *action {
+	act := k.Body
+	if act == nil || act.namespace != a.name {
+		return nil
+	}
+	if act.kind == 0 && act.raw != nil { // the namespace was not there when it came
+		decoded, err := decodeAction(*act.raw, a.node.cfg.Packet)
+		if err != nil {
+			decoded = &action{namespace: a.name}
+		}
+		*act = *decoded
+	}
+	return act
+}
+
+// lostOffset marks an event of a node's own of which it is not known whether the session got it.
+const lostOffset = "?"
+
+// sent is the event of an entry if a session was sent it, with its offset.
+func (a *adapter) sent(session *namespaces.Session, act *action, id string) *packet.Packet {
+	if act.request != "" || act.operation.Flags&namespaces.Volatile != 0 {
+		return nil
+	}
+	if p := a.selected(session, act, id); p != nil {
+		kept := *p
+		kept.Offset = id
+		if act.kind == typeLocal && act.uid != session.Former {
+			if core.Compare(id, session.Since) > 0 {
+				return nil
+			}
+			kept.Offset = lostOffset
+		}
+		return &kept
+	}
+	return nil
+}
+
+// selected is the event of an entry if it selects a session.
+func (a *adapter) selected(session *namespaces.Session, act *action, id string) *packet.Packet {
+	if act == nil || act.kind != typeBroadcast && act.kind != typeLocal || !selectsAt(session, &act.operation.Selection, id) {
+		return nil
+	}
+	return &act.operation.Packet
+}
+
+// selectsAt reports whether a selection fits a session at an entry.
+func selectsAt(session *namespaces.Session, sel *namespaces.Selection, id string) bool {
+	in := func(room string) bool { return isIn(session, room, id) }
+	return (len(sel.Rooms) == 0 || slices.ContainsFunc(sel.Rooms, in)) && !slices.ContainsFunc(sel.Except, in)
+}
+
+// isIn reports whether a session was in a room at an entry.
+func isIn(session *namespaces.Session, room, id string) bool {
+	if session.Named(room) {
+		return true
+	}
+	return slices.ContainsFunc(session.Stays, func(stay namespaces.Stay) bool {
+		if stay.Room != room || core.Compare(id, stay.From) <= 0 {
+			return false
+		}
+		return !stay.Left || core.Compare(id, stay.To) <= 0 || core.IsPlace(stay.Sent) && core.Compare(id, stay.Sent) <= 0
+	})
+}
+
+// moved changes the rooms of a session as an entry says. It returns false when that ends the session.
+func (a *adapter) moved(session *namespaces.Session, act *action, id string) bool {
+	if act.kind != typeJoin && act.kind != typeLeave && act.kind != typeDisconnect || !selectsAt(session, &act.operation.Selection, id) {
+		return true
+	}
+	for _, room := range act.change.Leave {
+		session.Leave(room, id)
+	}
+	for _, room := range act.change.Join {
+		session.Join(room, id)
+	}
+	return act.kind != typeDisconnect
+}

@@ -1,0 +1,378 @@
+package cluster
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/cluster/internal/core"
+	"gatehouse/namespaces"
+)
+
+// A session is in Redis while it lives, where cluster.mode is "streams" and recovery is on, so that its client can come back to
+// any node, also when the one that it was at has died. It has one owner at a time. What changes is stored beside a mark in the
+// stream, and so in the line in which what this node sends directly waits: what follows the change leaves behind it. Who takes
+// a session over does so in one step with an entry in the stream, by which the former owner hears of it.
+
+// storeScript stores a session. KEYS: the record. ARGV: its owner, the record, its signature, milliseconds until it lapses. A
+// record that somebody else owns, or that is over, stays.
+const storeScript = `
+local owner = redis.call('HGET', KEYS[1], 'o')
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'o', ARGV[1], 'd', ARGV[2], 's', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1`
+
+// endScript ends a session. KEYS: the record. ARGV: its owner, milliseconds for which it is remembered as over.
+const endScript = `
+local owner = redis.call('HGET', KEYS[1], 'o')
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'o', '-')
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1`
+
+// takeScript takes a session over. KEYS: the record, the stream. ARGV: the owner as it was found, the new one, milliseconds until
+// the record lapses, unused, and from the eighth on as of entryFunction. It returns the record, its signature and the id of the
+// entry; nothing when the owner is another one by now.
+var takeScript = rueidis.NewLuaScript(entryFunction + `
+if redis.call('HGET', KEYS[1], 'o') ~= ARGV[1] then return {} end
+local record = redis.call('HMGET', KEYS[1], 'd', 's')
+redis.call('HSET', KEYS[1], 'o', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return {record[1] or '', record[2] or '', add(KEYS[2], 9, #ARGV - 8)}`)
+
+const (
+	over       = "-" // owns a session that has ended
+	maxSession = 1 << 20
+)
+
+// holdings are the sessions that this node owns in one namespace.
+type holdings struct {
+	mu    sync.Mutex // guards what follows, and the fields of what is held; a leaf
+	held  map[string]*holding
+	count uint64
+}
+
+// holding is a session that this node owns.
+type holding struct {
+	a     *adapter
+	id    string
+	owner string // this node and a number: an earlier time that it owned the session is another owner
+	since string // the entry by which it was taken over; empty when it began here
+
+	queued  bool // an action that stores it waits to be written
+	changed bool // what waits is a change, not just a later place in the stream
+	stored  bool // Redis may have a record
+	over    bool
+}
+
+// find returns what is held of a session, and makes it if it is to.
+func (h *holdings) find(a *adapter, id string, make bool) *holding {
+	one := h.held[id]
+	if one == nil && make {
+		one = h.add(a, id, h.ownerLocked(a))
+	}
+	return one
+}
+
+func (h *holdings) add(a *adapter, id, owner string) *holding {
+	one := &holding{a: a, id: id, owner: owner}
+	if h.held == nil {
+		h.held = map[string]*holding{}
+	}
+	h.held[id] = one
+	return one
+}
+
+// ownerLocked is a name that no owner had.
+func (h *holdings) ownerLocked(a *adapter) string {
+	h.count++
+	return a.node.uid + "." + strconv.FormatUint(h.count, 10)
+}
+
+// ownerNode is the node of an owner.
+func ownerNode(owner string) string {
+	for i := range len(owner) {
+		if owner[i] == '.' {
+			return owner[:i]
+		}
+	}
+	return owner
+}
+
+// recovers reports whether sessions of the namespace are kept for all nodes.
+func (a *adapter) recovers() bool {
+	return a.lane() != nil && a.lane().core.Log() != nil && a.local.Recovery() > 0
+}
+
+func (a *adapter) lane() *lane {
+	l, _ := a.carrier.(*lane)
+	return l
+}
+
+// Sessions implements namespaces.SessionKeeper.
+func (a *adapter) Sessions() namespaces.Sessions {
+	if !a.recovers() {
+		return nil
+	}
+	return sessions{a}
+}
+
+// sessions implements namespaces.Sessions.
+type sessions struct{ a *adapter }
+
+// Place implements namespaces.Sessions.
+func (s sessions) Place() string {
+	l := s.a.lane()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.place
+}
+
+// Keep implements namespaces.Sessions.
+func (s sessions) Keep(id string, changed bool) {
+	h := &s.a.holdings
+	h.mu.Lock()
+	one := h.find(s.a, id, true)
+	one.changed = one.changed || changed
+	again := one.queued || one.over
+	one.queued = true
+	h.mu.Unlock()
+	if !again {
+		s.a.publish(&action{session: one})
+	}
+}
+
+// Drop implements namespaces.Sessions.
+func (s sessions) Drop(id string, ended bool) {
+	h := &s.a.holdings
+	h.mu.Lock()
+	one := h.held[id]
+	if one == nil || !ended || !one.stored && !one.queued {
+		delete(h.held, id)
+		h.mu.Unlock()
+		return
+	}
+	one.over = true
+	again := one.queued
+	one.queued = true
+	h.mu.Unlock()
+	if !again {
+		s.a.publish(&action{session: one})
+	}
+}
+
+// storedSession is a session as Redis has it.
+type storedSession struct {
+	namespaces.Session
+	Namespace string `json:"namespace"`
+	Stored    int64  `json:"stored"` // milliseconds since 1970
+	Since     string `json:"since,omitempty"`
+}
+
+// store is the command that stores a session as it is now, or ends it. It is built when it is written.
+func (one *holding) store(b rueidis.Builder) (rueidis.Completed, bool) {
+	a, h := one.a, &one.a.holdings
+	h.mu.Lock()
+	one.queued, one.stored = false, true
+	owner, ended := one.owner, one.over
+	h.mu.Unlock()
+	key := a.sessionKey(one.id)
+	lapse := millis(2 * a.local.Recovery())
+	if ended {
+		return b.Eval().Script(endScript).Numkeys(1).Key(key).Arg(owner, lapse).Build(), true
+	}
+	now, ok := a.local.Session(one.id)
+	if !ok {
+		return rueidis.Completed{}, false
+	}
+	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Since: one.since})
+	if err != nil || len(text) > maxSession || now.Key == "" {
+		text = nil // no other node can go on with it
+	}
+	return b.Eval().Script(storeScript).Numkeys(1).Key(key).Arg(owner, string(text), a.sealOf(one.id, text), lapse).Build(), true
+}
+
+// dated says up to which entry of the stream a session has been sent everything. That it was sent something alone says nothing.
+func (l *lane) dated(s namespaces.Session) namespaces.Session {
+	if core.IsPlace(s.Last) {
+		if core.Compare(s.Last, s.Place) > 0 {
+			s.Place = s.Last
+		}
+		return s
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.Last != "" && (l.busy || !l.core.IsSteady()) {
+		s.Last, s.Place = "", ""
+	}
+	return s
+}
+
+func (a *adapter) sessionKey(id string) string { return a.slotKey("session", id) }
+
+// sealOf signs a record.
+func (a *adapter) sealOf(id string, text []byte) string {
+	if !a.node.signer.on() {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(a.node.signer.sign("session "+a.streamName(), a.name, id, string(text)))
+}
+
+// kept is told that what stored a session has been carried out. A node that is alone does not know that Redis has the change: it
+// gives up a session that Redis has in another state, and the client comes back as a new one.
+func (one *holding) kept(alone bool) {
+	h := &one.a.holdings
+	h.mu.Lock()
+	lost := alone && one.changed && one.stored && !one.over
+	if !alone {
+		one.changed = one.changed && one.queued
+	}
+	if one.over && !one.queued && h.held[one.id] == one {
+		delete(h.held, one.id)
+	}
+	h.mu.Unlock()
+	if lost {
+		one.a.local.Disown(one.id)
+	}
+}
+
+// Find implements namespaces.Sessions.
+func (s sessions) Find(ctx context.Context, id string) (*namespaces.Session, error) {
+	owner, text, seal, err := s.a.lookUp(ctx, id)
+	if err != nil || owner == "" || owner == over || s.a.holds(id, owner) {
+		return nil, err
+	}
+	return s.a.readRecord(id, owner, text, seal), nil
+}
+
+// lookUp asks Redis for a session. A node that is alone knows of none.
+func (a *adapter) lookUp(ctx context.Context, id string) (owner, text, seal string, err error) {
+	client, err := a.redisFor()
+	if client == nil || err != nil {
+		return "", "", "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	got, err := client.Do(ctx, client.B().Hmget().Key(a.sessionKey(id)).Field("o", "d", "s").Build()).ToArray()
+	if err = a.node.cfg.Note(client, err); err != nil {
+		return "", "", "", fmt.Errorf("find a session: %w", err)
+	}
+	if len(got) != 3 {
+		return "", "", "", errMessage
+	}
+	owner, _ = got[0].ToString()
+	text, _ = got[1].ToString()
+	seal, _ = got[2].ToString()
+	return owner, text, seal, nil
+}
+
+// redisFor is the client that sessions are looked up with; nil while the node is alone.
+func (a *adapter) redisFor() (rueidis.Client, error) {
+	l := a.lane()
+	l.mu.Lock()
+	alone := l.core.IsAlone()
+	l.mu.Unlock()
+	if alone {
+		return nil, nil
+	}
+	return a.node.cfg.Client()
+}
+
+// Owns implements namespaces.Sessions.
+func (s sessions) Owns(ctx context.Context, id string) (bool, error) {
+	owner, _, _, err := s.a.lookUp(ctx, id)
+	if err != nil || owner == "" {
+		return err == nil, err // Redis has lost it, or has not got it yet
+	}
+	return s.a.holds(id, owner), nil
+}
+
+// holds reports whether an owner is this node, of a session that it still has, or is about to end.
+func (a *adapter) holds(id, owner string) bool {
+	a.holdings.mu.Lock()
+	defer a.holdings.mu.Unlock()
+	one := a.holdings.held[id]
+	return one != nil && one.owner == owner
+}
+
+// readRecord reads what Redis has of a session, or returns nil: it is data from outside.
+func (a *adapter) readRecord(id, owner, text, seal string) *namespaces.Session {
+	if len(owner) > 2*maxUID || len(text) > maxSession {
+		a.node.refused(errMessage)
+		return nil
+	}
+	if a.node.signer.on() && !hmac.Equal([]byte(seal), []byte(a.sealOf(id, []byte(text)))) {
+		a.node.refused(errUnsigned)
+		return nil
+	}
+	if text == "" {
+		return nil // only its owner can go on with it
+	}
+	var r storedSession
+	if err := json.Unmarshal([]byte(text), &r); err != nil || r.Namespace != a.name || r.ID != id {
+		a.node.refused(errMessage)
+		return nil
+	}
+	age := a.node.cfg.Now().Sub(time.UnixMilli(r.Stored))
+	if age > 3*a.local.Recovery()+clockSlack || age < -clockSlack {
+		return nil
+	}
+	r.Owner, r.Session.Since = owner, r.Since
+	return &r.Session
+}
+
+// Take implements namespaces.Sessions.
+func (s sessions) Take(ctx context.Context, found *namespaces.Session) (*namespaces.Session, error) {
+	a := s.a
+	a.holdings.mu.Lock()
+	owner := a.holdings.ownerLocked(a)
+	a.holdings.mu.Unlock()
+	taken := &action{kind: typeTaken}
+	taken.operation.Rooms = []string{found.ID}
+	args := append([]string{
+		found.Owner, owner, millis(2 * a.local.Recovery()), "", "", "", "", strconv.FormatInt(a.node.cfg.MaxLen, 10),
+	}, a.inscription(taken)...)
+	got, err := a.script(ctx, takeScript, []string{a.sessionKey(found.ID), a.streamName()}, args...)
+	if err != nil {
+		return nil, err
+	}
+	if len(got) != 3 {
+		return nil, namespaces.ErrNoSession
+	}
+	text, err1 := got[0].ToString()
+	seal, err2 := got[1].ToString()
+	entry, err3 := got[2].ToString()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("take a session over: %w", err)
+	}
+	session := a.readRecord(found.ID, owner, text, seal)
+	if session == nil {
+		return nil, namespaces.ErrNoSession
+	}
+	session.Former, session.Taken = ownerNode(found.Owner), entry
+	return session, a.lane().reached(ctx, entry)
+}
+
+// taken ends what this node has of a session that another one has taken over.
+func (a *adapter) taken(act *action) {
+	if act.uid == a.node.uid || len(act.operation.Rooms) != 1 {
+		return
+	}
+	id := act.operation.Rooms[0]
+	a.holdings.mu.Lock()
+	delete(a.holdings.held, id)
+	a.holdings.mu.Unlock()
+	if a.recovers() {
+		a.local.Moved(id)
+	}
+}

@@ -1,0 +1,59 @@
+package namespaces
+
+import (
+	"encoding/json"
+	"reflect"
+)
+
+// carriedData is what SetData has set on another node, in JSON: nobody here has asked for it yet.
+type carriedData json.RawMessage
+
+// carry writes what SetData has set for other nodes. It returns nothing for a value that can only be used where it is: one of a
+// type that JSON does not tell everything of. It returns false when the value cannot be written.
+func carry(data any) (json.RawMessage, bool) {
+	switch data := data.(type) {
+	case nil:
+		return nil, true
+	case carriedData:
+		return json.RawMessage(data), true
+	}
+	if !carriable(reflect.TypeOf(data)) {
+		return nil, true
+	}
+	text, err := json.Marshal(data)
+	return text, err == nil
+}
+
+var marshaler = reflect.TypeFor[json.Marshaler]()
+
+// carriable reports whether values of a type can go to another node: basic ones, slices, maps, and structs of exported fields, or
+// what writes itself as JSON. Behind an interface anything may be.
+func carriable(t reflect.Type) bool { return carriableUpTo(t, 8) }
+
+func carriableUpTo(t reflect.Type, depth int) bool {
+	if depth == 0 || t.Implements(marshaler) {
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return carriableUpTo(t.Elem(), depth-1)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); !f.IsExported() || !carriableUpTo(f.Type, depth-1) {
+				return false
+			}
+		}
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return false
+	}
+	return true
+}
+
+// unpack reads carried data as a T, if it can be one.
+func unpack[T any](data carriedData) (v T, ok bool) {
+	if !carriable(reflect.TypeFor[T]()) || json.Unmarshal(data, &v) != nil {
+		var none T
+		return none, false
+	}
+	return v, true
+}

@@ -1,0 +1,428 @@
+package namespaces
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
+
+// ErrNoSession is what [Sessions.Take] returns when there is no such session any more, or somebody else has taken it over.
+var ErrNoSession = errors.New("namespaces: no such session")
+
+// SessionKeeper is an [Adapter] of several nodes that keeps sessions for all of them.
+type SessionKeeper interface {
+	// Sessions returns what keeps them, or nil when nothing does. It is called once, when the adapter has been made.
+	Sessions() Sessions
+}
+
+// Sessions keeps the sessions of a namespace where all nodes find them, so that a client can come back to any: see [Recovery].
+// A session has one owner, the node that has its socket. Its methods are safe for concurrent use. Place, Keep and Drop wait for
+// nothing; Find, Owns and Take wait for what keeps the sessions, and fail when that cannot be reached.
+type Sessions interface {
+	// Place names the last operation that was carried out on this node. It may be called with rooms and sockets locked.
+	Place() string
+	// Keep has a session of this node stored as [Local.Session] describes it. What the adapter is asked to send to sockets
+	// after the call goes out when that is done. Without a change only its place is of interest.
+	Keep(id string, changed bool)
+	// Drop forgets a session of this node. One that has ended is gone on all nodes; otherwise another node may go on with it.
+	Drop(id string, ended bool)
+	// Find returns a session whoever has it, or nil when there is none. The result is the caller's.
+	Find(ctx context.Context, id string) (*Session, error)
+	// Owns reports whether no other node has a session of this node's.
+	Owns(ctx context.Context, id string) (bool, error)
+	// Take makes this node the owner of a session that it has found, in one step, and returns it as it is now, when all that
+	// its former owner may have sent has come to this node. The former owner ends what it has of it. It fails with ErrNoSession.
+	Take(ctx context.Context, found *Session) (*Session, error)
+	// Resume calls enter between two operations, with the events that were sent to a session behind an offset, in their order,
+	// and with the rooms that it is in by now; ok is false when that is not known. It returns when enter has.
+	Resume(session *Session, offset string, enter func(missed []packet.Packet, ok bool))
+}
+
+// Session is what all nodes know of a socket that may be recovered.
+type Session struct {
+	ID       string             `json:"id"`
+	Key      string             `json:"key"` // what the secret of the private id is held against
+	Identity handshake.Identity `json:"identity"`
+	Data     json.RawMessage    `json:"data,omitempty"`
+	Stays    []Stay             `json:"stays,omitempty"`
+	Floor    string             `json:"floor,omitempty"` // stays that ended up to this place are not among them
+
+	// Whoever has been sent everything up to the offset Base, has been sent what stands up to the place BaseAt; the same holds
+	// for Last and Place.
+	Base   string `json:"base"`
+	BaseAt string `json:"baseAt"`
+	Last   string `json:"last"`
+	Place  string `json:"place"`
+
+	// Of who keeps it.
+	Owner  string `json:"-"`
+	Former string `json:"-"` // the node that it was taken from
+	Taken  string `json:"-"` // the place of that
+	Since  string `json:"-"` // the place where the former owner took it
+}
+
+// Stay is a membership: what was sent to the room behind the place From and, when it is over, up to the place To or the offset
+// Sent, whichever is later.
+type Stay struct {
+	Room string `json:"room"`
+	From string `json:"from"`
+	Left bool   `json:"left,omitempty"`
+	To   string `json:"to,omitempty"`
+	Sent string `json:"sent,omitempty"`
+}
+
+// Named reports whether a name means the session as a room: its id, or that of its user.
+func (s *Session) Named(room string) bool {
+	return room == s.ID || strings.HasPrefix(room, userPrefix) && s.isUser(room[len(userPrefix):])
+}
+
+// isUser reports whether the session's user is the one of a name.
+func (s *Session) isUser(name string) bool {
+	subject, issuer, one := strings.Cut(name, "\x00")
+	return s.Identity.Subject != "" && subject == s.Identity.Subject && (!one || issuer == s.Identity.Issuer)
+}
+
+// Join notes that the session is in a room from a place on.
+func (s *Session) Join(room, place string) {
+	if s.current(room) < 0 {
+		s.Stays = append(s.Stays, Stay{Room: room, From: place})
+	}
+}
+
+// Leave notes that the session is in a room up to a place.
+func (s *Session) Leave(room, place string) {
+	if i := s.current(room); i >= 0 {
+		s.Stays[i].Left, s.Stays[i].To = true, place
+	}
+}
+
+func (s *Session) current(room string) int {
+	return slices.IndexFunc(s.Stays, func(stay Stay) bool { return stay.Room == room && !stay.Left })
+}
+
+// Rooms are those that the session is in.
+func (s *Session) Rooms() []string {
+	var rooms []string
+	for _, stay := range s.Stays {
+		if !stay.Left {
+			rooms = append(rooms, stay.Room)
+		}
+	}
+	return rooms
+}
+
+// journal is what a socket remembers for other nodes. It is guarded by the socket's mu.
+type journal struct {
+	since   map[string]string // the rooms that it is in, from which place on
+	former  []Stay            // those that it was in
+	floor   string
+	aged    string // the place at the last ageing
+	settled int    // how many of former were there then
+	base    string
+	baseAt  string
+	data    json.RawMessage // what SetData has set
+	set     bool            // it was set here
+	broken  bool            // it cannot be written
+	greeted bool            // the connect handlers have run: what they did is part of the session
+}
+
+// maxFormer is how many rooms that a session has left are remembered, to know what it was sent while it was in them.
+const maxFormer = 256
+
+func (j *journal) join(room, place string) {
+	if _, ok := j.since[room]; !ok {
+		if j.since == nil {
+			j.since = make(map[string]string)
+		}
+		j.since[room] = place
+	}
+}
+
+func (j *journal) leave(room, place, sent string) {
+	from, ok := j.since[room]
+	if !ok {
+		return
+	}
+	delete(j.since, room)
+	j.former = append(j.former, Stay{Room: room, From: from, Left: true, To: place, Sent: sent})
+	if len(j.former) > maxFormer {
+		j.forget(1, place)
+	}
+}
+
+// forget drops the oldest rooms that the session was in.
+func (j *journal) forget(n int, place string) {
+	j.former = slices.Delete(j.former, 0, n)
+	j.settled = max(0, j.settled-n)
+	j.floor = place
+}
+
+// setData takes over what SetData has set during the admission.
+func (j *journal) setData(from *journal) { j.data, j.set, j.broken = from.data, from.set, from.broken }
+
+// age drops the rooms that had been left at the last call.
+func (j *journal) age(place string) {
+	if j.settled > 0 {
+		j.forget(j.settled, j.aged)
+	}
+	j.settled, j.aged = len(j.former), place
+}
+
+// journalOf is that of a session that was taken over.
+func journalOf(s *Session) *journal {
+	j := &journal{floor: s.Floor, base: s.Base, baseAt: s.BaseAt, data: s.Data, greeted: true}
+	for _, stay := range s.Stays {
+		if stay.Left {
+			j.former = append(j.former, stay)
+		} else {
+			j.join(stay.Room, stay.From)
+		}
+	}
+	return j
+}
+
+// session describes a socket of this node; false when there is none. Without a Key no other node can go on with it.
+func (s *Socket) session() (out Session, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := s.journalLocked()
+	if s.phase != open && s.phase != parked || j == nil {
+		return Session{}, false
+	}
+	if j.broken {
+		return Session{}, true
+	}
+	out = Session{
+		ID: s.id, Key: keyOf(s.kept.text()), Identity: s.Identity(), Data: j.data, Stays: slices.Clone(j.former), Floor: j.floor,
+		Base: j.base, BaseAt: j.baseAt, Last: s.kept.last(), Place: s.ns.sessions.Place(),
+	}
+	for room, from := range j.since {
+		out.Stays = append(out.Stays, Stay{Room: room, From: from})
+	}
+	return out, true
+}
+
+// keyOf is what is kept of a secret.
+func keyOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// opens reports whether a secret that somebody brings is the session's.
+func (s *Session) opens(secret string) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Key), []byte(keyOf(secret))) == 1
+}
+
+// sound reports whether a session may be one of this namespace's: it is data from outside.
+func (ns *Namespace) sound(s *Session) bool {
+	cfg := &ns.hub.cfg
+	if len(s.ID) != idLength || len(s.Stays) > cfg.MaxRooms+maxFormer+1 {
+		return false
+	}
+	rooms := s.Rooms()
+	for _, stay := range s.Stays {
+		if stay.Room == "" || len(stay.Room) > cfg.MaxRoomName || strings.HasPrefix(stay.Room, userPrefix) {
+			return false
+		}
+	}
+	slices.Sort(rooms)
+	return len(rooms) <= cfg.MaxRooms && len(slices.Compact(rooms)) == len(rooms)
+}
+
+// changed has the session of a socket stored anew, if sessions are kept for other nodes. No lock is held.
+func (s *Socket) changed() { s.keepSession(true) }
+
+func (s *Socket) keepSession(change bool) {
+	if s.ns.sessions == nil {
+		return
+	}
+	s.mu.Lock()
+	j := s.journalLocked()
+	kept := (s.phase == open || s.phase == parked) && j != nil && j.greeted
+	s.mu.Unlock()
+	if kept {
+		s.ns.sessions.Keep(s.id, change)
+	}
+}
+
+// greeted has the session stored from now on: a client that comes back to another node earlier is a new one there.
+func (s *Socket) greeted() {
+	if s.ns.sessions == nil {
+		return
+	}
+	s.mu.Lock()
+	j := s.journalLocked()
+	first := j != nil && !j.greeted
+	if first {
+		j.greeted = true
+	}
+	s.mu.Unlock()
+	if first {
+		s.changed()
+	}
+}
+
+// dropSession forgets the session of a socket that has ended, unless another one on this node goes on with it.
+func (s *Socket) dropSession() {
+	if x := s.exit; s.ns.sessions != nil && x.heir == nil && x.reason != ReasonMoved {
+		s.ns.sessions.Drop(s.id, x.reason != ReasonShutdown)
+	}
+}
+
+// journalLocked is the journal of a socket, or nil. mu is held.
+func (s *Socket) journalLocked() *journal {
+	if s.kept == nil {
+		return nil
+	}
+	return s.kept.journal
+}
+
+// claimElsewhere looks for the session of an admission at the other nodes.
+func (s *Socket) claimElsewhere(ctx context.Context, c *claim) (*Session, RecoveryFailure, error) {
+	found, err := s.ns.sessions.Find(ctx, c.pid[:idLength])
+	if err != nil {
+		return nil, "", unreachable(err)
+	}
+	id := s.Identity()
+	switch {
+	case found == nil || !s.ns.sound(found) || !found.opens(c.pid[idLength:]) || found.Identity.Expired(time.Now()):
+		return nil, FailureUnknown, nil
+	case !sameUser(found.Identity, id):
+		return nil, FailureUser, nil
+	}
+	return found, "", nil
+}
+
+// unreachable refuses an admission until what keeps the sessions can be reached again.
+func unreachable(err error) error {
+	return &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "The session cannot be looked up now; try again.", Cause: err}
+}
+
+// takeFromElsewhere makes the session that an admission is about to go on with this node's.
+func (s *Socket) takeFromElsewhere(ctx context.Context) error {
+	c := s.claim()
+	if c == nil || c.remote == nil {
+		return nil
+	}
+	if s.ns.recheck(c.remote.Identity) != nil {
+		return s.forsake()
+	}
+	taken, err := s.ns.sessions.Take(ctx, c.remote)
+	switch {
+	case errors.Is(err, ErrNoSession) || err == nil && !s.ns.sound(taken):
+		return s.forsake()
+	case err != nil:
+		return unreachable(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.remote = taken
+	if j := s.journalLocked(); j != nil && !j.set {
+		s.setCarried(taken.Data)
+	}
+	return nil
+}
+
+// setCarried gives a socket the data that another node has stored. mu is held.
+func (s *Socket) setCarried(data json.RawMessage) {
+	var v any
+	if data != nil {
+		v = carriedData(data)
+	}
+	s.setDataLocked(v)
+}
+
+// setForAll is SetData where the value goes with the session.
+func (s *Socket) setForAll(v any) {
+	text, ok := carry(v)
+	s.mu.Lock()
+	s.setDataLocked(v)
+	if j := s.journalLocked(); j != nil {
+		j.data, j.set, j.broken = text, true, !ok
+	}
+	s.mu.Unlock()
+	s.changed()
+}
+
+// noteJoined notes a room for other nodes. mu is held.
+func (s *Socket) noteJoined(room, place string) {
+	if j := s.journalLocked(); j != nil {
+		j.join(room, place)
+	}
+}
+
+// begunAt is the place at which a socket enters. Who has been sent nothing by then, but what the admission did, needs what is
+// behind it. mu is held.
+func (s *Socket) begunAt() (place string) {
+	j := s.journalLocked()
+	if j == nil {
+		return ""
+	}
+	place = s.ns.sessions.Place()
+	if !s.kept.recovered {
+		j.base, j.baseAt = s.kept.last(), place
+	}
+	return place
+}
+
+// resumeElsewhere admits a socket that goes on with a session of another node.
+func (s *Socket) resumeElsewhere(c *claim) (rooms []string, entered bool) {
+	s.ns.sessions.Resume(c.remote, c.offset, func(missed []packet.Packet, ok bool) {
+		if c.missed, ok = s.fits(missed, ok); !ok || !s.ns.sound(c.remote) {
+			s.mu.Lock()
+			c.lost, c.failure = true, FailureOffset
+			s.mu.Unlock()
+			return
+		}
+		rooms, entered = s.enterRooms()
+	})
+	if !entered {
+		s.ns.sessions.Drop(c.remote.ID, c.lost) // else the client is gone, and may come back
+	}
+	return rooms, entered
+}
+
+// fits encodes what a client has missed, if that is not more than is kept of a socket on one node.
+func (s *Socket) fits(missed []packet.Packet, ok bool) ([]*packet.Frame, bool) {
+	limits, bytes := &s.ns.hub.cfg.Recovery, 0
+	if !ok || len(missed) > limits.Messages {
+		return nil, false
+	}
+	frames := make([]*packet.Frame, len(missed))
+	for i := range missed {
+		frames[i] = packet.Encode(&missed[i], s.wire)
+		bytes += int(weight(frames[i]))
+	}
+	return frames, bytes <= limits.Bytes
+}
+
+// inherit gives a socket what the session of another node has, and returns what its client has missed. mu is held.
+func (s *Socket) inherit(c *claim) []*packet.Frame {
+	was := s.kept.journal
+	s.kept.journal = journalOf(c.remote)
+	if was.set {
+		s.kept.journal.setData(was)
+	}
+	s.kept.back = &comeback{was: c.remote.Identity, moved: true}
+	for _, f := range c.missed {
+		s.kept.add(f, &s.ns.hub.cfg.Recovery)
+	}
+	return c.missed
+}
+
+// moveAway ends a socket whose session another node has taken over, without a word to the client, which is there.
+func (s *Socket) moveAway() {
+	if s.Connected() {
+		s.client.supersede()
+	}
+	s.end(ReasonMoved, cutOff)
+}
