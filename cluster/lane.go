@@ -277,22 +277,35 @@ func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(last) > 0 {
-		*pos, l.place = last[0].ID, last[0].ID
+		*pos = last[0].ID
+	}
+	if int64(len(last)) >= l.logged() {
 		l.core.Begin(last[len(last)-1].ID)
 	}
 	for i := len(last) - 1; i >= 0; i-- {
 		if e, err := parseEntry(last[i].ID, last[i].FieldValues, l.node.signer, l.stream); err == nil {
-			l.core.Seen(e.uid, e.number, &action{namespace: e.namespace, uid: e.uid, raw: &e}, e.namespace == "", e.id, len(e.data))
+			l.core.Seen(e.uid, e.number, &action{namespace: e.namespace, uid: e.uid, raw: &e}, e.id, len(e.data))
 		}
 	}
+	if log := l.core.Log(); log != nil {
+		l.place = log.Last()
+	}
 	return nil
+}
+
+// logged is how many entries of the stream a node looks at when it comes: with a log, as many as a stream has that was never cut.
+func (l *lane) logged() int64 {
+	if l.core.Log() == nil {
+		return rereadEntries
+	}
+	return max(rereadEntries, l.node.cfg.MaxLen)
 }
 
 // newest returns the newest entries, the last one first: with recovery the first time all that the log may hold.
 func (l *lane) newest(ctx context.Context, client rueidis.DedicatedClient, first bool) ([]rueidis.XRangeEntry, error) {
 	count := int64(rereadEntries)
-	if first && l.core.Log() != nil {
-		count = max(count, l.node.cfg.MaxLen)
+	if first {
+		count = l.logged()
 	}
 	last, err := client.Do(ctx, client.B().Xrevrange().Key(l.stream).End("+").Start("-").Count(count).Build()).AsXRange()
 	if rueidis.IsRedisNil(err) {

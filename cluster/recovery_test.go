@@ -106,6 +106,7 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 		t.Fatalf("%+v, want %+v", again, first)
 	}
 	back.expectEvents("two", "three", "four", "five", "six")
+	nodes[1].until("the socket is there", func() bool { _, ok := nodes[1].ns.Socket(first.SID); return ok })
 	s, _ = nodes[1].ns.Socket(first.SID)
 	if w, ok := namespaces.Data[wish](s); !ok || w.Colour != "red" || !s.Recovered() {
 		t.Errorf("data %+v %t, recovered %t", w, ok, s.Recovered())

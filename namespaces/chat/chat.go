@@ -134,6 +134,7 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 type seat struct {
 	account *account
 	rooms   map[string]*room
+	moving  bool // from or to another node, which nobody is told of
 }
 
 // come seats a socket. One that was recovered has its seat already: for the others it was never away.
@@ -148,7 +149,7 @@ func (c *chat) seat(s *namespaces.Socket) {
 	c.share.Do(c.shareRooms)
 	who := s.Identity().User()
 	c.naming.Settle(who.Issuer)
-	s.SetData(&seat{c.rooms.arrive(who), make(map[string]*room)})
+	s.SetData(&seat{account: c.rooms.arrive(who), rooms: make(map[string]*room)})
 }
 
 // missed tells the rooms of this node that they may lack something of another one. Who reads their history from the last
@@ -261,6 +262,7 @@ func (c *chat) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 		return
 	}
 	at := seatOf(s)
+	at.moving = reason == namespaces.ReasonMoved
 	for _, r := range at.rooms {
 		c.exit(ctx, r, s)
 	}

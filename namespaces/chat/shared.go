@@ -42,6 +42,7 @@ func (c *chat) announce(event, room string, u user) namespaces.Announcement {
 	return namespaces.Announcement{Event: event, Args: args, Quiet: c.cfg.QuietAbove}
 }
 
+// enterShared enters a room. Who was in it before, on another node, is not announced.
 func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
 	u, at := c.userOf(s), seatOf(s)
 	counted := at.rooms[r.name] == r // also when somebody else has taken it out of the room
@@ -57,9 +58,12 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 	if err != nil {
 		return joined{}, true, err
 	}
+	telling := c.announce("member:joined", r.name, u)
+	if at.moving {
+		telling.Quiet = 0
+	}
 	found, err := shared.Enter(ctx, s, namespaces.Entrance{
-		Room: key(r.name), User: nameOf(u.key), Member: member, Again: counted, Members: maxMembers,
-		Joined: c.announce("member:joined", r.name, u),
+		Room: key(r.name), User: nameOf(u.key), Member: member, Again: counted, Members: maxMembers, Joined: telling,
 	})
 	if err != nil {
 		switch {
@@ -97,6 +101,8 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 func (c *chat) reseat(ctx context.Context, s *namespaces.Socket) {
 	c.seat(s)
 	at, u := seatOf(s), c.userOf(s)
+	at.moving = true
+	defer func() { at.moving = false }()
 	for _, joined := range s.Rooms() {
 		name, ok := strings.CutPrefix(joined, key(""))
 		if !ok {
@@ -152,7 +158,11 @@ func after(found namespaces.Entered, since string) (messages []Message, complete
 
 func (c *chat) exitShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket) {
 	u := c.userOf(s)
-	shared.Exit(ctx, s, key(r.name), nameOf(u.key), c.announce("member:left", r.name, u))
+	telling := c.announce("member:left", r.name, u)
+	if seatOf(s).moving {
+		telling.Quiet = 0
+	}
+	shared.Exit(ctx, s, key(r.name), nameOf(u.key), telling)
 }
 
 func (c *chat) postShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, in sendRequest) (sent, error) {

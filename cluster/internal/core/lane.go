@@ -298,8 +298,11 @@ func (l *Lane[B]) Read(node string, seq uint64, body B, mark bool, id string, si
 		l.readOwn(seq, id)
 		return l.take()
 	}
-	if l.count(node, seq) && !mark {
-		l.keep(Kept[B]{ID: id, Node: node, Seq: seq, Body: body, size: size})
+	if !l.count(node, seq) {
+		return l.take()
+	}
+	l.keep(Kept[B]{ID: id, Node: node, Seq: seq, Body: body, size: size})
+	if !mark {
 		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id, Steady: l.steady()})
 	}
 	return l.take()
@@ -312,7 +315,7 @@ func (l *Lane[B]) Foreign(body B, id string, size int) []Output[B] {
 	return l.take()
 }
 
-// Begin tells, before the first entry, that those behind an id follow.
+// Begin tells, before the first entry, that those behind an id follow; without it, that all that there ever were do.
 func (l *Lane[B]) Begin(id string) {
 	if l.log != nil {
 		l.log.floor = id
@@ -321,8 +324,8 @@ func (l *Lane[B]) Begin(id string) {
 
 // Seen takes an entry that was in the stream before this node came: it is not carried out, but what comes behind it is held
 // against its number, and it is in the log.
-func (l *Lane[B]) Seen(node string, seq uint64, body B, mark bool, id string, size int) {
-	if (seq == 0 || l.count(node, seq)) && !mark {
+func (l *Lane[B]) Seen(node string, seq uint64, body B, id string, size int) {
+	if seq == 0 || l.count(node, seq) {
 		l.keep(Kept[B]{ID: id, Node: node, Seq: seq, Body: body, size: size})
 	}
 	l.take()
@@ -419,9 +422,7 @@ func (l *Lane[B]) keepOwn(it *item[B], id string) {
 		l.cut()
 	}
 	l.ownRead = it.seq
-	if !it.mark {
-		l.keep(Kept[B]{ID: id, Node: l.self, Seq: it.seq, Body: it.body, size: it.size})
-	}
+	l.keep(Kept[B]{ID: id, Node: l.self, Seq: it.seq, Body: it.body, size: it.size})
 }
 
 // firstSeq returns the number of the first operation in the queue.

@@ -19,7 +19,7 @@ type Log[B any] struct {
 	floor           string // the id of the last one; everything behind it is there
 }
 
-// Kept is an operation in a log.
+// Kept is an operation in a log, or a mark, which has no Body.
 type Kept[B any] struct {
 	ID   string // of its entry in the stream
 	Node string
@@ -75,6 +75,14 @@ func (l *Log[B]) Behind(id string) (next int, at *Kept[B], ok bool) {
 		}
 	}
 	return l.gone, nil, id == l.floor
+}
+
+// Last is the id of the newest operation.
+func (l *Log[B]) Last() string {
+	if len(l.items) == 0 {
+		return l.floor
+	}
+	return l.items[len(l.items)-1].ID
 }
 
 // Between returns the operations from a place on up to an end. It returns false when some of them are not kept any more.

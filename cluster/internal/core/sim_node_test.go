@@ -65,7 +65,7 @@ func (w *world) start(place int) *node {
 	n.lane = core.NewLane[*op](n.name, core.LaneConfig{Patience: patience, BacklogBytes: backlogBytes, BacklogAge: backlogAge})
 	w.nodes = append(w.nodes, n)
 	for _, e := range w.broker.entries[max(0, len(w.broker.entries)-rewind):] {
-		n.lane.Seen(e.node, e.seq, e.op, e.mark, fmt.Sprint(e.id), 1)
+		n.lane.Seen(e.node, e.seq, e.op, fmt.Sprint(e.id), 1)
 		w.ledger.before(n, e)
 	}
 	n.reconnectWrite(1)
