@@ -31,7 +31,7 @@ type owner interface {
 	// room: what had been waiting for room in the socket has gone out.
 	room()
 	// broken comes once, when the link has failed or was closed by the server.
-	broken(err error)
+	broken(l *link, err error)
 }
 
 // open connects and, with a configuration, does the handshake of TLS. Over
@@ -91,7 +91,7 @@ func (k *link) fail(err error) {
 		return
 	}
 	k.drop()
-	k.owner.broken(err)
+	k.owner.broken(k, err)
 }
 
 func (k *link) write(b []byte) {

@@ -88,7 +88,15 @@ func (p *polling) drop() {
 
 func (p *polling) room() {} // put waits for the POST, not for room
 
-func (p *polling) broken(err error) { p.conn.end(err) }
+// broken ends the session, unless the server has closed the connection of POSTs
+// because nothing was sent for a while.
+func (p *polling) broken(k *link, err error) {
+	if k == p.posts && !p.posted {
+		p.posts = nil
+		return
+	}
+	p.conn.end(err)
+}
 
 func (p *polling) feed(k *link, b []byte) ([]byte, error) {
 	for len(b) > 0 && k.fd >= 0 {

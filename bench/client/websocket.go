@@ -56,8 +56,8 @@ func (w *webSocket) leave() {
 	w.flush()
 }
 
-func (w *webSocket) room()            { w.conn.handler.Room(w.conn) }
-func (w *webSocket) broken(err error) { w.conn.end(err) }
+func (w *webSocket) room()                     { w.conn.handler.Room(w.conn) }
+func (w *webSocket) broken(_ *link, err error) { w.conn.end(err) }
 
 func (w *webSocket) feed(_ *link, b []byte) ([]byte, error) {
 	if !w.upgraded {
