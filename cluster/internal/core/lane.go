@@ -359,27 +359,6 @@ func (l *Lane[B]) cut() {
 	}
 }
 
-// Forgotten tells, for a new connection that reads, which entries Redis has. Those at the end of the log that it has lost are
-// written again by nodes that have not read them back, behind others: until that is over nothing is steady.
-func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) {
-	if l.log == nil {
-		return
-	}
-	for _, k := range l.log.lost(there) {
-		if k.Node == "" || k.Node == l.self {
-			continue
-		}
-		if l.unsettled == nil {
-			l.unsettled = make(map[string]uint64)
-		}
-		l.unsettled[k.Node] = k.Seq
-		l.settledBy = now.Add(settling)
-	}
-}
-
-// settling is how long a node has to write again what Redis has lost, or to die.
-const settling = 10 * time.Second
-
 // forgetOne makes room for one more node.
 func (l *Lane[B]) forgetOne() {
 	if len(l.readers) < maxReaders {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Log is what a node has read from a stream of late, in the order in which it carried it out and each operation once. A node
@@ -111,3 +112,24 @@ func Place(id string) []uint64 {
 	count, _ := strconv.ParseUint(tail, 10, 64)
 	return []uint64{ms, count}
 }
+
+// Forgotten tells, for a new connection that reads, which entries Redis has. Those at the end of the log that it has lost are
+// written again by nodes that have not read them back, behind others: until that is over nothing is steady.
+func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) {
+	if l.log == nil {
+		return
+	}
+	for _, k := range l.log.lost(there) {
+		if k.Node == "" || k.Node == l.self {
+			continue
+		}
+		if l.unsettled == nil {
+			l.unsettled = make(map[string]uint64)
+		}
+		l.unsettled[k.Node] = k.Seq
+		l.settledBy = now.Add(settling)
+	}
+}
+
+// settling is how long a node has to write again what Redis has lost, or to die.
+const settling = 10 * time.Second
