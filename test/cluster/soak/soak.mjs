@@ -8,7 +8,7 @@ import { Pair } from "./redis.mjs";
 
 // What share of those who come back is to be recovered, and whether less is a fault. It is none as long as a client can be
 // recovered on the node only where it was.
-export const recovered = { least: 0.99, enforced: false };
+export const recovered = { least: 0.99, enforced: true };
 
 const pause = (ms) => new Promise((done) => setTimeout(done, Math.max(0, ms)));
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
