@@ -45,7 +45,7 @@ type Frame struct {
 	compressed atomic.Pointer[madeForm] // of binary as it is, compressed
 	texts      atomic.Pointer[madeForm] // of binary as base64
 
-	sent    func(written bool) // of a frame for one session; may be nil
+	sent    func(written bool) // may be nil
 	pushed  atomic.Bool        // into some send queue
 	holders holders
 }
@@ -68,9 +68,9 @@ func (f *Frame) Uncompressed() *Frame {
 	return f
 }
 
-// Notify has sent called once, when f has been written for its session or with
-// false when it will not be, and returns f. f must then be sent to one session
-// only. The call comes with the session locked: it must not block or use it.
+// Notify has sent called once for each session that f is sent to, when f has been
+// written for it or with false when it will not be, and returns f. The call comes with
+// the session locked: it must not block or use it.
 func (f *Frame) Notify(sent func(written bool)) *Frame {
 	f.sent = sent
 	return f

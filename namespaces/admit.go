@@ -223,6 +223,8 @@ func (s *Socket) examine() (err error) {
 	if p == nil {
 		return ErrClosed
 	}
+	ctx, done := s.ns.hooks.admission(ctx, s)
+	defer func() { done(err) }()
 	id, err := s.ns.gate.Check(ctx, p.request)
 	if err != nil {
 		return fmt.Errorf("identify client: %w", err)

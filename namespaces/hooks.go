@@ -1,6 +1,8 @@
 package namespaces
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"gatehouse/handshake"
@@ -30,6 +32,9 @@ type Hooks struct {
 	// SocketRefused comes beside Refused for an admission that the namespace, or its gate, has refused. The namespace and the
 	// request of the socket can be read; it was never admitted. The error is what refused it, with its cause.
 	SocketRefused func(s *Socket, err error)
+	// Admission begins when the gate and the admission steps of the namespace are about to be asked. They get the context that
+	// it returns, and the function that it returns is called with what became of it; that may be nil.
+	Admission func(ctx context.Context, s *Socket) (context.Context, func(err error))
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
@@ -83,6 +88,7 @@ type hooks struct {
 	failed   []func(*Socket, RecoveryFailure)
 	refused  []func(label, code string)
 	denied   []func(*Socket, error)
+	admits   []func(context.Context, *Socket) (context.Context, func(error))
 	joined   []func(*Socket, string)
 	left     []func(*Socket, string)
 	roomMade []func(*Namespace, string)
@@ -105,6 +111,7 @@ func newHooks(all []Hooks) *hooks {
 		h.failed = appendSet(h.failed, one.RecoveryFailed, one.RecoveryFailed != nil)
 		h.refused = appendSet(h.refused, one.Refused, one.Refused != nil)
 		h.denied = appendSet(h.denied, one.SocketRefused, one.SocketRefused != nil)
+		h.admits = appendSet(h.admits, one.Admission, one.Admission != nil)
 		h.joined = appendSet(h.joined, one.RoomJoined, one.RoomJoined != nil)
 		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
 		h.roomMade = appendSet(h.roomMade, one.RoomMade, one.RoomMade != nil)
@@ -168,6 +175,25 @@ func (h *hooks) connectRefused(label, code string) {
 func (h *hooks) socketRefused(s *Socket, err error) {
 	for _, f := range h.denied {
 		f(s, err)
+	}
+}
+
+// admission tells that one begins. The function that it returns tells its end.
+func (h *hooks) admission(ctx context.Context, s *Socket) (context.Context, func(error)) {
+	if len(h.admits) == 0 {
+		return ctx, func(error) {}
+	}
+	var ends []func(error)
+	for _, f := range h.admits {
+		var end func(error)
+		if ctx, end = f(ctx, s); end != nil {
+			ends = append(ends, end)
+		}
+	}
+	return ctx, func(err error) {
+		for _, end := range slices.Backward(ends) {
+			end(err)
+		}
 	}
 }
 

@@ -188,7 +188,8 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		`gatehouse_events_total{event="whoami",namespace="/who",result="ok"} 2`,
 		`gatehouse_events_total{event="",namespace="/who",result="unknown"} 1`,
 		"gatehouse_tickets_minted_total 1\n", `gatehouse_outbox_cuts_total{limit="engine.outbox_age"} 0`, "# TYPE gatehouse_events_total counter", "go_goroutines ", "go_gc_cycles_total ", "process_open_fds ",
-		`gatehouse_event_duration_seconds_count{namespace="/who"} 3`, `gatehouse_credential_check_duration_seconds_count{result="token_invalid"} 1`,
+		`gatehouse_event_duration_seconds_count{namespace="/who"} 3`, "gatehouse_delivery_delay_seconds_count 1\n",
+		`gatehouse_admission_duration_seconds_count{namespace="/who",result="ok"} 1`, `gatehouse_admission_duration_seconds_count{namespace="/who",result="refused"} 1`, `gatehouse_credential_check_duration_seconds_count{result="token_invalid"} 1`,
 		`gatehouse_build_info{goversion="go`,
 	} {
 		if !strings.Contains(text, line) {

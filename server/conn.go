@@ -97,12 +97,12 @@ func (r reader) Close(why engine.Close) {
 func (c *conn) Send(f *packet.Frame) error {
 	c.out.count(size(f))
 	c.views.Sent(f)
-	return c.session.Send(rendered(f))
+	return c.session.Send(f.Rendering(c.srv.render).(*engine.Frame))
 }
 
 // SendVolatile implements namespaces.Conn.
 func (c *conn) SendVolatile(f *packet.Frame) bool {
-	sent := c.session.SendVolatile(rendered(f))
+	sent := c.session.SendVolatile(f.Rendering(c.srv.render).(*engine.Frame))
 	if sent {
 		c.out.count(size(f))
 		c.views.Sent(f)
@@ -110,9 +110,10 @@ func (c *conn) SendVolatile(f *packet.Frame) bool {
 	return sent
 }
 
-// rendered gives the engine's form of a packet, made once for all receivers.
-func rendered(f *packet.Frame) *engine.Frame {
-	return f.Rendering(func(f *packet.Frame) any {
+// renderer makes the engine's form of a packet, once for all receivers. Server.render
+// keeps it, so that no send makes a closure.
+func renderer(m *metrics) func(*packet.Frame) any {
+	return func(f *packet.Frame) any {
 		frame := engine.NewFrame(f.Text, f.Attachments)
 		if f.Text == nil {
 			frame = engine.NewBinaryFrame(f.Attachments[0])
@@ -122,9 +123,11 @@ func rendered(f *packet.Frame) *engine.Frame {
 		}
 		if f.Sent != nil {
 			frame.Notify(f.Sent)
+		} else if sent := m.delivery(); sent != nil {
+			frame.Notify(sent)
 		}
 		return frame
-	}).(*engine.Frame)
+	}
 }
 
 func size(f *packet.Frame) int {

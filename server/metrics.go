@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +18,7 @@ import (
 // anything that a client can make up.
 type metrics struct {
 	vectors []prometheus.Collector // all of the following
+	frames  atomic.Uint64          // that were rendered
 
 	closed        *bounded[prometheus.Counter] // connections
 	handshakes    *bounded[prometheus.Counter] // refused Engine.IO requests
@@ -33,6 +36,8 @@ type metrics struct {
 	backEnds      *bounded[prometheus.Counter] // requests to /api/v1/
 
 	eventTook *bounded[prometheus.Observer]
+	admitTook *bounded[prometheus.Observer]
+	delay     *bounded[prometheus.Observer]
 	checkTook *bounded[prometheus.Observer]
 	hopTook   *bounded[prometheus.Observer]
 	redisTook *bounded[prometheus.Observer]
@@ -59,6 +64,8 @@ func newMetrics(cfg Config) *metrics {
 	m.revocations = m.counter("gatehouse_revocations_total", "Revocations made.", "kind")
 	m.backEnds = m.counter("gatehouse_api_requests_total", "Requests of back ends and operators to /api/v1/.", "key", "request", "code")
 	m.eventTook = m.histogram("gatehouse_event_duration_seconds", "Time that the handler of an event took.", "namespace")
+	m.admitTook = m.histogram("gatehouse_admission_duration_seconds", "Time that it took to decide about a client, credentials included.", "namespace", "result")
+	m.delay = m.histogram("gatehouse_delivery_delay_seconds", "Time from an emit until it was written for a client, of one frame in 64.")
 	m.checkTook = m.histogram("gatehouse_credential_check_duration_seconds", "Time that it took to find out who a client is.", "result")
 	m.hopTook = m.histogram("gatehouse_cluster_forward_duration_seconds", "Time until a forwarded request was answered whole; polls wait for what they are to carry.", "kind")
 	m.redisTook = m.histogram("gatehouse_redis_duration_seconds", "Time until Redis answered a command of this node.", "result")
@@ -136,6 +143,32 @@ func (m *metrics) eventHandled(s *namespaces.Socket, h namespaces.Handled) {
 	m.events.of(label, h.Event, resultOf(h.Err)).Inc()
 	m.eventSeconds.of(label).Add(h.Took.Seconds())
 	m.eventTook.of(label).Observe(h.Took.Seconds())
+}
+
+// admission measures how long a namespace takes to decide about a client.
+func (m *metrics) admission(ctx context.Context, s *namespaces.Socket) (context.Context, func(error)) {
+	began := time.Now()
+	return ctx, func(err error) {
+		m.admitTook.of(s.Namespace().Label(), resultOf(err)).Observe(time.Since(began).Seconds())
+	}
+}
+
+// oneFrameOf is of how many frames one has its delay of delivery measured: a clock for
+// each would cost more than the rest of a small frame.
+const oneFrameOf = 64
+
+// delivery measures one frame of many, and returns nil for the others. What it returns
+// is called for each client that the frame is for.
+func (m *metrics) delivery() func(written bool) {
+	if m == nil || m.frames.Add(1)%oneFrameOf != 1 {
+		return nil
+	}
+	began, delay := time.Now(), m.delay.of()
+	return func(written bool) {
+		if written {
+			delay.Observe(time.Since(began).Seconds())
+		}
+	}
 }
 
 // resultOf tells a handler that said no from one that failed, and both from an

@@ -18,6 +18,7 @@ func (s *Server) watch() namespaces.Hooks {
 		hooks.SessionLapsed = s.metrics.sessionLapsed
 		hooks.RecoveryFailed = s.metrics.recoveryFailed
 		hooks.Refused = s.metrics.refusedConnect
+		hooks.Admission = s.metrics.admission
 		hooks.EventHandled = s.metrics.eventHandled
 		hooks.Emitted = s.metrics.emitted
 	}

@@ -40,6 +40,7 @@ type Server struct {
 	node     *cluster.Node                  // nil without a cluster
 	metrics  *metrics                       // nil when nobody asks for them
 	scrape   http.Handler                   // answers /metrics
+	render   func(*packet.Frame) any        // the engine's form of a packet
 	lately   *lately                        // for the operators' page; nil when nobody can ask
 	lookers  lookers                        // who watches there
 	began    time.Time
@@ -83,6 +84,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 		s.log = slog.Default()
 	}
 	s.refusals = sampled.Logger(s.log)
+	s.render = renderer(s.metrics)
 	s.given = cfg
 	s.prepareDoor()
 	if err := s.assemble(defs); err != nil {
