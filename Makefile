@@ -141,8 +141,8 @@ test-site: $(call installed,site) $(call installed,test/browser) bin/gatehouse s
 attack: bin/gatehouse ## does what attackers do and writes what it costs the others into docs/robustness.md, about six minutes
 	go run ./test/attack -report docs/robustness.md $(FLAGS)
 
-bench-cluster: ## measures the stream between two nodes and a hop between them
-	go test ./cluster -run XXX -bench Cluster -benchtime 3s
+bench-cluster: ## measures three nodes with Redis beside one node and writes docs/cluster.md, about two minutes
+	$(MAKE) -C bench cluster
 
 simulate: ## runs the cluster's simulation for many more seeds than make test does
 	go test ./cluster/internal/core -run TestSimulation -count=1 -timeout 2h -seeds 100000 $(FLAGS)

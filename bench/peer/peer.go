@@ -71,6 +71,12 @@ func Choose(known []Peer, names []string) ([]Peer, error) {
 	return chosen, nil
 }
 
+// With gives the peer with further environment variables, each NAME=value.
+func (p Peer) With(env ...string) Peer {
+	p.env = slices.Concat(p.env, env)
+	return p
+}
+
 // Prepare builds or installs what the peer needs.
 func (p Peer) Prepare(ctx context.Context) error {
 	for _, s := range p.prepare {

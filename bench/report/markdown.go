@@ -19,19 +19,25 @@ var errNoPlace = errors.New("the page has no place for the figures")
 // WritePage puts the figures into the Markdown page at path, in the place that it
 // has for them. The rest of the page stays.
 func (r *Report) WritePage(path string) error {
+	return WriteFigures(path, figuresBegin, r.Markdown())
+}
+
+// WriteFigures puts text into the Markdown page at path, between the line begin and
+// the line that ends figures. The rest of the page stays.
+func WriteFigures(path, begin, text string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
-	before, rest, begun := bytes.Cut(page, []byte(figuresBegin))
+	before, rest, begun := bytes.Cut(page, []byte(begin))
 	_, after, ended := bytes.Cut(rest, []byte(figuresEnd))
 	if !begun || !ended {
 		return fmt.Errorf("%w: %s", errNoPlace, path)
 	}
 	var b bytes.Buffer
 	b.Write(before)
-	b.WriteString(figuresBegin + "\n")
-	b.WriteString(r.Markdown())
+	b.WriteString(begin + "\n")
+	b.WriteString(text)
 	b.WriteString("\n" + figuresEnd)
 	b.Write(after)
 	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil { //nolint:gosec // a page to be read

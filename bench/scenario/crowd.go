@@ -64,7 +64,7 @@ func (c *crowd) enter(n int) error {
 func (c *crowd) dial() error {
 	id := len(c.conns)
 	cfg := c.rig.config(c.namespace, "user-"+strconv.Itoa(c.first+id))
-	cfg.Polling = c.polling
+	cfg.Addr, cfg.Polling = c.rig.addrOf(id), c.polling
 	conn, err := c.rig.Loop.Dial(id, cfg, c)
 	if err != nil {
 		return err

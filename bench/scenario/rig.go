@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -23,6 +24,7 @@ type Rig struct {
 	TLS      *tls.Config // nil: the server speaks plain HTTP
 	Protocol client.Protocol
 	PID      int
+	Others   []Node        // nodes beside that one, when the server is several: clients take turns among all
 	Started  time.Duration // how long the server took until it listened
 	Loop     *client.Loop
 	Sign     func(user string) string // gives a user's token
@@ -33,19 +35,43 @@ type Rig struct {
 	Attach string
 }
 
+// Node is one process of a server that is several.
+type Node struct {
+	Addr netip.AddrPort
+	PID  int
+}
+
+// addrOf gives the address of the node whose turn a client is.
+func (r *Rig) addrOf(client int) netip.AddrPort {
+	if turn := client % (len(r.Others) + 1); turn > 0 {
+		return r.Others[turn-1].Addr
+	}
+	return r.Addr
+}
+
+// used gives the processor time that all nodes have used so far.
+func (r *Rig) used() (time.Duration, error) {
+	sum, err := measure.CPU(r.PID)
+	for _, n := range r.Others {
+		more, failed := measure.CPU(n.PID)
+		sum, err = sum+more, errors.Join(err, failed)
+	}
+	return sum, err
+}
+
 // config says how a user connects.
 func (r *Rig) config(namespace, user string) client.Config {
 	return client.Config{Addr: r.Addr, TLS: r.TLS, Protocol: r.Protocol, Namespace: namespace, Token: r.Sign(user)}
 }
 
-// spent gives the processor time that the server used for the work.
+// spent gives the processor time that the server, all its nodes, used for the work.
 func (r *Rig) spent(section string, work func() error) (time.Duration, error) {
 	detach, err := r.attach(section)
 	if err != nil {
 		return 0, err
 	}
 	defer detach()
-	before, err := measure.CPU(r.PID)
+	before, err := r.used()
 	if err != nil {
 		return 0, err
 	}
@@ -55,7 +81,7 @@ func (r *Rig) spent(section string, work func() error) (time.Duration, error) {
 	if err := r.Loop.For(aftermath); err != nil {
 		return 0, err
 	}
-	after, err := measure.CPU(r.PID)
+	after, err := r.used()
 	return after - before, err
 }
 

@@ -83,6 +83,41 @@ func TestAnHonestServerGetsAllFigures(t *testing.T) {
 // order. How often depends on whose order is the room's: that of who was first.
 const reordered = `0 lost, 0 duplicated, [1-9]\d* out of order`
 
+// The hall of a server that is several: its members take turns among the nodes,
+// which here are two names of one fake.
+func TestAHallIsHeldToAccountToo(t *testing.T) {
+	for fault, want := range map[fake.Fault]string{fake.None: "", fake.Loses: "1 lost"} {
+		server, err := fake.Start(fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		loop, err := client.NewLoop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = loop.Close() }()
+		rig := &scenario.Rig{
+			Addr: server.Addr, Protocol: client.SocketIO{}, PID: os.Getpid(), Loop: loop, Patience: time.Second,
+			Sign: token.NewSigner("secret", time.Now).Sign, Others: []scenario.Node{{Addr: server.Addr, PID: os.Getpid()}},
+		}
+		hall, err := scenario.OpenHall(rig, 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := hall.Burst(40)
+		if want != "" {
+			if err == nil || !regexp.MustCompile(want).MatchString(err.Error()) {
+				t.Errorf("the run gave %+v and the error %v, want one with %q", run, err, want)
+			}
+			continue
+		}
+		if err != nil || run.Deliveries != 240 || run.Messages != 40 || run.CPU <= 0 || run.Max < run.P50 {
+			t.Errorf("the run gave %+v (%v), want 240 deliveries of 40 messages", run, err)
+		}
+	}
+}
+
 func TestABrokenPromiseMakesARunVoid(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
