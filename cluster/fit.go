@@ -60,8 +60,8 @@ func shortStream(ctx context.Context, client rueidis.Client, stream string, leas
 	all, err2 := added.AsInt64()
 	end, err3 := last.ToString()
 	entry, err4 := first.ToArray()
-	if errors.Join(err1, err2, err3, err4) != nil || len(entry) == 0 || all <= n {
-		return nil, nil // empty, or nothing has been trimmed
+	if known := errors.Join(err1, err2, err3, err4) == nil; !known || len(entry) == 0 || all <= n {
+		return nil, nil // empty, nothing has been trimmed, or a Redis that does not say
 	}
 	begin, err := entry[0].ToString()
 	if err != nil {

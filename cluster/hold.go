@@ -22,13 +22,12 @@ local what, n = 0, tonumber(ARGV[6])
 if redis.call('HSETNX', KEYS[3], ARGV[1], 1) == 1 and redis.call('HINCRBY', KEYS[2], ARGV[2], 1) == 1 then what = 1 end
 if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 and ARGV[4] == '1' then
   redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-  if what == 0 then what = 2 end
+  if what ~= 1 then what = 2 end -- who has come is told as such
 end
 redis.call('ZADD', KEYS[4], 0, ARGV[2])
 local count = redis.call('HLEN', KEYS[1])
 if count <= tonumber(ARGV[5]) then
-  if what == 1 then add(KEYS[5], 9, n) end
-  if what == 2 then add(KEYS[5], 9 + n, #ARGV - 8 - n) end
+  if what == 1 then add(KEYS[5], 9, n) elseif what == 2 then add(KEYS[5], 9 + n, #ARGV - 8 - n) end
 end
 return {count, what}`)
 

@@ -76,9 +76,9 @@ type holding struct {
 }
 
 // find returns what is held of a session, and makes it if it is to.
-func (h *holdings) find(a *adapter, id string, make bool) *holding {
+func (h *holdings) find(a *adapter, id string, add bool) *holding {
 	one := h.held[id]
-	if one == nil && make {
+	if one == nil && add {
 		one = h.add(a, id, h.ownerLocked(a))
 	}
 	return one

@@ -186,6 +186,9 @@ func newRig(t testing.TB, cfg Config, options ...rigOption) *rig {
 // windUp ends what a server without connections runs.
 func windUp(srv *Server) {
 	srv.wheel.close()
+	srv.taskMu.Lock() // a turn of the wheel that is under way begins nothing more
+	srv.over = true
+	srv.taskMu.Unlock()
 	srv.tasks.Wait()
 }
 

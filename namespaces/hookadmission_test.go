@@ -22,7 +22,7 @@ func TestAdmissionsAreToldFromTheirBeginningToTheirEnd(t *testing.T) {
 				}
 			}
 		},
-		SocketRefused: func(s *namespaces.Socket, err error) { told = append(told, "refused at "+s.Namespace().Name()) },
+		SocketRefused: func(s *namespaces.Socket, _ error) { told = append(told, "refused at "+s.Namespace().Name()) },
 	}
 	ns := namespaces.New("/app")
 	ns.Admit(func(ctx context.Context, s *namespaces.Socket) error {

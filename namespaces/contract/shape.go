@@ -25,8 +25,8 @@ const (
 	truth
 	always // the truth value in is
 	binary
-	list   // of of
-	record // values of, by text
+	list   // its elements are in of
+	record // its values, by text, are in of
 	object // fields
 	named  // the object name of a catalogue
 )

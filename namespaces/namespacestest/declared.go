@@ -30,8 +30,8 @@ func declared(defs []namespaces.Definition) declarations {
 // watch fails the test when a namespace emits what it has not declared.
 func (all declarations) watch(t T) namespaces.Hooks {
 	return namespaces.Hooks{Emitted: func(ns *namespaces.Namespace, e namespaces.Emitted) {
-		emits, any := all[ns.Label()]
-		if any && !slices.ContainsFunc(emits, func(d namespaces.EventType) bool { return fits(d, e) }) {
+		emits, declared := all[ns.Label()]
+		if declared && !slices.ContainsFunc(emits, func(d namespaces.EventType) bool { return fits(d, e) }) {
 			t.Errorf("%s emits %q %s, which is not as it declares", ns.Label(), e.Event, e.Args.AppendJSON(nil))
 		}
 	}}
@@ -39,8 +39,8 @@ func (all declarations) watch(t T) namespaces.Hooks {
 
 // fits reports whether an event is of a declaration.
 func fits(d namespaces.EventType, e namespaces.Emitted) bool {
-	start, any := strings.CutSuffix(d.Name, "*")
-	if d.Name != e.Event && !(any && strings.HasPrefix(e.Event, start)) {
+	start, isPattern := strings.CutSuffix(d.Name, "*")
+	if d.Name != e.Event && (!isPattern || !strings.HasPrefix(e.Event, start)) {
 		return false
 	}
 	if slices.Contains(d.Args, reflect.TypeFor[packet.Args]()) {

@@ -13,6 +13,7 @@ const { values } = parseArgs({
     "kill-every": number(20), // seconds
     "failover-every": number(60), // seconds
     "cut-every": number(100), // milliseconds
+    least: number(0.99), // of those who come back are recovered
     plant: { type: "string", multiple: true, default: [] }, // loss, repeat, ghost: the soak must find it
   },
 });
