@@ -26,9 +26,8 @@ if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 and ARGV[4] == '1' then
 end
 redis.call('ZADD', KEYS[4], 0, ARGV[2])
 local count = redis.call('HLEN', KEYS[1])
-if count <= tonumber(ARGV[5]) then
-  if what == 1 then add(KEYS[5], 9, n) elseif what == 2 then add(KEYS[5], 9 + n, #ARGV - 8 - n) end
-end
+local loud = count <= tonumber(ARGV[5])
+if what == 1 and loud then add(KEYS[5], 9, n) elseif what == 2 and loud then add(KEYS[5], 9 + n, #ARGV - 8 - n) end
 return {count, what}`)
 
 // What holdUserScript returns besides the count.

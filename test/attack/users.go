@@ -161,7 +161,7 @@ func texts(ctx context.Context, t *target) error { return flooded(ctx, t, t.many
 
 // textsToFew: the same into a room of few who read 200 KB a second each, which is far
 // below what the server can send to so few, with characters of three bytes. Without
-// a limit on the sender their queues are full after seconds, and they are cut.
+// a limit on the sender what waits for them grows several times as large.
 func textsToFew(ctx context.Context, t *target) error { return flooded(ctx, t, 10, 200, "€") }
 
 // flooded has one user send messages of 4,000 such characters at full speed to
