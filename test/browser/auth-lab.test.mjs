@@ -123,7 +123,7 @@ describe("the auth lab", () => {
       const lab = await open(view);
       await pressAll(lab);
       for (const colorScheme of ["light", "dark"]) {
-        await lab.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        await lab.page.emulateMedia({ colorScheme });
         assert.deepEqual(await lab.violations(), [], colorScheme);
         assert.equal(await lab.page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `it scrolls sideways, ${colorScheme}`);
       }

@@ -57,7 +57,7 @@ describe("what may I do here", () => {
       }
       await ask(lab, { room: "doc:bob:7", event: "edit:title" });
       for (const colorScheme of ["light", "dark"]) {
-        await lab.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        await lab.page.emulateMedia({ colorScheme });
         assert.deepEqual(await lab.violations(), [], colorScheme);
         assert.equal(await lab.page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `it scrolls sideways, ${colorScheme}`);
         if (process.env.SHOTS) {
