@@ -33,7 +33,9 @@ func (n *Node) beat(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		info.Beat++
-		_, _ = n.holdName(ctx)                                    // says itself what is wrong
+		// It says itself what is wrong. Nothing cancels it: a script that is on its way could overtake the one that gives the name
+		// back, on another connection.
+		_, _ = n.holdName(context.WithoutCancel(ctx))
 		_ = n.tell(n.everyone(), "", typeHello, n.infoData(info)) // the next one may pass
 		select {
 		case <-ctx.Done():
