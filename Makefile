@@ -50,9 +50,10 @@ test-chart: $(HELM) ## holds the Helm chart against helm and the types of Kubern
 
 # What waits runs beside what computes: each line is a lane, whose parts come one after the other. Each can be run alone.
 lanes := \
-	test-go,test-backends,test-openapi,test-bridge,test-bench \
-	test-static,test-artillery,test-js,test-cluster \
-	test-web,test-compose,test-metrics,test-auth,test-examples,test-proxy,test-browser,test-site
+	test-go \
+	test-static,test-js,test-cluster \
+	test-web,test-compose,test-metrics,test-auth,test-examples,test-proxy,test-browser \
+	test-artillery,test-bridge,test-backends,test-openapi,test-bench,test-site
 
 # Everything that more than one lane needs; what only one needs, such as the linter, it makes while the others run.
 prepared := bin/gatehouse bin/testapp bin/examples/.built $(page) $(call installed,test/js)
