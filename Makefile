@@ -193,14 +193,15 @@ site/dist/index.html: $(site-sources) $(call installed,site)
 	npm ci --prefix $* --no-audit --no-fund
 	touch $@
 
-# golangci-lint with the linters of our settings only: the others are most of what it is made of.
+# golangci-lint with the linters of our settings only: the others are most of what it is made of. The folder's name begins so
+# that ./... does not take its packages for ours.
 $(GOLANGCI): .golangci.yml test/golangci.awk
-	rm -rf bin/golangci-lint* && mkdir -p bin
-	cp -r --no-preserve=mode "$$(go mod download -json github.com/golangci/golangci-lint/v2@$(GOLANGCI_VERSION) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')" bin/golangci-lint.source
-	awk -f test/golangci.awk .golangci.yml bin/golangci-lint.source/$(golangci-linters) > bin/golangci-lint.linters
-	mv bin/golangci-lint.linters bin/golangci-lint.source/$(golangci-linters)
-	cd bin/golangci-lint.source && go build -trimpath -ldflags '-s -w' -o ../golangci-lint ./cmd/golangci-lint
-	rm -r bin/golangci-lint.source && mv bin/golangci-lint $@
+	rm -rf bin/golangci-lint* bin/_golangci-lint && mkdir -p bin
+	cp -r --no-preserve=mode "$$(go mod download -json github.com/golangci/golangci-lint/v2@$(GOLANGCI_VERSION) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')" bin/_golangci-lint
+	awk -f test/golangci.awk .golangci.yml bin/_golangci-lint/$(golangci-linters) > bin/golangci-lint.linters
+	mv bin/golangci-lint.linters bin/_golangci-lint/$(golangci-linters)
+	cd bin/_golangci-lint && go build -trimpath -ldflags '-s -w' -o ../golangci-lint ./cmd/golangci-lint
+	rm -r bin/_golangci-lint && mv bin/golangci-lint $@
 
 $(NFPM):
 	GOBIN=$(CURDIR)/bin/install go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
