@@ -213,10 +213,16 @@ func (b *Bus) compareClocks(ctx context.Context, client rueidis.Client) {
 
 // follow applies what is heard.
 func (b *Bus) follow(ctx context.Context, client rueidis.Client, lost <-chan error) error {
+	look := time.NewTicker(heartbeat)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-look.C:
+			if givenUp(client, b.cfg.Client) {
+				return errGivenUp
+			}
 		case err := <-lost:
 			return errors.Join(errors.New("the subscription is lost"), err)
 		case <-b.behind:

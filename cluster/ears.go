@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -71,10 +72,9 @@ func literally(text string) string {
 
 // ear is a connection that hears.
 type ear struct {
-	client  rueidis.DedicatedClient
-	release func()
-	anchor  string        // a key of a slot of its server
-	gone    chan struct{} // closed when it is dropped
+	client *dedicated
+	anchor string        // a key of a slot of its server
+	gone   chan struct{} // closed when it is dropped
 
 	mu       sync.Mutex          // guards what follows
 	have     map[string]struct{} // channels
@@ -100,6 +100,8 @@ func (n *Node) listen() {
 	n.signal.change(1, n.everyone())
 	e := &ears{node: n, open: make(map[string]*ear), lost: make(chan lostEar)}
 	defer e.close()
+	look := time.NewTicker(heartbeat)
+	defer look.Stop()
 	greeted := false
 	for n.ctx.Err() == nil {
 		if err := e.follow(); err != nil {
@@ -121,6 +123,11 @@ func (n *Node) listen() {
 			}
 			n.counts.LinksLost.Add(1)
 			e.deaf(errors.Join(errors.New("the subscription is lost"), l.err))
+		case <-look.C:
+			if e.dropStale() {
+				n.counts.LinksLost.Add(1)
+				e.deaf(errGivenUp)
+			}
 		case <-n.signal.more:
 		}
 	}
@@ -148,11 +155,21 @@ func (e *ears) drop(gone *ear) bool {
 		if ear == gone {
 			delete(e.open, server)
 			close(ear.gone)
-			ear.release()
+			ear.client.release()
 			return true
 		}
 	}
 	return false
+}
+
+// dropStale ends the ears at servers that are given up, and reports whether there were any.
+func (e *ears) dropStale() (dropped bool) {
+	for _, ear := range e.open {
+		if givenUp(ear.client.from, e.node.cfg.Client) {
+			dropped = e.drop(ear)
+		}
+	}
+	return dropped
 }
 
 // mind tells when an ear is lost, unless it is dropped before.
@@ -210,12 +227,12 @@ func (e *ears) at(ctx context.Context, server string, channels []string) (*ear, 
 	if server != "" {
 		anchor = channels[0]
 	}
-	client, release, err := n.dedicate(ctx, anchor, server == "")
+	client, err := n.dedicate(ctx, anchor, server == "")
 	if err != nil {
 		return nil, err
 	}
 	one := &ear{
-		client: client, release: release, anchor: anchor, gone: make(chan struct{}),
+		client: client, anchor: anchor, gone: make(chan struct{}),
 		have: make(map[string]struct{}), patterns: make(map[string]struct{}),
 	}
 	lost := client.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: n.overhear, OnSubscription: func(s rueidis.PubSubSubscription) {

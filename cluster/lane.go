@@ -138,11 +138,11 @@ func (l *lane) write(ctx context.Context) {
 
 // writing writes batches until one fails. The connection is its own: on a new one everything is written again.
 func (l *lane) writing(ctx context.Context) error {
-	client, release, err := l.node.dedicate(ctx, l.stream, true)
+	client, err := l.node.dedicate(ctx, l.stream, true)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer client.release()
 	l.input(func() []core.Output[*action] { return l.core.Connected(time.Now()) })
 	l.node.back("writing to " + l.stream)
 	for {
@@ -220,11 +220,11 @@ func (l *lane) read(ctx context.Context) {
 // reading reads from pos on. A new connection begins a little before: after a failover entries may have the ids of others
 // that were lost. What was read before is skipped by its number, or by its id when it has none.
 func (l *lane) reading(ctx context.Context, pos *string) error {
-	client, release, err := l.node.dedicate(ctx, l.stream, true)
+	client, err := l.node.dedicate(ctx, l.stream, true)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer client.release()
 	defer context.AfterFunc(ctx, client.Close)() // a read that blocks does not look at its context
 	if err := l.position(ctx, client, pos); err != nil {
 		return err
@@ -238,6 +238,9 @@ func (l *lane) reading(ctx context.Context, pos *string) error {
 	l.node.back("reading " + l.stream)
 	const block = 1000 // milliseconds; so that a connection that died in silence is noticed
 	for {
+		if givenUp(client.from, l.node.cfg.Client) {
+			return errGivenUp
+		}
 		limited, cancel := context.WithTimeout(ctx, block*time.Millisecond+redisLimit)
 		got, err := client.Do(limited, client.B().Xread().Count(batchSize).Block(block).Streams().Key(l.stream).Id(*pos).Build()).AsXRead()
 		cancel()

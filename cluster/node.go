@@ -143,27 +143,48 @@ func (n *Node) keepTime() {
 	}
 }
 
+// dedicated is a connection of one's own.
+type dedicated struct {
+	rueidis.DedicatedClient
+	from     rueidis.Client
+	giveBack func()
+}
+
 // dedicate gives a connection of one's own, in a Redis Cluster to the primary that has the slot of anchor. It is closed when
 // it is released: one that came back by itself would not say that it was away.
-func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (rueidis.DedicatedClient, func(), error) {
+func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (*dedicated, error) {
 	client, err := n.cfg.Client()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	own, release := client.Dedicate()
-	done := func() { own.Close(); release() }
+	own, giveBack := client.Dedicate()
+	d := &dedicated{own, client, giveBack}
 	if !probe {
-		return own, done, nil
+		return d, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	// A replica reads, but what it reads comes late or never: only a server that takes writes is the one.
 	write := own.B().Set().Key(probeKey(anchor)).Value("1").PxMilliseconds(1000).Build()
 	if err := n.cfg.Note(client, own.Do(ctx, write).Error()); err != nil {
-		done()
-		return nil, nil, fmt.Errorf("connect: %w", err)
+		d.release()
+		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return own, done, nil
+	return d, nil
+}
+
+func (d *dedicated) release() {
+	d.Close()
+	d.giveBack()
+}
+
+var errGivenUp = errors.New("the connection is given up, because its server takes no writes")
+
+// givenUp reports whether another client has taken the place of this one, since its server turned out to be a replica. Closing
+// a client does not close the connections that it has dedicated: they would go on to hear what the replica hears, late or never.
+func givenUp(client rueidis.Client, now func() (rueidis.Client, error)) bool {
+	other, err := now()
+	return err != nil || other != client
 }
 
 // probeKey is a key in the slot of another one.

@@ -140,8 +140,8 @@ func (c *Conn) Note(client rueidis.Client, err error) error {
 
 // takesNoWrites reports whether a node answers and is not the one to ask.
 func takesNoWrites(err error) bool {
-	answer, ok := rueidis.IsRedisErr(err)
-	if !ok {
+	var answer *rueidis.RedisError
+	if !errors.As(err, &answer) { // callers say first what they did
 		return false
 	}
 	for _, code := range []string{"READONLY", "MASTERDOWN", "LOADING"} {
