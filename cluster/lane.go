@@ -176,12 +176,14 @@ func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []
 		commands = append(commands, client.B().Multi().Build())
 	}
 	now := l.node.cfg.Now()
+	var sessions stores
 	for _, w := range batch {
 		e := entry{uid: l.node.uid, number: w.Seq}
 		switch {
 		case w.Mark:
 		case w.Body.session != nil: // stored beside a mark
-			if command, ok := w.Body.session.store(client.B()); ok {
+			if command, owner, ok := w.Body.session.store(client.B()); ok {
+				sessions = append(sessions, storing{w.Body.session, owner, len(commands)})
 				commands = append(commands, command)
 			}
 		default:
@@ -197,12 +199,13 @@ func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []
 	if len(batch) > 1 {
 		commands = append(commands, client.B().Exec().Build())
 	}
-	for _, r := range client.DoMulti(ctx, commands...) {
+	replies := client.DoMulti(ctx, commands...)
+	for _, r := range replies {
 		if err := r.Error(); err != nil {
 			return fmt.Errorf("write %d operations: %w", len(batch), err)
 		}
 	}
-	return nil
+	return sessions.answered(replies, len(batch) > 1)
 }
 
 // read keeps a connection that reads, until ctx ends.

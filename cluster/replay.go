@@ -29,7 +29,7 @@ func (a *adapter) own(session *namespaces.Session) {
 	a.holdings.mu.Lock()
 	defer a.holdings.mu.Unlock()
 	one := a.holdings.add(a, session.ID, session.Owner)
-	one.stored, one.since = true, session.Taken
+	one.stored, one.named, one.former, one.since = true, true, session.Former, session.Taken
 }
 
 // replay returns what was sent to a session behind an offset, and changes its rooms as they were changed behind what the record
@@ -116,7 +116,7 @@ func (a *adapter) sent(session *namespaces.Session, act *action, id string) *pac
 	if p := a.selected(session, act, id); p != nil {
 		kept := *p
 		kept.Offset = id
-		if act.kind == typeLocal && act.uid != session.Former {
+		if act.kind == typeLocal && act.uid != ownerNode(session.Former) {
 			if core.Compare(id, session.Since) > 0 {
 				return nil
 			}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -21,24 +20,6 @@ import (
 // any node, also when the one that it was at has died. It has one owner at a time. What changes is stored beside a mark in the
 // stream, and so in the line in which what this node sends directly waits: what follows the change leaves behind it. Who takes
 // a session over does so in one step with an entry in the stream, by which the former owner hears of it.
-
-// storeScript stores a session. KEYS: the record. ARGV: its owner, the record, its signature, milliseconds until it lapses. A
-// record that somebody else owns, or that is over, stays.
-const storeScript = `
-local owner = redis.call('HGET', KEYS[1], 'o')
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'o', ARGV[1], 'd', ARGV[2], 's', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return 1`
-
-// endScript ends a session. KEYS: the record. ARGV: its owner, milliseconds for which it is remembered as over.
-const endScript = `
-local owner = redis.call('HGET', KEYS[1], 'o')
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'o', '-')
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1`
 
 // takeScript takes a session over. KEYS: the record, the stream. ARGV: the owner as it was found, the new one, milliseconds until
 // the record lapses, unused, and from the eighth on as of entryFunction. It returns the record, its signature and the id of the
@@ -54,60 +35,6 @@ const (
 	over       = "-" // owns a session that has ended
 	maxSession = 1 << 20
 )
-
-// holdings are the sessions that this node owns in one namespace.
-type holdings struct {
-	mu    sync.Mutex // guards what follows, and the fields of what is held; a leaf
-	held  map[string]*holding
-	count uint64
-}
-
-// holding is a session that this node owns.
-type holding struct {
-	a     *adapter
-	id    string
-	owner string // this node and a number: an earlier time that it owned the session is another owner
-	since string // the entry by which it was taken over; empty when it began here
-
-	queued  bool // an action that stores it waits to be written
-	changed bool // what waits is a change, not just a later place in the stream
-	stored  bool // Redis may have a record
-	over    bool
-}
-
-// find returns what is held of a session, and makes it if it is to.
-func (h *holdings) find(a *adapter, id string, add bool) *holding {
-	one := h.held[id]
-	if one == nil && add {
-		one = h.add(a, id, h.ownerLocked(a))
-	}
-	return one
-}
-
-func (h *holdings) add(a *adapter, id, owner string) *holding {
-	one := &holding{a: a, id: id, owner: owner}
-	if h.held == nil {
-		h.held = map[string]*holding{}
-	}
-	h.held[id] = one
-	return one
-}
-
-// ownerLocked is a name that no owner had.
-func (h *holdings) ownerLocked(a *adapter) string {
-	h.count++
-	return a.node.uid + "." + strconv.FormatUint(h.count, 10)
-}
-
-// ownerNode is the node of an owner.
-func ownerNode(owner string) string {
-	for i := range len(owner) {
-		if owner[i] == '.' {
-			return owner[:i]
-		}
-	}
-	return owner
-}
 
 // recovers reports whether sessions of the namespace are kept for all nodes.
 func (a *adapter) recovers() bool {
@@ -179,29 +106,6 @@ type storedSession struct {
 	Since     string `json:"since,omitempty"`
 }
 
-// store is the command that stores a session as it is now, or ends it. It is built when it is written.
-func (one *holding) store(b rueidis.Builder) (rueidis.Completed, bool) {
-	a, h := one.a, &one.a.holdings
-	h.mu.Lock()
-	one.queued, one.stored = false, true
-	owner, ended := one.owner, one.over
-	h.mu.Unlock()
-	key := a.sessionKey(one.id)
-	lapse := millis(2 * a.local.Recovery())
-	if ended {
-		return b.Eval().Script(endScript).Numkeys(1).Key(key).Arg(owner, lapse).Build(), true
-	}
-	now, ok := a.local.Session(one.id)
-	if !ok {
-		return rueidis.Completed{}, false
-	}
-	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Since: one.since})
-	if err != nil || len(text) > maxSession || now.Key == "" {
-		text = nil // no other node can go on with it
-	}
-	return b.Eval().Script(storeScript).Numkeys(1).Key(key).Arg(owner, string(text), a.sealOf(one.id, text), lapse).Build(), true
-}
-
 // dated says up to which entry of the stream a session has been sent everything. That it was sent something alone says nothing.
 func (l *lane) dated(s namespaces.Session) namespaces.Session {
 	if core.IsPlace(s.Last) {
@@ -226,24 +130,6 @@ func (a *adapter) sealOf(id string, text []byte) string {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(a.node.signer.sign("session "+a.streamName(), a.name, id, string(text)))
-}
-
-// kept is told that what stored a session has been carried out. A node that is alone does not know that Redis has the change: it
-// gives up a session that Redis has in another state, and the client comes back as a new one.
-func (one *holding) kept(alone bool) {
-	h := &one.a.holdings
-	h.mu.Lock()
-	lost := alone && one.changed && one.stored && !one.over
-	if !alone {
-		one.changed = one.changed && one.queued
-	}
-	if one.over && !one.queued && h.held[one.id] == one {
-		delete(h.held, one.id)
-	}
-	h.mu.Unlock()
-	if lost {
-		one.a.local.Disown(one.id)
-	}
 }
 
 // Find implements namespaces.Sessions.
@@ -294,7 +180,11 @@ func (s sessions) Owns(ctx context.Context, id string) (bool, error) {
 	if err != nil || owner == "" {
 		return err == nil, err // Redis has lost it, or has not got it yet
 	}
-	return s.a.holds(id, owner), nil
+	if !s.a.holds(id, owner) {
+		return false, nil
+	}
+	s.a.holdings.returned(s.a, id)
+	return true, nil
 }
 
 // holds reports whether an owner is this node, of a session that it still has, or is about to end.
@@ -359,7 +249,7 @@ func (s sessions) Take(ctx context.Context, found *namespaces.Session) (*namespa
 	if session == nil {
 		return nil, namespaces.ErrNoSession
 	}
-	session.Former, session.Taken = ownerNode(found.Owner), entry
+	session.Former, session.Taken = found.Owner, entry
 	return session, a.lane().reached(ctx, entry)
 }
 

@@ -65,7 +65,7 @@ type Session struct {
 
 	// Of who keeps it.
 	Owner  string `json:"-"`
-	Former string `json:"-"` // the node that it was taken from
+	Former string `json:"-"` // the owner that it was taken from
 	Taken  string `json:"-"` // the place of that
 	Since  string `json:"-"` // the place where the former owner took it
 }

@@ -1,0 +1,207 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/redis/rueidis"
+)
+
+// What storeScript and endScript begin with. KEYS: the record. ARGV: its owner, the owner before. A record of the owner before is
+// one whose takeover was lost in a failover, and is taken over once more. What is no record of a session is replaced.
+const ownership = `
+local owner = redis.pcall('HGET', KEYS[1], 'o')
+if type(owner) == 'table' then redis.call('DEL', KEYS[1]) owner = false end
+if owner and owner ~= ARGV[1] and owner ~= ARGV[2] then return 0 end
+local done = 1
+if owner and owner ~= ARGV[1] then done = 2 end`
+
+// storeScript stores a session. ARGV, from the third on: the record, its signature, milliseconds until it lapses.
+const storeScript = ownership + `
+redis.call('HSET', KEYS[1], 'o', ARGV[1], 'd', ARGV[3], 's', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+return done`
+
+// endScript ends a session. The third of ARGV: milliseconds for which it is remembered as over.
+const endScript = ownership + `
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'o', '-')
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return done`
+
+// What these scripts return.
+const (
+	storeRefused = 0 // the session is somebody else's
+	storeRetaken = 2 // it was the owner's before
+)
+
+// holdings are the sessions that this node owns in one namespace.
+type holdings struct {
+	mu    sync.Mutex // guards what follows, and the fields of what is held; a leaf
+	held  map[string]*holding
+	count uint64
+}
+
+// holding is a session that this node owns.
+type holding struct {
+	a     *adapter
+	id    string
+	owner string // this node and a number: an earlier time that it owned the session is another owner
+	// former is the owner before, here or at another node. It owns the record still until the first store, and when a failover
+	// has lost a takeover.
+	former string
+	since  string // the entry by which it was taken over; empty when it began here
+
+	queued  bool // an action that stores it waits to be written
+	changed bool // what waits is a change, not just a later place in the stream
+	stored  bool // Redis may have a record
+	named   bool // Redis has had owner
+	refused bool // Redis has another owner
+	over    bool
+}
+
+// returned makes a session that its client has come back to another owner's, so that nobody can make a takeover of before again
+// that a failover has lost.
+func (h *holdings) returned(a *adapter, id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if one := h.held[id]; one != nil && one.named {
+		one.former, one.owner, one.named = one.owner, h.ownerLocked(a), false
+	}
+}
+
+// find returns what is held of a session, and makes it if it is to.
+func (h *holdings) find(a *adapter, id string, add bool) *holding {
+	one := h.held[id]
+	if one == nil && add {
+		one = h.add(a, id, h.ownerLocked(a))
+	}
+	return one
+}
+
+func (h *holdings) add(a *adapter, id, owner string) *holding {
+	one := &holding{a: a, id: id, owner: owner}
+	if h.held == nil {
+		h.held = map[string]*holding{}
+	}
+	h.held[id] = one
+	return one
+}
+
+// ownerLocked is a name that no owner had.
+func (h *holdings) ownerLocked(a *adapter) string {
+	h.count++
+	return a.node.uid + "." + strconv.FormatUint(h.count, 10)
+}
+
+// ownerNode is the node of an owner.
+func ownerNode(owner string) string {
+	for i := range len(owner) {
+		if owner[i] == '.' {
+			return owner[:i]
+		}
+	}
+	return owner
+}
+
+// store is the command that stores a session as it is now, or ends it. It is built when it is written.
+func (one *holding) store(b rueidis.Builder) (command rueidis.Completed, owner string, ok bool) {
+	a, h := one.a, &one.a.holdings
+	h.mu.Lock()
+	one.queued, one.stored = false, true
+	var former string
+	var ended bool
+	owner, former, ended = one.owner, one.former, one.over
+	h.mu.Unlock()
+	key := a.sessionKey(one.id)
+	lapse := millis(2 * a.local.Recovery())
+	if ended {
+		return b.Eval().Script(endScript).Numkeys(1).Key(key).Arg(owner, former, lapse).Build(), owner, true
+	}
+	now, ok := a.local.Session(one.id)
+	if !ok {
+		return rueidis.Completed{}, "", false
+	}
+	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Since: one.since})
+	if err != nil || len(text) > maxSession || now.Key == "" {
+		text = nil // no other node can go on with it
+	}
+	return b.Eval().Script(storeScript).Numkeys(1).Key(key).Arg(owner, former, string(text), a.sealOf(one.id, text), lapse).Build(), owner, true
+}
+
+// kept is told that what stored a session has been carried out. A node that is alone does not know that Redis has the change: it
+// gives up a session that Redis has in another state, and the client comes back as a new one. A session that Redis has another
+// owner of is ended here as if the entry had come that says so, before what waits behind the store leaves the node.
+func (one *holding) kept(alone bool) {
+	h := &one.a.holdings
+	h.mu.Lock()
+	current := h.held[one.id] == one && !one.over
+	lost, moved := alone && one.changed && one.stored && !one.over, one.refused && current
+	if !alone {
+		one.changed = one.changed && one.queued
+	}
+	if h.held[one.id] == one && (moved || one.over && !one.queued) {
+		delete(h.held, one.id)
+	}
+	h.mu.Unlock()
+	switch {
+	case moved:
+		one.a.local.Moved(one.id)
+	case lost:
+		one.a.local.Disown(one.id)
+	}
+}
+
+// storing is a session that a batch stores, under which owner, and which of its commands does.
+type storing struct {
+	one   *holding
+	owner string
+	at    int
+}
+
+type stores []storing
+
+// answered reads the replies to a batch, which were those of a transaction or not.
+func (s stores) answered(replies []rueidis.RedisResult, transaction bool) error {
+	if len(s) == 0 {
+		return nil
+	}
+	var inside []rueidis.RedisMessage
+	if transaction {
+		var err error
+		if inside, err = replies[len(replies)-1].ToArray(); err != nil {
+			return fmt.Errorf("store sessions: %w", err)
+		}
+	}
+	for _, stored := range s {
+		var reply int64
+		var err error
+		if transaction {
+			reply, err = inside[stored.at-1].AsInt64() // MULTI has a reply of its own
+		} else {
+			reply, err = replies[stored.at].AsInt64()
+		}
+		if err != nil {
+			return fmt.Errorf("store a session: %w", err)
+		}
+		stored.one.answered(stored.owner, reply)
+	}
+	return nil
+}
+
+// answered takes what Redis says of a store. A takeover that was made once more is told to the former owner once more.
+func (one *holding) answered(owner string, reply int64) {
+	h := &one.a.holdings
+	h.mu.Lock()
+	one.refused = one.refused || reply == storeRefused
+	one.named = one.named || reply != storeRefused && owner == one.owner
+	again := reply == storeRetaken && ownerNode(one.former) != one.a.node.uid
+	h.mu.Unlock()
+	if again {
+		taken := &action{namespace: one.a.name, kind: typeTaken, uid: one.a.node.uid}
+		taken.operation.Rooms = []string{one.id}
+		one.a.publish(taken)
+	}
+}

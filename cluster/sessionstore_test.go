@@ -1,0 +1,109 @@
+package cluster
+
+import (
+	"context"
+	"testing"
+
+	"github.com/redis/rueidis"
+
+	"gatehouse/namespaces"
+)
+
+// enters has a namespace take its client into a room, and answer when that is stored.
+func enters(ns *namespaces.Namespace) {
+	namespaces.Handle(ns, "enter", func(_ context.Context, s *namespaces.Socket, room string) error { return s.Join(room) })
+}
+
+// enter has a client go into a room.
+func (g *guest) enter(room string) {
+	g.client.Message(false, []byte(`2["enter","`+room+`"]`))
+}
+
+// inRedis returns what Redis has of a session.
+func inRedis(m *member, c rueidis.Client, id string) map[string]string {
+	m.t.Helper()
+	fields, err := c.Do(m.t.Context(), c.B().Hgetall().Key(m.node.adapter("/").sessionKey(id)).Build()).AsStrMap()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return fields
+}
+
+// A node that Redis does not let store a session, because another one has it, ends what it has of it: neither that it is stored
+// again, nor its end, touches what the other one has.
+func TestAStoreThatRedisRefusesEndsTheSessionHere(t *testing.T) {
+	r := startRedis(t)
+	client := r.client()
+	m := recovering(t, r, 1, enters)[0]
+	key := func(id string) string { return m.node.adapter("/").sessionKey(id) }
+	g, in := m.come("ada", "", "")
+	m.stored(in.SID)
+	r.do(client, "HSET", key(in.SID), "o", "another.1", "d", "its record") // the entry by which it would hear of that is lost
+	g.enter("one")
+	m.until("the socket has ended", func() bool { _, there := m.ns.Socket(in.SID); return !there })
+	m.until("its connection is closed", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.closed })
+	sessions{m.node.adapter("/")}.Drop(in.SID, true)
+	if err := m.node.adapter("/").carrier.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := inRedis(m, client, in.SID); got["o"] != "another.1" || got["d"] != "its record" {
+		t.Errorf("the other node's record is %v", got)
+	}
+	m.node.adapter("/").holdings.mu.Lock()
+	defer m.node.adapter("/").holdings.mu.Unlock()
+	if n := len(m.node.adapter("/").holdings.held); n != 0 {
+		t.Errorf("%d sessions are held", n)
+	}
+}
+
+// A failover that loses a takeover leaves the record with the former owner. The new one takes it over anew when it stores the
+// session the next time, and the client goes on at a third node with all that it was told.
+func TestATakeoverThatAFailoverLosesIsMadeAgain(t *testing.T) {
+	r := startRedis(t)
+	client := r.client()
+	nodes := recovering(t, r, 3, enters)
+	_, first := nodes[0].come("ada", "", "")
+	nodes[0].stored(first.SID)
+	before := inRedis(nodes[0], client, first.SID)
+	key := nodes[0].node.adapter("/").sessionKey(first.SID)
+
+	g, again := nodes[1].come("ada", first.PID, "")
+	if again != first {
+		t.Fatalf("%+v, want %+v", again, first)
+	}
+	nodes[1].stored(first.SID)
+	r.do(client, "HSET", key, "o", before["o"], "d", before["d"], "s", before["s"])
+	g.enter("one")
+	nodes[1].stored(first.SID)
+	_ = nodes[2].ns.In("one").Emit("in one")
+	g.expectEvents("in one")
+	nodes[1].die()
+
+	back, again := nodes[2].come("ada", first.PID, "")
+	if again != first {
+		t.Fatalf("%+v, want %+v", again, first)
+	}
+	back.expectEvents("in one")
+	_ = nodes[0].ns.In("one").Emit("more")
+	back.expectEvents("in one", "more")
+}
+
+// A client that comes back to the node that has its session makes that a new owner: another node, which has taken the session
+// over before and lost that in a failover, cannot make it again.
+func TestWhoCameBackToTheFormerOwnerStaysThere(t *testing.T) {
+	r := startRedis(t)
+	client := r.client()
+	m := recovering(t, r, 1, enters)[0]
+	_, first := m.come("ada", "", "")
+	m.stored(first.SID)
+	before := inRedis(m, client, first.SID)
+	if _, again := m.come("ada", first.PID, ""); again != first {
+		t.Fatalf("%+v, want %+v", again, first)
+	}
+	m.stored(first.SID)
+	after := inRedis(m, client, first.SID)
+	got, err := r.do(client, "EVAL", storeScript, "1", m.node.adapter("/").sessionKey(first.SID), "b.1", "late", "", "60000", before["o"]).AsInt64()
+	if err != nil || got != 0 || after["o"] == before["o"] {
+		t.Errorf("the store of another node returns %d, %v; the owner is %q, was %q", got, err, after["o"], before["o"])
+	}
+}
