@@ -25,8 +25,9 @@ func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos
 			end = last[0].ID
 		}
 		l.mu.Lock()
-		l.core.Forgotten(time.Now(), func(id string) bool { return isThere(last, id) })
+		lost := l.core.Forgotten(time.Now(), func(id string) bool { return isThere(last, id) })
 		l.mu.Unlock()
+		l.node.storeAgain(lost)
 		*pos = before(earlier(*pos, end), rereadSpan)
 		return nil
 	}

@@ -205,3 +205,29 @@ func (one *holding) answered(owner string, reply int64) {
 		one.a.publish(taken)
 	}
 }
+
+// storeAgain stores the sessions of this node once more that stand beside entries which Redis has lost.
+func (n *Node) storeAgain(lost []*action) {
+	for _, act := range lost {
+		switch {
+		case act == nil: // a mark
+		case act.session != nil:
+			act.session.again()
+		case act.kind == typeTaken && act.uid == n.uid && len(act.operation.Rooms) == 1:
+			if a := n.adapter(act.namespace); a != nil {
+				(&holding{a: a, id: act.operation.Rooms[0]}).again()
+			}
+		}
+	}
+}
+
+// again stores a session once more, if this node has it still.
+func (one *holding) again() {
+	h := &one.a.holdings
+	h.mu.Lock()
+	_, held := h.held[one.id]
+	h.mu.Unlock()
+	if held {
+		sessions{one.a}.Keep(one.id, true)
+	}
+}

@@ -107,3 +107,25 @@ func TestWhoCameBackToTheFormerOwnerStaysThere(t *testing.T) {
 		t.Errorf("the store of another node returns %d, %v; the owner is %q, was %q", got, err, after["o"], before["o"])
 	}
 }
+
+// A Redis that has lost its newest entries gets the sessions back that stood beside them, without a change of theirs.
+func TestSessionsThatRedisHasLostAreStoredAgain(t *testing.T) {
+	r := startRedis(t)
+	nodes := recovering(t, r, 2, enters)
+	g, first := nodes[0].come("ada", "", "")
+	g.enter("one")
+	_ = nodes[1].ns.In("one").Emit("before")
+	offset := g.expectEvents("before")
+	nodes[0].stored(first.SID)
+	r.kill()
+	r.start()
+	client := r.client()
+	nodes[1].until("the session is there again", func() bool { return inRedis(nodes[1], client, first.SID)["d"] != "" })
+	nodes[0].die()
+	_ = nodes[1].ns.In("one").Emit("after")
+	back, again := nodes[1].come("ada", first.PID, offset)
+	if again != first {
+		t.Fatalf("%+v, want %+v", again, first)
+	}
+	back.expectEvents("after")
+}

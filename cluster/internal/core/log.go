@@ -114,12 +114,14 @@ func Place(id string) []uint64 {
 }
 
 // Forgotten tells, for a new connection that reads, which entries Redis has. Those at the end of the log that it has lost are
-// written again by nodes that have not read them back, behind others: until that is over nothing is steady.
-func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) {
+// written again by nodes that have not read them back, behind others: until that is over nothing is steady. It returns what it
+// has lost.
+func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) (lost []B) {
 	if l.log == nil {
-		return
+		return nil
 	}
 	for _, k := range l.log.lost(there) {
+		lost = append(lost, k.Body)
 		if k.Node == "" || k.Node == l.self {
 			continue
 		}
@@ -129,6 +131,7 @@ func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) {
 		l.unsettled[k.Node] = k.Seq
 		l.settledBy = now.Add(settling)
 	}
+	return lost
 }
 
 // settling is how long a node has to write again what Redis has lost, or to die.
