@@ -150,13 +150,32 @@ func certificates(t *testing.T, dir string) {
 	}
 }
 
+// built is the folder of the one binary that the tests of this package share.
+var built string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	os.Exit(code)
+}
+
+// build gives the path of the binary. It builds it for the first who asks; none of these tests runs beside another.
 func build(t *testing.T) string {
 	t.Helper()
-	gatehouse := filepath.Join(t.TempDir(), "gatehouse")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", gatehouse, "./cmd/gatehouse").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if built == "" {
+		dir, err := os.MkdirTemp("", "gatehouse")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built = dir
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(built, "gatehouse"), "./cmd/gatehouse")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go build: %v\n%s", err, out)
+		}
 	}
-	return gatehouse
+	return filepath.Join(built, "gatehouse")
 }
 
 var (

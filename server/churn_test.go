@@ -18,6 +18,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
 	"gatehouse/namespaces/chat"
 	"gatehouse/namespaces/echo"
@@ -25,7 +26,7 @@ import (
 )
 
 // churned is how many connections come and go; make soak asks for 100,000.
-var churned = flag.Int("churn", 5000, "connections of TestConnectionsLeaveNothingBehind")
+var churned = flag.Int("churn", wiretest.Crowd(5000), "connections of TestConnectionsLeaveNothingBehind")
 
 // comer is a connection that goes again, from a far too early moment to a proper
 // end. It works on raw TCP, so that it can stop anywhere.
@@ -334,9 +335,6 @@ func measure() (f footprint) {
 // they went.
 func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	count := *churned
-	if testing.Short() {
-		count = min(count, 1000)
-	}
 	const key = "operators of the tests come with this key"
 	r := unlogged(t, server.Config{
 		Engine:    server.Engine{PingInterval: 8 * time.Second, PingTimeout: 3 * time.Second},

@@ -9,24 +9,19 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 	"gatehouse/server"
 )
 
 // everyWay is a server on which every way in is open.
 func everyWay(t *testing.T, a *authority) server.Config {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte("open sesame"), bcrypt.DefaultCost)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := withProtocols()
 	cfg.Auth.Methods = []string{"token", "ticket", "bearer", "subprotocol", "cookie", "basic", "certificate", "proxy_header", "query_token"}
 	cfg.Cookie = handshake.CookieConfig{CSRFSecret: csrfSecret}
 	cfg.Origins.Allow = []string{"self", "https://app.example"}
-	cfg.Basic.Users = []handshake.BasicUser{{Name: "ada", Hash: handshake.Secret(hash)}}
+	cfg.Basic.Users = []handshake.BasicUser{{Name: "ada", Hash: handshake.Secret(wiretest.PasswordHash("open sesame"))}}
 	cfg.TrustedProxies = []string{"127.0.0.1"}
 	cfg.TLS = a.tls("request")
 	cfg.Admin = server.Admin{Addr: "127.0.0.1:0", Key: adminKey}

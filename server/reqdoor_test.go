@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 	"gatehouse/server"
 )
 
@@ -142,7 +143,7 @@ func strangers(t *testing.T, addr string, count int, greeting string) (early net
 
 // Neither what never speaks TCP, nor HTTP, nor Socket.IO keeps out who does.
 func TestReq06_ThousandsWhoNeverSpeakKeepNobodyOut(t *testing.T) {
-	many := min(3000, filesAllowed(t)/4) // each is two files here: the stranger's and the server's
+	many := min(wiretest.Crowd(5000), filesAllowed(t)/4) // each is two files here: the stranger's and the server's
 	websocket := "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	polling := "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n"

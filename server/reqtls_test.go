@@ -20,9 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 	"gatehouse/server"
 )
 
@@ -124,13 +123,9 @@ func (a *authority) tls(clientAuth string) server.TLS {
 }
 
 func TestReq22_PasswordsNeedTLS(t *testing.T) {
-	hash, err := bcrypt.GenerateFromPassword([]byte("open sesame"), bcrypt.DefaultCost)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := server.Config{
 		Auth:  handshake.AuthConfig{Methods: []string{"token", "basic"}},
-		Basic: handshake.BasicConfig{Users: []handshake.BasicUser{{Name: "ada", Hash: handshake.Secret(hash)}}},
+		Basic: handshake.BasicConfig{Users: []handshake.BasicUser{{Name: "ada", Hash: handshake.Secret(wiretest.PasswordHash("open sesame"))}}},
 	}
 	if err := startsWith(t, cfg); err == nil {
 		t.Fatal("it starts with basic and without TLS")

@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
 
-var modelSteps = flag.Int("model.steps", 40_000, "random steps of TestNothingIsAllowedThatTheRulesForbid")
+var modelSteps = flag.Int("model.steps", wiretest.Crowd(40_000), "random steps of TestNothingIsAllowedThatTheRulesForbid")
 
 // predicate is a rule and what it means, written apart from CEL.
 type predicate struct {

@@ -1,0 +1,17 @@
+package wiretest
+
+import (
+	"encoding/base64"
+	"fmt"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// PasswordHash gives the hash of a password in the form of a configuration: one of the cheapest that the server takes, because
+// under the race detector the usual ones take a second each.
+func PasswordHash(password string) string {
+	const memory = 8 << 10 // KiB
+	salt, b := []byte("salt for a test "), base64.RawStdEncoding
+	sum := argon2.IDKey([]byte(password), salt, 1, memory, 1, 32)
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=1,p=1$%s$%s", memory, b.EncodeToString(salt), b.EncodeToString(sum))
+}
