@@ -20,7 +20,7 @@ type exported map[string]bool
 // their tables and code must be one that there is.
 func TestMovingPagesNameWhatThereIs(t *testing.T) {
 	known := map[string]exported{}
-	for _, name := range []string{"namespaces", "handshake", "server", "packet", "bridge"} {
+	for _, name := range []string{"namespaces", "handshake", "server", "packet", "bridge", "engine"} {
 		known[name] = exportsOf(t, name)
 	}
 	for _, names := range known {
@@ -56,8 +56,8 @@ func TestMovingPagesNameWhatThereIs(t *testing.T) {
 
 var (
 	inline  = regexp.MustCompile("`([^`\n]+)`")
-	called  = regexp.MustCompile(`\b(namespaces|handshake|server|packet|bridge|s|ns|srv|h)\.([A-Z]\w*)`)
-	literal = regexp.MustCompile(`\b(namespaces|handshake|server|packet|bridge)\.([A-Z]\w*)\{([A-Z]\w*(?:, [A-Z]\w*)*)\}`)
+	called  = regexp.MustCompile(`\b(namespaces|handshake|server|packet|bridge|engine|s|ns|srv|h)\.([A-Z]\w*)`)
+	literal = regexp.MustCompile(`\b(namespaces|handshake|server|packet|bridge|engine)\.([A-Z]\w*)\{([A-Z]\w*(?:, [A-Z]\w*)*)\}`)
 )
 
 // ours is the code in the second column of the tables, where the first is the

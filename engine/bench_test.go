@@ -211,7 +211,7 @@ func BenchmarkDeflate(b *testing.B) {
 // not read: what the budget costs where it counts.
 func BenchmarkSendToABlockedClient(b *testing.B) {
 	const members = 1000
-	srv, err := New(Config{OutboxBytes: math.MaxInt / 8, OutboxTotal: math.MaxInt}, func(*Session) Handler { return noHandler{} })
+	srv, err := New(Config{Limits: Limits{OutboxBytes: 1 << 30, OutboxTotal: math.MaxInt}}, func(*Session) Handler { return noHandler{} })
 	check(b, err)
 	defer srv.Close()
 	sessions := make([]*Session, members)

@@ -62,7 +62,7 @@ func TestNothingCountsThatWasTaken(t *testing.T) {
 // Over the budget the largest backlogs go first, and the others stay.
 func TestTheLargestBacklogIsCutFirst(t *testing.T) {
 	const total = 8 << 20
-	cfg := Config{OutboxTotal: total, CloseTimeout: 50 * time.Millisecond}
+	cfg := Config{Limits: Limits{OutboxTotal: total, CloseTimeout: 50 * time.Millisecond}}
 	onPaths(t, cfg, func(t *testing.T, cfg Config) {
 		for _, transport := range transports {
 			t.Run(transport, func(t *testing.T) {
@@ -111,7 +111,7 @@ func (r *rig) expectHeld(t *testing.T, s *side, most int64) {
 // At the limit itself nobody who is behind is sent more, however slow the reaper.
 func TestTheBudgetIsNotExceeded(t *testing.T) {
 	const total = 1 << 20
-	r := newRig(t, Config{OutboxTotal: total})
+	r := newRig(t, Config{Limits: Limits{OutboxTotal: total}})
 	var behind []*side
 	for range 4 {
 		r.dialPolling(t)
@@ -137,7 +137,7 @@ func TestTheBudgetIsNotExceeded(t *testing.T) {
 }
 
 func TestAVolatileFrameIsDroppedWhenTheBudgetIsSpent(t *testing.T) {
-	r := newRig(t, Config{OutboxTotal: 1000})
+	r := newRig(t, Config{Limits: Limits{OutboxTotal: 1000}})
 	r.dialPolling(t)
 	s := r.opened.next(t)
 	r.srv.budget.add(1001)
@@ -152,7 +152,7 @@ func TestAVolatileFrameIsDroppedWhenTheBudgetIsSpent(t *testing.T) {
 
 // A user who has opened many sessions is cut before one with a single larger backlog.
 func TestTheUserForWhomMostWaitsIsCutFirst(t *testing.T) {
-	r := newRig(t, Config{OutboxTotal: 4 << 20, CloseTimeout: 50 * time.Millisecond})
+	r := newRig(t, Config{Limits: Limits{OutboxTotal: 4 << 20, CloseTimeout: 50 * time.Millisecond}})
 	open := func(subject string) *side {
 		r.dialPolling(t)
 		s := r.opened.next(t)

@@ -35,7 +35,7 @@ func TestSessionsThatEndAreInNoList(t *testing.T) {
 	if testing.Short() {
 		count = 100
 	}
-	cfg := Config{PingInterval: 500 * time.Millisecond, PingTimeout: 500 * time.Millisecond, CloseTimeout: 50 * time.Millisecond}
+	cfg := Config{Limits: Limits{PingInterval: 500 * time.Millisecond, PingTimeout: 500 * time.Millisecond, CloseTimeout: 50 * time.Millisecond}}
 	onPaths(t, cfg, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
 		come(t, r, count)

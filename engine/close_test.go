@@ -100,7 +100,7 @@ func TestAConnectionThatBreaksEndsItsSession(t *testing.T) {
 }
 
 func TestAClosingSessionThatNobodyFetchesEndsByItself(t *testing.T) {
-	everywhere(t, Config{CloseTimeout: 20 * time.Millisecond}, func(t *testing.T, _ client, s *side) {
+	everywhere(t, Config{Limits: Limits{CloseTimeout: 20 * time.Millisecond}}, func(t *testing.T, _ client, s *side) {
 		s.Session.Close(CodeNormal, "bye")
 		s.end(t, ReasonForcedClose)
 		s.awaitState(t, func() bool { return s.current() == stateClosed && s.srv.session(s.id) == nil })

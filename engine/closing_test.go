@@ -11,7 +11,7 @@ func TestTooManyClosingSessionsEndTheOldest(t *testing.T) {
 	const most = 2
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
-			r := newRig(t, Config{CloseTimeout: time.Hour, MaxClosing: most})
+			r := newRig(t, Config{Limits: Limits{CloseTimeout: time.Hour}, MaxClosing: most})
 			var all []*side
 			for range most + 2 {
 				r.dial(t, transport)

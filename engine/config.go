@@ -10,49 +10,51 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"gatehouse/internal/settings"
 )
 
-// Defaults of Config. Those that a client can see are Node's.
-const (
-	DefaultPingInterval   = 25 * time.Second
-	DefaultPingTimeout    = 20 * time.Second
-	DefaultUpgradeTimeout = 10 * time.Second
-	DefaultCloseTimeout   = 5 * time.Second
-	DefaultPauseTimeout   = 60 * time.Second
-	DefaultMessageTimeout = 30 * time.Second
-	DefaultMaxPayload     = 1_000_000
-	DefaultOutboxBytes    = 16 << 20
-	DefaultOutboxAge      = 30 * time.Second
-	DefaultOutboxTotal    = 256 << 20
-	DefaultIncomingTotal  = 256 << 20
-	DefaultCompressAbove  = 1024
-)
+// DefaultCompressAbove is the default of Config.CompressAbove.
+const DefaultCompressAbove = 1024
+
+// Limits bound what sessions may take. The tags say of each its default and bounds,
+// see package internal/settings; zero means the default.
+//
+// The heartbeat and MaxPayload have Node's values. OutboxTotal counts a frame once
+// with each wire form it is needed in, however many clients it waits for, and the
+// list of each client with 8 bytes a frame; above seven eighths of it the sessions
+// with the largest backlogs are closed with ReasonSlow. Not counted are up to 16 KiB
+// of frames for a client that takes what it is sent, and what the garbage collector
+// has not found yet. IncomingTotal counts messages that are not complete, request
+// bodies, and what handlers keep by Session.Hold, but not less than 4 KiB a session;
+// above seven eighths of it sessions are closed with ReasonOverload. MessageTimeout
+// and OutboxAge are looked at with the heartbeat and four times within the age, so
+// that a client is cut at most a quarter later.
+type Limits struct {
+	PingInterval   time.Duration `koanf:"ping_interval" default:"25s" doc:"from a PONG to the next PING"`
+	PingTimeout    time.Duration `koanf:"ping_timeout" default:"20s" doc:"how long a PONG may take"`
+	UpgradeTimeout time.Duration `koanf:"upgrade_timeout" default:"10s" doc:"how long an upgrade may take"`
+	CloseTimeout   time.Duration `koanf:"close_timeout" default:"5s" doc:"how long a closing connection has for the rest"`
+	PauseTimeout   time.Duration `koanf:"pause_timeout" default:"60s" doc:"how long a client may be slowed down by not being read; then its connection closes"`
+	MessageTimeout time.Duration `koanf:"message_timeout" default:"30s" doc:"how long a message or a POST may take to come; after it, it must have come with 1 KiB a second on average"`
+	MaxPayload     int           `koanf:"max_payload" default:"1000000" unit:"bytes" doc:"the largest message of an admitted client, and the largest POST; told to the client"`
+	OutboxBytes    int           `koanf:"outbox_bytes" default:"16MiB" unit:"bytes" doc:"what may wait for one client; more is a slow consumer, and its connection closes; at least six times chat.history_bytes"`
+	OutboxAge      time.Duration `koanf:"outbox_age" default:"30s" doc:"how long a client may take nothing of what waits, before it is a slow consumer too; looked at four times within it"`
+	OutboxTotal    int           `koanf:"outbox_total" default:"256MiB" max:"none" unit:"bytes" doc:"memory of all that waits, shared frames once; near it those for whom most waits are cut"`
+	IncomingTotal  int           `koanf:"incoming_total" default:"256MiB" max:"none" unit:"bytes" doc:"memory of what clients have sent and what is not complete or waits for its handler; near it connections end, strangers' first, then the largest of the user who holds most"`
+	IncomingShare  int           `koanf:"incoming_share" derived:"a quarter of engine.incoming_total" max:"none" atmost:"IncomingTotal" unit:"bytes" doc:"what one user, or the strangers of one address, may have of engine.incoming_total; at least twice engine.max_payload"`
+}
+
+// Derive fills the limits whose defaults follow from others.
+func (l *Limits) Derive() { setDefault(&l.IncomingShare, max(l.IncomingTotal/4, 1)) }
 
 // Config is what a Server needs to know. The zero value of each field means its
 // default.
 type Config struct {
-	// PingInterval is the time from a PONG to the next PING.
-	PingInterval time.Duration
-	// PingTimeout is how long the server waits for the PONG.
-	PingTimeout time.Duration
-	// UpgradeTimeout limits the probe of a new transport.
-	UpgradeTimeout time.Duration
-	// CloseTimeout is how long a closing session may take to hand over what it
-	// holds and to be acknowledged by the peer.
-	CloseTimeout time.Duration
-	// PauseTimeout limits how long reading may be paused; then the session
-	// closes with ReasonOverload.
-	PauseTimeout time.Duration
-	// MessageTimeout is how long a message or a request body may take from its
-	// first byte to its last. One that takes longer must come with 1 KiB a second
-	// on average, or its session is closed. It is looked at with the heartbeat.
-	MessageTimeout time.Duration
+	Limits
 
-	// MaxPayload limits one WebSocket message and one POST body, in bytes. It is
-	// told to the client, which splits its POSTs by it.
-	MaxPayload int
-	// MaxEarlyPayload is the same limit until Session.Admit or SetMaxMessage raises it;
-	// zero means MaxPayload.
+	// MaxEarlyPayload is MaxPayload for WebSocket messages and POST bodies until
+	// Session.Admit or SetMaxMessage raises it; zero means MaxPayload.
 	MaxEarlyPayload int
 	// EarlyOutboxBytes is OutboxBytes until Session.Admit; zero means OutboxBytes.
 	EarlyOutboxBytes int
@@ -71,32 +73,6 @@ type Config struct {
 	// one more ends the one that has been closing for longest. Zero means no limit,
 	// and so does a Drain.
 	MaxClosing int
-	// OutboxBytes limits what waits for one client. Over it the session closes
-	// with ReasonSlow.
-	OutboxBytes int
-	// OutboxAge limits for how long a client may take nothing at all while
-	// something waits for it. It is looked at four times within it, so that a
-	// client is cut at most a quarter later, with ReasonSlow. A client that takes
-	// little by little is not stopped by it.
-	OutboxAge time.Duration
-	// OutboxTotal limits what waits for all clients together, in bytes of memory: a
-	// frame counts once with each wire form it is needed in, however many clients
-	// it waits for, and the list of each client with 8 bytes a frame. Above seven
-	// eighths of it the sessions with the largest backlogs are closed with
-	// ReasonSlow. Not counted are up to 16 KiB of frames for a client that takes
-	// what it is sent, and what the garbage collector has not found yet.
-	OutboxTotal int
-	// IncomingTotal limits what is held of what all clients have sent, in bytes:
-	// messages that are not complete, request bodies, and what handlers keep by
-	// Session.Hold. Above seven eighths of it sessions are closed with
-	// ReasonOverload: strangers before those who were admitted, among them the
-	// largest of the user who holds most. Not counted are less than 4 KiB a session.
-	IncomingTotal int
-	// IncomingShare limits what one user may have of it, over all their sessions;
-	// who has not been admitted, or is nobody's user, counts by address. Above it
-	// the user's own largest sessions are closed. Zero means a quarter of
-	// IncomingTotal.
-	IncomingShare int
 	// CompressAbove is the size in bytes from which polling responses are
 	// gzipped for clients that accept it; negative turns compression off.
 	CompressAbove int
@@ -176,20 +152,9 @@ type Refusal struct {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.PingInterval, DefaultPingInterval)
-	setDefault(&c.PingTimeout, DefaultPingTimeout)
-	setDefault(&c.UpgradeTimeout, DefaultUpgradeTimeout)
-	setDefault(&c.CloseTimeout, DefaultCloseTimeout)
-	setDefault(&c.PauseTimeout, DefaultPauseTimeout)
-	setDefault(&c.MessageTimeout, DefaultMessageTimeout)
-	setDefault(&c.MaxPayload, DefaultMaxPayload)
+	settings.Fill(&c)
 	setDefault(&c.MaxEarlyPayload, c.MaxPayload)
-	setDefault(&c.OutboxBytes, DefaultOutboxBytes)
 	setDefault(&c.EarlyOutboxBytes, c.OutboxBytes)
-	setDefault(&c.OutboxAge, DefaultOutboxAge)
-	setDefault(&c.OutboxTotal, DefaultOutboxTotal)
-	setDefault(&c.IncomingTotal, DefaultIncomingTotal)
-	setDefault(&c.IncomingShare, max(c.IncomingTotal/4, 1))
 	setDefault(&c.CompressAbove, DefaultCompressAbove)
 	c.Deflate = c.Deflate.withDefaults()
 	if c.Random == nil {
@@ -209,22 +174,11 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func (c Config) validate() error {
-	durations := []struct {
-		name  string
-		value time.Duration
-	}{
-		{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout},
-		{"UpgradeTimeout", c.UpgradeTimeout}, {"CloseTimeout", c.CloseTimeout},
-		{"PauseTimeout", c.PauseTimeout}, {"OutboxAge", c.OutboxAge},
-		{"MessageTimeout", c.MessageTimeout},
+	if err := settings.Check(c, settings.Fields); err != nil {
+		return fmt.Errorf("engine: %w", err)
 	}
-	for _, d := range durations {
-		if d.value < time.Millisecond {
-			return fmt.Errorf("engine: %s is %v, it must be at least 1ms", d.name, d.value)
-		}
-	}
-	if c.MaxPayload < 1 || c.MaxEarlyPayload < 1 || c.MaxEarlyPayload > c.MaxPayload {
-		return errors.New("engine: MaxEarlyPayload and MaxPayload must be positive, the first at most the second")
+	if c.MaxEarlyPayload < 1 || c.MaxEarlyPayload > c.MaxPayload {
+		return errors.New("engine: MaxEarlyPayload must be positive and at most MaxPayload")
 	}
 	if c.EarlyOutboxBytes < 1 || c.EarlyOutboxBytes > c.OutboxBytes || c.EarlyPackets < 0 {
 		return errors.New("engine: EarlyOutboxBytes must be positive and at most OutboxBytes, EarlyPackets not negative")
@@ -234,12 +188,6 @@ func (c Config) validate() error {
 	}
 	if c.MaxClosing < 0 {
 		return errors.New("engine: MaxClosing must not be negative")
-	}
-	if c.OutboxBytes < 1 || c.OutboxTotal < 1 {
-		return errors.New("engine: OutboxBytes and OutboxTotal must be positive")
-	}
-	if c.IncomingShare < 1 || c.IncomingTotal < c.IncomingShare {
-		return errors.New("engine: IncomingShare must be positive and at most IncomingTotal")
 	}
 	return c.Deflate.validate()
 }

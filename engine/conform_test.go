@@ -84,7 +84,7 @@ func TestTheClientsCloseFreesItsPollWithANoop(t *testing.T) {
 
 // A browser sends its good-bye over another connection than its poll.
 func TestAPollThatTheGoodByeOvertakesIsFreedToo(t *testing.T) {
-	r := newRig(t, Config{CloseTimeout: patience})
+	r := newRig(t, Config{Limits: Limits{CloseTimeout: patience}})
 	c := r.dialPolling(t)
 	s := r.opened.next(t)
 	check(t, c.leave())
@@ -129,9 +129,9 @@ func TestAPollingSessionThatIsCutIsUnknown(t *testing.T) {
 func TestTheHeartbeatIsOnTime(t *testing.T) {
 	for _, cfg := range []Config{
 		{},
-		{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond},
-		{PingInterval: 5 * time.Second, PingTimeout: 20 * time.Second},
-		{PingInterval: 50 * time.Millisecond, PingTimeout: 20 * time.Millisecond},
+		{Limits: Limits{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond}},
+		{Limits: Limits{PingInterval: 5 * time.Second, PingTimeout: 20 * time.Second}},
+		{Limits: Limits{PingInterval: 50 * time.Millisecond, PingTimeout: 20 * time.Millisecond}},
 	} {
 		for offset := range 10 {
 			synctest.Test(t, func(t *testing.T) {

@@ -247,7 +247,7 @@ func TestASlowReaderOfCompressedMessagesGetsThemInOrder(t *testing.T) {
 }
 
 func TestASlowConsumerOfCompressedMessagesIsCut(t *testing.T) {
-	zippedly(t, Config{OutboxBytes: 1 << 20, CloseTimeout: 50 * time.Millisecond}, func(t *testing.T, r *rig, _ *zipped, s *side) {
+	zippedly(t, Config{Limits: Limits{OutboxBytes: 1 << 20, CloseTimeout: 50 * time.Millisecond}}, func(t *testing.T, r *rig, _ *zipped, s *side) {
 		noise := make([]byte, 64<<10)
 		for i, x := 0, uint32(1); i < len(noise); i++ {
 			x = x*1664525 + 1013904223

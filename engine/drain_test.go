@@ -10,7 +10,7 @@ import (
 )
 
 func TestDrainRefusesHandshakesAndServesOpenSessionsUntilTheirTurn(t *testing.T) {
-	onPaths(t, Config{CloseTimeout: 2 * time.Second}, func(t *testing.T, cfg Config) {
+	onPaths(t, Config{Limits: Limits{CloseTimeout: 2 * time.Second}}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
 		var clients []client
 		for n := range 9 {
@@ -72,11 +72,11 @@ func TestASessionThatCameInBetweenIsDrainedToo(t *testing.T) {
 
 func TestUnsafeConfigurationsAreRefused(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"negative interval":   {PingInterval: -1},
-		"tiny timeout":        {PingTimeout: time.Microsecond},
-		"early above maximum": {MaxPayload: 10, MaxEarlyPayload: 11},
-		"negative payload":    {MaxPayload: -1},
-		"negative outbox":     {OutboxBytes: -1},
+		"negative interval":   {Limits: Limits{PingInterval: -1}},
+		"tiny timeout":        {Limits: Limits{PingTimeout: time.Microsecond}},
+		"early above maximum": {Limits: Limits{MaxPayload: 10}, MaxEarlyPayload: 11},
+		"negative payload":    {Limits: Limits{MaxPayload: -1}},
+		"negative outbox":     {Limits: Limits{OutboxBytes: -1}},
 	} {
 		if _, err := New(cfg, nil); err == nil {
 			t.Errorf("%s: taken", name)
@@ -159,7 +159,7 @@ func TestAPlanCanBeBroughtForwardAndPutOff(t *testing.T) {
 
 func TestAPollingGhostEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // as after a handshake whose client never came back
-		s, h := beating(Config{PingInterval: time.Second, PingTimeout: time.Second, CloseTimeout: time.Second})
+		s, h := beating(Config{Limits: Limits{PingInterval: time.Second, PingTimeout: time.Second, CloseTimeout: time.Second}})
 		defer windUp(s.srv)
 		pass(3 * time.Second)
 		h.end(t, ReasonPingTimeout)
@@ -170,7 +170,7 @@ func TestAPollingGhostEnds(t *testing.T) {
 }
 
 func TestSilentClientsAreCutAndThoseThatPongAreNot(t *testing.T) {
-	everywhere(t, Config{PingInterval: 30 * time.Millisecond, PingTimeout: time.Second, CloseTimeout: time.Second}, func(t *testing.T, c client, s *side) {
+	everywhere(t, Config{Limits: Limits{PingInterval: 30 * time.Millisecond, PingTimeout: time.Second, CloseTimeout: time.Second}}, func(t *testing.T, c client, s *side) {
 		mute(c, true)
 		for range 5 {
 			if p := must[packet](t)(c.next()); p.kind != typePing {

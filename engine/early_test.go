@@ -15,7 +15,7 @@ import (
 func early() Config {
 	return Config{
 		MaxEarlyPayload: 64 << 10, EarlyOutboxBytes: 64 << 10, EarlyPackets: 256,
-		CloseTimeout: 50 * time.Millisecond, MessageTimeout: time.Minute,
+		Limits: Limits{CloseTimeout: 50 * time.Millisecond, MessageTimeout: time.Minute},
 	}
 }
 
@@ -131,7 +131,7 @@ func TestOnlyTheLastPingIsAnswered(t *testing.T) {
 }
 
 func TestAControlPacketHasNoBody(t *testing.T) {
-	everywhere(t, Config{CloseTimeout: 50 * time.Millisecond}, func(t *testing.T, _ client, s *side) {
+	everywhere(t, Config{Limits: Limits{CloseTimeout: 50 * time.Millisecond}}, func(t *testing.T, _ client, s *side) {
 		s.in.Lock()
 		err := s.receive(typeNoop, []byte("   "))
 		probe := s.receive(typePong, []byte("probe"))

@@ -72,8 +72,8 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte{9, 0, 10, 0, 0, 3}, false)
 	f.Add([]byte{9, 10, 11, 0, 1, 12, 0, 13}, true)
 	f.Add([]byte{9, 0, 0, 14, 9, 10, 0, 12}, false)
-	r := newRig(f, Config{CloseTimeout: 10 * time.Millisecond, UpgradeTimeout: 50 * time.Millisecond, MaxPayload: 10_000})
-	p := newRig(f, Config{CloseTimeout: 10 * time.Millisecond, UpgradeTimeout: 50 * time.Millisecond, MaxPayload: 10_000, Portable: true})
+	r := newRig(f, Config{Limits: Limits{CloseTimeout: 10 * time.Millisecond, UpgradeTimeout: 50 * time.Millisecond, MaxPayload: 10_000}})
+	p := newRig(f, Config{Limits: Limits{CloseTimeout: 10 * time.Millisecond, UpgradeTimeout: 50 * time.Millisecond, MaxPayload: 10_000}, Portable: true})
 	f.Fuzz(func(t *testing.T, steps []byte, portable bool) {
 		r := r
 		if portable {

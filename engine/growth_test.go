@@ -37,7 +37,7 @@ func BenchmarkManySessions(b *testing.B) {
 }
 
 // manyIdle is how long the sessions are watched: two pings of each.
-const manyIdle = 2 * DefaultPingInterval
+var manyIdle = 2 * defaults.PingInterval
 
 func manySessions(b *testing.B, n int) {
 	srv, err := New(Config{}, func(*Session) Handler { return noHandler{} })
@@ -50,7 +50,7 @@ func manySessions(b *testing.B, n int) {
 	defer clients.stop()
 
 	before := inUse()
-	spread := time.NewTicker(DefaultPingInterval / time.Duration(n/1000)) // so that pings are spread too
+	spread := time.NewTicker(defaults.PingInterval / time.Duration(n/1000)) // so that pings are spread too
 	defer spread.Stop()
 	for i := range n {
 		if i%1000 == 0 {

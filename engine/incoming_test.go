@@ -23,7 +23,7 @@ func (h *side) endedForIncoming(t *testing.T) {
 }
 
 func TestAUserWhoHoldsTooMuchLosesTheirLargestSession(t *testing.T) {
-	cfg := Config{IncomingTotal: 10 << 20, IncomingShare: 1 << 20, CloseTimeout: 50 * time.Millisecond}
+	cfg := Config{Limits: Limits{IncomingTotal: 10 << 20, IncomingShare: 1 << 20, CloseTimeout: 50 * time.Millisecond}}
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			r := newRig(t, cfg)
@@ -49,7 +49,7 @@ func TestAUserWhoHoldsTooMuchLosesTheirLargestSession(t *testing.T) {
 }
 
 func TestStrangersGoFirstWhenAllHoldTooMuch(t *testing.T) {
-	r := newRig(t, Config{IncomingTotal: 1 << 20, IncomingShare: 1 << 20, CloseTimeout: 50 * time.Millisecond})
+	r := newRig(t, Config{Limits: Limits{IncomingTotal: 1 << 20, IncomingShare: 1 << 20, CloseTimeout: 50 * time.Millisecond}})
 	r.dial(t, "websocket")
 	user := r.opened.next(t)
 	user.Admit("", "ann")
@@ -64,7 +64,7 @@ func TestStrangersGoFirstWhenAllHoldTooMuch(t *testing.T) {
 }
 
 func TestThereIsNoRoomAboveTheShare(t *testing.T) {
-	r := newRig(t, Config{IncomingTotal: 1 << 20, IncomingShare: 100 << 10, CloseTimeout: 50 * time.Millisecond})
+	r := newRig(t, Config{Limits: Limits{IncomingTotal: 1 << 20, IncomingShare: 100 << 10, CloseTimeout: 50 * time.Millisecond}})
 	r.dial(t, "websocket")
 	s := r.opened.next(t)
 	if s.Hold(101 << 10) {
@@ -80,7 +80,7 @@ func TestThereIsNoRoomAboveTheShare(t *testing.T) {
 // Strangers behind a trusted proxy count by their own addresses.
 func TestStrangersCountByTheAddressThatTheServerKnows(t *testing.T) {
 	next := byte(0)
-	r := newRig(t, Config{IncomingTotal: 10 << 20, IncomingShare: 1 << 20, ClientAddr: func(*http.Request) netip.Addr {
+	r := newRig(t, Config{Limits: Limits{IncomingTotal: 10 << 20, IncomingShare: 1 << 20}, ClientAddr: func(*http.Request) netip.Addr {
 		next++
 		return netip.AddrFrom4([4]byte{192, 0, 2, next})
 	}})
@@ -123,7 +123,7 @@ func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 		s.flusher = newFlusher(nil)
 		s.ws, s.poll = &websocket{s: s, stream: countingStream{new(atomic.Int64)}}, nil
 		s.mu.Unlock()
-		s.SetMaxMessage(DefaultMaxPayload)
+		s.SetMaxMessage(defaults.MaxPayload)
 		test(t, s, h)
 	})
 }
@@ -190,7 +190,7 @@ func TestAMessageMustBeCompleteInTime(t *testing.T) {
 		overWebSocket(t, func(t *testing.T, s *Session, h *side) {
 			s.reads(fragment(ws.OpText, false, "4"))
 			for range 3 {
-				pass(DefaultPingInterval - 2*time.Second)
+				pass(defaults.PingInterval - 2*time.Second)
 				s.reads(fragment(ws.OpContinuation, false, "x"))
 				pass(time.Second)
 				s.heard(typePong)
@@ -203,7 +203,7 @@ func TestAMessageMustBeCompleteInTime(t *testing.T) {
 	t.Run("a frame that does not go on", func(t *testing.T) {
 		overWebSocket(t, func(t *testing.T, s *Session, h *side) {
 			s.reads(clientFrame(ws.OpText, []byte("4x"))[:7])
-			pass(2*DefaultPingTimeout + DefaultPingInterval)
+			pass(2*defaults.PingTimeout + defaults.PingInterval)
 			h.end(t, ReasonPingTimeout, ReasonTransportError)
 		})
 	})

@@ -48,7 +48,7 @@ func TestBrokenCompressionEndsTheSession(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			zippedly(t, Config{MaxPayload: 10_000}, func(t *testing.T, _ *rig, z *zipped, s *side) {
+			zippedly(t, Config{Limits: Limits{MaxPayload: 10_000}}, func(t *testing.T, _ *rig, z *zipped, s *side) {
 				check(t, z.write(c.bytes(t)))
 				if p := must[packet](t)(z.next()); p.kind != kindEnd || p.code != c.code {
 					t.Errorf("got %q, want code %d", p, c.code)
@@ -83,7 +83,7 @@ func TestACompressedMessageComesInFragmentsWithPingsBetween(t *testing.T) {
 }
 
 func TestTheLargestMessageMayBeCompressedAndBeNoSmaller(t *testing.T) {
-	zippedly(t, Config{MaxPayload: 200_000}, func(t *testing.T, _ *rig, z *zipped, s *side) {
+	zippedly(t, Config{Limits: Limits{MaxPayload: 200_000}}, func(t *testing.T, _ *rig, z *zipped, s *side) {
 		noise := make([]byte, 200_000)
 		for i, x := 0, uint32(7); i < len(noise); i++ {
 			x = x*1664525 + 1013904223

@@ -195,7 +195,7 @@ func TestAPanicInAHandshakeEndsItsConnectionOnly(t *testing.T) {
 
 func TestCloseWaitsForAHandshakeUnderWay(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
-	r := newRig(t, Config{CloseTimeout: time.Second, Check: func(*http.Request) *Refusal {
+	r := newRig(t, Config{Limits: Limits{CloseTimeout: time.Second}, Check: func(*http.Request) *Refusal {
 		close(asked)
 		<-answer
 		return nil

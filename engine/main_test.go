@@ -124,6 +124,9 @@ func (h *side) end(t *testing.T, want ...Reason) Close {
 	return c
 }
 
+// defaults are the limits of a configuration that sets none.
+var defaults = Config{}.withDefaults().Limits
+
 // rig is a server under test.
 type rig struct {
 	srv    *Server

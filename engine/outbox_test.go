@@ -10,7 +10,7 @@ import (
 )
 
 func TestAClientThatTakesNothingForTooLongIsCut(t *testing.T) {
-	onPaths(t, Config{OutboxAge: 100 * time.Millisecond, CloseTimeout: 50 * time.Millisecond}, func(t *testing.T, cfg Config) {
+	onPaths(t, Config{Limits: Limits{OutboxAge: 100 * time.Millisecond, CloseTimeout: 50 * time.Millisecond}}, func(t *testing.T, cfg Config) {
 		for _, transport := range transports {
 			t.Run(transport, func(t *testing.T) { cutOld(t, newRig(t, cfg), transport) })
 		}
@@ -51,7 +51,7 @@ func (r *rig) expectNothingHeld(t *testing.T, cut *side) {
 
 func TestAPollThatIsNotReadIsCut(t *testing.T) {
 	const responses = 24
-	r := newRig(t, Config{OutboxAge: 100 * time.Millisecond, OutboxBytes: responses << 20})
+	r := newRig(t, Config{Limits: Limits{OutboxAge: 100 * time.Millisecond, OutboxBytes: responses << 20}})
 	p := r.dialPolling(t)
 	s := r.opened.next(t)
 	for range responses {
@@ -114,7 +114,7 @@ func (s *thin) queued() int { return s.queue }
 // synctest bubble.
 func onThinLine(t *testing.T, test func(t *testing.T, line *thin, s *Session, h *side)) {
 	synctest.Test(t, func(t *testing.T) {
-		s, h := beating(Config{PingInterval: time.Hour})
+		s, h := beating(Config{Limits: Limits{PingInterval: time.Hour}})
 		defer windUp(s.srv)
 		s.flusher = newFlusher(nil)
 		done := make(chan struct{})
@@ -130,7 +130,7 @@ func TestAClientIsCutOnlyWhenItTakesNothing(t *testing.T) {
 	onThinLine(t, func(t *testing.T, line *thin, s *Session, h *side) {
 		check(t, s.Send(NewFrame(make([]byte, 1000), nil)))
 		for range 10 { // a little now and then
-			pass(DefaultOutboxAge - 5*time.Second)
+			pass(defaults.OutboxAge - 5*time.Second)
 			line.room = 10
 			s.ws.writable()
 		}
@@ -138,7 +138,7 @@ func TestAClientIsCutOnlyWhenItTakesNothing(t *testing.T) {
 			t.Fatal("closed although it takes something")
 		}
 		for range 10 { // seen by the kernel only
-			pass(DefaultOutboxAge - 10*time.Second)
+			pass(defaults.OutboxAge - 10*time.Second)
 			s.mu.Lock()
 			line.queue += 100
 			s.mu.Unlock()
@@ -146,7 +146,7 @@ func TestAClientIsCutOnlyWhenItTakesNothing(t *testing.T) {
 		if len(h.closed) > 0 {
 			t.Fatal("closed although the kernel gets rid of something")
 		}
-		pass(2 * DefaultOutboxAge)
+		pass(2 * defaults.OutboxAge)
 		h.end(t, ReasonSlow)
 	})
 }
@@ -157,9 +157,9 @@ func TestAQuietSessionHasNoAge(t *testing.T) {
 		synctest.Wait()
 		line.room = 1 << 20
 		s.ws.writable()
-		pass(3 * DefaultOutboxAge)
+		pass(3 * defaults.OutboxAge)
 		check(t, s.Send(NewFrame(make([]byte, 1000), nil)))
-		pass(3 * DefaultOutboxAge)
+		pass(3 * defaults.OutboxAge)
 		if len(h.closed) > 0 {
 			t.Error("closed")
 		}
@@ -171,14 +171,14 @@ func TestAQuietSessionHasNoAge(t *testing.T) {
 
 func TestAPollThatDoesNotComeBackIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, h := beating(Config{PingInterval: time.Hour})
+		s, h := beating(Config{Limits: Limits{PingInterval: time.Hour}})
 		defer windUp(s.srv)
 		check(t, s.Send(NewFrame([]byte("x"), nil)))
-		pass(DefaultOutboxAge - 2*time.Second)
+		pass(defaults.OutboxAge - 2*time.Second)
 		if len(h.closed) > 0 {
 			t.Fatal("too early")
 		}
-		pass(DefaultOutboxAge/4 + 2*time.Second)
+		pass(defaults.OutboxAge/4 + 2*time.Second)
 		h.end(t, ReasonSlow)
 	})
 }

@@ -113,7 +113,7 @@ func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
 }
 
 func TestAPauseThatLastsTooLongEndsTheSession(t *testing.T) {
-	everywhere(t, Config{PauseTimeout: 20 * time.Millisecond}, func(t *testing.T, c client, s *side) {
+	everywhere(t, Config{Limits: Limits{PauseTimeout: 20 * time.Millisecond}}, func(t *testing.T, c client, s *side) {
 		s.Pause()
 		s.end(t, ReasonOverload)
 		if p, polls := c.(*pollClient); polls {
@@ -125,7 +125,7 @@ func TestAPauseThatLastsTooLongEndsTheSession(t *testing.T) {
 }
 
 func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
-	onPaths(t, Config{PauseTimeout: time.Second}, func(t *testing.T, cfg Config) {
+	onPaths(t, Config{Limits: Limits{PauseTimeout: time.Second}}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
 		w := r.dial(t, "websocket").(*wsClient)
 		s := r.opened.next(t)
@@ -185,7 +185,7 @@ func inBubble(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 func TestThePingComesOneIntervalAfterThePong(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Session, h *side) {
 		for range 3 {
-			pass(DefaultPingInterval - 2*time.Second)
+			pass(defaults.PingInterval - 2*time.Second)
 			if n := s.pings(); n != 0 {
 				t.Fatalf("%d pings too early", n)
 			}
@@ -204,7 +204,7 @@ func TestThePingComesOneIntervalAfterThePong(t *testing.T) {
 
 func TestAShortIntervalIsKeptWithALongTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := beating(Config{PingInterval: 5 * time.Second, PingTimeout: 20 * time.Second})
+		s, _ := beating(Config{Limits: Limits{PingInterval: 5 * time.Second, PingTimeout: 20 * time.Second}})
 		defer windUp(s.srv)
 		for range 3 {
 			pass(5 * time.Second)
@@ -218,10 +218,10 @@ func TestAShortIntervalIsKeptWithALongTimeout(t *testing.T) {
 
 func TestAPingThatIsNotAnsweredEndsTheSession(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Session, h *side) {
-		pass(DefaultPingInterval)
-		pass(DefaultPingTimeout)
+		pass(defaults.PingInterval)
+		pass(defaults.PingTimeout)
 		h.end(t, ReasonPingTimeout)
-		pass(DefaultCloseTimeout)
+		pass(defaults.CloseTimeout)
 		if s.current() != stateClosed || len(s.srv.sessions) != 0 || s.slot.linked {
 			t.Error("not gone")
 		}
@@ -230,9 +230,9 @@ func TestAPingThatIsNotAnsweredEndsTheSession(t *testing.T) {
 
 func TestOtherPacketsExtendTheWaitForAPongOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Session, h *side) {
-		pass(DefaultPingInterval)
+		pass(defaults.PingInterval)
 		for range 2 {
-			pass(DefaultPingTimeout - 5*time.Second)
+			pass(defaults.PingTimeout - 5*time.Second)
 			if len(h.closed) > 0 {
 				t.Fatal("closed too early")
 			}
@@ -258,7 +258,7 @@ func TestAPauseStopsTheWaitForAPong(t *testing.T) {
 		if len(h.closed) > 0 {
 			t.Fatal("closed in a pause")
 		}
-		pass(DefaultPingTimeout - 5*time.Second)
+		pass(defaults.PingTimeout - 5*time.Second)
 		if len(h.closed) > 0 {
 			t.Fatal("closed too early")
 		}
@@ -301,7 +301,7 @@ func TestAPauseKeepsTheClient(t *testing.T) {
 						last = time.Now()
 						s.heard(typePong)
 					}
-					if gap := time.Since(last); gap > DefaultPingInterval+DefaultPingTimeout || len(h.closed) > 0 {
+					if gap := time.Since(last); gap > defaults.PingInterval+defaults.PingTimeout || len(h.closed) > 0 {
 						t.Fatalf("after %v: no PING for %v, %d closed", now, gap, len(h.closed))
 					}
 				}
@@ -313,7 +313,7 @@ func TestAPauseKeepsTheClient(t *testing.T) {
 func TestAPauseEndsAtItsLimit(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Session, h *side) {
 		s.Pause()
-		pass(DefaultPauseTimeout - 2*time.Second)
+		pass(defaults.PauseTimeout - 2*time.Second)
 		if len(h.closed) > 0 {
 			t.Fatal("closed too early")
 		}
@@ -325,7 +325,7 @@ func TestAPauseEndsAtItsLimit(t *testing.T) {
 // What else the wheel is to look at takes no limit away.
 func TestAStallDoesNotMoveTheLimitOfAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, h := beating(Config{PauseTimeout: 2 * time.Second})
+		s, h := beating(Config{Limits: Limits{PauseTimeout: 2 * time.Second}})
 		defer windUp(s.srv)
 		s.Pause()
 		check(t, s.Send(NewFrame([]byte("x"), nil))) // nobody polls
@@ -345,7 +345,7 @@ func TestADrainBeforeTheFirstBeatKeepsItsDeadline(t *testing.T) {
 		defer windUp(s.srv)
 		s.shutdown()
 		s.startBeat()
-		pass(DefaultCloseTimeout)
+		pass(defaults.CloseTimeout)
 		h.end(t, ReasonShutdown)
 		if s.current() != stateClosed {
 			t.Errorf("still closing; the wheel looks in %v", time.Duration(s.slot.due-s.srv.now()))

@@ -72,7 +72,7 @@ func (c *pollClient) slowPOST() (*io.PipeWriter, <-chan int) {
 }
 
 func TestASecondPOSTEndsTheSession(t *testing.T) {
-	r := newRig(t, Config{CloseTimeout: 100 * time.Millisecond})
+	r := newRig(t, Config{Limits: Limits{CloseTimeout: 100 * time.Millisecond}})
 	c := r.dialPolling(t)
 	s := r.opened.next(t)
 	body, first := c.slowPOST()
@@ -118,7 +118,7 @@ func TestAnAbortedPOSTEndsTheSession(t *testing.T) {
 
 // As Node's server does since engine.io 6.6.13.
 func TestALargePOSTEndsItsSession(t *testing.T) {
-	r := newRig(t, Config{MaxPayload: 1000})
+	r := newRig(t, Config{Limits: Limits{MaxPayload: 1000}})
 	for name, body := range map[string]func() io.Reader{
 		"with its length":     func() io.Reader { return strings.NewReader("4" + strings.Repeat("x", 1000)) },
 		"chunked":             func() io.Reader { return io.MultiReader(strings.NewReader("4" + strings.Repeat("x", 1000))) },
@@ -148,7 +148,7 @@ func (endless) Read(b []byte) (int, error) {
 }
 
 func TestAChunkedPOSTWithoutEndIsAnswered413(t *testing.T) {
-	r := newRig(t, Config{MaxPayload: 1000})
+	r := newRig(t, Config{Limits: Limits{MaxPayload: 1000}})
 	c := r.dialPolling(t)
 	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 	defer func() { _ = conn.Close() }()
@@ -164,7 +164,7 @@ func TestAChunkedPOSTWithoutEndIsAnswered413(t *testing.T) {
 }
 
 func TestAPOSTThatIsNotCompleteInTimeEndsItsSession(t *testing.T) {
-	r := newRig(t, Config{MessageTimeout: 50 * time.Millisecond})
+	r := newRig(t, Config{Limits: Limits{MessageTimeout: 50 * time.Millisecond}})
 	c := r.dialPolling(t)
 	s := r.opened.next(t)
 	body, answer := c.slowPOST()
@@ -179,7 +179,7 @@ func TestAPOSTThatIsNotCompleteInTimeEndsItsSession(t *testing.T) {
 }
 
 func TestAPOSTThatIsCutWithItsSessionLeavesNoConnectionBehind(t *testing.T) {
-	r := newRig(t, Config{CloseTimeout: 10 * time.Millisecond})
+	r := newRig(t, Config{Limits: Limits{CloseTimeout: 10 * time.Millisecond}})
 	c := r.dialPolling(t)
 	s := r.opened.next(t)
 	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
@@ -196,7 +196,7 @@ func TestAPOSTThatIsCutWithItsSessionLeavesNoConnectionBehind(t *testing.T) {
 }
 
 func TestARefusedRequestIsNotWaitedFor(t *testing.T) {
-	r := newRig(t, Config{CloseTimeout: 10 * time.Millisecond})
+	r := newRig(t, Config{Limits: Limits{CloseTimeout: 10 * time.Millisecond}})
 	for _, query := range []string{"EIO=4&transport=polling", "EIO=4&transport=polling&sid=x"} {
 		conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 		must[int](t)(io.WriteString(conn, "POST /socket.io/?"+query+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"))

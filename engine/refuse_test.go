@@ -226,7 +226,7 @@ func (l narrow) Accept() (net.Conn, error) {
 // Who asks on and on and reads nothing is not waited for: net/http writes short
 // answers without a limit of its own.
 func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
-	r := newRig(t, Config{CloseTimeout: 50 * time.Millisecond}, func(_ testing.TB, r *rig) { r.web.Listener = narrow{r.web.Listener} })
+	r := newRig(t, Config{Limits: Limits{CloseTimeout: 50 * time.Millisecond}}, func(_ testing.TB, r *rig) { r.web.Listener = narrow{r.web.Listener} })
 	p := r.dialPolling(t)
 	for name, request := range map[string]string{
 		"refusals":      "GET /socket.io/?EIO=4&transport=x HTTP/1.1\r\nHost: x\r\n\r\n",

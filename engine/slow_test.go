@@ -7,7 +7,7 @@ import (
 )
 
 func TestASlowConsumerIsCutWhileOthersAreServed(t *testing.T) {
-	onPaths(t, Config{OutboxBytes: 1 << 20, CloseTimeout: 50 * time.Millisecond}, func(t *testing.T, cfg Config) {
+	onPaths(t, Config{Limits: Limits{OutboxBytes: 1 << 20, CloseTimeout: 50 * time.Millisecond}}, func(t *testing.T, cfg Config) {
 		for _, transport := range transports {
 			t.Run(transport, func(t *testing.T) { cutSlow(t, newRig(t, cfg), transport) })
 		}
@@ -39,7 +39,7 @@ func cutSlow(t *testing.T, r *rig, transport string) {
 }
 
 func TestTheOutboxLimitCountsSmallFramesToo(t *testing.T) {
-	r := newRig(t, Config{OutboxBytes: 100 * frameOverhead})
+	r := newRig(t, Config{Limits: Limits{OutboxBytes: 100 * frameOverhead}})
 	r.dialPolling(t)
 	s := r.opened.next(t)
 	f := NewFrame(nil, nil)

@@ -24,7 +24,7 @@ import (
 func TestMemoryUnderThousandsOfSlowReadersStaysWithinTheBudget(t *testing.T) {
 	const quick, messages, perPass = 10, 250, 50
 	slow, total := wiretest.Crowd(5000), wiretest.Crowd(8<<20)
-	onPaths(t, Config{OutboxTotal: total, OutboxAge: time.Hour, PingInterval: time.Hour, CloseTimeout: time.Second}, func(t *testing.T, cfg Config) {
+	onPaths(t, Config{Limits: Limits{OutboxTotal: total, OutboxAge: time.Hour, PingInterval: time.Hour, CloseTimeout: time.Second}}, func(t *testing.T, cfg Config) {
 		// What a session may hold beside the budget: what the allocator rounds up,
 		// the end of a cut one, and where there is no loop a goroutine that waits
 		// for room.

@@ -153,7 +153,7 @@ func TestAProbeThatIsBrokenOffLeavesThePollingAlone(t *testing.T) {
 
 func TestAProbeHasALimitedTime(t *testing.T) {
 	for _, packets := range [][]string{nil, {"2probe"}} {
-		onPaths(t, Config{UpgradeTimeout: 20 * time.Millisecond}, func(t *testing.T, cfg Config) {
+		onPaths(t, Config{Limits: Limits{UpgradeTimeout: 20 * time.Millisecond}}, func(t *testing.T, cfg Config) {
 			r := newRig(t, cfg)
 			p := r.dialPolling(t)
 			s := r.opened.next(t)

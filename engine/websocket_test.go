@@ -62,7 +62,7 @@ func TestFramesAgainstTheProtocolAreAnsweredWithACloseCode(t *testing.T) {
 		"close not UTF-8":         {clientFrame(ws.OpClose, closeBody(1000, "\xff")), 1007, ReasonTransportError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onPaths(t, Config{MaxPayload: max}, func(t *testing.T, cfg Config) {
+			onPaths(t, Config{Limits: Limits{MaxPayload: max}}, func(t *testing.T, cfg Config) {
 				r := newRig(t, cfg)
 				w := r.dialWS(t, "")
 				sid := w.expectOpen(t)
@@ -182,7 +182,7 @@ func everyWS(t *testing.T, test func(t *testing.T, w *wsClient, s *side)) {
 }
 
 func TestAnEarlyLimitHoldsUntilItIsRaised(t *testing.T) {
-	everywhere(t, Config{MaxPayload: 1000, MaxEarlyPayload: 100}, func(t *testing.T, c client, s *side) {
+	everywhere(t, Config{Limits: Limits{MaxPayload: 1000}, MaxEarlyPayload: 100}, func(t *testing.T, c client, s *side) {
 		check(t, c.send(strings.Repeat("x", 99)))
 		s.got.next(t)
 		s.SetMaxMessage(1 << 30)

@@ -78,7 +78,7 @@ func TestRefusesWithCodeAndMessage(t *testing.T) {
 }
 
 func TestRefusesAnUnknownNamespaceAsNode(t *testing.T) {
-	run(t, namespaces.Config{MaxRefusals: 2}, []*namespaces.Namespace{namespaces.New("/")},
+	run(t, namespaces.Config{ConnectLimits: namespaces.ConnectLimits{MaxRefusals: 2}}, []*namespaces.Namespace{namespaces.New("/")},
 		func(t *testing.T, h *namespaces.Hub) {
 			p := newPeer(t, h)
 			p.say("0/nowhere,")
@@ -132,7 +132,7 @@ func TestANewerCONNECTReplacesASocketThatWasNotHeard(t *testing.T) {
 
 func TestTooManyConnectsAreRefused(t *testing.T) {
 	defs := []*namespaces.Namespace{namespaces.New("/"), namespaces.New("/stays")}
-	run(t, namespaces.Config{MaxConnects: 3, MaxRefusals: 2}, defs, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{ConnectLimits: namespaces.ConnectLimits{MaxConnects: 3, MaxRefusals: 2}}, defs, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		again := func(n int) {
 			t.Helper()
@@ -343,7 +343,7 @@ func TestPetitionsOfOneConnectionAreLimited(t *testing.T) {
 		})
 		defs = append(defs, ns)
 	}
-	run(t, namespaces.Config{MaxAdmissions: 1, MaxNamespaces: 8}, defs, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{ConnectLimits: namespaces.ConnectLimits{MaxAdmissions: 1}, SocketLimits: namespaces.SocketLimits{MaxNamespaces: 8}}, defs, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		for i := range 10 {
 			p.say(connectTo(fmt.Sprintf("/%d", i), "ann"))
@@ -383,7 +383,7 @@ func TestAConnectionInNoNamespaceIsClosedAtTheDeadline(t *testing.T) {
 }
 
 func TestTheOldestPendingConnectionGivesWay(t *testing.T) {
-	run(t, namespaces.Config{MaxPending: 2}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{ConnectLimits: namespaces.ConnectLimits{MaxPending: 2}}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
 		first := newPeer(t, h)
 		second := newPeer(t, h)
 		second.enter("/", "ann")

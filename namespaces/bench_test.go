@@ -46,7 +46,7 @@ func benchHubWith(b *testing.B, n int, room bool, recovery namespaces.Recovery) 
 		ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })
 	}
 	namespaces.On(ns, "echo", func(_ context.Context, _ *namespaces.Socket, in packet.Args) (packet.Args, error) { return in, nil })
-	cfg := namespaces.Config{Gate: namespaces.GateFunc(admitAll), MaxPending: n + 1, Recovery: recovery}
+	cfg := namespaces.Config{Gate: namespaces.GateFunc(admitAll), ConnectLimits: namespaces.ConnectLimits{MaxPending: n + 1}, Recovery: recovery}
 	hub, err := namespaces.NewHub(cfg, ns)
 	if err != nil {
 		b.Fatal(err)

@@ -241,7 +241,7 @@ func TestABroadcastEndsWhenAllHaveAnsweredOrGone(t *testing.T) {
 
 func TestRoomsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, namespaces.Config{MaxRooms: 20, MaxRoomName: 8}, "ann")
+		c := newCrowd(t, namespaces.Config{SocketLimits: namespaces.SocketLimits{MaxRooms: 20, MaxRoomName: 8}}, "ann")
 		ann := c.socks["ann"]
 		for i := range 20 {
 			if err := ann.Join(fmt.Sprint("r", i), "r0"); err != nil {

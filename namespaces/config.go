@@ -3,12 +3,11 @@ package namespaces
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
 
+	"gatehouse/internal/settings"
 	"gatehouse/packet"
 )
 
@@ -41,63 +40,69 @@ type Config struct {
 	// Packet limits what one packet may hold.
 	Packet packet.Limits
 
-	// ConnectTimeout is how long a connection may be in no namespace before it is closed: 10 s.
-	ConnectTimeout time.Duration
-	// MaxPending is how many connections may be in no namespace at once; one more closes the oldest of them: 16,384.
-	MaxPending int
-	// AdmitTimeout limits one admission, after which it is refused as "unavailable": 8 s.
-	AdmitTimeout time.Duration
-	// AckTimeout is how long a client has to acknowledge where the caller's context has no deadline: 30 s.
-	AckTimeout time.Duration
+	// Limits, before a client is admitted and after.
+	ConnectLimits
+	SessionLimits
+	SocketLimits
+	RateLimits
+}
 
-	// AttachmentTimeout is how long the next attachment of a packet may take before the connection is closed: 30 s.
-	AttachmentTimeout time.Duration
+// The limits below say of each its default and bounds in their tags, see package internal/settings; zero means the default.
 
-	// MaxNamespaces is how many namespaces one connection may be in; one more is refused: 32.
-	MaxNamespaces int
-	// MaxAdmissions is how many admissions of one connection run at once; the others wait: 4.
-	MaxAdmissions int
-	// MaxConnects is how many CONNECTs of one connection are looked at within a minute; more are refused as "rate_limited":
-	// 256.
-	MaxConnects int
-	// MaxRefusals is how many CONNECTs in a row a connection may have refused before it is closed: 16.
-	MaxRefusals int
-	// MaxRooms is how many rooms one socket may be in: 1,024.
-	MaxRooms int
-	// MaxRoomName is the longest name of a room, in bytes: 512.
-	MaxRoomName int
+// ConnectLimits bound what a connection may do until a namespace has admitted it, and its admissions.
+type ConnectLimits struct {
+	ConnectTimeout time.Duration `koanf:"timeout" default:"10s" doc:"how long a connection may be in no namespace"`
+	AdmitTimeout   time.Duration `koanf:"admit_timeout" derived:"at most handshake.timeout" doc:"one admission, the verifiers included"`
+	MaxPending     int           `koanf:"max_pending" default:"16384" doc:"connections in no namespace; one more closes the oldest; never more than half of the files that the process may open"`
+	MaxConnects    int           `koanf:"max_connects" default:"256" doc:"CONNECTs of one connection in a minute; more are refused with rate_limited"`
+	MaxRefusals    int           `koanf:"max_refusals" default:"16" doc:"refused CONNECTs in a row; one more closes the connection"`
+	MaxAdmissions  int           `koanf:"-" default:"4" doc:"admissions of one connection that run at once; the others wait"`
+}
 
-	// MaxPerUser is how many connections of one user (issuer and subject) there may be on this node, counted once admitted;
-	// when there is one more, the oldest ends by DISCONNECT: no limit.
-	MaxPerUser int
+// Derive fills the limits whose defaults follow from others.
+func (l *ConnectLimits) Derive() { fill(&l.AdmitTimeout, min(8*time.Second, l.ConnectTimeout)) }
 
-	// UserHandlers is how many sockets of one user (issuer and subject; who has no subject counts by address, IPv6 by /64) have
-	// handlers that run at once; the others take turns. While they wait and processors are free, it grows up to
-	// MaxUserHandlers: 16 and 1,024.
-	UserHandlers, MaxUserHandlers int
+// SessionLimits are about the time for which somebody is in. A user is issuer and subject, counted once admitted.
+type SessionLimits struct {
+	ExpiryNotice    time.Duration `koanf:"expiry_notice" default:"60s" doc:"how long before its identity ends a client is told with auth:expiring; of a short life the last quarter"`
+	ExpiryGrace     time.Duration `koanf:"expiry_grace" default:"5s" doc:"how long a socket outlives its token that was not refreshed"`
+	MaxPerUser      int           `koanf:"max_per_user" derived:"a twentieth of the files that the process may open" min:"0" doc:"connections of one user on this node; one more ends the oldest"`
+	RefreshBurst    int           `koanf:"refresh_burst" default:"8" doc:"how many times a client may refresh its identity at once"`
+	RefreshInterval time.Duration `koanf:"refresh_interval" default:"5s" doc:"how often after that"`
+}
 
-	// SocketEvents and SocketBytes are how many packets one socket may send in a second, and of how many bytes, and ten times
-	// as much at once: 2,000 and 16 MiB. UserEvents and UserBytes are the same for all sockets of a user (who that is, see
-	// UserHandlers): 20,000 and 64 MiB. Nothing above them is refused: the connection is read more slowly.
-	SocketEvents, SocketBytes int
-	UserEvents, UserBytes     int
+// SocketLimits bound what an admitted client can make the server hold. HardQueueEvents and HardQueueBytes can be reached
+// while a handler awaits its own client, and by what had been read before reading paused; it goes on at half of QueueEvents
+// and QueueBytes. UserHandlers grows up to MaxUserHandlers while sockets wait and processors are free; who has no subject
+// counts by address, IPv6 by /64. Where the caller of an acknowledgement has a deadline, that counts and not AckTimeout.
+type SocketLimits struct {
+	AckTimeout        time.Duration `koanf:"ack_timeout" default:"30s" doc:"how long a client has to acknowledge, where the caller sets no deadline"`
+	MaxNamespaces     int           `koanf:"max_namespaces" default:"32" doc:"namespaces of one connection"`
+	MaxRooms          int           `koanf:"max_rooms" default:"1024" doc:"rooms of one socket"`
+	MaxRoomName       int           `koanf:"-" default:"512" unit:"bytes" doc:"the name of a room"`
+	QueueEvents       int           `koanf:"queue_events" default:"1024" doc:"events that may wait for the handlers of a connection; above it reading pauses"`
+	QueueBytes        int           `koanf:"queue_bytes" default:"1MiB" unit:"bytes" doc:"their bytes"`
+	HardQueueEvents   int           `koanf:"hard_queue_events" derived:"16 times sockets.queue_events" max:"none" atleast:"QueueEvents" doc:"above it the connection ends"`
+	HardQueueBytes    int           `koanf:"hard_queue_bytes" derived:"8 times sockets.queue_bytes" max:"none" atleast:"QueueBytes" unit:"bytes" doc:"above it the connection ends"`
+	AttachmentTimeout time.Duration `koanf:"-" default:"30s" doc:"how long the next attachment of a packet may take before the connection is closed"`
+	UserHandlers      int           `koanf:"-" default:"16" doc:"sockets of one user that have handlers running at once; the others take turns"`
+	MaxUserHandlers   int           `koanf:"-" derived:"1024, or UserHandlers" atleast:"UserHandlers" doc:"the most that UserHandlers grows to"`
+}
 
-	// ExpiryNotice is how long before the end of its identity a client gets "auth:expiring", or when a quarter of the time
-	// that it had at its admission is left, whichever is later: 60 s.
-	ExpiryNotice time.Duration
-	// ExpiryGrace is how long after the end of its identity a socket ends that has not been refreshed: 5 s.
-	ExpiryGrace time.Duration
-	// RefreshBurst is how many times a socket may try to refresh its identity at once, RefreshInterval how often after
-	// that; more is answered with "rate_limited": 8 and 5 s.
-	RefreshBurst    int
-	RefreshInterval time.Duration
+// Derive fills the limits whose defaults follow from others.
+func (l *SocketLimits) Derive() {
+	fill(&l.HardQueueEvents, 16*l.QueueEvents)
+	fill(&l.HardQueueBytes, 8*l.QueueBytes)
+	fill(&l.MaxUserHandlers, max(1024, l.UserHandlers))
+}
 
-	// QueueEvents and QueueBytes are how many events of one connection may wait for their handlers before reading from it
-	// pauses; it goes on at half: 1,024 and 1 MiB.
-	QueueEvents, QueueBytes int
-	// HardQueueEvents and HardQueueBytes end a connection. They can be reached while a handler awaits its own client, and by
-	// what had been read before the pause: 16,384 and 8 MiB.
-	HardQueueEvents, HardQueueBytes int
+// RateLimits say how fast admitted clients are read: so much in a second, and ten times as much at once. Nothing above it is
+// refused; the connection is read more slowly. Who has no name counts by address, IPv6 by /64.
+type RateLimits struct {
+	SocketEvents int `koanf:"socket_events" default:"2000" unit:"per second" doc:"events and acknowledgements of one socket in a second; ten times as many may come at once; above it the connection is read more slowly, nothing is refused"`
+	SocketBytes  int `koanf:"socket_bytes" default:"16MiB" unit:"bytes per second" doc:"their bytes"`
+	UserEvents   int `koanf:"user_events" default:"20000" unit:"per second" doc:"the same for all sockets of a user on this node; who has no name counts by address"`
+	UserBytes    int `koanf:"user_bytes" default:"64MiB" unit:"bytes per second" doc:"their bytes"`
 }
 
 // withDefaults returns the configuration with its zero fields filled.
@@ -108,32 +113,7 @@ func (c Config) withDefaults() Config {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-	c.Recovery.setDefaults()
-	fill(&c.ConnectTimeout, 10*time.Second)
-	fill(&c.AdmitTimeout, 8*time.Second)
-	fill(&c.AckTimeout, 30*time.Second)
-	fill(&c.AttachmentTimeout, 30*time.Second)
-	fill(&c.MaxPending, 16384)
-	fill(&c.MaxNamespaces, 32)
-	fill(&c.MaxAdmissions, 4)
-	fill(&c.MaxConnects, 256)
-	fill(&c.MaxRefusals, 16)
-	fill(&c.MaxRooms, 1024)
-	fill(&c.MaxRoomName, 512)
-	fill(&c.UserHandlers, 16)
-	fill(&c.MaxUserHandlers, max(1024, c.UserHandlers))
-	fill(&c.SocketEvents, 2000)
-	fill(&c.SocketBytes, 16<<20)
-	fill(&c.UserEvents, 20_000)
-	fill(&c.UserBytes, 64<<20)
-	fill(&c.ExpiryNotice, 60*time.Second)
-	fill(&c.ExpiryGrace, 5*time.Second)
-	fill(&c.RefreshBurst, 8)
-	fill(&c.RefreshInterval, 5*time.Second)
-	fill(&c.QueueEvents, 1024)
-	fill(&c.QueueBytes, 1<<20)
-	fill(&c.HardQueueEvents, 16*c.QueueEvents)
-	fill(&c.HardQueueBytes, 8*c.QueueBytes)
+	settings.Fill(&c)
 	return c
 }
 
@@ -144,41 +124,4 @@ func fill[T int | time.Duration](field *T, value T) {
 }
 
 // check refuses what cannot work. It sees the configuration with its defaults.
-func (c Config) check() error {
-	var faults []error
-	for _, limit := range []struct {
-		name  string
-		value int64
-	}{
-		{"ConnectTimeout", int64(c.ConnectTimeout)}, {"AdmitTimeout", int64(c.AdmitTimeout)},
-		{"AckTimeout", int64(c.AckTimeout)}, {"AttachmentTimeout", int64(c.AttachmentTimeout)}, {"MaxPending", int64(c.MaxPending)},
-		{"MaxNamespaces", int64(c.MaxNamespaces)}, {"MaxAdmissions", int64(c.MaxAdmissions)},
-		{"MaxConnects", int64(c.MaxConnects)}, {"MaxRefusals", int64(c.MaxRefusals)}, {"MaxRooms", int64(c.MaxRooms)},
-		{"MaxRoomName", int64(c.MaxRoomName)}, {"QueueEvents", int64(c.QueueEvents)},
-		{"QueueBytes", int64(c.QueueBytes)}, {"MaxPerUser", int64(c.MaxPerUser)},
-		{"UserHandlers", int64(c.UserHandlers)}, {"MaxUserHandlers", int64(c.MaxUserHandlers)},
-		{"SocketEvents", int64(c.SocketEvents)}, {"SocketBytes", int64(c.SocketBytes)},
-		{"UserEvents", int64(c.UserEvents)}, {"UserBytes", int64(c.UserBytes)},
-		{"ExpiryNotice", int64(c.ExpiryNotice)}, {"ExpiryGrace", int64(c.ExpiryGrace)},
-		{"Recovery.For", int64(c.Recovery.For)}, {"Recovery.Messages", int64(c.Recovery.Messages)},
-		{"Recovery.Bytes", int64(c.Recovery.Bytes)}, {"Recovery.Parked", int64(c.Recovery.Parked)},
-		{"RefreshBurst", int64(c.RefreshBurst)}, {"RefreshInterval", int64(c.RefreshInterval)},
-	} {
-		if limit.value < 0 {
-			faults = append(faults, fmt.Errorf("%s is negative", limit.name))
-		}
-	}
-	if c.HardQueueEvents < c.QueueEvents || c.HardQueueBytes < c.QueueBytes {
-		faults = append(faults, errors.New("HardQueueEvents and HardQueueBytes are below QueueEvents and QueueBytes"))
-	}
-	if c.HardQueueBytes > 1<<30 {
-		faults = append(faults, errors.New("HardQueueBytes is above 1 GiB"))
-	}
-	if c.Recovery.Messages > 1<<20 || c.Recovery.Bytes > 1<<30 {
-		faults = append(faults, errors.New("Recovery.Messages is above 1,048,576, or Recovery.Bytes above 1 GiB"))
-	}
-	if c.MaxUserHandlers < c.UserHandlers {
-		faults = append(faults, errors.New("MaxUserHandlers is below UserHandlers"))
-	}
-	return errors.Join(faults...)
-}
+func (c Config) check() error { return settings.Check(c, settings.Fields) }

@@ -187,7 +187,7 @@ func TestAHandlerMayAwaitItsOwnClient(t *testing.T) {
 		return name, err
 	})
 	// The queue is as small as can be: reading must go on although it is full.
-	cfg := namespaces.Config{QueueEvents: 1, HardQueueEvents: 10}
+	cfg := namespaces.Config{SocketLimits: namespaces.SocketLimits{QueueEvents: 1, HardQueueEvents: 10}}
 	run(t, cfg, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enter("/", "ann")
@@ -228,8 +228,8 @@ func TestAnAcknowledgementHasADeadline(t *testing.T) {
 
 func TestAFullQueuePausesReading(t *testing.T) {
 	for name, cfg := range map[string]namespaces.Config{
-		"events": {QueueEvents: 4, HardQueueEvents: 8},
-		"bytes":  {QueueBytes: 4 * (64 + 6), HardQueueBytes: 8 * (64 + 6)},
+		"events": {SocketLimits: namespaces.SocketLimits{QueueEvents: 4, HardQueueEvents: 8}},
+		"bytes":  {SocketLimits: namespaces.SocketLimits{QueueBytes: 4 * (64 + 6), HardQueueBytes: 8 * (64 + 6)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,7 @@ func TestReq19_AClientIsToldBeforeItsIdentityEnds(t *testing.T) {
 	}{
 		"long life":  {namespaces.Config{}, "600", 540 * time.Second, 5 * time.Second, time.Minute},
 		"short life": {namespaces.Config{}, "40", 30 * time.Second, 5 * time.Second, 10 * time.Second},
-		"configured": {namespaces.Config{ExpiryNotice: time.Second, ExpiryGrace: time.Minute}, "600",
+		"configured": {namespaces.Config{SessionLimits: namespaces.SessionLimits{ExpiryNotice: time.Second, ExpiryGrace: time.Minute}}, "600",
 			599 * time.Second, time.Minute, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -150,7 +150,7 @@ func TestANamespaceOfAFamilyGoesSomeTimeAfterItsLastSocket(t *testing.T) {
 func TestAFamilyIsBounded(t *testing.T) {
 	var made atomic.Int32
 	f := tenants(&made).Max(2).Linger(time.Minute)
-	family(t, namespaces.Config{MaxRefusals: 100}, func(t *testing.T, h *namespaces.Hub) {
+	family(t, namespaces.Config{ConnectLimits: namespaces.ConnectLimits{MaxRefusals: 100}}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		for i := range 10 {
 			p.say(connectTo(fmt.Sprintf("/tenant-s%d", i), ""))
@@ -175,7 +175,7 @@ func TestAFamilyIsBounded(t *testing.T) {
 
 func TestWhatCannotBeMadeIsTriedAgain(t *testing.T) {
 	var tries atomic.Int32
-	cfg := namespaces.Config{MaxRefusals: 100, ConnectTimeout: time.Hour, Logger: slog.New(slog.DiscardHandler), Adapter: func(_ context.Context, l namespaces.Local) (namespaces.Adapter, error) {
+	cfg := namespaces.Config{ConnectLimits: namespaces.ConnectLimits{MaxRefusals: 100, ConnectTimeout: time.Hour}, Logger: slog.New(slog.DiscardHandler), Adapter: func(_ context.Context, l namespaces.Local) (namespaces.Adapter, error) {
 		if l.Namespace().Family() != nil && tries.Add(1) == 1 {
 			return nil, errors.New("no network")
 		}

@@ -111,7 +111,7 @@ func TestAHeldClientGoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				gate := &outage{err: passing["unavailable"], until: time.Now().Add(time.Hour)}
-				h := newHub(t, namespaces.Config{Gate: gate, ConnectTimeout: time.Minute}, namespaces.New("/"), elsewhere())
+				h := newHub(t, namespaces.Config{Gate: gate, ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: time.Minute}}, namespaces.New("/"), elsewhere())
 				p := newPeer(t, h)
 				p.say(connectTo("/", "ann"))
 				c.act(p)
@@ -147,7 +147,7 @@ func TestAPassingCauseAtTheLastMomentIsNoAnswerEither(t *testing.T) {
 			return handshake.Identity{}, passing["unavailable"]
 		})
 		var peers []*peer
-		h := newHub(t, namespaces.Config{Gate: gate, ConnectTimeout: limit, AdmitTimeout: 2 * limit}, namespaces.New("/"))
+		h := newHub(t, namespaces.Config{Gate: gate, ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: limit, AdmitTimeout: 2 * limit}}, namespaces.New("/"))
 		for range 100 {
 			p := newPeer(t, h)
 			p.say(connectTo("/", "ann"))

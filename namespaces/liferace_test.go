@@ -99,7 +99,7 @@ func TestRefreshesRacingTheEnd(t *testing.T) {
 		return nil
 	})
 	gate := new(office)
-	cfg := namespaces.Config{Gate: gate, MaxPerUser: 5, RefreshBurst: 1000}
+	cfg := namespaces.Config{Gate: gate, SessionLimits: namespaces.SessionLimits{MaxPerUser: 5, RefreshBurst: 1000}}
 	run(t, cfg, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		var wg sync.WaitGroup
 		for worker := range 8 {
@@ -182,7 +182,7 @@ func TestOnlyTheNewestConnectionsStay(t *testing.T) {
 	const most = 3
 	for range 20 {
 		defs := []*namespaces.Namespace{namespaces.New("/a"), namespaces.New("/b")}
-		run(t, namespaces.Config{Gate: new(office), MaxPerUser: most}, defs, func(t *testing.T, h *namespaces.Hub) {
+		run(t, namespaces.Config{Gate: new(office), SessionLimits: namespaces.SessionLimits{MaxPerUser: most}}, defs, func(t *testing.T, h *namespaces.Hub) {
 			var wg sync.WaitGroup
 			peers := make([]*peer, 40)
 			for i := range peers {

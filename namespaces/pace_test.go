@@ -35,10 +35,10 @@ func TestWhoSendsTooMuchIsReadMoreSlowly(t *testing.T) {
 		cfg  namespaces.Config
 		text string
 	}{
-		"events of a socket": {namespaces.Config{SocketEvents: 10}, ""},
-		"bytes of a socket":  {namespaces.Config{SocketBytes: 10_000}, strings.Repeat("x", 1000-12)},
-		"events of a user":   {namespaces.Config{UserEvents: 10}, ""},
-		"bytes of a user":    {namespaces.Config{UserBytes: 10_000}, strings.Repeat("x", 1000-12)},
+		"events of a socket": {namespaces.Config{RateLimits: namespaces.RateLimits{SocketEvents: 10}}, ""},
+		"bytes of a socket":  {namespaces.Config{RateLimits: namespaces.RateLimits{SocketBytes: 10_000}}, strings.Repeat("x", 1000-12)},
+		"events of a user":   {namespaces.Config{RateLimits: namespaces.RateLimits{UserEvents: 10}}, ""},
+		"bytes of a user":    {namespaces.Config{RateLimits: namespaces.RateLimits{UserBytes: 10_000}}, strings.Repeat("x", 1000-12)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns, count := ticking()
@@ -71,7 +71,7 @@ func TestWhoSendsTooMuchIsReadMoreSlowly(t *testing.T) {
 
 func TestALimitOfAUserIsOverAllConnections(t *testing.T) {
 	ns, _ := ticking()
-	run(t, namespaces.Config{UserEvents: 10}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{RateLimits: namespaces.RateLimits{UserEvents: 10}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		first, second, other := newPeer(t, h), newPeer(t, h), newPeer(t, h)
 		first.enter("/", "ann")
 		second.enter("/", "ann")
@@ -94,7 +94,7 @@ func TestALimitOfAUserIsOverAllConnections(t *testing.T) {
 
 func TestABurstOfTenThousandIsNotSlowedByRates(t *testing.T) {
 	ns, count := ticking()
-	run(t, namespaces.Config{QueueEvents: 1 << 15, QueueBytes: 1 << 24}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{SocketLimits: namespaces.SocketLimits{QueueEvents: 1 << 15, QueueBytes: 1 << 24}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enter("/", "ann")
 		for range 10_000 {
@@ -110,7 +110,7 @@ func TestABurstOfTenThousandIsNotSlowedByRates(t *testing.T) {
 // TestAcknowledgementsCountToo those that nobody has asked for among them.
 func TestAcknowledgementsCountToo(t *testing.T) {
 	ns, _ := ticking()
-	run(t, namespaces.Config{SocketEvents: 10}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{RateLimits: namespaces.RateLimits{SocketEvents: 10}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enter("/", "ann")
 		for range 101 {
@@ -127,7 +127,7 @@ func TestRefusedRefreshesAreLimitedByUser(t *testing.T) {
 	asked := 0
 	gate := &refusing{asked: &asked}
 	ns := namespaces.New("/")
-	run(t, namespaces.Config{Gate: gate, RefreshBurst: 1000}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+	run(t, namespaces.Config{Gate: gate, SessionLimits: namespaces.SessionLimits{RefreshBurst: 1000}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		peers := []*peer{newPeer(t, h), newPeer(t, h)}
 		for _, p := range peers {
 			p.enter("/", "ann")

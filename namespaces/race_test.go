@@ -117,7 +117,7 @@ func TestNothingFollowsTheEndOfASocket(t *testing.T) {
 		_ = s.Emit("ghost")
 		return nil
 	})
-	h, err := namespaces.NewHub(namespaces.Config{Gate: open, MaxConnects: 1000}, ns)
+	h, err := namespaces.NewHub(namespaces.Config{Gate: open, ConnectLimits: namespaces.ConnectLimits{MaxConnects: 1000}}, ns)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,24 +15,16 @@ import (
 // Recovery says what a hub keeps for clients whose transport is lost (Socket.IO's connection state recovery). A socket whose
 // client comes back in time goes on with its id, rooms and data, and with what it was sent meanwhile. The zero value is off
 // and costs nothing.
+//
+// What is older than twice For is not kept, whatever Messages and Bytes allow.
 type Recovery struct {
-	// For is how long a client may be away: 0, which keeps nothing.
-	For time.Duration
-	// Messages and Bytes are how much is kept of what each socket was sent, connected or not: 256 and 256 KiB. What a
-	// broadcast sends to many is kept once. A message older than twice For is not kept.
-	Messages, Bytes int
-	// Parked is how many sockets may wait for their clients at once; one more ends the oldest of the user who has most of
-	// them: 10,000.
-	Parked int
+	For      time.Duration `koanf:"for" derived:"off" min:"0s" doc:"how long a client may be away and still go on where it stopped"`
+	Messages int           `koanf:"messages" default:"256" max:"1048576" doc:"how many messages are kept of what each socket was sent; what a broadcast sends to many is kept once"`
+	Bytes    int           `koanf:"bytes" default:"256KiB" unit:"bytes" doc:"their bytes"`
+	Parked   int           `koanf:"parked" default:"10000" doc:"sockets that may wait for their clients at once; one more ends the oldest of the user who has most of them"`
 }
 
 func (r *Recovery) on() bool { return r.For > 0 }
-
-func (r *Recovery) setDefaults() {
-	fill(&r.Messages, 256)
-	fill(&r.Bytes, 256<<10)
-	fill(&r.Parked, 10_000)
-}
 
 // RecoveryFailure is why a client that came back was admitted as a new one.
 type RecoveryFailure string

@@ -95,7 +95,7 @@ func TestARefreshThatFailsChangesNothing(t *testing.T) {
 func TestRefreshesAreBounded(t *testing.T) {
 	ns := namespaces.New("/")
 	gate := new(office)
-	cfg := namespaces.Config{Gate: gate, RefreshBurst: 3, RefreshInterval: 10 * time.Second}
+	cfg := namespaces.Config{Gate: gate, SessionLimits: namespaces.SessionLimits{RefreshBurst: 3, RefreshInterval: 10 * time.Second}}
 	run(t, cfg, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enterWith(ns, `{"sub":"ann"}`)

@@ -30,7 +30,7 @@ func waiting() (ns *namespaces.Namespace, inside *atomic.Int32, free chan struct
 func TestHandlersThatWaitKeepNobodyFromRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns, inside, free := waiting()
-		h := newHub(t, namespaces.Config{UserHandlers: 4}, ns)
+		h := newHub(t, namespaces.Config{SocketLimits: namespaces.SocketLimits{UserHandlers: 4}}, ns)
 		for range 400 {
 			p := newPeer(t, h)
 			p.enter("/", "ann")
@@ -56,7 +56,7 @@ func TestHandlersThatWaitKeepNobodyFromRunning(t *testing.T) {
 func TestHandlersOfOneUserAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns, inside, free := waiting()
-		h := newHub(t, namespaces.Config{UserHandlers: 2, MaxUserHandlers: 50}, ns)
+		h := newHub(t, namespaces.Config{SocketLimits: namespaces.SocketLimits{UserHandlers: 2, MaxUserHandlers: 50}}, ns)
 		for range 100 {
 			p := newPeer(t, h)
 			p.enter("/", "ann")
@@ -82,7 +82,7 @@ func TestSocketsOfAUserTakeTurns(t *testing.T) {
 			return nil
 		})
 		namespaces.Handle(ns, "quick", func(context.Context, *namespaces.Socket, namespaces.None) error { quick = before; return nil })
-		h := newHub(t, namespaces.Config{UserHandlers: 1, MaxUserHandlers: 1}, ns)
+		h := newHub(t, namespaces.Config{SocketLimits: namespaces.SocketLimits{UserHandlers: 1, MaxUserHandlers: 1}}, ns)
 		busy, other := newPeer(t, h), newPeer(t, h)
 		busy.enter("/", "ann")
 		other.enter("/", "ann")
@@ -113,7 +113,7 @@ func TestWhoHasNoNameCountsByAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ns, inside, free := waiting()
-				h := newHub(t, namespaces.Config{UserHandlers: 2, MaxUserHandlers: 2, Gate: guests}, ns)
+				h := newHub(t, namespaces.Config{SocketLimits: namespaces.SocketLimits{UserHandlers: 2, MaxUserHandlers: 2}, Gate: guests}, ns)
 				for i := range 10 {
 					p := &peer{t: t, conn: &conn{request: &handshake.Request{RemoteAddr: c.addr(i)}}}
 					p.client = h.Connect(p.conn)

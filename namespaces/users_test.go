@@ -10,7 +10,7 @@ const replaced = "too_many_connections: replaced by a newer connection"
 
 func TestReq06_TheOldestConnectionOfAUserGivesWay(t *testing.T) {
 	a, b := namespaces.New("/a"), namespaces.New("/b")
-	cfg := namespaces.Config{Gate: new(office), MaxPerUser: 2}
+	cfg := namespaces.Config{Gate: new(office), SessionLimits: namespaces.SessionLimits{MaxPerUser: 2}}
 	run(t, cfg, []*namespaces.Namespace{a, b}, func(t *testing.T, h *namespaces.Hub) {
 		first, second, third := newPeer(t, h), newPeer(t, h), newPeer(t, h)
 		first.enterWith(a, `{"sub":"ann"}`)
@@ -30,7 +30,7 @@ func TestReq06_TheOldestConnectionOfAUserGivesWay(t *testing.T) {
 
 func TestAConnectionThatHasEndedDoesNotCount(t *testing.T) {
 	a, b := namespaces.New("/a"), namespaces.New("/b")
-	cfg := namespaces.Config{Gate: new(office), MaxPerUser: 1}
+	cfg := namespaces.Config{Gate: new(office), SessionLimits: namespaces.SessionLimits{MaxPerUser: 1}}
 	run(t, cfg, []*namespaces.Namespace{a, b}, func(t *testing.T, h *namespaces.Hub) {
 		first, second := newPeer(t, h), newPeer(t, h)
 		first.enterWith(a, `{"sub":"ann"}`)

@@ -18,11 +18,13 @@ const (
 //
 // The size of a message is the transport's business. What a session can make the decoder hold is one message of text and
 // MaxAttachments binary ones.
+//
+// The tags say the defaults and the highest values above once more, for configuration files.
 type Limits struct {
-	MaxAttachments int // binary attachments of one packet
-	MaxDepth       int // arrays and objects open at once; the array of the arguments is the first
-	MaxEventName   int // bytes of an event name, after unescaping
-	MaxNamespace   int // bytes of a namespace with its slash
+	MaxAttachments int `koanf:"max_attachments" default:"10" max:"256" doc:"binary attachments"`
+	MaxDepth       int `koanf:"max_depth" default:"64" max:"512" doc:"how deep arrays and objects nest"`      // the array of the arguments is the first
+	MaxEventName   int `koanf:"max_event_name" default:"256" max:"65535" doc:"bytes of the name of an event"` // after unescaping
+	MaxNamespace   int `koanf:"-" default:"256" max:"65535" doc:"bytes of the name of a namespace, with its slash"`
 }
 
 // limits is the form of Limits that a decoder holds: there is one per connection.

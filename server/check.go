@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/settings"
 )
 
 // Check finds what is wrong with a configuration whose defaults are filled in.
@@ -19,7 +20,7 @@ func (c Config) Check() error {
 	_, proxies := c.proxies()
 	err := errors.Join(
 		c.checkAddr(), c.checkEndpoint(),
-		c.checkLimits(),
+		settings.Check(c, settings.Keys),
 		proxies, c.checkTogether(), c.checkDoor(), c.checkRelays(), c.checkAdminUI(), underKey("api", c.API.Check()),
 	)
 	gate, gateErr := handshake.NewGate(c.gate())
@@ -121,21 +122,15 @@ func (c Config) checkTogether() error {
 		"drain.timeout: %v is shorter than drain.delay, drain.spread and engine.close_timeout together (%v); make it longer", c.Drain.Timeout, c.Drain.Delay+c.Drain.Spread+c.Engine.CloseTimeout)
 	refuse(c.HTTP.MaxHeaderBytes < leastHead,
 		"http.max_header_bytes: %d is less than the request of an ordinary browser may have; write %d or more", c.HTTP.MaxHeaderBytes, leastHead)
-	refuse(c.Handshake.AdmitTimeout > c.Handshake.Timeout,
-		"handshake.admit_timeout: %v is longer than handshake.timeout (%v); make it shorter", c.Handshake.AdmitTimeout, c.Handshake.Timeout)
+	refuse(c.Handshake.AdmitTimeout > c.Handshake.ConnectTimeout,
+		"handshake.admit_timeout: %v is longer than handshake.timeout (%v); make it shorter", c.Handshake.AdmitTimeout, c.Handshake.ConnectTimeout)
 	refuse(c.Handshake.MaxPayload > c.Engine.MaxPayload,
 		"handshake.max_payload: %d is above engine.max_payload (%d); make it smaller", c.Handshake.MaxPayload, c.Engine.MaxPayload)
 	refuse(c.Engine.OutboxBytes < c.Engine.MaxPayload,
 		"engine.outbox_bytes: %d cannot hold one message of engine.max_payload (%d); make it larger", c.Engine.OutboxBytes, c.Engine.MaxPayload)
 	refuse(c.Engine.OutboxTotal < 4*c.Engine.OutboxBytes,
 		"engine.outbox_total: %d is less than four clients may hold by engine.outbox_bytes (%d); make it larger", c.Engine.OutboxTotal, c.Engine.OutboxBytes)
-	refuse(c.Engine.IncomingShare > c.Engine.IncomingTotal,
-		"engine.incoming_share: %d is above engine.incoming_total (%d); make it smaller", c.Engine.IncomingShare, c.Engine.IncomingTotal)
 	refuse(c.Engine.IncomingShare < 2*c.Engine.MaxPayload,
 		"engine.incoming_share: %d cannot hold two messages of engine.max_payload (%d); make it larger", c.Engine.IncomingShare, c.Engine.MaxPayload)
-	refuse(c.Sockets.HardQueueEvents < c.Sockets.QueueEvents,
-		"sockets.hard_queue_events: %d is below sockets.queue_events (%d), where reading only pauses; make it larger", c.Sockets.HardQueueEvents, c.Sockets.QueueEvents)
-	refuse(c.Sockets.HardQueueBytes < c.Sockets.QueueBytes,
-		"sockets.hard_queue_bytes: %d is below sockets.queue_bytes (%d), where reading only pauses; make it larger", c.Sockets.HardQueueBytes, c.Sockets.QueueBytes)
 	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
@@ -337,8 +338,8 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	count := *churned
 	const key = "operators of the tests come with this key"
 	r := unlogged(t, server.Config{
-		Engine:    server.Engine{PingInterval: 8 * time.Second, PingTimeout: 3 * time.Second},
-		Handshake: server.Handshake{Timeout: 5 * time.Second, AdmitTimeout: 5 * time.Second},
+		Engine:    server.Engine{Limits: engine.Limits{PingInterval: 8 * time.Second, PingTimeout: 3 * time.Second}},
+		Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: 5 * time.Second, AdmitTimeout: 5 * time.Second}},
 		HTTP:      server.HTTP{ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second},
 		Admin:     server.Admin{Key: key},
 		Door:      server.Door{MaxPendingPerAddress: 100_000, AddressFailures: handshake.ThrottleConfig{Free: 1 << 30}}, // many are refused

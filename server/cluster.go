@@ -14,7 +14,6 @@ import (
 	"gatehouse/handshake"
 	"gatehouse/history"
 	"gatehouse/namespaces"
-	"gatehouse/packet"
 )
 
 // The modes of a cluster.
@@ -80,10 +79,7 @@ func (s *Server) startCluster() error {
 	}
 	cfg := k.node()
 	cfg.Client, cfg.Note, cfg.Version, cfg.Logger = s.redis.Client, s.redis.Note, s.cfg.Version, s.log
-	cfg.Recovery = s.cfg.Recovery.For
-	cfg.Packet = packet.Limits{
-		MaxAttachments: s.cfg.Packet.MaxAttachments, MaxDepth: s.cfg.Packet.MaxDepth, MaxEventName: s.cfg.Packet.MaxEventName,
-	}
+	cfg.Recovery, cfg.Packet = s.cfg.Recovery.For, s.cfg.Packet
 	node, err := cluster.Start(cfg)
 	if err != nil {
 		return err

@@ -9,9 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/backend"
+	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/namespaces/relay"
+	"gatehouse/packet"
 	"gatehouse/server/api"
 )
 
@@ -140,11 +142,8 @@ type Config struct {
 	Logger *slog.Logger `koanf:"-"`
 }
 
-// The sections below say of each key in its tags: default, what it is where
-// nothing is set; min and max, its bounds (from 1 to 1 GiB, or from 1ms, where
-// there are none); oneof, the words that it may be; unit, of which sizes and rates
-// may be written with; derived, what its default follows from; and doc, what it
-// means, which is the text of docs/configuration.md too. See limits.go.
+// The sections below say of each key in its tags what package internal/settings
+// reads. What bounds sessions, namespaces and packets is written there.
 
 // Log says what is logged, and how.
 type Log struct {
@@ -154,23 +153,13 @@ type Log struct {
 
 // Engine limits the Engine.IO sessions.
 type Engine struct {
-	PingInterval   time.Duration `koanf:"ping_interval" default:"25s" doc:"from a PONG to the next PING"`
-	PingTimeout    time.Duration `koanf:"ping_timeout" default:"20s" doc:"how long a PONG may take"`
-	UpgradeTimeout time.Duration `koanf:"upgrade_timeout" default:"10s" doc:"how long an upgrade may take"`
-	CloseTimeout   time.Duration `koanf:"close_timeout" default:"5s" doc:"how long a closing connection has for the rest"`
-	PauseTimeout   time.Duration `koanf:"pause_timeout" default:"60s" doc:"how long a client may be slowed down by not being read; then its connection closes"`
-	MessageTimeout time.Duration `koanf:"message_timeout" default:"30s" doc:"how long a message or a POST may take to come; after it, it must have come with 1 KiB a second on average"`
-	MaxPayload     int           `koanf:"max_payload" default:"1000000" unit:"bytes" doc:"the largest message of an admitted client, and the largest POST; told to the client"`
-	OutboxBytes    int           `koanf:"outbox_bytes" default:"16MiB" unit:"bytes" doc:"what may wait for one client; more is a slow consumer, and its connection closes; at least six times chat.history_bytes"`
-	OutboxAge      time.Duration `koanf:"outbox_age" default:"30s" doc:"how long a client may take nothing of what waits, before it is a slow consumer too; looked at four times within it"`
-	OutboxTotal    int           `koanf:"outbox_total" default:"256MiB" max:"none" unit:"bytes" doc:"memory of all that waits, shared frames once; near it those for whom most waits are cut"`
-	IncomingTotal  int           `koanf:"incoming_total" default:"256MiB" max:"none" unit:"bytes" doc:"memory of what clients have sent and what is not complete or waits for its handler; near it connections end, strangers' first, then the largest of the user who holds most"`
-	IncomingShare  int           `koanf:"incoming_share" derived:"a quarter of engine.incoming_total" max:"none" unit:"bytes" doc:"what one user, or the strangers of one address, may have of engine.incoming_total; at least twice engine.max_payload"`
-	OpenApart      bool          `koanf:"open_apart" doc:"the first packet of a WebSocket comes in a write of its own behind the 101, for clients and proxies that lose what comes in one segment with it"`
-	NoUpgrades     bool          `koanf:"no_upgrades" doc:"polling clients stay there: they are offered no WebSocket"`
-	Transports     string        `koanf:"transports" default:"both" oneof:"both,polling,websocket" doc:"what clients may use; the other transport is refused as unknown"`
-	Cookie         string        `koanf:"cookie" doc:"name of a cookie, such as io, for balancers that keep a client on one node by it; its value is random and no credential"`
-	IOUring        string        `koanf:"io_uring" default:"auto" oneof:"auto,off" doc:"on Linux, writes of several connections go to the kernel in one call where it allows that (io_uring), which many containers do not; off: one call each. The log says at start which it is"`
+	engine.Limits `koanf:",squash"`
+
+	OpenApart  bool   `koanf:"open_apart" doc:"the first packet of a WebSocket comes in a write of its own behind the 101, for clients and proxies that lose what comes in one segment with it"`
+	NoUpgrades bool   `koanf:"no_upgrades" doc:"polling clients stay there: they are offered no WebSocket"`
+	Transports string `koanf:"transports" default:"both" oneof:"both,polling,websocket" doc:"what clients may use; the other transport is refused as unknown"`
+	Cookie     string `koanf:"cookie" doc:"name of a cookie, such as io, for balancers that keep a client on one node by it; its value is random and no credential"`
+	IOUring    string `koanf:"io_uring" default:"auto" oneof:"auto,off" doc:"on Linux, writes of several connections go to the kernel in one call where it allows that (io_uring), which many containers do not; off: one call each. The log says at start which it is"`
 }
 
 // Compression says what is compressed on its way, for clients that can read it.
@@ -187,54 +176,31 @@ type Compression struct {
 
 // Handshake limits what happens before a client is admitted.
 type Handshake struct {
-	Timeout      time.Duration `koanf:"timeout" default:"10s" doc:"how long a connection may be in no namespace"`
-	AdmitTimeout time.Duration `koanf:"admit_timeout" derived:"at most handshake.timeout" doc:"one admission, the verifiers included"`
-	MaxPayload   int           `koanf:"max_payload" derived:"at most engine.max_payload" unit:"bytes" doc:"the largest message before admission"`
-	OutboxBytes  int           `koanf:"outbox_bytes" default:"64KiB" unit:"bytes" doc:"what may wait for a client before admission"`
-	MaxPackets   int           `koanf:"max_packets" default:"1024" doc:"packets and requests of a connection before admission; each 512 bytes count as one more; above it the connection ends"`
-	MaxPending   int           `koanf:"max_pending" default:"16384" doc:"connections in no namespace; one more closes the oldest; never more than half of the files that the process may open"`
-	MaxConnects  int           `koanf:"max_connects" default:"256" doc:"CONNECTs of one connection in a minute; more are refused with rate_limited"`
-	MaxRefusals  int           `koanf:"max_refusals" default:"16" doc:"refused CONNECTs in a row; one more closes the connection"`
+	namespaces.ConnectLimits `koanf:",squash"`
+
+	MaxPayload  int `koanf:"max_payload" derived:"at most engine.max_payload" unit:"bytes" doc:"the largest message before admission"`
+	OutboxBytes int `koanf:"outbox_bytes" default:"64KiB" unit:"bytes" doc:"what may wait for a client before admission"`
+	MaxPackets  int `koanf:"max_packets" default:"1024" doc:"packets and requests of a connection before admission; each 512 bytes count as one more; above it the connection ends"`
 }
 
 // Session is about the time for which somebody is in.
-type Session struct {
-	ExpiryNotice    time.Duration `koanf:"expiry_notice" default:"60s" doc:"how long before its identity ends a client is told with auth:expiring; of a short life the last quarter"`
-	ExpiryGrace     time.Duration `koanf:"expiry_grace" default:"5s" doc:"how long a socket outlives its token that was not refreshed"`
-	MaxPerUser      int           `koanf:"max_per_user" derived:"a twentieth of the files that the process may open" min:"0" doc:"connections of one user on this node; one more ends the oldest"`
-	RefreshBurst    int           `koanf:"refresh_burst" default:"8" doc:"how many times a client may refresh its identity at once"`
-	RefreshInterval time.Duration `koanf:"refresh_interval" default:"5s" doc:"how often after that"`
-}
+type Session = namespaces.SessionLimits
 
 // Recovery is what is kept for clients whose connection breaks, so that they go on
-// with their rooms and what they missed; see namespaces.Recovery.
-type Recovery struct {
-	For      time.Duration `koanf:"for" derived:"off" min:"0s" doc:"how long a client may be away and still go on where it stopped"`
-	Messages int           `koanf:"messages" default:"256" max:"1048576" doc:"how many messages are kept of what each socket was sent; what a broadcast sends to many is kept once"`
-	Bytes    int           `koanf:"bytes" default:"256KiB" unit:"bytes" doc:"their bytes"`
-	Parked   int           `koanf:"parked" default:"10000" doc:"sockets that may wait for their clients at once; one more ends the oldest of the user who has most of them"`
-}
+// with their rooms and what they missed.
+type Recovery = namespaces.Recovery
 
-// Limits says how fast admitted clients are read: so much in a second, and ten times
-// as much at once. Nothing above it is refused; the connection is read more slowly.
-// Who has no name counts by address, IPv6 by /64.
-type Limits struct {
-	SocketEvents int `koanf:"socket_events" default:"2000" unit:"per second" doc:"events and acknowledgements of one socket in a second; ten times as many may come at once; above it the connection is read more slowly, nothing is refused"`
-	SocketBytes  int `koanf:"socket_bytes" default:"16MiB" unit:"bytes per second" doc:"their bytes"`
-	UserEvents   int `koanf:"user_events" default:"20000" unit:"per second" doc:"the same for all sockets of a user on this node; who has no name counts by address"`
-	UserBytes    int `koanf:"user_bytes" default:"64MiB" unit:"bytes per second" doc:"their bytes"`
-}
+// Limits says how fast admitted clients are read.
+type Limits = namespaces.RateLimits
+
+// Packet limits what one Socket.IO packet of a client may hold.
+type Packet = packet.Limits
 
 // Sockets limits what an admitted client can make the server hold.
 type Sockets struct {
-	AckTimeout      time.Duration `koanf:"ack_timeout" default:"30s" doc:"how long a client has to acknowledge, where the caller sets no deadline"`
-	MaxNamespaces   int           `koanf:"max_namespaces" default:"32" doc:"namespaces of one connection"`
-	MaxRooms        int           `koanf:"max_rooms" default:"1024" doc:"rooms of one socket"`
-	QueueEvents     int           `koanf:"queue_events" default:"1024" doc:"events that may wait for the handlers of a connection; above it reading pauses"`
-	QueueBytes      int           `koanf:"queue_bytes" default:"1MiB" unit:"bytes" doc:"their bytes"`
-	HardQueueEvents int           `koanf:"hard_queue_events" derived:"16 times sockets.queue_events" max:"none" doc:"above it the connection ends"`
-	HardQueueBytes  int           `koanf:"hard_queue_bytes" derived:"8 times sockets.queue_bytes" max:"none" unit:"bytes" doc:"above it the connection ends"`
-	UnknownEvents   string        `koanf:"unknown_events" default:"ignore" oneof:"ignore,answer" doc:"an event without a handler that asks for an acknowledgement: ignore leaves it unanswered, as Node's server does; answer says unknown_event"`
+	namespaces.SocketLimits `koanf:",squash"`
+
+	UnknownEvents string `koanf:"unknown_events" default:"ignore" oneof:"ignore,answer" doc:"an event without a handler that asks for an acknowledgement: ignore leaves it unanswered, as Node's server does; answer says unknown_event"`
 }
 
 // ioUringOff is the value of Engine.IOUring that does without.
@@ -242,13 +208,6 @@ const ioUringOff = "off"
 
 // answerUnknown is the value of Sockets.UnknownEvents that answers.
 const answerUnknown = "answer"
-
-// Packet limits what one Socket.IO packet of a client may hold.
-type Packet struct {
-	MaxAttachments int `koanf:"max_attachments" default:"10" max:"256" doc:"binary attachments"`
-	MaxDepth       int `koanf:"max_depth" default:"64" max:"512" doc:"how deep arrays and objects nest"`
-	MaxEventName   int `koanf:"max_event_name" default:"256" max:"65535" doc:"bytes of the name of an event"`
-}
 
 // HTTP limits the requests of all paths.
 type HTTP struct {

@@ -1,9 +1,8 @@
 package server
 
 import (
-	"time"
-
 	"gatehouse/history"
+	"gatehouse/internal/settings"
 )
 
 // WithDefaults gives the configuration with every zero value replaced by its
@@ -14,16 +13,12 @@ func (c Config) WithDefaults() Config {
 	}
 	setDefault(&c.Addr, ":3000")
 	setDefault(&c.Path, defaultPath)
-	c.fillLimits()
+	settings.Fill(&c)
 	c.Door.setDefaults()
 	c.AdminUI.setDefaults()
 	c.setGate(c.gate().WithDefaults())
-	// What follows from others.
-	setDefault(&c.Engine.IncomingShare, max(c.Engine.IncomingTotal/4, 1))
-	setDefault(&c.Handshake.AdmitTimeout, min(8*time.Second, c.Handshake.Timeout))
+	// What follows from other sections.
 	setDefault(&c.Handshake.MaxPayload, min(64<<10, c.Engine.MaxPayload))
-	setDefault(&c.Sockets.HardQueueEvents, 16*c.Sockets.QueueEvents)
-	setDefault(&c.Sockets.HardQueueBytes, 8*c.Sockets.QueueBytes)
 	if c.History.Path != "" {
 		setDefault(&c.History.Bytes, history.DefaultDiskBytes)
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"gatehouse/engine"
+	"gatehouse/namespaces"
 	"gatehouse/namespaces/echo"
 	"gatehouse/server"
 )
@@ -114,8 +116,8 @@ func (r *running) serves(t *testing.T) {
 // hostileServer has few places, so that what an attack left behind would show.
 func hostileServer(t *testing.T) *running {
 	return serve(t, server.Config{
-		Engine:    server.Engine{MaxPayload: 200_000, OutboxBytes: 400_000},
-		Handshake: server.Handshake{MaxPending: 8},
+		Engine:    server.Engine{Limits: engine.Limits{MaxPayload: 200_000, OutboxBytes: 400_000}},
+		Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxPending: 8}},
 		Door:      server.Door{MaxPendingPerAddress: 8, MaxConnections: 8, MaxSilent: 8},
 	}, echo.New())
 }

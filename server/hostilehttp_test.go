@@ -16,6 +16,8 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"gatehouse/engine"
+	"gatehouse/namespaces"
 	"gatehouse/namespaces/echo"
 	"gatehouse/server"
 )
@@ -190,8 +192,8 @@ func openProbe(t *testing.T, addr, sid string) *websocketClient {
 // impatient is a server whose deadlines are so short that a test sees them.
 func impatient(t *testing.T) *running {
 	return serve(t, server.Config{
-		Engine:    server.Engine{PingInterval: time.Second, PingTimeout: time.Second, MaxPayload: 100_000, OutboxBytes: 200_000},
-		Handshake: server.Handshake{Timeout: time.Second, AdmitTimeout: time.Second},
+		Engine:    server.Engine{Limits: engine.Limits{PingInterval: time.Second, PingTimeout: time.Second, MaxPayload: 100_000, OutboxBytes: 200_000}},
+		Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: time.Second, AdmitTimeout: time.Second}},
 		HTTP:      server.HTTP{ReadHeaderTimeout: time.Second, IdleTimeout: time.Second},
 		Admin:     server.Admin{Addr: "127.0.0.1:0"},
 	}, echo.New())

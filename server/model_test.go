@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
@@ -85,8 +86,8 @@ func newModelRig(t testing.TB) *modelRig {
 	never := handshake.ThrottleConfig{Free: 1 << 30}
 	cfg := server.Config{
 		JWT:       handshake.JWTConfig{HMACSecret: secret},
-		Engine:    server.Engine{CloseTimeout: 50 * time.Millisecond},
-		Handshake: server.Handshake{MaxConnects: 1 << 30, MaxRefusals: 1 << 30, Timeout: overall, AdmitTimeout: overall},
+		Engine:    server.Engine{Limits: engine.Limits{CloseTimeout: 50 * time.Millisecond}},
+		Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxConnects: 1 << 30, MaxRefusals: 1 << 30, ConnectTimeout: overall, AdmitTimeout: overall}},
 		Door:      server.Door{AddressFailures: never, ConnectionFailures: never},
 	}
 	m.run(t, cfg, defs)

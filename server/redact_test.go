@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/internal/wiretest"
+	"gatehouse/namespaces"
 	"gatehouse/server"
 )
 
@@ -25,7 +26,7 @@ func everyWay(t *testing.T, a *authority) server.Config {
 	cfg.TrustedProxies = []string{"127.0.0.1"}
 	cfg.TLS = a.tls("request")
 	cfg.Admin = server.Admin{Addr: "127.0.0.1:0", Key: adminKey}
-	cfg.Handshake = server.Handshake{Timeout: time.Minute, AdmitTimeout: time.Minute} // hashing passwords takes long on a busy machine
+	cfg.Handshake = server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: time.Minute, AdmitTimeout: time.Minute}} // hashing passwords takes long on a busy machine
 	return cfg
 }
 

@@ -114,8 +114,10 @@ func (s *Server) needRestart(cfg Config) []string {
 // differing calls f with each key whose values differ.
 func differing(a, b reflect.Value, prefix string, f func(key string)) {
 	for i := range a.NumField() {
-		name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("koanf"), ",")
+		name, option, _ := strings.Cut(a.Type().Field(i).Tag.Get("koanf"), ",")
 		switch {
+		case option == "squash":
+			differing(a.Field(i), b.Field(i), prefix, f)
 		case name == "-" || name == "":
 		case a.Field(i).Kind() == reflect.Struct:
 			differing(a.Field(i), b.Field(i), prefix+name+".", f)

@@ -15,11 +15,12 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/internal/wiretest"
+	"gatehouse/namespaces"
 	"gatehouse/server"
 )
 
 func TestReq06_WhoIsAdmittedNowhereInTimeIsClosed(t *testing.T) {
-	r := serve(t, server.Config{Handshake: server.Handshake{Timeout: 50 * time.Millisecond}}, who("/who")...)
+	r := serve(t, server.Config{Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: 50 * time.Millisecond}}}, who("/who")...)
 	over(t, func(t *testing.T, transport string) {
 		c := come(t, r.addr, way{transport: transport})
 		if end := answerTo(c, "1", "closed"); end != "1" && !strings.Contains(end, "connect timeout") {
@@ -29,7 +30,7 @@ func TestReq06_WhoIsAdmittedNowhereInTimeIsClosed(t *testing.T) {
 }
 
 func TestReq06_OverTheLimitInAllTheOldestStrangerGoes(t *testing.T) {
-	r := serve(t, server.Config{Handshake: server.Handshake{MaxPending: 2}}, who("/who")...)
+	r := serve(t, server.Config{Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxPending: 2}}}, who("/who")...)
 	oldest := come(t, r.addr, way{transport: "websocket"})
 	known := come(t, r.addr, way{transport: "websocket"})
 	if got := sendConnect(known, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
@@ -154,7 +155,7 @@ func TestReq06_ThousandsWhoNeverSpeakKeepNobodyOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := serve(t, server.Config{
 				Log:       server.Log{Level: "info"},
-				Handshake: server.Handshake{MaxPending: 500, Timeout: time.Minute},
+				Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxPending: 500, ConnectTimeout: time.Minute}},
 				Door:      server.Door{MaxSilent: 500},
 				HTTP:      server.HTTP{ReadHeaderTimeout: time.Minute},
 			}, who("/who")...)

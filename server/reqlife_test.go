@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/server"
 )
@@ -17,7 +18,7 @@ var operator = page("", "Authorization", "Bearer "+adminKey)
 func TestReq19_AnIdentityEndsUnlessItIsRefreshed(t *testing.T) {
 	r := serve(t, server.Config{
 		Session: server.Session{ExpiryNotice: 10 * time.Second, ExpiryGrace: 10 * time.Millisecond},
-		Engine:  server.Engine{CloseTimeout: 2 * time.Second}, // the close packet is out by then, however busy the machine
+		Engine:  server.Engine{Limits: engine.Limits{CloseTimeout: 2 * time.Second}}, // the close packet is out by then, however busy the machine
 	}, who("/who", "/other")...)
 	short := func() string {
 		signer, err := handshake.NewSigner(handshake.JWTConfig{HMACSecret: secret}, nil, nil)

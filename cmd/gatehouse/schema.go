@@ -20,7 +20,7 @@ var (
 type field struct {
 	key   string
 	typ   reflect.Type
-	tag   reflect.StructTag // what server/limits.go reads, too
+	tag   reflect.StructTag // what internal/settings reads, too
 	index []int
 }
 

@@ -345,7 +345,7 @@ func (g refreshingGate) Refresh(ctx context.Context, r *handshake.Request, _ han
 func TestReq19_ARefreshedIdentityLeavesTheRoomsItMayNotBeIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns := chat.New(chat.Config{}, namespaces.WithGate(refreshingGate{gate}))
-		hub, err := namespaces.NewHub(namespaces.Config{ConnectTimeout: time.Hour}, ns)
+		hub, err := namespaces.NewHub(namespaces.Config{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: time.Hour}}, ns)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,7 +116,7 @@ func TestF11_TheLongestRoomNameFits(t *testing.T) {
 func TestF11_AServerWithShorterRoomNamesSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns := chat.New(chat.Config{})
-		s := serve(t, namespaces.Config{MaxRoomName: 20}, ns)
+		s := serve(t, namespaces.Config{SocketLimits: namespaces.SocketLimits{MaxRoomName: 20}}, ns)
 		ann := s.user("ann")
 		if got := code(ann.join("a name of 20 bytes..")); got != namespaces.CodeBadRequest {
 			t.Errorf("code %q", got)
