@@ -105,3 +105,11 @@ func (r *redisServer) do(c rueidis.Client, args ...string) rueidis.RedisResult {
 	}
 	return result
 }
+
+// signal sends the server a signal, such as SIGSTOP.
+func (r *redisServer) signal(s os.Signal) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(s); err != nil {
+		r.t.Fatal(err)
+	}
+}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -23,9 +25,10 @@ import (
 
 // takeScript takes a session over. KEYS: the record, the stream. ARGV: the owner as it was found, the new one, milliseconds until
 // the record lapses, unused, and from the eighth on as of entryFunction. It returns the record, its signature and the id of the
-// entry; nothing when the owner is another one by now.
+// entry; nothing when the owner is another one by now. It may be run again when its answer was lost.
 var takeScript = rueidis.NewLuaScript(entryFunction + `
-if redis.call('HGET', KEYS[1], 'o') ~= ARGV[1] then return {} end
+local owner = redis.call('HGET', KEYS[1], 'o')
+if owner ~= ARGV[1] and owner ~= ARGV[2] then return {} end
 local record = redis.call('HMGET', KEYS[1], 'd', 's')
 redis.call('HSET', KEYS[1], 'o', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -101,6 +104,7 @@ func (s sessions) Drop(id string, ended bool) {
 // storedSession is a session as Redis has it.
 type storedSession struct {
 	namespaces.Session
+	Version   int    `json:"v"`
 	Namespace string `json:"namespace"`
 	Stored    int64  `json:"stored"` // milliseconds since 1970
 	Since     string `json:"since,omitempty"`
@@ -135,31 +139,57 @@ func (a *adapter) sealOf(id string, text []byte) string {
 // Find implements namespaces.Sessions.
 func (s sessions) Find(ctx context.Context, id string) (*namespaces.Session, error) {
 	owner, text, seal, err := s.a.lookUp(ctx, id)
+	if errors.Is(err, errAway) {
+		return nil, nil // nothing is known of what the others have
+	}
 	if err != nil || owner == "" || owner == over || s.a.holds(id, owner) {
 		return nil, err
 	}
 	return s.a.readRecord(id, owner, text, seal), nil
 }
 
-// lookUp asks Redis for a session. A node that is alone knows of none.
+// lookUp asks Redis for a session, for as long as the node is patient. What is no record of one is none.
 func (a *adapter) lookUp(ctx context.Context, id string) (owner, text, seal string, err error) {
-	client, err := a.redisFor()
-	if client == nil || err != nil {
+	var got []rueidis.RedisMessage
+	err = a.patiently(ctx, func(ctx context.Context, client rueidis.Client) (err error) {
+		got, err = client.Do(ctx, client.B().Hmget().Key(a.sessionKey(id)).Field("o", "d", "s").Build()).ToArray()
+		if answer, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(answer.Error(), "WRONGTYPE") {
+			a.node.refused(errMessage)
+			return nil
+		}
+		return err
+	})
+	if err != nil || len(got) != 3 {
 		return "", "", "", err
-	}
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
-	defer cancel()
-	got, err := client.Do(ctx, client.B().Hmget().Key(a.sessionKey(id)).Field("o", "d", "s").Build()).ToArray()
-	if err = a.node.cfg.Note(client, err); err != nil {
-		return "", "", "", fmt.Errorf("find a session: %w", err)
-	}
-	if len(got) != 3 {
-		return "", "", "", errMessage
 	}
 	owner, _ = got[0].ToString()
 	text, _ = got[1].ToString()
 	seal, _ = got[2].ToString()
 	return owner, text, seal, nil
+}
+
+// errAway is returned for what Redis has not answered within cluster.patience, and by a node that is alone.
+var errAway = errors.New("cluster: redis does not answer")
+
+// patiently asks Redis until it answers.
+func (a *adapter) patiently(ctx context.Context, ask func(context.Context, rueidis.Client) error) error {
+	limited, cancel := context.WithTimeout(ctx, a.node.cfg.Patience)
+	defer cancel()
+	for {
+		client, err := a.redisFor()
+		if client == nil && err == nil {
+			return errAway
+		}
+		if err == nil {
+			err = a.node.cfg.Note(client, ask(limited, client))
+		}
+		if err == nil {
+			return nil
+		}
+		if !wait(limited, min(reconnect, a.node.cfg.Patience/4)) {
+			return cmp.Or(ctx.Err(), errAway)
+		}
+	}
 }
 
 // redisFor is the client that sessions are looked up with; nil while the node is alone.
@@ -177,8 +207,13 @@ func (a *adapter) redisFor() (rueidis.Client, error) {
 // Owns implements namespaces.Sessions.
 func (s sessions) Owns(ctx context.Context, id string) (bool, error) {
 	owner, _, _, err := s.a.lookUp(ctx, id)
-	if err != nil || owner == "" {
-		return err == nil, err // Redis has lost it, or has not got it yet
+	switch {
+	case errors.Is(err, errAway):
+		return true, nil
+	case err != nil:
+		return false, err
+	case owner == "":
+		return true, nil // Redis has lost it, or has not got it yet
 	}
 	if !s.a.holds(id, owner) {
 		return false, nil
@@ -209,7 +244,7 @@ func (a *adapter) readRecord(id, owner, text, seal string) *namespaces.Session {
 		return nil // only its owner can go on with it
 	}
 	var r storedSession
-	if err := json.Unmarshal([]byte(text), &r); err != nil || r.Namespace != a.name || r.ID != id {
+	if err := json.Unmarshal([]byte(text), &r); err != nil || r.Version > formVersion || r.Namespace != a.name || r.ID != id {
 		a.node.refused(errMessage)
 		return nil
 	}
@@ -232,12 +267,16 @@ func (s sessions) Take(ctx context.Context, found *namespaces.Session) (*namespa
 	args := append([]string{
 		found.Owner, owner, millis(2 * a.local.Recovery()), "", "", "", "", strconv.FormatInt(a.node.cfg.MaxLen, 10),
 	}, a.inscription(taken)...)
-	got, err := a.script(ctx, takeScript, []string{a.sessionKey(found.ID), a.streamName()}, args...)
-	if err != nil {
-		return nil, err
-	}
-	if len(got) != 3 {
+	var got []rueidis.RedisMessage
+	err := a.patiently(ctx, func(ctx context.Context, client rueidis.Client) (err error) {
+		got, err = takeScript.Exec(ctx, client, []string{a.sessionKey(found.ID), a.streamName()}, args).ToArray()
+		return err
+	})
+	if errors.Is(err, errAway) || err == nil && len(got) != 3 {
 		return nil, namespaces.ErrNoSession
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take a session over: %w", err)
 	}
 	text, err1 := got[0].ToString()
 	seal, err2 := got[1].ToString()
@@ -250,7 +289,18 @@ func (s sessions) Take(ctx context.Context, found *namespaces.Session) (*namespa
 		return nil, namespaces.ErrNoSession
 	}
 	session.Former, session.Taken = found.Owner, entry
-	return session, a.lane().reached(ctx, entry)
+	return session, a.readUpTo(ctx, entry)
+}
+
+// readUpTo waits until this node has read the stream up to an entry, for as long as it is patient.
+func (a *adapter) readUpTo(ctx context.Context, entry string) error {
+	limited, cancel := context.WithTimeout(ctx, a.node.cfg.Patience)
+	defer cancel()
+	err := a.lane().reached(limited, entry)
+	if err != nil && ctx.Err() == nil {
+		return namespaces.ErrNoSession
+	}
+	return err
 }
 
 // taken ends what this node has of a session that another one has taken over.

@@ -124,7 +124,7 @@ func (one *holding) store(b rueidis.Builder) (command rueidis.Completed, owner s
 	if !ok {
 		return rueidis.Completed{}, "", false
 	}
-	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Since: one.since})
+	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Version: formVersion, Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Since: one.since})
 	if err != nil || len(text) > maxSession || now.Key == "" {
 		text = nil // no other node can go on with it
 	}

@@ -299,6 +299,10 @@ func (s *Socket) claimElsewhere(ctx context.Context, c *claim) (*Session, Recove
 	case !sameUser(found.Identity, id):
 		return nil, FailureUser, nil
 	}
+	if isGuest(found.Identity) { // what else a record says of it, nobody has signed
+		id.Subject, id.Name = found.Identity.Subject, found.Identity.Name
+		found.Identity = id
+	}
 	return found, "", nil
 }
 
