@@ -58,7 +58,6 @@ type holding struct {
 	changed bool // what waits is a change, not just a later place in the stream
 	stored  bool // Redis may have a record
 	named   bool // Redis has had owner
-	refused bool // Redis has another owner
 	over    bool
 }
 
@@ -132,24 +131,19 @@ func (one *holding) store(b rueidis.Builder) (command rueidis.Completed, owner s
 }
 
 // kept is told that what stored a session has been carried out. A node that is alone does not know that Redis has the change: it
-// gives up a session that Redis has in another state, and the client comes back as a new one. A session that Redis has another
-// owner of is ended here as if the entry had come that says so, before what waits behind the store leaves the node.
+// gives up a session that Redis has in another state, and the client comes back as a new one.
 func (one *holding) kept(alone bool) {
 	h := &one.a.holdings
 	h.mu.Lock()
-	current := h.held[one.id] == one && !one.over
-	lost, moved := alone && one.changed && one.stored && !one.over, one.refused && current
+	lost := alone && one.changed && one.stored && !one.over
 	if !alone {
 		one.changed = one.changed && one.queued
 	}
-	if h.held[one.id] == one && (moved || one.over && !one.queued) {
+	if h.held[one.id] == one && one.over && !one.queued {
 		delete(h.held, one.id)
 	}
 	h.mu.Unlock()
-	switch {
-	case moved:
-		one.a.local.Moved(one.id)
-	case lost:
+	if lost {
 		one.a.local.Disown(one.id)
 	}
 }
@@ -191,14 +185,21 @@ func (s stores) answered(replies []rueidis.RedisResult, transaction bool) error 
 	return nil
 }
 
-// answered takes what Redis says of a store. A takeover that was made once more is told to the former owner once more.
+// answered takes what Redis says of a store. A session that Redis has another owner of is ended here as if the entry had come
+// that says so. A takeover that was made once more is told to the former owner once more.
 func (one *holding) answered(owner string, reply int64) {
 	h := &one.a.holdings
 	h.mu.Lock()
-	one.refused = one.refused || reply == storeRefused
 	one.named = one.named || reply != storeRefused && owner == one.owner
 	again := reply == storeRetaken && ownerNode(one.former) != one.a.node.uid
+	lost := reply == storeRefused && h.held[one.id] == one && !one.over
+	if lost {
+		delete(h.held, one.id)
+	}
 	h.mu.Unlock()
+	if lost {
+		one.a.local.Moved(one.id)
+	}
 	if again {
 		taken := &action{namespace: one.a.name, kind: typeTaken, uid: one.a.node.uid}
 		taken.operation.Rooms = []string{one.id}
