@@ -65,27 +65,16 @@ func (a *adapter) begin(session *namespaces.Session, offset string, end int) (lo
 	l := a.lane()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	start := offset
-	switch {
-	case session.Place != "" && offset == session.Last:
-		start = session.Place
-	case offset == session.Base:
-		start = session.BaseAt
-	}
-	from, at, ok := l.core.Log().Behind(start)
-	if !ok || session.Floor != "" && core.Compare(start, session.Floor) < 0 {
+	m := core.Marks{Base: session.Base, BaseAt: session.BaseAt, Last: session.Last, Place: session.Place, Floor: session.Floor}
+	missed, ok := l.core.Log().Missed(m, offset, end)
+	if !ok {
 		return nil, 0, false
 	}
-	if start == offset && at != nil && a.selected(session, a.actionOf(at), at.ID) == nil {
+	if missed.At != nil && a.selected(session, a.actionOf(missed.At), missed.At.ID) == nil {
 		return nil, 0, false // the client was in a room that the record knows nothing of
 	}
-	session.Base, session.BaseAt = offset, start
-	first := from
-	if place, _, known := l.core.Log().Behind(session.Place); known {
-		first = min(first, place)
-	}
-	log, ok = l.core.Log().Between(first, end)
-	return log, from - first, ok
+	session.Base, session.BaseAt = offset, missed.Start
+	return missed.Log, missed.Next, true
 }
 
 // actionOf is what an entry of the log says to the namespace, or nil when that is nothing. It is called where actions are carried

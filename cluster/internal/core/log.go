@@ -78,6 +78,44 @@ func (l *Log[B]) Behind(id string) (next int, at *Kept[B], ok bool) {
 	return l.gone, nil, id == l.floor
 }
 
+// Marks are what is known of how far a session has been sent what was for it: whoever has got everything up to the offset Base,
+// has got what stands up to the place BaseAt, and the same holds for Last and Place. What is said of its rooms holds from Floor
+// on.
+type Marks struct{ Base, BaseAt, Last, Place, Floor string }
+
+// Missed is where in a log begins what a client has missed.
+type Missed[B any] struct {
+	Log   []Kept[B] // from where it matters for the session
+	Next  int       // the first in Log that was sent behind the client's offset
+	Start string    // the place that the offset means
+	At    *Kept[B]  // the operation that the offset names, when it is one that the marks know nothing of
+}
+
+// Missed finds what was sent behind an offset, up to an end. It returns false when that is not known any more.
+func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool) {
+	out.Start = offset
+	switch {
+	case m.Place != "" && offset == m.Last:
+		out.Start = m.Place
+	case offset == m.Base:
+		out.Start = m.BaseAt
+	}
+	from, at, ok := l.Behind(out.Start)
+	if !ok || m.Floor != "" && Compare(out.Start, m.Floor) < 0 {
+		return out, false
+	}
+	if out.Start == offset {
+		out.At = at
+	}
+	first := from
+	if place, _, known := l.Behind(m.Place); known {
+		first = min(first, place)
+	}
+	out.Next = from - first
+	out.Log, ok = l.Between(first, end)
+	return out, ok
+}
+
 // Last is the id of the newest operation.
 func (l *Log[B]) Last() string {
 	if len(l.items) == 0 {
