@@ -67,7 +67,7 @@ func (a *adapter) begin(session *namespaces.Session, offset string, end int) (lo
 	defer l.mu.Unlock()
 	m := core.Marks{Base: session.Base, BaseAt: session.BaseAt, Last: session.Last, Place: session.Place, Floor: session.Floor}
 	missed, ok := l.core.Log().Missed(m, offset, end)
-	if !ok {
+	if !ok || l.core.IsAhead() {
 		return nil, 0, false
 	}
 	if missed.At != nil && a.selected(session, a.actionOf(missed.At), missed.At.ID) == nil {

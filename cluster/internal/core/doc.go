@@ -5,5 +5,6 @@
 //
 // The simulation in this package's tests runs several nodes, a broker and a network from a seed, and holds what is
 // promised: one order of a room on all nodes, nothing twice, nothing missing that was not told, no ghost, every question
-// answered within its deadline.
+// answered within its deadline, and that each client that comes back, to any node, has got all once, or is told that it is not
+// recovered.
 package core

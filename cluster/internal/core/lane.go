@@ -63,7 +63,7 @@ type Output[B any] struct {
 	Do   Do
 	Body B      // of Deliver
 	Own  bool   // of Deliver: the node's own
-	ID   string // of Deliver: where the operation stands in the stream; "" when the node is alone, and of direct emits
+	ID   string // of Deliver and Passed: where the operation stands in the stream; "" when the node is alone, and of direct emits
 	// Steady is true on a Deliver with an ID when all that was carried out here before stands before it in the stream: on any
 	// node, what comes behind ID is what comes here.
 	Steady bool
@@ -82,6 +82,7 @@ const (
 	Drop               // own operations From to To did not fit the backlog: the other nodes will not get them
 	Alone              // the node goes on alone
 	Together           // it does not any more
+	Passed             // what stands at ID was carried out before
 )
 
 // Written is an operation that the shell writes into the stream.
@@ -166,6 +167,10 @@ func (l *Lane[B]) steady() bool { return l.ahead == 0 && len(l.unsettled) == 0 }
 
 // IsSteady reports whether all that this node has carried out stands in the stream before what it reads next.
 func (l *Lane[B]) IsSteady() bool { return l.steady() }
+
+// IsAhead reports whether this node has carried operations of its own out that are not in the log yet: a session that comes now
+// would get them neither from the log nor when they come back.
+func (l *Lane[B]) IsAhead() bool { return l.ahead > 0 }
 
 // removed notes that an item leaves the queue.
 func (l *Lane[B]) removed(it *item[B]) {
@@ -390,6 +395,9 @@ func (l *Lane[B]) readOwn(seq uint64, id string) {
 		}
 		l.keepOwn(it, id)
 		l.removed(it)
+		if it.ahead {
+			l.out = append(l.out, Output[B]{Do: Passed, ID: id})
+		}
 		l.carryOut(it, id)
 	}
 	l.queue = slices.Delete(l.queue, 0, n)

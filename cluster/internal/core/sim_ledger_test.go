@@ -117,6 +117,9 @@ func (l *ledger) check(w *world) []string {
 			l.oneOrder(n, m)
 		}
 	}
+	for _, c := range w.people {
+		l.accounted(w, c)
+	}
 	return l.complaint
 }
 

@@ -19,6 +19,7 @@ const (
 	gone         = 7 * time.Second
 	asking       = 5 * time.Second
 	rewind       = 200 // entries read again after a new connection
+	logLength    = 400
 )
 
 // op is an operation: a broadcast to a room, or a direct emit. Its number is its place in what its node did.
@@ -30,6 +31,9 @@ type op struct {
 	seq    uint64
 	alone  bool // its own node carried it out alone
 	lost   bool // a failover lost an entry of it
+
+	session *socket // which is stored beside a mark
+	taken   string  // the session that its node has taken over
 }
 
 func (o *op) String() string { return fmt.Sprintf("%s/%d", o.node.name, o.number) }
@@ -54,6 +58,13 @@ type node struct {
 	signal      bool // the channel for signs of life and questions
 	pos         int
 	arrival     map[string]int // when the last message of a link arrives
+
+	sockets map[string]*socket
+	at      string          // the place of the last operation that was carried out
+	foreign map[string]bool // entries without a number that were read
+	awaited map[string]func()
+	owners  int
+	apart   int // offsets that are no places
 }
 
 // start starts a node, with a name that none had before.
@@ -61,12 +72,20 @@ func (w *world) start(place int) *node {
 	n := &node{
 		w: w, name: fmt.Sprintf("n%d.%d", place, len(w.nodes)), place: place, alive: true, signal: w.broker.up, started: w.now,
 		members: core.NewMembers(gone), questions: core.NewQuestions(), pos: w.broker.last(), arrival: make(map[string]int),
+		sockets: make(map[string]*socket), foreign: make(map[string]bool), awaited: make(map[string]func()),
 	}
-	n.lane = core.NewLane[*op](n.name, core.LaneConfig{Patience: patience, BacklogBytes: backlogBytes, BacklogAge: backlogAge})
+	n.lane = core.NewLane[*op](n.name, core.LaneConfig{Patience: patience, BacklogBytes: backlogBytes, BacklogAge: backlogAge, LogLength: logLength})
 	w.nodes = append(w.nodes, n)
-	for _, e := range w.broker.entries[max(0, len(w.broker.entries)-rewind):] {
-		n.lane.Seen(e.node, e.seq, e.op, fmt.Sprint(e.id), 1)
-		w.ledger.before(n, e)
+	from := max(0, len(w.broker.entries)-rewind)
+	if from > 0 {
+		n.lane.Begin(w.broker.entries[from-1].place)
+	}
+	for _, e := range w.broker.entries[from:] {
+		n.lane.Seen(e.node, e.seq, e.op, e.place, 1)
+		n.at = e.place
+		if e.seq > 0 {
+			w.ledger.before(n, e)
+		}
 	}
 	n.reconnectWrite(1)
 	n.reconnectRead(1)
@@ -152,9 +171,15 @@ func (n *node) flush() {
 	if len(batch) == 0 {
 		return
 	}
+	var stores []store
 	for _, o := range batch {
 		if o.Body != nil {
 			o.Body.seq = o.Seq
+			if o.Body.session != nil {
+				if st, ok := n.storeOf(o.Body.session); ok {
+					stores = append(stores, st)
+				}
+			}
 		}
 	}
 	w, number := n.w, n.write
@@ -163,11 +188,12 @@ func (n *node) flush() {
 		if !w.broker.up || number != n.write && w.chance(n.name+"fate", 2) == 0 {
 			return
 		}
-		w.add(n.name, batch)
+		replies := w.add(n.name, batch, stores)
 		n.link("written", func() {
 			if number == n.write {
 				n.within(func() {
 					if number == n.write {
+						n.answered(stores, replies)
 						n.lane.Added()
 						n.flush()
 					}
@@ -219,6 +245,7 @@ func (n *node) reconnectRead(ms int) {
 			return
 		}
 		n.readUp = true
+		n.storeAgain(n.lane.Forgotten(n.w.time(), n.w.isThere))
 		n.pos = max(0, min(n.pos, n.w.broker.last())-rewind)
 		if n.started == n.w.now-1 {
 			n.pos = n.w.broker.last()
@@ -246,8 +273,12 @@ func (n *node) next(number int) {
 		}
 		n.within(func() {
 			for _, e := range n.w.disorder(batch) {
+				if e.seq == 0 {
+					n.takeForeign(e)
+					continue
+				}
 				n.w.ledger.read(n, e)
-				n.carry(n.lane.Read(e.node, e.seq, e.op, e.mark, fmt.Sprint(e.id), 1))
+				n.carry(n.lane.Read(e.node, e.seq, e.op, e.mark || e.op != nil && e.op.session != nil, e.place, 1))
 			}
 			n.flush()
 		})
@@ -260,12 +291,9 @@ func (n *node) carry(outputs []core.Output[*op]) {
 	for _, o := range outputs {
 		switch o.Do {
 		case core.Deliver:
-			if o.Own && o.ID == "" {
-				o.Body.alone = true
-			}
-			for range n.w.times(o) {
-				n.w.ledger.delivered(n, o.Body)
-			}
+			n.deliver(o)
+		case core.Passed:
+			n.at = o.ID
 		case core.Gap:
 			n.w.ledger.told(n, o.Node, o.From, o.To)
 			n.w.note("%s misses %s %d-%d", n.name, o.Node, o.From, o.To)
@@ -274,6 +302,26 @@ func (n *node) carry(outputs []core.Output[*op]) {
 		case core.Alone, core.Together:
 			n.w.note("%s is alone: %t", n.name, o.Do == core.Alone)
 		}
+	}
+}
+
+func (n *node) deliver(o core.Output[*op]) {
+	switch {
+	case o.Body.session != nil:
+		n.kept(o.Body.session, o.ID == "")
+	case o.Body.taken != "":
+		n.moved(o.Body)
+	default:
+		if o.Own && o.ID == "" {
+			o.Body.alone = true
+		}
+		for range n.w.times(o) {
+			n.w.ledger.delivered(n, o.Body)
+			n.send(o)
+		}
+	}
+	if o.ID != "" {
+		n.at = o.ID
 	}
 }
 
@@ -353,6 +401,7 @@ func (n *node) settle(settled []core.Settled) {
 func (n *node) kill() {
 	if n.alive {
 		n.alive = false
+		n.w.orphans(n)
 		n.write++
 		n.read++
 		n.w.note("%s dies", n.name)

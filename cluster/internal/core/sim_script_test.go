@@ -57,7 +57,7 @@ const (
 func generate(seed uint64) script {
 	r := rand.New(rand.NewPCG(seed, 1))
 	s := script{seed: seed, nodes: 2 + r.IntN(3)}
-	traffic := []string{"emit", "emit", "emit", "emit", "direct", "direct", "burst", "ask"}
+	traffic := []string{"emit", "emit", "emit", "emit", "direct", "direct", "burst", "ask", "drop", "back", "enter"}
 	rooms := []string{"a", "b", "c"}
 	gap := 5 + r.IntN(200)
 	for at := 100; at < busy; at += 1 + r.IntN(2*gap) {

@@ -62,7 +62,7 @@ func TestARunReplaysToTheByte(t *testing.T) {
 
 // The simulation is worth something: each fault that is planted into a node is found within a thousand seeds.
 func TestPlantedFaultsAreFound(t *testing.T) {
-	for _, plant := range []string{"lost", "repeated", "reordered", "ghost", "leak"} {
+	for _, plant := range []string{"lost", "repeated", "reordered", "ghost", "leak", "unstored", "shifted", "owners"} {
 		found := false
 		for i := uint64(0); i < 1000 && !found; i++ {
 			_, complaints := run(generate(i), plant)

@@ -20,6 +20,7 @@ type world struct {
 	nodes  []*node // by number, from 1; a restarted node is a new one at the end
 	live   []*node // what runs in each place of the script
 	ledger *ledger
+	people []*client
 	plant  string // a planted fault, see plant_test
 	log    strings.Builder
 }
@@ -70,6 +71,8 @@ type entry struct {
 	seq  uint64
 	op   *op
 	mark bool
+	// place is its name in the stream: one that is lost has a name that no other one gets, as with Redis' clock.
+	place string
 }
 
 // broker is Redis: a stream, and a channel that forgets. Its replica is a little behind.
@@ -78,6 +81,9 @@ type broker struct {
 	entries    []entry
 	replicated int // so many entries are on the replica
 	waiting    []func()
+	placed     int
+	records    map[string]*record // of sessions
+	writes     []recordWrite
 }
 
 func (b *broker) last() int {
@@ -87,14 +93,26 @@ func (b *broker) last() int {
 	return b.entries[len(b.entries)-1].id
 }
 
-// add appends a batch, whole.
-func (w *world) add(node string, batch []core.Written[*op]) {
-	for _, o := range batch {
-		w.broker.entries = append(w.broker.entries, entry{w.broker.last() + 1, node, o.Seq, o.Body, o.Mark})
+// add appends a batch, whole, and answers what stores sessions.
+func (w *world) add(node string, batch []core.Written[*op], stores []store) (replies []int) {
+	for _, st := range stores {
+		replies = append(replies, w.store(st))
 	}
+	for _, o := range batch {
+		w.append(node, o.Seq, o.Body, o.Mark)
+	}
+	return replies
+}
+
+// append appends an entry and returns its place.
+func (w *world) append(node string, seq uint64, o *op, mark bool) string {
+	w.broker.placed++
+	e := entry{w.broker.last() + 1, node, seq, o, mark, fmt.Sprintf("%d-0", w.broker.placed)}
+	w.broker.entries = append(w.broker.entries, e)
 	n := len(w.broker.entries)
 	w.after(1+w.chance("replica", 40), func() { w.broker.replicated = max(w.broker.replicated, min(n, len(w.broker.entries))) })
 	w.wake()
+	return e.place
 }
 
 // wake answers the readers that wait.
@@ -122,6 +140,7 @@ func (w *world) stop(ms int, failover bool) {
 		w.ledger.lost(lost)
 		w.note("failover loses %d entries", len(lost))
 		w.broker.entries = w.broker.entries[:w.broker.replicated]
+		w.forgetRecords()
 	}
 	w.after(ms, func() {
 		w.broker.up = true
@@ -135,10 +154,11 @@ func (w *world) stop(ms int, failover bool) {
 
 // run plays the script and returns what the ledger holds against it.
 func run(s script, plant string) (*world, []string) {
-	w := &world{script: s, drawn: make(map[string]uint64), plant: plant, broker: broker{up: true}, ledger: newLedger()}
+	w := &world{script: s, drawn: make(map[string]uint64), plant: plant, broker: broker{up: true, records: make(map[string]*record)}, ledger: newLedger()}
 	for i := range s.nodes {
 		w.live = append(w.live, w.start(i+1))
 	}
+	w.invite(3)
 	for _, st := range s.steps {
 		w.after(st.at, func() { w.play(st) })
 	}
@@ -160,7 +180,7 @@ func (w *world) play(st step) {
 		w.stop(ms, st.verb == "failover")
 		return
 	}
-	if st.node > len(w.live) {
+	if st.node > len(w.live) || w.playSession(st) {
 		return
 	}
 	n := w.live[st.node-1]

@@ -1,0 +1,390 @@
+package core_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"gatehouse/cluster/internal/core"
+)
+
+// The sessions of the simulation: clients whose connections break, who come back to any node, and are recovered there or told
+// that they are not. A session is stored beside marks and taken over at the broker as package cluster does it.
+
+// client is somebody who comes back.
+type client struct {
+	w      *world
+	name   string
+	visits int
+	visit  *visit  // goes on until it is told that it is not recovered
+	socket *socket // nil while it is away
+	offset string
+	tries  int
+}
+
+// visit is what one session promises.
+type visit struct {
+	id      string
+	got     []*op
+	since   map[string]int  // the rooms that it was told that it is in, and when
+	entered map[string]bool // those that it may have been in
+	nodes   map[*node]bool  // that have had it
+	excused bool            // a failover has lost what it was told
+}
+
+// socket is a session at its node.
+type socket struct {
+	id            string
+	client        *client
+	visit         *visit
+	rooms         map[string]string // from which place on
+	pending       []string          // rooms that the client is told of when they are stored
+	tail          []sent
+	base, baseAt  string
+	last          string
+	owner, former string
+	named         bool
+	queued        bool
+	changed       bool
+	stored        bool
+	over          bool
+}
+
+type sent struct {
+	op     *op
+	offset string
+}
+
+// record is a session as the broker has it.
+type record struct {
+	owner string
+	rooms map[string]string
+	marks core.Marks
+}
+
+type recordWrite struct {
+	entries int // that stand before it
+	id      string
+	record  *record
+}
+
+type store struct {
+	socket        *socket
+	owner, former string
+	record        *record
+}
+
+// write sets a record.
+func (w *world) write(id string, r *record) {
+	w.broker.records[id] = r
+	w.broker.writes = append(w.broker.writes, recordWrite{len(w.broker.entries), id, r})
+}
+
+// store is what the broker does with a store: 0 refuses it.
+func (w *world) store(st store) int {
+	id := st.socket.id
+	if was := w.broker.records[id]; was != nil && was.owner != st.owner && was.owner != st.former {
+		return 0
+	}
+	if w.plant == "unstored" && w.chance("plant", 4) == 0 {
+		return 1
+	}
+	w.write(id, st.record)
+	return 1
+}
+
+// forgetRecords goes back to the records that the replica had, which has the entries.
+func (w *world) forgetRecords() {
+	b := &w.broker
+	before := maps.Clone(b.records)
+	for len(b.writes) > 0 && b.writes[len(b.writes)-1].entries >= len(b.entries) {
+		b.writes = b.writes[:len(b.writes)-1]
+	}
+	clear(b.records)
+	for _, wr := range b.writes {
+		b.records[wr.id] = wr.record
+	}
+	for _, c := range w.people {
+		if c.visit != nil && before[c.visit.id] != b.records[c.visit.id] {
+			c.visit.excused = true
+		}
+	}
+}
+
+func (w *world) isThere(place string) bool {
+	return slices.ContainsFunc(w.broker.entries, func(e entry) bool { return e.place == place })
+}
+
+// invite has so many clients come.
+func (w *world) invite(n int) {
+	for i := range n {
+		c := &client{w: w, name: fmt.Sprintf("c%d", i+1)}
+		w.people = append(w.people, c)
+		w.after(50+10*i, func() { c.back(c.somewhere()) })
+	}
+}
+
+// playSession does a step of a client. Which one, the node and the time say.
+func (w *world) playSession(st step) bool {
+	c := w.people[(st.at+st.node)%len(w.people)]
+	switch st.verb {
+	case "drop":
+		c.lose()
+	case "back":
+		c.back(w.live[st.node-1])
+	case "enter":
+		if s := c.socket; s != nil {
+			n := s.node(w)
+			n.within(func() { n.enter(s, st.arg) })
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// node is where a socket is.
+func (s *socket) node(w *world) *node {
+	for _, n := range w.nodes {
+		if n.sockets[s.id] == s {
+			return n
+		}
+	}
+	return w.nodes[0]
+}
+
+// somewhere is a node that lives.
+func (c *client) somewhere() *node {
+	first := c.w.chance(c.name, len(c.w.live))
+	for i := range c.w.live {
+		if n := c.w.live[(first+i)%len(c.w.live)]; n.alive {
+			return n
+		}
+	}
+	return c.w.live[first]
+}
+
+// lose breaks the connection. The client comes back by itself.
+func (c *client) lose() {
+	if c.socket == nil {
+		return
+	}
+	c.socket = nil
+	tries := c.tries
+	c.w.after(50+c.w.chance(c.name, 3000), func() {
+		if c.tries == tries {
+			c.back(c.somewhere())
+		}
+	})
+}
+
+// orphans lose their node.
+func (w *world) orphans(n *node) {
+	for _, c := range w.people {
+		if c.socket != nil && n.sockets[c.socket.id] == c.socket {
+			c.lose()
+		}
+	}
+}
+
+// back has a client come to a node, with the old connection still open or not.
+func (c *client) back(n *node) {
+	c.socket = nil
+	c.tries++
+	try := c.tries
+	current := func(do func()) func() {
+		return func() {
+			if c.tries == try {
+				n.within(func() {
+					if c.tries == try {
+						do()
+					}
+				})
+			}
+		}
+	}
+	again := func() {
+		if c.tries == try && c.socket == nil {
+			c.back(c.somewhere())
+		}
+	}
+	c.w.after(3*int(patience.Milliseconds()), again)
+	if c.visit == nil {
+		n.link("come", current(func() { n.admit(c) }))
+		return
+	}
+	n.link("come", current(func() { n.lookUp(c, current) }))
+}
+
+// admit lets a client in as a new one.
+func (n *node) admit(c *client) {
+	c.visits++
+	c.visit = &visit{
+		id: fmt.Sprintf("%s.%d", c.name, c.visits), since: map[string]int{"a": n.w.now}, entered: map[string]bool{"a": true},
+		nodes: map[*node]bool{n: true},
+	}
+	c.offset = ""
+	n.w.note("%s is %s at %s", c.name, c.visit.id, n.name)
+	s := &socket{id: c.visit.id, client: c, visit: c.visit, rooms: map[string]string{"a": n.at}, baseAt: n.at, owner: n.owner()}
+	n.sockets[s.id], c.socket = s, s
+	n.keep(s, true)
+}
+
+func (n *node) owner() string {
+	n.owners++
+	return fmt.Sprintf("%s#%d", n.name, n.owners)
+}
+
+func (n *node) enter(s *socket, room string) {
+	if n.sockets[s.id] != s {
+		return
+	}
+	if _, in := s.rooms[room]; !in {
+		s.rooms[room] = n.at
+		s.visit.entered[room] = true
+		s.pending = append(s.pending, room)
+		n.keep(s, true)
+	}
+}
+
+// keep has a session stored.
+func (n *node) keep(s *socket, changed bool) {
+	s.changed = s.changed || changed
+	if s.queued {
+		return
+	}
+	s.queued = true
+	n.carry(n.lane.Publish(n.w.time(), &op{node: n, session: s}, 1))
+	n.flush()
+}
+
+// over is the owner of a session that has ended.
+const over = "-"
+
+// storeOf describes a session as it is when it is written, or that it has ended; one that another node has is not written.
+func (n *node) storeOf(s *socket) (st store, ok bool) {
+	s.queued, s.stored = false, true
+	if s.over {
+		return store{s, s.owner, s.former, &record{owner: over}}, true
+	}
+	if n.sockets[s.id] != s {
+		return store{}, false
+	}
+	m := core.Marks{Base: s.base, BaseAt: s.baseAt, Last: s.last, Place: n.at}
+	switch {
+	case core.IsPlace(s.last):
+		if core.Compare(s.last, m.Place) > 0 {
+			m.Place = s.last
+		}
+	case s.last != "" && !n.lane.IsSteady():
+		m.Last, m.Place = "", ""
+	}
+	return store{s, s.owner, s.former, &record{s.owner, maps.Clone(s.rooms), m}}, true
+}
+
+func (n *node) answered(stores []store, replies []int) {
+	for i, st := range stores {
+		s := st.socket
+		if replies[i] == 0 && n.sockets[s.id] == s {
+			n.w.note("%s gives %s up, which it may not store", n.name, s.id)
+			n.end(s)
+		}
+		s.named = s.named || replies[i] != 0 && st.owner == s.owner
+	}
+}
+
+// end ends what a node has of a session.
+func (n *node) end(s *socket) {
+	delete(n.sockets, s.id)
+	if s.client.socket == s {
+		s.client.lose()
+	}
+}
+
+// kept is told that a store has been carried out.
+func (n *node) kept(s *socket, alone bool) {
+	switch {
+	case n.sockets[s.id] != s:
+	case alone && s.changed && s.stored:
+		n.w.note("%s disowns %s", n.name, s.id)
+		n.end(s)
+		s.over = true
+		n.keep(s, false)
+	case !alone:
+		s.changed = s.changed && s.queued
+		if !s.changed {
+			s.tell(n.w)
+		}
+	}
+}
+
+// tell tells a client of the rooms that it is in.
+func (s *socket) tell(w *world) {
+	for _, room := range s.pending {
+		if s.client.socket == s {
+			s.visit.since[room] = w.now
+		}
+	}
+	s.pending = nil
+}
+
+// storeAgain stores what stood beside entries that the broker has lost.
+func (n *node) storeAgain(lost []*op) {
+	for _, o := range lost {
+		if o == nil {
+			continue
+		}
+		id := o.taken
+		if o.session != nil {
+			id = o.session.id
+		}
+		if s := n.sockets[id]; s != nil && o.node == n {
+			n.within(func() { n.keep(s, true) })
+		}
+	}
+}
+
+// takeForeign takes the entry of a takeover.
+func (n *node) takeForeign(e entry) {
+	if n.foreign[e.place] {
+		return
+	}
+	n.foreign[e.place] = true
+	n.carry(n.lane.Foreign(e.op, e.place, 1))
+	if then := n.awaited[e.place]; then != nil {
+		delete(n.awaited, e.place)
+		then()
+	}
+}
+
+// moved ends what a node has of a session that another one has taken over.
+func (n *node) moved(o *op) {
+	if s := n.sockets[o.taken]; s != nil && o.node != n {
+		n.end(s)
+	}
+}
+
+// send sends an operation to the sockets in its room, or keeps it for them.
+func (n *node) send(o core.Output[*op]) {
+	if o.Body.direct {
+		return
+	}
+	offset := o.ID
+	if !o.Steady {
+		n.apart++
+		offset = fmt.Sprintf("%s!%d", n.name, n.apart)
+	}
+	for _, id := range slices.Sorted(maps.Keys(n.sockets)) {
+		s := n.sockets[id]
+		if _, in := s.rooms[o.Body.room]; in {
+			s.tail, s.last = append(s.tail, sent{o.Body, offset}), offset
+			s.client.hear(s, o.Body, offset)
+		}
+	}
+}
+
+func (c *client) hear(s *socket, o *op, offset string) {
+	if c.socket == s {
+		s.visit.got, c.offset = append(s.visit.got, o), offset
+	}
+}
