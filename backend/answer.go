@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+
+	"gatehouse/internal/smalljson"
 )
 
 // Answer is what the back end wants done, in this order: leave, join, emit,
@@ -50,19 +51,12 @@ func decode(body []byte, n int, array bool) ([]Answer, error) {
 	if len(body) == 0 {
 		return answers, nil
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields() // a typing mistake is said, not passed over
-	var err error
+	var into any = &answers[0]
 	if array {
-		err = d.Decode(&answers)
-	} else {
-		err = d.Decode(&answers[0])
+		into = &answers
 	}
-	if err != nil {
+	if err := smalljson.Decode(body, into, smalljson.Strict); err != nil { // a typing mistake is said, not passed over
 		return nil, fmt.Errorf("the answer is no JSON of the documented form: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("the answer goes on behind its JSON")
 	}
 	if len(answers) != n {
 		return nil, fmt.Errorf("%d events were answered with %d answers", n, len(answers))

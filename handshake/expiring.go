@@ -1,8 +1,9 @@
 package handshake
 
 import (
-	"container/heap"
 	"time"
+
+	"gatehouse/internal/ordered"
 )
 
 // expiring is a bounded map whose entries lapse, without a timer for each:
@@ -10,18 +11,20 @@ import (
 type expiring[K comparable, V any] struct {
 	limit int
 	byKey map[K]*lapse[K, V]
-	queue lapseQueue[K, V]
+	queue *ordered.Heap[*lapse[K, V]] // by the time of lapsing
 }
 
 type lapse[K comparable, V any] struct {
 	key   K
 	value V
 	until time.Time
-	place int // in the queue
+	place ordered.Place // in the queue
 }
 
 func newExpiring[K comparable, V any](limit int) *expiring[K, V] {
-	return &expiring[K, V]{limit: limit, byKey: make(map[K]*lapse[K, V])}
+	sooner := func(a, b *lapse[K, V]) bool { return a.until.Before(b.until) }
+	place := func(l *lapse[K, V]) *ordered.Place { return &l.place }
+	return &expiring[K, V]{limit: limit, byKey: make(map[K]*lapse[K, V]), queue: ordered.New(sooner, place)}
 }
 
 // put sets an entry. It returns false, and changes nothing, when the map is
@@ -30,7 +33,7 @@ func (e *expiring[K, V]) put(now time.Time, key K, value V, until time.Time) boo
 	e.sweep(now)
 	if old, ok := e.byKey[key]; ok {
 		old.value, old.until = value, until
-		heap.Fix(&e.queue, old.place)
+		e.queue.Set(old)
 		return true
 	}
 	if len(e.byKey) >= e.limit {
@@ -38,14 +41,14 @@ func (e *expiring[K, V]) put(now time.Time, key K, value V, until time.Time) boo
 	}
 	entry := &lapse[K, V]{key: key, value: value, until: until}
 	e.byKey[key] = entry
-	heap.Push(&e.queue, entry)
+	e.queue.Set(entry)
 	return true
 }
 
 // evict drops the entry that would lapse next.
 func (e *expiring[K, V]) evict() {
-	if len(e.queue) > 0 {
-		e.remove(e.queue[0].key)
+	if e.queue.Len() > 0 {
+		e.remove(e.queue.First().key)
 	}
 }
 
@@ -60,36 +63,12 @@ func (e *expiring[K, V]) get(now time.Time, key K) (value V, ok bool) {
 func (e *expiring[K, V]) remove(key K) {
 	if entry, ok := e.byKey[key]; ok {
 		delete(e.byKey, key)
-		heap.Remove(&e.queue, entry.place)
+		e.queue.Remove(entry)
 	}
 }
 
 func (e *expiring[K, V]) sweep(now time.Time) {
-	for len(e.queue) > 0 && !now.Before(e.queue[0].until) {
-		e.remove(e.queue[0].key)
+	for e.queue.Len() > 0 && !now.Before(e.queue.First().until) {
+		e.remove(e.queue.First().key)
 	}
-}
-
-// lapseQueue is a heap by the time of lapsing.
-type lapseQueue[K comparable, V any] []*lapse[K, V]
-
-func (q lapseQueue[K, V]) Len() int           { return len(q) }
-func (q lapseQueue[K, V]) Less(i, j int) bool { return q[i].until.Before(q[j].until) }
-func (q lapseQueue[K, V]) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
-}
-
-func (q *lapseQueue[K, V]) Push(x any) {
-	entry := x.(*lapse[K, V])
-	entry.place = len(*q)
-	*q = append(*q, entry)
-}
-
-func (q *lapseQueue[K, V]) Pop() any {
-	last := len(*q) - 1
-	entry := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return entry
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/internal/smalljson"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -67,7 +69,7 @@ func beyondFields(claims object) map[string]any {
 
 // valueOf decodes a value that has been checked; numbers stay json.Number.
 func valueOf(value jsontext.Value) (v any) {
-	_ = decodeNumbers(value, &v)
+	_ = smalljson.Decode(value, &v, smalljson.Exact)
 	return v
 }
 

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/internal/smalljson"
 )
 
 // CallbackConfig asks the user's own back end who a client is.
@@ -177,7 +179,7 @@ func (c *callback) sign(body []byte) http.Header {
 // answer reads a verdict. What is neither a clear yes nor a clear no is none.
 func (c *callback) answer(got reply, kind Kind) (Identity, error) {
 	var said CallbackReply
-	err := decodeNumbers(got.body, &said)
+	err := smalljson.Decode(got.body, &said, smalljson.Exact)
 	switch got.status {
 	case http.StatusOK:
 		if err == nil {

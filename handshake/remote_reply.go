@@ -1,11 +1,7 @@
 package handshake
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -73,19 +69,6 @@ const clockSlack = 2 * time.Minute
 func unixSeconds(name string, value int64) error {
 	if value < 0 || value > lastSecond {
 		return fmt.Errorf("%s: %d is not in Unix seconds", name, value)
-	}
-	return nil
-}
-
-// decodeNumbers decodes one JSON value and keeps numbers in claims exact.
-func decodeNumbers(raw []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one JSON value")
 	}
 	return nil
 }

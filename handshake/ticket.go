@@ -1,7 +1,6 @@
 package handshake
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -12,6 +11,8 @@ import (
 	"io"
 	"net/netip"
 	"time"
+
+	"gatehouse/internal/smalljson"
 )
 
 // TicketConfig is about single-use tickets.
@@ -74,9 +75,7 @@ type ticketRecord struct {
 }
 
 func (r *ticketRecord) decode(raw []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber() // claims keep their numbers exact
-	if err := decoder.Decode(r); err != nil {
+	if err := smalljson.Decode(raw, r, smalljson.Exact); err != nil { // claims keep their numbers
 		return fmt.Errorf("read ticket record: %w", err)
 	}
 	return nil

@@ -5,7 +5,7 @@ import "time"
 // Kept counts what the hub keeps besides its sockets: identities that will expire, and users.
 func (h *Hub) Kept() (expiries, people int) {
 	h.expiries.mu.Lock()
-	expiries = len(h.expiries.queue)
+	expiries = h.expiries.queue.Len()
 	h.expiries.mu.Unlock()
 	if h.users != nil {
 		h.users.mu.Lock()

@@ -1,11 +1,12 @@
 package namespaces
 
 import (
-	"container/heap"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"gatehouse/internal/ordered"
 )
 
 // expiryQueue has the identities that will expire, the next one first. One goroutine works it off for all sockets of a hub;
@@ -15,8 +16,8 @@ type expiryQueue struct {
 	notice, grace time.Duration
 	wake          chan struct{} // there is a new first one
 
-	mu    sync.Mutex // guards what follows, and the places of leases; a leaf
-	queue leases
+	mu    sync.Mutex            // guards what follows, and the places of leases; a leaf
+	queue *ordered.Heap[*lease] // by due
 }
 
 // maxSleep is the longest time that the expiry queue sleeps. Tokens expire by the wall clock, which can be set while timers run.
@@ -28,20 +29,21 @@ const noticeShare = 4
 func (a *expiryQueue) init(notice, grace time.Duration) {
 	a.notice, a.grace = notice, grace
 	a.wake = make(chan struct{}, 1)
+	a.queue = ordered.New(func(a, b *lease) bool { return a.due.Before(b.due) }, func(t *lease) *ordered.Place { return &t.pos })
 }
 
 // set enters a lease, or moves it; zero takes it out.
 func (a *expiryQueue) set(t *lease, expires time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.drop(t)
+	a.queue.Remove(t)
 	if expires.IsZero() {
 		return
 	}
 	t.expires, t.noticed = expires, false
 	t.due = expires.Add(-min(a.notice, max(0, time.Until(expires))/noticeShare))
-	heap.Push(&a.queue, t)
-	if a.queue[0] == t {
+	a.queue.Set(t)
+	if a.queue.First() == t {
 		select {
 		case a.wake <- struct{}{}:
 		default:
@@ -53,14 +55,7 @@ func (a *expiryQueue) set(t *lease, expires time.Time) {
 func (a *expiryQueue) remove(t *lease) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.drop(t)
-}
-
-// drop is remove with mu held.
-func (a *expiryQueue) drop(t *lease) {
-	if t.pos > 0 {
-		heap.Remove(&a.queue, t.pos-1)
-	}
+	a.queue.Remove(t)
 }
 
 // next returns a lease whose time has come: for the notice, or over when that was given before. Otherwise it returns nil
@@ -68,47 +63,20 @@ func (a *expiryQueue) drop(t *lease) {
 func (a *expiryQueue) next(now time.Time) (due *lease, expires time.Time, over bool, sleep time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.queue) == 0 {
+	if a.queue.Len() == 0 {
 		return nil, time.Time{}, false, maxSleep
 	}
-	t := a.queue[0]
+	t := a.queue.First()
 	if now.Before(t.due) {
 		return nil, time.Time{}, false, min(t.due.Sub(now), maxSleep)
 	}
 	if t.noticed {
-		heap.Pop(&a.queue)
+		a.queue.Remove(t)
 		return t, t.expires, true, 0
 	}
 	t.noticed, t.due = true, t.expires.Add(a.grace)
-	heap.Fix(&a.queue, 0)
+	a.queue.Set(t)
 	return t, t.expires, false, 0
-}
-
-// leases is a heap by due.
-type leases []*lease
-
-func (q leases) Len() int           { return len(q) }
-func (q leases) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q leases) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].pos, q[j].pos = i+1, j+1
-}
-
-// Push implements heap.Interface.
-func (q *leases) Push(x any) {
-	t := x.(*lease)
-	*q = append(*q, t)
-	t.pos = len(*q)
-}
-
-// Pop implements heap.Interface.
-func (q *leases) Pop() any {
-	last := len(*q) - 1
-	t := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	t.pos = 0
-	return t
 }
 
 // runExpiry announces the end of identities and ends those that were not refreshed. It runs until the hub closes.

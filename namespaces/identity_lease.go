@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/internal/limit"
+	"gatehouse/internal/ordered"
 	"gatehouse/packet"
 )
 
@@ -53,9 +54,9 @@ type lease struct {
 
 	// Guarded by the expiry queue's mu.
 	expires time.Time
-	due     time.Time // when the expiry queue has to do something about it
-	pos     int       // in the expiry queue, counted from 1; 0 when not in it
-	noticed bool      // the client has been told
+	due     time.Time     // when the expiry queue has to do something about it
+	pos     ordered.Place // in the expiry queue
+	noticed bool          // the client has been told
 }
 
 // leased returns the lease of s and makes it if needed. The client's mu is held.

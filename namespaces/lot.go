@@ -1,10 +1,11 @@
 package namespaces
 
 import (
-	"container/heap"
 	"container/list"
 	"sync"
 	"time"
+
+	"gatehouse/internal/ordered"
 )
 
 // lot has the sockets that are parked: their transport is lost, and their clients may come back. One goroutine of the hub ends
@@ -15,9 +16,9 @@ type lot struct {
 	stay time.Duration
 	wake chan struct{} // there is something to do before the next time
 
-	mu     sync.Mutex // guards what follows, and berths; a leaf
-	queue  *list.List // of *berth, the one parked first at the front
-	owners owners     // by how many they have
+	mu     sync.Mutex            // guards what follows, and berths; a leaf
+	queue  *list.List            // of *berth, the one parked first at the front
+	owners *ordered.Heap[*owner] // who has most first
 	byKey  map[uint64]*owner
 	over   []*Socket // had to make room
 	closed bool
@@ -35,8 +36,8 @@ type berth struct {
 // owner is a user with parked sockets; who that is, see turns.ownerKey.
 type owner struct {
 	key   uint64
-	queue *list.List // of *berth
-	pos   int        // in owners
+	queue *list.List    // of *berth
+	place ordered.Place // in owners
 }
 
 // init makes an empty lot; without a time to stay nothing is ever parked.
@@ -44,6 +45,7 @@ func (l *lot) init(r Recovery) {
 	l.max, l.stay = r.Parked, r.For
 	l.wake = make(chan struct{}, 1)
 	l.queue, l.byKey = list.New(), make(map[uint64]*owner)
+	l.owners = ordered.New(func(a, b *owner) bool { return a.queue.Len() > b.queue.Len() }, func(o *owner) *ordered.Place { return &o.place })
 }
 
 // add parks a socket and returns its place, or nil when the hub closes. When there are too many, the oldest of the user who
@@ -55,7 +57,7 @@ func (l *lot) add(s *Socket) *berth {
 		return nil
 	}
 	if l.queue.Len() >= l.max {
-		victim := l.owners[0].queue.Front().Value.(*berth)
+		victim := l.owners.First().queue.Front().Value.(*berth)
 		l.removeLocked(victim)
 		l.over = append(l.over, victim.socket)
 	}
@@ -63,11 +65,10 @@ func (l *lot) add(s *Socket) *berth {
 	if o == nil {
 		o = &owner{key: s.owner, queue: list.New()}
 		l.byKey[s.owner] = o
-		heap.Push(&l.owners, o)
 	}
 	b := &berth{socket: s, until: time.Now().Add(l.stay), owner: o}
 	b.all, b.own = l.queue.PushBack(b), o.queue.PushBack(b)
-	heap.Fix(&l.owners, o.pos)
+	l.owners.Set(o)
 	if l.queue.Len() == 1 || len(l.over) > 0 {
 		select {
 		case l.wake <- struct{}{}:
@@ -92,11 +93,11 @@ func (l *lot) removeLocked(b *berth) {
 	b.owner.queue.Remove(b.own)
 	b.all, b.own = nil, nil
 	if b.owner.queue.Len() == 0 {
-		heap.Remove(&l.owners, b.owner.pos)
+		l.owners.Remove(b.owner)
 		delete(l.byKey, b.owner.key)
 		return
 	}
-	heap.Fix(&l.owners, b.owner.pos)
+	l.owners.Set(b.owner)
 }
 
 // next takes a socket whose time is over, or returns nil and how long the first one has; zero when there is none.
@@ -146,30 +147,4 @@ func (l *lot) len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queue.Len()
-}
-
-// owners is a heap, who has most at the top.
-type owners []*owner
-
-func (o owners) Len() int           { return len(o) }
-func (o owners) Less(i, j int) bool { return o[i].queue.Len() > o[j].queue.Len() }
-func (o owners) Swap(i, j int) {
-	o[i], o[j] = o[j], o[i]
-	o[i].pos, o[j].pos = i, j
-}
-
-// Push implements heap.Interface.
-func (o *owners) Push(x any) {
-	one := x.(*owner)
-	one.pos = len(*o)
-	*o = append(*o, one)
-}
-
-// Pop implements heap.Interface.
-func (o *owners) Pop() any {
-	last := len(*o) - 1
-	one := (*o)[last]
-	(*o)[last] = nil
-	*o = (*o)[:last]
-	return one
 }

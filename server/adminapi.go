@@ -1,16 +1,15 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/smalljson"
 )
 
 // stats is what GET /api/v1/stats answers.
@@ -127,18 +126,12 @@ const revocationLimit = 16 << 10
 // readRevocation reads the body, and answers what is wrong with it.
 func readRevocation(w http.ResponseWriter, r *http.Request) (mark handshake.Mark, ok bool) {
 	var in revocation
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as application/json")
+	body, ok := readBody(w, r, revocationLimit)
+	if !ok {
 		return mark, false
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, revocationLimit))
-	d.DisallowUnknownFields()
-	err := d.Decode(&in)
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		refuse(w, http.StatusRequestEntityTooLarge, "too_large", "the request is too large")
-		return mark, false
-	case err != nil:
+	err := smalljson.Decode(body, &in, smalljson.Strict)
+	if err != nil {
 		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"subject": "ada", "reason": "left"}; until is a time such as 2030-01-31T12:00:00Z`)
 		return mark, false
 	}

@@ -2,7 +2,10 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+
+	"gatehouse/internal/smalljson"
 )
 
 // failure is the error half of an answer: a code for programs and a message
@@ -33,6 +36,16 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	var f failure
 	f.Error.Code, f.Error.Message = code, message
 	answer(w, status, f)
+}
+
+// readBody reads the JSON body of a request, and answers what is wrong with it.
+func readBody(w http.ResponseWriter, r *http.Request, most int64) (body []byte, ok bool) {
+	body, err := smalljson.Body(w, r, most)
+	if fault := (*smalljson.Fault)(nil); errors.As(err, &fault) {
+		refuse(w, fault.Status, fault.Code, fault.Message)
+		return nil, false
+	}
+	return body, true
 }
 
 // only answers 405 unless the request has one of the methods.

@@ -1,12 +1,9 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -15,6 +12,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/internal/cors"
+	"gatehouse/internal/smalljson"
 )
 
 const (
@@ -56,15 +54,11 @@ func (s *Server) demoLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send the name as application/json")
+	body, ok := readBody(w, r, demoBodyLimit)
+	if !ok {
 		return
 	}
-	name, err := readName(http.MaxBytesReader(w, r.Body, demoBodyLimit))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		refuse(w, http.StatusRequestEntityTooLarge, "too_large", "the request is too large")
-		return
-	}
+	name, err := readName(body)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "invalid_name", err.Error())
 		return
@@ -90,16 +84,12 @@ func (s *Server) giveToken(w http.ResponseWriter, name string) {
 
 // readName takes the name out of {"name": …}. Its errors are sentences for the
 // person who signs in.
-func readName(body io.Reader) (string, error) {
+func readName(body []byte) (string, error) {
 	var in struct {
 		Name string `json:"name"`
 	}
-	d := json.NewDecoder(body)
-	if err := d.Decode(&in); err != nil {
+	if err := smalljson.Decode(body, &in, 0); err != nil {
 		return "", fmt.Errorf(`send an object such as {"name": "Ada"}: %w`, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return "", errors.New("send one JSON object and nothing after it")
 	}
 	return checkName(in.Name)
 }

@@ -131,7 +131,7 @@ func TestTheLabSaysWhatOneMayDo(t *testing.T) {
 		`{"namespace":"/nowhere"}`:                                                `400 {"ok":false,"error":{"code":"bad_request","message":"the configuration has no namespace /nowhere"`,
 		`{"namespace":"/app","token":"x.y.z"}`:                                    `400 {"ok":false,"error":{"code":"bad_request","message":"the token lets nobody in: `,
 		`{"namespace":"/app","more":1}`:                                           `400 {"ok":false`,
-		`{"namespace":"/app","token":"` + strings.Repeat("x", 100_000) + `"}`:     `400 {"ok":false`,
+		`{"namespace":"/app","token":"` + strings.Repeat("x", 100_000) + `"}`:     `413 {"ok":false`,
 	} {
 		status, body := requestWith(t, http.MethodPost, r.url("/lab/explain"), question, from)
 		if got := fmt.Sprint(status, " ", body); !strings.HasPrefix(got, want) {

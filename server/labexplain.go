@@ -1,11 +1,11 @@
 package server
 
 import (
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
 
+	"gatehouse/internal/smalljson"
 	"gatehouse/namespaces/relay"
 )
 
@@ -32,9 +32,11 @@ func (s *Server) labRules(w http.ResponseWriter, _ *http.Request) {
 // it the rules are nobody's business.
 func (s *Server) labExplain(w http.ResponseWriter, r *http.Request) {
 	var q struct{ Token, Namespace, Room, Event string }
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, labQuestionLimit))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
+	body, ok := readBody(w, r, labQuestionLimit)
+	if !ok {
+		return
+	}
+	if err := smalljson.Decode(body, &q, smalljson.Strict); err != nil {
 		refuse(w, http.StatusBadRequest, "bad_request", "send {token, namespace, room?, event?}")
 		return
 	}

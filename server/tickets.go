@@ -3,9 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -122,17 +120,12 @@ func bringsTicket(q *handshake.Request) bool {
 // readTicketRequest reads the body, which may be empty, and answers what is wrong
 // with it.
 func readTicketRequest(w http.ResponseWriter, r *http.Request) (p ticketRequest, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ticketBodyLimit))
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	body, ok := readBody(w, r, ticketBodyLimit)
 	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		refuse(w, http.StatusRequestEntityTooLarge, "too_large", "the request is larger than "+strconv.Itoa(ticketBodyLimit)+" bytes")
-	case err != nil:
-		refuse(w, http.StatusBadRequest, "bad_request", "the request is not complete")
+	case !ok:
+		return p, false
 	case len(body) == 0:
 		return p, true
-	case kind != "application/json":
-		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as application/json, or none")
 	case p.read(body) != nil:
 		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"namespace": "/chat"}, or nothing`)
 	default:

@@ -2,13 +2,13 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/smalljson"
 )
 
 // tokenCommand prints a token that the same configuration accepts.
@@ -99,9 +99,8 @@ var reserved = map[string]bool{"sub": true, "exp": true, "iat": true, "iss": tru
 // as text, JSON strings and null included.
 func claimValue(text string) any {
 	var v any
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber() // 9007199254740993 must not become …992
-	if err := d.Decode(&v); err != nil || d.More() || v == nil {
+	// 9007199254740993 must not become …992.
+	if err := smalljson.Decode([]byte(text), &v, smalljson.Exact); err != nil || v == nil {
 		return text
 	}
 	if _, isText := v.(string); isText {

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
+
+	"gatehouse/internal/smalljson"
 
 	jsontext "github.com/go-json-experiment/json"
 )
@@ -99,15 +99,13 @@ func write(w http.ResponseWriter, status int, text []byte) {
 
 // body reads the whole body of a request, which must be JSON.
 func body(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		return nil, fail(CodeBadRequest, "send the body as Content-Type: application/json")
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		return nil, fail(CodeTooLarge, "the body is larger than %d bytes", most)
-	case err != nil:
-		return nil, fail(CodeBadRequest, "the body is not complete")
+	text, err := smalljson.Body(w, r, most)
+	if fault := (*smalljson.Fault)(nil); errors.As(err, &fault) {
+		code := CodeBadRequest
+		if fault.Status == http.StatusRequestEntityTooLarge {
+			code = CodeTooLarge
+		}
+		return nil, fail(code, "%s", fault.Message)
 	}
 	return bytes.TrimSpace(text), nil
 }
