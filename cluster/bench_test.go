@@ -93,7 +93,7 @@ func BenchmarkClusterHop(b *testing.B) {
 	const secret = "a secret of the fleet that is long enough"
 	from, _, _ := benchMember(b, r, secret)
 	to, _, _ := benchMember(b, r, secret)
-	listener := httptest.NewServer(to.Owned(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	listener := httptest.NewServer(to.Owned(func(http.ResponseWriter, *http.Request, *Peer) {}, nil))
 	defer listener.Close()
 	until(b, "the nodes know each other", func() bool { return len(from.Nodes()) == 2 && len(to.Nodes()) == 2 })
 	from.asking.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -15,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/sampled"
 )
 
 // forwardHeader carries who hands a request on, to whom, for which client, and the signature over all of it.
@@ -30,9 +33,11 @@ var signedHeaders = []string{
 type forwarding struct {
 	proxy httputil.ReverseProxy
 	count atomic.Uint64 // of requests that this node has handed on
+	way   onWay
+	log   *slog.Logger // of what every request may say
 
-	mu   sync.Mutex // guards seen
-	seen map[string]*window
+	mu    sync.Mutex // guards peers
+	peers map[string]*Peer
 }
 
 // Forwarded are the counts of forwarding.
@@ -54,7 +59,7 @@ const (
 
 func (n *Node) initForwarding() {
 	f := &n.forward
-	f.seen = make(map[string]*window)
+	f.peers, f.log = make(map[string]*Peer), sampled.Logger(n.cfg.Logger)
 	dialer := &net.Dialer{Timeout: forwardDial}
 	f.proxy = httputil.ReverseProxy{
 		Rewrite: n.rewrite, FlushInterval: -1, ErrorHandler: n.unreachable, ErrorLog: log.New(io.Discard, "", 0),
@@ -75,8 +80,14 @@ func (n *Node) Forward(w http.ResponseWriter, r *http.Request, node string) bool
 	if !ok || info.Address == "" || !n.signer.on() || r.Header[forwardHeader] != nil {
 		return false
 	}
+	if r.Header.Get("Upgrade") != "" && n.forward.way.isLeaving() {
+		refuseLeaving(w)
+		return true
+	}
+	ctx, done := n.forward.way.begin(r.Context(), n.ctx)
+	defer done()
 	n.counts.Forwarded.Sent.Add(1)
-	n.forward.proxy.ServeHTTP(w, r.WithContext(withNode(r.Context(), info)))
+	n.forward.proxy.ServeHTTP(w, r.WithContext(withNode(ctx, info)))
 	return true
 }
 
@@ -118,30 +129,48 @@ func (n *Node) rewrite(p *httputil.ProxyRequest) {
 			out.Header[name] = v
 		}
 	}
-	h := passage{
-		from: n.uid, to: info.ID, number: n.forward.count.Add(1), at: n.cfg.Now().UnixMilli(),
-		client: p.In.RemoteAddr, secure: p.In.TLS != nil,
-	}
-	out.Header.Set(forwardHeader, h.text(n.signer, out))
+	n.seal(out, info.ID, p.In.RemoteAddr, p.In.TLS != nil)
+}
+
+// seal signs a request for a node.
+func (n *Node) seal(r *http.Request, to, client string, secure bool) {
+	h := passage{from: n.uid, to: to, number: n.forward.count.Add(1), at: n.cfg.Now().UnixMilli(), client: client, secure: secure}
+	r.Header.Set(forwardHeader, h.text(n.signer, r))
 }
 
 // unreachable answers for a node that cannot be asked: its sessions are gone with it, and the client comes anew at once.
-func (n *Node) unreachable(w http.ResponseWriter, _ *http.Request, _ error) {
-	n.counts.Forwarded.Failed.Add(1)
+func (n *Node) unreachable(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil { // the client is there
+		n.counts.Forwarded.Failed.Add(1)
+		n.unreached(nodeOf(r.Context()), err)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusBadRequest)
 	_, _ = io.WriteString(w, `{"code":1,"message":"Session ID unknown"}`) // as the engine says it
 }
 
+// unreached logs why a node could not be asked.
+func (n *Node) unreached(info NodeInfo, err error) {
+	n.forward.log.Warn("cluster: a node cannot be reached at its cluster.advertise", slog.String("node", info.Name),
+		slog.String("address", info.Address), slog.Any("error", err))
+}
+
 // Owned serves the nodes' own listener: requests that another node has signed for this one, as if their clients had come
-// here. Everything else is refused.
-func (n *Node) Owned(h http.Handler) http.Handler {
+// here. Everything else is refused. serve gets the node that a request has come through, and leave is called once when that node
+// says that it is about to end; its context ends when that node does not wait any more.
+func (n *Node) Owned(serve func(http.ResponseWriter, *http.Request, *Peer), leave func(context.Context, *Peer)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, ok := n.admits(r)
-		if !ok {
+		p, from := n.admits(r)
+		if from == nil {
 			n.counts.Forwarded.Refused.Add(1)
 			http.Error(w, "This address is for nodes of the cluster.", http.StatusForbidden)
+			return
+		}
+		if p.client == leavingClient {
+			if !from.leaving.Swap(true) {
+				leave(r.Context(), from)
+			}
 			return
 		}
 		n.counts.Forwarded.Served.Add(1)
@@ -151,38 +180,42 @@ func (n *Node) Owned(h http.Handler) http.Handler {
 		if p.secure {
 			r.TLS = &tls.ConnectionState{} // that it was there; a certificate has been read at the handshake
 		}
-		h.ServeHTTP(w, r)
+		serve(w, r, from)
 	})
 }
 
-// admits checks a request of another node: signed for this one, not long ago, and not seen before.
-func (n *Node) admits(r *http.Request) (passage, bool) {
+// admits checks a request of another node: signed for this one, not long ago, and not seen before. It returns that node, or nil.
+func (n *Node) admits(r *http.Request) (passage, *Peer) {
 	values := r.Header.Values(forwardHeader)
 	if len(values) != 1 || !n.signer.on() {
-		return passage{}, false
+		return passage{}, nil
 	}
 	p, sig, ok := parsePassage(values[0])
 	if !ok || p.to != n.uid || !hmac.Equal([]byte(sig), []byte(p.signature(n.signer, r))) {
-		return p, false
+		return p, nil
 	}
 	age := n.cfg.Now().Sub(time.UnixMilli(p.at))
 	if age > clockSlack || age < -clockSlack {
-		return p, false
+		return p, nil
 	}
-	if _, there := n.asking.node(p.from); !there {
-		return p, false
-	}
+	_, there := n.asking.node(p.from)
 	n.forward.mu.Lock()
 	defer n.forward.mu.Unlock()
-	w := n.forward.seen[p.from]
-	if w == nil {
-		if len(n.forward.seen) >= 2*maxMembers {
-			clear(n.forward.seen) // thousands of nodes have come and gone; their names do not come again
-		}
-		w = new(window)
-		n.forward.seen[p.from] = w
+	from := n.forward.peers[p.from]
+	if !there && (from == nil || !from.Leaving()) { // whoever leaves has requests after its good-bye
+		return p, nil
 	}
-	return p, w.first(p.number)
+	if from == nil {
+		if len(n.forward.peers) >= 2*maxMembers {
+			clear(n.forward.peers) // thousands of nodes have come and gone; their names do not come again
+		}
+		from = new(Peer)
+		n.forward.peers[p.from] = from
+	}
+	if !from.window.first(p.number) {
+		return p, nil
+	}
+	return p, from
 }
 
 // passage is what the header says.

@@ -24,11 +24,11 @@ func forwarders(t *testing.T) (from, to *member, listener *httptest.Server, seen
 	t.Cleanup(listener.Close)
 	cfg := NodeConfig{Secret: []byte("a secret of the fleet that is long enough"), Advertise: listener.Listener.Addr().String()}
 	nodes := fleet(t, r, 2, cfg, nil)
-	owned = nodes[1].node.Owned(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	owned = nodes[1].node.Owned(func(w http.ResponseWriter, r *http.Request, _ *Peer) {
 		body, _ := io.ReadAll(r.Body)
 		seen <- r.Clone(t.Context())
 		_, _ = fmt.Fprintf(w, "served %d bytes", len(body))
-	}))
+	}, nil)
 	return nodes[0], nodes[1], listener, seen
 }
 

@@ -23,6 +23,7 @@ type pendingGET struct {
 	out   *http.ResponseController // of the response
 	bytes int                      // of the batch, while it is written
 	cut   bool                     // the session does not wait for the client to take it
+	hop   Hop                      // fixed: that it came through, or nil
 }
 
 // pendingPOST is the request whose packets are handled.
@@ -106,7 +107,7 @@ func (p *pollState) resumePOST() {
 
 // serveGET answers one poll: at once when something waits, else when it comes.
 func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
-	g := &pendingGET{batch: make(chan []*Frame, 1), out: http.NewResponseController(w)}
+	g := &pendingGET{batch: make(chan []*Frame, 1), out: http.NewResponseController(w), hop: hopOf(r)}
 	if err := s.beginGET(g); err != nil {
 		s.srv.refuseFault(w, r, s, err)
 		return
@@ -197,6 +198,7 @@ func (s *Session) beginGET(g *pendingGET) error {
 	}
 	s.poll.get = g
 	s.poll.answer(s)
+	s.poll.passOn()
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 		return
 	}
 	c := srv.attach(s, t)
-	c.probing = awaitsProbe
+	c.probing, c.hop = awaitsProbe, hopOf(r)
 	if !s.startProbe(up, c) {
 		c.stream.close()
 		return
@@ -100,6 +100,10 @@ func (s *Session) startProbe(up *upgrade, c *websocket) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.probe != up {
+		return false
+	}
+	if leaving(c.hop) { // Leave may have passed by
+		s.probe = nil
 		return false
 	}
 	up.conn = c

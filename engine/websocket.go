@@ -18,6 +18,7 @@ type websocket struct {
 	stream stream
 
 	context *deflateContext // fixed; of what goes out, nil without one
+	hop     Hop             // fixed; that it came through, or nil
 
 	// Guarded by Session.in.
 	reader rfc6455.Reader

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"gatehouse/cluster"
 )
 
 // advertised is where other nodes reach the listener for them.
@@ -80,6 +82,24 @@ func (s *Server) nodeID() string {
 	return s.node.ID()
 }
 
+// serveOwned serves a request of a session of this node that has come through another one.
+func (s *Server) serveOwned(w http.ResponseWriter, r *http.Request, through *cluster.Peer) {
+	s.engine.ServeHop(w, r, through)
+}
+
+// leaveOthers lets go of what this node has handed to others.
+func (s *Server) leaveOthers(ctx context.Context) error {
+	if s.node == nil {
+		return nil
+	}
+	return s.node.Leave(ctx)
+}
+
+// letGo has what comes through a node that is leaving come back by another way.
+func (s *Server) letGo(ctx context.Context, through *cluster.Peer) {
+	s.engine.Leave(ctx, through, s.cfg.Drain.Spread)
+}
+
 // startForwarding listens for other nodes, when there is an address for them.
 func (s *Server) startForwarding(ctx context.Context) (stop func(), err error) {
 	if s.elsewhere() == nil {
@@ -90,7 +110,7 @@ func (s *Server) startForwarding(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	s.log.Info("listener for the other nodes", slog.String("clusterAddr", ln.Addr().String()), slog.String("advertise", s.cfg.Cluster.advertised()))
-	hs, served := s.httpServer(s.node.Owned(s.engine)), make(chan struct{})
+	hs, served := s.httpServer(s.node.Owned(s.serveOwned, s.letGo)), make(chan struct{})
 	go func() {
 		defer close(served)
 		if err := hs.Serve(ln); !errors.Is(err, http.ErrServerClosed) {

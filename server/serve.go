@@ -102,6 +102,9 @@ func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 		err = errors.Join(err, fmt.Errorf("finish the requests: %w", herr))
 		_ = hs.Close() // it has no more to say than Shutdown
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("not drained within drain.timeout (%s), what was left is cut: %w", s.cfg.Drain.Timeout, err)
+	}
 	return err
 }
 

@@ -322,7 +322,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	began, open := time.Now(), s.engine.Sessions()
 	s.log.Info("draining", slog.Int("connections", open))
 	over := min(s.cfg.Drain.Spread, time.Duration(open)*drainPace)
-	err := s.engine.Drain(ctx, over)
+	through := make(chan error, 1)
+	go func() { through <- s.leaveOthers(ctx) }()
+	err := errors.Join(s.engine.Drain(ctx, over), <-through)
 	s.engine.Close()
 	if herr := s.hub.Close(ctx); herr != nil {
 		err = errors.Join(err, herr)

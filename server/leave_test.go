@@ -1,0 +1,88 @@
+package server_test
+
+import (
+	"bufio"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"gatehouse/handshake"
+	"gatehouse/namespaces"
+	"gatehouse/server"
+)
+
+// twoNodes are nodes that hand requests to each other and know it.
+func twoNodes(t *testing.T, defs func() []namespaces.Definition) (one, other *running) {
+	t.Helper()
+	redis, node := nodes(t)
+	if redis == "" {
+		t.Skip("no TEST_REDIS_ADDR")
+	}
+	key := node(redis).Redis.Prefix
+	start := func() *running {
+		cfg := node(redis)
+		cfg.Cluster = server.Cluster{
+			Mode: "streams", Key: key, Addr: nobodyAt(t), Secret: handshake.Secret(strings.Repeat("a secret of the nodes ", 2)),
+		}
+		return serve(t, cfg, defs()...)
+	}
+	one, other = start(), start()
+	one.waitFor("another node is there")
+	other.waitFor("another node is there")
+	return one, other
+}
+
+// A node that ends lets go of what comes through it for sessions of other nodes: nothing of theirs is lost, and it waits for no
+// poll, which may last as long as a heartbeat.
+func TestARollingRestartLosesNothingThatComesThroughTheNode(t *testing.T) {
+	room := func() []namespaces.Definition { return []namespaces.Definition{namespaces.New("/room")} }
+	one, other := twoNodes(t, room)
+	through := func(c client) string {
+		return "//" + other.addr + "/socket.io/?EIO=4&sid=" + url.QueryEscape(c.session()) + "&transport="
+	}
+
+	polling := dial(t, one.addr, "polling").(*poller)
+	enter(polling, "/room", token(t, "ada"))
+	polling.url = "http:" + through(polling) + "polling"
+	polled := make(chan string)
+	go func() { polled <- polling.next() }()
+
+	upgraded := dial(t, one.addr, "polling").(*poller)
+	enter(upgraded, "/room", token(t, "bob"))
+	conn, early, _, err := ws.Dial(t.Context(), "ws:"+through(upgraded)+"websocket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := &websocketClient{t: t, conn: conn, in: conn}
+	if early != nil {
+		socket.in = bufio.NewReadWriter(early, bufio.NewWriter(conn))
+	}
+	t.Cleanup(socket.close)
+	socket.send("2probe")
+	if probe := socket.next(); probe != "3probe" {
+		t.Fatal(probe)
+	}
+	socket.send("5")
+	if reply := enter(socket, "/none", token(t, "bob")); !strings.HasPrefix(reply, "44/none,") {
+		t.Fatal(reply)
+	}
+
+	other.end()
+	if got := <-polled; got != "6" {
+		t.Errorf("the poll that waits: %q, want a NOOP", got)
+	}
+	if got := socket.next(); !strings.Contains(got, "1012") {
+		t.Errorf("the WebSocket: %q, want close code 1012", got)
+	}
+	socket.close()
+	if err := other.stopped(); err != nil {
+		t.Errorf("the node that ends: %v", err)
+	}
+	polling.url = strings.Replace(polling.url, other.addr, one.addr, 1)
+	polling.send(`41/room`)
+	if reply := enter(polling, "/room", token(t, "ada")); !strings.HasPrefix(reply, "40/room,") {
+		t.Errorf("the session goes on by another way: %q", reply)
+	}
+}
