@@ -185,6 +185,7 @@ func (n *Node) Owned(serve func(http.ResponseWriter, *http.Request, *Peer), leav
 }
 
 // admits checks a request of another node: signed for this one, not long ago, and not seen before. It returns that node, or nil.
+// Who signs has the secret: whether its signs of life are heard here, now or any more, says nothing.
 func (n *Node) admits(r *http.Request) (passage, *Peer) {
 	values := r.Header.Values(forwardHeader)
 	if len(values) != 1 || !n.signer.on() {
@@ -198,14 +199,10 @@ func (n *Node) admits(r *http.Request) (passage, *Peer) {
 	if age > clockSlack || age < -clockSlack {
 		return p, nil
 	}
-	_, there := n.asking.node(p.from)
 	n.forward.mu.Lock()
 	defer n.forward.mu.Unlock()
 	from := n.forward.peers[p.from]
-	if !there && (from == nil || !from.Leaving()) { // whoever leaves has requests after its good-bye
-		return p, nil
-	}
-	if from == nil {
+	if from == nil { // a node that has just started may ask before its first sign of life is heard here
 		if len(n.forward.peers) >= 2*maxMembers {
 			clear(n.forward.peers) // thousands of nodes have come and gone; their names do not come again
 		}
