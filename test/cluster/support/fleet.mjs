@@ -104,13 +104,32 @@ export async function startFleet(count = 3) {
   };
 }
 
+// startAlone starts nodes that know each other and nobody else on the same Redis. start gets the environment, and the address to
+// listen at when the node is to take the place of another.
+export async function startAlone(start, count = 3) {
+  const own = randomBytes(6).toString("hex");
+  const names = { GATEHOUSE_CLUSTER_KEY: `fleet-${own}`, GATEHOUSE_REDIS_PREFIX: `gatehouse-${own}:` };
+  const one = async (addr) => start({ ...(await nodeEnv()), ...names }, addr);
+  const nodes = await Promise.all(Array.from({ length: count }, () => one()));
+  await Promise.all(nodes.map((node) => known(node, count - 1)));
+  return {
+    nodes,
+    // restart ends a node as an update does, starts another in its place, and gives how the old one ended.
+    async restart(i) {
+      const end = await nodes[i].terminate();
+      const others = nodes.filter((_, k) => k !== i);
+      const before = others.map(met);
+      nodes[i] = await one(nodes[i].addr);
+      await Promise.all([known(nodes[i], others.length), ...others.map((node, k) => known(node, before[k] + 1))]);
+      return end;
+    },
+  };
+}
+
 // startNodes starts a fleet of its own among others on the same Redis: three nodes and the proxy before them, which are used
 // like one server.
 export async function startNodes(start, count = 3) {
-  const own = randomBytes(6).toString("hex");
-  const names = { GATEHOUSE_CLUSTER_KEY: `fleet-${own}`, GATEHOUSE_REDIS_PREFIX: `gatehouse-${own}:` };
-  const nodes = await Promise.all(Array.from({ length: count }, async () => start({ ...(await nodeEnv()), ...names })));
-  await Promise.all(nodes.map((node) => known(node, count - 1)));
+  const { nodes } = await startAlone(start, count);
   const proxy = await roundRobin(nodes.map((node) => node.addr));
   const all = (what) => Promise.all(nodes.map((node) => node[what]()));
   return {

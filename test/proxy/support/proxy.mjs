@@ -14,15 +14,27 @@ import { launch } from "../../js/support/process.mjs";
 const sample = (name) => readFile(fileURLToPath(new URL(`../../../deploy/${name}`, import.meta.url)), "utf8");
 
 // The proxies of the samples, by name. Each starts with the addresses of two nodes.
-export const proxies = { nginx: startNginx, haproxy: startHAProxy };
+export const proxies = {
+  nginx: (nodes) => startNginx("nginx.conf", taking(["127.0.0.1:3000", "127.0.0.1:3001"], nodes)),
+  haproxy: (nodes) => startHAProxy("haproxy.cfg", taking(["127.0.0.1:3000", "127.0.0.1:3001"], nodes)),
+};
 
-async function startNginx(nodes) {
+// Those of the samples for a cluster, with the addresses of three nodes.
+const three = ["10.0.0.1:3000", "10.0.0.2:3000", "10.0.0.3:3000"];
+export const clusterProxies = {
+  nginx: (nodes) => startNginx("cluster/nginx.conf", taking(three, nodes)),
+  haproxy: (nodes) => startHAProxy("cluster/haproxy.cfg", taking(three, nodes)),
+};
+
+// taking pairs the addresses of a sample with those of the nodes that a test has.
+const taking = (addresses, nodes) => Object.fromEntries(addresses.map((addr, i) => [addr, nodes[i]]));
+
+async function startNginx(name, addresses) {
   const dir = await mkdtemp(join(tmpdir(), "gatehouse-nginx-"));
   const { cert, key } = await certificate(dir);
   const port = await freePort();
-  const site = replaced(await sample("nginx.conf"), {
-    "127.0.0.1:3000": nodes[0],
-    "127.0.0.1:3001": nodes[1],
+  const site = replaced(await sample(name), {
+    ...addresses,
     "listen 443 ssl": `listen 127.0.0.1:${port} ssl`,
     "/etc/ssl/rt.example.com.pem": cert,
     "/etc/ssl/rt.example.com.key": key,
@@ -38,24 +50,23 @@ async function startNginx(nodes) {
   return new Proxy(child, dir, port, cert, async () => {});
 }
 
-async function startHAProxy(nodes) {
+async function startHAProxy(name, addresses) {
   const dir = await mkdtemp(join(tmpdir(), "gatehouse-haproxy-"));
   const { cert, key } = await certificate(dir);
   const both = join(dir, "both.pem");
   await writeFile(both, (await readFile(cert, "utf8")) + (await readFile(key, "utf8")));
   const port = await freePort();
-  const config = replaced(await sample("haproxy.cfg"), {
-    "127.0.0.1:3000": nodes[0],
-    "127.0.0.1:3001": nodes[1],
+  const config = replaced(await sample(name), {
+    ...addresses,
     "bind :443": `bind 127.0.0.1:${port}`,
     "/etc/haproxy/rt.example.com.pem": both,
   });
   await writeFile(join(dir, "haproxy.cfg"), config);
   await writeFile(join(dir, "test.cfg"), `global\n    stats socket ${dir}/stats\n`);
   const child = launch("haproxy", ["-db", "-f", join(dir, "haproxy.cfg"), "-f", join(dir, "test.cfg")], { stdio: ["ignore", "ignore", "inherit"] });
-  return new Proxy(child, dir, port, cert, () => until("both nodes are up for HAProxy", async () => {
+  return new Proxy(child, dir, port, cert, () => until("all nodes are up for HAProxy", async () => {
     const states = await ask(`${dir}/stats`, "show stat -1 4 -1\n").catch(() => ""); // the socket is not there yet
-    return states.split("\n").filter((line) => line.split(",")[17] === "UP").length === 2;
+    return states.split("\n").filter((line) => line.split(",")[17] === "UP").length === Object.keys(addresses).length;
   }));
 }
 
@@ -66,7 +77,7 @@ class Proxy {
     this.port = port;
     this.url = `https://127.0.0.1:${port}`;
     this.cert = cert;
-    this.settled = settled; // resolves when the proxy sends to both nodes
+    this.settled = settled; // resolves when the proxy sends to all nodes
     this.exited = once(child, "exit");
   }
 
