@@ -108,13 +108,13 @@ func TestReq29_ForgedAndRepeatedRequestsAreRefused(t *testing.T) {
 		"another address": func(r *http.Request, _ *passage) {
 			r.Header.Set(forwardHeader, strings.Replace(r.Header.Get(forwardHeader), "198.51.100.7:1", "127.0.0.1:1", 1))
 		},
-		"another query":     func(r *http.Request, _ *passage) { r.URL.RawQuery = "sid=2" },
-		"another method":    func(r *http.Request, _ *passage) { r.Method = http.MethodPost },
-		"another host":      func(r *http.Request, _ *passage) { r.Host = "evil.example" },
-		"for another node":  func(r *http.Request, p *passage) { p.to = from.node.ID(); again(r, p) },
-		"of long ago":       func(r *http.Request, p *passage) { p.at -= 3 * 60 * 1000; again(r, p) },
-		"of the future":     func(r *http.Request, p *passage) { p.at += 3 * 60 * 1000; again(r, p) },
-		"with number 0":     func(r *http.Request, p *passage) { p.number = 0; again(r, p) },
+		"another query":    func(r *http.Request, _ *passage) { r.URL.RawQuery = "sid=2" },
+		"another method":   func(r *http.Request, _ *passage) { r.Method = http.MethodPost },
+		"another host":     func(r *http.Request, _ *passage) { r.Host = "evil.example" },
+		"for another node": func(r *http.Request, p *passage) { p.to = from.node.ID(); again(r, p) },
+		"of long ago":      func(r *http.Request, p *passage) { p.at -= 3 * 60 * 1000; again(r, p) },
+		"of the future":    func(r *http.Request, p *passage) { p.at += 3 * 60 * 1000; again(r, p) },
+		"with number 0":    func(r *http.Request, p *passage) { p.number = 0; again(r, p) },
 		"with another secret": func(r *http.Request, p *passage) {
 			r.Header.Set(forwardHeader, p.text(signer{[]byte("another secret, just as long as it")}, r))
 		},
