@@ -1,6 +1,6 @@
 // A Socket.IO server of Node's with one client in the room "room". It does what lines of JSON on its standard input say and
-// prints lines of JSON: what its client got, what its server heard, and answers. The mode is streams, pubsub or sharded; in the
-// mode pubsub it has an emitter, too.
+// prints lines of JSON: what its client got, what its server heard, and answers. The mode is streams, pubsub or sharded, or
+// recovery: streams, with connection state recovery. In the mode pubsub it has an emitter, too.
 //
 //   node peer.mjs streams redis://127.0.0.1:6379
 import { createServer } from "node:http";
@@ -26,6 +26,7 @@ async function connectRedis() {
 const redis = await connectRedis();
 const adapters = {
   streams: async () => createStreamsAdapter(redis),
+  recovery: async () => createStreamsAdapter(redis),
   pubsub: async () => createAdapter(redis, await connectRedis()),
   sharded: async () => createShardedAdapter(redis, await connectRedis()),
   "sharded-cluster": async () => createShardedAdapter(redis, await connectRedis()),
@@ -33,7 +34,7 @@ const adapters = {
 const emitter = new Emitter(redis);
 
 const http = createServer();
-const io = new Server(http, { adapter: await adapters[mode]() });
+const io = new Server(http, { adapter: await adapters[mode](), ...(mode === "recovery" && { connectionStateRecovery: {} }) });
 io.on("connection", (socket) => socket.join("room"));
 io.on("hello", (...args) => {
   const reply = args.pop();
@@ -73,6 +74,18 @@ const does = {
   disconnect: ({ room, close }) => io.in(room).disconnectSockets(close),
   fetch: async ({ id, room }) => answer(id, (await io.in(room).fetchSockets()).map((s) => ({ id: s.id, rooms: [...s.rooms] }))),
   ask: ({ id, room, event }) => io.in(room).timeout(10_000).emit(event, "x", (error, replies) => (error ? fail(id, error) : answer(id, replies))),
+  // The client goes, so that its session is stored, and answers what it would say when it came back.
+  lose: ({ id }) => {
+    const session = { SID: client.id, PID: client._pid, Offset: client._lastOffset };
+    client.io.reconnection(false);
+    client.once("disconnect", () => answer(id, session));
+    client.io.engine.close();
+  },
+  // A client comes that says what it had before, and answers its id.
+  come: ({ id, pid, offset }) => {
+    const other = connect(`http://127.0.0.1:${http.address().port}`, { forceNew: true, transports: ["websocket"], auth: { pid, offset } });
+    other.once("connect", () => (answer(id, { SID: other.id }), other.disconnect()));
+  },
   server: ({ event, args }) => io.serverSideEmit(event, ...args),
   serverAsk: ({ id, event, args }) => io.serverSideEmit(event, ...args, (error, replies) => (error ? fail(id, error) : answer(id, replies))),
 };
