@@ -19,9 +19,14 @@ type counting struct {
 	guest
 	n    atomic.Int64
 	come chan struct{} // gets a token for each message, when there is room
+
+	reply atomic.Pointer[packet.Frame] // the first
 }
 
-func (c *counting) Send(*packet.Frame) error {
+func (c *counting) Send(f *packet.Frame) error {
+	if c.reply.Load() == nil {
+		c.reply.Store(f)
+	}
 	c.n.Add(1)
 	select {
 	case c.come <- struct{}{}:
@@ -33,20 +38,26 @@ func (c *counting) Send(*packet.Frame) error {
 // benchMember starts a node with one client.
 func benchMember(b *testing.B, r *redisServer, secret string) (*Node, *namespaces.Namespace, *counting) {
 	b.Helper()
+	node, _, ns, c := benchMemberWith(b, r, NodeConfig{Secret: []byte(secret), Advertise: "127.0.0.1:1", BacklogBytes: 1 << 30})
+	return node, ns, c
+}
+
+func benchMemberWith(b testing.TB, r *redisServer, cfg NodeConfig) (*Node, *namespaces.Hub, *namespaces.Namespace, *counting) {
+	b.Helper()
 	client := r.client()
-	node, err := Start(NodeConfig{
-		Client: func() (rueidis.Client, error) { return client, nil }, Secret: []byte(secret), Advertise: "127.0.0.1:1", BacklogBytes: 1 << 30,
-		Logger: slog.New(slog.DiscardHandler),
-	})
+	cfg.Client, cfg.Logger = func() (rueidis.Client, error) { return client, nil }, slog.New(slog.DiscardHandler)
+	node, err := Start(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
 	ns := namespaces.New("/")
-	hub, err := namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: node.Adapter}, ns)
+	hub, err := namespaces.NewHub(namespaces.Config{
+		Gate: everybody, Adapter: node.Adapter, Recovery: namespaces.Recovery{For: cfg.Recovery},
+	}, ns)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _, _ = hub.Close(b.Context()), node.Close(b.Context()) })
+	b.Cleanup(func() { _, _ = hub.Close(context.Background()), node.Close(context.Background()) })
 	if err := node.Join(b.Context()); err != nil {
 		b.Fatal(err)
 	}
@@ -54,7 +65,7 @@ func benchMember(b *testing.B, r *redisServer, secret string) (*Node, *namespace
 	hub.Connect(c).Message(false, []byte("0"))
 	<-c.come
 	c.n.Store(0)
-	return node, ns, c
+	return node, hub, ns, c
 }
 
 // One broadcast after the other: the time until it has come to a client of another node.

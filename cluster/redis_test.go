@@ -19,6 +19,8 @@ type redisServer struct {
 	args []string
 	cmd  *exec.Cmd
 
+	own rueidis.Client // of the test, see load
+
 	user, password string // of the clients; empty is the default user
 }
 
