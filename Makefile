@@ -97,11 +97,11 @@ test-examples: $(call installed,test/js) bin/examples/.built ## runs the example
 test-proxy: $(call installed,test/js) bin/gatehouse ## runs the documented proxies before two nodes
 	cd test/proxy && PATH=$$PATH:/usr/sbin node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
 
-# The differential suite through the proxy; with FULL=1 all suites that need no file of one node's own.
-cluster-suites := differential $(if $(FULL),burst chat connect disconnect engine events hostile msgpack namespaces)
+# The differential suite and a short cutter through the proxy; with FULL=1 all suites that need no file of one node's own.
+cluster-suites := differential cutter $(if $(FULL),recovery burst chat connect disconnect engine events hostile msgpack namespaces)
 test-cluster: $(call installed,test/js) bin/testapp bin/gatehouse ## runs the real client against three nodes behind a round-robin proxy; FULL=1 all suites
 	test/with-redis bash -c 'cd test/cluster && PATH=$$PATH:/usr/sbin node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'
-	test/with-redis bash -c 'cd test/js && TARGET=cluster node --test --test-timeout=300000 --test-concurrency=2 --test-reporter=spec $(cluster-suites:%=%.test.mjs)'
+	test/with-redis bash -c 'cd test/js && CUTTER_SECONDS=5 TARGET=cluster node --test --test-timeout=300000 --test-concurrency=2 --test-reporter=spec $(cluster-suites:%=%.test.mjs)'
 
 test-browser: $(call installed,test/browser) bin/gatehouse bin/examples/.built ## runs the pages in Chromium
 	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
