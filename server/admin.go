@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/server/internal/reply"
 	"gatehouse/web"
 )
 
@@ -38,8 +39,8 @@ var operatorPaths = []string{apiPath, "/metrics", "/debug/pprof/"}
 // adminHandler is the whole of the operators' own listener.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
-	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
+	mux.Handle("/healthz", reply.Only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
+	mux.Handle("/readyz", reply.Only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
 	operators := s.operatorsOnly(s.operatorRoutes())
 	mux.Handle("/", operators)
 	mux.Handle("GET "+pagePath+"/api/", s.ownPage(s.operatorsOnly(s.pageRoutes())))

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/internal/smalljson"
+	"gatehouse/server/internal/reply"
 )
 
 // stats is what GET /api/v1/stats answers.
@@ -42,7 +43,7 @@ func (s *Server) stats() stats {
 }
 
 func (s *Server) serveStats(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, s.stats())
+	reply.JSON(w, http.StatusOK, s.stats())
 }
 
 // revocation is what operators send and get: one of subject, tokenId and
@@ -106,7 +107,7 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 	done, err := s.Revoke(r.Context(), mark)
 	if err != nil {
 		s.log.Error("revocation not kept", slog.Any("error", err))
-		refuse(w, http.StatusInsufficientStorage, string(handshake.CodeUnavailable), err.Error())
+		reply.Refuse(w, http.StatusInsufficientStorage, string(handshake.CodeUnavailable), err.Error())
 		return
 	}
 	out := struct {
@@ -117,7 +118,7 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 	if s.bus != nil {
 		out.Spread = &done.Propagated
 	}
-	answer(w, http.StatusOK, out)
+	reply.JSON(w, http.StatusOK, out)
 }
 
 // revocationLimit bounds the body of a revocation, in bytes.
@@ -126,17 +127,17 @@ const revocationLimit = 16 << 10
 // readRevocation reads the body, and answers what is wrong with it.
 func readRevocation(w http.ResponseWriter, r *http.Request) (mark handshake.Mark, ok bool) {
 	var in revocation
-	body, ok := readBody(w, r, revocationLimit)
+	body, ok := reply.Body(w, r, revocationLimit)
 	if !ok {
 		return mark, false
 	}
 	err := smalljson.Decode(body, &in, smalljson.Strict)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"subject": "ada", "reason": "left"}; until is a time such as 2030-01-31T12:00:00Z`)
+		reply.Refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"subject": "ada", "reason": "left"}; until is a time such as 2030-01-31T12:00:00Z`)
 		return mark, false
 	}
 	if mark, err = in.mark(); err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err.Error())
+		reply.Refuse(w, http.StatusBadRequest, "bad_request", err.Error())
 		return mark, false
 	}
 	return mark, true
@@ -152,11 +153,11 @@ func (s *Server) liftRevocation(w http.ResponseWriter, r *http.Request) {
 	lifted, err := s.Lift(r.Context(), mark)
 	switch {
 	case err != nil:
-		refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "redis could not be asked, and the mark would come back from there; try again")
+		reply.Refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "redis could not be asked, and the mark would come back from there; try again")
 	case !lifted:
-		refuse(w, http.StatusNotFound, "not_found", "there is no such mark; name it as GET lists it, the issuer included")
+		reply.Refuse(w, http.StatusNotFound, "not_found", "there is no such mark; name it as GET lists it, the issuer included")
 	default:
-		answer(w, http.StatusOK, map[string]bool{"lifted": true})
+		reply.JSON(w, http.StatusOK, map[string]bool{"lifted": true})
 	}
 }
 
@@ -168,5 +169,5 @@ func (s *Server) listRevocations(w http.ResponseWriter, _ *http.Request) {
 	slices.SortFunc(list, func(a, b revocation) int {
 		return strings.Compare(a.Subject+a.TokenID+a.Session, b.Subject+b.TokenID+b.Session)
 	})
-	answer(w, http.StatusOK, map[string]any{"revocations": list})
+	reply.JSON(w, http.StatusOK, map[string]any{"revocations": list})
 }

@@ -14,6 +14,7 @@ import (
 	"gatehouse/handshake"
 	"gatehouse/history"
 	"gatehouse/namespaces"
+	"gatehouse/server/internal/reply"
 )
 
 // The modes of a cluster.
@@ -158,5 +159,5 @@ func (s *Server) serveNodes(w http.ResponseWriter, _ *http.Request) {
 	if s.node != nil {
 		list.Nodes, list.Alone = s.node.Nodes(), s.node.Status().Alone
 	}
-	answer(w, http.StatusOK, list)
+	reply.JSON(w, http.StatusOK, list)
 }

@@ -1,11 +1,15 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+
+	"gatehouse/server/internal/reply"
+)
 
 // alive answers that the process runs, whatever its state: who restarts a
 // process that does not answer must not restart one that drains.
 func alive(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]string{"status": "alive"})
+	reply.JSON(w, http.StatusOK, map[string]string{"status": "alive"})
 }
 
 // ready answers whether new connections are taken. Redis that is away is told
@@ -14,7 +18,7 @@ func alive(w http.ResponseWriter, _ *http.Request) {
 // not use.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.leaving.Load() {
-		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
+		reply.JSON(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 		return
 	}
 	status := map[string]string{"status": "ready"}
@@ -24,5 +28,5 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.node != nil && s.node.Status().Alone {
 		status["cluster"] = "alone"
 	}
-	answer(w, http.StatusOK, status)
+	reply.JSON(w, http.StatusOK, status)
 }

@@ -15,6 +15,7 @@ import (
 	"gatehouse/namespaces"
 	"gatehouse/server/api"
 	"gatehouse/server/glimpse"
+	"gatehouse/server/internal/reply"
 )
 
 // pagePath is the operators' page, which their own listener has.
@@ -73,7 +74,7 @@ func (s *Server) pageRoutes() http.Handler {
 // serveDoor says whether a key is needed, so that the page need not try without one,
 // which would count as a failure.
 func (s *Server) serveDoor(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]bool{"key": s.operators.Load().Key != ""})
+	reply.JSON(w, http.StatusOK, map[string]bool{"key": s.operators.Load().Key != ""})
 }
 
 // ownPage keeps all pages out but the operators' own. The key does so too, but a
@@ -105,7 +106,7 @@ type stream struct {
 // stream begins one, or says that there are too many.
 func (s *Server) stream(w http.ResponseWriter) (*stream, bool) {
 	if !s.lookers.begin() {
-		refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "too many pages watch this server; close one")
+		reply.Refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "too many pages watch this server; close one")
 		return nil, false
 	}
 	h := w.Header()
@@ -181,7 +182,7 @@ func (n *newsOf) text() string {
 func (s *Server) lookUp(w http.ResponseWriter, r *http.Request) {
 	subject := r.URL.Query().Get("subject")
 	if subject == "" {
-		refuse(w, http.StatusBadRequest, api.CodeBadRequest, "subject: is missing")
+		reply.Refuse(w, http.StatusBadRequest, api.CodeBadRequest, "subject: is missing")
 		return
 	}
 	s.log.Info("an operator looked up a user", slog.String("user", subject), slog.Any("operator", s.clientAddr(r)))
@@ -204,7 +205,7 @@ type watched struct {
 func (s *Server) streamFrames(w http.ResponseWriter, r *http.Request) {
 	socket, c, ok := s.chosen(r)
 	if !ok {
-		refuse(w, http.StatusNotFound, api.CodeNotFound, "this node has no such socket: it has ended, or another node has it")
+		reply.Refuse(w, http.StatusNotFound, api.CodeNotFound, "this node has no such socket: it has ended, or another node has it")
 		return
 	}
 	st, ok := s.stream(w)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/engine"
+	"gatehouse/server/internal/reply"
 	"gatehouse/web"
 )
 
@@ -21,8 +22,8 @@ func (s *Server) routes() http.Handler {
 	if !s.cfg.NoClient {
 		mux.Handle(strings.TrimSuffix(s.cfg.Path, "/")+"/", s.readable(web.ClientBundle()))
 	}
-	mux.Handle("/healthz", only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
-	mux.Handle("/readyz", only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
+	mux.Handle("/healthz", reply.Only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
+	mux.Handle("/readyz", reply.Only(http.HandlerFunc(s.ready), http.MethodGet, http.MethodHead))
 	mux.Handle("/auth/tickets", s.auth(http.MethodPost, s.mintTicket))
 	mux.Handle("/auth/csrf", s.auth(http.MethodGet, s.csrfToken))
 	if s.cfg.Admin.Key != "" && s.cfg.Admin.Addr == "" {
@@ -34,8 +35,8 @@ func (s *Server) routes() http.Handler {
 		mux.Handle(apiPath, s.backEndsOnly())
 	}
 	if s.cfg.Dev {
-		mux.HandleFunc("/demo/login", s.demoLogin)
-		mux.Handle("/lab/", s.lab())
+		mux.HandleFunc("/demo/login", s.dev.Login)
+		mux.Handle("/lab/", s.dev.Lab())
 	}
 	mux.Handle("/", s.others())
 	others, isRealtime := withDeadlines(modest(mux)), realtimeAt(s.cfg.Path)

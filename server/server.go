@@ -23,6 +23,8 @@ import (
 	"gatehouse/namespaces/adminui"
 	"gatehouse/packet"
 	"gatehouse/server/api"
+	"gatehouse/server/internal/dev"
+	"gatehouse/server/internal/reply"
 )
 
 // Server is one node of Gatehouse. Its methods are safe for concurrent use.
@@ -34,7 +36,7 @@ type Server struct {
 	proxies  handshake.TrustedProxies
 	gates    atomic.Pointer[handshake.Gate] // the one in force; nil before there is one
 	guard    *guard                         // the gate, throttled
-	signer   *handshake.Signer              // of the demo login; nil when there is nothing to sign with
+	dev      *dev.Endpoints                 // nil outside dev mode
 	redis    *redisconn.Conn                // nil when nothing is shared
 	bus      *cluster.Bus                   // nil when nothing is shared
 	node     *cluster.Node                  // nil without a cluster
@@ -108,7 +110,7 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 		s.relays.close()
 		return err
 	}
-	s.prepareDemo()
+	s.prepareDev()
 	if err := s.startCluster(); err != nil {
 		s.closeGate()
 		return fmt.Errorf("join the cluster: %w", err)
@@ -302,7 +304,7 @@ func (s *Server) AdminHandler() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
-			refuse(w, http.StatusForbidden, string(handshake.CodeForbidden), "set admin.key: what listens here is not known to be this machine's only")
+			reply.Refuse(w, http.StatusForbidden, string(handshake.CodeForbidden), "set admin.key: what listens here is not known to be this machine's only")
 			return
 		}
 		h.ServeHTTP(w, r)

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/internal/cors"
+	"gatehouse/server/internal/reply"
 )
 
 // The endpoints under /auth/ are for pages and back ends that have signed in
@@ -47,7 +48,7 @@ func (s *Server) auth(method string, serve http.HandlerFunc) http.Handler {
 			serve(w, r)
 		default:
 			w.Header().Set("Allow", method+", OPTIONS")
-			refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+method+" here")
+			reply.Refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+method+" here")
 		}
 	})
 }
@@ -87,7 +88,7 @@ func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.metrics.ticketMinted()
-	answer(w, http.StatusOK, map[string]any{"ticket": ticket, "expiresAt": expires.UnixMilli()})
+	reply.JSON(w, http.StatusOK, map[string]any{"ticket": ticket, "expiresAt": expires.UnixMilli()})
 }
 
 // ticketFor asks who wants a ticket. A ticket buys no ticket, and is not used
@@ -120,14 +121,14 @@ func bringsTicket(q *handshake.Request) bool {
 // readTicketRequest reads the body, which may be empty, and answers what is wrong
 // with it.
 func readTicketRequest(w http.ResponseWriter, r *http.Request) (p ticketRequest, ok bool) {
-	body, ok := readBody(w, r, ticketBodyLimit)
+	body, ok := reply.Body(w, r, ticketBodyLimit)
 	switch {
 	case !ok:
 		return p, false
 	case len(body) == 0:
 		return p, true
 	case p.read(body) != nil:
-		refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"namespace": "/chat"}, or nothing`)
+		reply.Refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"namespace": "/chat"}, or nothing`)
 	default:
 		return p, true
 	}
@@ -168,7 +169,7 @@ func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, r, handshake.AsRefusal(err))
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"csrf": token})
+	reply.JSON(w, http.StatusOK, map[string]string{"csrf": token})
 }
 
 // refuseHTTP answers with a refusal's own status and code.
@@ -179,11 +180,11 @@ func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, why *handsha
 	if why.Code == handshake.CodeUnauthenticated || why.Code == handshake.CodeTokenInvalid || why.Code == handshake.CodeTokenExpired {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse"`)
 	}
-	var f failure
+	var f reply.Failure
 	f.Error.Code, f.Error.Message = string(why.Code), why.Message
 	if why.RetryAfter > 0 {
 		f.Error.RetryAfterMs = why.RetryAfter.Milliseconds()
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((why.RetryAfter+time.Second-1)/time.Second), 10))
 	}
-	answer(w, why.HTTPStatus(), f)
+	reply.JSON(w, why.HTTPStatus(), f)
 }

@@ -1,4 +1,6 @@
-package server
+// Package reply writes the answers of the HTTP surface, and reads the bodies of its
+// requests.
+package reply
 
 import (
 	"encoding/json"
@@ -8,9 +10,9 @@ import (
 	"gatehouse/internal/smalljson"
 )
 
-// failure is the error half of an answer: a code for programs and a message
+// Failure is the error half of an answer: a code for programs and a message
 // for people.
-type failure struct {
+type Failure struct {
 	OK    bool `json:"ok"` // always false
 	Error struct {
 		Code    string `json:"code"`
@@ -20,9 +22,9 @@ type failure struct {
 	} `json:"error"`
 }
 
-// answer writes v as the JSON body. What the server says about itself or to
+// JSON writes v as the JSON body. What the server says about itself or to
 // one client is never stored on the way.
-func answer(w http.ResponseWriter, status int, v any) {
+func JSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -31,25 +33,25 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// refuse writes a failure.
-func refuse(w http.ResponseWriter, status int, code, message string) {
-	var f failure
+// Refuse writes a failure.
+func Refuse(w http.ResponseWriter, status int, code, message string) {
+	var f Failure
 	f.Error.Code, f.Error.Message = code, message
-	answer(w, status, f)
+	JSON(w, status, f)
 }
 
-// readBody reads the JSON body of a request, and answers what is wrong with it.
-func readBody(w http.ResponseWriter, r *http.Request, most int64) (body []byte, ok bool) {
+// Body reads the JSON body of a request, and answers what is wrong with it.
+func Body(w http.ResponseWriter, r *http.Request, most int64) (body []byte, ok bool) {
 	body, err := smalljson.Body(w, r, most)
 	if fault := (*smalljson.Fault)(nil); errors.As(err, &fault) {
-		refuse(w, fault.Status, fault.Code, fault.Message)
+		Refuse(w, fault.Status, fault.Code, fault.Message)
 		return nil, false
 	}
 	return body, true
 }
 
-// only answers 405 unless the request has one of the methods.
-func only(h http.Handler, methods ...string) http.Handler {
+// Only answers 405 unless the request has one of the methods.
+func Only(h http.Handler, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, m := range methods {
 			if r.Method == m {
@@ -58,6 +60,6 @@ func only(h http.Handler, methods ...string) http.Handler {
 			}
 			w.Header().Add("Allow", m)
 		}
-		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+methods[0]+" here")
+		Refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+methods[0]+" here")
 	})
 }

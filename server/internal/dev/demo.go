@@ -1,4 +1,4 @@
-package server
+package dev
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"gatehouse/handshake"
 	"gatehouse/internal/cors"
 	"gatehouse/internal/smalljson"
+	"gatehouse/server/internal/reply"
 )
 
 const (
@@ -21,65 +22,52 @@ const (
 	demoNameLimit = 40      // runes
 )
 
-// prepareDemo finds what signs the tokens of the demo login.
-func (s *Server) prepareDemo() {
-	if !s.cfg.Dev {
-		return
-	}
-	var err error
-	if s.signer, err = handshake.NewSigner(s.cfg.JWT, nil, nil); err != nil {
-		s.signer = nil
-		s.log.Warn("the demo login is closed: it has nothing to sign tokens with", slog.Any("error", err))
-	}
-}
-
-// demoLogin gives a token to anybody who says a name. It exists in dev mode
-// only. Pages of foreign origins are kept out, as it hands out tokens.
-func (s *Server) demoLogin(w http.ResponseWriter, r *http.Request) {
+// Login gives a token to anybody who says a name. Pages of foreign origins are kept out, as it hands out tokens.
+func (e *Endpoints) Login(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Origin")
-	if !s.allowsOrigin(r) {
-		refuse(w, http.StatusForbidden, string(handshake.CodeOriginForbidden), "pages of this origin may not sign in here")
+	if !e.AllowsOrigin(r) {
+		reply.Refuse(w, http.StatusForbidden, string(handshake.CodeOriginForbidden), "pages of this origin may not sign in here")
 		return
 	}
 	cors.Allow(w.Header(), r, http.MethodPost)
 	switch r.Method {
 	case http.MethodPost:
-		s.login(w, r)
+		e.login(w, r)
 	case http.MethodOptions:
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Allow", "POST, OPTIONS")
-		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use POST here")
+		reply.Refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use POST here")
 	}
 }
 
-func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	body, ok := readBody(w, r, demoBodyLimit)
+func (e *Endpoints) login(w http.ResponseWriter, r *http.Request) {
+	body, ok := reply.Body(w, r, demoBodyLimit)
 	if !ok {
 		return
 	}
 	name, err := readName(body)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "invalid_name", err.Error())
+		reply.Refuse(w, http.StatusBadRequest, "invalid_name", err.Error())
 		return
 	}
-	s.giveToken(w, name)
+	e.giveToken(w, name)
 }
 
-func (s *Server) giveToken(w http.ResponseWriter, name string) {
-	if s.signer == nil {
-		refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "the server has no key to sign tokens with")
+func (e *Endpoints) giveToken(w http.ResponseWriter, name string) {
+	if e.Signer == nil {
+		reply.Refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "the server has no key to sign tokens with")
 		return
 	}
-	token, _, err := s.signer.Sign(handshake.TokenSpec{
+	token, _, err := e.Signer.Sign(handshake.TokenSpec{
 		Subject: name, TTL: demoTokenLife, Claims: map[string]any{"name": name},
 	})
 	if err != nil {
-		s.log.Error("demo login failed", slog.Any("error", err))
-		refuse(w, http.StatusInternalServerError, string(handshake.CodeUnavailable), "the token could not be made")
+		e.Log.Error("demo login failed", slog.Any("error", err))
+		reply.Refuse(w, http.StatusInternalServerError, string(handshake.CodeUnavailable), "the token could not be made")
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"token": token})
+	reply.JSON(w, http.StatusOK, map[string]string{"token": token})
 }
 
 // readName takes the name out of {"name": …}. Its errors are sentences for the

@@ -1,0 +1,55 @@
+package dev
+
+import (
+	"net/http"
+
+	"gatehouse/internal/smalljson"
+	"gatehouse/namespaces/relay"
+	"gatehouse/server/internal/reply"
+)
+
+const labQuestionLimit = 64 << 10 // bytes: a token and some names
+
+// Question is what somebody may ask of the rules.
+type Question struct{ Token, Namespace, Room, Event string }
+
+// labAnswer says what the rules decide about the owner of a token.
+type labAnswer struct {
+	OK        bool             `json:"ok"`
+	Subject   string           `json:"subject"`
+	Allowed   bool             `json:"allowed"`
+	Decisions []relay.Decision `json:"decisions"`
+}
+
+// labRules names the namespaces that have rules.
+func (e *Endpoints) labRules(w http.ResponseWriter, _ *http.Request) {
+	reply.JSON(w, http.StatusOK, map[string]any{"ok": true, "namespaces": append([]string{}, e.Ruled...)})
+}
+
+// labExplain answers "what may I do here": whoever shows a token learns what the rules make of it. In dev mode only: outside
+// it the rules are nobody's business.
+func (e *Endpoints) labExplain(w http.ResponseWriter, r *http.Request) {
+	var q Question
+	body, ok := reply.Body(w, r, labQuestionLimit)
+	if !ok {
+		return
+	}
+	if err := smalljson.Decode(body, &q, smalljson.Strict); err != nil {
+		reply.Refuse(w, http.StatusBadRequest, "bad_request", "send {token, namespace, room?, event?}")
+		return
+	}
+	if q.Token == "" { // the lab's own
+		token, _, err := e.Signer.Sign(labToken())
+		if err != nil {
+			e.labFailed(w, err)
+			return
+		}
+		q.Token = token
+	}
+	subject, decisions, err := e.Explain(r, q)
+	if err != nil {
+		reply.Refuse(w, http.StatusBadRequest, "bad_request", err.Error())
+		return
+	}
+	reply.JSON(w, http.StatusOK, labAnswer{true, subject, decisions[len(decisions)-1].Allowed, decisions})
+}
