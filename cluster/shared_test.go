@@ -215,7 +215,7 @@ func TestWhoIsTakenOutOfARoomAndComesBackCountsOnce(t *testing.T) {
 			one.until("both are out", func() bool {
 				return strings.Contains(string(ann.ask("message:send", map[string]string{"room": "r", "text": "x"})), chat.CodeNotInRoom)
 			})
-			bob.join("r", "")
+			one.until("ann is no member any more", func() bool { return bob.join("r", "").Count == 1 })
 			if v := ann.join("r", ""); first.Count != 1 || v.Count != 2 || !slices.Contains(textsOf(v.History), "before") {
 				t.Errorf("before %+v, after %+v", first, v)
 			}

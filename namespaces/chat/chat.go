@@ -117,6 +117,7 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c.ns.OnDisconnect(c.gone)
 	c.ns.OnRefresh(c.refreshed)
 	c.ns.OnMissed(c.missed)
+	c.ns.MoveWith(c.moved)
 	namespaces.On(c.ns, "info", c.info)
 	namespaces.On(c.ns, "room:join", c.join)
 	namespaces.Handle(c.ns, "room:leave", c.leave)
@@ -129,27 +130,11 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	return c.ns
 }
 
-// seat is the rooms that a socket has joined, and whose socket it is. Only handlers of that socket touch it, and they run
-// one after another.
-type seat struct {
-	account *account
-	rooms   map[string]*room
-	moving  bool // from or to another node, which nobody is told of
-}
-
 // come seats a socket. One that was recovered has its seat already: for the others it was never away.
 func (c *chat) come(_ context.Context, s *namespaces.Socket) {
 	if !s.Recovered() {
 		c.seat(s)
 	}
-}
-
-// seat gives a socket its seat.
-func (c *chat) seat(s *namespaces.Socket) {
-	c.share.Do(c.shareRooms)
-	who := s.Identity().User()
-	c.naming.Settle(who.Issuer)
-	s.SetData(&seat{account: c.rooms.arrive(who), rooms: make(map[string]*room)})
 }
 
 // missed tells the rooms of this node that they may lack something of another one. Who reads their history from the last
@@ -158,12 +143,6 @@ func (c *chat) missed(namespaces.Missed) {
 	for _, room := range c.rooms.occupied() {
 		_ = c.ns.In(key(room)).Local().Emit("history:missed", map[string]string{"room": room}) // fails when the hub closes
 	}
-}
-
-// seatOf returns a socket's seat; its connect handler has made it.
-func seatOf(s *namespaces.Socket) *seat {
-	at, _ := namespaces.Data[*seat](s)
-	return at
 }
 
 // userOf is who a socket speaks for.
@@ -194,6 +173,8 @@ func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (
 	if err := at.account.awaitJoin(ctx, c.cfg.Now); err != nil {
 		return joined{}, err
 	}
+	at.mu.Lock()
+	defer at.mu.Unlock()
 	for {
 		r, err := c.rooms.obtain(in.Room, at.account)
 		if err != nil {
@@ -249,10 +230,9 @@ func (c *chat) leave(ctx context.Context, s *namespaces.Socket, in leaveRequest)
 		return err
 	}
 	at := seatOf(s)
-	if r := at.rooms[in.Room]; r != nil {
-		delete(at.rooms, in.Room)
-		c.exit(ctx, r, s)
-	}
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	c.exit(ctx, at, in.Room, s)
 	return nil
 }
 
@@ -262,9 +242,12 @@ func (c *chat) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 		return
 	}
 	at := seatOf(s)
+	at.end()
+	at.mu.Lock()
+	defer at.mu.Unlock()
 	at.moving = reason == namespaces.ReasonMoved
-	for _, r := range at.rooms {
-		c.exit(ctx, r, s)
+	for name := range at.rooms {
+		c.exit(ctx, at, name, s)
 	}
 	c.rooms.depart(at.account)
 }
@@ -275,18 +258,28 @@ func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.
 		c.reseat(ctx, s)
 	}
 	at, u := seatOf(s), c.userOf(s)
-	for name, r := range at.rooms {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	for name := range at.rooms {
 		if c.cfg.MayJoin(ctx, s.Identity(), name) == nil {
 			continue
 		}
-		delete(at.rooms, name)
-		c.exit(ctx, r, s)
+		c.exit(ctx, at, name, s)
 		_ = s.Emit("member:left", membership{name, u.User, u.Name})
 	}
 	return nil
 }
 
-func (c *chat) exit(ctx context.Context, r *room, s *namespaces.Socket) {
+// exit has a socket leave a room, if it is in it. The mu of its seat is held.
+func (c *chat) exit(ctx context.Context, at *seat, name string, s *namespaces.Socket) {
+	if r := at.rooms[name]; r != nil {
+		delete(at.rooms, name)
+		c.quit(ctx, r, s)
+	}
+}
+
+// quit ends a membership.
+func (c *chat) quit(ctx context.Context, r *room, s *namespaces.Socket) {
 	if shared := c.ns.Shared(); shared != nil {
 		c.exitShared(ctx, shared, r, s)
 	}
@@ -367,7 +360,7 @@ func present(s *namespaces.Socket, name string) (*room, error) {
 	if err := checkRoom(name); err != nil {
 		return nil, err
 	}
-	r := seatOf(s).rooms[name]
+	r := seatOf(s).room(name)
 	if r == nil || !s.Joined(key(name)) {
 		return nil, &namespaces.Error{Code: CodeNotInRoom, Message: "Join the room first."}
 	}

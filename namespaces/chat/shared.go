@@ -71,7 +71,7 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 		case errors.Is(err, namespaces.ErrNotEntered): // an exit would take out another socket of the user
 			c.takeOut(r, s)
 		default:
-			c.exit(ctx, r, s)
+			c.quit(ctx, r, s)
 		}
 		return joined{}, true, sharedError(err)
 	}
@@ -101,6 +101,8 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 func (c *chat) reseat(ctx context.Context, s *namespaces.Socket) {
 	c.seat(s)
 	at, u := seatOf(s), c.userOf(s)
+	at.mu.Lock()
+	defer at.mu.Unlock()
 	at.moving = true
 	defer func() { at.moving = false }()
 	for _, joined := range s.Rooms() {
