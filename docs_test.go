@@ -165,7 +165,7 @@ func TestMain(m *testing.M) {
 func build(t *testing.T) string {
 	t.Helper()
 	if built == "" {
-		dir, err := os.MkdirTemp("", "gatehouse")
+		dir, err := os.MkdirTemp("", "gatehouse") //nolint:usetesting // it outlives the test that asks first
 		if err != nil {
 			t.Fatal(err)
 		}
