@@ -9,12 +9,17 @@ import (
 	"testing"
 )
 
-// The functions that packages below internal export, somebody imports them for.
+// The functions that packages below an internal folder export, somebody imports them for.
 func TestNothingIsExportedThatNobodyUses(t *testing.T) {
 	folders, err := filepath.Glob("internal/*")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("%d packages, %v", len(folders), err)
 	}
+	below, err := filepath.Glob("*/internal/*")
+	if err != nil || len(below) == 0 {
+		t.Fatalf("%d packages below others, %v", len(below), err)
+	}
+	folders = append(folders, below...)
 	used := usedNames(t)
 	for _, folder := range folders {
 		for _, name := range functionsOf(t, folder) {

@@ -134,7 +134,7 @@ func (l *Log[B]) Between(next, end int) ([]Kept[B], bool) {
 
 // Compare compares two ids of a stream: milliseconds, a dash and a count.
 func Compare(a, b string) int {
-	return slices.Compare(Place(a), Place(b))
+	return slices.Compare(placeOf(a), placeOf(b))
 }
 
 // IsPlace reports whether a text is an id of a stream.
@@ -143,8 +143,8 @@ func IsPlace(id string) bool {
 	return ok && head != "" && tail != "" && strings.Trim(head+tail, "0123456789") == ""
 }
 
-// Place reads an id of a stream.
-func Place(id string) []uint64 {
+// placeOf reads an id of a stream.
+func placeOf(id string) []uint64 {
 	head, tail, _ := strings.Cut(id, "-")
 	ms, _ := strconv.ParseUint(head, 10, 64)
 	count, _ := strconv.ParseUint(tail, 10, 64)
