@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -54,6 +55,24 @@ func TestReq29_ARequestIsHandedOnAsItCame(t *testing.T) {
 	if r.RemoteAddr != "198.51.100.7:4711" || r.Host != "example.org" || r.URL.RawQuery != "EIO=4&sid=x;y&t=1" ||
 		r.Header.Get("Cookie") != "session=1" || r.Header.Get("X-Forwarded-For") != "203.0.113.9" || r.Header.Get(forwardHeader) != "" || r.TLS != nil {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A node that cannot be reached is as one that is gone, for the client; the operator finds the cause in the log, and no secret.
+func TestReq29_WhyANodeIsNotReachedIsInTheLog(t *testing.T) {
+	from, to, listener, _ := forwarders(t)
+	var log strings.Builder
+	from.node.forward.log = slog.New(slog.NewTextHandler(&log, nil))
+	listener.Close()
+	_, w, ok := forwarded(t, from, to.node.ID())
+	if !ok || w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "Session ID unknown") {
+		t.Errorf("%t %d %s", ok, w.Code, w.Body)
+	}
+	if text := log.String(); !strings.Contains(text, "connection refused") || !strings.Contains(text, "cluster.advertise") || strings.Contains(text, "sid=") {
+		t.Errorf("the log says %q", text)
+	}
+	if n := from.node.counts.Forwarded.Failed.Load(); n != 1 {
+		t.Errorf("%d failures counted", n)
 	}
 }
 
