@@ -96,7 +96,7 @@ func (b *backlog) run(l *lane) {
 		err := b.tell(batch)
 		if err == nil {
 			failures = 0
-			b.client.stats.told.Add(uint64(n)) //nolint:gosec // n is small
+			b.client.stats.told.Add(uint64(n)) // n is small
 			b.drop(l, n)
 			continue
 		}

@@ -126,7 +126,7 @@ func announced(text []byte) int {
 		return 0
 	}
 	n, _ := number(text[1:])
-	return int(n) //nolint:gosec // the library counted them
+	return int(n) // the library counted them
 }
 
 // number reads the digits that b begins with, if any.

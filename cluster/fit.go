@@ -69,7 +69,7 @@ func shortStream(ctx context.Context, client rueidis.Client, stream string, leas
 	}
 	from, _ := streamID(begin)
 	to, _ := streamID(end)
-	span := time.Duration(to-min(from, to)) * time.Millisecond //nolint:gosec // milliseconds of a stream's life
+	span := time.Duration(to-min(from, to)) * time.Millisecond // milliseconds of a stream's life
 	if span >= least {
 		return nil, nil
 	}
@@ -121,6 +121,6 @@ func (l *lane) measure(ctx context.Context) {
 	end, _ := streamID(last[0].ID)
 	at, _ := streamID(l.at)
 	if l.lag = 0; l.at != "" && end > at {
-		l.lag = time.Duration(end-at) * time.Millisecond //nolint:gosec // milliseconds of a day or less
+		l.lag = time.Duration(end-at) * time.Millisecond // milliseconds of a day or less
 	}
 }

@@ -173,7 +173,7 @@ func (h *History) Read(ctx context.Context, topic string, limits history.Limits,
 			if err != nil {
 				return history.Page{}, err
 			}
-			e.Offset = from + uint64(i) //nolint:gosec // an index
+			e.Offset = from + uint64(i) // an index
 			page.Entries = append(page.Entries, e)
 		}
 		return page, nil

@@ -100,7 +100,7 @@ func (n *Node) message(channel, namespace string, kind int, data []byte) []byte 
 	b := msgpack.AppendMap(make([]byte, 0, len(data)+128), fields)
 	b = msgpack.AppendString(msgpack.AppendString(b, "uid"), n.uid)
 	b = msgpack.AppendString(msgpack.AppendString(b, "nsp"), namespace)
-	b = msgpack.AppendUint(msgpack.AppendString(b, "type"), uint64(kind)) //nolint:gosec // small
+	b = msgpack.AppendUint(msgpack.AppendString(b, "type"), uint64(kind)) // small
 	b = msgpack.AppendUint(msgpack.AppendString(b, "v"), formVersion)
 	b = append(msgpack.AppendString(b, "data"), data...)
 	if n.signer.on() {

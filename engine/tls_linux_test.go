@@ -149,7 +149,7 @@ func (r *rig) dialByHand(t *testing.T) (raw *net.TCPConn, w *recordWriter, c *ws
 	t.Cleanup(func() { _ = conn.Close() })
 	var keys bytes.Buffer
 	client := tls.Client(conn, &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // the server is the test's own
+		InsecureSkipVerify: true, // the server is the test's own
 		MinVersion:         tls.VersionTLS13, KeyLogWriter: &keys,
 	})
 	check(t, client.Handshake())
@@ -281,7 +281,7 @@ func (r *rig) serveTLS(t *testing.T, curves ...tls.CurveID) (addr string, key *t
 }
 
 func handshakeTLS(addr string) error {
-	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // the server is the test's own
+	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) // the server is the test's own
 	if err == nil {
 		err = c.Close()
 	}
@@ -354,7 +354,7 @@ func clientHello(t *testing.T) []byte {
 	ours, theirs := net.Pipe()
 	defer func() { _ = ours.Close() }()
 	go func() {
-		_ = tls.Client(theirs, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}).Handshake() //nolint:gosec // nobody answers
+		_ = tls.Client(theirs, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}).Handshake() // nobody answers
 	}()
 	b := make([]byte, 4<<10)
 	n := must[int](t)(ours.Read(b))

@@ -45,7 +45,7 @@ func TestADamagedFileIsAnError(t *testing.T) {
 		},
 		"overwritten": func(t *testing.T, path string) {
 			mark(t, path)
-			text, err := os.ReadFile(path) //nolint:gosec // a test's own file
+			text, err := os.ReadFile(path) // a test's own file
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func mark(t *testing.T, path string) {
 
 func TestADamagedEntryIsMissingAndTheAnswerSaysSo(t *testing.T) {
 	path := filled(t, 20)
-	text, err := os.ReadFile(path) //nolint:gosec // a test's own file
+	text, err := os.ReadFile(path) // a test's own file
 	if err != nil {
 		t.Fatal(err)
 	}

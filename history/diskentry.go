@@ -15,7 +15,7 @@ const entryHead = 4 + 8 // bytes of checksum and time
 
 func encodeEntry(e *Entry) []byte {
 	b := make([]byte, entryHead, entryHead+e.size())
-	binary.BigEndian.PutUint64(b[4:], uint64(e.At.UnixNano())) //nolint:gosec // as bits
+	binary.BigEndian.PutUint64(b[4:], uint64(e.At.UnixNano())) // as bits
 	for _, part := range append([][]byte{[]byte(e.Event), e.Data, e.Meta}, e.Attachments...) {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
@@ -29,7 +29,7 @@ func timeOf(b []byte) (time.Time, bool) {
 	if len(b) < entryHead {
 		return time.Time{}, false
 	}
-	return time.Unix(0, int64(binary.BigEndian.Uint64(b[4:]))), true //nolint:gosec // as bits
+	return time.Unix(0, int64(binary.BigEndian.Uint64(b[4:]))), true // as bits
 }
 
 // decodeEntry reads an entry. Nothing of it stays in the file's memory.
@@ -44,8 +44,8 @@ func decodeEntry(b []byte) (Entry, error) {
 		if n <= 0 || size > uint64(len(rest)-n) {
 			return Entry{}, fmt.Errorf("%w: a part of an entry", ErrDamaged)
 		}
-		parts = append(parts, append([]byte{}, rest[n:n+int(size)]...)) //nolint:gosec // at most len(rest)
-		rest = rest[n+int(size):]                                       //nolint:gosec // at most len(rest)
+		parts = append(parts, append([]byte{}, rest[n:n+int(size)]...)) // at most len(rest)
+		rest = rest[n+int(size):]                                       // at most len(rest)
 	}
 	if len(parts) < 3 {
 		return Entry{}, fmt.Errorf("%w: an entry of %d parts", ErrDamaged, len(parts))

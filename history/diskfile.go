@@ -50,7 +50,7 @@ func openDatabase(path string, lockFor time.Duration) (*file, error) {
 		options := *bolt.DefaultOptions
 		options.Timeout = lockFor
 		options.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-			held, err = os.OpenFile(name, flag, mode) //nolint:gosec // the path of the configuration
+			held, err = os.OpenFile(name, flag, mode) // the path of the configuration
 			return held, err
 		}
 		f := &file{path: path}

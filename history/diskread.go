@@ -51,7 +51,7 @@ func (d *Disk) readTopic(tx *bolt.Tx, name string, limits Limits, q Query, end e
 	for _, e := range end.entries {
 		if e.Offset >= h.next {
 			h.next = e.Offset + 1
-			h.bytes += uint64(e.size()) //nolint:gosec // not negative
+			h.bytes += uint64(e.size()) // not negative
 		}
 	}
 	w := Window{r.allowed(h, limits.and(end.limits), d.cfg.Clock()), h.next, d.file.shown(h.epoch)}
@@ -80,7 +80,7 @@ func (r *reading) allowed(h head, limits Limits, now time.Time) uint64 {
 		if !tooMany && !tooLarge && !tooOld {
 			break
 		}
-		h.bytes -= min(h.bytes, uint64(e.size())) //nolint:gosec // not negative
+		h.bytes -= min(h.bytes, uint64(e.size())) // not negative
 	}
 	return h.first
 }

@@ -45,7 +45,7 @@ func number(b []byte) uint64 {
 
 func (h *head) encode() []byte {
 	b := make([]byte, 0, headSize+len(h.epoch))
-	for _, n := range []uint64{h.id, h.first, h.next, h.bytes, uint64(h.age), uint64(h.last.UnixNano())} { //nolint:gosec // as bits
+	for _, n := range []uint64{h.id, h.first, h.next, h.bytes, uint64(h.age), uint64(h.last.UnixNano())} { // as bits
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	return append(b, h.epoch...)
@@ -66,7 +66,7 @@ func decodeHead(b []byte) (head, error) {
 	}
 	h := head{
 		id: number(b), first: number(b[8:]), next: number(b[16:]), bytes: number(b[24:]),
-		age: time.Duration(number(b[32:])), last: time.Unix(0, int64(number(b[40:]))), epoch: string(b[headSize:]), //nolint:gosec // as bits
+		age: time.Duration(number(b[32:])), last: time.Unix(0, int64(number(b[40:]))), epoch: string(b[headSize:]), // as bits
 	}
 	if h.first == 0 || h.next < h.first {
 		return head{}, fmt.Errorf("%w: a topic from %d to %d", ErrDamaged, h.first, h.next)
@@ -85,7 +85,7 @@ func sizeKey(bytes, id uint64) []byte {
 	return binary.BigEndian.AppendUint64(numbered(bytes), id)
 }
 
-func heldOf(tx *bolt.Tx) int { return int(number(tx.Bucket(aboutBucket).Get(heldKey))) } //nolint:gosec // bounded by Bytes
+func heldOf(tx *bolt.Tx) int { return int(number(tx.Bucket(aboutBucket).Get(heldKey))) } // bounded by Bytes
 
 // change is a topic in the middle of a transaction that writes.
 type change struct {
@@ -170,7 +170,7 @@ func (c *change) append(w *write, now time.Time) error {
 		return err
 	}
 	c.next++
-	c.bytes += uint64(w.entry.size()) //nolint:gosec // not negative
+	c.bytes += uint64(w.entry.size()) // not negative
 	c.age, c.last = w.limits.Age, w.entry.At
 	return c.trim(w.limits, now)
 }
@@ -203,7 +203,7 @@ func (c *change) forget() error {
 	entries, k := c.tx.Bucket(entriesBucket), entryKey(c.id, c.first)
 	var size uint64
 	if e, err := decodeEntry(entries.Get(k)); err == nil {
-		size = uint64(e.size()) //nolint:gosec // not negative
+		size = uint64(e.size()) // not negative
 	}
 	c.first++
 	c.bytes -= min(size, c.bytes)

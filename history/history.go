@@ -96,5 +96,5 @@ func (q Query) limit() uint64 {
 	if q.Limit <= 0 {
 		return 100
 	}
-	return uint64(min(q.Limit, mostEntries)) //nolint:gosec // positive
+	return uint64(min(q.Limit, mostEntries)) // positive
 }

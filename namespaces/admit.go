@@ -138,7 +138,7 @@ func (c *Client) leaving(ns *Namespace) bool {
 // countConnect counts a CONNECT and returns how long the client has to wait when there were too many in this minute. mu is held.
 func (c *Client) countConnect() (wait time.Duration) {
 	now := time.Since(c.hub.registry.epoch)
-	if minute := uint16(now / time.Minute); minute != c.minute { //nolint:gosec // it may wrap, in 45 days
+	if minute := uint16(now / time.Minute); minute != c.minute { // it may wrap, in 45 days
 		c.minute, c.connects = minute, 0
 	}
 	if int(c.connects) >= c.hub.cfg.MaxConnects {

@@ -33,7 +33,7 @@ func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
 	}
 	s.tail = ev
 	c.queued++
-	c.queuedBytes += int32(ev.size) //nolint:gosec // Config.check bounds the queue, the transport a message
+	c.queuedBytes += int32(ev.size) // Config.check bounds the queue, the transport a message
 	c.conn.Hold(ev.size)
 	if !s.running {
 		c.run(s)
@@ -66,7 +66,7 @@ func (c *Client) throttle() {
 // await counts acknowledgements that somebody waits for.
 func (c *Client) await(n int) {
 	c.mu.Lock()
-	c.awaiting += int32(n) //nolint:gosec // sockets of a room at most
+	c.awaiting += int32(n) // sockets of a room at most
 	c.throttle()
 	c.mu.Unlock()
 }
@@ -86,7 +86,7 @@ func (s *Socket) pop() *inbound {
 		s.tail = nil
 	}
 	s.client.queued--
-	s.client.queuedBytes -= int32(ev.size) //nolint:gosec // as it was added
+	s.client.queuedBytes -= int32(ev.size) // as it was added
 	return ev
 }
 

@@ -150,5 +150,5 @@ func weight(f *packet.Frame) int32 {
 	for _, a := range f.Attachments {
 		n += len(a)
 	}
-	return int32(min(n, maxWeight)) //nolint:gosec // bounded
+	return int32(min(n, maxWeight)) // bounded
 }

@@ -35,7 +35,7 @@ func (ns *Namespace) addUser(s *Socket) {
 		return
 	}
 	ns.users.change(user.Subject, func(all []*Socket) ([]*Socket, bool) {
-		s.placeOfUser = int32(len(all)) //nolint:gosec // there are fewer sockets
+		s.placeOfUser = int32(len(all)) // there are fewer sockets
 		return append(all, s), true
 	})
 }

@@ -24,7 +24,7 @@ func newRawArgs(text []byte, i int, ends []uint32) Args {
 	if len(ends) > 1 {
 		a.ends = make([]uint32, len(ends))
 		for n, end := range ends {
-			a.ends[n] = end - uint32(start) //nolint:gosec // messages are far below 4 GiB
+			a.ends[n] = end - uint32(start) // messages are far below 4 GiB
 		}
 	}
 	return a

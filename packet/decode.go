@@ -130,7 +130,7 @@ func (d *Decoder) count(b []byte, i int) (n, end int, err error) {
 	case value > uint64(d.limits.attachments):
 		return 0, 0, refuse(TooManyAttachments, i)
 	}
-	return int(value), end + 1, nil //nolint:gosec // at most HighestMaxAttachments
+	return int(value), end + 1, nil // at most HighestMaxAttachments
 }
 
 // scope reads the namespace, which ends with a comma or with the packet. A question mark is a part of the name, as for

@@ -45,5 +45,5 @@ func clamp(value, fallback, highest int) uint16 {
 	if value <= 0 {
 		value = fallback
 	}
-	return uint16(min(value, highest)) //nolint:gosec // highest is at most 65535
+	return uint16(min(value, highest)) // highest is at most 65535
 }

@@ -115,7 +115,7 @@ func (w *writer) write(v any) error {
 	if err := w.value(v); err != nil {
 		return err
 	}
-	w.ends = append(w.ends, uint32(w.buf.Len())) //nolint:gosec // messages are far below 4 GiB
+	w.ends = append(w.ends, uint32(w.buf.Len())) // messages are far below 4 GiB
 	return nil
 }
 
@@ -163,7 +163,7 @@ func (w *writer) splice(a Args) error {
 			raw = renumber(raw, moved)
 		}
 		w.buf.Write(raw)
-		w.ends = append(w.ends, uint32(w.buf.Len())) //nolint:gosec // messages are far below 4 GiB
+		w.ends = append(w.ends, uint32(w.buf.Len())) // messages are far below 4 GiB
 	}
 	return nil
 }

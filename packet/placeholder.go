@@ -63,7 +63,7 @@ func (c *cursor) number() (int, bool) {
 		return 0, false
 	}
 	c.at = end
-	return int(min(value, HighestMaxAttachments)), true //nolint:gosec // bounded by the line itself
+	return int(min(value, HighestMaxAttachments)), true // bounded by the line itself
 }
 
 // isPlaceholderKey reports whether a quoted string of JSON, escaped in whatever way, spells the placeholder's key.

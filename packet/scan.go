@@ -43,7 +43,7 @@ func (s *scanner) elements(i int, ends []uint32) (int, []uint32, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		ends = append(ends, uint32(end)) //nolint:gosec // messages are far below 4 GiB
+		ends = append(ends, uint32(end)) // messages are far below 4 GiB
 		i = skipSpace(s.text, end)
 		switch {
 		case i < len(s.text) && s.text[i] == ',':

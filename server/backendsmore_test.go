@@ -92,7 +92,7 @@ func TestAKeyThatAsksTooFastWaits(t *testing.T) {
 // TestPagesWhileSocketsComeAndGo: whoever stays while the pages are read is in exactly one of them.
 func TestPagesWhileSocketsComeAndGo(t *testing.T) {
 	r := serve(t, server.Config{API: everything()}, rooms("/app")...)
-	dice := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable
+	dice := rand.New(rand.NewPCG(1, 2)) // repeatable
 	var stay []string
 	passing := map[string]client{}
 	for i := range 20 {

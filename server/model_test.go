@@ -264,7 +264,7 @@ func (m *modelRig) walk(t *testing.T, transport string, steps []byte) {
 // TestTheServerKeepsToTheModel is a run of FuzzSteps that is the same each time.
 func TestTheServerKeepsToTheModel(t *testing.T) {
 	rig := newModelRig(t)
-	dice := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable, not secret
+	dice := rand.New(rand.NewPCG(1, 2)) // repeatable, not secret
 	walks := 150
 	if testing.Short() {
 		walks = 40
@@ -285,7 +285,7 @@ func TestTheServerKeepsToTheModel(t *testing.T) {
 
 // stepCalled gives the byte of a step.
 func stepCalled(name string) byte {
-	return byte(slices.IndexFunc(modelSteps, func(s modelStep) bool { return s.name == name })) //nolint:gosec // there are few
+	return byte(slices.IndexFunc(modelSteps, func(s modelStep) bool { return s.name == name })) // there are few
 }
 
 // errEnded is what a server's request ends with when its client ends.

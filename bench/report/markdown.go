@@ -40,7 +40,7 @@ func WriteFigures(path, begin, text string) error {
 	b.WriteString(text)
 	b.WriteString("\n" + figuresEnd)
 	b.Write(after)
-	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil { //nolint:gosec // a page to be read
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil { // a page to be read
 		return fmt.Errorf("page: %w", err)
 	}
 	return nil

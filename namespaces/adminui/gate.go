@@ -131,7 +131,7 @@ func (g *gate) token(ctx context.Context, r *handshake.Request, token string) (h
 
 // session is what the interface shows when it comes back.
 func (g *gate) session() string {
-	b := binary.BigEndian.AppendUint64(nil, uint64(g.clock().Add(sessionLife).Unix())) //nolint:gosec // positive
+	b := binary.BigEndian.AppendUint64(nil, uint64(g.clock().Add(sessionLife).Unix())) // positive
 	return base64.RawURLEncoding.EncodeToString(append(b, g.mac(b)...))
 }
 
@@ -146,6 +146,6 @@ func (g *gate) knows(session string) bool {
 	if err != nil || len(b) != 8+sha256.Size || g.cfg.PasswordHash == "" {
 		return false
 	}
-	until := time.Unix(int64(binary.BigEndian.Uint64(b)), 0) //nolint:gosec // is signed
+	until := time.Unix(int64(binary.BigEndian.Uint64(b)), 0) // is signed
 	return hmac.Equal(b[8:], g.mac(b[:8])) && g.clock().Before(until)
 }

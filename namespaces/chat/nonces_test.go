@@ -14,7 +14,7 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // far below
+	return int64(m.HeapAlloc) // far below
 }
 
 // chatty returns rooms, as the function that makes one in which each user has sent as many messages with the longest nonces.

@@ -78,7 +78,7 @@ func (rs *rooms) stamp() stamp {
 	rs.ids.Lock()
 	defer rs.ids.Unlock()
 	at := rs.cfg.Now().UnixMilli()
-	rs.id = max(rs.id+1, uint64(at)<<perMilli) //nolint:gosec // times are after 1970
+	rs.id = max(rs.id+1, uint64(at)<<perMilli) // times are after 1970
 	return stamp{rs.id, at}
 }
 

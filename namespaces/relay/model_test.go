@@ -133,7 +133,7 @@ func (p *player) ask(event string, argument any) string {
 // plants one.
 func game(t *testing.T, seed uint64, steps int, spoil bool) string {
 	t.Helper()
-	dice := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable
+	dice := rand.New(rand.NewPCG(seed, 1)) // repeatable
 	var rules []modelRule
 	cfg := Config{}
 	for _, prefix := range []string{"doc:", "team:", ""} {

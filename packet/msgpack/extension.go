@@ -22,7 +22,7 @@ func (r *Reader) fixedExtension(n int, format byte) (token, error) {
 	case kind == extJavaScript && format == fixExt1:
 		return token{kind: Undefined}, nil
 	case kind == extJavaScript && format == fixExt8:
-		return date(float64(int64(binary.BigEndian.Uint64(data)))), nil //nolint:gosec // two's complement is the format
+		return date(float64(int64(binary.BigEndian.Uint64(data)))), nil // two's complement is the format
 	case kind == extTimestamp:
 		return timestamp(data)
 	}
@@ -52,7 +52,7 @@ func (r *Reader) extensionData(n int) (kind int8, data []byte, err error) {
 		return 0, nil, ErrTruncated
 	}
 	start := r.at + 1
-	kind, r.at = int8(r.b[r.at]), start+n //nolint:gosec // two's complement is the format
+	kind, r.at = int8(r.b[r.at]), start+n // two's complement is the format
 	return kind, r.b[start:r.at:r.at], nil
 }
 
@@ -67,7 +67,7 @@ func timestamp(data []byte) (token, error) {
 		seconds, nanoseconds = float64(v&(1<<34-1)), float64(v>>34)
 	case 12:
 		nanoseconds = float64(binary.BigEndian.Uint32(data))
-		seconds = float64(int64(binary.BigEndian.Uint64(data[4:]))) //nolint:gosec // two's complement is the format
+		seconds = float64(int64(binary.BigEndian.Uint64(data[4:]))) // two's complement is the format
 	default:
 		return token{}, ErrExtension
 	}
@@ -97,11 +97,11 @@ func appendDate(dst []byte, milliseconds float64) []byte {
 		}
 		dst = append(dst, sign)
 		for _, unit := range []int{100_000, 10_000} {
-			dst = append(dst, '0'+byte(year/unit%10)) //nolint:gosec // a digit
+			dst = append(dst, '0'+byte(year/unit%10)) // a digit
 		}
 	}
 	for _, unit := range []int{1000, 100, 10, 1} {
-		dst = append(dst, '0'+byte(year/unit%10)) //nolint:gosec // a digit
+		dst = append(dst, '0'+byte(year/unit%10)) // a digit
 	}
 	return append(t.AppendFormat(dst, "-01-02T15:04:05.000Z"), '"')
 }

@@ -83,7 +83,7 @@ func containerSizes(text []byte, a Attachments, sizes []uint32) ([]uint32, error
 					continue
 				}
 			}
-			open = append(open, uint32(len(sizes))) //nolint:gosec // messages are far below 4 GiB
+			open = append(open, uint32(len(sizes))) // messages are far below 4 GiB
 			size := uint32(1)
 			if next := skipSpace(text, i+1); next < len(text) && (text[next] == ']' || text[next] == '}') {
 				size = 0

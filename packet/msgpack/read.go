@@ -146,7 +146,7 @@ func (r *Reader) next() (token, error) {
 	case format < formatNil:
 		return r.sized(String, int(format&0x1f))
 	case format >= negative:
-		return signed(int64(int8(format))), nil //nolint:gosec // two's complement is the format
+		return signed(int64(int8(format))), nil // two's complement is the format
 	case format == formatNil:
 		return token{kind: Nil}, nil
 	case format == formatNo, format == formatYes:
@@ -192,7 +192,7 @@ func (r *Reader) length(width int) (int, error) {
 	if err == nil && n > uint64(len(r.b)-r.at) {
 		err = ErrTruncated
 	}
-	return int(n), err //nolint:gosec // at most the length of a slice, or of no use
+	return int(n), err // at most the length of a slice, or of no use
 }
 
 // sized makes a token of a length that the reader holds against what is there.
@@ -227,21 +227,21 @@ func (r *Reader) number(format byte) (token, error) {
 	case err != nil:
 		return token{}, err
 	case format == float32b:
-		return token{kind: Float, bits: math.Float64bits(float64(math.Float32frombits(uint32(v))))}, nil //nolint:gosec // 32 bits
+		return token{kind: Float, bits: math.Float64bits(float64(math.Float32frombits(uint32(v))))}, nil // 32 bits
 	case format == float64b:
 		return token{kind: Float, bits: v}, nil
 	case format < int8b:
 		return token{kind: Uint, bits: v}, nil
 	}
 	shift := 64 - 8*width
-	return signed(int64(v<<shift) >> shift), nil //nolint:gosec // two's complement is the format
+	return signed(int64(v<<shift) >> shift), nil // two's complement is the format
 }
 
 func signed(v int64) token {
 	if v >= 0 {
 		return token{kind: Uint, bits: uint64(v)}
 	}
-	return token{kind: Int, bits: uint64(v)} //nolint:gosec // kept as its bits
+	return token{kind: Int, bits: uint64(v)} // kept as its bits
 }
 
 // uint reads an unsigned integer of width bytes.

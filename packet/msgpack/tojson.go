@@ -43,7 +43,7 @@ func (t *translator) value(v token, depth int) error {
 	case Uint:
 		t.out = strconv.AppendUint(t.out, v.bits, 10)
 	case Int:
-		t.out = strconv.AppendInt(t.out, int64(v.bits), 10) //nolint:gosec // its bits
+		t.out = strconv.AppendInt(t.out, int64(v.bits), 10) // its bits
 	case Float:
 		t.out = appendFloat(t.out, math.Float64frombits(v.bits))
 	case Date:

@@ -62,15 +62,15 @@ func AppendInt(dst []byte, v int64) []byte {
 	case v >= 0:
 		return AppendUint(dst, uint64(v))
 	case v >= -32:
-		return append(dst, byte(v)) //nolint:gosec // two's complement is the format
+		return append(dst, byte(v)) // two's complement is the format
 	case v >= math.MinInt8:
-		return append(dst, int8b, byte(v)) //nolint:gosec // as above
+		return append(dst, int8b, byte(v)) // as above
 	case v >= math.MinInt16:
-		return binary.BigEndian.AppendUint16(append(dst, int16b), uint16(v)) //nolint:gosec // as above
+		return binary.BigEndian.AppendUint16(append(dst, int16b), uint16(v)) // as above
 	case v >= math.MinInt32:
-		return binary.BigEndian.AppendUint32(append(dst, int32b), uint32(v)) //nolint:gosec // as above
+		return binary.BigEndian.AppendUint32(append(dst, int32b), uint32(v)) // as above
 	default:
-		return binary.BigEndian.AppendUint64(append(dst, int64b), uint64(v)) //nolint:gosec // as above
+		return binary.BigEndian.AppendUint64(append(dst, int64b), uint64(v)) // as above
 	}
 }
 
@@ -123,7 +123,7 @@ func AppendBinary(dst, v []byte) []byte {
 // AppendArray begins an array of n values.
 func AppendArray(dst []byte, n int) []byte {
 	if n < 16 {
-		return append(dst, fixArray|byte(n)) //nolint:gosec // at most 15
+		return append(dst, fixArray|byte(n)) // at most 15
 	}
 	return appendLength(dst, n, 0, array16, array32)
 }
@@ -131,7 +131,7 @@ func AppendArray(dst []byte, n int) []byte {
 // AppendMap begins a map of n keys, each with its value behind it.
 func AppendMap(dst []byte, n int) []byte {
 	if n < 16 {
-		return append(dst, fixMap|byte(n)) //nolint:gosec // at most 15
+		return append(dst, fixMap|byte(n)) // at most 15
 	}
 	return appendLength(dst, n, 0, map16, map32)
 }
@@ -140,10 +140,10 @@ func AppendMap(dst []byte, n int) []byte {
 func appendLength(dst []byte, n int, in8, in16, in32 byte) []byte {
 	switch {
 	case n <= math.MaxUint8 && in8 != 0:
-		return append(dst, in8, byte(n)) //nolint:gosec // bounded by the case
+		return append(dst, in8, byte(n)) // bounded by the case
 	case n <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(dst, in16), uint16(n)) //nolint:gosec // bounded by the case
+		return binary.BigEndian.AppendUint16(append(dst, in16), uint16(n)) // bounded by the case
 	default:
-		return binary.BigEndian.AppendUint32(append(dst, in32), uint32(n)) //nolint:gosec // messages are far below 4 GiB
+		return binary.BigEndian.AppendUint32(append(dst, in32), uint32(n)) // messages are far below 4 GiB
 	}
 }

@@ -30,5 +30,5 @@ func writePage(path string, o options, results []result) error {
 	}
 	about := fmt.Sprintf("%s, %d processors, each attack for %v.", time.Now().Format("2006-01-02"), runtime.NumCPU(), o.attack)
 	text := before + tableBegin + "\n" + about + "\n\n" + table(results) + "\n" + tableEnd + after
-	return os.WriteFile(path, []byte(text), 0o644) //nolint:gosec // a page to be read
+	return os.WriteFile(path, []byte(text), 0o644) // a page to be read
 }

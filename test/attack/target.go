@@ -67,7 +67,7 @@ func start(ctx context.Context, o options, dir, more string, files int) (*target
 	if files > 0 {
 		script = fmt.Sprintf("ulimit -n %d; %s", files, script)
 	}
-	cmd := exec.Command("sh", "-c", script, binary, "serve", "--config", config) //nolint:gosec // the binary that is to be tested
+	cmd := exec.Command("sh", "-c", script, binary, "serve", "--config", config) // the binary that is to be tested
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GATEHOUSE_") })
 	log, err := cmd.StderrPipe()
 	if err != nil {

@@ -127,7 +127,7 @@ func (c *crew) start(ctx, troubled context.Context) {
 		}
 		w := c.lines[line]
 		line++
-		dice := rand.New(rand.NewPCG(c.seed, 1<<32+uint64(n))) //nolint:gosec // repeatable, not secret
+		dice := rand.New(rand.NewPCG(c.seed, 1<<32+uint64(n))) // repeatable, not secret
 		c.all.Go(func() { m.suffer(troubled, w, dice) })
 	}
 }

@@ -31,7 +31,7 @@ type member struct {
 func newMember(c *crew, n int, calm bool, transport string) *member {
 	m := &member{
 		name: fmt.Sprintf("%s %d", c.kind, n), calm: calm, transport: transport, crew: c,
-		dice:   rand.New(rand.NewPCG(c.seed, uint64(n))), //nolint:gosec // repeatable, not secret
+		dice:   rand.New(rand.NewPCG(c.seed, uint64(n))), // repeatable, not secret
 		tracks: make(map[string]*track), byNonce: make(map[string]*letter),
 	}
 	return m

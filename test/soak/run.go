@@ -116,7 +116,7 @@ func (s *server) suffer(ctx context.Context, o options, crew *crew) error {
 	var strange sync.WaitGroup
 	defer strange.Wait()
 	defer over()
-	dice := rand.New(rand.NewPCG(o.seed, 1<<33)) //nolint:gosec // repeatable, not secret
+	dice := rand.New(rand.NewPCG(o.seed, 1<<33)) // repeatable, not secret
 	strange.Go(func() { strangers(troubled, s.addr, dice) })
 	crew.start(ctx, troubled)
 	each := o.duration / time.Duration(o.restarts()+1)

@@ -203,7 +203,7 @@ func (s *server) life(id uint64) int {
 	const perMilli = 16 // bits; see package chat
 	n := -1
 	for _, birth := range s.births {
-		if int64(id>>perMilli) >= birth { //nolint:gosec // a time of this century
+		if int64(id>>perMilli) >= birth { // a time of this century
 			n++
 		}
 	}
