@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"handshake":  {"internal"},
 	"namespaces": {"handshake", "packet", "internal"},
 	"engine":     {"internal"},
+	"telemetry":  {},
 	"deploy":     {},
 
 	"namespaces/chat":  {"presence"}, // besides what namespaces may

@@ -45,6 +45,19 @@ func TestTheSecurityPageNamesTheQuicThatIsCompiled(t *testing.T) {
 	}
 }
 
+// A program that embeds the server makes spans with the API of OpenTelemetry alone, unless it wants more.
+func TestTheServerDoesNotCompileWhatSendsTraces(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./server").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range strings.Lines(string(out)) {
+		if strings.Contains(path, "otel/sdk") || strings.Contains(path, "otel/exporters") || strings.Contains(path, "google.golang.org/grpc") {
+			t.Errorf("package server compiles %s", path)
+		}
+	}
+}
+
 // The bridge is for programs that ask for it: neither the binary nor a program that
 // embeds the server compiles any of what it needs.
 func TestOnlyTheBridgeCompilesTheLibraryThatItBridges(t *testing.T) {

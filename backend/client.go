@@ -12,8 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"gatehouse/handshake"
 	"gatehouse/internal/limit"
+	"gatehouse/internal/spans"
 )
 
 // Client asks one back end. It is safe for concurrent use.
@@ -40,6 +43,7 @@ type Client struct {
 // question is an event that waits for its answer.
 type question struct {
 	event  Event
+	span   trace.Span // of the asking; nothing where that is not traced
 	answer Answer
 	err    error
 	done   chan struct{}
@@ -83,18 +87,39 @@ func (c *Client) Config() Config { return c.cfg }
 // ctx's when that ended first, or says what is wrong with the answer.
 func (c *Client) Ask(ctx context.Context, e Event) (Answer, error) {
 	c.stats.asked.Add(1)
+	ctx, span := spans.Under(ctx, "back end", trace.SpanKindInternal)
+	answer, err := c.askInTurn(ctx, e)
+	if err != nil {
+		c.stats.failed.Add(1)
+	}
+	spans.End(span, failure(err))
+	return answer, err
+}
+
+// failure is what a span says of an error.
+func failure(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, new(*Unavailable)):
+		return "unavailable"
+	case errors.As(err, new(wrongAnswer)):
+		return "wrong_answer"
+	case errors.As(err, new(*statusError)):
+		return "wrong_status"
+	}
+	return "no_answer"
+}
+
+// askInTurn waits for a place, and asks.
+func (c *Client) askInTurn(ctx context.Context, e Event) (Answer, error) {
 	user := userKey(e)
 	leave, err := c.places.Enter(ctx, user, false)
 	if err != nil {
-		c.stats.failed.Add(1)
 		return Answer{}, &Unavailable{RetryAfter: retrySoon, Cause: fmt.Errorf("wait for a place: %w", err)}
 	}
 	defer leave()
-	answer, err := c.ask(ctx, user, e)
-	if err != nil {
-		c.stats.failed.Add(1)
-	}
-	return answer, err
+	return c.ask(ctx, user, e)
 }
 
 func userKey(e Event) handshake.UserKey {
@@ -113,7 +138,7 @@ func (c *Client) ask(ctx context.Context, user handshake.UserKey, e Event) (Answ
 	if pause > 0 {
 		return Answer{}, &Unavailable{RetryAfter: pause, Cause: errors.New("it did not answer, and is left alone for a moment")}
 	}
-	q := &question{event: e.completed(), done: make(chan struct{})}
+	q := &question{event: e.completed(), span: trace.SpanFromContext(ctx), done: make(chan struct{})}
 	if err := c.enqueue(q); err != nil {
 		c.breaker.End(user, limit.NoOutcome, 0)
 		return Answer{}, err
@@ -179,14 +204,35 @@ func (c *Client) exchange(batch []*question) {
 	events := make([]Event, len(batch))
 	for i, q := range batch {
 		events[i] = q.event
+		if c.cfg.Batch { // the header has room for one
+			events[i].Traceparent = spans.Parent(q.span)
+		}
 	}
-	answers, err := c.deliver(c.ctx, events)
+	ctx, span := c.begin(batch)
+	answers, err := c.deliver(ctx, events)
+	spans.End(span, failure(err))
 	for i, q := range batch {
 		if q.err = err; err == nil {
 			q.answer = answers[i]
 		}
 		close(q.done)
 	}
+}
+
+// begin begins the span of a request, where one of its questions is traced: below the span of the first one, with links to
+// those of the others.
+func (c *Client) begin(batch []*question) (context.Context, trace.Span) {
+	ctx, links := c.ctx, []trace.Link(nil)
+	for _, q := range batch {
+		switch of := q.span.SpanContext(); {
+		case !of.IsValid():
+		case !spans.In(ctx):
+			ctx = trace.ContextWithSpan(ctx, q.span)
+		default:
+			links = append(links, trace.Link{SpanContext: of})
+		}
+	}
+	return spans.Under(ctx, http.MethodPost, trace.SpanKindClient, links...)
 }
 
 // deliver makes one request of some events.

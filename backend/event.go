@@ -40,6 +40,8 @@ type Event struct {
 	Attachments [][]byte `json:"attachments,omitempty"`
 	ExpectsAck  bool     `json:"expectsAck,omitempty"`
 	Reason      string   `json:"reason,omitempty"` // of disconnect
+	// Traceparent is, in a batch, the span of an event that is traced (W3C Trace Context). Alone an event has it as a header.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // User is who did it.

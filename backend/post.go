@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/internal/limit"
+	"gatehouse/internal/spans"
 )
 
 // Unavailable says that the back end gave no answer, and when to try again. Its
@@ -57,12 +58,14 @@ func (c *Client) post(ctx context.Context, id string, body []byte) ([]byte, erro
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "gatehouse")
 	req.Header.Set("Idempotency-Key", id)
+	spans.Give(ctx, req.Header)
 	sign(req.Header, c.keys, id, time.Now(), body)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
+	spans.Status(ctx, res.StatusCode)
 	answer, err := io.ReadAll(io.LimitReader(res.Body, c.cfg.AnswerBytes+1))
 	switch {
 	case err != nil:

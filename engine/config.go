@@ -108,6 +108,10 @@ type Config struct {
 	// numbered error, such as CodeUnknownSession; not of what Check and CheckLater
 	// refuse. It must be safe for concurrent use.
 	Refused func(r *http.Request, code int)
+	// Upgraded, when set, hears how long the upgrade of a session took from its request, and whether it was done or given
+	// up after UpgradeTimeout or an error of the client. h is the session's handler. It must be safe for concurrent use,
+	// and return soon.
+	Upgraded func(h Handler, took time.Duration, done bool)
 	// Subprotocol, when set, picks the WebSocket subprotocol among those that the
 	// client offered; an empty string picks none. An error refuses the request.
 	Subprotocol func(*http.Request) (string, error)

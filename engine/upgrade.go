@@ -19,6 +19,7 @@ type upgrade struct {
 	timer *time.Timer // ends the probe after Config.UpgradeTimeout
 	noop  *time.Timer // the next NOOP
 	pong  *Frame      // the answer to the last PING; nil when none came
+	began time.Time
 }
 
 // probeStep is what a probing connection waits for. Session.in guards it.
@@ -39,7 +40,7 @@ const (
 
 // serveUpgrade takes a WebSocket that carries the id of a polling session.
 func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Session) {
-	up := &upgrade{}
+	up := &upgrade{began: time.Now()}
 	if !s.reserveProbe(up) {
 		srv.closeAtOnce(w, r, s)
 		return
@@ -140,12 +141,22 @@ func (s *Session) dropProbe() {
 // with its transport.
 func (s *Session) abandonProbe(c *websocket) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.probe != nil && s.probe.conn == c {
-		s.dropProbe()
-		return true
+	up := s.probe
+	if up == nil || up.conn != c {
+		defer s.mu.Unlock()
+		return s.ws != c
 	}
-	return s.ws != c
+	s.dropProbe()
+	s.mu.Unlock()
+	s.tellUpgrade(up.began, false)
+	return true
+}
+
+// tellUpgrade tells whoever asks of an upgrade that is over.
+func (s *Session) tellUpgrade(began time.Time, done bool) {
+	if f := s.srv.cfg.Upgraded; f != nil {
+		f(s.handler, time.Since(began), done)
+	}
 }
 
 // probed handles a message on the probing connection c. in is held.
@@ -156,7 +167,11 @@ func (s *Session) probed(c *websocket, binary bool, payload []byte) error {
 		return s.answerProbe(c)
 	case c.probing == awaitsUpgrade && !binary && string(payload) == "5":
 		c.probing = notProbing
-		return s.switchTo(c)
+		began, err := s.switchTo(c)
+		if err == nil {
+			s.tellUpgrade(began, true)
+		}
+		return err
 	default:
 		return errUpgradeOrder
 	}
@@ -209,15 +224,16 @@ func (s *Session) freeGET(c *websocket) {
 // switchTo makes c the transport: what waits goes out over it, in order. A GET
 // that is still pending gets its NOOP first, so that the two never write at
 // once. A session that is closing still switches: its client may have stopped
-// polling already, and what was sent before the close has no other way.
-func (s *Session) switchTo(c *websocket) error {
+// polling already, and what was sent before the close has no other way. It
+// returns when the upgrade began.
+func (s *Session) switchTo(c *websocket) (began time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.probe == nil || s.probe.conn != c {
-		return errUpgradeOrder
+		return began, errUpgradeOrder
 	}
 	s.probe.stopTimers()
-	pong := s.probe.pong
+	pong, began := s.probe.pong, s.probe.began
 	s.probe = nil
 	s.poll.retire()
 	s.ws, s.poll = c, nil
@@ -239,5 +255,5 @@ func (s *Session) switchTo(c *websocket) error {
 	if !s.out.empty() {
 		s.wake()
 	}
-	return nil
+	return began, nil
 }

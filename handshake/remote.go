@@ -15,8 +15,11 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"gatehouse/internal/limit"
 	"gatehouse/internal/loopback"
+	"gatehouse/internal/spans"
 )
 
 // remoteConfig is what asking another server about a credential needs.
@@ -146,18 +149,22 @@ func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers ht
 // send asks once. A question changes nothing at who is asked, so one that meets a
 // kept connection which was closed in that moment is sent again: that is what an
 // Idempotency-Key says to the client, whose empty value is not sent.
-func (c *remote) send(ctx context.Context, body []byte, headers http.Header) (reply, error) {
+func (c *remote) send(ctx context.Context, body []byte, headers http.Header) (_ reply, err error) {
+	ctx, span := spans.Under(ctx, http.MethodPost, trace.SpanKindClient)
+	defer func() { spans.End(span, noAnswer(err)) }()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.url, bytes.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}
 	request.Header = headers
 	request.Header["Idempotency-Key"] = []string{}
+	spans.Give(ctx, request.Header)
 	response, err := c.client.Do(request)
 	if err != nil {
 		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
+	spans.Status(ctx, response.StatusCode)
 	got := reply{
 		status: response.StatusCode, kind: response.Header.Get("Content-Type"),
 		retryAfter: retryAfter(response.Header.Get("Retry-After"), c.clock()),
@@ -167,6 +174,14 @@ func (c *remote) send(ctx context.Context, body []byte, headers http.Header) (re
 		err = fmt.Errorf("reply larger than %d bytes", maxReplyBytes)
 	}
 	return got, err
+}
+
+// noAnswer is what a span says of a request that had none.
+func noAnswer(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "no_answer"
 }
 
 // cacheKey is a digest, so that the cache holds no credential. Each part is

@@ -4,6 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"gatehouse/internal/spans"
 )
 
 // Verifier judges credentials. It returns ErrNotMine (wrapped, if it can say
@@ -26,7 +31,7 @@ func (f VerifierFunc) Verify(ctx context.Context, cred Credential) (Identity, er
 func verify(ctx context.Context, chain []Verifier, cred Credential) (Identity, error) {
 	var reasons []error
 	for _, v := range chain {
-		id, err := v.Verify(ctx, cred)
+		id, err := judge(ctx, v, cred)
 		if err == nil {
 			return id, nil
 		}
@@ -36,6 +41,48 @@ func verify(ctx context.Context, chain []Verifier, cred Credential) (Identity, e
 		reasons = append(reasons, err)
 	}
 	return Identity{}, noVerifier(cred.Kind, errors.Join(reasons...))
+}
+
+// judge asks one verifier, under a span of its own where the admission is traced.
+func judge(ctx context.Context, v Verifier, cred Credential) (Identity, error) {
+	if !spans.In(ctx) {
+		return v.Verify(ctx, cred)
+	}
+	ctx, span := spans.Under(ctx, "verify "+nameOf(v), trace.SpanKindInternal)
+	id, err := v.Verify(ctx, cred)
+	switch {
+	case err == nil:
+		spans.End(span, "")
+	case errors.Is(err, ErrNotMine):
+		span.SetAttributes(attribute.Bool("gatehouse.not_mine", true))
+		spans.End(span, "")
+	default:
+		spans.End(span, string(AsRefusal(err).Code))
+	}
+	return id, err
+}
+
+// nameOf is how a span calls a verifier.
+func nameOf(v Verifier) string {
+	switch v.(type) {
+	case *jwtVerifier:
+		return "jwt"
+	case *ticketOffice:
+		return "ticket"
+	case *passwords:
+		return "basic"
+	case *certificates:
+		return "certificate"
+	case proxyUsers:
+		return "proxy_header"
+	case *introspection:
+		return "introspection"
+	case *callback:
+		return "callback"
+	case anonymous:
+		return "anonymous"
+	}
+	return "own" // of the program
 }
 
 // errElsewhere means that a credential is not judged by this server alone.

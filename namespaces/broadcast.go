@@ -137,7 +137,11 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if b.toSelf {
 		return b.from.deliver(p, b.sel.Flags)
 	}
-	return b.ns.adapter.Broadcast(&Operation{Selection: b.sel, Packet: p, By: b.from})
+	op := &Operation{Selection: b.sel, Packet: p, By: b.from}
+	done := b.ns.hooks.broadcast(b.ns, Broadcasting{Event: event, By: b.from, Rooms: b.sel.Rooms})
+	err = b.ns.adapter.Broadcast(op)
+	done(err)
+	return err
 }
 
 // EmitAck sends an event and waits until all selected sockets have answered or ctx ends; ctx without a deadline gets
@@ -155,7 +159,9 @@ func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answ
 	ctx, cancel := b.ns.deadline(ctx)
 	defer cancel()
 	var c collector
+	done := b.ns.hooks.broadcast(b.ns, Broadcasting{Event: event, By: b.from, Rooms: b.sel.Rooms})
 	err = b.ns.adapter.BroadcastAck(ctx, &Operation{Selection: b.sel, Packet: p}, &c)
+	done(err)
 	return c.answers(), err
 }
 

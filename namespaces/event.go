@@ -169,7 +169,8 @@ func (s *Socket) serve(ev *inbound) {
 	if len(s.ns.hooks.handled) > 0 {
 		began = time.Now()
 	}
-	reply, err := s.call(h, ev)
+	ctx, done := s.begin(h, ev)
+	reply, err := s.call(ctx, h, ev)
 	answered := ev.hasID
 	switch {
 	case h == nil:
@@ -177,6 +178,7 @@ func (s *Socket) serve(ev *inbound) {
 	case errors.Is(err, ErrUnanswered):
 		answered, err = false, nil
 	}
+	done(err)
 	if err != nil {
 		s.logFailure(ev.name, err)
 	}
@@ -191,8 +193,21 @@ func (s *Socket) serve(ev *inbound) {
 	}
 }
 
+// begin tells the hooks that a handler is about to be called.
+func (s *Socket) begin(h EventFunc, ev *inbound) (ctx context.Context, done func(error)) {
+	if h == nil {
+		return s.context(), nothing
+	}
+	return s.ns.hooks.event(s.context(), s, ev.event())
+}
+
+// event is what a handler gets.
+func (ev *inbound) event() Event {
+	return Event{Name: ev.name, Args: ev.args, Asked: ev.hasID, id: ev.id}
+}
+
 // call runs a handler under recover.
-func (s *Socket) call(h EventFunc, ev *inbound) (reply packet.Args, err error) {
+func (s *Socket) call(ctx context.Context, h EventFunc, ev *inbound) (reply packet.Args, err error) {
 	if h == nil {
 		return packet.Args{}, &Error{Code: CodeUnknownEvent, Message: "This namespace has no such event."}
 	}
@@ -201,7 +216,7 @@ func (s *Socket) call(h EventFunc, ev *inbound) (reply packet.Args, err error) {
 			err = s.ns.hub.caught(p, "handler", s.fields(slog.String("event", ev.name))...)
 		}
 	}()
-	return h(s.context(), s, Event{Name: ev.name, Args: ev.args, Asked: ev.hasID, id: ev.id})
+	return h(ctx, s, ev.event())
 }
 
 // answersUnknown reports whether an event without a handler is acknowledged with an error. One of the session's life is in

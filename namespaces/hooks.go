@@ -35,6 +35,13 @@ type Hooks struct {
 	// Admission begins when the gate and the admission steps of the namespace are about to be asked. They get the context that
 	// it returns, and the function that it returns is called with what became of it; that may be nil.
 	Admission func(ctx context.Context, s *Socket) (context.Context, func(err error))
+	// Event begins when a handler, its middleware included, is about to be called. It gets the context that it returns, and
+	// the function that it returns is called with what became of it; that may be nil. It is not called for an event that has
+	// no handler.
+	Event func(ctx context.Context, s *Socket, e Event) (context.Context, func(err error))
+	// Broadcast begins when somebody on this node is about to send an event to a selection of sockets. The function that it
+	// returns is called when the event is queued, or cannot be; that may be nil.
+	Broadcast func(ns *Namespace, b Broadcasting) func(err error)
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
@@ -67,6 +74,15 @@ type Handled struct {
 	Args  packet.Args // without the acknowledgement
 }
 
+// Broadcasting is an event that is about to be sent to a selection of sockets.
+type Broadcasting struct {
+	Event string
+	// By is the socket that causes it, see [Broadcast.By]; nil when nobody is named.
+	By *Socket
+	// Rooms select the receivers. They are shared and must not be changed.
+	Rooms []string
+}
+
 // Emitted is an event that was queued.
 type Emitted struct {
 	Event string
@@ -89,6 +105,8 @@ type hooks struct {
 	refused  []func(label, code string)
 	denied   []func(*Socket, error)
 	admits   []func(context.Context, *Socket) (context.Context, func(error))
+	events   []func(context.Context, *Socket, Event) (context.Context, func(error))
+	sends    []func(*Namespace, Broadcasting) func(error)
 	joined   []func(*Socket, string)
 	left     []func(*Socket, string)
 	roomMade []func(*Namespace, string)
@@ -112,6 +130,8 @@ func newHooks(all []Hooks) *hooks {
 		h.refused = appendSet(h.refused, one.Refused, one.Refused != nil)
 		h.denied = appendSet(h.denied, one.SocketRefused, one.SocketRefused != nil)
 		h.admits = appendSet(h.admits, one.Admission, one.Admission != nil)
+		h.events = appendSet(h.events, one.Event, one.Event != nil)
+		h.sends = appendSet(h.sends, one.Broadcast, one.Broadcast != nil)
 		h.joined = appendSet(h.joined, one.RoomJoined, one.RoomJoined != nil)
 		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
 		h.roomMade = appendSet(h.roomMade, one.RoomMade, one.RoomMade != nil)
@@ -181,17 +201,53 @@ func (h *hooks) socketRefused(s *Socket, err error) {
 // admission tells that one begins. The function that it returns tells its end.
 func (h *hooks) admission(ctx context.Context, s *Socket) (context.Context, func(error)) {
 	if len(h.admits) == 0 {
-		return ctx, func(error) {}
+		return ctx, nothing
 	}
-	var ends []func(error)
+	var ends ends
 	for _, f := range h.admits {
 		var end func(error)
-		if ctx, end = f(ctx, s); end != nil {
-			ends = append(ends, end)
-		}
+		ctx, end = f(ctx, s)
+		ends = append(ends, end)
 	}
-	return ctx, func(err error) {
-		for _, end := range slices.Backward(ends) {
+	return ctx, ends.tell
+}
+
+// event tells that the handling of one begins. The function that it returns tells its end.
+func (h *hooks) event(ctx context.Context, s *Socket, e Event) (context.Context, func(error)) {
+	if len(h.events) == 0 {
+		return ctx, nothing
+	}
+	var ends ends
+	for _, f := range h.events {
+		var end func(error)
+		ctx, end = f(ctx, s, e)
+		ends = append(ends, end)
+	}
+	return ctx, ends.tell
+}
+
+// broadcast tells that one begins. The function that it returns tells its end.
+func (h *hooks) broadcast(ns *Namespace, b Broadcasting) func(error) {
+	if len(h.sends) == 0 {
+		return nothing
+	}
+	var ends ends
+	for _, f := range h.sends {
+		ends = append(ends, f(ns, b))
+	}
+	return ends.tell
+}
+
+// nothing is the end of what nobody has asked about.
+func nothing(error) {}
+
+// ends are told the end of what several hooks have seen begin.
+type ends []func(error)
+
+// tell calls them, the last one first.
+func (e ends) tell(err error) {
+	for _, end := range slices.Backward(e) {
+		if end != nil {
 			end(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"gatehouse/backend"
 	"gatehouse/engine"
@@ -127,6 +128,9 @@ type Config struct {
 	// Hooks of a program that embeds the server are told what happens in the
 	// namespaces.
 	Hooks []namespaces.Hooks `koanf:"-"`
+	// Traces makes the spans of what happens in the server, see docs/operating.md; nil: none are made. What it keeps is
+	// flushed when the server ends, if it has a ForceFlush as the SDK's provider does; its owner shuts it down after that.
+	Traces trace.TracerProvider `koanf:"-"`
 	// Registry of a program that embeds the server gets the server's metrics too, until the server has
 	// ended. A name that is taken in it is an error of New; a registry for several
 	// servers is wrapped with a label for each, see

@@ -53,6 +53,7 @@ func (s *Server) open(session *engine.Session) engine.Handler {
 	}
 	c.waiting.Store(true)
 	s.pending.add(handshake.AddressKey(r.RemoteAddr))
+	s.traces.opened(c)
 	c.client = s.hub.Connect(c)
 	return reader{c}
 }

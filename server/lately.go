@@ -135,6 +135,7 @@ func (l *lately) socketRefused(s *namespaces.Socket, err error) {
 // httpRefused counts a refused request, and remembers it: where is "connection" for
 // those of Engine.IO, "request" for others.
 func (s *Server) httpRefused(where string, r *http.Request, why *handshake.Refusal) {
+	s.traces.refused(r, where, why.Code)
 	if where == "connection" {
 		s.metrics.refusedHandshake(why.Code)
 	} else {

@@ -41,6 +41,7 @@ type Server struct {
 	bus      *cluster.Bus                   // nil when nothing is shared
 	node     *cluster.Node                  // nil without a cluster
 	metrics  *metrics                       // nil when nobody asks for them
+	traces   *traces                        // nil when nobody asks for them
 	scrape   http.Handler                   // answers /metrics
 	render   func(*packet.Frame) any        // the engine's form of a packet
 	lately   *lately                        // for the operators' page; nil when nobody can ask
@@ -81,7 +82,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg), lately: newLately(cfg)}
+	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg), traces: newTraces(cfg.Traces), lately: newLately(cfg)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -153,7 +154,7 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 		s.keys.current.Store(keys)
 	}
 	if s.cfg.Redis.URL != "" {
-		if s.redis, err = connectRedis(s.cfg.Redis, s.log, s.metrics); err != nil {
+		if s.redis, err = connectRedis(s.cfg.Redis, s.log, s.metrics, s.traces != nil); err != nil {
 			return err
 		}
 		cfg.Deps.Tickets = tickets.New(s.redis, s.cfg.Redis.Prefix+"ticket:", 0)
@@ -221,6 +222,9 @@ func (s *Server) hooks() []namespaces.Hooks {
 	if s.adminUI != nil {
 		all = append(all, s.adminUI.Hooks())
 	}
+	if s.traces != nil {
+		all = append(all, s.traces.hooks())
+	}
 	return append(all, s.cfg.Hooks...)
 }
 
@@ -263,7 +267,8 @@ func (s *Server) engineConfig() engine.Config {
 		NoPolling:        e.Transports == "websocket",
 		NoWebSocket:      e.Transports == "polling",
 		Headers:          s.headers(),
-		Context:          s.cfg.Context,
+		Context:          s.traces.context(s.cfg.Context),
+		Upgraded:         s.traces.upgrades(),
 		NoIOUring:        e.IOUring == ioUringOff,
 		Check:            s.checkHandshake,
 		CheckLater:       s.checkLater,
@@ -335,6 +340,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = errors.Join(err, s.node.Close(ctx))
 	}
 	s.closeGate()
+	s.traces.flush(ctx)
 	if err != nil {
 		err = fmt.Errorf("drain: %w", err)
 	}

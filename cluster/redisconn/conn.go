@@ -28,6 +28,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Asked is told how long each command took, but those that wait for something to happen; nil: nobody is.
 	Asked func(took time.Duration, err error)
+	// Traced says that commands may be asked in the course of what is traced: they have spans then.
+	Traced bool
 }
 
 const (
@@ -94,7 +96,7 @@ func (c *Conn) Client() (rueidis.Client, error) {
 		client.Close()
 		return nil, ErrClosed
 	}
-	if c.cfg.Asked != nil {
+	if c.cfg.Asked != nil || c.cfg.Traced {
 		client = &timed{Client: client, asked: c.cfg.Asked}
 	}
 	c.client, c.failed = client, nil

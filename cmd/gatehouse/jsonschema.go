@@ -107,6 +107,8 @@ func typeSchema(t reflect.Type) map[string]any {
 		return map[string]any{"type": "object", "additionalProperties": typeSchema(t.Elem())}
 	case reflect.Slice:
 		return map[string]any{"type": []string{"array", "string"}, "items": typeSchema(t.Elem())}
+	case reflect.Float64:
+		return map[string]any{"type": []string{"number", "string"}}
 	case reflect.Bool:
 		return map[string]any{"type": []string{"boolean", "string"}}
 	case reflect.String:

@@ -40,6 +40,8 @@ func (f field) convert(v any) (any, error) {
 		return toTexts(v)
 	case f.typ.Kind() == reflect.String:
 		return as[string](v)
+	case f.typ.Kind() == reflect.Float64:
+		return toFloat(v)
 	default:
 		return f.toInt(v)
 	}
@@ -65,6 +67,17 @@ func toBool(v any) (any, error) {
 		return form(strconv.ParseBool(strings.TrimSpace(s)))
 	}
 	return as[bool](v)
+}
+
+// toFloat takes a number with or without a fraction.
+func toFloat(v any) (any, error) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), nil
+	case string:
+		return form(strconv.ParseFloat(strings.TrimSpace(v), 64))
+	}
+	return as[float64](v)
 }
 
 // toInt takes a number, and what has a unit as people write it.

@@ -100,6 +100,9 @@ func (f field) expected() string {
 	case f.typ.Kind() == reflect.String:
 		return "a text (in quotes if it looks like a number)"
 	}
+	if f.typ.Kind() == reflect.Float64 {
+		return "a number such as 0.1"
+	}
 	if form, ok := unitForms[f.tag.Get("unit")]; ok {
 		return form
 	}

@@ -49,6 +49,11 @@ func (c *serveCommand) Run(p *program) error {
 		s.Handler = handler
 	}
 	s.Config.Version = version(debug.ReadBuildInfo())
+	end, err := s.startTraces(p.ctx)
+	if err != nil {
+		return err
+	}
+	defer end() // the server has flushed them
 	srv, err := server.New(s.Config, s.namespaces()...)
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type settings struct {
 	Chat chatSettings `koanf:"chat"`
 	Echo echoSettings `koanf:"echo"`
 
+	Telemetry telemetrySettings `koanf:"telemetry"`
+
 	// Files is a folder whose files are served beside the server's own paths. Default none.
 	Files string `koanf:"files"`
 
@@ -175,7 +177,7 @@ func (l *loader) settings() (settings, error) {
 // may start without a key: one is made.
 func (s settings) check() error {
 	err := s.Check()
-	others := errors.Join(s.Chat.check(), s.checkHistory())
+	others := errors.Join(s.Chat.check(), s.Telemetry.check(), s.checkHistory())
 	if errors.Is(err, handshake.ErrNoVerifier) && (s.Dev || others != nil) {
 		err = nil
 	}

@@ -1,0 +1,72 @@
+// Package spans makes spans of OpenTelemetry below those that are there, so that what happens on the way of a request
+// is seen where it is traced, and costs nothing where it is not: without a span in its context, nothing here allocates.
+//
+// A span never has the text of an error, a credential or what a client has sent: the text may hold any of them.
+package spans
+
+import (
+	"context"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// Scope is the name under which all spans are made.
+const Scope = "gatehouse"
+
+// w3c reads and writes traceparent and tracestate (W3C Trace Context).
+var w3c propagation.TraceContext
+
+// In reports whether ctx has a span.
+func In(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsValid() }
+
+// Under begins a span below the one of ctx, and returns it with a context that has it. Without a span in ctx it returns
+// that, and a span that does nothing.
+func Under(ctx context.Context, name string, kind trace.SpanKind, links ...trace.Link) (context.Context, trace.Span) {
+	if !In(ctx) {
+		return ctx, noop.Span{}
+	}
+	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer(Scope)
+	return tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
+}
+
+// End ends a span. The code says why what it stands for failed; "" says that it did not.
+func End(span trace.Span, code string) {
+	if code != "" {
+		span.SetStatus(codes.Error, code)
+	}
+	span.End()
+}
+
+// Status notes the status of an HTTP answer in the span of ctx.
+func Status(ctx context.Context, status int) {
+	if In(ctx) {
+		trace.SpanFromContext(ctx).SetAttributes(attribute.Int("http.response.status_code", status))
+	}
+}
+
+// Parent is what a traceparent says of a span; "" for one that does nothing.
+func Parent(span trace.Span) string {
+	if !span.SpanContext().IsValid() {
+		return ""
+	}
+	h := propagation.MapCarrier{}
+	w3c.Inject(trace.ContextWithSpan(context.Background(), span), h)
+	return h.Get("traceparent")
+}
+
+// Give writes the span of ctx into the header of a request, when there is one.
+func Give(ctx context.Context, h http.Header) {
+	if In(ctx) {
+		w3c.Inject(ctx, propagation.HeaderCarrier(h))
+	}
+}
+
+// Taken returns ctx with the span of whoever sent a request, if its header names one.
+func Taken(ctx context.Context, h http.Header) context.Context {
+	return w3c.Extract(ctx, propagation.HeaderCarrier(h))
+}

@@ -1,0 +1,209 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"gatehouse/engine"
+	"gatehouse/handshake"
+	"gatehouse/internal/spans"
+	"gatehouse/namespaces"
+)
+
+// The attributes of spans. Those of a socket are public ids; docs/operating.md lists them all.
+const (
+	attrConnection = attribute.Key("gatehouse.connection")
+	attrNamespace  = attribute.Key("gatehouse.namespace")
+	attrSocket     = attribute.Key("gatehouse.socket")
+	attrEvent      = attribute.Key("gatehouse.event")
+	attrRooms      = attribute.Key("gatehouse.rooms")
+	attrTransport  = attribute.Key("gatehouse.transport")
+)
+
+// traces makes the spans of what happens on this node; nil when nobody wants them.
+type traces struct {
+	tracer   trace.Tracer
+	provider flusher // nil when nothing is kept
+
+	mu    sync.Mutex                             // guards under
+	under map[*namespaces.Socket]context.Context // what each socket is just doing, for what it broadcasts meanwhile
+}
+
+func newTraces(provider trace.TracerProvider) *traces {
+	if provider == nil {
+		return nil
+	}
+	t := &traces{tracer: provider.Tracer(spans.Scope), under: map[*namespaces.Socket]context.Context{}}
+	t.provider, _ = provider.(flusher)
+	return t
+}
+
+// flusher is a provider that keeps spans for a while.
+type flusher interface {
+	ForceFlush(ctx context.Context) error
+}
+
+// opening is the handshake of a connection.
+type opening struct {
+	span   trace.Span
+	joined bool // the client brought a trace, which all that it does belongs to
+}
+
+type openingKey struct{}
+
+func openingOf(ctx context.Context) *opening {
+	if ctx == nil {
+		return nil
+	}
+	o, _ := ctx.Value(openingKey{}).(*opening)
+	return o
+}
+
+// context is Config.Context with the span of the handshake, which begins here.
+func (t *traces) context(given func(*http.Request) context.Context) func(*http.Request) context.Context {
+	if t == nil {
+		return given
+	}
+	return func(r *http.Request) context.Context {
+		ctx := context.Background()
+		if given != nil {
+			if values := given(r); values != nil {
+				ctx = values
+			}
+		}
+		remote := spans.Taken(context.Background(), r.Header)
+		o := &opening{joined: spans.In(remote)}
+		_, o.span = t.tracer.Start(remote, "handshake", trace.WithSpanKind(trace.SpanKindServer))
+		ctx = trace.ContextWithSpanContext(ctx, o.span.SpanContext())
+		return context.WithValue(ctx, openingKey{}, o)
+	}
+}
+
+// opened ends the span of a handshake: there is a session.
+func (t *traces) opened(c *conn) {
+	o := openingOf(c.Context())
+	if t == nil || o == nil {
+		return
+	}
+	o.span.SetAttributes(attrConnection.String(c.ID()), attrTransport.String(c.Transport()))
+	o.span.End()
+}
+
+// refused is the span of a request for a connection that is not let in.
+func (t *traces) refused(r *http.Request, what string, code handshake.Code) {
+	if t == nil || what != "connection" || r.URL.Query().Has("sid") {
+		return
+	}
+	_, span := t.tracer.Start(spans.Taken(context.Background(), r.Header), "handshake", trace.WithSpanKind(trace.SpanKindServer))
+	spans.End(span, string(code))
+}
+
+// upgraded is the span of an upgrade, whose time is over.
+func (t *traces) upgraded(h engine.Handler, took time.Duration, done bool) {
+	c, ok := h.(reader)
+	if !ok {
+		return
+	}
+	end := time.Now()
+	_, span := t.tracer.Start(c.Context(), "upgrade", trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(end.Add(-took)),
+		trace.WithAttributes(attrConnection.String(c.ID())))
+	code := ""
+	if !done {
+		code = "given_up"
+	}
+	spans.End(span, code)
+}
+
+// upgrades is the hook of the engine; nil when nobody wants it.
+func (t *traces) upgrades() func(engine.Handler, time.Duration, bool) {
+	if t == nil {
+		return nil
+	}
+	return t.upgraded
+}
+
+// hooks are what the namespaces tell.
+func (t *traces) hooks() namespaces.Hooks {
+	return namespaces.Hooks{Admission: t.admission, Event: t.event, Broadcast: t.broadcast}
+}
+
+func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.Context, func(error)) {
+	return t.begin(ctx, s, "admission", trace.WithSpanKind(trace.SpanKindInternal), socketAttributes(s))
+}
+
+// event is the handling of one event. It belongs to the trace that the client brought; else it is a trace of its own
+// that refers to the handshake: one of a connection that lasts for days could not be looked at.
+func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (context.Context, func(error)) {
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), socketAttributes(s), trace.WithAttributes(attrEvent.String(e.Name))}
+	if o := openingOf(ctx); o != nil && !o.joined {
+		options = append(options, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: o.span.SpanContext()}))
+	}
+	return t.begin(ctx, s, "event", options...)
+}
+
+// begin begins what a socket does, and keeps it for what the socket broadcasts meanwhile.
+func (t *traces) begin(ctx context.Context, s *namespaces.Socket, name string, options ...trace.SpanStartOption) (context.Context, func(error)) {
+	ctx, span := t.tracer.Start(ctx, name, options...)
+	t.mu.Lock()
+	t.under[s] = ctx
+	t.mu.Unlock()
+	return ctx, func(err error) {
+		t.mu.Lock()
+		delete(t.under, s)
+		t.mu.Unlock()
+		spans.End(span, codeOf(err))
+	}
+}
+
+func (t *traces) broadcast(ns *namespaces.Namespace, b namespaces.Broadcasting) func(error) {
+	ctx := context.Background()
+	if b.By != nil {
+		t.mu.Lock()
+		if doing, ok := t.under[b.By]; ok {
+			ctx = doing
+		}
+		t.mu.Unlock()
+	}
+	_, span := t.tracer.Start(ctx, "broadcast", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		attrNamespace.String(ns.Name()), attrEvent.String(b.Event), attrRooms.Int(len(b.Rooms))))
+	return func(err error) { spans.End(span, codeOf(err)) }
+}
+
+func socketAttributes(s *namespaces.Socket) trace.SpanStartEventOption {
+	return trace.WithAttributes(attrNamespace.String(s.Namespace().Name()), attrSocket.String(s.ID()))
+}
+
+// codeOf is what a span says of an error: the code that the client is told, too.
+func codeOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	var failed *namespaces.Error
+	var refused *handshake.Refusal
+	switch {
+	case errors.As(err, &failed):
+		return string(failed.Code)
+	case errors.As(err, &refused):
+		return string(refused.Code)
+	}
+	return string(namespaces.CodeInternal)
+}
+
+// flushTime is how long the end of a server waits for a collector.
+const flushTime = 2 * time.Second
+
+// flush sends what waits, within the time of a drain.
+func (t *traces) flush(ctx context.Context) {
+	if t == nil || t.provider == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	_ = t.provider.ForceFlush(ctx) // who sends says in the log that it does not work
+}
