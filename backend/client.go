@@ -227,7 +227,7 @@ func (c *Client) begin(batch []*question) (context.Context, trace.Span) {
 		switch of := q.span.SpanContext(); {
 		case !of.IsValid():
 		case !spans.In(ctx):
-			ctx = trace.ContextWithSpan(ctx, q.span)
+			ctx = trace.ContextWithSpan(ctx, q.span) //nolint:fatcontext // once, for the first that is traced
 		default:
 			links = append(links, trace.Link{SpanContext: of})
 		}

@@ -206,7 +206,7 @@ func (h *hooks) admission(ctx context.Context, s *Socket) (context.Context, func
 	var ends ends
 	for _, f := range h.admits {
 		var end func(error)
-		ctx, end = f(ctx, s)
+		ctx, end = f(ctx, s) //nolint:fatcontext // each is within the one before
 		ends = append(ends, end)
 	}
 	return ctx, ends.tell
@@ -220,7 +220,7 @@ func (h *hooks) event(ctx context.Context, s *Socket, e Event) (context.Context,
 	var ends ends
 	for _, f := range h.events {
 		var end func(error)
-		ctx, end = f(ctx, s, e)
+		ctx, end = f(ctx, s, e) //nolint:fatcontext // each is within the one before
 		ends = append(ends, end)
 	}
 	return ctx, ends.tell

@@ -151,7 +151,7 @@ func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.E
 func (t *traces) begin(ctx context.Context, s *namespaces.Socket, name string, options ...trace.SpanStartOption) (context.Context, func(error)) {
 	ctx, span := t.tracer.Start(ctx, name, options...)
 	t.mu.Lock()
-	t.under[s] = ctx
+	t.under[s] = ctx //nolint:fatcontext // until it ends
 	t.mu.Unlock()
 	return ctx, func(err error) {
 		t.mu.Lock()
