@@ -37,6 +37,12 @@ var everybody = namespaces.GateFunc(func(_ context.Context, r *handshake.Request
 // joinFleet starts a node. define adds to the namespace "/".
 func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namespaces.Namespace)) *member {
 	t.Helper()
+	return joinLimited(t, r, cfg, 0, define)
+}
+
+// joinLimited is joinFleet with a number of connections that a user may have; 0 is any.
+func joinLimited(t *testing.T, r *redisServer, cfg NodeConfig, most int, define func(*namespaces.Namespace)) *member {
+	t.Helper()
 	if cfg.Client == nil {
 		client := r.client()
 		cfg.Client = func() (rueidis.Client, error) { return client, nil }
@@ -50,7 +56,8 @@ func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namesp
 	}
 	var err error
 	if m.hub, err = namespaces.NewHub(namespaces.Config{
-		Gate: everybody, Adapter: node.Adapter, Recovery: namespaces.Recovery{For: cfg.Recovery},
+		Gate: everybody, Adapter: node.Adapter, Users: node.Users(), Recovery: namespaces.Recovery{For: cfg.Recovery},
+		SessionLimits: namespaces.SessionLimits{MaxPerUser: most},
 	}, m.ns); err != nil {
 		t.Fatal(err)
 	}

@@ -81,6 +81,8 @@ func (n *Node) fromNode(m letter) error {
 		if n.asking.bye(m.uid) {
 			n.cfg.Logger.Info("cluster: another node has left", slog.String("id", m.uid))
 		}
+	case typeMakeWay:
+		return n.users.makeWay(m)
 	default:
 		if a := n.adapter(m.namespace); a != nil {
 			return a.question(m)

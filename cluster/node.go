@@ -44,6 +44,7 @@ type Node struct {
 	asking  asking
 	forward forwarding
 	naming  naming
+	users   userCounts
 
 	mu       sync.RWMutex // guards what follows
 	adapters map[string]*adapter
@@ -77,6 +78,7 @@ func Start(cfg NodeConfig) (*Node, error) {
 		n.cfg.Name = host + "-" + n.uid[:4]
 	}
 	n.ctx, n.end = context.WithCancel(context.Background())
+	n.users.node, n.users.wake = n, make(chan struct{}, 1)
 	n.signal.init()
 	n.asking.init()
 	n.initForwarding()
@@ -120,6 +122,7 @@ func (n *Node) Close(ctx context.Context) error {
 	n.end()
 	n.tasks.Wait()
 	n.run.Wait()
+	n.users.leave(ctx)
 	if t, ok := n.forward.proxy.Transport.(*http.Transport); ok {
 		t.CloseIdleConnections()
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	// Adapter makes the adapter of a namespace, around what acts on the sockets of this node; nil is for one node. The
 	// context lives until the adapter has been closed.
 	Adapter func(ctx context.Context, local Local) (Adapter, error)
+	// Users counts users' connections over several nodes; nil counts them on this one.
+	Users SharedUsers
 	// Random is the source of socket ids: crypto/rand.
 	Random io.Reader
 
@@ -66,7 +68,7 @@ func (l *ConnectLimits) Derive() { fill(&l.AdmitTimeout, min(8*time.Second, l.Co
 type SessionLimits struct {
 	ExpiryNotice    time.Duration `koanf:"expiry_notice" default:"60s" doc:"how long before its identity ends a client is told with auth:expiring; of a short life the last quarter"`
 	ExpiryGrace     time.Duration `koanf:"expiry_grace" default:"5s" doc:"how long a socket outlives its token that was not refreshed"`
-	MaxPerUser      int           `koanf:"max_per_user" derived:"a twentieth of the files that the process may open" min:"0" doc:"connections of one user on this node; one more ends the oldest"`
+	MaxPerUser      int           `koanf:"max_per_user" derived:"a twentieth of the files that the process may open" min:"0" doc:"connections of one user, where it is set on all nodes of a cluster together; one more ends the oldest"`
 	RefreshBurst    int           `koanf:"refresh_burst" default:"8" doc:"how many times a client may refresh its identity at once"`
 	RefreshInterval time.Duration `koanf:"refresh_interval" default:"5s" doc:"how often after that"`
 }

@@ -80,7 +80,7 @@ func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 	h.registry.init(cfg.ConnectTimeout, cfg.MaxPending)
 	h.expiries.init(cfg.ExpiryNotice, cfg.ExpiryGrace)
 	h.lot.init(cfg.Recovery)
-	h.users = newUsers(cfg.MaxPerUser)
+	h.users = newUsers(cfg.MaxPerUser, cfg.Users)
 	h.turns.init(h)
 	h.pace.init(h)
 	h.tasks.Hold()

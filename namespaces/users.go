@@ -7,28 +7,47 @@ import (
 	"gatehouse/handshake"
 )
 
+// SharedUsers counts the connections of each user over several nodes, for [Config.MaxPerUser]. A connection is known by the
+// id of its socket that was admitted first, which it has on another node, too, when it is recovered there. Its methods are
+// safe for concurrent use and do not wait.
+type SharedUsers interface {
+	// Limit begins to count. most is how many connections a user may have; when there are more, replace is called on the node
+	// that has the oldest, and ends it. It is called once, before other methods.
+	Limit(most int, replace func(user handshake.UserKey, connection string))
+	// Came notes a connection of this node.
+	Came(user handshake.UserKey, connection string)
+	// Went notes that this node has it no more.
+	Went(user handshake.UserKey, connection string)
+}
+
 // users counts the connections of each user, when there is a limit. A connection counts once for however many namespaces it
 // is in.
 type users struct {
-	max int
+	max    int
+	shared SharedUsers // nil on one node
 
-	mu    sync.Mutex // guards what follows; a leaf
+	mu    sync.Mutex // guards what follows; shared is told under it, in the order of the changes
 	byKey map[handshake.UserKey][]presence
 }
 
 // presence is a connection of a user. Those of one user stand in the order of their admission.
 type presence struct {
 	client  *Client
+	name    string // for all nodes; "" when it counts on this one alone
 	sockets int
 	gone    bool // the client has come back on another connection, and this one counts no more
 }
 
 // newUsers returns nil, which counts nothing, when there is no limit.
-func newUsers(most int) *users {
+func newUsers(most int, shared SharedUsers) *users {
 	if most == 0 {
 		return nil
 	}
-	return &users{max: most, byKey: make(map[handshake.UserKey][]presence)}
+	u := &users{max: most, shared: shared, byKey: make(map[handshake.UserKey][]presence)}
+	if shared != nil {
+		shared.Limit(most, u.replace)
+	}
+	return u
 }
 
 // add counts a socket that becomes admitted.
@@ -47,7 +66,21 @@ func (u *users) add(s *Socket) {
 		list[i].sockets++
 		return
 	}
-	u.byKey[key] = append(list, presence{client: s.client, sockets: 1})
+	p := presence{client: s.client, sockets: 1}
+	if u.shared != nil && !isGuest(s.Identity()) { // each guest is a user with one connection
+		p.name = s.id
+		u.shared.Came(key, p.name)
+	}
+	u.byKey[key] = append(list, p)
+}
+
+// went tells the other nodes of a connection that counts no more. mu is held.
+func (u *users) went(key handshake.UserKey, list []presence, i int) {
+	name := list[i].name
+	another := func(p presence) bool { return p.name == name && !p.gone && p.client != list[i].client } // it is recovered there
+	if name != "" && !list[i].gone && !slices.ContainsFunc(list, another) {
+		u.shared.Went(key, name)
+	}
 }
 
 // remove uncounts an admitted socket that has ended.
@@ -64,6 +97,7 @@ func (u *users) remove(s *Socket) {
 		return // it was in excess
 	}
 	if list[i].sockets--; list[i].sockets == 0 {
+		u.went(key, list, i)
 		u.set(key, slices.Delete(list, i, i+1))
 	}
 }
@@ -88,10 +122,30 @@ func (u *users) excess(key handshake.UserKey) *Client {
 	if n <= u.max {
 		return nil
 	}
-	oldest := list[first].client
-	oldest.replaced = true
-	u.set(key, slices.Delete(list, first, first+1))
-	return oldest
+	return u.take(key, first)
+}
+
+// take takes a connection out that is replaced. mu is held.
+func (u *users) take(key handshake.UserKey, i int) *Client {
+	list := u.byKey[key]
+	c := list[i].client
+	c.replaced = true
+	u.went(key, list, i)
+	u.set(key, slices.Delete(list, i, i+1))
+	return c
+}
+
+// replace ends a connection of this node that makes way for one of another node.
+func (u *users) replace(key handshake.UserKey, name string) {
+	u.mu.Lock()
+	i := slices.IndexFunc(u.byKey[key], func(p presence) bool { return p.name == name && !p.gone })
+	if i < 0 {
+		u.mu.Unlock()
+		return
+	}
+	c := u.take(key, i)
+	u.mu.Unlock()
+	c.makeWay()
 }
 
 // succeed has a connection count no more whose client has come back on another one. What it has parked is still the user's.
@@ -103,6 +157,7 @@ func (u *users) succeed(old *Socket) {
 	defer u.mu.Unlock()
 	list := u.byKey[old.Identity().User()]
 	if i := find(list, old.client); i >= 0 {
+		u.went(old.Identity().User(), list, i)
 		list[i].gone = true
 	}
 }
@@ -120,13 +175,17 @@ func find(list []presence, c *Client) int {
 	return slices.IndexFunc(list, func(p presence) bool { return p.client == c })
 }
 
-// limitUser makes the oldest connections of the socket's user give way while there are more than [Config.MaxPerUser]. They
-// end by DISCONNECT: a client that came back by itself would push out the one that replaced it, and so on.
+// limitUser makes the oldest connections of the socket's user give way while this node has more than [Config.MaxPerUser].
 func (s *Socket) limitUser() {
 	users := s.ns.hub.users
 	key := s.Identity().User()
 	for oldest := users.excess(key); oldest != nil; oldest = users.excess(key) {
 		s.debug("connection replaced by a newer one of its user")
-		oldest.dismiss(closePolicy, string(handshake.CodeTooManyConnections)+": "+ReasonReplaced, ReasonReplaced)
+		oldest.makeWay()
 	}
+}
+
+// makeWay ends a connection by DISCONNECT: a client that came back by itself would push out the one that replaced it, and so on.
+func (c *Client) makeWay() {
+	c.dismiss(closePolicy, string(handshake.CodeTooManyConnections)+": "+ReasonReplaced, ReasonReplaced)
 }

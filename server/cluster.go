@@ -98,6 +98,15 @@ func (s *Server) adapter() func(context.Context, namespaces.Local) (namespaces.A
 	return s.node.Adapter
 }
 
+// sharedUsers counts users' connections over the nodes of the cluster; nil without one, and where no limit is set: the default
+// keeps one user from taking the files of a node, which each counts for itself.
+func (s *Server) sharedUsers() namespaces.SharedUsers {
+	if s.node == nil || !s.perUser {
+		return nil
+	}
+	return s.node.Users()
+}
+
 // sharedHistory is the history in Redis that all nodes have together; nil without a
 // cluster. The connection is made later.
 func (s *Server) sharedHistory() history.Log {

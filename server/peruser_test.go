@@ -1,9 +1,11 @@
 package server
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
+	"gatehouse/cluster"
 	"gatehouse/handshake"
 )
 
@@ -24,5 +26,15 @@ func TestAUserMayHaveATwentiethOfTheFiles(t *testing.T) {
 			t.Errorf("with %d set a user may have %d connections, want %d", set, got, want)
 		}
 		_ = s.Shutdown(t.Context())
+	}
+}
+
+func TestOnlyALimitOfAUserThatIsSetIsSharedByNodes(t *testing.T) {
+	for set, want := range map[int]bool{0: false, 7: true} {
+		s := &Server{cfg: Config{Session: Session{MaxPerUser: set}}.WithDefaults(), log: slog.New(slog.DiscardHandler), node: new(cluster.Node)}
+		s.prepareDoor()
+		if got := s.sharedUsers() != nil; got != want {
+			t.Errorf("with %d set nodes count together: %t, want %t", set, got, want)
+		}
 	}
 }

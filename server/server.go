@@ -40,6 +40,7 @@ type Server struct {
 	redis    *redisconn.Conn                // nil when nothing is shared
 	bus      *cluster.Bus                   // nil when nothing is shared
 	node     *cluster.Node                  // nil without a cluster
+	perUser  bool                           // session.max_per_user is set, and not its default
 	metrics  *metrics                       // nil when nobody asks for them
 	traces   *traces                        // nil when nobody asks for them
 	scrape   http.Handler                   // answers /metrics
@@ -193,6 +194,7 @@ func (s *Server) readKeySets() {
 func (s *Server) prepareDoor() {
 	files := openFiles()
 	s.cfg.Handshake.MaxPending, s.cfg.Door.MaxSilent = withFiles(s.cfg, files)
+	s.perUser = s.cfg.Session.MaxPerUser != 0
 	setDefault(&s.cfg.Session.MaxPerUser, perUser(files))
 	setDefault(&s.cfg.Door.MaxConnections, inAll(files))
 	s.log.Debug("limits at the door", slog.Int("maxConnections", s.cfg.Door.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
@@ -238,6 +240,7 @@ func (s *Server) hubConfig() namespaces.Config {
 		Development:         s.cfg.Dev,
 
 		Adapter:  s.adapter(),
+		Users:    s.sharedUsers(),
 		Hooks:    s.hooks(),
 		Packet:   s.cfg.Packet,
 		Recovery: s.cfg.Recovery,
