@@ -65,7 +65,7 @@ test: system-packages ## installs what the tests need and runs everything
 	@node test/lanes.mjs $(lanes)
 
 lint: $(GOLANGCI) ## runs the linters
-	GOGC=300 $(GOLANGCI) run ./...
+	GOGC=300 $(GOLANGCI) run --allow-parallel-runners ./...
 
 test-static: lint # which includes go vet
 	go mod tidy -diff
