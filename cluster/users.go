@@ -45,7 +45,7 @@ const uncountFunction = `
 local function uncount(connection, owner)
   redis.call('HDEL', KEYS[2], connection)
   redis.call('ZREM', KEYS[1], connection)
-  if redis.call('HINCRBY', KEYS[3], owner, -1) <= 0 then redis.call('HDEL', KEYS[3], owner) end
+  if redis.call('HINCRBY', KEYS[3], owner, -1) <= 0 then redis.call('HDEL', KEYS[3], owner) end;
 end
 `
 
@@ -62,8 +62,8 @@ if #ARGV > 1 then
   for i = 2, #ARGV do gone[ARGV[i]] = true end
   local all = redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
-    if gone[all[i + 1]] then uncount(all[i], all[i + 1]) end
-  end
+    if gone[all[i + 1]] then uncount(all[i], all[i + 1]) end;
+  end;
 end
 local excess = redis.call('ZCARD', KEYS[1]) - ARGV[1]
 if excess <= 0 then return {} end
