@@ -62,7 +62,7 @@ if #ARGV > 1 then
   for i = 2, #ARGV do gone[ARGV[i]] = true end
   local all = redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
-    if gone[all[i + 1]] then uncount(all[i], all[i + 1]) end;
+    if gone[all[i + 1]] then uncount(all[i], all[i + 1]) end
   end;
 end
 local excess = redis.call('ZCARD', KEYS[1]) - ARGV[1]
