@@ -251,3 +251,20 @@ func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
 		})
 	}
 }
+
+// A busy machine may not run a process for longer than a closing may take.
+func TestAnswersAreNotLostToTheLimitOfAClosing(t *testing.T) {
+	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
+		r := newRig(t, cfg, func(_ testing.TB, r *rig) { r.srv.cfg.CloseTimeout = time.Nanosecond })
+		if got, _ := r.request(t, "GET", "EIO=5&transport=polling", nil); got != wantVersion {
+			t.Errorf("a refusal: %s, want %s", got, wantVersion)
+		}
+		if status, answer, err := r.dialPolling(t).post("4x"); status != http.StatusOK || answer != "ok" || err != nil {
+			t.Errorf("a POST: %d %q %v", status, answer, err)
+		}
+		for _, transport := range []string{"websocket", "upgrade"} {
+			c := r.dial(t, transport)
+			check(t, c.send("4x"))
+		}
+	})
+}

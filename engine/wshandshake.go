@@ -98,7 +98,7 @@ func (c *websocket) respond(b []byte) error {
 // client that has the answer may send its probe before that goroutine is through,
 // and the answer to the probe would find no room.
 func (c *websocket) respondNow(conn net.Conn, b []byte) error {
-	_ = conn.SetWriteDeadline(time.Now().Add(c.s.srv.cfg.CloseTimeout))
+	_ = conn.SetWriteDeadline(time.Now().Add(answerTimeout))
 	_, err := conn.Write(b)
 	_ = conn.SetWriteDeadline(time.Time{})
 	return err
