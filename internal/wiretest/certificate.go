@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -45,6 +46,19 @@ func Certificate(folder string) (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, errors.Join(
 		writePEM(filepath.Join(folder, "cert.pem"), "CERTIFICATE", cert),
 		writePEM(filepath.Join(folder, "key.pem"), "PRIVATE KEY", secret))
+}
+
+// Trust makes a configuration for clients that trust the certificates of a PEM file.
+func Trust(file string) (*tls.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: no certificate", file)
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, nil
 }
 
 func writePEM(path, kind string, der []byte) error {

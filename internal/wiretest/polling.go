@@ -27,7 +27,7 @@ const separator = "\x1e"
 
 // dialPolling opens a session and reads its open packet.
 func dialPolling(ctx context.Context, addr string, o Options) (*Polling, error) {
-	transport := &http.Transport{TLSClientConfig: o.TLS, DisableCompression: true}
+	transport := &http.Transport{DialContext: o.dialer().DialContext, TLSClientConfig: o.TLS, DisableCompression: true}
 	p := &Polling{addr: addr, opts: o, http: &http.Client{Transport: transport, Timeout: patience}}
 	p.ctx, p.drop = context.WithCancel(ctx)
 	first, err := p.Next()

@@ -43,7 +43,7 @@ func dialWebSocket(ctx context.Context, addr string, o Options) (*WebSocket, err
 
 // openWebSocket opens a WebSocket at a URL and reads nothing from it.
 func openWebSocket(ctx context.Context, url string, o Options) (*WebSocket, error) {
-	d := ws.Dialer{Timeout: patience, TLSConfig: o.TLS, Header: ws.HandshakeHeaderHTTP(o.Header)}
+	d := ws.Dialer{Timeout: patience, NetDial: o.dialer().DialContext, TLSConfig: o.TLS, Header: ws.HandshakeHeaderHTTP(o.Header)}
 	conn, early, _, err := d.Dial(ctx, url)
 	if err != nil {
 		return nil, err

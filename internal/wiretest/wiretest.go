@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -61,6 +62,7 @@ type Options struct {
 	Query  string      // more of the query, such as "ticket=…"
 	Header http.Header // of every request
 	TLS    *tls.Config // nil: no TLS
+	From   string      // the client's own IP address; empty: any
 	Mute   bool        // PINGs stay unanswered and are returned by Next
 }
 
@@ -76,6 +78,15 @@ func (o Options) url(scheme, addr, query string) string {
 		query += "&" + o.Query
 	}
 	return scheme + "://" + addr + path + "?EIO=4&" + query
+}
+
+// dialer comes from the client's own address.
+func (o Options) dialer() *net.Dialer {
+	d := &net.Dialer{Timeout: patience}
+	if o.From != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.From)}
+	}
+	return d
 }
 
 // Dial opens a session at addr, a host and a port, over "polling", "websocket" or

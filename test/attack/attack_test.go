@@ -1,12 +1,20 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 )
+
+// TestMain lets the test's binary be the process of the attackers, too.
+func TestMain(m *testing.M) {
+	if !attackersWork() {
+		os.Exit(m.Run())
+	}
+}
 
 // TestNobodySpoilsItForOthers is the short form of the kit. It asserts what does
 // not depend on the speed of the machine: the server lives and stops in order, its

@@ -35,7 +35,7 @@ func through[T any](open func() (T, error)) (T, error) {
 
 // stranger opens a WebSocket and says nothing. It is closed when ctx ends.
 func (t *target) stranger(ctx context.Context, o wiretest.Options) (*wiretest.WebSocket, error) {
-	o.TLS = t.secure
+	o.TLS, o.From = t.secure, t.from
 	return through(func() (*wiretest.WebSocket, error) {
 		c, err := wiretest.Dial(ctx, t.addr, "websocket", o)
 		if err != nil {
@@ -62,9 +62,10 @@ func (t *target) member(ctx context.Context, transport, namespace, user string) 
 // when ctx ends.
 func (t *target) tcp(ctx context.Context) (net.Conn, error) {
 	return through(func() (net.Conn, error) {
-		dial := (&net.Dialer{}).DialContext
+		plain := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(t.from)}}
+		dial := plain.DialContext
 		if t.secure != nil {
-			dial = (&tls.Dialer{Config: t.secure}).DialContext
+			dial = (&tls.Dialer{NetDialer: plain, Config: t.secure}).DialContext
 		}
 		c, err := dial(ctx, "tcp", t.addr)
 		if err == nil {

@@ -155,7 +155,7 @@ func (p *probe) lost(err error) {
 
 // session is an honest client that is in a namespace.
 func (t *target) session(ctx context.Context, transport, namespace, user string) (wiretest.Client, error) {
-	c, err := wiretest.Dial(ctx, t.addr, transport, wiretest.Options{TLS: t.secure})
+	c, err := wiretest.Dial(ctx, t.addr, transport, wiretest.Options{TLS: t.secure, From: t.from})
 	if err != nil {
 		return nil, err
 	}

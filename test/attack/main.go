@@ -5,7 +5,9 @@
 // the time: an echo over a WebSocket and one over long-polling, a message in a
 // chat room of their own, a sign-in on a new connection. A TCP server of a few
 // lines is asked at the same pace: it is the control, which shows what the machine
-// itself is busy with. First the server is left in peace, then the attack runs;
+// itself is busy with. Attackers are a process of low priority and come from an
+// address of their own, unless it is what the attack is about: in the field they have
+// machines of their own. First the server is left in peace, then the attack runs;
 // the table has both, with the peak of the server's memory and files.
 //
 // Everything is on the loopback interface, bounded in count and time, and stops by
@@ -24,6 +26,9 @@ import (
 )
 
 func main() {
+	if attackersWork() {
+		return
+	}
 	var o options
 	var only, report string
 	flag.StringVar(&o.binary, "binary", "bin/gatehouse", "the server")

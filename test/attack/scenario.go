@@ -25,8 +25,13 @@ type scenario struct {
 	// memory is the most that the attack may add to the server's resident memory,
 	// in MB.
 	memory int64
-	// attack runs until ctx ends, or until it has done all that it wanted. It
-	// fails when the server did something that it must not.
+	// near is set for attackers who come from the address of the honest; the others
+	// have one of their own.
+	near bool
+	// silent is set when nobody reads the server's log during the attack.
+	silent bool
+	// attack runs until ctx ends, or until it has done all that it wanted, in a
+	// process of its own. It fails when the server did something that it must not.
 	attack func(ctx context.Context, t *target) error
 }
 
@@ -67,7 +72,11 @@ func (s scenario) play(ctx context.Context, o options) (result, error) {
 
 	r.base = t.during(ctx, o.quiet, nil)
 	r.quiet = h.phase()
-	r.peak = t.during(ctx, o.attack, func(ctx context.Context) { r.failed = s.attack(ctx, t) })
+	if s.silent {
+		t.logs.pause()
+	}
+	r.peak = t.during(ctx, o.attack, func(ctx context.Context) { r.failed = s.sendAttackers(ctx, t) })
+	t.logs.resume()
 	r.under = h.phase()
 	r.cuts, r.why = h.cuts()
 	h.end()

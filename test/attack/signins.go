@@ -89,7 +89,7 @@ func (t *target) guess(ctx context.Context, o wiretest.Options, auth string) {
 // It fails when one of them is refused.
 func (t *target) beside(ctx context.Context, attackers int, attack func(ctx context.Context, i int), o wiretest.Options, auth func(n int64) string) error {
 	var signedIn atomic.Int64
-	o.TLS = t.secure
+	o.TLS, o.From = t.secure, t.from
 	refused := make(chan error, 1)
 	go crowd(ctx, t.many(attackers), attack)
 	repeat(ctx, 5, func() error {

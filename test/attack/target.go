@@ -41,7 +41,9 @@ drain: {spread: 1ms, timeout: 5s}
 // target is one process of the server.
 type target struct {
 	options
+	dir    string // of the configuration and the certificate
 	addr   string
+	from   string      // the address that clients come from; empty: any
 	secure *tls.Config // nil: no TLS
 	cmd    *exec.Cmd
 	logs   *reader
@@ -76,7 +78,7 @@ func start(ctx context.Context, o options, dir, more string, files int) (*target
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
-	t := &target{options: o, secure: secure, cmd: cmd, logs: &reader{listening: make(chan string, 1), ended: make(chan struct{})}, done: make(chan error, 1)}
+	t := &target{options: o, dir: dir, secure: secure, cmd: cmd, logs: &reader{listening: make(chan string, 1), ended: make(chan struct{})}, done: make(chan error, 1)}
 	go t.logs.follow(log)
 	go func() {
 		<-t.logs.ended

@@ -264,10 +264,3 @@ func (t *target) opensARoom() error {
 	}
 	return nil
 }
-
-// stuckLog: whoever reads the log stops, while strangers fill it.
-func stuckLog(ctx context.Context, t *target) error {
-	t.logs.pause()
-	defer t.logs.resume()
-	return wrongTokens(ctx, t)
-}
