@@ -104,7 +104,7 @@ test-cluster: $(call installed,test/js) bin/testapp bin/gatehouse ## runs the re
 	test/with-redis bash -c 'cd test/js && CUTTER_SECONDS=5 TARGET=cluster node --test --test-timeout=300000 --test-concurrency=2 --test-reporter=spec $(cluster-suites:%=%.test.mjs)'
 
 test-browser: $(call installed,test/browser) bin/gatehouse bin/examples/.built ## runs the pages in Chromium
-	cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs
+	test/with-redis bash -c 'cd test/browser && node --test --test-timeout=180000 --test-reporter=spec *.test.mjs'
 
 test-artillery: artillery
 

@@ -66,6 +66,17 @@ func (c *Client) Message(binary bool, data []byte) {
 	c.dispatch(&p, c.completed(len(data)))
 }
 
+// Sockets returns the sockets of the connection that have been admitted and not ended.
+func (c *Client) Sockets() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.sockets), func(s *Socket) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.phase != open
+	})
+}
+
 // recovered ends the connection on a panic of our own code: the state of this client cannot be trusted any more.
 func (c *Client) recovered() {
 	if p := recover(); p != nil {

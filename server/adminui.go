@@ -55,8 +55,10 @@ func (s *Server) prepareAdminUI(defs []namespaces.Definition) ([]namespaces.Defi
 	ui, err := adminui.New(adminui.Config{
 		Username: s.cfg.AdminUI.Username, PasswordHash: s.cfg.AdminUI.PasswordHash, Scope: s.cfg.AdminUI.Scope,
 		ReadOnly: s.cfg.AdminUI.ReadOnly, Open: open, Server: node, Tokens: s.guard,
-		Hub:    func() *namespaces.Hub { return s.hub },
-		Stats:  func() adminui.Stats { return adminui.Stats{Clients: s.engine.Sessions()} },
+		Hub: func() *namespaces.Hub { return s.hub },
+		Stats: func() adminui.Stats {
+			return adminui.Stats{Clients: s.engine.Sessions(), Polling: int(s.polling.Load())}
+		},
 		Logger: s.log,
 	})
 	if err != nil {

@@ -30,6 +30,7 @@ type conn struct {
 
 	origin  atomic.Pointer[string] // of the last request that brought messages; nil: the opening one
 	waiting atomic.Bool            // counts as pending at its address
+	polls   atomic.Bool            // counts as one that polls
 
 	used    connUsers
 	in, out traffic
@@ -53,6 +54,10 @@ func (s *Server) open(session *engine.Session) engine.Handler {
 	}
 	c.waiting.Store(true)
 	s.pending.add(handshake.AddressKey(r.RemoteAddr))
+	if r.Transport == "polling" {
+		c.polls.Store(true)
+		s.polling.Add(1)
+	}
 	s.traces.opened(c)
 	c.client = s.hub.Connect(c)
 	return reader{c}
@@ -74,6 +79,28 @@ func (c *conn) unpend() {
 	}
 }
 
+// upgraded is what the engine calls when an upgrade is over: done, or given up.
+func (s *Server) upgraded(h engine.Handler, took time.Duration, done bool) {
+	r, ok := h.(reader)
+	if !ok {
+		return
+	}
+	s.traces.upgraded(r.conn, took, done)
+	if done {
+		r.unpoll()
+		if s.adminUI != nil {
+			s.adminUI.Upgraded(r.client)
+		}
+	}
+}
+
+// unpoll ends what counts those that poll: the session has a WebSocket, or has ended.
+func (c *conn) unpoll() {
+	if c.polls.Swap(false) {
+		c.srv.polling.Add(-1)
+	}
+}
+
 // reader is the conn as the engine's Handler.
 type reader struct{ *conn }
 
@@ -88,6 +115,7 @@ func (r reader) Message(binary bool, data []byte) {
 func (r reader) Close(why engine.Close) {
 	r.client.Closed(endOf(why.Reason))
 	r.unpend()
+	r.unpoll()
 	r.srv.guard.closed(r.id)
 	r.srv.metrics.connectionClosed(why.Reason)
 	r.srv.lately.cut(r.conn, why)

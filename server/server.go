@@ -57,6 +57,7 @@ type Server struct {
 
 	keys             keyring
 	pending          pendingByAddress
+	polling          atomic.Int64 // sessions without a WebSocket
 	silence          *idleConns
 	ticketsByAddress *limit.Rate[netip.Prefix]
 	ticketsBySubject *limit.Rate[handshake.UserKey]
@@ -271,7 +272,7 @@ func (s *Server) engineConfig() engine.Config {
 		NoWebSocket:      e.Transports == "polling",
 		Headers:          s.headers(),
 		Context:          s.traces.context(s.cfg.Context),
-		Upgraded:         s.traces.upgrades(),
+		Upgraded:         s.upgraded,
 		NoIOUring:        e.IOUring == ioUringOff,
 		Check:            s.checkHandshake,
 		CheckLater:       s.checkLater,

@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/internal/spans"
 	"gatehouse/namespaces"
@@ -105,9 +104,8 @@ func (t *traces) refused(r *http.Request, what string, code handshake.Code) {
 }
 
 // upgraded is the span of an upgrade, whose time is over.
-func (t *traces) upgraded(h engine.Handler, took time.Duration, done bool) {
-	c, ok := h.(reader)
-	if !ok {
+func (t *traces) upgraded(c *conn, took time.Duration, done bool) {
+	if t == nil {
 		return
 	}
 	end := time.Now()
@@ -118,14 +116,6 @@ func (t *traces) upgraded(h engine.Handler, took time.Duration, done bool) {
 		code = "given_up"
 	}
 	spans.End(span, code)
-}
-
-// upgrades is the hook of the engine; nil when nobody wants it.
-func (t *traces) upgrades() func(engine.Handler, time.Duration, bool) {
-	if t == nil {
-		return nil
-	}
-	return t.upgraded
 }
 
 // hooks are what the namespaces tell.

@@ -20,7 +20,6 @@ const (
 	watchedFor   = 3 * statsEvery  // how long another node's word that somebody watches holds
 	mostEvents   = 500             // events a second that are shown; more are left out
 	mostSockets  = 10_000          // in the list that who comes gets
-	watching     = "admin:watching"
 	listPatience = 5 * time.Second // for the sockets of other nodes
 )
 
@@ -64,6 +63,7 @@ func New(cfg Config) (*UI, error) {
 		}
 	})
 	u.ns.OnServer(watching, u.otherWatches)
+	u.ns.OnServer(describes, u.ownSockets)
 	if !u.cfg.ReadOnly {
 		u.defineCommands()
 	}

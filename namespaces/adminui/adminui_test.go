@@ -1,6 +1,7 @@
 package adminui
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -77,6 +78,43 @@ func TestCredentialsOfClientsAreNotShown(t *testing.T) {
 			t.Errorf("shown: %v", said)
 		}
 		return
+	}
+}
+
+// The interface counts a room twice that it is told of in socket_connected and in room_joined.
+func TestARoomOfTheAdmissionIsToldOnce(t *testing.T) {
+	var hub *namespacestest.Hub
+	u, err := New(Config{Open: true, Hub: func() *namespaces.Hub { return hub.Hub }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(u.Close)
+	app := namespaces.New("/app")
+	app.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("desk") })
+	hub = namespacestest.MountWith(t, namespaces.Config{Hooks: []namespaces.Hooks{u.Hooks()}}, u.Definition(), app)
+	operator := hub.Enter(Name)
+	shown := func(event string) namespacestest.Event {
+		for {
+			if e := operator.Next(); e.Name == event {
+				return e
+			}
+		}
+	}
+	shown("server_stats")
+	ada := hub.Enter("/app", namespacestest.As("ada"))
+	var came socket
+	shown("socket_connected").Decode(&came)
+	if len(came.Rooms) != 1 || came.Rooms[0] != ada.ID() || came.Data.Subject != "ada" {
+		t.Errorf("a socket that has come is shown as %+v", came)
+	}
+	var namespace, room, id string
+	if shown("room_joined").Decode(&namespace, &room, &id); room != "desk" || id != ada.ID() {
+		t.Errorf("%s is told to have joined %q", id, room)
+	}
+	for _, s := range u.everySocket(t.Context()) {
+		if s.ID == ada.ID() && (len(s.Rooms) != 2 || s.Rooms[1] != "desk") {
+			t.Errorf("who comes to watch sees it in %v", s.Rooms)
+		}
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 )
 
 // target is a selection of sockets in a namespace: those in a room, the one of an id, or all when neither is named.
-func (u *UI) target(name string, filter *string) (namespaces.Broadcast, error) {
-	ns, ok := u.cfg.Hub().Namespace(name)
+func (u *UI) target(ctx context.Context, name string, filter *string) (namespaces.Broadcast, error) {
+	ns, ok, err := u.cfg.Hub().Open(ctx, name) // one of a family may be at another node only
 	switch {
+	case err != nil:
+		return namespaces.Broadcast{}, err
 	case !ok:
 		return namespaces.Broadcast{}, namespaces.BadRequest("There is no such namespace.")
 	case filter == nil || *filter == "":
@@ -22,9 +24,9 @@ func (u *UI) target(name string, filter *string) (namespaces.Broadcast, error) {
 }
 
 // command reads the arguments of a command and carries it out, which is logged.
-func (u *UI) command(name string, do func(args packet.Args) error) {
-	namespaces.Handle(u.ns, name, func(_ context.Context, s *namespaces.Socket, args packet.Args) error {
-		err := do(args)
+func (u *UI) command(name string, do func(ctx context.Context, args packet.Args) error) {
+	namespaces.Handle(u.ns, name, func(ctx context.Context, s *namespaces.Socket, args packet.Args) error {
+		err := do(ctx, args)
 		u.cfg.Logger.Info("command of the admin interface", "user", s.Identity().Subject, "command", name, "namespace", text(args, 0), "error", err)
 		return err
 	})
@@ -47,7 +49,7 @@ func optional(args packet.Args, i int) (s *string, err error) {
 var badCommand = namespaces.BadRequest("The command has other arguments.")
 
 func (u *UI) defineCommands() {
-	u.command("emit", func(args packet.Args) error { // namespace, filter, event, arguments…
+	u.command("emit", func(ctx context.Context, args packet.Args) error { // namespace, filter, event, arguments…
 		if args.Len() < 3 {
 			return badCommand
 		}
@@ -55,7 +57,7 @@ func (u *UI) defineCommands() {
 		if err != nil {
 			return badCommand
 		}
-		to, err := u.target(text(args, 0), filter)
+		to, err := u.target(ctx, text(args, 0), filter)
 		if err != nil {
 			return err
 		}
@@ -69,14 +71,14 @@ func (u *UI) defineCommands() {
 		}
 		return to.Emit(text(args, 2), rest...)
 	})
-	moving := func(move func(to namespaces.Broadcast, room string) error) func(packet.Args) error { // namespace, room, filter
-		return func(args packet.Args) error {
+	moving := func(move func(to namespaces.Broadcast, room string) error) func(context.Context, packet.Args) error { // namespace, room, filter
+		return func(ctx context.Context, args packet.Args) error {
 			room := text(args, 1)
 			filter, err := optional(args, 2)
 			if err != nil || room == "" || hidden(room) {
 				return badCommand
 			}
-			to, err := u.target(text(args, 0), filter)
+			to, err := u.target(ctx, text(args, 0), filter)
 			if err != nil {
 				return err
 			}
@@ -85,13 +87,13 @@ func (u *UI) defineCommands() {
 	}
 	u.command("join", moving(func(to namespaces.Broadcast, room string) error { return to.Join(room) }))
 	u.command("leave", moving(func(to namespaces.Broadcast, room string) error { return to.Leave(room) }))
-	u.command("_disconnect", func(args packet.Args) error { // namespace, whether to close the connection, filter
+	u.command("_disconnect", func(ctx context.Context, args packet.Args) error { // namespace, whether to close the connection, filter
 		var closing bool
 		filter, err := optional(args, 2)
 		if err != nil || args.Decode(1, &closing) != nil {
 			return badCommand
 		}
-		to, err := u.target(text(args, 0), filter)
+		to, err := u.target(ctx, text(args, 0), filter)
 		if err != nil {
 			return err
 		}

@@ -1,13 +1,13 @@
 package adminui
 
 import (
-	"context"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
@@ -51,6 +51,12 @@ type (
 	namespace struct {
 		Name    string `json:"name"`
 		Sockets int    `json:"socketsCount"`
+	}
+	changed struct {
+		ID        string `json:"id"`
+		Namespace string `json:"nsp"`
+		Transport string `json:"transport,omitempty"`
+		Data      user   `json:"data"`
 	}
 	happened struct {
 		At      int64  `json:"timestamp"` // milliseconds since 1970
@@ -100,12 +106,13 @@ func (u *UI) Hooks() namespaces.Hooks {
 		SocketOpened: func(s *namespaces.Socket) {
 			if u.watched() {
 				u.counted.add("rawConnection", "", 1)
-				u.show("socket_connected", describe(s), time.Now())
+				u.show("socket_connected", entered(s), time.Now())
 			}
 		},
 		SocketClosed: func(s *namespaces.Socket, reason string) {
 			if u.watched() {
 				u.counted.add("rawDisconnection", reason, 1)
+				u.show("room_left", s.Namespace().Name(), s.ID(), s.ID(), time.Now())
 				u.show("socket_disconnected", s.Namespace().Name(), s.ID(), reason, time.Now())
 			}
 		},
@@ -128,7 +135,30 @@ func (u *UI) Hooks() namespaces.Hooks {
 			}
 		},
 		Emitted: u.emitted,
+		IdentityChanged: func(s *namespaces.Socket, _ handshake.Identity) {
+			if u.watched() {
+				u.show("socket_updated", changed{ID: s.ID(), Namespace: s.Namespace().Name(), Data: userOf(s.Identity())})
+			}
+		},
 	}
+}
+
+// Upgraded shows that the sockets of a connection have another transport now. It waits for nothing: the caller reads many
+// connections.
+func (u *UI) Upgraded(c *namespaces.Client) {
+	if !u.watched() {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return
+	}
+	u.group.Go(func() {
+		for _, s := range c.Sockets() {
+			u.show("socket_updated", changed{ID: s.ID(), Namespace: s.Namespace().Name(), Transport: s.Transport(), Data: userOf(s.Identity())})
+		}
+	})
 }
 
 func (u *UI) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
@@ -159,43 +189,30 @@ func arguments(event string, args packet.Args) []any {
 
 // describe is what is shown of a socket of this node.
 func describe(s *namespaces.Socket) socket {
-	r, id := s.Request(), s.Identity()
-	now := time.Now()
-	h := handshook{Address: r.RemoteAddr.String(), Headers: map[string]string{}, Query: map[string]string{"transport": r.Transport}, Issued: now.UnixMilli(), Time: now.Format(time.RFC1123), Secure: r.Secure, URL: "/socket.io/"}
+	r := s.Request()
+	h := handshook{Address: r.RemoteAddr.String(), Headers: map[string]string{}, Query: map[string]string{"transport": r.Transport}, Issued: r.Opened.UnixMilli(), Time: r.Opened.Format(time.RFC1123), Secure: r.Secure, URL: "/socket.io/"}
 	for _, name := range []string{"User-Agent", "Origin"} { // no cookie, no Authorization
 		if v := r.Header.Get(name); v != "" {
 			h.Headers[strings.ToLower(name)] = v
 		}
 	}
 	return socket{
-		ID: s.ID(), ClientID: s.ConnID(), Transport: s.Transport(), Namespace: s.Namespace().Name(), Data: user{id.Subject, id.Name, id.Scopes},
-		Handshake: h, Rooms: slices.DeleteFunc(s.Rooms(), hidden),
+		ID: s.ID(), ClientID: s.ConnID(), Transport: s.Transport(), Namespace: s.Namespace().Name(), Data: userOf(s.Identity()),
+		Handshake: h, Rooms: withOwn(s.ID(), s.Rooms()),
 	}
 }
 
-// everySocket lists the sockets of all nodes. Of those of other nodes little is known.
-func (u *UI) everySocket(ctx context.Context) []socket {
-	ctx, cancel := context.WithTimeout(ctx, listPatience)
-	defer cancel()
-	all := []socket{}
-	for ns := range u.cfg.Hub().Namespaces() {
-		for info, err := range ns.In().Sockets(ctx) {
-			if err != nil || len(all) >= mostSockets {
-				break // a node that does not answer has nothing in the list
-			}
-			if s, here := ns.Socket(info.ID); here {
-				all = append(all, describe(s))
-				continue
-			}
-			id := info.Identity
-			all = append(all, socket{
-				ID: info.ID, ClientID: info.ID, Transport: "websocket", Namespace: ns.Name(), Data: user{id.Subject, id.Name, id.Scopes},
-				Handshake: handshook{Headers: map[string]string{}, Query: map[string]string{}}, Rooms: slices.DeleteFunc(info.Rooms, hidden),
-			})
-		}
+// entered is describe for a socket that has just come: the interface counts a room twice that it is told of here and
+// as joined, which follows for all rooms but those of a socket that was recovered.
+func entered(s *namespaces.Socket) socket {
+	d := describe(s)
+	if !s.Recovered() {
+		d.Rooms = []string{s.ID()}
 	}
-	return all
+	return d
 }
+
+func userOf(id handshake.Identity) user { return user{id.Subject, id.Name, id.Scopes} }
 
 func (u *UI) stats() stats {
 	st := stats{Server: u.cfg.Server, Host: u.host, PID: os.Getpid(), Uptime: time.Since(u.began).Seconds(), Events: u.counted.take(), Namespaces: []namespace{}}
@@ -207,11 +224,4 @@ func (u *UI) stats() stats {
 		st.Namespaces = append(st.Namespaces, namespace{ns.Name(), ns.Len()})
 	}
 	return st
-}
-
-// otherWatches notes that somebody watches on another node.
-func (u *UI) otherWatches(context.Context, packet.Args) (packet.Args, error) {
-	u.until.Store(time.Now().Add(watchedFor).UnixNano())
-	u.tick()
-	return packet.Args{}, nil
 }

@@ -1,11 +1,13 @@
-// The official admin interface of Socket.IO, as its package has it, in Chromium against the running binary.
+// The official admin interface of Socket.IO, as its package has it, in Chromium against two nodes of a cluster: the
+// operator is at one of them, which is the interface's own; the other one is read-only.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { connect, event, open, request } from "../js/support/client.mjs";
+import { freePort } from "../cluster/support/fleet.mjs";
+import { connect, event, gather, open, request } from "../js/support/client.mjs";
 import { startGatehouse } from "../js/support/target.mjs";
 import { mint } from "../js/support/token.mjs";
 import { launch, Person } from "./support/browser.mjs";
@@ -14,104 +16,128 @@ const ui = join(dirname(createRequire(import.meta.url).resolve("@socket.io/admin
 const password = "correct horse battery staple";
 const hash = "$2a$10$MbZlhXW8h.YSyhrJyEqvTOAYbDrnMEwgybROJVEUrqtoZNdMu5EY2";
 
-const config = (more = "") => `files: ${ui}
-admin_ui: {enabled: true, username: olga, password_hash: "${hash}"${more}}
-echo: {enabled: true}
-`;
-
 describe("the admin interface", () => {
-  let browser, dir;
+  let browser, dir, near, far, olga;
   before(async () => {
-    browser = await launch();
     dir = await mkdtemp(join(tmpdir(), "admin-ui-"));
+    [browser, near, far] = await Promise.all([launch(), serve(false), serve(true)]);
   });
   after(async () => {
-    await browser?.close();
+    await Promise.all([browser?.close(), near?.stop(), far?.stop()]);
     await rm(dir, { recursive: true, force: true });
   });
 
-  async function serve(t, text = config()) {
-    await writeFile(join(dir, "app.yaml"), text);
-    const server = await startGatehouse({ args: ["--config", join(dir, "app.yaml")]});
-    t.after(() => server.stop());
-    return server;
+  async function serve(readOnly) {
+    const file = join(dir, `${readOnly}.yaml`);
+    await writeFile(file, `files: ${ui}
+admin_ui: {enabled: true, username: olga, password_hash: "${hash}", read_only: ${readOnly}}
+sockets: {unknown_events: answer}
+redis: {url: "redis://${process.env.TEST_REDIS_ADDR}"}
+cluster:
+  mode: streams
+  addr: 127.0.0.1:${await freePort()}
+  secret: the secret of a fleet in a test, long enough
+  patience: 60s
+`);
+    return startGatehouse({ args: ["--config", file] });
   }
 
   // enter opens the interface and signs in, as its user does.
-  async function enter(t, server, username, secret) {
+  async function enter(server, username, secret) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-    t.after(() => context.close());
     await context.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort()); // its fonts are elsewhere
-    const olga = await Person.of(context);
-    await olga.page.goto(server.url);
-    const field = (name) => olga.page.getByLabel(name, { exact: true });
+    const person = await Person.of(context);
+    await person.page.goto(server.url);
+    const field = (name) => person.page.getByLabel(name, { exact: true });
     await field("Server URL").fill(server.url);
     await field("Username").fill(username);
     await field("Password").fill(secret);
-    await olga.page.getByRole("button", { name: "Connect" }).click();
-    return olga;
+    await person.page.getByRole("button", { name: "Connect" }).click();
+    return person;
   }
 
   const sees = (person, text) => person.page.getByText(text).first().waitFor();
+  const row = (person, text) => person.page.locator("tr", { hasText: text });
+  const at = (person, server, path) => person.page.goto(`${server.url}/#/${path}/`);
 
   async function chooses(person, namespace) {
     await person.page.locator(".v-select", { hasText: "Select namespace" }).click();
     await person.page.locator(".v-menu__content .v-list-item", { hasText: namespace }).click();
   }
 
-  test("shows servers, namespaces, rooms, sockets and events as they come, and does what it is told", async (t) => {
-    const server = await serve(t);
-    const ada = await connect(t, server, "/chat", "websocket", { user: "ada" });
-    const olga = await enter(t, server, "olga", password);
-    const at = (path) => olga.page.goto(`${server.url}/#/${path}/`);
+  test("shows servers, namespaces, rooms, sockets and events of all nodes as they come", async (t) => {
+    const ada = await connect(t, near, "/chat", "websocket", { user: "ada" });
+    const cleo = await connect(t, far, "/chat", "polling", { user: "cleo" });
+    await request(cleo, "room:join", { room: "lobby" });
+    olga = await enter(near, "olga", password);
     await sees(olga, /^connected$/i);
 
-    await at("sockets");
+    await at(olga, near, "sockets");
     await chooses(olga, "/chat");
-    await sees(olga, ada.id); // who was there before
-    const bob = await connect(t, server, "/chat", "polling", { user: "bob" });
-    await sees(olga, bob.id); // and who comes
+    await row(olga, ada.id).getByText("WebSocket").waitFor(); // who was there before
+    await row(olga, cleo.id).getByText("HTTP long-polling").waitFor();
+    await row(olga, cleo.id).getByText("127.0.0.1").waitFor();
+    const bob = await connect(t, far, "/chat", "upgrade", { user: "bob" }); // and who comes
+    await row(olga, bob.id).getByText("WebSocket").waitFor();
+    if (process.env.SHOTS) await olga.page.screenshot({ path: join(process.env.SHOTS, "admin-ui.png") });
 
-    await at("events");
-    await request(ada, "room:join", { room: "lobby" });
+    await at(olga, near, "events");
+    await Promise.all([ada, bob].map((one) => request(one, "room:join", { room: "lobby" })));
     await request(ada, "message:send", { room: "lobby", text: "Hello" });
     await sees(olga, "message:send");
-    await at("rooms");
-    await sees(olga, "lobby");
-    await at("servers");
-    await sees(olga, /^healthy$/i);
-
-    await at("sockets");
-    await sees(olga, bob.id);
-    if (process.env.SHOTS) await olga.page.screenshot({ path: join(process.env.SHOTS, "admin-ui.png") });
-    const gone = event(ada, "disconnect");
-    await olga.page.locator("tr", { hasText: ada.id }).locator("button").last().click();
-    assert.equal((await gone)[0], "io server disconnect");
-    await sees(olga, /^disconnected$/i); // on the page of the socket, where the click has led
-    assert.ok(bob.connected);
+    await at(olga, near, "rooms");
+    await row(olga, "lobby").locator("td:nth-child(3)", { hasText: /^\s*3\s*$/ }).waitFor();
+    await at(olga, near, "servers");
+    await olga.page.waitForFunction(() => [...document.querySelectorAll("tr")].filter((one) => /healthy/i.test(one.textContent)).length === 2);
   });
 
-  test("a wrong password is said, a token with the scope opens it", async (t) => {
-    const server = await serve(t);
-    const eve = await enter(t, server, "olga", "a wrong password");
-    await sees(eve, "Invalid credentials");
-    await enter(t, server, "token", mint("oz", { scope: "admin" })).then((oz) => sees(oz, /^connected$/i));
-  });
-
-  test("read-only, it offers nothing to do and nothing is done", async (t) => {
-    const server = await serve(t, config(", read_only: true"));
-    const ada = await connect(t, server, "/chat", "websocket", { user: "ada" });
-    const olga = await enter(t, server, "olga", password);
-    await sees(olga, /^connected$/i);
-    await olga.page.goto(`${server.url}/#/sockets/`);
-    await chooses(olga, "/chat");
-    await sees(olga, ada.id);
-    assert.equal(await olga.page.locator("tr", { hasText: ada.id }).locator("button:not([disabled])").count(), 0);
-    const admin = open(server, "/admin", "websocket", { auth: { username: "olga", password } });
+  test("makes a socket of either node join, leave and go; emits", async (t) => {
+    const admin = open(near, "/admin", "websocket", { auth: { username: "olga", password } }); // the page has no button to emit
     t.after(() => admin.disconnect());
     await event(admin, "config");
-    admin.emit("_disconnect", "/chat", false, ada.id);
-    await request(ada, "room:join", { room: "lobby" });
-    assert.ok(ada.connected);
+    for (const server of [near, far]) {
+      const ada = await connect(t, server, "/chat", "websocket", { user: "ada" });
+      const heard = gather(ada, "shout", 2);
+      await at(olga, near, "sockets");
+      await row(olga, ada.id).locator("td").first().click();
+      const room = olga.page.getByRole("textbox", { name: "Join a room" });
+      await room.fill("desk");
+      await room.blur(); // as the click on the button beside it does, which then takes the text
+      await olga.page.locator("form", { has: room }).locator("button[type=submit]").click();
+      await row(olga, "desk").waitFor();
+      admin.emit("emit", "/chat", "desk", "shout", "to the desk");
+      await row(olga, "desk").locator("button").first().click();
+      await sees(olga, /^deleted$/i); // on the page of the room, where the click has led
+      admin.emit("emit", "/chat", "desk", "shout", "to nobody");
+      admin.emit("emit", "/chat", ada.id, "shout", "to ada");
+      assert.deepEqual(await heard, ["to the desk", "to ada"]);
+
+      await at(olga, near, "sockets");
+      const gone = event(ada, "disconnect");
+      await row(olga, ada.id).locator("button").last().click();
+      assert.equal((await gone)[0], "io server disconnect");
+      await sees(olga, /^disconnected$/i); // on the page of the socket, where the click has led
+    }
+  });
+
+  test("read-only, offers nothing to do and does nothing", async (t) => {
+    const ada = await connect(t, near, "/chat", "websocket", { user: "ada" });
+    const oz = await enter(far, "token", mint("oz", { scope: "admin" })); // with a token that has the scope
+    await sees(oz, /^connected$/i);
+    await at(oz, far, "sockets");
+    await chooses(oz, "/chat");
+    await row(oz, ada.id).waitFor();
+    assert.equal(await row(oz, ada.id).locator("button:not([disabled])").count(), 0);
+    const admin = open(far, "/admin", "websocket", { auth: { token: mint("oz", { scope: "admin" }) } }); // the page lets one type a room
+    t.after(() => admin.disconnect());
+    await event(admin, "config");
+    for (const command of [["emit", "/chat", ada.id, "shout"], ["join", "/chat", "desk"], ["leave", "/chat", "lobby"], ["_disconnect", "/chat", false]]) {
+      assert.equal((await request(admin, ...command)).error.code, "unknown_event", command[0]);
+    }
+  });
+
+  test("says that a password is wrong", async () => {
+    const eve = await enter(near, "olga", "a wrong password");
+    await sees(eve, "Invalid credentials");
   });
 });

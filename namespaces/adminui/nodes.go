@@ -1,0 +1,103 @@
+package adminui
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"gatehouse/namespaces"
+	"gatehouse/packet"
+)
+
+// What the interfaces of several nodes tell each other, in their own namespace.
+const (
+	watching  = "admin:watching"
+	describes = "admin:sockets"
+
+	mostDescribed = 2000 // sockets that a node describes to another one, which is a message of half a megabyte
+)
+
+// otherWatches notes that somebody watches on another node.
+func (u *UI) otherWatches(context.Context, packet.Args) (packet.Args, error) {
+	u.until.Store(time.Now().Add(watchedFor).UnixNano())
+	u.tick()
+	return packet.Args{}, nil
+}
+
+// ownSockets answers another node, where somebody has begun to watch.
+func (u *UI) ownSockets(ctx context.Context, _ packet.Args) (packet.Args, error) {
+	own := []socket{}
+	for ns := range u.cfg.Hub().Namespaces() {
+		for info, err := range ns.Local().Sockets(ctx) {
+			if err != nil || len(own) == mostDescribed {
+				return packet.NewArgs(own)
+			}
+			if s, here := ns.Socket(info.ID); here {
+				own = append(own, describe(s))
+			}
+		}
+	}
+	return packet.NewArgs(own)
+}
+
+// theirSockets are those that other nodes describe. A node that does not answer in time, has very many, or is a Node server
+// leaves some out.
+func (u *UI) theirSockets(ctx context.Context) map[[2]string]socket {
+	ctx, cancel := context.WithTimeout(ctx, listPatience/2)
+	defer cancel()
+	answers, _ := u.ns.ServerEmitAck(ctx, describes) // an error: with those that did answer
+	all := map[[2]string]socket{}
+	for _, reply := range answers.Replies {
+		var theirs []socket
+		if reply.Args.Len() == 0 || json.Unmarshal(reply.Args.Raw(0), &theirs) != nil {
+			continue
+		}
+		for _, one := range theirs {
+			all[[2]string{one.Namespace, one.ID}] = one
+		}
+	}
+	return all
+}
+
+// everySocket lists the sockets of all nodes. Of one that no node has described little is known.
+func (u *UI) everySocket(ctx context.Context) []socket {
+	ctx, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
+	theirs := u.theirSockets(ctx)
+	all := []socket{}
+	for ns := range u.cfg.Hub().Namespaces() {
+		for info, err := range ns.In().Sockets(ctx) {
+			if err != nil || len(all) >= mostSockets {
+				break // a node that does not answer has nothing in the list
+			}
+			d, described := theirs[[2]string{ns.Name(), info.ID}]
+			if s, here := ns.Socket(info.ID); here {
+				d = describe(s)
+			} else if !described {
+				d = undescribed(ns.Name(), info)
+			}
+			all = append(all, d)
+		}
+	}
+	for _, d := range theirs { // in namespaces of families that are not here
+		if _, here := u.cfg.Hub().Namespace(d.Namespace); !here {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// undescribed is what every node can say of a socket.
+func undescribed(namespace string, info namespaces.Info) socket {
+	return socket{
+		ID: info.ID, ClientID: info.ID, Transport: "websocket", Namespace: namespace, Data: userOf(info.Identity),
+		Handshake: handshook{Headers: map[string]string{}, Query: map[string]string{}}, Rooms: withOwn(info.ID, info.Rooms),
+	}
+}
+
+// withOwn are the rooms that are shown of a socket, with that of its id, as on Node's server.
+func withOwn(id string, rooms []string) []string {
+	others := slices.DeleteFunc(slices.Clone(rooms), func(room string) bool { return hidden(room) || room == id })
+	return slices.Insert(others, 0, id)
+}
