@@ -143,10 +143,12 @@ func certificates(t *testing.T, dir string) {
 		}
 	}
 	openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-		"-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.pem")
+		"-subj", "/CN=localhost", "-addext", "subjectAltName=IP:10.0.0.1", "-keyout", "server.key", "-out", "server.pem")
 	openssl("pkey", "-in", "server.key", "-pubout", "-out", "issuer.pem")
-	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(contents(t, filepath.Join(dir, "server.pem"))), 0o600); err != nil {
-		t.Fatal(err)
+	for name, of := range map[string]string{"ca.pem": "server.pem", "node.pem": "server.pem", "node.key": "server.key"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(contents(t, filepath.Join(dir, of))), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"strconv"
@@ -32,6 +31,7 @@ var signedHeaders = []string{
 // forwarding hands requests of foreign sessions to their nodes, over a listener of the nodes' own (security requirement 29).
 type forwarding struct {
 	proxy httputil.ReverseProxy
+	hops  *hops
 	count atomic.Uint64 // of requests that this node has handed on
 	way   onWay
 	log   *slog.Logger // of what every request may say
@@ -60,13 +60,9 @@ const (
 func (n *Node) initForwarding() {
 	f := &n.forward
 	f.peers, f.log = make(map[string]*Peer), sampled.Logger(n.cfg.Logger)
-	dialer := &net.Dialer{Timeout: forwardDial}
+	f.hops = newHops(n.cfg.TLS)
 	f.proxy = httputil.ReverseProxy{
-		Rewrite: n.rewrite, FlushInterval: -1, ErrorHandler: n.unreachable, ErrorLog: log.New(io.Discard, "", 0),
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, MaxIdleConnsPerHost: forwardPerHop, IdleConnTimeout: forwardIdle,
-			DisableCompression: true,
-		},
+		Rewrite: n.rewrite, FlushInterval: -1, ErrorHandler: n.unreachable, ErrorLog: log.New(io.Discard, "", 0), Transport: f.hops,
 	}
 }
 
@@ -122,7 +118,8 @@ func nodeOf(ctx context.Context) NodeInfo {
 func (n *Node) rewrite(p *httputil.ProxyRequest) {
 	info := nodeOf(p.In.Context())
 	out := p.Out
-	out.URL.Scheme, out.URL.Host, out.Host = "http", info.Address, p.In.Host
+	out.URL.Scheme, out.URL.Host = hopURL(info)
+	out.Host = p.In.Host
 	out.URL.RawQuery = p.In.URL.RawQuery
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if v := p.In.Header[name]; v != nil {
@@ -164,6 +161,7 @@ func (n *Node) Owned(serve func(http.ResponseWriter, *http.Request, *Peer), leav
 		p, from := n.admits(r)
 		if from == nil {
 			n.counts.Forwarded.Refused.Add(1)
+			w.Header().Set(forwardHeader, "refused") // for the node, which has a better answer for its client
 			http.Error(w, "This address is for nodes of the cluster.", http.StatusForbidden)
 			return
 		}

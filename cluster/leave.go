@@ -109,12 +109,13 @@ func (n *Node) Leave(ctx context.Context) error {
 
 // sayLeaving tells one node. One that is not to be reached has no requests under way either.
 func (n *Node) sayLeaving(ctx context.Context, info NodeInfo) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+info.Address+leavingPath, nil)
+	scheme, host := hopURL(info)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+"://"+host+leavingPath, nil)
 	if err != nil {
 		return
 	}
 	n.seal(r, info.ID, leavingClient, false)
-	answer, err := n.forward.proxy.Transport.RoundTrip(r)
+	answer, err := n.forward.hops.RoundTrip(r)
 	if err == nil {
 		err = answer.Body.Close()
 	}

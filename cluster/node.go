@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -123,9 +122,7 @@ func (n *Node) Close(ctx context.Context) error {
 	n.tasks.Wait()
 	n.run.Wait()
 	n.users.leave(ctx)
-	if t, ok := n.forward.proxy.Transport.(*http.Transport); ok {
-		t.CloseIdleConnections()
-	}
+	n.forward.hops.CloseIdleConnections()
 	return err
 }
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,8 +23,11 @@ type NodeConfig struct {
 	// Name is how people call the node. No other node of the fleet has the same, see Node.Join; Start gives the node an id
 	// that no node ever had. Empty is the machine's name with a part of that id.
 	Name string
-	// Advertise is where other nodes reach this one, as host:port; empty without forwarding.
+	// Advertise is where other nodes reach this one, as host:port, or https://host:port with TLS; empty without forwarding.
 	Advertise string
+	// TLS gives what a connection to another node is opened with; it is asked for each, and nothing is handed to nodes without
+	// TLS then. nil: no TLS.
+	TLS func() *tls.Config
 	// Version is this program's, which others show.
 	Version string
 	// Mode is how operations get to the other nodes: ModeStreams.

@@ -30,7 +30,8 @@ type Cluster struct {
 	Mode         string           `koanf:"mode" default:"off" oneof:"off,streams,pubsub,sharded" doc:"how nodes share their rooms over Redis 7 at redis.url; see [cluster.md](cluster.md#modes)"`
 	Name         string           `koanf:"name" derived:"the machine's with a part of the node's id" doc:"how the node is called in logs and lists; a node whose name another one has does not start"`
 	Addr         string           `koanf:"addr" derived:"without sticky sessions a node is not reached" doc:"a listener for the other nodes, as host:port, which must not be open to the world; needs cluster.secret"`
-	Advertise    string           `koanf:"advertise" derived:"cluster.addr" doc:"where the other nodes reach that listener"`
+	Advertise    string           `koanf:"advertise" derived:"cluster.addr" doc:"where the other nodes reach that listener, as host:port; https:// may stand before it with cluster.tls"`
+	TLS          ClusterTLS       `koanf:"tls"`
 	Secret       handshake.Secret `koanf:"secret" doc:"signs what nodes tell each other, at least 32 bytes, the same on all nodes; with it Node's servers cannot join, without it whoever writes into Redis speaks for a node"`
 	Key          string           `koanf:"key" default:"socket.io" doc:"begins the names of streams and channels, as Node's adapters have it"`
 	Streams      int              `koanf:"streams" default:"1" max:"64" doc:"streams that the namespaces share; the same on all nodes"`
@@ -57,7 +58,7 @@ func (c Config) checkCluster() error {
 	if k.Secret != "" && len(k.Secret) < minClusterSecret {
 		errs = append(errs, fmt.Errorf(`cluster.secret: %d bytes, at least %d are needed; make one with "openssl rand -base64 48"`, len(k.Secret), minClusterSecret))
 	}
-	errs = append(errs, c.checkForwarding())
+	errs = append(errs, c.checkForwarding(), k.checkTLS())
 	if k.BacklogAge < k.Patience {
 		errs = append(errs, fmt.Errorf("cluster.backlog_age: %s is shorter than cluster.patience (%s); make it longer", k.BacklogAge, k.Patience))
 	}
@@ -81,6 +82,9 @@ func (s *Server) startCluster() error {
 	cfg := k.node()
 	cfg.Client, cfg.Note, cfg.Version, cfg.Logger = s.redis.Client, s.redis.Note, s.cfg.Version, s.log
 	cfg.Recovery, cfg.Packet = s.cfg.Recovery.For, s.cfg.Packet
+	if s.cfg.Cluster.TLS.enabled() {
+		cfg.TLS = s.hopKeys.current.Load
+	}
 	node, err := cluster.Start(cfg)
 	if err != nil {
 		return err

@@ -12,14 +12,6 @@ import (
 	"gatehouse/cluster"
 )
 
-// advertised is where other nodes reach the listener for them.
-func (c *Cluster) advertised() string {
-	if c.Advertise != "" {
-		return c.Advertise
-	}
-	return c.Addr
-}
-
 func (c Config) checkForwarding() error {
 	k := c.Cluster
 	switch {
@@ -36,7 +28,7 @@ func (c Config) checkForwarding() error {
 	if sameListener(k.Addr, c.Addr) || k.Addr == c.Admin.Addr {
 		return fmt.Errorf("cluster.addr: %q is taken by another listener of this server; choose another port", k.Addr)
 	}
-	host, port, err := net.SplitHostPort(k.advertised())
+	host, port, err := net.SplitHostPort(k.advertisedHost())
 	if err != nil || everywhere(host) || port == "0" {
 		return fmt.Errorf("cluster.advertise: %q is no address that other nodes can reach; write it as 10.0.0.1:3002", k.advertised())
 	}
@@ -100,6 +92,9 @@ func (s *Server) letGo(ctx context.Context, through *cluster.Peer) {
 	s.engine.Leave(ctx, through, s.cfg.Drain.Spread)
 }
 
+// onlyNodes says what to do about who is refused at the TLS of cluster.addr.
+const onlyNodes = "if this is a node: it needs cluster.tls with a certificate that is in its time and signed by an authority of cluster.tls.ca_file here; nobody else should reach cluster.addr"
+
 // startForwarding listens for other nodes, when there is an address for them.
 func (s *Server) startForwarding(ctx context.Context) (stop func(), err error) {
 	if s.elsewhere() == nil {
@@ -111,9 +106,13 @@ func (s *Server) startForwarding(ctx context.Context) (stop func(), err error) {
 	}
 	s.log.Info("listener for the other nodes", slog.String("clusterAddr", ln.Addr().String()), slog.String("advertise", s.cfg.Cluster.advertised()))
 	hs, served := s.httpServer(s.node.Owned(s.serveOwned, s.letGo)), make(chan struct{})
+	if keys := s.hopKeys.current.Load(); keys != nil {
+		s.sayHopKeys(keys)
+		hs.ErrorLog = slog.NewLogLogger(s.refusals.With(slog.String("logger", "cluster.addr"), slog.String("do", onlyNodes)).Handler(), slog.LevelWarn)
+	}
 	go func() {
 		defer close(served)
-		if err := hs.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := hs.Serve(s.hopKeys.wrap(ln, true)); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the listener for the other nodes failed", slog.Any("error", err))
 		}
 	}()

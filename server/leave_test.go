@@ -13,8 +13,8 @@ import (
 	"gatehouse/server"
 )
 
-// twoNodes are nodes that hand requests to each other and know it.
-func twoNodes(t *testing.T, defs func() []namespaces.Definition) (one, other *running) {
+// twoNodes are nodes that hand requests to each other and know it. edit changes what their configurations say of the cluster.
+func twoNodes(t *testing.T, defs func() []namespaces.Definition, edit ...func(*server.Cluster)) (one, other *running) {
 	t.Helper()
 	redis, node := nodes(t)
 	if redis == "" {
@@ -25,6 +25,9 @@ func twoNodes(t *testing.T, defs func() []namespaces.Definition) (one, other *ru
 		cfg := node(redis)
 		cfg.Cluster = server.Cluster{
 			Mode: "streams", Key: key, Addr: nobodyAt(t), Secret: handshake.Secret(strings.Repeat("a secret of the nodes ", 2)),
+		}
+		for _, f := range edit {
+			f(&cfg.Cluster)
 		}
 		return serve(t, cfg, defs()...)
 	}

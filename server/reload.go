@@ -2,8 +2,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +13,7 @@ import (
 // keys and secrets.
 var reloadable = []string{
 	"auth", "jwt", "issuers", "origins", "subprotocol", "cookie", "basic", "certificate", "callback", "introspection",
-	"tls", "admin.key", "admin.previous_key", "log.level",
+	"tls", "cluster.tls", "admin.key", "admin.previous_key", "log.level",
 }
 
 // ErrEnded is what Reload says of a server that ends.
@@ -23,7 +21,7 @@ var ErrEnded = errors.New("the server is about to end")
 
 // Reload takes over what can change while the server runs: who is let in and by
 // which keys (auth, jwt, issuers, origins, subprotocol, cookie, basic, certificate,
-// callback, introspection), the files of tls, and the operators' keys. Connections that are there go on as they are, and
+// callback, introspection), the files of tls and cluster.tls, and the operators' keys. Connections that are there go on as they are, and
 // requests of theirs are compared by what was in force when they opened; a secret
 // that is to go stays valid as long as it is the previous one.
 //
@@ -49,14 +47,9 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.cfg.TLS.enabled() && cfg.TLS.enabled() {
-		keys, err := cfg.TLS.load()
-		if err != nil {
-			gate.Close()
-			return nil, fmt.Errorf("reload: %w", err)
-		}
-		s.keys.current.Store(keys)
-		s.log.Info("certificate loaded", slog.Time("until", expiryOf(keys)))
+	if err := s.reloadKeys(cfg.TLS.enabled(), cfg.Cluster.TLS.enabled(), next); err != nil {
+		gate.Close()
+		return nil, err
 	}
 	old := s.gates.Swap(gate)
 	old.Close() // only what it keeps open and does not use
@@ -81,6 +74,9 @@ func (s *Server) taking(cfg Config) Config {
 	if s.given.TLS.enabled() && cfg.TLS.enabled() {
 		next.TLS = cfg.TLS
 	}
+	if s.given.Cluster.TLS.enabled() && cfg.Cluster.TLS.enabled() {
+		next.Cluster.TLS = cfg.Cluster.TLS
+	}
 	if s.given.Admin.Key != "" && cfg.Admin.Key != "" {
 		next.Admin.Key, next.Admin.PreviousKey = cfg.Admin.Key, cfg.Admin.PreviousKey
 	}
@@ -98,6 +94,9 @@ func (s *Server) needRestart(cfg Config) []string {
 	})
 	if s.given.TLS.enabled() != cfg.TLS.enabled() {
 		keys = append(keys, "tls")
+	}
+	if s.given.Cluster.TLS.enabled() != cfg.Cluster.TLS.enabled() {
+		keys = append(keys, "cluster.tls")
 	}
 	if (s.given.Admin.Key == "") != (cfg.Admin.Key == "") {
 		keys = append(keys, "admin.key")

@@ -1,24 +1,15 @@
 package server_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"gatehouse/handshake"
 	"gatehouse/internal/wiretest"
@@ -27,70 +18,18 @@ import (
 
 // authority signs certificates for a test.
 type authority struct {
-	t    *testing.T
-	dir  string
-	cert *x509.Certificate
-	key  crypto.Signer
+	*wiretest.Authority
+	t *testing.T
 }
 
 func newAuthority(t *testing.T, name string) *authority {
 	t.Helper()
-	a := &authority{t: t, dir: t.TempDir()}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.key = newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.write("ca.pem", "CERTIFICATE", der)
-	return a
-}
-
-func newKey(t *testing.T) crypto.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
-
-func (a *authority) write(name, kind string, der []byte) {
-	if err := os.WriteFile(a.path(name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-// issue signs a certificate and writes it with its key as name.pem and name.key.
-func (a *authority) issue(name string, template *x509.Certificate) tls.Certificate {
-	a.t.Helper()
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	key := newKey(a.t)
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.write(name+".pem", "CERTIFICATE", der)
-	a.write(name+".key", "PRIVATE KEY", keyDER)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return &authority{wiretest.NewAuthority(t, name), t}
 }
 
 // serverCertificate is one for 127.0.0.1.
 func (a *authority) serverCertificate(name string) {
-	a.issue("server", &x509.Certificate{
+	a.Issue("server", &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
@@ -101,7 +40,7 @@ func (a *authority) clientCertificate(uri string) tls.Certificate {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return a.issue("client", &x509.Certificate{
+	return a.Issue("client", &x509.Certificate{
 		Subject: pkix.Name{CommonName: "spiffe://evil.example/root"}, URIs: []*url.URL{named},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
@@ -109,15 +48,13 @@ func (a *authority) clientCertificate(uri string) tls.Certificate {
 
 // client is how a client of this authority's server speaks TLS.
 func (a *authority) client(certs ...tls.Certificate) *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return &tls.Config{RootCAs: pool, Certificates: certs}
+	return &tls.Config{RootCAs: a.Pool(), Certificates: certs}
 }
 
 func (a *authority) tls(clientAuth string) server.TLS {
-	cfg := server.TLS{CertFile: a.path("server.pem"), KeyFile: a.path("server.key"), ClientAuth: clientAuth}
+	cfg := server.TLS{CertFile: a.Path("server.pem"), KeyFile: a.Path("server.key"), ClientAuth: clientAuth}
 	if clientAuth != "" && clientAuth != "none" {
-		cfg.ClientCAFile = a.path("ca.pem")
+		cfg.ClientCAFile = a.Path("ca.pem")
 	}
 	return cfg
 }
@@ -218,7 +155,7 @@ func TestTLSTakesRenewedCertificatesAndKeepsGoodOnes(t *testing.T) {
 	if got := presented(); got != "second" {
 		t.Error(got)
 	}
-	a.write("server.pem", "CERTIFICATE", []byte("nothing"))
+	a.Write("server.pem", "CERTIFICATE", []byte("nothing"))
 	if err := r.server.ReloadTLS(); err == nil {
 		t.Error("a broken file is taken")
 	}
@@ -236,18 +173,18 @@ func TestTLSTakesRenewedCertificatesAndKeepsGoodOnes(t *testing.T) {
 func TestMistakesInTheTLSSectionAreNamed(t *testing.T) {
 	a := newAuthority(t, "ours")
 	a.serverCertificate("one")
-	cert, key := a.path("server.pem"), a.path("server.key")
+	cert, key := a.Path("server.pem"), a.Path("server.key")
 	for _, c := range []struct {
 		cfg   server.TLS
 		words string
 	}{
 		{server.TLS{CertFile: cert}, "tls.key_file"},
-		{server.TLS{CertFile: cert, KeyFile: a.path("none")}, "tls.key_file"},
+		{server.TLS{CertFile: cert, KeyFile: a.Path("none")}, "tls.key_file"},
 		{server.TLS{CertFile: cert, KeyFile: cert}, "tls.cert_file"},
 		{server.TLS{ClientAuth: "maybe"}, "tls.client_auth"},
 		{server.TLS{ClientAuth: "require"}, "tls.cert_file"},
 		{server.TLS{CertFile: cert, KeyFile: key, ClientAuth: "require"}, "tls.client_ca_file"},
-		{server.TLS{CertFile: cert, KeyFile: key, ClientCAFile: a.path("ca.pem")}, "tls.client_auth"},
+		{server.TLS{CertFile: cert, KeyFile: key, ClientCAFile: a.Path("ca.pem")}, "tls.client_auth"},
 		{server.TLS{CertFile: cert, KeyFile: key, ClientAuth: "require", ClientCAFile: key}, "tls.client_ca_file"},
 	} {
 		if err := startsWith(t, server.Config{TLS: c.cfg}); err == nil || !strings.Contains(err.Error(), c.words) {

@@ -56,6 +56,7 @@ type Server struct {
 	handler  http.Handler
 
 	keys             keyring
+	hopKeys          keyring // of what nodes hand to each other
 	pending          pendingByAddress
 	polling          atomic.Int64 // sessions without a WebSocket
 	silence          *idleConns
@@ -154,6 +155,9 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 			return err
 		}
 		s.keys.current.Store(keys)
+	}
+	if err := s.prepareClusterTLS(); err != nil {
+		return err
 	}
 	if s.cfg.Redis.URL != "" {
 		if s.redis, err = connectRedis(s.cfg.Redis, s.log, s.metrics, s.traces != nil); err != nil {

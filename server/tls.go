@@ -20,17 +20,9 @@ const (
 
 // load reads the files and makes what a listener needs of them.
 func (t TLS) load() (*tls.Config, error) {
-	certPEM, err := readable("tls.cert_file", t.CertFile)
+	cert, err := keyPair("tls", t.CertFile, t.KeyFile)
 	if err != nil {
 		return nil, err
-	}
-	keyPEM, err := readable("tls.key_file", t.KeyFile)
-	if err != nil {
-		return nil, err
-	}
-	cert, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("tls.cert_file, tls.key_file: %w", err)
 	}
 	cfg := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
@@ -51,15 +43,39 @@ func (t TLS) loadClientCAs(cfg *tls.Config) error {
 	default:
 		return nil
 	}
-	text, err := readable("tls.client_ca_file", t.ClientCAFile)
+	var err error
+	cfg.ClientCAs, err = authoritiesIn("tls.client_ca_file", t.ClientCAFile)
+	return err
+}
+
+// keyPair reads a certificate and its key, whose keys are in the section.
+func keyPair(section, certFile, keyFile string) (tls.Certificate, error) {
+	certPEM, err := readable(section+".cert_file", certFile)
 	if err != nil {
-		return err
+		return tls.Certificate{}, err
 	}
-	cfg.ClientCAs = x509.NewCertPool()
-	if !cfg.ClientCAs.AppendCertsFromPEM(text) {
-		return fmt.Errorf("tls.client_ca_file: %s holds no certificate in PEM", t.ClientCAFile)
+	keyPEM, err := readable(section+".key_file", keyFile)
+	if err != nil {
+		return tls.Certificate{}, err
 	}
-	return nil
+	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return cert, fmt.Errorf("%s.cert_file, %s.key_file: %w", section, section, err)
+	}
+	return cert, nil
+}
+
+// authoritiesIn reads certificates of authorities.
+func authoritiesIn(key, file string) (*x509.CertPool, error) {
+	text, err := readable(key, file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: %s holds no certificate in PEM", key, file)
+	}
+	return pool, nil
 }
 
 // keyring is the TLS configuration in force. New connections take the newest;
@@ -92,21 +108,40 @@ func (k *keyring) config(asksClients bool) *tls.Config {
 // ErrNoTLS is what ReloadTLS says of a server without TLS.
 var ErrNoTLS = errors.New("tls: there is no TLS listener to reload")
 
-// ReloadTLS reads the files of Config.TLS again; new connections get what they
-// hold now. On an error the old ones stay in force; it is [ErrNoTLS] where there
-// is no TLS.
+// ReloadTLS reads the files of Config.TLS and Config.Cluster.TLS again; new
+// connections get what they hold now. On an error the old ones stay in force; it is
+// [ErrNoTLS] where there is no TLS.
 func (s *Server) ReloadTLS() error {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	if !s.given.TLS.enabled() {
+	clients, nodes := s.given.TLS.enabled(), s.given.Cluster.on() && s.given.Cluster.TLS.enabled()
+	if !clients && !nodes {
 		return ErrNoTLS
 	}
-	cfg, err := s.given.TLS.load()
-	if err != nil {
-		return fmt.Errorf("reload: %w", err)
+	return s.reloadKeys(clients, nodes, s.given)
+}
+
+// reloadKeys reads files of cfg, and takes them over if all are good: for clients, where they had TLS before, and for nodes.
+func (s *Server) reloadKeys(clients, nodes bool, cfg Config) (err error) {
+	var forClients, forNodes *tls.Config
+	if clients && s.keys.current.Load() != nil {
+		if forClients, err = cfg.TLS.load(); err != nil {
+			return fmt.Errorf("reload: %w", err)
+		}
 	}
-	s.keys.current.Store(cfg)
-	s.log.Info("certificate loaded", slog.Time("until", expiryOf(cfg)))
+	if nodes && s.hopKeys.current.Load() != nil {
+		if forNodes, err = cfg.Cluster.loadTLS(time.Now()); err != nil {
+			return fmt.Errorf("reload: %w", err)
+		}
+	}
+	if forClients != nil {
+		s.keys.current.Store(forClients)
+		s.log.Info("certificate loaded", slog.Time("until", expiryOf(forClients)))
+	}
+	if forNodes != nil {
+		s.hopKeys.current.Store(forNodes)
+		s.sayHopKeys(forNodes)
+	}
 	return nil
 }
 
