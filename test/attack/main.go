@@ -36,6 +36,7 @@ func main() {
 	flag.DurationVar(&o.quiet, "quiet", 3*time.Second, "how long the server is left in peace first")
 	flag.DurationVar(&o.attack, "for", 8*time.Second, "how long each attack lasts")
 	flag.Float64Var(&o.scale, "scale", 1, "of the number of attackers")
+	flag.StringVar(&o.settings, "settings", "", "more lines of the server's configuration, such as admin: {addr: 127.0.0.1:6060} for /debug/pprof/")
 	flag.BoolVar(&o.tls, "tls", false, "everybody connects over TLS")
 	flag.StringVar(&report, "report", "", "a page that has a place for the table; only the whole of it is written, at full strength and without TLS")
 	flag.Parse()
@@ -54,6 +55,7 @@ type options struct {
 	binary        string
 	quiet, attack time.Duration
 	scale         float64
+	settings      string
 	tls           bool
 }
 

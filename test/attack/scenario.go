@@ -55,7 +55,7 @@ func (s scenario) play(ctx context.Context, o options) (result, error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	preparing, unprepare := context.WithCancel(ctx)
 	defer unprepare()
-	settings := s.settings
+	settings := s.settings + o.settings + "\n"
 	if s.prepare != nil {
 		settings += s.prepare(preparing)
 	}
