@@ -19,9 +19,10 @@ type account struct {
 	rooms   map[*room]struct{} // opened by this user, and not forgotten
 	empty   int                // of these, how many have no members
 
-	mu     sync.Mutex // guards what follows; a leaf
-	joins  bucket     // in bytes
-	typing bucket     // in notices
+	mu       sync.Mutex // guards what follows; a leaf
+	joins    bucket     // in bytes
+	lastJoin int        // in bytes
+	typing   bucket     // in notices
 }
 
 // account returns a user's account and makes it if needed. mu is held.
@@ -72,30 +73,38 @@ func (rs *rooms) largest(size func(*account) int64) *account {
 	return found
 }
 
-// awaitJoin waits until the user may join a room again: what earlier joins were answered is paid for.
-func (u *account) awaitJoin(ctx context.Context, now func() time.Time) error {
+// awaitJoin waits until the user may join a room again: what earlier joins were answered is paid for. It charges as much as
+// the last join cost, so that of many who wait one goes on, and not all at once; the caller tells settleJoin.
+func (u *account) awaitJoin(ctx context.Context, now func() time.Time) (charged int, err error) {
 	for {
 		u.mu.Lock()
 		wait := u.joins.debt(now())
-		u.mu.Unlock()
 		if wait <= 0 {
-			return nil
+			charged = u.lastJoin
+			u.joins.level -= float64(charged)
+			u.mu.Unlock()
+			return charged, nil
 		}
+		u.mu.Unlock()
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		}
 	}
 }
 
-// joined charges the user for what a join made the server send.
-func (u *account) joined(bytes int) {
+// settleJoin charges the user for what a join made the server send, where something else was charged before. A join that
+// failed cost nothing.
+func (u *account) settleJoin(charged, cost int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.joins.level -= float64(bytes)
+	u.joins.level += float64(charged - cost)
+	if cost > 0 {
+		u.lastJoin = cost
+	}
 }
 
 // mayType says whether a notice of the user goes out, and counts it.

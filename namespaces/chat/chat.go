@@ -170,9 +170,28 @@ func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (
 		return joined{}, err
 	}
 	at := seatOf(s)
-	if err := at.account.awaitJoin(ctx, c.cfg.Now); err != nil {
+	charged, err := at.account.awaitJoin(ctx, c.cfg.Now)
+	if err != nil {
 		return joined{}, err
 	}
+	out, err := c.joinRoom(ctx, at, s, in)
+	at.account.settleJoin(charged, c.joinCost(out))
+	return out, err
+}
+
+// joinCost is what a join counts for in bytes; nothing when it failed.
+func (c *chat) joinCost(out joined) int {
+	if !out.OK {
+		return 0
+	}
+	cost := joinWeight + announceWeight*min(out.Count, c.cfg.QuietAbove)
+	for _, m := range out.History {
+		cost += weight(m)
+	}
+	return cost
+}
+
+func (c *chat) joinRoom(ctx context.Context, at *seat, s *namespaces.Socket, in joinRequest) (joined, error) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	for {
@@ -209,19 +228,14 @@ func (c *chat) enter(ctx context.Context, r *room, s *namespaces.Socket, since s
 	if err := s.Join(key(r.name)); err != nil {
 		return joined{}, true, joinError(err)
 	}
-	u, cost := c.userOf(s), joinWeight
+	u := c.userOf(s)
 	if r.members.add(u, s.ID()) && r.members.len() <= c.cfg.QuietAbove {
 		_ = s.To(key(r.name)).Emit("member:joined", membership{r.name, u.User, u.Name})
-		cost += announceWeight * r.members.len()
 	}
 	history, complete := []Message{}, true
 	if !again || since != "" { // else this socket has got everything already
 		history, complete = r.history.since(since)
 	}
-	for _, m := range history {
-		cost += weight(m)
-	}
-	at.account.joined(cost)
 	return joined{true, r.members.len(), r.members.first(maxMembers), history, complete}, true, nil
 }
 

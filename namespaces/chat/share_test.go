@@ -276,6 +276,43 @@ func TestF4_JoinsWaitWhenAUserHasAskedForTooMuch(t *testing.T) {
 	})
 }
 
+// Else all that wait would have their answers made at the same moment, and keep the processors from everybody.
+func TestF4_OfJoinsThatWaitOneGoesOnAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, chat.Config{}.WithJoins(1, 1<<20))
+		ann := s.user("ann")
+		ann.join("r")
+		for range 100 {
+			ann.send("r", strings.Repeat("x", 1000))
+		}
+		tabs := make([]*tab, 10)
+		for i := range tabs {
+			tabs[i] = s.user("eve")
+		}
+		tabs[0].join("r")
+		for _, c := range tabs {
+			c.client.Message(false, []byte(`2/chat,1["room:join",{"room":"r","since":"0"}]`))
+		}
+		most := 0
+		for range 20 { // 1 MiB a second, and 120 kB each
+			synctest.Wait()
+			answered := 0
+			for _, c := range tabs {
+				select {
+				case <-c.acks:
+					answered++
+				default:
+				}
+			}
+			most = max(most, answered)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if most != 1 {
+			t.Errorf("%d were answered at once", most)
+		}
+	})
+}
+
 func TestF4_AFloodOfTypingNoticesIsBoundedByUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{QuietAbove: 3})

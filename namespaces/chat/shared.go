@@ -82,14 +82,9 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 			out.Members = append(out.Members, m)
 		}
 	}
-	cost := joinWeight + announceWeight*min(found.Count, c.cfg.QuietAbove)
 	if !again || since != "" {
 		out.History, out.Complete = after(found, since)
 	}
-	for _, m := range out.History {
-		cost += weight(m)
-	}
-	at.account.joined(cost)
 	r.mu.Lock()
 	r.users = found.Count
 	r.mu.Unlock()
@@ -127,10 +122,11 @@ func (c *chat) reenter(ctx context.Context, at *seat, name string, s *namespaces
 		if err != nil {
 			return err
 		}
-		_, ok, err := c.enterShared(ctx, shared, r, s, "")
+		out, ok, err := c.enterShared(ctx, shared, r, s, "")
 		if !ok {
 			continue // the room was forgotten meanwhile: make it anew
 		}
+		at.account.settleJoin(0, c.joinCost(out))
 		if err == nil {
 			at.rooms[name] = r
 		}
