@@ -48,7 +48,7 @@ func BenchmarkFanOut(b *testing.B) {
 			for i := range sessions {
 				s, _ := srv.newSession(&Peer{})
 				s.handler = noHandler{}
-				s.ws = &websocket{s: s, stream: countingStream{&written}}
+				s.link = &websocket{s: s, stream: countingStream{&written}}
 				sessions[i] = s
 			}
 			text := []byte(strings.Repeat("x", 100))
@@ -163,12 +163,12 @@ func BenchmarkSendAndFlush(b *testing.B) {
 	defer srv.Close()
 	var written atomic.Int64
 	f := newFlusher(nil)
-	f.dirty = make([]*Session, 1, members+1) // never empty: nobody needs to be woken
+	f.dirty = make([]*websocket, 1, members+1) // never empty: nobody needs to be woken
 	sessions := make([]*Session, members)
 	for i := range sessions {
 		s, _ := srv.newSession(&Peer{})
 		s.handler, s.flusher = noHandler{}, f
-		s.ws = &websocket{s: s, stream: countingStream{&written}}
+		s.link = &websocket{s: s, stream: countingStream{&written}}
 		sessions[i] = s
 	}
 	text := []byte(strings.Repeat("x", 100))
@@ -217,8 +217,8 @@ func BenchmarkSendToABlockedClient(b *testing.B) {
 	sessions := make([]*Session, members)
 	for i := range sessions {
 		s, _ := srv.newSession(&Peer{})
-		s.handler, s.blocked = noHandler{}, true
-		s.ws = &websocket{s: s, stream: countingStream{}}
+		s.handler = noHandler{}
+		s.link = &websocket{s: s, stream: countingStream{}, blocked: true}
 		sessions[i] = s
 	}
 	text := []byte(strings.Repeat("x", 100))

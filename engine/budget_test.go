@@ -72,7 +72,7 @@ func TestTheLargestBacklogIsCutFirst(t *testing.T) {
 					r.dial(t, transport)
 					s := r.opened.next(t)
 					if transport != "polling" {
-						s.block()
+						s.block(t)
 					}
 					sides = append(sides, s)
 				}
@@ -96,11 +96,13 @@ func TestTheLargestBacklogIsCutFirst(t *testing.T) {
 	})
 }
 
-// block has the session think that its connection is full.
-func (h *side) block() {
+// block has the session think that its WebSocket, which may be about to come, is full.
+func (h *side) block(t *testing.T) {
+	t.Helper()
+	h.awaitState(t, func() bool { return h.socket() != nil })
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.blocked = true
+	h.socket().blocked = true
 }
 
 func (r *rig) expectHeld(t *testing.T, s *side, most int64) {

@@ -181,12 +181,12 @@ func TestServerCloseEndsSessionsInEveryState(t *testing.T) {
 		body, _ := posting.slowPOST()
 		defer func() { _ = body.Close() }()
 		reading := last()
-		reading.awaitState(t, func() bool { return reading.poll.post != nil })
+		reading.awaitState(t, func() bool { return reading.longPoll().post != nil })
 		held := open("polling")
 		last().Pause()
 		heldBack := goes(func() error { return held.send("held back") })
 		waits := last()
-		waits.awaitState(t, func() bool { return waits.poll.resumed != nil })
+		waits.awaitState(t, func() bool { return waits.longPoll().resumed != nil })
 		probed := open("polling").(*pollClient)
 		check(t, r.dialWS(t, probed.sid).frame(ws.OpText, []byte("2probe")))
 		open("websocket")
@@ -220,7 +220,7 @@ func TestServerCloseEndsSessionsInEveryState(t *testing.T) {
 func (h *side) fill(t *testing.T) {
 	t.Helper()
 	f := NewFrame(make([]byte, 256<<10), nil)
-	full := func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.blocked }
+	full := func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.socket().blocked }
 	for deadline := time.Now().Add(patience); !full(); runtime.Gosched() {
 		if h.SendVolatile(f); time.Now().After(deadline) {
 			t.Fatal("never full")

@@ -60,7 +60,8 @@ func (d *deflateContext) forget(b *sendBudget) {
 
 // compressNext makes the bytes of the next waiting frames for a client with a
 // context, and takes the frames off. frames are in flight.
-func (f *flusher) compressNext(s *Session, d *deflateContext, frames []*Frame) []byte {
+func (f *flusher) compressNext(c *websocket, frames []*Frame) []byte {
+	s, d := c.s, c.context
 	var b []byte
 	n := 0
 	for plain := 0; n < len(frames) && plain < flushBytes; n++ {

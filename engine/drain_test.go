@@ -103,7 +103,7 @@ func turning(tick time.Duration, sessions int) (*wheel, []*Session, *int64) {
 	srv := &Server{cfg: Config{}.withDefaults(), began: time.Now(), wheel: w}
 	all := make([]*Session, sessions)
 	for i := range all {
-		all[i] = &Session{srv: srv, poll: &pollState{}}
+		all[i] = &Session{srv: srv, link: &longPoll{}}
 		all[i].state.Store(int32(stateClosed)) // tick then asks for no other look
 	}
 	return w, all, now

@@ -94,7 +94,7 @@ func TestLittleWaitsForAStranger(t *testing.T) {
 			user.Admit("", "ann")
 			for _, s := range []*side{stranger, user} {
 				if transport != "polling" {
-					s.block()
+					s.block(t)
 				}
 				_ = s.Send(NewFrame(make([]byte, 40<<10), nil))
 				_ = s.Send(NewFrame(make([]byte, 40<<10), nil))
@@ -111,8 +111,7 @@ func TestLittleWaitsForAStranger(t *testing.T) {
 
 func TestOnlyTheLastPingIsAnswered(t *testing.T) {
 	s := &Session{srv: &Server{cfg: Config{}.withDefaults()}, flusher: newFlusher(nil)}
-	s.ws = &websocket{s: s, stream: countingStream{}}
-	s.blocked = true
+	s.link = &websocket{s: s, stream: countingStream{}, blocked: true}
 	for n := range 1000 {
 		s.pong(pongFrame([]byte{byte(n)}))
 	}

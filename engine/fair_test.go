@@ -138,7 +138,7 @@ func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
 		j := &journal{taken: map[string]int{}}
 		member := func(name string) *Session {
 			s := &Session{srv: srv, flusher: f}
-			s.ws = &websocket{s: s, stream: journaled{journal: j, name: name}}
+			s.link = &websocket{s: s, stream: journaled{journal: j, name: name}}
 			return s
 		}
 		backlog := NewFrame(make([]byte, flushBytes), nil)
@@ -178,10 +178,11 @@ func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
 	f := newFlusher(nil)
 	j := &journal{taken: map[string]int{}}
 	for n := range 1000 {
-		s := &Session{srv: srv, flusher: f, listed: listedShared}
-		s.ws = &websocket{s: s, stream: journaled{journal: j, name: fmt.Sprint(n)}}
+		s := &Session{srv: srv, flusher: f}
+		c := &websocket{s: s, stream: journaled{journal: j, name: fmt.Sprint(n)}, listed: listedShared}
+		s.link = c
 		check(t, s.Send(NewFrame(make([]byte, flushBytes), nil)))
-		f.bulk.push(0, s)
+		f.bulk.push(0, c)
 	}
 	f.flushBulk()
 	if n := len(j.writes); n != bulkTurns {
@@ -197,7 +198,7 @@ func TestAnAnswerDoesNotWaitForABroadcast(t *testing.T) {
 		j := &journal{taken: map[string]int{}}
 		member := func(name string) *Session {
 			s := &Session{srv: srv, flusher: f}
-			s.ws = &websocket{s: s, stream: journaled{journal: j, name: name}}
+			s.link = &websocket{s: s, stream: journaled{journal: j, name: name}}
 			return s
 		}
 		asks := member("asks")

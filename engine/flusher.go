@@ -7,20 +7,20 @@ import (
 	"gatehouse/engine/internal/rfc6455"
 )
 
-// flusher writes for a share of the sessions: whoever sends puts the session in
-// its list, and one goroutine joins all that waits for a connection into one
-// write. Nothing else writes to those connections.
+// flusher writes to a share of the WebSockets: whoever sends puts the connection in
+// its list, and one goroutine joins all that waits for it into one write. Nothing
+// else writes to those connections.
 type flusher struct {
 	wakeup chan struct{}
 	stop   chan struct{}
 
-	mu     sync.Mutex // guards what follows
-	dirty  []*Session // they have something to write
-	direct []*Session // those whose frame is for them alone
+	mu     sync.Mutex   // guards what follows
+	dirty  []*websocket // they have something to write
+	direct []*websocket // those whose frame is for them alone
 
 	// Owned by run.
-	shared  []*Session          // from dirty, and not written yet
-	bulk    turns[*Session]     // with more to write than one turn's share
+	shared  []*websocket        // from dirty, and not written yet
+	bulk    turns[*websocket]   // with more to write than one turn's share
 	deflate *rfc6455.Compressor // nil until needed
 	scratch []byte              // what join makes; none of it is in use but for jointWrites
 	batch   []*Frame
@@ -48,14 +48,23 @@ func newFlusher(joint *jointWrites) *flusher {
 	}
 }
 
-// add lists s; its caller has marked it.
-func (f *flusher) add(s *Session, direct bool) {
+// listing says in which list of its flusher a connection is.
+type listing uint8
+
+const (
+	unlisted listing = iota
+	listedShared
+	listedDirect
+)
+
+// add lists c; its caller has marked it.
+func (f *flusher) add(c *websocket, direct bool) {
 	f.mu.Lock()
 	first := len(f.dirty)+len(f.direct) == 0
 	if direct {
-		f.direct = append(f.direct, s)
+		f.direct = append(f.direct, c)
 	} else {
-		f.dirty = append(f.dirty, s)
+		f.dirty = append(f.dirty, c)
 	}
 	f.mu.Unlock()
 	if first {
@@ -67,18 +76,18 @@ func (f *flusher) add(s *Session, direct bool) {
 }
 
 // sharedTurns is how many receivers of broadcasts get a turn in one pass, and
-// bulkTurns how many sessions of the bulk.
+// bulkTurns how many of the bulk.
 const (
 	sharedTurns = 16
 	bulkTurns   = 16
 )
 
-// run writes in passes. In each of them every session that was sent something for
+// run writes in passes. In each of them every connection that was sent something for
 // itself alone gets a turn, such as for an acknowledgement, but only a few receivers
 // of broadcasts and a few of the bulk: nobody's answer waits for somebody else's room.
 func (f *flusher) run() {
 	defer f.endJoint()
-	var direct, listed []*Session
+	var direct, listed []*websocket
 	for f.wait() {
 		f.mu.Lock()
 		direct, f.direct = f.direct, direct[:0]
@@ -120,16 +129,16 @@ func (f *flusher) flushShared() {
 	f.shared = f.shared[n:]
 }
 
-// flushAll gives each of sessions a turn, together if it can, and clears the list.
-func (f *flusher) flushAll(sessions []*Session) {
-	if f.joint != nil && len(sessions) > 1 {
-		f.flushJointly(sessions)
+// flushAll gives each of conns a turn, together if it can, and clears the list.
+func (f *flusher) flushAll(conns []*websocket) {
+	if f.joint != nil && len(conns) > 1 {
+		f.flushJointly(conns)
 	} else {
-		for _, s := range sessions {
-			f.flush(s)
+		for _, c := range conns {
+			f.flush(c)
 		}
 	}
-	clear(sessions)
+	clear(conns)
 }
 
 // flushBulk gives some of the bulk a turn.
@@ -139,84 +148,85 @@ func (f *flusher) flushBulk() {
 	}
 }
 
-// flush writes what waits for s until nothing does or the stream is full. One
-// turn ends after flushBytes; the session then has another one among the bulk, so
+// flush writes what waits for c until nothing does or the stream is full. One
+// turn ends after flushBytes; the connection then has another one among the bulk, so
 // that a long backlog does not keep the others waiting.
-func (f *flusher) flush(s *Session) {
+func (f *flusher) flush(c *websocket) {
 	for sent := 0; sent < flushBytes; {
-		b, whole, conn := f.gather(s)
+		b, whole := f.gather(c)
 		if len(b) == 0 {
 			return
 		}
-		n, ok := f.write(s, conn, b, whole)
+		n, ok := f.write(c, b, whole)
 		if !ok {
 			return
 		}
 		sent += n
 	}
-	f.bulk.push(s.incoming.Owner(), s)
+	f.bulk.push(c.account(), c)
 }
 
-// write writes b, which completes whole frames, and reports whether s may go on.
-func (f *flusher) write(s *Session, conn *websocket, b []byte, whole int) (n int, ok bool) {
-	n, err := conn.stream.tryWrite(b)
-	return n, f.concluded(s, whole, n, len(b), err)
+// write writes b, which completes whole frames, and reports whether c may go on.
+func (f *flusher) write(c *websocket, b []byte, whole int) (n int, ok bool) {
+	n, err := c.stream.tryWrite(b)
+	return n, f.concluded(c, whole, n, len(b), err)
 }
 
-// concluded notes what became of a write, and reports whether s may go on.
-func (f *flusher) concluded(s *Session, whole, n, want int, err error) bool {
+// concluded notes what became of a write, and reports whether c may go on.
+func (f *flusher) concluded(c *websocket, whole, n, want int, err error) bool {
 	if err != nil {
-		s.streamFailed(err)
+		c.s.streamFailed(err)
 		return false
 	}
-	return f.written(s, whole, n, want)
+	return f.written(c, whole, n, want)
 }
 
 // gather joins waiting frames into one run of bytes, and says how many frames they
-// complete. When nothing waits it clears the dirty mark and, for a closing
-// session, ends the writing side.
-func (f *flusher) gather(s *Session) (b []byte, whole int, conn *websocket) {
+// complete. When nothing waits it takes c off the list and, for a closing session,
+// ends the writing side.
+func (f *flusher) gather(c *websocket) (b []byte, whole int) {
+	s := c.s
 	s.mu.Lock()
-	conn = s.ws
-	if s.blocked || s.out.empty() && conn.context.unsentBytes() == 0 {
-		done := s.unlist()
+	unsent := c.unsent()
+	if c.blocked || s.out.empty() && unsent == 0 {
+		done := c.unlist()
 		s.mu.Unlock()
 		if done {
-			s.closeSent()
+			c.closeSent()
 		}
-		return nil, 0, nil
+		return nil, 0
 	}
-	if conn.context.unsentBytes() > 0 {
-		b = conn.context.unsent
+	if unsent > 0 {
+		b = c.context.unsent
 		s.mu.Unlock()
-		return b, 0, conn
+		return b, 0
 	}
 	frames, offset := s.out.peek(f.batch[:0], flushFrames)
 	s.mu.Unlock()
-	switch {
-	case conn.context == nil:
-		b, whole = f.join(frames, offset, conn.form, f.compressorFor(conn))
-	default:
-		b = f.compressNext(s, conn.context, frames)
+	if c.context == nil {
+		b, whole = f.join(frames, offset, c.frames, f.compressorFor(c))
+	} else {
+		b = f.compressNext(c, frames)
 	}
 	clear(frames)
-	return b, whole, conn
+	return b, whole
 }
 
-// unlist takes a session with nothing to write for now off the list, and reports
-// whether its close frame is with the kernel. mu is held.
-func (s *Session) unlist() (done bool) {
-	s.listed = unlisted
-	if !s.out.empty() || s.ws.context.unsentBytes() > 0 {
+// unlist takes a connection with nothing to write for now off the list, and reports
+// whether its close frame is with the kernel. Session.mu is held.
+func (c *websocket) unlist() (done bool) {
+	s := c.s
+	c.listed = unlisted
+	if !s.out.empty() || c.unsent() > 0 {
 		return false
 	}
 	s.stall.since = 0
-	return s.closing.said() && !s.ws.stream.pending()
+	return s.closing.said() && !c.stream.pending()
 }
 
 // compressorFor is nil for a connection that needs none.
 func (f *flusher) compressorFor(c *websocket) *rfc6455.Compressor {
-	if c.form != formDeflated {
+	if c.frames != frameDeflated {
 		return nil
 	}
 	return f.compressor(c.s.srv)
@@ -232,7 +242,7 @@ func (f *flusher) compressor(srv *Server) *rfc6455.Compressor {
 
 // join returns the bytes of frames from offset of the first on, and of how many:
 // of as many as fit into flushBytes, or of the first alone.
-func (f *flusher) join(frames []*Frame, offset int, form forms, z *rfc6455.Compressor) ([]byte, int) {
+func (f *flusher) join(frames []*Frame, offset int, form framing, z *rfc6455.Compressor) ([]byte, int) {
 	first := frames[0].wire(form, z)[offset:]
 	if len(frames) == 1 || len(first) >= flushBytes/2 {
 		return first, 1
@@ -253,16 +263,17 @@ func (f *flusher) join(frames []*Frame, offset int, form forms, z *rfc6455.Compr
 // written notes that n of want bytes are with the kernel, which complete whole
 // frames if they are all. It reports false when the stream is full; it will call
 // websocket.writable when it has room.
-func (f *flusher) written(s *Session, whole, n, want int) bool {
+func (f *flusher) written(c *websocket, whole, n, want int) bool {
+	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.ws.context != nil:
-		s.ws.context.advance(n, &s.srv.budget)
+	case c.context != nil:
+		c.context.advance(n, &s.srv.budget)
 	case n == want:
 		s.out.shift(whole, &s.srv.budget)
 	default:
-		s.out.advance(n, s.ws.form, f.compressorFor(s.ws), &s.srv.budget)
+		s.out.advance(n, c.frames, f.compressorFor(c), &s.srv.budget)
 	}
 	if n > 0 {
 		s.stall.since = 0
@@ -270,10 +281,10 @@ func (f *flusher) written(s *Session, whole, n, want int) bool {
 	if n == want {
 		return true
 	}
-	s.blocked = true
-	s.listed = unlisted
+	c.blocked = true
+	c.listed = unlisted
 	s.stalled()
 	s.countOutbox()
-	s.ws.stream.awaitWritable()
+	c.stream.awaitWritable()
 	return false
 }

@@ -1,13 +1,8 @@
 package engine
 
 import (
-	"encoding/base64"
 	"sync"
 	"sync/atomic"
-
-	"github.com/gobwas/ws"
-
-	"gatehouse/engine/internal/rfc6455"
 )
 
 // Packet types of Engine.IO v4, as on the wire.
@@ -112,130 +107,7 @@ func (f *Frame) size() int {
 // send queue limit in memory.
 const frameOverhead = 128
 
-// websocket returns the bytes of all WebSocket frames of f (RFC 6455, section
-// 5.2): unmasked, unfragmented.
-func (f *Frame) websocket() []byte {
-	f.wsOnce.Do(func() {
-		n := 0
-		if f.kind != typeBinary {
-			n = rfc6455.MaxServerHeader + 1 + len(f.text)
-		}
-		for _, a := range f.attachments {
-			n += rfc6455.MaxServerHeader + len(a)
-		}
-		b := make([]byte, 0, n)
-		if f.kind != typeBinary {
-			b = rfc6455.AppendHeader(b, ws.OpText, 1+len(f.text))
-			b = append(append(b, f.kind), f.text...)
-		}
-		for _, a := range f.attachments {
-			b = append(rfc6455.AppendHeader(b, ws.OpBinary, len(a)), a...)
-		}
-		f.ws = b
-	})
-	return f.ws
-}
-
-// madeForm is a wire form that few frames need.
-type madeForm struct {
-	once sync.Once
-	b    []byte
-}
-
-// makeForm returns the form that p points to, made by whoever needs it first.
-func makeForm(p *atomic.Pointer[madeForm], render func() []byte) []byte {
-	form := p.Load()
-	if form == nil {
-		p.CompareAndSwap(nil, new(madeForm))
-		form = p.Load()
-	}
-	form.once.Do(func() { form.b = render() })
-	return form.b
-}
-
-// wire returns the bytes of f for a connection without a context that takes the
-// given form; z compresses where that is asked for.
-func (f *Frame) wire(form forms, z *rfc6455.Compressor) []byte {
-	switch form {
-	case formDeflated:
-		return f.deflated(z)
-	case formBase64:
-		return f.base64()
-	}
-	return f.websocket()
-}
-
-// base64 returns the WebSocket frames of f for a client that takes no binary
-// messages: those are text, "b" and base64.
-func (f *Frame) base64() []byte {
-	if f.kind == kindRaw || len(f.attachments) == 0 {
-		return f.websocket()
-	}
-	return makeForm(&f.texts, func() (b []byte) {
-		if f.kind != typeBinary {
-			b = rfc6455.AppendHeader(b, ws.OpText, 1+len(f.text))
-			b = append(append(b, f.kind), f.text...)
-		}
-		for _, a := range f.attachments {
-			b = rfc6455.AppendHeader(b, ws.OpText, 1+base64.StdEncoding.EncodedLen(len(a)))
-			b = base64.StdEncoding.AppendEncode(append(b, typeBinary), a)
-		}
-		return b
-	})
-}
-
-// polling returns the packets of f as a long-polling payload.
-func (f *Frame) polling() []byte {
-	f.pollOnce.Do(func() {
-		var b []byte
-		if f.kind != typeBinary {
-			b = append(append(make([]byte, 0, 1+len(f.text)), f.kind), f.text...)
-		}
-		for _, a := range f.attachments {
-			if len(b) > 0 {
-				b = append(b, separator)
-			}
-			b = base64.StdEncoding.AppendEncode(append(b, typeBinary), a)
-		}
-		f.poll = b
-	})
-	return f.poll
-}
-
-// deflated returns the compressed WebSocket form of f, made by whoever needs it
-// first.
-func (f *Frame) deflated(c *rfc6455.Compressor) []byte {
-	if f.kind == kindRaw || f.plain || f.size()-frameOverhead < c.Threshold()-1 {
-		return f.websocket()
-	}
-	return makeForm(&f.compressed, func() []byte { return f.appendDeflated(nil, c, nil) })
-}
-
-// appendDeflated appends all messages of f, compressed behind what the client remembers.
-func (f *Frame) appendDeflated(b []byte, c *rfc6455.Compressor, past *rfc6455.History) []byte {
-	if f.kind == kindRaw || f.plain {
-		return append(b, f.websocket()...)
-	}
-	if f.kind != typeBinary {
-		b = c.AppendMessage(b, ws.OpText, past, []byte{f.kind}, f.text)
-	}
-	for _, a := range f.attachments {
-		b = c.AppendMessage(b, ws.OpBinary, past, a)
-	}
-	return b
-}
-
-// forms of a frame, as far as they take memory of their own.
-type forms uint8
-
-const (
-	formWebSocket forms = 1 << iota
-	formPolling
-	formDeflated
-	formBase64 // of a WebSocket whose client takes no binary messages
-)
-
-// oneHolder is above all forms; it stands for one send queue that holds the frame.
+// oneHolder is above all framings; it stands for one send queue that holds the frame.
 const oneHolder uint64 = 1 << 8
 
 // holders counts the send queues in which a frame waits.
@@ -243,18 +115,18 @@ type holders struct {
 	// owner is the budget that the frame's bytes count in: of the server that
 	// held it first, should there be several.
 	owner atomic.Pointer[sendBudget]
-	state atomic.Uint64 // holders times oneHolder, and the forms they need
+	state atomic.Uint64 // holders times oneHolder, and the framings they need
 }
 
-// hold counts f as waiting in one more send queue, in the given form.
-func (f *Frame) hold(b *sendBudget, form forms) {
+// hold counts f as waiting in one more send queue, in the given framing.
+func (f *Frame) hold(b *sendBudget, as framing) {
 	if f.fixed() {
 		return
 	}
 	f.holders.owner.CompareAndSwap(nil, b)
 	for {
 		old := f.holders.state.Load()
-		now := (old + oneHolder) | uint64(form)
+		now := (old + oneHolder) | uint64(as)
 		if !f.holders.state.CompareAndSwap(old, now) {
 			continue
 		}
@@ -274,7 +146,7 @@ func (f *Frame) release() {
 		old := f.holders.state.Load()
 		now := old - oneHolder
 		if now < oneHolder {
-			now = 0 // the last one: its forms go with it
+			now = 0 // the last one: its wire forms go with it
 		}
 		if !f.holders.state.CompareAndSwap(old, now) {
 			continue
@@ -290,30 +162,4 @@ func (f *Frame) release() {
 // once.
 func (f *Frame) fixed() bool {
 	return f.kind != typeMessage && f.kind != typeBinary && f.kind != kindRaw
-}
-
-// memory is what f takes with the forms of state, in bytes; nothing when nobody
-// holds it.
-func (f *Frame) memory(state uint64) int64 {
-	if state < oneHolder {
-		return 0
-	}
-	n := f.size()
-	if f.kind == kindRaw {
-		return int64(n) // its only form is its text
-	}
-	body, parts := n-frameOverhead, 1+len(f.attachments)
-	if state&uint64(formWebSocket) != 0 {
-		n += body + parts*rfc6455.MaxServerHeader
-	}
-	if state&uint64(formDeflated) != 0 {
-		n += body + parts*rfc6455.MaxServerHeader // at most; compressed only where that is less
-	}
-	if state&uint64(formBase64) != 0 {
-		n += body + (body-len(f.text))/3 + parts*(4+rfc6455.MaxServerHeader)
-	}
-	if state&uint64(formPolling) != 0 {
-		n += body + (body-len(f.text))/3 + parts*4
-	}
-	return int64(n)
 }

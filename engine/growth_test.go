@@ -75,14 +75,15 @@ func manySessions(b *testing.B, n int) {
 func openInMemory(b *testing.B, srv *Server, clients *pongers) {
 	s, err := srv.newSession(&Peer{Host: "x", Transport: "websocket", RemoteAddr: netip.MustParseAddrPort("127.0.0.1:1")})
 	check(b, err)
-	s.ws = &websocket{s: s, form: formWebSocket}
-	s.ws.stream = memoryStream{s.ws, clients}
+	c := &websocket{s: s, frames: frameWebSocket}
+	c.stream = memoryStream{c, clients}
+	s.link = c
 	if !srv.admit(s) {
 		b.Fatal("the server is closed")
 	}
-	_, err = s.ws.stream.tryWrite(s.openFrame().websocket())
+	_, err = c.stream.tryWrite(s.openFrame().websocket())
 	check(b, err)
-	s.ws.begin(nil)
+	c.begin(nil)
 }
 
 // memoryStream is the connection of a client that only answers pings.

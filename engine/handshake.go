@@ -121,7 +121,7 @@ func (s *Session) openFrame() *Frame {
 }
 
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Session) {
-	s.poll = &pollState{}
+	s.link = &longPoll{s: s}
 	s.mu.Lock()
 	s.out.push(s.openFrame(), &srv.budget)
 	s.mu.Unlock()
@@ -137,24 +137,25 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 	if err != nil {
 		return
 	}
-	s.ws = srv.attach(s, t)
-	s.listed = listedDirect // no flusher writes before the answer is out
+	c := srv.attach(s, t)
+	s.link = c
+	c.listed = listedDirect // no flusher writes before the answer is out
 	if !srv.admit(s) {
-		_ = s.ws.respond([]byte(lateRefusal))
-		s.ws.stream.close()
+		_ = c.respond([]byte(lateRefusal))
+		c.stream.close()
 		return
 	}
-	if err := s.ws.respondOpen(t.answer, s.openFrame().websocket()); err != nil {
+	if err := c.respondOpen(t.answer, s.openFrame().websocket()); err != nil {
 		s.streamFailed(err)
 		return
 	}
 	s.mu.Lock()
-	s.listed = unlisted
+	c.listed = unlisted
 	if !s.out.empty() {
 		s.wake()
 	}
 	s.mu.Unlock()
-	s.ws.begin(t.early)
+	c.begin(t.early)
 }
 
 // respondOpen writes the answer to the handshake and the open packet: together, for

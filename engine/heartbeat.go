@@ -117,7 +117,7 @@ func (s *Session) tick(now int64) int64 {
 		return 0
 	case err != nil:
 		s.fail(err)
-		return 0 // shut has put the session back with its closing deadline
+		return 0 // closeWith has put the session back with its closing deadline
 	}
 	return next
 }

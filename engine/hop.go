@@ -65,14 +65,11 @@ func (s *Session) frees(hop Hop) bool {
 	if s.probe != nil && s.probe.conn != nil && s.probe.conn.hop == hop {
 		s.dropProbe()
 	}
-	if s.poll != nil {
-		s.poll.passOn()
-	}
-	return s.ws != nil && s.ws.hop == hop
+	return s.link.letGo(hop)
 }
 
 // passOn answers the pending GET when it came through a server that is leaving. Session.mu is held.
-func (p *pollState) passOn() {
+func (p *longPoll) passOn() {
 	if p.get != nil && leaving(p.get.hop) {
 		p.reply([]*Frame{noopFrame})
 	}

@@ -73,7 +73,7 @@ func (p partly) memory() int { return p.bytes() + p.bytes()/4 }
 
 // settle counts what the reader holds now. Session.in is held.
 func (c *websocket) settle() {
-	before, bytes := partly(c.unfinished.Load()), c.reader.Pending()
+	before, bytes := c.unfinished(), c.reader.Pending()
 	if bytes == 0 && before == 0 || c.reader.Discards {
 		return
 	}
@@ -86,24 +86,14 @@ func (c *websocket) settle() {
 		now = newPartly(bytes, since)
 	}
 	c.arrived = false
-	c.unfinished.Store(uint64(now))
+	c.incomplete.Store(uint64(now))
 	c.s.Hold(now.memory() - before.memory())
-}
-
-// discard lets go of messages that are not complete, and of those that still come.
-// Session.in is held.
-func (c *websocket) discard() {
-	c.s.Hold(-partly(c.unfinished.Swap(0)).memory())
-	c.reader.Discard(c)
 }
 
 // messageDue looks at a message that is not complete: it must come at a rate that
 // bounds how long it is held. mu is held.
 func (s *Session) messageDue(now int64) error {
-	if s.ws == nil || s.beat.pausedAt != 0 {
-		return nil
-	}
-	if partly(s.ws.unfinished.Load()).tooSlow(now, s.srv.cfg.MessageTimeout) {
+	if s.beat.pausedAt == 0 && s.link.unfinished().tooSlow(now, s.srv.cfg.MessageTimeout) {
 		return errTooSlow
 	}
 	return nil
@@ -112,14 +102,7 @@ func (s *Session) messageDue(now int64) error {
 // moves reports whether a message that is not complete has grown since it was asked
 // last: a PONG stands behind it. mu is held.
 func (s *Session) moves() bool {
-	var now uint32
-	switch {
-	case s.ws != nil:
-		now = uint32(partly(s.ws.unfinished.Load()).bytes())
-	case s.poll.post != nil:
-		now = s.poll.post.came.Load()
-	}
-	before := s.beat.partly
+	now, before := uint32(s.link.unfinished().bytes()), s.beat.partly
 	s.beat.partly = now
 	return now > before
 }

@@ -121,7 +121,7 @@ func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 		defer windUp(s.srv)
 		s.mu.Lock()
 		s.flusher = newFlusher(nil)
-		s.ws, s.poll = &websocket{s: s, stream: countingStream{new(atomic.Int64)}}, nil
+		s.link = &websocket{s: s, stream: countingStream{new(atomic.Int64)}}
 		s.mu.Unlock()
 		s.SetMaxMessage(defaults.MaxPayload)
 		test(t, s, h)
@@ -129,9 +129,9 @@ func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 }
 
 func (s *Session) reads(b []byte) {
-	s.ws.enter()
-	s.ws.readable(slices.Clone(b))
-	s.ws.leave()
+	s.socket().enter()
+	s.socket().readable(slices.Clone(b))
+	s.socket().leave()
 }
 
 func TestAMessageThatIsNotCompleteCounts(t *testing.T) {
@@ -168,18 +168,18 @@ func TestAClosingSessionHoldsNothing(t *testing.T) {
 		s.Close(CodeNormal, "bye")
 		h.end(t, ReasonForcedClose)
 		synctest.Wait()
-		if n := s.incoming.Held(); n != 0 || s.ws.reader.Pending() != 0 {
-			t.Errorf("%d bytes count, %d are held", n, s.ws.reader.Pending())
+		if n := s.incoming.Held(); n != 0 || s.socket().reader.Pending() != 0 {
+			t.Errorf("%d bytes count, %d are held", n, s.socket().reader.Pending())
 		}
 		s.reads(frame[60_000:90_000])
 		s.reads(append(frame[90_000:], fragment(ws.OpText, false, "more")...))
-		if n := s.ws.reader.Pending(); n != 0 {
+		if n := s.socket().reader.Pending(); n != 0 {
 			t.Errorf("%d bytes are held", n)
 		}
 		closing := clientFrame(ws.OpClose, nil)
 		s.reads(closing[:1])
 		s.reads(closing[1:])
-		if !s.ws.peerClosed.Load() || s.current() != stateClosed {
+		if !s.socket().peerClosed.Load() || s.current() != stateClosed {
 			t.Error("the close frame was not seen")
 		}
 	})

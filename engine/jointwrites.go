@@ -14,9 +14,9 @@ type jointWrites struct {
 	turns []jointWrite
 }
 
-// jointWrite is one turn of one session.
+// jointWrite is one turn of one connection.
 type jointWrite struct {
-	s      *Session
+	conn   *websocket
 	socket jointSocket
 	wire   []byte // what goes to the socket
 	length int    // of what was gathered for it
@@ -76,45 +76,45 @@ func (f *flusher) endJoint() {
 	}
 }
 
-// flushJointly is flush for several sessions: what each has to write goes out in one
-// call, as far as that has room.
-func (f *flusher) flushJointly(sessions []*Session) {
-	for _, s := range sessions {
-		if s.enlisted || cap(f.scratch)-len(f.scratch) < flushBytes {
+// flushJointly is flush for several connections: what each has to write goes out in
+// one call, as far as that has room.
+func (f *flusher) flushJointly(conns []*websocket) {
+	for _, c := range conns {
+		if c.enlisted || cap(f.scratch)-len(f.scratch) < flushBytes {
 			f.submit()
 		}
 		if f.joint == nil { // it has failed
-			f.flush(s)
+			f.flush(c)
 		} else {
-			f.enlist(s)
+			f.enlist(c)
 		}
 	}
 	f.submit()
 }
 
-// enlist puts what s has to write into the next submit.
-func (f *flusher) enlist(s *Session) {
-	b, whole, conn := f.gather(s)
+// enlist puts what c has to write into the next submit.
+func (f *flusher) enlist(c *websocket) {
+	b, whole := f.gather(c)
 	if len(b) == 0 {
 		return
 	}
-	socket, ok := conn.stream.(jointSocket)
+	socket, ok := c.stream.(jointSocket)
 	if !ok || socket.pending() {
-		if _, ok := f.write(s, conn, b, whole); ok {
-			f.flush(s)
+		if _, ok := f.write(c, b, whole); ok {
+			f.flush(c)
 		}
 		return
 	}
 	f.keep(b)
 	fd, wire, ok := socket.lend(b, f.scratch[len(f.scratch):])
 	if !ok {
-		s.streamFailed(net.ErrClosed)
+		c.s.streamFailed(net.ErrClosed)
 		return
 	}
 	f.keep(wire)
-	s.enlisted = true
+	c.enlisted = true
 	f.joint.ring.add(fd, wire)
-	f.joint.turns = append(f.joint.turns, jointWrite{s: s, socket: socket, wire: wire, length: len(b), whole: whole})
+	f.joint.turns = append(f.joint.turns, jointWrite{conn: c, socket: socket, wire: wire, length: len(b), whole: whole})
 }
 
 // keep has b left alone until submit, if it stands behind what scratch keeps already.
@@ -125,7 +125,7 @@ func (f *flusher) keep(b []byte) {
 	}
 }
 
-// submit writes what is enlisted, and gives each session the rest of its turn.
+// submit writes what is enlisted, and gives each connection the rest of its turn.
 func (f *flusher) submit() {
 	if f.joint == nil || len(f.joint.turns) == 0 {
 		f.scratch = f.scratch[:0]
@@ -135,22 +135,22 @@ func (f *flusher) submit() {
 	f.joint.turns = turns[:0]
 	results, err := f.joint.ring.submit()
 	if err != nil {
-		turns[0].s.srv.cfg.Logger.Warn("io_uring has failed; each connection is written by a call of its own", slog.Any("error", err))
+		turns[0].conn.s.srv.cfg.Logger.Warn("io_uring has failed; each connection is written by a call of its own", slog.Any("error", err))
 		f.joint.ring.close()
 		f.joint = nil
 	}
 	for i := range turns {
 		t := &turns[i]
-		t.s.enlisted = false
+		t.conn.enlisted = false
 		n, err := t.socket.conclude(t.length, t.wire, int(results[i]))
-		if !f.concluded(t.s, t.whole, n, t.length, err) {
-			t.s = nil
+		if !f.concluded(t.conn, t.whole, n, t.length, err) {
+			t.conn = nil
 		}
 	}
 	f.scratch = f.scratch[:0] // no sooner: what was not sent is sent from there
 	for _, t := range turns {
-		if t.s != nil {
-			f.flush(t.s)
+		if t.conn != nil {
+			f.flush(t.conn)
 		}
 	}
 	clear(turns)

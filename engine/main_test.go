@@ -19,6 +19,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds what a test waits for; nothing is measured by it.
 const patience = 30 * time.Second
 
+// socket is the WebSocket of a session, or nil.
+func (s *Session) socket() *websocket {
+	c, _ := s.link.(*websocket)
+	return c
+}
+
 // queue is an unbounded channel.
 type queue[T any] struct {
 	mu    sync.Mutex

@@ -121,7 +121,7 @@ func onThinLine(t *testing.T, test func(t *testing.T, line *thin, s *Session, h 
 		go func() { s.flusher.run(); close(done) }()
 		defer func() { close(s.flusher.stop); <-done }()
 		line := &thin{queue: -1}
-		s.ws, s.poll = &websocket{s: s, stream: line}, nil
+		s.link = &websocket{s: s, stream: line}
 		test(t, line, s, h)
 	})
 }
@@ -132,7 +132,7 @@ func TestAClientIsCutOnlyWhenItTakesNothing(t *testing.T) {
 		for range 10 { // a little now and then
 			pass(defaults.OutboxAge - 5*time.Second)
 			line.room = 10
-			s.ws.writable()
+			s.socket().writable()
 		}
 		if len(h.closed) > 0 {
 			t.Fatal("closed although it takes something")
@@ -156,7 +156,7 @@ func TestAQuietSessionHasNoAge(t *testing.T) {
 		check(t, s.Send(NewFrame(make([]byte, 1000), nil)))
 		synctest.Wait()
 		line.room = 1 << 20
-		s.ws.writable()
+		s.socket().writable()
 		pass(3 * defaults.OutboxAge)
 		check(t, s.Send(NewFrame(make([]byte, 1000), nil)))
 		pass(3 * defaults.OutboxAge)

@@ -64,7 +64,7 @@ func TestAPausedPOSTIsAnsweredOnlyAfterwards(t *testing.T) {
 	s := r.opened.next(t)
 	sent := goes(func() error { return c.send("1", "2") })
 	s.got.next(t)
-	s.awaitState(t, func() bool { return s.poll.resumed != nil })
+	s.awaitState(t, func() bool { return s.longPoll().resumed != nil })
 	if len(sent) > 0 {
 		t.Error("answered while paused")
 	}
@@ -95,7 +95,7 @@ func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
 			t.Errorf("%d messages while paused", n)
 		}
 		s.in.Lock()
-		kept := s.ws.reader.Pending()
+		kept := s.socket().reader.Pending()
 		s.in.Unlock()
 		if kept > 2*readBytes {
 			t.Errorf("%d bytes kept while paused", kept)
@@ -143,7 +143,8 @@ func beating(cfg Config) (*Session, *side) {
 	srv := &Server{cfg: cfg, began: time.Now(), sessions: map[string]*Session{}, emptied: make(chan struct{}), incoming: budget.New(budget.Limits{}), earlyIncoming: cfg.earlyIncoming()}
 	srv.wheel = newWheel(cfg.tick(), srv.now)
 	go srv.wheel.run()
-	s := &Session{srv: srv, id: "x", peer: &Peer{}, poll: &pollState{}}
+	s := &Session{srv: srv, id: "x", peer: &Peer{}}
+	s.link = &longPoll{s: s}
 	h := &side{Session: s, got: newQueue[message](), closed: make(chan Close, 2)}
 	s.handler = h
 	srv.remember(s)

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// pollState is a session's long-polling transport. Session.mu guards it.
-type pollState struct {
+// longPoll is a session's long-polling transport. Session.mu guards it.
+type longPoll struct {
+	s       *Session // fixed
 	get     *pendingGET
 	post    *pendingPOST  // the POST that is handled now
 	resumed chan struct{} // closed when a paused POST may go on; nil while none waits
@@ -43,7 +44,8 @@ const pollBytes = 1 << 20
 // taken the response before. A closing session sends its close packet in an
 // answer of its own, as Node does: the client acts on it at once, before the
 // messages that came in the same payload. Session.mu is held.
-func (p *pollState) answer(s *Session) {
+func (p *longPoll) answer() {
+	s := p.s
 	if p.get == nil || s.sending != nil {
 		return
 	}
@@ -62,14 +64,14 @@ func (p *pollState) answer(s *Session) {
 	}
 }
 
-func (p *pollState) reply(batch []*Frame) {
+func (p *longPoll) reply(batch []*Frame) {
 	p.get.batch <- batch
 	p.get = nil
 }
 
 // retire ends the transport after an upgrade. A client has its POST answered
 // before it upgrades: what is still being read is nobody's.
-func (p *pollState) retire() {
+func (p *longPoll) retire() {
 	if p.get != nil {
 		p.reply([]*Frame{noopFrame})
 	}
@@ -80,7 +82,7 @@ func (p *pollState) retire() {
 }
 
 // release frees all requests of a session that is gone.
-func (p *pollState) release() {
+func (p *longPoll) release() {
 	if p.get != nil {
 		p.reply([]*Frame{closePollFrame})
 	}
@@ -98,7 +100,7 @@ func (p *pendingPOST) cutOff() {
 	}
 }
 
-func (p *pollState) resumePOST() {
+func (p *longPoll) resumePOST() {
 	if p.resumed != nil {
 		close(p.resumed)
 		p.resumed = nil
@@ -169,10 +171,11 @@ func (s *Session) tookLocked(g *pendingGET, batch []*Frame) {
 	for _, f := range batch {
 		f.release()
 	}
-	if s.poll == nil {
+	p := s.longPoll()
+	if p == nil {
 		return
 	}
-	s.poll.answer(s)
+	p.answer()
 	if !s.out.empty() && s.sending == nil {
 		s.stalled()
 	}
@@ -190,15 +193,16 @@ func (s *Session) abortGET() {
 func (s *Session) beginGET(g *pendingGET) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p := s.longPoll()
 	switch {
-	case s.poll == nil || s.current() == stateClosed:
+	case p == nil || s.current() == stateClosed:
 		return errNotPolling
-	case s.poll.get != nil:
+	case p.get != nil:
 		return errOverlapGET
 	}
-	s.poll.get = g
-	s.poll.answer(s)
-	s.poll.passOn()
+	p.get = g
+	p.answer()
+	p.passOn()
 	return nil
 }
 
@@ -206,8 +210,8 @@ func (s *Session) beginGET(g *pendingGET) error {
 func (s *Session) cancelGET(g *pendingGET) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.poll != nil && s.poll.get == g {
-		s.poll.get = nil
+	if p := s.longPoll(); p != nil && p.get == g {
+		p.get = nil
 		return true
 	}
 	return false
@@ -247,21 +251,22 @@ func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
 func (s *Session) beginPOST(post *pendingPOST) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p := s.longPoll()
 	switch {
-	case s.poll == nil || s.current() != stateOpen:
+	case p == nil || s.current() != stateOpen:
 		return errNotPolling
-	case s.poll.post != nil:
+	case p.post != nil:
 		return errOverlapPOST
 	}
-	s.poll.post = post
+	p.post = post
 	return nil
 }
 
 func (s *Session) endPOST(post *pendingPOST) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.poll != nil && s.poll.post == post {
-		s.poll.post = nil
+	if p := s.longPoll(); p != nil && p.post == post {
+		p.post = nil
 	}
 }
 
@@ -294,7 +299,7 @@ func (s *Session) setReading(post *pendingPOST, body *http.ResponseController) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	post.body = body
-	if s.poll == nil || s.current() == stateClosed {
+	if s.longPoll() == nil || s.current() == stateClosed {
 		post.cutOff()
 	}
 	return post.cut
@@ -327,12 +332,13 @@ func (s *Session) waitResumed() {
 		return
 	}
 	s.mu.Lock()
-	if !s.paused.Load() || s.poll == nil || s.current() != stateOpen {
+	p := s.longPoll()
+	if !s.paused.Load() || p == nil || s.current() != stateOpen {
 		s.mu.Unlock()
 		return
 	}
 	resumed := make(chan struct{})
-	s.poll.resumed = resumed
+	p.resumed = resumed
 	s.mu.Unlock()
 	<-resumed
 }

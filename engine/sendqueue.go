@@ -77,7 +77,7 @@ func (o *sendQueue) compact() {
 }
 
 // count has all that waits count in the budget.
-func (o *sendQueue) count(b *sendBudget, form forms) {
+func (o *sendQueue) count(b *sendBudget, form framing) {
 	for _, f := range o.frames[o.head+o.counted:] {
 		f.hold(b, form)
 	}
@@ -101,7 +101,7 @@ func (o *sendQueue) peek(dst []*Frame, max int) ([]*Frame, int) {
 
 // advance takes off the frames that n more written bytes complete, and ends the
 // flight of the others.
-func (o *sendQueue) advance(n int, form forms, z *rfc6455.Compressor, b *sendBudget) {
+func (o *sendQueue) advance(n int, form framing, z *rfc6455.Compressor, b *sendBudget) {
 	o.flight = 0
 	n += o.offset
 	for n > 0 && !o.empty() {
@@ -194,7 +194,7 @@ func (o *sendQueue) reset(b *sendBudget) {
 // take takes off frames of up to max bytes, and at least one if there is one.
 // They still count in the budget: who took them releases them.
 func (o *sendQueue) take(max int, b *sendBudget) []*Frame {
-	o.count(b, formPolling)
+	o.count(b, framePolling)
 	n, size := 0, 0
 	for _, f := range o.frames[o.head:] {
 		if size += f.size(); size > max && n > 0 {

@@ -49,17 +49,12 @@ type Session struct {
 	mu      sync.Mutex // guards what follows
 	out     sendQueue
 	stall   stall
-	ws      *websocket   // nil while long-polling
-	poll    *pollState   // nil after the upgrade
+	link    link         // fixed but for an upgrade
 	sending *pendingGET  // the polling response that is being written
 	probe   *upgrade     // an upgrade under way
 	closing *closePacket // nil while open
-	listed  listing      // in the flusher's list
-	blocked bool         // the stream is full
 	known   bool         // some user's
 	early   atomic.Int32 // what a stranger has spent; see spend
-
-	enlisted bool // owned by the flusher: its jointWrites have a turn of it
 
 	beat heartbeat
 
@@ -93,10 +88,7 @@ func (s *Session) Peer() *Peer { return s.peer }
 func (s *Session) Transport() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ws != nil {
-		return "websocket"
-	}
-	return "polling"
+	return s.link.transport()
 }
 
 // Admit says that the client is no stranger any more but a user, known by a
@@ -156,46 +148,15 @@ func (s *Session) push(f *Frame) {
 	if s.behind() {
 		s.countOutbox()
 	}
-	s.wakeFor(f.firstPush())
+	s.link.wake(f.firstPush())
 }
 
 // countOutbox has all that waits count in the budget. mu is held.
 func (s *Session) countOutbox() {
-	form := formPolling
-	if s.ws != nil {
-		form = s.ws.form
-	} else if s.poll.get == nil {
+	if s.link.flow() == flowAway {
 		s.stalled()
 	}
-	s.out.count(&s.srv.budget, form)
-}
-
-// listing says in which list of its flusher a session is.
-type listing uint8
-
-const (
-	unlisted listing = iota
-	listedShared
-	listedDirect
-)
-
-// wake gets what waits on its way. mu is held.
-func (s *Session) wake() { s.wakeFor(false) }
-
-// wakeFor is wake; a frame that is for this client alone goes out before those that
-// many clients get, as far as the order of its own frames allows. mu is held.
-func (s *Session) wakeFor(direct bool) {
-	want := listedShared
-	if direct {
-		want = listedDirect
-	}
-	switch {
-	case s.ws == nil:
-		s.poll.answer(s)
-	case !s.blocked && s.listed < want:
-		s.listed = want
-		s.flusher.add(s, direct)
-	}
+	s.out.count(&s.srv.budget, s.link.framing())
 }
 
 // Pause stops reading from the client, and with it the deadline of its next
@@ -218,14 +179,7 @@ func (s *Session) setPaused(paused bool) {
 // read switches the reading of the transport in use. mu is held.
 func (s *Session) read(on bool) {
 	s.paused.Store(!on)
-	switch {
-	case s.poll != nil && on:
-		s.poll.resumePOST()
-	case s.ws != nil && on:
-		s.srv.spawn(s.ws.resume)
-	case s.ws != nil:
-		s.ws.stream.pause()
-	}
+	s.link.read(on)
 }
 
 func (s *Session) current() state { return state(s.state.Load()) }
@@ -257,10 +211,8 @@ func (s *Session) closeWith(why Close, p closePacket, drop bool) {
 	s.state.Store(int32(stateClosing))
 	p.dropped = drop
 	p.deadline = s.srv.now() + int64(s.srv.cfg.CloseTimeout)
-	if s.poll != nil && errors.Is(why.Err, errPeerClosed) {
-		p.left = true
-		p.owed = s.poll.get == nil && s.sending == nil
-		p.deadline = min(p.deadline, s.srv.now()+int64(overtaken))
+	if errors.Is(why.Err, errPeerClosed) {
+		s.link.left(&p)
 	}
 	s.closing = &p
 	s.srv.cuts.note(why.Err)
@@ -272,7 +224,7 @@ func (s *Session) closeWith(why Close, p closePacket, drop bool) {
 		s.read(true) // to see the peer's answer to the close frame
 	}
 	s.srv.wheel.schedule(s, p.deadline)
-	s.wakeToClose()
+	s.link.sayGoodbye()
 	s.srv.open.Add(-1)
 	// Under mu, so that Server.Close, which comes here too, finds it under way.
 	s.srv.spawn(func() {
@@ -293,18 +245,7 @@ func (s *Session) isOver() bool {
 // its next request learns that there is no such session, as from Node's server. mu is
 // held.
 func (s *Session) over() bool {
-	return s.closing != nil && s.closing.dropped && !s.closing.owed &&
-		s.ws == nil && s.poll.get == nil && s.sending == nil
-}
-
-// wakeToClose lets the transport finish. mu is held.
-func (s *Session) wakeToClose() {
-	if s.ws == nil {
-		s.poll.answer(s)
-		return
-	}
-	s.queueCloseFrame()
-	s.wake()
+	return s.closing != nil && s.closing.dropped && !s.closing.owed && !s.link.reaches()
 }
 
 // queueCloseFrame puts the WebSocket close frame behind what waits. mu is held.
@@ -320,11 +261,9 @@ func (s *Session) tellClosed(why Close) {
 	s.in.Lock()
 	defer s.in.Unlock()
 	s.mu.Lock()
-	c := s.ws
+	l := s.link
 	s.mu.Unlock()
-	if c != nil {
-		c.discard()
-	}
+	l.discard()
 	defer s.recovered("close")
 	s.handler.Close(why)
 }
@@ -340,20 +279,13 @@ func (s *Session) destroy() {
 	s.out.forget(&s.srv.budget)
 	s.abortGET()
 	s.dropProbe()
-	conn := s.ws
-	if conn != nil {
-		conn.context.forget(&s.srv.budget)
-	}
-	if s.poll != nil {
-		s.poll.release()
-	}
+	l := s.link
+	l.release()
 	s.mu.Unlock()
 	s.srv.wheel.remove(s)
 	s.srv.closings.remove(s)
 	s.srv.forget(s)
-	if conn != nil {
-		conn.stream.close()
-	}
+	l.close()
 }
 
 // now is nanoseconds since the server began, on the monotonic clock.

@@ -31,20 +31,29 @@ const lateBytes = 64 << 10
 
 // keepsUp reports whether the client is there and not behind. mu is held.
 func (s *Session) keepsUp() bool {
-	return s.current() == stateOpen && !s.blocked && s.out.bytes <= volatileBytes &&
-		(s.ws != nil || !s.srv.budget.over())
+	if s.current() != stateOpen || s.out.bytes > volatileBytes {
+		return false
+	}
+	switch s.link.flow() {
+	case flowFree:
+		return true
+	case flowFull:
+		return false
+	default:
+		return !s.srv.budget.over()
+	}
 }
 
 // behind reports whether what waits may stay for a time, so that it must count. mu
 // is held.
 func (s *Session) behind() bool {
-	return s.blocked || s.ws == nil || s.out.bytes > countAbove
+	return s.out.bytes > countAbove || s.link.flow() != flowFree
 }
 
 // late reports whether so much waits, or for such a cause, that the session is cut
 // rather than sent more when the budget is spent. mu is held.
 func (s *Session) late() bool {
-	return s.blocked || s.ws == nil || s.out.bytes > lateBytes
+	return s.out.bytes > lateBytes || s.link.flow() != flowFree
 }
 
 // Writable reports whether SendVolatile would queue a frame now.
@@ -94,11 +103,11 @@ func (s *Session) stallDue(now int64) error {
 	if st.look == 0 || now < st.look {
 		return nil
 	}
-	if st.since == 0 || s.out.idle() && (s.ws == nil || s.ws.context.unsentBytes() == 0) {
+	if st.since == 0 || s.out.idle() && s.link.unsent() == 0 {
 		*st = stall{}
 		return nil
 	}
-	if s.takes() {
+	if s.link.takes() {
 		st.since = now
 	}
 	if now-st.since >= int64(s.srv.cfg.OutboxAge) {
@@ -106,22 +115,6 @@ func (s *Session) stallDue(now int64) error {
 	}
 	st.look = now + s.stallLooks()
 	return nil
-}
-
-// takes reports whether the client has taken something since the last look, as
-// far as can be seen: a full socket reports room only when a good part of it is
-// free, which a client on a thin line may take a minute for. mu is held.
-func (s *Session) takes() bool {
-	if s.ws == nil {
-		return s.sending != nil // its writes have a deadline of their own
-	}
-	if !s.blocked {
-		return true // it is the flusher's turn
-	}
-	queued := s.ws.stream.queued()
-	before := s.stall.queued
-	s.stall.queued = queued
-	return queued >= 0 && queued != before
 }
 
 // cut ends the session of a client that is too slow. What was being written to
@@ -181,8 +174,6 @@ func (s *Session) backlog() budget.Claim {
 	if s.sending != nil {
 		c.Bytes += int64(s.sending.bytes)
 	}
-	if s.ws != nil {
-		c.Bytes += int64(s.ws.context.unsentBytes())
-	}
+	c.Bytes += int64(s.link.unsent())
 	return c
 }

@@ -40,7 +40,7 @@ func TestALoopReadsWhatIsUnderTLS(t *testing.T) {
 			t.Errorf("got %q", m)
 		}
 		s.mu.Lock()
-		read := s.ws.stream
+		read := s.socket().stream
 		s.mu.Unlock()
 		if _, looped := read.(*tlsStream); !looped {
 			t.Errorf("%s: read by a %T", transport, read)

@@ -81,7 +81,7 @@ func (srv *Server) closeAtOnce(w http.ResponseWriter, r *http.Request, s *Sessio
 func (s *Session) reserveProbe(up *upgrade) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.srv.cfg.NoUpgrades || s.current() != stateOpen || s.ws != nil || s.probe != nil {
+	if s.srv.cfg.NoUpgrades || s.current() != stateOpen || s.longPoll() == nil || s.probe != nil {
 		return false
 	}
 	s.probe = up
@@ -144,7 +144,7 @@ func (s *Session) abandonProbe(c *websocket) bool {
 	up := s.probe
 	if up == nil || up.conn != c {
 		defer s.mu.Unlock()
-		return s.ws != c
+		return s.link != c
 	}
 	s.dropProbe()
 	s.mu.Unlock()
@@ -215,7 +215,7 @@ func (s *Session) freeGET(c *websocket) {
 	if s.probe == nil || s.probe.conn != c {
 		return
 	}
-	if s.out.empty() && s.poll.get != nil {
+	if s.out.empty() && s.link.flow() == flowPoll {
 		s.push(noopFrame)
 	}
 	s.probe.noop.Reset(noopInterval)
@@ -235,8 +235,8 @@ func (s *Session) switchTo(c *websocket) (began time.Time, err error) {
 	s.probe.stopTimers()
 	pong, began := s.probe.pong, s.probe.began
 	s.probe = nil
-	s.poll.retire()
-	s.ws, s.poll = c, nil
+	s.longPoll().retire()
+	s.link = c
 	s.out.uncount() // it may not stay, and if so in another form
 	s.stall.since = 0
 	if s.behind() {

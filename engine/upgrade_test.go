@@ -248,7 +248,7 @@ func TestAPausedSessionDoesNotKeepWhatItsProbeSends(t *testing.T) {
 		w := r.dialWS(t, p.sid)
 		check(t, p.upgrade(w))
 		check(t, w.send("1", "2", "3"))
-		s.awaitState(t, func() bool { return s.ws != nil })
+		s.awaitState(t, func() bool { return s.socket() != nil })
 		if n := s.got.length(); n > 0 {
 			t.Errorf("%d messages while paused", n)
 		}
@@ -347,7 +347,7 @@ func TestAPOSTThatIsUnderWayDoesNotOutliveTheUpgrade(t *testing.T) {
 	}()
 	_, err := feed.Write([]byte("4"))
 	check(t, err)
-	s.awaitState(t, func() bool { return s.poll.post != nil && s.poll.post.body != nil })
+	s.awaitState(t, func() bool { return s.longPoll().post != nil && s.longPoll().post.body != nil })
 	check(t, w.frame(ws.OpText, []byte("5")))
 	if status := await(t, answered); status != http.StatusBadRequest {
 		t.Errorf("the POST is answered with %d", status)

@@ -166,7 +166,7 @@ func TestASessionThatIsListedTwiceIsWrittenOnce(t *testing.T) {
 	member := func() (*Session, int) {
 		pair := socketPair(t)
 		s := &Session{srv: srv, flusher: f}
-		s.ws = &websocket{s: s, stream: srv.epoll.adopt(pair[0], s.ws)}
+		s.link = &websocket{s: s, stream: srv.epoll.adopt(pair[0], (*websocket)(nil))}
 		return s, pair[1]
 	}
 	twice, end := member()
@@ -174,7 +174,7 @@ func TestASessionThatIsListedTwiceIsWrittenOnce(t *testing.T) {
 	frame := NewFrame([]byte("once"), nil)
 	check(t, twice.Send(frame))
 	check(t, other.Send(frame))
-	f.flushAll([]*Session{twice, other, twice})
+	f.flushAll([]*websocket{twice.socket(), other.socket(), twice.socket()})
 	b := make([]byte, 100)
 	if n := must[int](t)(unix.Read(end, b)); n != len(frame.websocket()) {
 		t.Errorf("%d bytes came of %d", n, len(frame.websocket()))

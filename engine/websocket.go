@@ -23,21 +23,27 @@ type websocket struct {
 	// Guarded by Session.in.
 	reader rfc6455.Reader
 
-	unfinished atomic.Uint64 // changed under Session.in; see partly
+	incomplete atomic.Uint64 // a partly, changed under Session.in
 
 	peerClosed atomic.Bool // a close frame came
-	form       forms       // fixed: of what goes out
+	frames     framing     // fixed: of what goes out
 
 	// Guarded by Session.in.
 	probing probeStep
 	spoiled bool // a protocol error: what follows cannot be read
 	arrived bool // a message has been completed since settle
 	waits   bool // reading is slowed down; see slowed
+
+	// Guarded by Session.mu.
+	listed  listing // in the flusher's list
+	blocked bool    // the stream is full
+
+	enlisted bool // owned by the flusher: its jointWrites have a turn of it
 }
 
 // attach puts a WebSocket connection under s. It does not read yet.
 func (srv *Server) attach(s *Session, t *hijacked) *websocket {
-	c := &websocket{s: s, form: t.form()}
+	c := &websocket{s: s, frames: t.framing()}
 	if t.deflate.serverTakeover {
 		c.context = &deflateContext{history: rfc6455.NewHistory(1 << srv.cfg.Deflate.Window)}
 	}
@@ -211,7 +217,7 @@ func (c *websocket) writable() {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.blocked = false
+	c.blocked = false
 	if !s.out.empty() || c.context.unsentBytes() > 0 || s.closing.said() {
 		s.wake()
 	}
@@ -233,12 +239,9 @@ func (s *Session) streamFailed(err error) {
 // closeSent is called when the close frame is with the kernel. The server closes
 // the connection first (RFC 6455, section 7.1.1), but not with the peer's last
 // bytes unread: a reset could then overtake the close frame.
-func (s *Session) closeSent() {
-	s.mu.Lock()
-	c := s.ws
-	s.mu.Unlock()
+func (c *websocket) closeSent() {
 	if c.peerClosed.Load() {
-		s.destroy()
+		c.s.destroy()
 		return
 	}
 	c.stream.closeWrite()

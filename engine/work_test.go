@@ -85,7 +85,7 @@ func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 		}
 		stranger.in.Lock()
 		defer stranger.in.Unlock()
-		if !stranger.ws.waits {
+		if !stranger.socket().waits {
 			t.Error("the stranger is read as fast as before")
 		}
 	})

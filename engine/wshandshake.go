@@ -30,15 +30,15 @@ type hijacked struct {
 	base64  bool // binary messages go out as text
 }
 
-// form is that of what goes out.
-func (t *hijacked) form() forms {
+// framing is that of what goes out.
+func (t *hijacked) framing() framing {
 	switch {
 	case t.base64:
-		return formBase64
+		return frameBase64
 	case t.deflate.on:
-		return formDeflated
+		return frameDeflated
 	}
-	return formWebSocket
+	return frameWebSocket
 }
 
 // hijack checks the WebSocket handshake of r (RFC 6455, section 4.2) and takes
