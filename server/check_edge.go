@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/redis/rueidis"
-
 	"gatehouse/handshake"
 	"gatehouse/internal/loopback"
 	"gatehouse/namespaces"
@@ -20,7 +18,7 @@ import (
 // checkDoor refuses what is wrong with the surfaces around the gate: TLS,
 // Redis, the operators' surfaces and the limits at the door.
 func (c Config) checkDoor() error {
-	return errors.Join(c.checkTLS(), c.checkRedis(), c.checkCluster(), c.checkAdmin(), c.checkWays())
+	return errors.Join(c.checkTLS(), c.Redis.check(), c.checkCluster(), c.checkAdmin(), c.checkWays())
 }
 
 func (c Config) checkTLS() error {
@@ -39,17 +37,6 @@ func (c Config) checkTLS() error {
 	}
 	_, err := t.load()
 	return err
-}
-
-func (c Config) checkRedis() error {
-	if c.Redis.URL == "" {
-		return nil
-	}
-	if _, err := rueidis.ParseURL(c.Redis.URL.Reveal()); err != nil {
-		// The error of the parser may hold the password.
-		return errors.New("redis.url: cannot be read; write it as redis://user:password@host:6379/0, or rediss:// for TLS")
-	}
-	return nil
 }
 
 const minAdminKey = 32

@@ -128,12 +128,7 @@ func (c Config) Misfits(ctx context.Context) ([]string, error) {
 	if !c.Cluster.on() {
 		return nil, nil
 	}
-	option, err := rueidis.ParseURL(c.Redis.URL.Reveal())
-	if err != nil {
-		return nil, errors.New("redis.url: cannot be read")
-	}
-	option.Dialer.Timeout, option.DisableCache, option.DisableRetry = redisAsk, true, true
-	client, err := rueidis.NewClient(option)
+	client, err := c.Redis.Dial(redisAsk)
 	if err != nil {
 		return nil, err
 	}

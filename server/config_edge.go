@@ -29,6 +29,7 @@ type Redis struct {
 	// tickets are kept in Redis, so that another node may have made them, and
 	// revocations reach every node. Default: both stay on this node.
 	URL    handshake.Secret `koanf:"url"`
+	TLS    RedisTLS         `koanf:"tls"`
 	Prefix string           `koanf:"prefix" default:"gatehouse:" doc:"stands before every key, for servers that share one Redis"`
 }
 

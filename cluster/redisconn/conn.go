@@ -23,7 +23,7 @@ import (
 
 // Config says which Redis. Option and Logger are needed.
 type Config struct {
-	Option rueidis.ClientOption // as rueidis.ParseURL gives it
+	Option rueidis.ClientOption // as Options gives it
 	Prefix string               // before the key that health is tried with
 	Logger *slog.Logger
 	// Asked is told how long each command took, but those that wait for something to happen; nil: nobody is.
@@ -85,7 +85,7 @@ func (c *Conn) Client() (rueidis.Client, error) {
 	if client, err, known := c.known(); known {
 		return client, err
 	}
-	client, err := rueidis.NewClient(c.cfg.Option)
+	client, err := Connect(c.cfg.Option)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {

@@ -12,8 +12,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"gatehouse/internal/doctor"
 	"gatehouse/server"
 )
@@ -108,12 +106,7 @@ func redisFinding(ctx context.Context, cfg server.Redis) doctor.Finding {
 
 // writeRedis keeps a key below redis.prefix for a second.
 func writeRedis(ctx context.Context, cfg server.Redis) error {
-	option, err := rueidis.ParseURL(cfg.URL.Reveal())
-	if err != nil {
-		return errors.New("redis.url cannot be read") // the error may hold the password
-	}
-	option.Dialer.Timeout, option.DisableCache = 5*time.Second, true
-	client, err := rueidis.NewClient(option)
+	client, err := cfg.Dial(5 * time.Second)
 	if err != nil {
 		return fmt.Errorf("nobody answers as it should: %w", err)
 	}
