@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/engine"
 	"gatehouse/namespaces"
 	"gatehouse/server"
 )
@@ -86,7 +87,10 @@ func TestADrainEndsTransportsWithoutDisconnect(t *testing.T) {
 
 func TestADrainHasAHardDeadline(t *testing.T) {
 	ns, entered, release := held()
-	r := serve(t, server.Config{Drain: server.Drain{Timeout: 300 * time.Millisecond, Spread: time.Millisecond}}, ns)
+	r := serve(t, server.Config{
+		Drain:  server.Drain{Timeout: 300 * time.Millisecond, Spread: time.Millisecond},
+		Engine: server.Engine{Limits: engine.Limits{CloseTimeout: 50 * time.Millisecond}},
+	}, ns)
 	c := dial(t, r.addr, "websocket")
 	enter(c, "/held", token(t, "ada"))
 	c.send(`42/held,["hold",1]`)
