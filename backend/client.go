@@ -30,7 +30,7 @@ type Client struct {
 	told    *backlog
 	stats   stats
 
-	ctx     context.Context //nolint:containedctx // of requests, which outlive the caller that began a batch
+	ctx     context.Context // of requests, which outlive the caller that began a batch
 	stop    context.CancelFunc
 	senders sync.WaitGroup
 

@@ -96,7 +96,7 @@ func withCure(err error) error {
 		answered *net.OpError
 	)
 	const reload = " and send SIGHUP"
-	cure := ""
+	var cure string
 	switch {
 	case errors.As(err, &unknown):
 		cure = "cluster.tls.ca_file here must hold the authority that signed cluster.tls.cert_file there; correct one of them" + reload

@@ -21,7 +21,7 @@ type Peer struct {
 	Secure    bool
 	Transport string // "polling" or "websocket": what the session was opened with
 	// Context is what Config.Context made of the request; nil without it.
-	Context context.Context //nolint:containedctx // its values are the session's
+	Context context.Context // its values are the session's
 }
 
 // newPeer copies what is kept, so that the request itself is let go.

@@ -11,7 +11,7 @@ import (
 
 // Polling is a session over long-polling.
 type Polling struct {
-	ctx  context.Context //nolint:containedctx // a session is a conversation: all of its requests end with it
+	ctx  context.Context // a session is a conversation: all of its requests end with it
 	drop context.CancelFunc
 	addr string
 	opts Options

@@ -22,7 +22,7 @@ var errClosed = errors.New("the connection is closed")
 type conn struct {
 	hub     *Hub
 	request handshake.Request
-	values  context.Context //nolint:containedctx // of the connection
+	values  context.Context // of the connection
 	client  *namespaces.Client
 
 	say sync.Mutex // held while a message is handed over

@@ -78,7 +78,7 @@ type visit struct {
 	identity *handshake.Identity
 	auth     any
 	request  handshake.Request
-	values   context.Context //nolint:containedctx // of the connection
+	values   context.Context // of the connection
 }
 
 // As lets a client come as the user with this subject, with scopes.
