@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -345,4 +346,33 @@ func goes(f func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	return done
+}
+
+// dialMany opens WebSockets whose clients do not read beyond the open packet.
+func (r *rig) dialMany(t *testing.T, n int, d net.Dialer) []net.Conn {
+	t.Helper()
+	const request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	conns := make([]net.Conn, n)
+	var all sync.WaitGroup
+	for part := range 4 {
+		all.Go(func() {
+			for i := part; i < n; i += 4 {
+				c, err := d.Dial("tcp", r.web.Listener.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { _ = c.Close() })
+				_, _ = io.WriteString(c, request)
+				readOpen(c)
+				conns[i] = c
+			}
+		})
+	}
+	all.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return conns
 }

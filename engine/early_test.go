@@ -162,7 +162,10 @@ func TestStrangersAreSmall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, early())
-			conns := r.dialMany(t, strangers)
+			conns := r.dialMany(t, strangers, net.Dialer{})
+			for _, c := range conns {
+				check(t, c.(*net.TCPConn).SetReadBuffer(4<<10))
+			}
 			before := inUse()
 			for _, c := range conns {
 				attack(r, c, "")

@@ -33,7 +33,7 @@ func TestMemoryUnderThousandsOfSlowReadersStaysWithinTheBudget(t *testing.T) {
 			beside = 8 << 10
 		}
 		r := newRig(t, cfg, onListener(smallBuffers(t)))
-		conns := r.dialMany(t, slow+quick)
+		conns := r.dialMany(t, slow+quick, net.Dialer{Control: bufferSize(unix.SO_RCVBUF)})
 		var all []*side
 		for range conns {
 			all = append(all, r.opened.next(t))
@@ -91,36 +91,6 @@ func bufferSize(option int) func(_, _ string, c syscall.RawConn) error {
 		}
 		return err
 	}
-}
-
-// dialMany opens WebSockets whose clients do not read beyond the open packet.
-func (r *rig) dialMany(t *testing.T, n int) []net.Conn {
-	t.Helper()
-	d := net.Dialer{Control: bufferSize(unix.SO_RCVBUF)}
-	const request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-	conns := make([]net.Conn, n)
-	var all sync.WaitGroup
-	for part := range 4 {
-		all.Go(func() {
-			for i := part; i < n; i += 4 {
-				c, err := d.Dial("tcp", r.web.Listener.Addr().String())
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				t.Cleanup(func() { _ = c.Close() })
-				_, _ = io.WriteString(c, request)
-				readOpen(c)
-				conns[i] = c
-			}
-		})
-	}
-	all.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
-	return conns
 }
 
 // readRoom expects the numbered messages of a room and reports after each pass.
