@@ -1,7 +1,10 @@
 package gatehouse_test
 
 import (
-	"os"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -9,54 +12,65 @@ import (
 	"testing"
 )
 
-// The functions that packages below an internal folder export, somebody imports them for.
+// What a package exports is used by another one, or the documentation or an example names it. Below an internal folder only use
+// counts. A type is used, too, where its own package's other declarations name it, and so is a constant or variable that has a
+// meaning there.
 func TestNothingIsExportedThatNobodyUses(t *testing.T) {
-	folders, err := filepath.Glob("internal/*")
-	if err != nil || len(folders) == 0 {
-		t.Fatalf("%d packages, %v", len(folders), err)
-	}
-	below, err := filepath.Glob("*/internal/*")
-	if err != nil || len(below) == 0 {
-		t.Fatalf("%d packages below others, %v", len(below), err)
-	}
-	folders = append(folders, below...)
-	used := usedNames(t)
-	for _, folder := range folders {
-		for _, name := range functionsOf(t, folder) {
-			if qualified := filepath.Base(folder) + "." + name; !used[qualified] {
-				t.Errorf("%s is used by no other package", qualified)
-			}
+	tree := readTree(t)
+	documented := documentedNames(t)
+	for _, d := range tree.exported {
+		internal := strings.Contains("/"+d.folder+"/", "/internal/")
+		used := tree.uses[d.name]
+		switch {
+		case used.elsewhere(d.folder):
+		case d.method && (tree.promised[d.name] || foreignMethods[d.name]):
+		case !internal && documented[d.name]:
+		case (d.isType || !internal && d.isValue) && used[d.folder]:
+		case d.isValue && slices.ContainsFunc(d.group, func(name string) bool { return tree.uses[name].elsewhere(d.folder) }):
+		default:
+			t.Errorf("%s: %s is used by no other package and not documented", d.folder, d.name)
 		}
 	}
 }
 
-// functionsOf are the exported functions of a package.
-func functionsOf(t *testing.T, folder string) []string {
-	t.Helper()
-	files, err := filepath.Glob(folder + "/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		if !strings.HasSuffix(file, "_test.go") {
-			for _, m := range function.FindAllStringSubmatch(contents(t, file), -1) {
-				names = append(names, m[1])
-			}
-		}
-	}
-	return names
+// foreignMethods are asked for by interfaces of the standard library, and ResolveName by that of CEL.
+var foreignMethods = map[string]bool{
+	"Close": true, "Error": true, "Flush": true, "Format": true, "GoString": true, "Is": true, "LogValue": true, "MarshalJSON": true,
+	"MarshalText": true, "Read": true, "ResolveName": true, "RoundTrip": true, "ServeHTTP": true, "String": true,
+	"UnmarshalJSON": true, "UnmarshalText": true, "Unwrap": true, "Write": true,
 }
 
-var function = regexp.MustCompile(`(?m)^func ([A-Z]\w*)`)
+// declared is one exported name.
+type declared struct {
+	folder, name            string
+	method, isType, isValue bool
+	group                   []string // of constants or variables, those that are declared with it
+}
 
-var qualified = regexp.MustCompile(`\b[a-z]\w*\.[A-Z]\w*`)
+// places says in which folders a name is used.
+type places map[string]bool
 
-// usedNames are the names with a package in front in all Go files here.
-func usedNames(t *testing.T) map[string]bool {
+// elsewhere reports a use outside a folder. Its tests are within, its examples are not.
+func (p places) elsewhere(folder string) bool {
+	for place := range p {
+		if place != folder && place != folder+" tests" {
+			return true
+		}
+	}
+	return false
+}
+
+// tree is what all Go files here declare and use.
+type tree struct {
+	exported []declared
+	uses     map[string]places
+	promised map[string]bool // methods of interfaces
+}
+
+func readTree(t *testing.T) *tree {
 	t.Helper()
-	used := map[string]bool{}
-	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+	all := &tree{uses: map[string]places{}, promised: map[string]bool{}}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -65,13 +79,135 @@ func usedNames(t *testing.T) map[string]bool {
 		case d.IsDir() || !strings.HasSuffix(path, ".go"):
 			return nil
 		}
-		for _, name := range qualified.FindAllString(contents(t, path), -1) {
-			used[name] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err == nil {
+			all.add(path, file)
 		}
-		return nil
+		return err
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(all.exported) < 100 {
+		t.Fatalf("%d exported names, %v", len(all.exported), err)
 	}
-	return used
+	return all
+}
+
+// add takes what one file declares and uses.
+func (all *tree) add(path string, file *ast.File) {
+	folder, test := filepath.Dir(path), strings.HasSuffix(path, "_test.go")
+	place := folder
+	switch {
+	case strings.HasPrefix(filepath.Base(path), "example"):
+		place += " examples"
+	case test:
+		place += " tests"
+	}
+	own := map[*ast.Ident]bool{} // names where they are declared
+	for _, declaration := range file.Decls {
+		for name, d := range declarations(declaration) {
+			own[name] = true
+			if d.folder = folder; name.IsExported() && !test && library(folder, file) && !d.hidden() {
+				all.exported = append(all.exported, d.declared)
+			}
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.InterfaceType:
+			for _, m := range n.Methods.List {
+				for _, name := range m.Names {
+					all.promised[name.Name], own[name] = true, true
+				}
+			}
+		case *ast.Ident:
+			if !own[n] {
+				if all.uses[n.Name] == nil {
+					all.uses[n.Name] = places{}
+				}
+				all.uses[n.Name][place] = true
+			}
+		}
+		return true
+	})
+}
+
+// library reports whether a folder has a package that others may import from here.
+func library(folder string, file *ast.File) bool {
+	return file.Name.Name != "main" && !regexp.MustCompile(`(^|/)(testdata|examples|bench)(/|$)`).MatchString(folder)
+}
+
+// found is a declaration; the methods of a type that is not exported are hidden.
+type found struct {
+	declared
+	receiver string
+}
+
+func (f found) hidden() bool { return f.method && !ast.IsExported(f.receiver) }
+
+// declarations are the names that a declaration makes.
+func declarations(declaration ast.Decl) map[*ast.Ident]found {
+	names := map[*ast.Ident]found{}
+	switch d := declaration.(type) {
+	case *ast.FuncDecl:
+		f := found{declared: declared{name: d.Name.Name, method: d.Recv != nil}}
+		if d.Recv != nil {
+			f.receiver = typeOf(d.Recv.List[0].Type)
+		}
+		names[d.Name] = f
+	case *ast.GenDecl:
+		var group []string
+		for _, spec := range d.Specs {
+			if values, ok := spec.(*ast.ValueSpec); ok {
+				for _, name := range values.Names {
+					group = append(group, name.Name)
+				}
+			}
+		}
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				names[spec.Name] = found{declared: declared{name: spec.Name.Name, isType: true}}
+			case *ast.ValueSpec:
+				for _, name := range spec.Names {
+					names[name] = found{declared: declared{name: name.Name, isValue: true, group: group}}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// typeOf is the name of a method's type.
+func typeOf(e ast.Expr) string {
+	for {
+		switch x := e.(type) {
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.IndexListExpr:
+			e = x.X
+		case *ast.Ident:
+			return x.Name
+		default:
+			return ""
+		}
+	}
+}
+
+// documentedNames are the words of code in the documentation.
+func documentedNames(t *testing.T) map[string]bool {
+	t.Helper()
+	words := map[string]bool{}
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md"} {
+		pages, err := filepath.Glob(pattern)
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("%s: %d pages, %v", pattern, len(pages), err)
+		}
+		for _, page := range pages {
+			for _, m := range regexp.MustCompile("[.`]([A-Z]\\w*)").FindAllStringSubmatch(contents(t, page), -1) {
+				words[m[1]] = true
+			}
+		}
+	}
+	return words
 }

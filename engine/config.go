@@ -54,7 +54,7 @@ type Config struct {
 	Limits
 
 	// MaxEarlyPayload is MaxPayload for WebSocket messages and POST bodies until
-	// Session.Admit or SetMaxMessage raises it; zero means MaxPayload.
+	// Session.Admit raises it; zero means MaxPayload.
 	MaxEarlyPayload int
 	// EarlyOutboxBytes is OutboxBytes until Session.Admit; zero means OutboxBytes.
 	EarlyOutboxBytes int

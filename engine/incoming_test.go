@@ -123,7 +123,7 @@ func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 		s.flusher = newFlusher(nil)
 		s.link = &websocket{s: s, stream: countingStream{new(atomic.Int64)}}
 		s.mu.Unlock()
-		s.SetMaxMessage(defaults.MaxPayload)
+		s.setMaxMessage(defaults.MaxPayload)
 		test(t, s, h)
 	})
 }

@@ -97,13 +97,13 @@ func (s *Session) Transport() string {
 // counts as that user's, or as its address's. Of several users the first counts.
 func (s *Session) Admit(issuer, subject string) {
 	s.early.Store(admitted)
-	s.SetMaxMessage(s.srv.cfg.MaxPayload)
+	s.setMaxMessage(s.srv.cfg.MaxPayload)
 	s.belongTo(issuer, subject)
 }
 
-// SetMaxMessage changes the limit of one incoming message or POST body, in
+// setMaxMessage changes the limit of one incoming message or POST body, in
 // bytes, within Config.MaxPayload.
-func (s *Session) SetMaxMessage(bytes int) {
+func (s *Session) setMaxMessage(bytes int) {
 	s.maxMessage.Store(int64(min(bytes, s.srv.cfg.MaxPayload)))
 }
 

@@ -185,7 +185,7 @@ func TestAnEarlyLimitHoldsUntilItIsRaised(t *testing.T) {
 	everywhere(t, Config{Limits: Limits{MaxPayload: 1000}, MaxEarlyPayload: 100}, func(t *testing.T, c client, s *side) {
 		check(t, c.send(strings.Repeat("x", 99)))
 		s.got.next(t)
-		s.SetMaxMessage(1 << 30)
+		s.setMaxMessage(1 << 30)
 		check(t, c.send(strings.Repeat("x", 999)))
 		s.got.next(t)
 		if err := c.send(strings.Repeat("x", 1000)); err == nil {

@@ -48,7 +48,7 @@ func (b *builder) build() *Gate {
 // buildSources prepares what the ways in read credentials with.
 func (b *builder) buildSources() {
 	var err error
-	b.gate.origins, err = NewOriginPolicy(b.cfg.Origins)
+	b.gate.origins, err = newOriginPolicy(b.cfg.Origins)
 	b.fail(err)
 	b.gate.subprotocols, err = newSubprotocols(b.cfg.Subprotocol)
 	b.fail(err)

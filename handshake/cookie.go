@@ -117,7 +117,7 @@ func (p *OriginPolicy) cookiesCount(r *Request) bool {
 	switch {
 	case !single:
 		return false
-	case p.Listed(origin, r.Host, r.Secure):
+	case p.lists(origin, r.Host, r.Secure):
 		return true
 	case site == "cross-site":
 		return false

@@ -50,8 +50,8 @@ type OriginPolicy struct {
 	anyone    bool
 }
 
-// NewOriginPolicy checks the list.
-func NewOriginPolicy(cfg OriginConfig) (*OriginPolicy, error) {
+// newOriginPolicy checks the list.
+func newOriginPolicy(cfg OriginConfig) (*OriginPolicy, error) {
 	cfg = cfg.withDefaults()
 	p := &OriginPolicy{
 		listed: make(map[string]bool, len(cfg.Allow)),
@@ -190,12 +190,12 @@ func (p *OriginPolicy) Allowed(origin, host string, secure bool) bool {
 	if origin == "" || p.anyone {
 		return true
 	}
-	return p.Listed(origin, host, secure)
+	return p.lists(origin, host, secure)
 }
 
-// Listed reports whether the origin is on the list, "self" and localhost
+// lists reports whether the origin is on the list, "self" and localhost
 // included where they count. The empty origin is not.
-func (p *OriginPolicy) Listed(origin, host string, secure bool) bool {
+func (p *OriginPolicy) lists(origin, host string, secure bool) bool {
 	if origin == "" {
 		return false
 	}
@@ -250,7 +250,7 @@ func (p *OriginPolicy) allows(r *Request) bool {
 		return false
 	}
 	crossSite := len(r.Header["Sec-Fetch-Site"]) > 0 && r.Header["Sec-Fetch-Site"][0] == "cross-site"
-	return !crossSite || p.anyone || p.Listed(origin, r.Host, r.Secure)
+	return !crossSite || p.anyone || p.lists(origin, r.Host, r.Secure)
 }
 
 func (p *OriginPolicy) check(r *Request) error {

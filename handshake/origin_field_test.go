@@ -40,7 +40,7 @@ func TestField07_OriginsAreCanonicalOnBothSides(t *testing.T) {
 		"null is not listed":           {nil, "null", "x", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewOriginPolicy(OriginConfig{Allow: c.allow})
+			p, err := newOriginPolicy(OriginConfig{Allow: c.allow})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +50,7 @@ func TestField07_OriginsAreCanonicalOnBothSides(t *testing.T) {
 		})
 	}
 	for _, entry := range []string{"https://*", "*://app.example", "http://*", "chrome-extension://*.x", "file://*"} {
-		if _, err := NewOriginPolicy(OriginConfig{Allow: []string{entry}}); err == nil {
+		if _, err := newOriginPolicy(OriginConfig{Allow: []string{entry}}); err == nil {
 			t.Errorf("%q is taken", entry)
 		}
 	}
@@ -76,7 +76,7 @@ func TestAttackW11_SelfIsOneOfTheOwnNames(t *testing.T) {
 		"development, a name like that": {OriginConfig{LoopbackOnly: true}, "https://localhost.evil.example", "localhost.evil.example", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewOriginPolicy(c.cfg)
+			p, err := newOriginPolicy(c.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestAttackW11_SelfIsOneOfTheOwnNames(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"", "https://chat.example", "chat.example/", "*.example"} {
-		if _, err := NewOriginPolicy(OriginConfig{Names: []string{name}}); err == nil {
+		if _, err := newOriginPolicy(OriginConfig{Names: []string{name}}); err == nil {
 			t.Errorf("%q is taken for a name", name)
 		}
 	}

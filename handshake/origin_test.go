@@ -27,7 +27,7 @@ func TestReq01_OriginsAreComparedExactly(t *testing.T) {
 		"anything": {OriginConfig{InsecureAllowAny: true}, []string{"https://evil.example", "null"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewOriginPolicy(c.cfg)
+			p, err := newOriginPolicy(c.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func TestReq01_OriginsAreComparedExactly(t *testing.T) {
 
 func TestReq01_BadEntriesAreRefusedAtStart(t *testing.T) {
 	for _, entry := range []string{"*", "https://*.example", "app.example", "https://app.example/path", "https://u@app.example", "", "https://"} {
-		if _, err := NewOriginPolicy(OriginConfig{Allow: []string{entry}}); err == nil {
+		if _, err := newOriginPolicy(OriginConfig{Allow: []string{entry}}); err == nil {
 			t.Errorf("%q is accepted", entry)
 		}
 	}
@@ -77,7 +77,7 @@ func TestReq01_TheGateRefusesForeignOrigins(t *testing.T) {
 }
 
 func TestReq02_CrossSiteRequestsNeedAListedOrigin(t *testing.T) {
-	p, err := NewOriginPolicy(OriginConfig{Allow: []string{"self", "https://app.example"}})
+	p, err := newOriginPolicy(OriginConfig{Allow: []string{"self", "https://app.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}

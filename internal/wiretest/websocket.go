@@ -87,8 +87,8 @@ func Frame(op ws.OpCode, fin bool, payload []byte) []byte {
 	return b.Bytes()
 }
 
-// NextFrame reads one frame as it is.
-func (c *WebSocket) NextFrame() (ws.Frame, error) {
+// nextFrame reads one frame as it is.
+func (c *WebSocket) nextFrame() (ws.Frame, error) {
 	_ = c.conn.SetReadDeadline(time.Now().Add(patience))
 	h, err := ws.ReadHeader(c.in)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *WebSocket) NextFrame() (ws.Frame, error) {
 // read returns the next packet, whatever it is. PONG frames are passed over.
 func (c *WebSocket) read() (Packet, error) {
 	for {
-		f, err := c.NextFrame()
+		f, err := c.nextFrame()
 		if err != nil {
 			return Packet{}, err
 		}

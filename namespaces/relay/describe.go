@@ -19,7 +19,7 @@ func Describe(label string, cfg Config, backends map[string]backend.Config) (nam
 		return namespaces.Description{}, err
 	}
 	ns := namespaces.New(label)
-	(&Relay{policy: policy}).Define(ns, nil)
+	(&Relay{policy: policy}).define(ns, nil)
 	if cfg.Backend != "" {
 		for _, name := range orAll(backends[cfg.Backend].Events) {
 			namespaces.Takes[packet.Args, any](ns, name)

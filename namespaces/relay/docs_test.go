@@ -86,7 +86,7 @@ func TestTheExamplesOfTheDocsAllowWhatTheySay(t *testing.T) {
 			continue
 		}
 		join, _ := room.MayJoin(&f)
-		send, _ := room.MaySend(&f)
+		send, _ := room.maySend(&f)
 		if enter != c.enter || join != c.join || send != c.send {
 			t.Errorf("%s: %s %v in %s with %s: enter %v, join %v, send %v", c.example, c.sub, c.claims, c.room, c.event, enter, join, send)
 		}

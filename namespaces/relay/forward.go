@@ -11,7 +11,7 @@ import (
 func (r *Relay) forward(ctx context.Context, s *namespaces.Socket, e namespaces.Event, rule Forward) (packet.Args, error) {
 	f := memberOf(s).facts(s)
 	f.Event = e.Name
-	allowed, err := rule.Allows(f)
+	allowed, err := rule.allows(f)
 	if err != nil {
 		r.failed(s, err)
 	}

@@ -35,7 +35,7 @@ func onStage(t *testing.T, cfg Config, test func(t *testing.T, s *stage)) {
 			return handshake.Identity{Subject: auth.Token}, err
 		})
 		ns := namespaces.New("/app")
-		relay.Define(ns, nil)
+		relay.define(ns, nil)
 		s := &stage{t: t, relay: relay}
 		adapt := func(_ context.Context, local namespaces.Local) (namespaces.Adapter, error) {
 			s.local = local

@@ -167,7 +167,7 @@ func game(t *testing.T, seed uint64, steps int, spoil bool) string {
 		ids[id.Subject] = id
 	}
 	ns := namespaces.New("/app", namespaces.WithGate(gate))
-	relay.Define(ns, nil)
+	relay.define(ns, nil)
 	hub, err := namespaces.NewHub(namespaces.Config{Gate: gate}, ns)
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func Mount(label string, cfg Config, deps Deps) (namespaces.Definition, *Relay, 
 	}
 	if len(parts) == 0 {
 		ns := namespaces.New(label)
-		r.Define(ns, nil)
+		r.define(ns, nil)
 		return ns, r, nil
 	}
 	family := namespaces.NewFamily(label, func(ns *namespaces.Namespace) {
@@ -31,7 +31,7 @@ func Mount(label string, cfg Config, deps Deps) (namespaces.Definition, *Relay, 
 		for _, part := range parts {
 			values[part] = ns.Part(part)
 		}
-		r.Define(ns, values)
+		r.define(ns, values)
 	})
 	if cfg.Max > 0 {
 		family.Max(cfg.Max)

@@ -145,8 +145,8 @@ func (p *Policy) Admit(f *Facts) (bool, error) {
 	return allowed, at("admit", err)
 }
 
-// EntryRooms are the rooms that somebody is in from the beginning, each once.
-func (p *Policy) EntryRooms(f *Facts) ([]string, error) {
+// entryRooms are the rooms that somebody is in from the beginning, each once.
+func (p *Policy) entryRooms(f *Facts) ([]string, error) {
 	var all []string
 	for i := range p.entry {
 		names, err := p.entry[i].rooms(f)
@@ -211,8 +211,8 @@ func (r Room) Key() string { return r.rule.at }
 // MayJoin says whether the client may join the room.
 func (r Room) MayJoin(f *Facts) (bool, error) { return r.rule.join.may(r.rule.at+".join", f) }
 
-// MaySend says whether the client may send this event to the room.
-func (r Room) MaySend(f *Facts) (bool, error) {
+// maySend says whether the client may send this event to the room.
+func (r Room) maySend(f *Facts) (bool, error) {
 	if len(r.rule.Events) > 0 && !fits(r.rule.Events, f.Event) || reserved(f.Event) {
 		return false, nil
 	}
@@ -254,8 +254,8 @@ func (r Forward) Rule() ForwardRule { return r.rule.ForwardRule }
 // Key is where that configuration stands.
 func (r Forward) Key() string { return r.rule.at }
 
-// Allows says whether the client may send the event.
-func (r Forward) Allows(f *Facts) (bool, error) {
+// allows says whether the client may send the event.
+func (r Forward) allows(f *Facts) (bool, error) {
 	if r.rule.allow == nil {
 		return true, nil
 	}

@@ -80,7 +80,7 @@ func TestEntryRoomsComeFromClaims(t *testing.T) {
 	} {
 		f := ann(claims)
 		f.Parts = map[string]string{"tenant": "acme"}
-		rooms, err := policy(t, Config{Join: []string{c.template}}, "tenant").EntryRooms(&f)
+		rooms, err := policy(t, Config{Join: []string{c.template}}, "tenant").entryRooms(&f)
 		if got := strings.Join(rooms, " "); got != c.rooms {
 			t.Errorf("%s names %q, want %q", c.template, got, c.rooms)
 		}
@@ -124,7 +124,7 @@ func TestTheFirstPatternThatFitsDecides(t *testing.T) {
 		}
 		f.Event = c.event
 		join, _ := room.MayJoin(&f)
-		send, _ := room.MaySend(&f)
+		send, _ := room.maySend(&f)
 		if join != c.join || send != c.send || room.Key() != c.rule {
 			t.Errorf("%s %s: join %v, send %v, by %s", c.room, c.event, join, send, room.Key())
 		}
@@ -158,7 +158,7 @@ func TestASubjectWithASeparatorNamesNobodyElsesRoom(t *testing.T) {
 	p := policy(t, Config{Join: []string{"user:{sub}"}, Rooms: []RoomRule{{Match: "user:{who}", Join: "who == sub"}, {Match: "user:{who}:admin", Join: "false"}}})
 	f := ann(nil)
 	f.Identity.Subject = "ann:admin"
-	rooms, err := p.EntryRooms(&f)
+	rooms, err := p.entryRooms(&f)
 	if err != nil || len(rooms) != 1 || rooms[0] != "user:ann%3Aadmin" {
 		t.Fatalf("rooms %v, %v", rooms, err)
 	}
@@ -225,7 +225,7 @@ func TestARelayIsFoundByItsEvent(t *testing.T) {
 	}
 	for _, claims := range []map[string]any{{"org": "acme"}, {"muted": true}} {
 		f := ann(claims)
-		if allowed, err := r.Allows(&f); err != nil || allowed != (claims["muted"] == nil) {
+		if allowed, err := r.allows(&f); err != nil || allowed != (claims["muted"] == nil) {
 			t.Errorf("claims %v: allowed %v, %v", claims, allowed, err)
 		}
 	}
@@ -275,7 +275,7 @@ func TestARoomWithoutARuleIsNobodys(t *testing.T) {
 	if join, _ := room.MayJoin(&f); join {
 		t.Error("a rule without join lets somebody join")
 	}
-	if send, _ := room.MaySend(&f); send {
+	if send, _ := room.maySend(&f); send {
 		t.Error("a rule without send lets somebody send")
 	}
 }

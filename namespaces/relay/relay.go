@@ -111,9 +111,9 @@ type space struct {
 	sockets int
 }
 
-// Define gives a namespace the handlers of the relay. parts are what the namespace's
+// define gives a namespace the handlers of the relay. parts are what the namespace's
 // name says, if it is one of a family.
-func (r *Relay) Define(ns *namespaces.Namespace, parts map[string]string) {
+func (r *Relay) define(ns *namespaces.Namespace, parts map[string]string) {
 	ns.Admit(func(ctx context.Context, s *namespaces.Socket) error { return r.admit(ctx, s, parts) })
 	ns.OnConnect(r.connected)
 	ns.OnRefresh(r.refreshed)
@@ -183,7 +183,7 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 	if !allowed {
 		return namespaces.Forbidden("You may not enter " + f.Namespace + ".")
 	}
-	rooms, err := r.policy.EntryRooms(f)
+	rooms, err := r.policy.entryRooms(f)
 	if err != nil {
 		return &namespaces.Error{Code: namespaces.CodeForbidden, Message: "Your sign-in does not name your rooms as " + f.Namespace + " needs it.", Cause: err}
 	}
@@ -271,7 +271,7 @@ func (r *Relay) refreshed(_ context.Context, s *namespaces.Socket, _ handshake.I
 	if !allowed {
 		return namespaces.Forbidden("You may not be in " + f.Namespace + " any more.")
 	}
-	entry, err := r.policy.EntryRooms(f)
+	entry, err := r.policy.entryRooms(f)
 	if err != nil {
 		r.failed(s, err)
 	}

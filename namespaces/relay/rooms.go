@@ -219,7 +219,7 @@ func (r *Relay) send(ctx context.Context, s *namespaces.Socket, args packet.Args
 		return sent{}, err
 	}
 	f.Event = in.Event
-	allowed, err := room.MaySend(f)
+	allowed, err := room.maySend(f)
 	if err != nil {
 		r.failed(s, err)
 	}

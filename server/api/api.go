@@ -155,7 +155,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, some []route) {
 
 // serve serves a request if the caller may make it.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, one route, caller *Caller) error {
-	if one.scope != "" && !caller.May(one.scope) {
+	if one.scope != "" && !caller.may(one.scope) {
 		return fail(CodeForbidden, "the key %q has not the scope %s", caller.name, one.scope)
 	}
 	if wait := caller.take(time.Now()); wait > 0 {

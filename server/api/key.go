@@ -174,8 +174,8 @@ func Operator() *Caller {
 	return &Caller{name: "operator", namespaces: []string{everywhere}, scopes: scopes}
 }
 
-// May reports whether the caller has a scope.
-func (c *Caller) May(scope string) bool { return slices.Contains(c.scopes, scope) }
+// may reports whether the caller has a scope.
+func (c *Caller) may(scope string) bool { return slices.Contains(c.scopes, scope) }
 
 // in reports whether the caller's key is for a namespace.
 func (c *Caller) in(name string) bool {

@@ -67,9 +67,9 @@ func (l *Log[B]) lost(there func(id string) bool) []Kept[B] {
 // End names the end of the log as it is now.
 func (l *Log[B]) End() int { return l.gone + len(l.items) }
 
-// Behind returns where the operations behind an entry begin, and that entry's operation; nil when it is the last one that was
+// behind returns where the operations behind an entry begin, and that entry's operation; nil when it is the last one that was
 // dropped. It returns false when the entry is not known, or not all that followed is kept.
-func (l *Log[B]) Behind(id string) (next int, at *Kept[B], ok bool) {
+func (l *Log[B]) behind(id string) (next int, at *Kept[B], ok bool) {
 	for i := len(l.items) - 1; i >= 0; i-- {
 		if l.items[i].ID == id {
 			return l.gone + i + 1, &l.items[i], true
@@ -100,7 +100,7 @@ func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool
 	case offset == m.Base:
 		out.Start = m.BaseAt
 	}
-	from, at, ok := l.Behind(out.Start)
+	from, at, ok := l.behind(out.Start)
 	if !ok || m.Floor != "" && Compare(out.Start, m.Floor) < 0 {
 		return out, false
 	}
@@ -108,11 +108,11 @@ func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool
 		out.At = at
 	}
 	first := from
-	if place, _, known := l.Behind(m.Place); known {
+	if place, _, known := l.behind(m.Place); known {
 		first = min(first, place)
 	}
 	out.Next = from - first
-	out.Log, ok = l.Between(first, end)
+	out.Log, ok = l.between(first, end)
 	return out, ok
 }
 
@@ -124,8 +124,8 @@ func (l *Log[B]) Last() string {
 	return l.items[len(l.items)-1].ID
 }
 
-// Between returns the operations from a place on up to an end. It returns false when some of them are not kept any more.
-func (l *Log[B]) Between(next, end int) ([]Kept[B], bool) {
+// between returns the operations from a place on up to an end. It returns false when some of them are not kept any more.
+func (l *Log[B]) between(next, end int) ([]Kept[B], bool) {
 	if next < l.gone {
 		return nil, false
 	}

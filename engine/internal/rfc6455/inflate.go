@@ -40,9 +40,9 @@ type inflateReader struct {
 // cannot be made smaller grows by a few bytes per block.
 func compressedLimit(max int) int { return max + max>>10 + 64 }
 
-// Inflate calls use with the message that b holds. It makes no more than max
+// inflate calls use with the message that b holds. It makes no more than max
 // bytes of it, whatever b promises, and its memory grows with what has come out.
-func (z *Inflater) Inflate(b []byte, max int, use func([]byte) error) error {
+func (z *Inflater) inflate(b []byte, max int, use func([]byte) error) error {
 	r := z.pools.reader(b, z.past)
 	buffer := z.pools.buffer()
 	z.pools.Begin()

@@ -18,7 +18,7 @@ func TestABombTakesNoMoreMemoryThanTheLimit(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 10 {
-		if err := z.Inflate(bomb, max, func([]byte) error { return nil }); !errors.Is(err, ErrTooBig) {
+		if err := z.inflate(bomb, max, func([]byte) error { return nil }); !errors.Is(err, ErrTooBig) {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -97,7 +97,7 @@ func BenchmarkInflate(b *testing.B) {
 			z := NewInflater(&InflaterPools{}, window)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := z.Inflate(frame, 1<<20, func([]byte) error { return nil }); err != nil {
+				if err := z.inflate(frame, 1<<20, func([]byte) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -261,7 +261,7 @@ func (r *Reader) frame(h ws.Header, payload []byte, max int, sink Sink) error {
 
 func (r *Reader) complete(op ws.OpCode, deflate bool, message []byte, max int, sink Sink) error {
 	if deflate {
-		return r.Inflater.Inflate(message, max, func(plain []byte) error {
+		return r.Inflater.inflate(message, max, func(plain []byte) error {
 			return r.complete(op, false, plain, max, sink)
 		})
 	}

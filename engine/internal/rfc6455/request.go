@@ -12,9 +12,9 @@ import (
 // has a tenth of it beside its cookies.
 const MaxRequest = 8 << 10
 
-// MaxRequestFields is the largest number of lines of such a head. It is parsed where
+// maxRequestFields is the largest number of lines of such a head. It is parsed where
 // all connections come by, so thousands of fields are not for here.
-const MaxRequestFields = 64
+const maxRequestFields = 64
 
 // ParseRequest reads the head of a request that opens a WebSocket at path (RFC
 // 6455, section 4.1) and returns it with the size of the head in bytes. It takes
@@ -22,7 +22,7 @@ const MaxRequestFields = 64
 // is to judge: whatever it does take, net/http reads the same way.
 func ParseRequest(b []byte, path string) (*http.Request, int) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
-	if end < 0 || !bytes.HasPrefix(b, []byte("GET /")) || bytes.Count(b[:end], []byte("\r\n")) > MaxRequestFields {
+	if end < 0 || !bytes.HasPrefix(b, []byte("GET /")) || bytes.Count(b[:end], []byte("\r\n")) > maxRequestFields {
 		return nil, 0
 	}
 	line, fields, _ := strings.Cut(string(b[:end]), "\r\n")

@@ -82,7 +82,7 @@ func TestWhatIsInDoubtIsLeftToNetHTTP(t *testing.T) {
 		"a NUL":               opens(target, "X-A: b\x00\r\n"),
 		"line feeds only":     strings.ReplaceAll(good, "\r\n", "\n"),
 		"a byte above in one": opens(target, "X-A: \xff\r\n"),
-		"many fields":         opens(target, strings.Repeat("X-A: b\r\n", MaxRequestFields)),
+		"many fields":         opens(target, strings.Repeat("X-A: b\r\n", maxRequestFields)),
 		"a line before":       "\r\n" + good,
 	} {
 		if r, _ := ParseRequest([]byte(head), "/socket.io"); r != nil {
