@@ -208,7 +208,11 @@ func (c *Client) exchange(batch []*question) {
 			events[i].Traceparent = spans.Parent(q.span)
 		}
 	}
-	ctx, span := c.begin(batch)
+	of := make([]trace.Span, len(batch))
+	for i, q := range batch {
+		of[i] = q.span
+	}
+	ctx, span := c.begin(of)
 	answers, err := c.deliver(ctx, events)
 	spans.End(span, failure(err))
 	for i, q := range batch {
@@ -219,15 +223,15 @@ func (c *Client) exchange(batch []*question) {
 	}
 }
 
-// begin begins the span of a request, where one of its questions is traced: below the span of the first one, with links to
+// begin begins the span of a request, where one of its events is traced: below the span of the first one, with links to
 // those of the others.
-func (c *Client) begin(batch []*question) (context.Context, trace.Span) {
+func (c *Client) begin(events []trace.Span) (context.Context, trace.Span) {
 	ctx, links := c.ctx, []trace.Link(nil)
-	for _, q := range batch {
-		switch of := q.span.SpanContext(); {
+	for _, event := range events {
+		switch of := event.SpanContext(); {
 		case !of.IsValid():
 		case !spans.In(ctx):
-			ctx = trace.ContextWithSpan(ctx, q.span) //nolint:fatcontext // once, for the first that is traced
+			ctx = trace.ContextWithSpan(ctx, event) //nolint:fatcontext // once, for the first that is traced
 		default:
 			links = append(links, trace.Link{SpanContext: of})
 		}

@@ -351,7 +351,7 @@ func TestWhatIsToldComesInOrderThroughAnOutage(t *testing.T) {
 		f := &fakeTransport{err: errors.New("away")}
 		c := fake(t, Config{}, f)
 		for i := range 20 {
-			c.Tell(Event{Type: Disconnect, Socket: "s", Reason: fmt.Sprint(i)}, nil)
+			c.Tell(t.Context(), Event{Type: Disconnect, Socket: "s", Reason: fmt.Sprint(i)}, nil)
 		}
 		time.Sleep(10 * time.Second)
 		f.set(nil)
@@ -378,7 +378,7 @@ func TestWhatCannotBeToldIsGivenUpInTheEnd(t *testing.T) {
 		f := &fakeTransport{err: errors.New("away")}
 		c := fake(t, Config{Backlog: 3, RetryFor: time.Minute}, f)
 		for range 5 {
-			c.Tell(Event{Type: Disconnect, Socket: "s"}, nil)
+			c.Tell(t.Context(), Event{Type: Disconnect, Socket: "s"}, nil)
 		}
 		if s := c.Stats(); s.Lost != 2 || s.Untold != 3 {
 			t.Errorf("with a backlog of 3: %+v", s)
@@ -393,7 +393,7 @@ func TestWhatCannotBeToldIsGivenUpInTheEnd(t *testing.T) {
 func TestCloseGivesUpWhenItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := fake(t, Config{}, &fakeTransport{err: errors.New("away")})
-		c.Tell(Event{Type: Disconnect}, nil)
+		c.Tell(t.Context(), Event{Type: Disconnect}, nil)
 		ctx, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
 		if err := c.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -39,11 +39,18 @@ func (f *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	var e Event
-	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
 		return nil, err
 	}
-	f.got = append(f.got, e)
+	if body[0] != '[' { // not a batch
+		body = append(append([]byte{'['}, body...), ']')
+	}
+	var some []Event
+	if err := json.Unmarshal(body, &some); err != nil {
+		return nil, err
+	}
+	f.got = append(f.got, some...)
 	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
 }
 

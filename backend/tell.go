@@ -7,7 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"gatehouse/internal/limit"
+	"gatehouse/internal/spans"
 )
 
 // lanes is how many events are told at the same time. What concerns one socket or
@@ -39,6 +42,7 @@ type kept struct {
 	event    Event
 	answered func(Answer) // nil when nobody wants to know
 	since    time.Time
+	span     trace.Span // ends when the event is told or lost
 }
 
 func newBacklog(c *Client) *backlog { return &backlog{client: c, seed: maphash.MakeSeed()} }
@@ -46,20 +50,28 @@ func newBacklog(c *Client) *backlog { return &backlog{client: c, seed: maphash.M
 // Tell sends an event that nobody waits for, soon. It never waits. answered gets the answer, unless it is nil. What
 // concerns one socket or one room arrives in order. An event that the back end does
 // not take is repeated with growing pauses for Config.RetryFor; when Config.Backlog
-// events are kept, further ones are lost. Both are logged and counted.
-func (c *Client) Tell(e Event, answered func(Answer)) {
-	e = e.completed()
-	if err := c.told.add(e, answered); err != nil {
-		c.lose(e, err)
+// events are kept, further ones are lost. Both are logged and counted. Of ctx only the
+// span is used, below which the event is traced.
+func (c *Client) Tell(ctx context.Context, e Event, answered func(Answer)) {
+	_, span := spans.Under(ctx, "tell back end", trace.SpanKindProducer)
+	k := kept{event: e.completed(), answered: answered, since: time.Now(), span: span}
+	if c.cfg.Batch {
+		k.event.Traceparent = spans.Parent(span)
+	}
+	if err := c.told.add(k); err != nil {
+		c.lose(k, err)
 	}
 }
 
-func (c *Client) lose(e Event, cause error) {
+func (c *Client) lose(k kept, cause error) {
+	e := k.event
+	spans.End(k.span, "lost")
 	c.stats.lost.Add(1)
 	c.log.Error("back end: an event is lost", "url", c.cfg.URL, "type", e.Type, "namespace", e.Namespace, "room", e.Room, "socket", e.Socket, "id", e.ID, "cause", cause)
 }
 
-func (b *backlog) add(e Event, answered func(Answer)) error {
+func (b *backlog) add(k kept) error {
+	e := &k.event
 	i := maphash.String(b.seed, e.Namespace+"\x00"+e.Room+"\x00"+e.Socket) % lanes
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,7 +83,7 @@ func (b *backlog) add(e Event, answered func(Answer)) error {
 	}
 	b.kept++
 	l := &b.lanes[i]
-	l.events = append(l.events, kept{e, answered, time.Now()})
+	l.events = append(l.events, k)
 	if !l.running {
 		l.running = true
 		b.group.Go(func() { b.run(l) })
@@ -97,6 +109,9 @@ func (b *backlog) run(l *lane) {
 		if err == nil {
 			failures = 0
 			b.client.stats.told.Add(uint64(n)) // n is small
+			for _, k := range batch {
+				k.span.End()
+			}
 			b.drop(l, n)
 			continue
 		}
@@ -118,7 +133,13 @@ func (b *backlog) tell(batch []kept) error {
 	for i, k := range batch {
 		events[i] = k.event
 	}
-	answers, err := b.client.deliver(b.client.ctx, events)
+	of := make([]trace.Span, len(batch))
+	for i, k := range batch {
+		of[i] = k.span
+	}
+	ctx, span := b.client.begin(of)
+	answers, err := b.client.deliver(ctx, events)
+	spans.End(span, failure(err))
 	for i, a := range answers {
 		if err == nil && batch[i].answered != nil {
 			batch[i].answered(a)
@@ -148,7 +169,7 @@ func (b *backlog) giveUp(l *lane, n int, cause error) {
 	lost := l.events[:n:n]
 	b.mu.Unlock()
 	for _, k := range lost {
-		b.client.lose(k.event, cause)
+		b.client.lose(k, cause)
 	}
 	b.drop(l, n)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"gatehouse/namespaces"
 	"gatehouse/packet"
 )
@@ -18,6 +20,9 @@ type action struct {
 	change    namespaces.Change
 	data      string // as in the stream; of own actions
 	classic   bool   // it asks in the form of Node's redis-adapter, and is answered so
+
+	parent string     // the traceparent that goes with it; "" when nobody traces it
+	span   trace.Span // of an own action that is on its way; nil when nobody traces it
 
 	raw     *entry   // of an action without a kind: what it was read from
 	session *holding // of an action without a kind: is stored
@@ -42,10 +47,16 @@ func (a *action) body(packed bool, number uint64) *builder {
 	if a.request != "" {
 		fields++
 	}
+	if a.parent != "" {
+		fields++
+	}
 	b := newBuilder(packed, fields)
 	b.json(fieldOptions, optionsOf(&a.operation.Selection))
 	if number > 0 {
 		b.json(fieldNumber, number)
+	}
+	if a.parent != "" {
+		b.json(fieldParent, a.parent)
 	}
 	switch a.kind {
 	case typeBroadcast, typeLocal:
@@ -108,6 +119,9 @@ func actionOf(m letter, l packet.Limits) (*action, error) {
 			if a.request, err = d.text(fieldRequest); err != nil {
 				return nil, err
 			}
+		}
+		if d.has(fieldParent) && d.value(fieldParent, &a.parent) != nil {
+			a.parent = "" // what happens is not spoilt by what is told of it
 		}
 		a.operation.Packet, err = d.packet(m.namespace, l)
 	case typeJoin:

@@ -104,6 +104,7 @@ func (a *adapter) spread(act *action) error {
 		return namespaces.ErrTooManyNames
 	}
 	act.namespace, act.uid = a.name, a.node.uid
+	act.leave()
 	a.publish(act)
 	return nil
 }

@@ -44,6 +44,7 @@ const (
 	fieldSocket      = "socket"
 	fieldRest        = "rest"
 	fieldNumber      = "n"
+	fieldParent      = "traceparent"
 )
 
 var errMessage = errors.New("cluster: a message of the wrong form")

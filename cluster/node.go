@@ -267,6 +267,11 @@ func (n *Node) missed(l *lane, m namespaces.Missed) {
 
 // deliver carries out what the core of a lane hands on.
 func (n *Node) deliver(o *core.Output[*action]) {
+	if o.ID == "" {
+		o.Body.arrive(alone)
+	} else {
+		o.Body.arrive("")
+	}
 	switch {
 	case o.Body.session != nil:
 		o.Body.session.kept(o.ID == "")
@@ -292,6 +297,9 @@ func (n *Node) perform(act *action, own bool) {
 			_ = n.settledFor(act.namespace, act.uid, act.request) // or it would be waited for
 		}
 		return
+	}
+	if !own && act.parent != "" {
+		defer n.trace(act)()
 	}
 	switch {
 	case act.kind == 0: // nobody was here to check it for

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"go.opentelemetry.io/otel/trace"
 
 	"gatehouse/packet"
 )
@@ -55,6 +56,8 @@ type NodeConfig struct {
 	// Note is told of each error of a command that the client was asked, and returns it; nil tells nobody. It connects anew
 	// to a Redis that takes no writes.
 	Note func(client rueidis.Client, err error) error
+	// Traces has a span of each traced broadcast of another node that is carried out here; nil: nobody asks.
+	Traces trace.TracerProvider
 	// Now is the clock that signatures are dated by, and held against: time.Now. Those of nodes may differ by two minutes.
 	Now func() time.Time
 	// Logger says what happens to the link; nil means slog.Default().

@@ -27,7 +27,11 @@ func (o outlet) queue(a *adapter, act *action) error {
 	a.saying.Lock()
 	defer a.saying.Unlock()
 	channel, payload := o.node.operation(act, &a.numbers)
-	return o.node.say(told{channel: channel, payload: payload, operation: true})
+	err := o.node.say(told{channel: channel, payload: payload, operation: true, span: act.span})
+	if err != nil {
+		act.arrive(unpublished)
+	}
+	return err
 }
 
 // direct implements carrier.

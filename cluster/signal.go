@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"go.opentelemetry.io/otel/trace"
 
+	"gatehouse/internal/spans"
 	"gatehouse/packet/msgpack"
 )
 
@@ -35,6 +37,14 @@ type told struct {
 	channel   string
 	payload   []byte
 	operation bool
+	span      trace.Span // nil when nobody traces it
+}
+
+// end ends the span of a message; the code says why it is not published.
+func (t told) end(code string) {
+	if t.span != nil {
+		spans.End(t.span, code)
+	}
 }
 
 func (t told) size() int64 { return int64(len(t.channel) + len(t.payload)) }
@@ -173,6 +183,7 @@ func (n *Node) publish(ctx context.Context, first told) (batch []told) {
 			n.unsaid(batch[i])
 		} else if batch[i].operation {
 			n.counts.Written.Add(1)
+			batch[i].end("")
 		}
 	}
 	return batch
@@ -190,6 +201,7 @@ func (n *Node) publication(client rueidis.Client, t told) rueidis.Completed {
 
 // unsaid counts what the other nodes will not hear, as far as is known.
 func (n *Node) unsaid(t told) {
+	t.end(unpublished)
 	if t.operation {
 		n.counts.Dropped.Add(1)
 	}

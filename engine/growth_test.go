@@ -78,7 +78,7 @@ func openInMemory(b *testing.B, srv *Server, clients *pongers) {
 	c := &websocket{s: s, frames: frameWebSocket}
 	c.stream = memoryStream{c, clients}
 	s.link = c
-	if !srv.admit(s) {
+	if !srv.admit(s, nil) {
 		b.Fatal("the server is closed")
 	}
 	_, err = c.stream.tryWrite(s.openFrame().websocket())

@@ -75,25 +75,28 @@ func (srv *Server) newSession(peer *Peer) (*Session, error) {
 
 // admit makes s known and asks for its handler. The open packet is out or first
 // in the send queue by then, so nothing that the handler sends comes before it.
-func (srv *Server) admit(s *Session) bool {
+func (srv *Server) admit(s *Session, r *http.Request) bool {
 	s.in.Lock() // an early end waits until there is a handler to tell
 	defer s.in.Unlock()
 	if !srv.remember(s) {
 		return false
 	}
 	s.startBeat()
-	s.handler = srv.handlerOf(s)
+	s.handler = srv.handlerOf(s, r)
 	return true
 }
 
 // handlerOf asks for the handler of s. A panic there ends s alone.
-func (srv *Server) handlerOf(s *Session) (h Handler) {
+func (srv *Server) handlerOf(s *Session, r *http.Request) (h Handler) {
 	defer func() {
 		if h == nil { // accept panicked
 			h = noHandler{}
 		}
 	}()
 	defer s.recovered("open")
+	if srv.cfg.Context != nil {
+		s.peer.Context = srv.cfg.Context(r) // only now: it may begin what the handler has to end
+	}
 	return srv.accept(s)
 }
 
@@ -125,7 +128,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Sessio
 	s.mu.Lock()
 	s.out.push(s.openFrame(), &srv.budget)
 	s.mu.Unlock()
-	if !srv.admit(s) {
+	if !srv.admit(s, r) {
 		srv.refuseWith(w, r, srv.check(r))
 		return
 	}
@@ -140,7 +143,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 	c := srv.attach(s, t)
 	s.link = c
 	c.listed = listedDirect // no flusher writes before the answer is out
-	if !srv.admit(s) {
+	if !srv.admit(s, r) {
 		_ = c.respond([]byte(lateRefusal))
 		c.stream.close()
 		return

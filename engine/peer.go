@@ -27,9 +27,6 @@ type Peer struct {
 // newPeer copies what is kept, so that the request itself is let go.
 func (srv *Server) newPeer(r *http.Request, query url.Values, transport string) *Peer {
 	p := &Peer{Host: strings.Clone(r.Host), Secure: r.TLS != nil, Transport: transport}
-	if srv.cfg.Context != nil {
-		p.Context = srv.cfg.Context(r)
-	}
 	p.RemoteAddr, _ = netip.ParseAddrPort(r.RemoteAddr)
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		p.TLS = r.TLS

@@ -81,6 +81,8 @@ type Operation struct {
 	Packet packet.Packet
 	// By is the socket of this node that caused it, or nil: see [Broadcast.By].
 	By *Socket
+	// Within is the context in whose course it is sent, see [Broadcast.Within]; nil when nobody has said.
+	Within context.Context // its values, for who traces
 }
 
 // Change is what is done to selected sockets, in the order of its fields.

@@ -14,8 +14,9 @@ import (
 // Rooms add to each other: In("a").In("b") is everybody in a or in b, once. Without a room it is the whole namespace.
 type Broadcast struct {
 	ns     *Namespace
-	from   *Socket // caused it; one that began it gets it only when nothing else is named
-	toSelf bool    // nothing else has been named
+	from   *Socket         // caused it; one that began it gets it only when nothing else is named
+	within context.Context // of what sends it; nil when nobody has said
+	toSelf bool            // nothing else has been named
 	sel    Selection
 }
 
@@ -119,6 +120,13 @@ func (b Broadcast) By(s *Socket) Broadcast {
 	return b
 }
 
+// Within says what an event is sent in the course of, by the context of a handler or a request: whoever traces has the
+// broadcast below the span in it. The broadcast does not end with the context. nil says nothing.
+func (b Broadcast) Within(ctx context.Context) Broadcast {
+	b.within = ctx
+	return b
+}
+
 // others turns from the socket that began the broadcast to the others.
 func (b Broadcast) others() Broadcast {
 	if b.toSelf {
@@ -138,7 +146,8 @@ func (b Broadcast) Emit(event string, args ...any) error {
 		return b.from.deliver(p, b.sel.Flags)
 	}
 	op := &Operation{Selection: b.sel, Packet: p, By: b.from}
-	done := b.ns.hooks.broadcast(b.ns, Broadcasting{Event: event, By: b.from, Rooms: b.sel.Rooms})
+	var done func(error)
+	op.Within, done = b.ns.hooks.broadcast(b.within, b.ns, Broadcasting{Event: event, By: b.from, Rooms: b.sel.Rooms})
 	err = b.ns.adapter.Broadcast(op)
 	done(err)
 	return err
@@ -159,8 +168,14 @@ func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answ
 	ctx, cancel := b.ns.deadline(ctx)
 	defer cancel()
 	var c collector
-	done := b.ns.hooks.broadcast(b.ns, Broadcasting{Event: event, By: b.from, Rooms: b.sel.Rooms})
-	err = b.ns.adapter.BroadcastAck(ctx, &Operation{Selection: b.sel, Packet: p}, &c)
+	op := &Operation{Selection: b.sel, Packet: p}
+	within := b.within
+	if within == nil {
+		within = ctx
+	}
+	var done func(error)
+	op.Within, done = b.ns.hooks.broadcast(within, b.ns, Broadcasting{Event: event, By: b.from, Rooms: b.sel.Rooms})
+	err = b.ns.adapter.BroadcastAck(ctx, op, &c)
 	done(err)
 	return c.answers(), err
 }

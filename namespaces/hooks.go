@@ -39,9 +39,10 @@ type Hooks struct {
 	// the function that it returns is called with what became of it; that may be nil. It is not called for an event that has
 	// no handler.
 	Event func(ctx context.Context, s *Socket, e Event) (context.Context, func(err error))
-	// Broadcast begins when somebody on this node is about to send an event to a selection of sockets. The function that it
-	// returns is called when the event is queued, or cannot be; that may be nil.
-	Broadcast func(ns *Namespace, b Broadcasting) func(err error)
+	// Broadcast begins when somebody on this node is about to send an event to a selection of sockets. ctx is that of
+	// [Broadcast.Within], nil when nobody has said; the adapter gets the one that it returns. The function that it returns is
+	// called when the event is queued, or cannot be; that may be nil.
+	Broadcast func(ctx context.Context, ns *Namespace, b Broadcasting) (context.Context, func(err error))
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
@@ -106,7 +107,7 @@ type hooks struct {
 	denied   []func(*Socket, error)
 	admits   []func(context.Context, *Socket) (context.Context, func(error))
 	events   []func(context.Context, *Socket, Event) (context.Context, func(error))
-	sends    []func(*Namespace, Broadcasting) func(error)
+	sends    []func(context.Context, *Namespace, Broadcasting) (context.Context, func(error))
 	joined   []func(*Socket, string)
 	left     []func(*Socket, string)
 	roomMade []func(*Namespace, string)
@@ -227,15 +228,17 @@ func (h *hooks) event(ctx context.Context, s *Socket, e Event) (context.Context,
 }
 
 // broadcast tells that one begins. The function that it returns tells its end.
-func (h *hooks) broadcast(ns *Namespace, b Broadcasting) func(error) {
+func (h *hooks) broadcast(ctx context.Context, ns *Namespace, b Broadcasting) (context.Context, func(error)) {
 	if len(h.sends) == 0 {
-		return nothing
+		return ctx, nothing
 	}
 	var ends ends
 	for _, f := range h.sends {
-		ends = append(ends, f(ns, b))
+		var end func(error)
+		ctx, end = f(ctx, ns, b) //nolint:fatcontext // each is within the one before
+		ends = append(ends, end)
 	}
-	return ends.tell
+	return ctx, ends.tell
 }
 
 // nothing is the end of what nobody has asked about.

@@ -15,7 +15,8 @@ func TestBeginningsThatNobodyAsksForAllocateNothing(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
 		_, done := h.event(ctx, s, Event{Name: "x", Args: packet.Args{}})
 		done(nil)
-		h.broadcast(nil, Broadcasting{Event: "x", By: s})(nil)
+		_, done = h.broadcast(ctx, nil, Broadcasting{Event: "x", By: s})
+		done(nil)
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
@@ -30,15 +31,16 @@ func TestEventsAndBroadcastsAreToldFromTheirBeginningToTheirEnd(t *testing.T) {
 				told = append(told, name+" begins "+e.Name)
 				return ctx, func(err error) { told = append(told, name+" ends "+err.Error()) }
 			},
-			Broadcast: func(_ *Namespace, b Broadcasting) func(error) {
+			Broadcast: func(ctx context.Context, _ *Namespace, b Broadcasting) (context.Context, func(error)) {
 				told = append(told, name+" sends "+b.Event)
-				return nil
+				return ctx, nil
 			},
 		}
 	}
 	h := newHooks([]Hooks{watch("a"), {}, watch("b")})
 	_, done := h.event(t.Context(), &Socket{}, Event{Name: "x"})
-	h.broadcast(nil, Broadcasting{Event: "y"})(nil)
+	_, sent := h.broadcast(t.Context(), nil, Broadcasting{Event: "y"})
+	sent(nil)
 	done(errors.New("badly"))
 	if want := []string{"a begins x", "b begins x", "a sends y", "b sends y", "b ends badly", "a ends badly"}; !slices.Equal(told, want) {
 		t.Errorf("told %v", told)

@@ -21,6 +21,7 @@ func (s *Server) prepareAPI() (err error) {
 	s.cfg.API = s.cfg.API.Hashed()
 	s.api, err = api.New(s.cfg.API, api.Deps{
 		Namespace: s.hub.Open,
+		Begin:     s.traces.begins(),
 		Names: func() (names []string) {
 			for ns := range s.hub.Namespaces() {
 				names = append(names, ns.Name())

@@ -81,7 +81,7 @@ func (s *Server) startCluster() error {
 	}
 	cfg := k.node()
 	cfg.Client, cfg.Note, cfg.Version, cfg.Logger = s.redis.Client, s.redis.Note, s.cfg.Version, s.log
-	cfg.Recovery, cfg.Packet = s.cfg.Recovery.For, s.cfg.Packet
+	cfg.Recovery, cfg.Packet, cfg.Traces = s.cfg.Recovery.For, s.cfg.Packet, s.cfg.Traces
 	if s.cfg.Cluster.TLS.enabled() {
 		cfg.TLS = s.hopKeys.current.Load
 	}

@@ -82,7 +82,9 @@ func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.Namespace, q.Auth = asked.Namespace, asked.auth
+	r, done := s.traces.request(r, "ticket")
 	ticket, expires, err := s.ticketFor(r, q)
+	done(codeOf(err))
 	if err != nil {
 		s.refuseHTTP(w, r, handshake.AsRefusal(err))
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,19 +29,20 @@ const (
 // traces makes the spans of what happens on this node; nil when nobody wants them.
 type traces struct {
 	tracer   trace.Tracer
-	provider flusher // nil when nothing is kept
+	provider trace.TracerProvider
 
-	mu    sync.Mutex                             // guards under
-	under map[*namespaces.Socket]context.Context // what each socket is just doing, for what it broadcasts meanwhile
+	mu    sync.Mutex                     // guards doing
+	doing map[*namespaces.Socket][]*work // what each socket is just doing
 }
+
+// work is an admission or an event that is under way.
+type work struct{ ctx context.Context } // for what is sent without a context
 
 func newTraces(provider trace.TracerProvider) *traces {
 	if provider == nil {
 		return nil
 	}
-	t := &traces{tracer: provider.Tracer(spans.Scope), under: map[*namespaces.Socket]context.Context{}}
-	t.provider, _ = provider.(flusher)
-	return t
+	return &traces{tracer: provider.Tracer(spans.Scope), provider: provider, doing: map[*namespaces.Socket][]*work{}}
 }
 
 // flusher is a provider that keeps spans for a while.
@@ -79,7 +81,7 @@ func (t *traces) context(given func(*http.Request) context.Context) func(*http.R
 		remote := spans.Taken(context.Background(), r.Header)
 		o := &opening{joined: spans.In(remote)}
 		_, o.span = t.tracer.Start(remote, "handshake", trace.WithSpanKind(trace.SpanKindServer))
-		ctx = trace.ContextWithSpanContext(ctx, o.span.SpanContext())
+		ctx = trace.ContextWithSpan(ctx, spans.Over(o.span, t.provider))
 		return context.WithValue(ctx, openingKey{}, o)
 	}
 }
@@ -137,32 +139,58 @@ func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.E
 	return t.begin(ctx, s, "event", options...)
 }
 
-// begin begins what a socket does, and keeps it for what the socket broadcasts meanwhile.
+// begin begins what a socket does, and notes it for what is sent meanwhile without a context.
 func (t *traces) begin(ctx context.Context, s *namespaces.Socket, name string, options ...trace.SpanStartOption) (context.Context, func(error)) {
 	ctx, span := t.tracer.Start(ctx, name, options...)
+	w := &work{ctx}
 	t.mu.Lock()
-	t.under[s] = ctx //nolint:fatcontext // until it ends
+	t.doing[s] = append(t.doing[s], w)
 	t.mu.Unlock()
 	return ctx, func(err error) {
 		t.mu.Lock()
-		delete(t.under, s)
+		t.doing[s] = slices.DeleteFunc(t.doing[s], func(one *work) bool { return one == w })
+		if len(t.doing[s]) == 0 {
+			delete(t.doing, s)
+		}
 		t.mu.Unlock()
 		spans.End(span, codeOf(err))
 	}
 }
 
-func (t *traces) broadcast(ns *namespaces.Namespace, b namespaces.Broadcasting) func(error) {
-	ctx := context.Background()
-	if b.By != nil {
-		t.mu.Lock()
-		if doing, ok := t.under[b.By]; ok {
-			ctx = doing
-		}
-		t.mu.Unlock()
+// meanwhile is the context of what a socket is doing, where that is beyond doubt.
+func (t *traces) meanwhile(s *namespaces.Socket) context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if all := t.doing[s]; len(all) == 1 {
+		return all[0].ctx
 	}
-	_, span := t.tracer.Start(ctx, "broadcast", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+	return context.Background()
+}
+
+func (t *traces) broadcast(ctx context.Context, ns *namespaces.Namespace, b namespaces.Broadcasting) (context.Context, func(error)) {
+	if ctx == nil {
+		ctx = t.meanwhile(b.By)
+	}
+	ctx, span := t.tracer.Start(ctx, "broadcast", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		attrNamespace.String(ns.Name()), attrEvent.String(b.Event), attrRooms.Int(len(b.Rooms))))
-	return func(err error) { spans.End(span, codeOf(err)) }
+	return ctx, func(err error) { spans.End(span, codeOf(err)) }
+}
+
+// request begins the span of an HTTP request that is no connection's, below the one that it names.
+func (t *traces) request(r *http.Request, name string) (*http.Request, func(code string)) {
+	if t == nil {
+		return r, func(string) {}
+	}
+	ctx, span := t.tracer.Start(spans.Taken(r.Context(), r.Header), name, trace.WithSpanKind(trace.SpanKindServer))
+	return r.WithContext(ctx), func(code string) { spans.End(span, code) }
+}
+
+// begins is request for requests of back ends; nil when nobody wants it.
+func (t *traces) begins() func(*http.Request, string) (*http.Request, func(string)) {
+	if t == nil {
+		return nil
+	}
+	return t.request
 }
 
 func socketAttributes(s *namespaces.Socket) trace.SpanStartEventOption {
@@ -190,10 +218,14 @@ const flushTime = 2 * time.Second
 
 // flush sends what waits, within the time of a drain.
 func (t *traces) flush(ctx context.Context) {
-	if t == nil || t.provider == nil {
+	if t == nil {
+		return
+	}
+	keeps, ok := t.provider.(flusher)
+	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
-	_ = t.provider.ForceFlush(ctx) // who sends says in the log that it does not work
+	_ = keeps.ForceFlush(ctx) // who sends says in the log that it does not work
 }

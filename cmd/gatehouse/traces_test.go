@@ -186,7 +186,8 @@ func TestTracesShowTheWayOfARequest(t *testing.T) {
 	}
 	redeem := "    verify callback\n      POST\n"
 	if redis != "" {
-		redeem = "    verify callback\n    verify ticket\n      redis GETDEL\n"
+		redeem = "    verify callback\n    verify ticket\n      redis GETDEL\n" +
+			"ticket\n  redis SET\n  verify callback\n    POST\n"
 	}
 	if tree := got.tree(nil, ""); tree != `event order
   back end

@@ -34,6 +34,24 @@ func Under(ctx context.Context, name string, kind trace.SpanKind, links ...trace
 	return tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
 }
 
+// Over stands for a span that has ended, in contexts that live on: as much as it takes to make spans below it.
+func Over(span trace.Span, provider trace.TracerProvider) trace.Span {
+	return over{of: span.SpanContext(), provider: provider}
+}
+
+type over struct {
+	noop.Span
+
+	of       trace.SpanContext
+	provider trace.TracerProvider
+}
+
+// SpanContext implements trace.Span.
+func (o over) SpanContext() trace.SpanContext { return o.of }
+
+// TracerProvider implements trace.Span.
+func (o over) TracerProvider() trace.TracerProvider { return o.provider }
+
 // End ends a span. The code says why what it stands for failed; "" says that it did not.
 func End(span trace.Span, code string) {
 	if code != "" {
@@ -64,6 +82,11 @@ func Give(ctx context.Context, h http.Header) {
 	if In(ctx) {
 		w3c.Inject(ctx, propagation.HeaderCarrier(h))
 	}
+}
+
+// Named returns a context with the span of a traceparent, when it is one.
+func Named(parent string) context.Context {
+	return w3c.Extract(context.Background(), propagation.MapCarrier{"traceparent": parent})
 }
 
 // Taken returns ctx with the span of whoever sent a request, if its header names one.

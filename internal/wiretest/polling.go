@@ -147,6 +147,22 @@ func (p *Polling) Upgrade(ctx context.Context) (*WebSocket, error) {
 	return c, nil
 }
 
+// Probe begins an upgrade and returns the WebSocket, whose probe has been answered.
+func (p *Polling) Probe(ctx context.Context) (*WebSocket, error) {
+	c, err := openWebSocket(ctx, p.opts.url("ws", p.addr, "transport=websocket&sid="+p.sid), p.opts)
+	if err != nil {
+		return nil, err
+	}
+	c.sid = p.sid
+	if err = c.Send("2probe"); err == nil {
+		_, err = c.read()
+	}
+	if err != nil {
+		c.Drop()
+	}
+	return c, err
+}
+
 func (p *Polling) move(c *WebSocket) error {
 	if err := c.Send("2probe"); err != nil {
 		return err

@@ -326,13 +326,13 @@ func (c *chat) send(ctx context.Context, s *namespaces.Socket, in sendRequest) (
 	if shared := c.ns.Shared(); shared != nil {
 		return c.postShared(ctx, shared, r, s, in)
 	}
-	out, err := c.post(r, s, in)
+	out, err := c.post(ctx, r, s, in)
 	c.rooms.relieve()
 	return out, err
 }
 
 // post gives the message its place in the room's order: history and members get it under one lock.
-func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error) {
+func (c *chat) post(ctx context.Context, r *room, s *namespaces.Socket, in sendRequest) (sent, error) {
 	u := c.userOf(s)
 	nonce := nonceOf(u.key, in.Nonce)
 	r.mu.Lock()
@@ -342,7 +342,7 @@ func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error)
 	}
 	st := c.rooms.stamp()
 	m := Message{ID: st.text(), Room: r.name, From: u.User, Name: u.Name, Text: in.Text, At: st.at, Nonce: in.Nonce}
-	if err := c.ns.In(key(r.name)).By(s).Emit("message", m); err != nil {
+	if err := c.ns.In(key(r.name)).By(s).Within(ctx).Emit("message", m); err != nil {
 		return sent{}, err
 	}
 	r.history.add(m)
@@ -351,7 +351,7 @@ func (c *chat) post(r *room, s *namespaces.Socket, in sendRequest) (sent, error)
 }
 
 // typing passes a notice on. Nobody can use them in a room that is quiet, and more of them than a person makes.
-func (c *chat) typing(_ context.Context, s *namespaces.Socket, in typingNotice) error {
+func (c *chat) typing(ctx context.Context, s *namespaces.Socket, in typingNotice) error {
 	r, err := present(s, in.Room)
 	if err != nil {
 		return err
@@ -359,7 +359,7 @@ func (c *chat) typing(_ context.Context, s *namespaces.Socket, in typingNotice) 
 	if c.quiet(r) || !seatOf(s).account.mayType(c.cfg.Now()) {
 		return nil
 	}
-	return s.To(key(in.Room)).Volatile().Emit("typing", typing{in.Room, c.userOf(s).User, in.On})
+	return s.To(key(in.Room)).Volatile().Within(ctx).Emit("typing", typing{in.Room, c.userOf(s).User, in.On})
 }
 
 // quiet says whether a room has too many users to be told of each other.

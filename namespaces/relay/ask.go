@@ -32,10 +32,10 @@ func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket) error {
 	if answer.Error != nil {
 		return &namespaces.Error{Code: handshake.Code(answer.Error.Code), Message: answer.Error.Message}
 	}
-	emits, err := emitsOf(s.Namespace(), s, answer)
+	emits, err := emitsOf(ctx, s.Namespace(), s, answer)
 	if err == nil {
 		answer.Emit, memberOf(s).greetings = nil, emits // before the CONNECT reply nothing reaches the socket
-		err = r.carryOut(s, answer, false)
+		err = r.carryOut(ctx, s, answer, false)
 	}
 	if err != nil {
 		return r.noAnswer(err)
@@ -58,7 +58,7 @@ func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces
 	if err != nil { // before anything of the answer is done
 		return packet.Args{}, r.noAnswer(fmt.Errorf("ack: %w", err))
 	}
-	if err := r.carryOut(s, answer, true); err != nil {
+	if err := r.carryOut(ctx, s, answer, true); err != nil {
 		return packet.Args{}, r.noAnswer(err)
 	}
 	err = give(e.Later(s), answer, ack)
@@ -91,8 +91,8 @@ func give(later *namespaces.Answer, answer backend.Answer, ack packet.Args) erro
 
 // carryOut does what an answer says, all of it or, when something in it is wrong,
 // nothing. Its acknowledgement is the caller's.
-func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) error {
-	emits, err := emitsOf(s.Namespace(), s, a)
+func (r *Relay) carryOut(ctx context.Context, s *namespaces.Socket, a backend.Answer, admitted bool) error {
+	emits, err := emitsOf(ctx, s.Namespace(), s, a)
 	if err != nil {
 		return err
 	}
@@ -105,9 +105,9 @@ func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) 
 		join = append(join, name)
 	}
 	for _, name := range a.Leave {
-		r.leaveRoom(s, name)
+		r.leaveRoom(ctx, s, name)
 	}
-	if err := r.enter(s, join, admitted); err != nil && !errors.Is(err, namespaces.ErrClosed) {
+	if err := r.enter(ctx, s, join, admitted); err != nil && !errors.Is(err, namespaces.ErrClosed) {
 		return err
 	}
 	for _, emit := range emits {
@@ -119,14 +119,14 @@ func (r *Relay) carryOut(s *namespaces.Socket, a backend.Answer, admitted bool) 
 }
 
 // emitsOf are what an answer sends, on behalf of a socket unless it is nil.
-func emitsOf(ns *namespaces.Namespace, by *namespaces.Socket, a backend.Answer) ([]func() error, error) {
+func emitsOf(ctx context.Context, ns *namespaces.Namespace, by *namespaces.Socket, a backend.Answer) ([]func() error, error) {
 	emits := make([]func() error, len(a.Emit))
 	for i, e := range a.Emit {
 		to, args, err := Target(ns, e)
 		if err != nil {
 			return nil, err
 		}
-		if by != nil {
+		if to = to.Within(ctx); by != nil {
 			to = to.By(by)
 		}
 		emits[i] = func() error { return to.Emit(e.Event, args) }
@@ -135,9 +135,9 @@ func emitsOf(ns *namespaces.Namespace, by *namespaces.Socket, a backend.Answer) 
 }
 
 // answered sends what a back end says to something that it was told: all of it or, when something in it is wrong, nothing.
-func (r *Relay) answered(ns *namespaces.Namespace) func(backend.Answer) {
+func (r *Relay) answered(ctx context.Context, ns *namespaces.Namespace) func(backend.Answer) {
 	return func(a backend.Answer) {
-		emits, err := emitsOf(ns, nil, a)
+		emits, err := emitsOf(ctx, ns, nil, a)
 		for i := 0; err == nil && i < len(emits); i++ {
 			err = emits[i]()
 		}
@@ -148,7 +148,7 @@ func (r *Relay) answered(ns *namespaces.Namespace) func(backend.Answer) {
 }
 
 // enter joins rooms. During an admission they are counted when it ends.
-func (r *Relay) enter(s *namespaces.Socket, rooms []string, admitted bool) error {
+func (r *Relay) enter(ctx context.Context, s *namespaces.Socket, rooms []string, admitted bool) error {
 	if len(rooms) == 0 {
 		return nil
 	}
@@ -160,7 +160,7 @@ func (r *Relay) enter(s *namespaces.Socket, rooms []string, admitted bool) error
 	if !admitted {
 		return s.Join(rooms...)
 	}
-	return r.joinRoom(s, rooms...)
+	return r.joinRoom(ctx, s, rooms...)
 }
 
 // Target is whom an emit of a back end reaches in a namespace of a relay, and with

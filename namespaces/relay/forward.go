@@ -29,6 +29,7 @@ func (r *Relay) forward(ctx context.Context, s *namespaces.Socket, e namespaces.
 	if err != nil {
 		return packet.Args{}, err
 	}
+	to = to.Within(ctx)
 	if rule.Rule().Volatile {
 		to = to.Volatile()
 	}

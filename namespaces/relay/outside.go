@@ -74,9 +74,9 @@ func (r *Relay) History(ctx context.Context, namespace, room string, q history.Q
 // Move takes a socket of this node out of rooms and puts it into others.
 func (r *Relay) Move(s *namespaces.Socket, leave, join []string) error {
 	for _, room := range leave {
-		r.leaveRoom(s, room)
+		r.leaveRoom(context.Background(), s, room)
 	}
-	if err := r.joinRoom(s, join...); err != nil {
+	if err := r.joinRoom(context.Background(), s, join...); err != nil {
 		return err
 	}
 	for _, room := range join {
@@ -92,8 +92,8 @@ func (r *Relay) Move(s *namespaces.Socket, leave, join []string) error {
 func (r *Relay) moved(s *namespaces.Socket, leave, join []string) {
 	leave = slices.DeleteFunc(slices.Clone(leave), func(room string) bool { return !s.Joined(room) })
 	s.Leave(leave...)
-	r.count(s, leave, -1)
-	_ = r.joinRoom(s, join...) // fails for a socket that ends, or is in too many
+	r.count(context.Background(), s, leave, -1)
+	_ = r.joinRoom(context.Background(), s, join...) // fails for a socket that ends, or is in too many
 	r.settling.Go(func() {
 		for _, room := range slices.Concat(leave, join) {
 			r.settle(s, room)

@@ -210,15 +210,15 @@ func (m *member) goOn(before *member) {
 }
 
 // connected counts a socket that has been admitted; one that was recovered is counted already.
-func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
+func (r *Relay) connected(ctx context.Context, s *namespaces.Socket) {
 	if s.Recovered() {
 		m := memberOf(s)
 		m.counted = true
-		_ = r.joinRoom(s, m.later...) // fails for a socket that ends, or is in too many
+		_ = r.joinRoom(ctx, s, m.later...) // fails for a socket that ends, or is in too many
 		m.later = nil
 		return
 	}
-	r.countIn(s)
+	r.countIn(ctx, s)
 	m := memberOf(s)
 	for _, emit := range m.greetings {
 		if err := emit(); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
@@ -229,7 +229,7 @@ func (r *Relay) connected(_ context.Context, s *namespaces.Socket) {
 }
 
 // countIn counts a socket that nothing here has counted yet.
-func (r *Relay) countIn(s *namespaces.Socket) {
+func (r *Relay) countIn(ctx context.Context, s *namespaces.Socket) {
 	name := s.Namespace().Name()
 	r.mu.Lock()
 	if r.spaces[name] == nil {
@@ -239,12 +239,12 @@ func (r *Relay) countIn(s *namespaces.Socket) {
 	r.spaces[name].sockets++
 	memberOf(s).counted = true
 	r.mu.Unlock()
-	r.count(s, visible(s), 1)
+	r.count(ctx, s, visible(s), 1)
 }
 
 // moveIn counts a socket that was recovered from another node, and enters its rooms again.
-func (r *Relay) moveIn(s *namespaces.Socket) {
-	r.countIn(s)
+func (r *Relay) moveIn(ctx context.Context, s *namespaces.Socket) {
+	r.countIn(ctx, s)
 	f := memberOf(s).facts(s)
 	for _, name := range visible(s) {
 		if room, err := r.policy.Room(f, name); err == nil && room.Rule().Presence {
@@ -254,12 +254,12 @@ func (r *Relay) moveIn(s *namespaces.Socket) {
 }
 
 // refreshed lets a client stay where its new identity may be.
-func (r *Relay) refreshed(_ context.Context, s *namespaces.Socket, _ handshake.Identity) error {
+func (r *Relay) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.Identity) error {
 	m := memberOf(s)
 	switch {
 	case m.moved:
 		m.moved = false
-		r.moveIn(s)
+		r.moveIn(ctx, s)
 	case s.Recovered():
 		m.counted = true // as the one it goes on for: it may end before its connect handlers run
 	}
@@ -277,10 +277,10 @@ func (r *Relay) refreshed(_ context.Context, s *namespaces.Socket, _ handshake.I
 	}
 	for _, name := range visible(s) {
 		if !slices.Contains(entry, name) && !r.mayJoin(s, name) {
-			r.leaveRoom(s, name)
+			r.leaveRoom(ctx, s, name)
 		}
 	}
-	return r.joinRoom(s, entry...)
+	return r.joinRoom(ctx, s, entry...)
 }
 
 // mayJoin says whether the client may be in a room by a rule about rooms.
@@ -303,7 +303,7 @@ func (r *Relay) failed(s *namespaces.Socket, err error) {
 }
 
 // gone ends the presence of a socket.
-func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
+func (r *Relay) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 	if reason == namespaces.ReasonRecovered || !memberOf(s).counted { // another socket goes on; or its connect handler did not run
 		return
 	}
@@ -312,7 +312,7 @@ func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
 	for _, name := range rooms {
 		r.tracker.Leave(key(s, name), s.Identity().User(), s.ID(), goodbye)
 	}
-	r.count(s, rooms, -1)
+	r.count(ctx, s, rooms, -1)
 	r.mu.Lock()
 	name := s.Namespace().Name()
 	if one := r.spaces[name]; one.sockets > 1 {
@@ -324,7 +324,7 @@ func (r *Relay) gone(_ context.Context, s *namespaces.Socket, reason string) {
 	if r.told(backend.OnDisconnect) {
 		e := r.event(s, backend.Disconnect)
 		e.Reason = reason
-		r.backend.Tell(e, r.answered(s.Namespace()))
+		r.backend.Tell(ctx, e, r.answered(ctx, s.Namespace()))
 	}
 }
 
@@ -337,7 +337,7 @@ func (r *Relay) line(room string) *sync.Mutex {
 }
 
 // joinRoom adds a socket to rooms and counts it.
-func (r *Relay) joinRoom(s *namespaces.Socket, names ...string) error {
+func (r *Relay) joinRoom(ctx context.Context, s *namespaces.Socket, names ...string) error {
 	names = slices.DeleteFunc(slices.Clone(names), s.Joined)
 	if len(names) == 0 {
 		return nil
@@ -345,23 +345,23 @@ func (r *Relay) joinRoom(s *namespaces.Socket, names ...string) error {
 	if err := s.Join(names...); err != nil {
 		return err
 	}
-	r.count(s, names, 1)
+	r.count(ctx, s, names, 1)
 	return nil
 }
 
 // leaveRoom takes a socket out of a room, for good: its user has left it at once.
-func (r *Relay) leaveRoom(s *namespaces.Socket, name string) {
+func (r *Relay) leaveRoom(ctx context.Context, s *namespaces.Socket, name string) {
 	if !s.Joined(name) {
 		return
 	}
 	s.Leave(name)
 	r.tracker.Leave(key(s, name), s.Identity().User(), s.ID(), true)
-	r.count(s, []string{name}, -1)
+	r.count(ctx, s, []string{name}, -1)
 }
 
 // count notes how many sockets are in rooms and tells the back end of the first and
 // the last.
-func (r *Relay) count(s *namespaces.Socket, rooms []string, by int) {
+func (r *Relay) count(ctx context.Context, s *namespaces.Socket, rooms []string, by int) {
 	for _, name := range rooms {
 		k := key(s, name)
 		r.mu.Lock()
@@ -376,10 +376,10 @@ func (r *Relay) count(s *namespaces.Socket, rooms []string, by int) {
 		switch {
 		case before == 0 && now > 0 && r.told(backend.OnOccupied):
 			tell.Type = backend.RoomOccupied
-			r.backend.Tell(tell, r.answered(s.Namespace())) // under the lock, so that both come in order; it never waits
+			r.backend.Tell(ctx, tell, r.answered(ctx, s.Namespace())) // under the lock, so that both come in order; it never waits
 		case before > 0 && now <= 0 && r.told(backend.OnVacated):
 			tell.Type = backend.RoomVacated
-			r.backend.Tell(tell, r.answered(s.Namespace()))
+			r.backend.Tell(ctx, tell, r.answered(ctx, s.Namespace()))
 		}
 		r.mu.Unlock()
 	}

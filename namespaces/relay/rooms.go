@@ -144,7 +144,7 @@ func (r *Relay) joinAndRead(ctx context.Context, s *namespaces.Socket, room Room
 	line := r.line(key(s, room.Name))
 	line.Lock()
 	defer line.Unlock()
-	if err := r.joinRoom(s, room.Name); err != nil {
+	if err := r.joinRoom(ctx, s, room.Name); err != nil {
 		if errors.Is(err, namespaces.ErrTooManyRooms) {
 			return &namespaces.Error{Code: "too_many_rooms", Message: "You are in as many rooms as one connection may be in.", Cause: err}
 		}
@@ -198,12 +198,12 @@ func (r *Relay) describe(s *namespaces.Socket) presence.Member {
 	return presence.Member{Key: id.User(), User: r.naming.Call(id.User()), Name: id.Name}
 }
 
-func (r *Relay) leave(_ context.Context, s *namespaces.Socket, in leaveRequest) (namespaces.None, error) {
+func (r *Relay) leave(ctx context.Context, s *namespaces.Socket, in leaveRequest) (namespaces.None, error) {
 	room, err := r.room(memberOf(s).facts(s), in.Room)
 	if err != nil {
 		return namespaces.None{}, err
 	}
-	r.leaveRoom(s, room.Name)
+	r.leaveRoom(ctx, s, room.Name)
 	return namespaces.None{}, nil
 }
 
@@ -279,7 +279,7 @@ func (r *Relay) publish(ctx context.Context, ns *namespaces.Namespace, by *names
 			return unavailable(err)
 		}
 	}
-	to := ns.In(room).By(by)
+	to := ns.In(room).By(by).Within(ctx)
 	if in.Volatile {
 		to = to.Volatile()
 	}

@@ -31,6 +31,9 @@ type Deps struct {
 	// Done is told of each request of a known path: whose it was, such as "POST /api/v1/publish", and the code of its error,
 	// or "ok". It may be nil.
 	Done func(key, request, code string)
+	// Begin, when set, traces a request: method and path as a template. It is answered with the request that it returns, and
+	// end is called with the code of the error, "" without one.
+	Begin func(r *http.Request, request string) (with *http.Request, end func(code string))
 	// Logger gets the log; nil is slog.Default().
 	Logger *slog.Logger
 }
@@ -142,8 +145,16 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, some []route) {
 			continue
 		}
 		w.Header().Del("Allow")
-		caller := callerOf(r)
-		err := a.serve(w, r, one, caller)
+		end := func(string) {}
+		if a.deps.Begin != nil {
+			r, end = a.deps.Begin(r, one.method+" "+one.path)
+		}
+		err := a.serve(w, r, one, callerOf(r))
+		if err == nil {
+			end("")
+		} else {
+			end(codeOf(err))
+		}
 		a.report(r, one, err)
 		if err != nil {
 			refuse(w, err)

@@ -279,7 +279,7 @@ func (t *task) run(ctx context.Context) (out Result, err error) {
 	case t.op.Ack != nil:
 		return out, t.ask(ctx, args, &out)
 	default:
-		err = t.to.Emit(t.op.Event, args...)
+		err = t.to.Within(ctx).Emit(t.op.Event, args...)
 	}
 	return out, asReason(err)
 }
