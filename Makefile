@@ -54,8 +54,8 @@ test-chart: $(HELM) ## holds the Helm chart against helm and the types of Kubern
 lanes := \
 	test-go \
 	test-js,test-cluster,test-artillery,test-bridge \
-	test-web,test-compose,test-metrics,test-auth,test-examples,test-proxy,test-browser \
-	test-static,test-backends,test-openapi,test-bench,test-site
+	test-web,test-compose,test-metrics,test-auth,test-proxy,test-browser \
+	test-static,test-backends,test-openapi,test-bench,test-site,test-examples
 
 # Everything that more than one lane needs; what only one needs, such as the linter, it makes while the others run.
 prepared := bin/gatehouse bin/testapp bin/examples/.built $(page) $(call installed,test/js)
@@ -75,9 +75,13 @@ test-static: lint # which includes go vet
 # The state machine of a node and its simulation have no goroutines that could race.
 simulation := ./cluster/internal/core
 
+# The packages that take longest begin first, so that none is left for the end. Their tests wait for clocks and clients as
+# often as for a processor: three run at once.
+longest := $(addprefix gatehouse,/server /engine /cluster /test/attack) gatehouse gatehouse/namespaces
+
 test-go: $(call installed,packet/testdata/oracle) $(call installed,cluster/testdata/node) $(page) ## runs the Go tests with the race detector; test-static vets
 	go test -vet=off $(simulation)
-	TEST_ORACLE=1 test/with-redis go test -race -vet=off -timeout 25m $$(go list ./... | grep -v '/$(notdir $(simulation))$$')
+	TEST_ORACLE=1 test/with-redis go test -race -vet=off -p 3 -timeout 25m $(longest) $$(go list ./... | grep -v '/$(notdir $(simulation))$$')
 
 test-web: $(call installed,web) ## runs the unit tests of the pages
 	cd web && npm test
