@@ -28,7 +28,7 @@ func joinChat(t *testing.T, r *redisServer, cfg NodeConfig) chatter {
 	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	m := startMember(t, cfg, "/unused")
 	var err error
-	m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: m.node.Adapter, SocketLimits: namespaces.SocketLimits{MaxRooms: chatRooms}}, chat.New(chat.Config{HistoryMessages: 50}))
+	m.hub, err = namespaces.NewHub(namespaces.Config{Gate: everybody, Adapter: m.node.Adapter, SocketLimits: namespaces.SocketLimits{MaxRooms: chatRooms}}, chat.New(chat.Config{Limits: chat.Limits{HistoryMessages: 50}}))
 	if err != nil {
 		t.Fatal(err)
 	}

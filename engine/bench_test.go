@@ -188,13 +188,14 @@ func BenchmarkSendAndFlush(b *testing.B) {
 
 // BenchmarkDeflate compresses a message of 2 KB, as it comes and behind earlier ones.
 func BenchmarkDeflate(b *testing.B) {
-	history := rfc6455.NewHistory(1 << DefaultDeflateWindow)
+	cfg := Config{}.withDefaults()
+	history := rfc6455.NewHistory(1 << cfg.Deflate.Window)
 	for _, c := range []struct {
 		name string
 		past *rfc6455.History
 	}{{"none", nil}, {"takeover", &history}} {
 		b.Run(c.name, func(b *testing.B) {
-			z := rfc6455.NewCompressor(DefaultDeflateLevel, DefaultCompressAbove)
+			z := rfc6455.NewCompressor(cfg.Deflate.Level, DefaultCompressAbove)
 			var buf []byte
 			text := []byte(talk(1))
 			b.ReportAllocs()

@@ -160,7 +160,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxEarlyPayload, c.MaxPayload)
 	setDefault(&c.EarlyOutboxBytes, c.OutboxBytes)
 	setDefault(&c.CompressAbove, DefaultCompressAbove)
-	c.Deflate = c.Deflate.withDefaults()
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
@@ -193,5 +192,5 @@ func (c Config) validate() error {
 	if c.MaxClosing < 0 {
 		return errors.New("engine: MaxClosing must not be negative")
 	}
-	return c.Deflate.validate()
+	return nil
 }

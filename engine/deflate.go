@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,21 +14,18 @@ import (
 // Without context takeover, the default, a connection costs no memory, and a
 // broadcast is compressed once for all its receivers. With it messages of one
 // connection refer to those before: smaller, but each receiver's are compressed
-// for it alone, and a connection keeps what they may refer to.
+// for it alone, and a connection keeps what they may refer to. A client that cannot be
+// told to keep to the window has 15 for what it sends.
+//
+// The tags say of each field its default and bounds, see package internal/settings;
+// zero means the default.
 type Deflate struct {
-	Enabled bool
-	// Threshold is the size of a message in bytes from which it is compressed.
-	// Zero means DefaultCompressAbove.
-	Threshold int
-	// Takeover says which side may refer to earlier messages. The empty string
-	// means TakeoverNone.
-	Takeover Takeover
-	// Level is 1, fastest, to 9, smallest. Zero means 1.
-	Level int
-	// Window is the logarithm of the bytes that a connection keeps for each
-	// direction with takeover, 9 to 15. Zero means 12. A client that cannot be
-	// told to keep to it has 15 for what it sends.
-	Window int
+	Enabled bool `koanf:"-"`
+
+	Threshold int      `koanf:"threshold" default:"1KiB" unit:"bytes" doc:"messages and answers from this size are compressed"`
+	Takeover  Takeover `koanf:"context_takeover" default:"none" oneof:"none,server,client,both" doc:"who may refer to earlier messages of a WebSocket; with server a broadcast is compressed for each receiver, not once"`
+	Level     int      `koanf:"level" default:"1" max:"9" doc:"1, fastest, to 9, smallest; of WebSockets"`
+	Window    int      `koanf:"window" default:"12" min:"9" max:"15" doc:"what a connection keeps for each direction with takeover, as a power of two: 12 is 4 KiB"`
 }
 
 // Takeover is a choice of context takeover (RFC 7692, section 7.1.1).
@@ -43,32 +38,6 @@ const (
 	TakeoverClient Takeover = "client" // what the client sends
 	TakeoverBoth   Takeover = "both"
 )
-
-// Defaults of Deflate.
-const (
-	DefaultDeflateLevel  = 1
-	DefaultDeflateWindow = 12
-)
-
-func (d Deflate) withDefaults() Deflate {
-	setDefault(&d.Threshold, DefaultCompressAbove)
-	setDefault(&d.Takeover, TakeoverNone)
-	setDefault(&d.Level, DefaultDeflateLevel)
-	setDefault(&d.Window, DefaultDeflateWindow)
-	return d
-}
-
-func (d Deflate) validate() error {
-	switch d.Takeover {
-	case TakeoverNone, TakeoverServer, TakeoverClient, TakeoverBoth:
-	default:
-		return fmt.Errorf("engine: Deflate.Takeover is %q, which is none of its choices", d.Takeover)
-	}
-	if d.Threshold < 1 || d.Level < 1 || d.Level > 9 || d.Window < 9 || d.Window > rfc6455.MaxDeflateWindow {
-		return errors.New("engine: Deflate.Threshold must be positive, Level 1 to 9, Window 9 to 15")
-	}
-	return nil
-}
 
 // agreement is what a connection has agreed on. The zero value is no compression.
 type agreement struct {

@@ -52,7 +52,7 @@ func TestAnOfferOfCompressionIsAnsweredOrDeclined(t *testing.T) {
 		{TakeoverNone, "permessage-deflate;", ""},
 		{TakeoverNone, strings.Repeat("x,", maxOffers) + "permessage-deflate", ""},
 	} {
-		d := Deflate{Enabled: true, Takeover: c.takeover}.withDefaults()
+		d := Config{Deflate: Deflate{Enabled: true, Takeover: c.takeover}}.withDefaults().Deflate
 		got := d.agree(http.Header{"Sec-Websocket-Extensions": {c.offer}})
 		if got.answer != c.reply || got.on != (c.reply != "") {
 			t.Errorf("%s, %q: answered %q, want %q", c.takeover, c.offer, got.answer, c.reply)

@@ -16,11 +16,7 @@ func (c *Compression) above() int {
 }
 
 func (c *Compression) deflate() engine.Deflate {
-	return engine.Deflate{
-		Enabled:   c.WebSocket == switchOn,
-		Threshold: c.Threshold,
-		Takeover:  engine.Takeover(c.ContextTakeover),
-		Level:     c.Level,
-		Window:    c.Window,
-	}
+	d := c.Deflate
+	d.Enabled = c.WebSocket == switchOn
+	return d
 }

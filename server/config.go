@@ -168,14 +168,13 @@ type Engine struct {
 
 // Compression says what is compressed on its way, for clients that can read it.
 // A secret and what a stranger makes the server say beside it do not belong into
-// one compressed message: its length tells of both (the BREACH attack).
+// one compressed message: its length tells of both (the BREACH attack). WebSocket
+// says whether messages are compressed, whatever Deflate.Enabled is.
 type Compression struct {
-	WebSocket       string `koanf:"websocket" default:"off" oneof:"on,off" doc:"permessage-deflate (RFC 7692) for clients that offer it"`
-	Polling         string `koanf:"polling" default:"on" oneof:"on,off" doc:"gzip of polling answers"`
-	Threshold       int    `koanf:"threshold" default:"1KiB" unit:"bytes" doc:"messages and answers from this size are compressed"`
-	ContextTakeover string `koanf:"context_takeover" default:"none" oneof:"none,server,client,both" doc:"who may refer to earlier messages of a WebSocket; with server a broadcast is compressed for each receiver, not once"`
-	Level           int    `koanf:"level" default:"1" max:"9" doc:"1, fastest, to 9, smallest; of WebSockets"`
-	Window          int    `koanf:"window" default:"12" min:"9" max:"15" doc:"what a connection keeps for each direction with takeover, as a power of two: 12 is 4 KiB"`
+	WebSocket string `koanf:"websocket" default:"off" oneof:"on,off" doc:"permessage-deflate (RFC 7692) for clients that offer it"`
+	Polling   string `koanf:"polling" default:"on" oneof:"on,off" doc:"gzip of polling answers"`
+
+	engine.Deflate `koanf:",squash"`
 }
 
 // Handshake limits what happens before a client is admitted.

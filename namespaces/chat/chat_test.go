@@ -204,7 +204,7 @@ func TestMembersAreUsersNotTabs(t *testing.T) {
 
 func TestALargeRoomIsQuietAboutMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{QuietAbove: 120})
+		s := newServer(t, chat.Config{Limits: chat.Limits{QuietAbove: 120}})
 		ann := s.user("ann")
 		ann.join("r")
 		var last map[string]any
@@ -246,7 +246,7 @@ func TestTypingGoesToTheOthersOnly(t *testing.T) {
 
 func TestRequestsAreChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{MaxText: 5})
+		s := newServer(t, chat.Config{Limits: chat.Limits{MaxText: 5}})
 		ann := s.user("ann", "r", "r2")
 		ann.join("r")
 		type m = map[string]any

@@ -10,8 +10,23 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/settings"
 	"gatehouse/namespaces"
 )
+
+// Limits bound what the chat remembers and sends. The tags say of each its default and bounds, see package internal/settings;
+// zero means the default.
+type Limits struct {
+	MaxText         int           `koanf:"max_text" default:"4000" doc:"characters of a message"`
+	QuietAbove      int           `koanf:"quiet_above" default:"500" doc:"a room with more users sends no member:… and no typing events"`
+	HistoryMessages int           `koanf:"history_messages" default:"200" doc:"messages that a room remembers"`
+	HistoryBytes    int           `koanf:"history_bytes" default:"256KiB" unit:"bytes" doc:"their size"`
+	HistoryTotal    int           `koanf:"history_total" default:"64MiB" max:"none" unit:"bytes" doc:"what all rooms remember together, with their nonces; above it the user whose rooms remember the most loses first empty rooms, then the oldest messages and nonces of the largest"`
+	Nonces          int           `koanf:"nonces" default:"1024" doc:"remembered nonces of a room, at most an eighth of one user; a repeated one is answered and not sent again. A room looks through all of them for each message"`
+	MaxRooms        int           `koanf:"max_rooms" default:"10000" doc:"rooms, of which one user may have opened an eighth; when none of them is empty, no other can be opened"`
+	EmptyRooms      int           `koanf:"empty_rooms" default:"1000" doc:"rooms without members that keep their history, so that it survives a reload"`
+	EmptyFor        time.Duration `koanf:"empty_for" default:"10m" doc:"for how long; one that is overdue is forgotten when another one is opened or left"`
+}
 
 // Config is the configuration of the chat. A field that is zero has the default named with it.
 type Config struct {
@@ -24,27 +39,7 @@ type Config struct {
 	// When it is empty, it is the issuer of the first user who comes.
 	Home string
 
-	// MaxText is the longest text of a message, in characters: 4,000.
-	MaxText int
-	// QuietAbove is up to how many users a room announces who joins and leaves: 500.
-	QuietAbove int
-
-	// HistoryMessages and HistoryBytes are how much a room remembers: 200 messages and 256 KiB.
-	HistoryMessages, HistoryBytes int
-	// HistoryTotal is how many bytes all rooms remember together, nonces included. Over it, the user whose rooms remember the
-	// most loses: first empty rooms, then the oldest messages and nonces of the largest: 64 MiB.
-	HistoryTotal int
-	// Nonces is how many answers a room remembers for repeated nonces, at most an eighth of them for one user: 1,024. A room
-	// looks through all of them for each message.
-	Nonces int
-
-	// MaxRooms is how many rooms there may be, and an eighth of it how many one user may have opened; when none of them is
-	// empty, no other can be opened: 10,000.
-	MaxRooms int
-	// EmptyRooms and EmptyFor are how many rooms without members keep their history, so that it survives a reload, and for
-	// how long: 1,000 and 10 min. A room that is overdue is forgotten when another one is opened or left.
-	EmptyRooms int
-	EmptyFor   time.Duration
+	Limits
 
 	// Joins of a user wait when what they made the server send is above joinBurst bytes and joinRate bytes a second more:
 	// 64 MiB and 8 MiB. Only tests choose others.
@@ -76,22 +71,14 @@ func (c Config) withDefaults() Config {
 	if c.MayJoin == nil {
 		c.MayJoin = RoomsOfIdentity
 	}
-	fill(&c.MaxText, 4000)
-	fill(&c.QuietAbove, 500)
-	fill(&c.HistoryMessages, 200)
-	fill(&c.HistoryBytes, 256<<10)
-	fill(&c.HistoryTotal, 64<<20)
-	fill(&c.Nonces, 1024)
-	fill(&c.MaxRooms, 10_000)
-	fill(&c.EmptyRooms, 1000)
-	fill(&c.EmptyFor, 10*time.Minute)
-	fill(&c.joinBurst, 64<<20)
-	fill(&c.joinRate, 8<<20)
+	settings.Fill(&c.Limits)
+	setDefault(&c.joinBurst, 64<<20)
+	setDefault(&c.joinRate, 8<<20)
 	return c
 }
 
-func fill[T int | time.Duration](field *T, value T) {
-	if *field <= 0 {
+func setDefault(field *int, value int) {
+	if *field == 0 {
 		*field = value
 	}
 }

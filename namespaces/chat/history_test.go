@@ -16,7 +16,7 @@ import (
 
 func TestSinceGivesWhatCameAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{HistoryMessages: 5})
+		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryMessages: 5}})
 		ann := s.user("ann")
 		ann.join("r")
 		var ids []string
@@ -48,7 +48,7 @@ func TestSinceGivesWhatCameAfter(t *testing.T) {
 
 func TestHistoryIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{HistoryBytes: 3 * 1200})
+		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryBytes: 3 * 1200}})
 		ann := s.user("ann")
 		ann.join("r")
 		for range 5 {
@@ -62,7 +62,7 @@ func TestHistoryIsBoundedInBytes(t *testing.T) {
 
 func TestAllHistoriesTogetherAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{HistoryTotal: 5 * 1200})
+		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryTotal: 5 * 1200}})
 		ann := s.user("ann")
 		for _, room := range []string{"empty", "a", "b"} {
 			ann.join(room)
@@ -88,7 +88,7 @@ func TestAllHistoriesTogetherAreBounded(t *testing.T) {
 
 func TestHistorySurvivesAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{EmptyRooms: 2, EmptyFor: time.Minute})
+		s := newServer(t, chat.Config{Limits: chat.Limits{EmptyRooms: 2, EmptyFor: time.Minute}})
 		visit := func(room string) int {
 			ann := s.user("ann")
 			before := len(texts(ann.join(room)["history"]))
@@ -115,7 +115,7 @@ func TestHistorySurvivesAReload(t *testing.T) {
 
 func TestRoomsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{MaxRooms: 2})
+		s := newServer(t, chat.Config{Limits: chat.Limits{MaxRooms: 2}})
 		ann := s.user("ann")
 		s.user("cleo").join("a")
 		ann.join("b")
@@ -131,7 +131,7 @@ func TestRoomsAreBounded(t *testing.T) {
 
 func TestARepeatedNonceIsAnsweredOnceMoreAndNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{Nonces: 16})
+		s := newServer(t, chat.Config{Limits: chat.Limits{Nonces: 16}})
 		ann, bob := s.user("ann"), s.user("bob")
 		bob.join("r")
 		ann.join("r")
@@ -162,7 +162,7 @@ func TestARepeatedNonceIsAnsweredOnceMoreAndNotSent(t *testing.T) {
 
 func TestNoncesAreBoundedWithTheHistories(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{HistoryTotal: 4 << 10, HistoryMessages: 1, Nonces: 4096})
+		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryTotal: 4 << 10, HistoryMessages: 1, Nonces: 4096}})
 		ann := s.user("ann")
 		ann.join("r")
 		send := func(i int) any {
@@ -221,7 +221,7 @@ func TestANonceInFlightOnTwoTabsIsSentOnce(t *testing.T) {
 func TestJoiningWhileOthersTalkMissesNothing(t *testing.T) {
 	const talkers, each, listeners = 4, 150, 6
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{HistoryMessages: talkers * each})
+		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryMessages: talkers * each}})
 		reference := s.user("reference")
 		reference.join("r")
 		var wg sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 
 func TestF9_OneUserDoesNotTakeAllRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{MaxRooms: 16})
+		s := newServer(t, chat.Config{Limits: chat.Limits{MaxRooms: 16}})
 		one, two := s.user("ann"), s.user("ann")
 		one.join("a1")
 		one.join("a2")
@@ -41,7 +41,7 @@ func TestF9_OneUserDoesNotTakeAllRooms(t *testing.T) {
 
 func TestF9_OneUsersEmptyRoomsForgetNobodyElses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{EmptyRooms: 4, MaxRooms: 80})
+		s := newServer(t, chat.Config{Limits: chat.Limits{EmptyRooms: 4, MaxRooms: 80}})
 		visit := func(name, room string) {
 			c := s.user(name)
 			c.join(room)
@@ -61,7 +61,7 @@ func TestF9_OneUsersEmptyRoomsForgetNobodyElses(t *testing.T) {
 
 func TestF10_TheLargestShareOfTheHistoriesShedsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{HistoryTotal: 64 << 10})
+		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryTotal: 64 << 10}})
 		ann, eve := s.user("ann"), s.user("eve")
 		ann.join("small")
 		for i := range 10 {
@@ -189,7 +189,7 @@ func TestW6_NobodysSubjectIsAnotherUsersName(t *testing.T) {
 
 func TestW7_ARoomThatWasForgottenIsNotAtItsBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{EmptyFor: time.Minute})
+		s := newServer(t, chat.Config{Limits: chat.Limits{EmptyFor: time.Minute}})
 		visit := func(room, text string) map[string]any {
 			ann := s.user("ann")
 			got := ann.join(room)
@@ -315,7 +315,7 @@ func TestF4_OfJoinsThatWaitOneGoesOnAtATime(t *testing.T) {
 
 func TestF4_AFloodOfTypingNoticesIsBoundedByUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{QuietAbove: 3})
+		s := newServer(t, chat.Config{Limits: chat.Limits{QuietAbove: 3}})
 		one, two, bob := s.user("ann"), s.user("ann"), s.user("bob")
 		for _, c := range []*tab{one, two, bob} {
 			c.join("r")
@@ -348,7 +348,7 @@ func TestF4_AFloodOfTypingNoticesIsBoundedByUser(t *testing.T) {
 
 func TestInfoSaysWhoOneIsAndWhatIsTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{MaxText: 7})
+		s := newServer(t, chat.Config{Limits: chat.Limits{MaxText: 7}})
 		got := fmt.Sprint(s.user("ann").request("info", struct{}{}))
 		if want := "map[limits:map[nonce:128 room:64 text:7] name:ANN ok:true user:ann]"; got != want {
 			t.Errorf("%s, want %s", got, want)
