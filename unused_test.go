@@ -13,20 +13,23 @@ import (
 )
 
 // What a package exports is used by another one, or the documentation or an example names it. Below an internal folder only use
-// counts. A type is used, too, where its own package's other declarations name it, and so is a constant or variable that has a
-// meaning there.
+// counts. A type is used, too, where its own package names it, and so are constants and variables, together with those that they
+// are declared with.
 func TestNothingIsExportedThatNobodyUses(t *testing.T) {
 	tree := readTree(t)
 	documented := documentedNames(t)
 	for _, d := range tree.exported {
+		folder := d.folder
 		internal := strings.Contains("/"+d.folder+"/", "/internal/")
 		used := tree.uses[d.name]
 		switch {
-		case used.elsewhere(d.folder):
+		case used.elsewhere(folder):
 		case d.method && (tree.promised[d.name] || foreignMethods[d.name]):
 		case !internal && documented[d.name]:
-		case (d.isType || !internal && d.isValue) && used[d.folder]:
-		case d.isValue && slices.ContainsFunc(d.group, func(name string) bool { return tree.uses[name].elsewhere(d.folder) }):
+		case d.isType && used[folder]:
+		case slices.ContainsFunc(d.group, func(name string) bool {
+			return tree.uses[name].elsewhere(folder) || !internal && tree.uses[name][folder]
+		}):
 		default:
 			t.Errorf("%s: %s is used by no other package and not documented", d.folder, d.name)
 		}
