@@ -14,13 +14,14 @@ import (
 
 // holdUserScript has a node hold a user in a room. KEYS: members, holders, the node's list, the names in their order, stream.
 // ARGV: room and user as the node's list has them, user, member, 1 when the member replaces what there is, quiet, number of
-// values of the entry that says that the user has come, unused, entries that the stream keeps, those values, and those of the
-// entry for a member that has been replaced. It returns the number of users, and 1 when the user has come, 2 when the member
-// has been replaced.
+// values of the entry that says that the user has come, 1 when others have been told so before, entries that the stream keeps,
+// those values, and those of the entry for a member that has been replaced. It returns the number of users, and 1 when the user
+// has come, 2 when the member has been replaced.
 var holdUserScript = rueidis.NewLuaScript(entryFunction + `
 local what, n = 0, tonumber(ARGV[6])
-if redis.call('HSETNX', KEYS[3], ARGV[1], 1) == 1 and redis.call('HINCRBY', KEYS[2], ARGV[2], 1) == 1 then what = 1 end
-if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 and ARGV[4] == '1' then
+local told = ARGV[7] == '1' -- who is not there then has been forgotten, and has not come
+if redis.call('HSETNX', KEYS[3], ARGV[1], 1) == 1 and redis.call('HINCRBY', KEYS[2], ARGV[2], 1) == 1 and not told then what = 1 end
+if (redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 or told) and ARGV[4] == '1' then
   redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
   if what ~= 1 then what = 2 end -- who has come is told as such
 end
@@ -48,7 +49,7 @@ func (a *adapter) Hold(ctx context.Context, h namespaces.Holding) (count int, fi
 	came, changed := a.announcement(h.Room, h.Joined.Except, h.Joined), a.announcement(h.Room, h.Changed.Except, h.Changed)
 	coming, changing := a.inscription(came), a.inscription(changed)
 	args := append([]string{
-		field, h.User, string(h.Member), flagOf(h.Replace), strconv.Itoa(h.Joined.Quiet), strconv.Itoa(len(coming)), "",
+		field, h.User, string(h.Member), flagOf(h.Replace), strconv.Itoa(h.Joined.Quiet), strconv.Itoa(len(coming)), flagOf(h.Told),
 		strconv.FormatInt(a.node.cfg.MaxLen, 10),
 	}, append(coming, changing...)...)
 	got, err := a.script(ctx, holdUserScript, []string{k.members, k.holders, a.listKey(a.node.uid), k.names, a.streamKey(k)}, args...)
@@ -77,9 +78,10 @@ func (a *adapter) Hold(ctx context.Context, h namespaces.Holding) (count int, fi
 
 // Release implements namespaces.Shared.
 func (a *adapter) Release(ctx context.Context, room, user string, left namespaces.Announcement) (count int, last bool, err error) {
-	a.present.add(room+fieldEnd+user, nil, -1)
+	field := room + fieldEnd + user
+	a.present.add(field, nil, -1)
 	if count, last, err = a.exit(ctx, a.node.uid, room, user, 0, &left); err != nil {
-		a.present.doubt()
+		a.present.owe(field)
 	}
 	return count, last, err
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,6 +149,13 @@ func TestPresenceLapsesWithItsNodeAndOutlivesRedis(t *testing.T) {
 		leases, _ := client.Do(t.Context(), client.B().Hlen().Key("socket.io:{socket.io}:%2Fchat:leases").Build()).AsInt64()
 		return leases == 2
 	})
+	one.node.mu.RLock()
+	a := one.node.adapters["/chat"]
+	one.node.mu.RUnlock()
+	if err := a.bury(t.Context(), two.node.uid); err != nil { // as if only that one could not reach Redis for a while
+		t.Fatal(err)
+	}
+	ann.hears("joined bob", "left bob", "joined bob") // when it is back
 	r.do(client, "FLUSHALL")
 	until(t, "both are members again", func() bool { return ann.present("presence:get", "") == "2: ann bob" })
 	until(t, "the node has a lease again", func() bool {
@@ -155,8 +163,77 @@ func TestPresenceLapsesWithItsNodeAndOutlivesRedis(t *testing.T) {
 		return leases == 2
 	})
 	two.node.end() // it says and does nothing any more
-	ann.hears("joined bob", "left bob")
+	ann.hears("joined bob", "left bob", "joined bob", "left bob")
 	if got := ann.present("presence:get", ""); got != "1: ann" {
 		t.Errorf("at the end there are %q", got)
+	}
+}
+
+// While Redis is away, or does not answer, who joins is answered with whom this node knows. Whoever has come, gone or set a state
+// meanwhile is known everywhere when it is back, and told of once; nobody is lost and nobody stays.
+func TestPresenceWithRedisAway(t *testing.T) {
+	back := func(r *redisServer) { r.start() } // empty
+	for name, c := range map[string]struct {
+		mode       Mode
+		begin, end func(*redisServer)
+	}{
+		"it is gone, in the mode streams":  {ModeStreams, (*redisServer).kill, back},
+		"it is gone, in the mode pubsub":   {ModePubSub, (*redisServer).kill, back},
+		"it does not answer for some time": {ModeStreams, func(r *redisServer) { r.signal(syscall.SIGSTOP) }, func(r *redisServer) { r.signal(syscall.SIGCONT) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // Redis is waited for
+			r := startRedis(t)
+			cfg := NodeConfig{Mode: c.mode, Patience: 100 * time.Millisecond}
+			one, two := joinRelay(t, r, cfg, 0), joinRelay(t, r, cfg, 0)
+			ann, bob, dan := one.visitChat("ann"), two.visitChat("bob"), two.visitChat("dan")
+			for _, g := range []*talker{ann, bob, dan} {
+				g.present("room:join", "")
+			}
+			ann.hears("joined bob", "joined dan")
+			for _, m := range []chatter{one, two} {
+				m.until("Redis has been looked at", func() bool { return m.epoch() != "" })
+			}
+
+			c.begin(r)
+			if got := ann.present("presence:get", ""); got != "1: ann" {
+				t.Errorf("without Redis the node says %q", got)
+			}
+			cleo := one.visitChat("cleo")
+			if got := cleo.present("room:join", ""); got != "2: ann cleo" {
+				t.Errorf("without Redis who joins is told %q", got)
+			}
+			ann.ask("presence:set", map[string]any{"room": "doc:1", "state": 7})
+			bob.ask("room:leave", map[string]string{"room": "doc:1"})
+			c.end(r)
+
+			for _, g := range []*talker{ann, cleo, dan} {
+				g.m.until("all know who is there", func() bool { return g.present("presence:get", "") == "3: ann7 cleo dan" })
+			}
+			if c.mode == ModeStreams { // what is published while a link is away, is lost
+				ann.hearsIn("joined bob", "joined dan", "joined cleo", "state ann", "left bob")
+				dan.hearsIn("joined cleo", "state ann", "left bob")
+			}
+		})
+	}
+}
+
+// epoch is that of the Redis which has the rooms.
+func (m chatter) epoch() string {
+	m.node.mu.RLock()
+	defer m.node.mu.RUnlock()
+	p := &m.node.adapters["/chat"].present
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.epoch
+}
+
+// hearsIn waits until a client has heard of each of the changes, each once, and of nothing else.
+func (g *talker) hearsIn(news ...string) {
+	g.m.t.Helper()
+	slices.Sort(news)
+	g.m.until(fmt.Sprintf("%s has the news %q", g.id, news), func() bool { return len(g.news()) >= len(news) })
+	if got := slices.Sorted(slices.Values(g.news())); !slices.Equal(got, news) {
+		g.m.t.Errorf("the news are %q, want %q", got, news)
 	}
 }

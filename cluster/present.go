@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -18,7 +19,11 @@ type present struct {
 	suspects map[string]suspect   // what the last comparison found, by field
 	unsure   bool                 // Redis may have something else
 	used     bool                 // anything was ever entered
-	onLapse  func(room string, member json.RawMessage, count int)
+	epoch    string               // changes when Redis has forgotten everything
+	forgot   int                  // comparisons until other nodes have told Redis again whom they have; 0 when it has forgotten nothing
+	owed     map[string]presence  // those who have gone and of whom it is not known whether Redis heard so, by field
+	settled  time.Time            // from then on the leases of others count
+	onFound  func(room string, member json.RawMessage, count int, here bool)
 }
 
 type presence struct {
@@ -60,6 +65,56 @@ func (p *present) doubt() {
 	p.unsure = true
 }
 
+// owe notes that a user has gone, and that it is not known whether Redis has heard so.
+func (p *present) owe(field string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unsure = true
+	if one := p.tabs[field]; one != nil && one.n == 0 {
+		if p.owed == nil {
+			p.owed = make(map[string]presence)
+		}
+		p.owed[field] = *one
+	}
+}
+
+// in notes the epoch of Redis.
+func (p *present) in(epoch string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.epoch != "" && p.epoch != epoch {
+		p.forgot = forgotFor
+	}
+	p.epoch = epoch
+}
+
+// settle is called after a comparison. It returns those who have gone and whom Redis has forgotten before it heard so; all others
+// whom it had, a comparison finds.
+func (p *present) settle() (lost map[string]presence) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.forgot > 1:
+		p.forgot--
+		return nil
+	case p.forgot == 1:
+		lost, p.forgot = p.owed, 0
+	case p.unsure:
+		return nil
+	}
+	p.owed = nil
+	for field := range lost {
+		if one := p.tabs[field]; one != nil && one.n > 0 {
+			delete(lost, field) // and is back
+		}
+	}
+	return lost
+}
+
+// forgotFor is how many comparisons it takes until all nodes have told Redis again whom they have: what differs counts the second
+// time, and theirs are at other moments.
+const forgotFor = 4
+
 // want returns what Redis should have, and whether that is in doubt; it is not any more.
 func (p *present) want() (tabs map[string]presence, unsure, used bool) {
 	p.mu.Lock()
@@ -91,8 +146,9 @@ func (p *present) confirm(found map[string]suspect) (fields []string) {
 	return fields
 }
 
-// leaseScript keeps the lease of a node, by the clock of Redis, and returns 1 when it had lapsed or was not there, and the
-// nodes whose leases have lapsed. KEYS: the leases. ARGV: the node, milliseconds.
+// leaseScript keeps the lease of a node, by the clock of Redis, and returns 1 when it had lapsed or was not there, the nodes whose
+// leases have lapsed, and the epoch. KEYS: the leases, the epoch. ARGV: the node, milliseconds, the epoch that begins when there is
+// none.
 var leaseScript = rueidis.NewLuaScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -103,22 +159,25 @@ local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   if tonumber(all[i + 1]) < now then gone[#gone + 1] = all[i] end
 end
-if own and tonumber(own) >= now then return {0, gone} end
-return {1, gone}`)
+redis.call('SET', KEYS[2], ARGV[3], 'NX')
+local epoch = redis.call('GET', KEYS[2])
+if own and tonumber(own) >= now then return {0, gone, epoch} end
+return {1, gone, epoch}`)
 
-// OnLapse implements namespaces.Shared.
-func (a *adapter) OnLapse(f func(room string, member json.RawMessage, count int)) {
+// OnFound implements namespaces.Shared.
+func (a *adapter) OnFound(f func(room string, member json.RawMessage, count int, here bool)) {
 	a.present.mu.Lock()
 	defer a.present.mu.Unlock()
-	a.present.onLapse = f
+	a.present.onFound = f
 }
 
-func (a *adapter) lapsed(room, member string, count int) {
+// found tells of somebody who turns out to be gone, or here.
+func (a *adapter) found(room, member string, count int, here bool) {
 	a.present.mu.Lock()
-	f := a.present.onLapse
+	f := a.present.onFound
 	a.present.mu.Unlock()
 	if f != nil && json.Valid([]byte(member)) {
-		f(room, json.RawMessage(member), count)
+		f(room, json.RawMessage(member), count, here)
 	}
 }
 
@@ -146,20 +205,48 @@ func (a *adapter) attend(ctx context.Context) {
 		return
 	}
 	lease := strconv.FormatInt(memberLimit.Milliseconds(), 10)
-	got, err := a.script(ctx, leaseScript, []string{a.leasesKey()}, a.node.uid, lease)
+	got, err := a.script(ctx, leaseScript, []string{a.leasesKey(), a.slotKey("epoch")}, a.node.uid, lease, newUID())
 	if err != nil {
 		a.present.doubt()
+		a.present.judges(true, time.Now())
 		return
 	}
-	if renewed, _ := got[0].AsInt64(); renewed == 1 || unsure {
+	renewed, _ := got[0].AsInt64()
+	epoch, _ := got[2].ToString()
+	a.present.in(epoch)
+	if renewed == 1 || unsure {
 		if a.compare(ctx, want) != nil {
 			a.present.doubt()
 		}
+	}
+	a.tellLost(ctx, a.present.settle())
+	if !a.present.judges(renewed == 1, time.Now()) {
+		return
 	}
 	gone, _ := got[1].AsStrSlice()
 	for _, uid := range gone {
 		if uid != a.node.uid && a.bury(ctx, uid) != nil {
 			return // the next time
+		}
+	}
+}
+
+// tellLost tells of those who have gone and whom Redis has forgotten, unless they are at another node.
+func (a *adapter) tellLost(ctx context.Context, lost map[string]presence) {
+	for field, one := range lost {
+		room, user, _ := strings.Cut(field, fieldEnd)
+		client, err := a.node.cfg.Client()
+		if err != nil {
+			return
+		}
+		k := a.keysOf(room)
+		asked, cancel := context.WithTimeout(ctx, redisLimit)
+		answers := client.DoMulti(asked, client.B().Hexists().Key(k.holders).Field(user).Build(), client.B().Hlen().Key(k.members).Build())
+		cancel()
+		held, err1 := answers[0].AsBool()
+		count, err2 := answers[1].AsInt64()
+		if err1 == nil && err2 == nil && !held {
+			a.found(room, string(one.member), int(count), false)
 		}
 	}
 }
@@ -195,15 +282,16 @@ func (a *adapter) bury(ctx context.Context, uid string) error {
 }
 
 // compareScript enters a user of whom the list of a node has another number of sockets, unless that has changed. KEYS:
-// members, holders, the node's list, the names in their order. ARGV: room and user as the list has them, user, member, how many sockets, how many the
-// list has.
+// members, holders, the node's list, the names in their order. ARGV: room and user as the list has them, user, member, how many
+// sockets, how many the list has. It returns 1 and the number of users when no node had the user.
 var compareScript = rueidis.NewLuaScript(`
-if (redis.call('HGET', KEYS[3], ARGV[1]) or '0') ~= ARGV[5] then return {0} end
-if ARGV[5] == '0' then redis.call('HINCRBY', KEYS[2], ARGV[2], 1) end
+if (redis.call('HGET', KEYS[3], ARGV[1]) or '0') ~= ARGV[5] then return {0, 0} end
+local first = 0
+if ARGV[5] == '0' and redis.call('HINCRBY', KEYS[2], ARGV[2], 1) == 1 then first = 1 end
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 redis.call('ZADD', KEYS[4], 0, ARGV[2])
-return {1}`)
+return {first, redis.call('HLEN', KEYS[1])}`)
 
 // compare puts right what Redis has of this node, where it was the same the last time.
 func (a *adapter) compare(ctx context.Context, want map[string]presence) error {
@@ -238,7 +326,32 @@ func (a *adapter) mend(ctx context.Context, field string, one presence, there in
 		return err
 	}
 	k := a.keysOf(room)
-	_, err := a.script(ctx, compareScript, []string{k.members, k.holders, a.listKey(a.node.uid), k.names},
+	got, err := a.script(ctx, compareScript, []string{k.members, k.holders, a.listKey(a.node.uid), k.names},
 		field, user, string(one.member), strconv.Itoa(one.n), strconv.FormatInt(there, 10))
-	return err
+	if err != nil {
+		return err
+	}
+	if first, _ := got[0].AsInt64(); first == 1 && !a.present.forgotten() { // others were told that the user has left, or nothing
+		count, _ := got[1].AsInt64()
+		a.found(room, string(one.member), int(count), true)
+	}
+	return nil
+}
+
+// judges reports whether the leases of others count. Not for as long as a lease lasts after this node could not keep its own: Redis
+// was away, and maybe for the others too, which have not renewed theirs.
+func (p *present) judges(away bool, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if away {
+		p.settled = now.Add(memberLimit)
+	}
+	return !now.Before(p.settled)
+}
+
+// forgotten reports whether Redis has forgotten everything of late: whom it lacks, others know of.
+func (p *present) forgotten() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.forgot > 0
 }

@@ -288,7 +288,7 @@ func (a *adapter) Exit(ctx context.Context, s *namespaces.Socket, room, user str
 	field := room + fieldEnd + user
 	a.present.add(field, nil, -1)
 	if _, _, err := a.exit(ctx, a.node.uid, room, user, 0, &left); err != nil {
-		a.present.doubt()
+		a.present.owe(field)
 	}
 }
 
@@ -316,7 +316,7 @@ func (a *adapter) exit(ctx context.Context, uid, room, user string, all int64, l
 	member, _ := got[2].ToString()
 	switch {
 	case left == nil:
-		a.lapsed(room, member, int(n))
+		a.found(room, member, int(n), false)
 	case a.node.cfg.Mode != ModeStreams && int(n) < quiet:
 		return int(n), true, a.spread(a.announcement(room, "", *left))
 	}

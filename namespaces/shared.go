@@ -33,8 +33,10 @@ type Shared interface {
 	// Members returns up to limit of the users who are held in a room, in the order of their names and behind those whose name
 	// begins with after and U+0000, and how many users there are.
 	Members(ctx context.Context, room, after string, limit int) (members []json.RawMessage, count int, more bool, err error)
-	// OnLapse has f called with members whose node has died, when they are out of the room. Count is how many users are left.
-	OnLapse(f func(room string, member json.RawMessage, count int))
+	// OnFound has f called with members who turn out to be gone, such as those of a node that has died, when they are out of the
+	// room; and with those who turn out to be here, of whom others were told that they are gone, or nothing. Count is how many users
+	// are in the room then.
+	OnFound(f func(room string, member json.RawMessage, count int, here bool))
 }
 
 // Entrance is how a socket enters a room.
@@ -52,7 +54,8 @@ type Holding struct {
 	Room    string
 	User    string          // names the user among all; behind a U+0000 may stand what nobody sorts by
 	Member  json.RawMessage // what others may know of the user
-	Held    bool            // this node holds the user already
+	Held    bool            // this node holds the user already, or has tried to
+	Told    bool            // Hold has returned without an error, and the user has not been released since
 	Replace bool            // Member is new; otherwise it counts when there is none yet
 	Joined  Announcement    // when the user has come
 	Changed Announcement    // when Member has been replaced, with the Quiet of Joined

@@ -18,18 +18,22 @@ import (
 // Where nodes share their rooms, what a room knows is with [namespaces.Shared]. What stays here is what bounds the rooms of
 // users of this node, and the members that this node has.
 
-// shareRooms has the chat told of members whose node has died.
+// shareRooms has rooms told of members who turn out to be gone, such as those of a node that has died, or to be here.
 func (c *chat) shareRooms() {
 	shared := c.ns.Shared()
 	if shared == nil {
 		return
 	}
-	shared.OnLapse(func(room string, text json.RawMessage, count int) {
+	shared.OnFound(func(room string, text json.RawMessage, count int, here bool) {
 		var m Member
-		if json.Unmarshal(text, &m) != nil || count >= c.cfg.QuietAbove {
+		if json.Unmarshal(text, &m) != nil || here && count > c.cfg.QuietAbove || !here && count >= c.cfg.QuietAbove {
 			return
 		}
-		_ = c.ns.In(room).Emit("member:left", membership{strings.TrimPrefix(room, key("")), m.User, m.Name})
+		event := "member:left"
+		if here {
+			event = "member:joined"
+		}
+		_ = c.ns.In(room).Emit(event, membership{strings.TrimPrefix(room, key("")), m.User, m.Name})
 	})
 }
 

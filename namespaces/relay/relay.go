@@ -234,7 +234,7 @@ func (r *Relay) countIn(ctx context.Context, s *namespaces.Socket) {
 	r.mu.Lock()
 	if r.spaces[name] == nil {
 		r.spaces[name] = &space{ns: s.Namespace()}
-		r.watchLapses(s.Namespace())
+		r.watchFound(s.Namespace())
 	}
 	r.spaces[name].sockets++
 	memberOf(s).counted = true

@@ -28,6 +28,7 @@ type holder struct {
 	want    presence.Change // the last one
 	replace bool            // the state has been set since it was carried
 	held    bool            // others may have it
+	told    bool            // others have it
 	changed bool            // want has not been carried
 	done    chan struct{}   // closed when all is carried
 }
@@ -76,10 +77,13 @@ func (r *Relay) carryAll(k string, h *holder) {
 		h.changed, h.replace = false, false
 		h.held = now.want.Kind != presence.Left
 		r.mu.Unlock()
-		if r.carryOne(&now) == nil {
+		err := r.carryOne(&now)
+		r.mu.Lock()
+		h.told = h.held && (h.told || err == nil)
+		if err == nil {
+			r.mu.Unlock()
 			continue
 		}
-		r.mu.Lock()
 		h.changed, h.replace = h.changed || h.held, h.replace || now.replace // a release is not repeated
 		r.mu.Unlock()
 		select {
@@ -113,7 +117,7 @@ func (r *Relay) carryOne(h *holder) error {
 		came := r.news("presence:joined", h.room, h.want.Member)
 		came.Except = hiddenRoom(h.want.Member.User) // who joins has the answer to that
 		n, turn, err = shared.Hold(ctx, namespaces.Holding{
-			Room: h.room, User: user, Member: text, Held: h.held, Replace: h.replace,
+			Room: h.room, User: user, Member: text, Held: h.held, Told: h.told, Replace: h.replace,
 			Joined: came, Changed: r.news("presence:state", h.room, h.want.Member),
 		})
 	case h.held:
@@ -135,24 +139,28 @@ func (r *Relay) news(event, room string, m presence.Member) namespaces.Announcem
 	return namespaces.Announcement{Event: event, Args: args, Quiet: r.quiet, Volatile: true}
 }
 
-// watchLapses has rooms told of members whose node has died.
-func (r *Relay) watchLapses(ns *namespaces.Namespace) {
+// watchFound has rooms told of members who turn out to be gone, or here.
+func (r *Relay) watchFound(ns *namespaces.Namespace) {
 	if shared := ns.Shared(); shared != nil {
-		shared.OnLapse(func(room string, member json.RawMessage, n int) { r.lapsed(ns, room, member, n) })
+		shared.OnFound(func(room string, member json.RawMessage, n int, here bool) { r.found(ns, room, member, n, here) })
 	}
 }
 
-// lapsed tells a room of a member whose node has died.
-func (r *Relay) lapsed(ns *namespaces.Namespace, room string, text json.RawMessage, n int) {
+// found tells a room of a member, such as of one whose node has died.
+func (r *Relay) found(ns *namespaces.Namespace, room string, text json.RawMessage, n int, here bool) {
 	var m presence.Member
 	if json.Unmarshal(text, &m) != nil {
 		return
 	}
-	if n >= r.quiet {
-		_ = ns.In(room).Volatile().Emit("presence:count", count{room, n})
-		return
+	to := ns.In(room).Volatile() // what it emits fails when the hub closes
+	switch {
+	case here && n > r.quiet || !here && n >= r.quiet:
+		_ = to.Emit("presence:count", count{room, n})
+	case here:
+		_ = to.Except(hiddenRoom(m.User)).Emit("presence:joined", change{Room: room, Member: m})
+	default:
+		_ = to.Emit("presence:left", change{Room: room, Member: m})
 	}
-	_ = ns.In(room).Volatile().Emit("presence:left", change{Room: room, Member: m}) // fails when the hub closes
 }
 
 // carried waits until what was so of a user in a room when it was called, others can see. It gives up with ctx.
