@@ -229,6 +229,8 @@ system-packages:
 	@missing=(); PATH=$$PATH:/usr/sbin; \
 	command -v redis-server >/dev/null || missing+=(redis-server); \
 	command -v openssl >/dev/null || missing+=(openssl); \
+	command -v curl >/dev/null || missing+=(curl); \
+	command -v man >/dev/null || missing+=(man-db); \
 	command -v nginx >/dev/null || missing+=(nginx); \
 	command -v haproxy >/dev/null || missing+=(haproxy); \
 	command -v php >/dev/null || missing+=(php-cli); \

@@ -15,6 +15,7 @@ import (
 // it is: a file, or "part of" one.
 type block struct {
 	page, from, language, text string
+	lead                       string // the line of text before it
 	line                       int
 }
 
@@ -77,7 +78,9 @@ func blocks(t *testing.T) []block {
 				return text[at[2*i]:at[2*i+1]]
 			}
 			line := 1 + strings.Count(text[:at[0]], "\n")
-			all = append(all, block{page: page, from: part(1), language: part(2), text: part(3), line: line})
+			before := strings.TrimSpace(text[:at[0]])
+			lead := before[strings.LastIndexByte(before, '\n')+1:]
+			all = append(all, block{page: page, from: part(1), language: part(2), text: part(3), lead: lead, line: line})
 		}
 	}
 	return all
@@ -188,8 +191,8 @@ var (
 )
 
 // commands holds what a block of shell names against what there is: make's
-// targets, packages, scripts, and the binary's commands. Many of them run for
-// minutes, so they are not run.
+// targets, packages, scripts, and the binary's commands. What can be run is, see
+// snippets_test.go; many of the others run for minutes.
 func commands(t *testing.T, b block) {
 	t.Helper()
 	for _, m := range target.FindAllStringSubmatch(b.text, -1) {
