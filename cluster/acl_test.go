@@ -94,6 +94,13 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 			}
 		})
 	}
+	t.Run("counting users", func(t *testing.T) {
+		nodes := limited(t, r, 1, NodeConfig{Key: "socket.io-users"})
+		first := nodes[0].sign()
+		r.counted(nodes[0], admin, first)
+		nodes[1].sign()
+		first.m.until("the older connection is closed", first.gone)
+	})
 	t.Run("the chat", func(t *testing.T) {
 		ann := joinChat(t, r, NodeConfig{}).visitChat("ann")
 		ann.join("r", "")

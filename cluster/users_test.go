@@ -78,6 +78,84 @@ func TestReq06_TheOldestConnectionOfAUserGivesWayOnAnyNode(t *testing.T) {
 	}
 }
 
+// The keys of users are spread over the servers of a Redis Cluster; many users at one moment are told of together.
+func TestUsersAreCountedOnARedisCluster(t *testing.T) {
+	t.Parallel()
+	rc := startRedisCluster(t, 3)
+	for _, mode := range []Mode{ModeStreams, ModeSharded} {
+		client := rc.client(t)
+		cfg := NodeConfig{Mode: mode, Key: "on-a-cluster-" + string(mode), Client: func() (rueidis.Client, error) { return client, nil }}
+		nodes := limited(t, rc.servers[0], 1, cfg)
+		const users = 8
+		var first, second [users]*guest
+		for i := range users {
+			first[i] = nodes[0].visitAs(fmt.Sprint("user", i))
+		}
+		nodes[0].until("all are counted", func() bool { return nodes[0].toldOf(users) })
+		for i := range users {
+			second[i] = nodes[1].visitAs(fmt.Sprint("user", i))
+		}
+		for i := range users {
+			nodes[0].until(fmt.Sprintf("in the mode %s the older connection of user %d is closed", mode, i), first[i].gone)
+			if second[i].gone() {
+				t.Errorf("in the mode %s the newer connection of user %d was closed, too", mode, i)
+			}
+		}
+		for _, m := range nodes {
+			m.leave()
+		}
+	}
+}
+
+// toldOf reports whether Redis has been told of so many connections of this node.
+func (m *member) toldOf(n int) bool {
+	u := &m.node.users
+	u.mu.Lock()
+	here := len(u.here)
+	waiting := u.doubt || len(u.changed) > 0
+	u.mu.Unlock()
+	if here != n || waiting {
+		return false
+	}
+	for i := range n { // not one that is still on its way
+		key := u.userKeys(handshake.UserKey{Subject: fmt.Sprint("user", i)})[0]
+		client, err := m.node.cfg.Client()
+		if err != nil {
+			return false
+		}
+		if count, _ := client.Do(m.t.Context(), client.B().Zcard().Key(key).Build()).AsInt64(); count != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// A node of a release that does not count users together, or that has no limit, is not disturbed by those that do: it counts its
+// own, and theirs make way for each other as before.
+func TestUsersAreCountedBesideANodeThatDoesNotCountThem(t *testing.T) {
+	r := startRedis(t)
+	former := joinFleet(t, r, NodeConfig{Name: "former"}, nil)
+	nodes := make([]*member, 2)
+	for i := range nodes {
+		nodes[i] = joinLimited(t, r, NodeConfig{Name: fmt.Sprint("later-", i)}, 1, nil)
+	}
+	for _, m := range append(nodes, former) {
+		m.until("all nodes are known", func() bool { return len(m.node.Nodes()) == 3 })
+	}
+	there, first := former.visitAs("ann"), nodes[0].sign()
+	r.counted(nodes[0], r.client(), first)
+	second := nodes[1].sign()
+	first.m.until("the older of those that count is closed", first.gone)
+	if there.gone() || second.gone() {
+		t.Error("another one was closed, too")
+	}
+	for _, m := range []*member{former, nodes[0], nodes[1]} {
+		if n := m.node.Counts().Refused.Load(); n != 0 {
+			t.Errorf("%s has refused %d messages of others", m.node.cfg.Name, n)
+		}
+	}
+}
+
 // What a node that is gone had of a user pushes nobody out.
 func TestConnectionsOfANodeThatIsGoneDoNotCount(t *testing.T) {
 	r := startRedis(t)
