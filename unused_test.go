@@ -45,9 +45,9 @@ var foreignMethods = map[string]bool{
 
 // declared is one exported name.
 type declared struct {
-	folder, name            string
-	method, isType, isValue bool
-	group                   []string // of constants or variables, those that are declared with it
+	folder, name   string
+	method, isType bool
+	group          []string // of constants or variables, those that are declared with it
 }
 
 // places says in which folders a name is used.
@@ -171,7 +171,7 @@ func declarations(declaration ast.Decl) map[*ast.Ident]found {
 				names[spec.Name] = found{declared: declared{name: spec.Name.Name, isType: true}}
 			case *ast.ValueSpec:
 				for _, name := range spec.Names {
-					names[name] = found{declared: declared{name: name.Name, isValue: true, group: group}}
+					names[name] = found{declared: declared{name: name.Name, group: group}}
 				}
 			}
 		}
