@@ -12,7 +12,7 @@ import (
 // import each other against each other (RFC 6455, section 7.4.1).
 func TestCloseCodesAreTheSameEverywhere(t *testing.T) {
 	values, files := map[string]string{}, map[string]int{}
-	for _, file := range []string{"engine/close.go", "engine/internal/rfc6455/error.go", "namespaces/conn.go"} {
+	for _, file := range []string{"engine/close.go", "engine/internal/rfc6455/error.go", "namespaces/reasons.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -209,3 +209,11 @@ func (g *Gate) Refresh(ctx context.Context, r *Request, current Identity) (Ident
 	}
 	return id, nil
 }
+
+// SessionClosed forgets what an Engine.IO session has redeemed. A server calls
+// it when the session is gone.
+func (g *Gate) SessionClosed(session string) {
+	if g.tickets != nil {
+		g.tickets.memory.closed(session)
+	}
+}

@@ -17,32 +17,6 @@ const (
 	eventRevoked  = reservedPrefix + "revoked"  // to the client: {reason}
 )
 
-// Refresher is a [Gate] that takes a new credential of a client that is in, and so makes "auth:refresh" work. The argument
-// of the event is the request's Auth. A client whose gate is no Refresher is told "unknown_event". It is called
-// concurrently; its context ends with the socket or after [Config.AdmitTimeout]. Errors are those of Check.
-type Refresher interface {
-	Refresh(ctx context.Context, r *handshake.Request, current handshake.Identity) (handshake.Identity, error)
-}
-
-// Rechecker is a [Gate] that says whether an identity that it gave is still good. It is asked once more at the end of an
-// admission and of a refresh, when [Hub.Revoke] can already see the new identity: a revocation that falls between the check
-// and this moment is caught by one of the two. It is called concurrently and should not block.
-type Rechecker interface {
-	Recheck(id handshake.Identity) error
-}
-
-// RefreshFunc is called when a client has refreshed its identity: between two of its events, when [Socket.Identity] is the
-// new one already. It leaves the rooms that the new identity does not permit. An error, or a panic, ends the socket as a
-// revocation does; the client is told the message of an *[Error] or *[handshake.Refusal].
-type RefreshFunc func(ctx context.Context, s *Socket, old handshake.Identity) error
-
-// OnRefresh adds a handler for refreshed identities. A refresh does not run the admission again, and never changes the
-// subject or the issuer: whatever else the admission looked at is to be looked at here.
-func (ns *Namespace) OnRefresh(h RefreshFunc) {
-	ns.define()
-	ns.refreshed = append(ns.refreshed, h)
-}
-
 // lease is what a socket holds whose identity can end, or whose client has refreshed it. Others have none.
 type lease struct {
 	socket *Socket // fixed

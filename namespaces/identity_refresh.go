@@ -11,6 +11,18 @@ import (
 	"gatehouse/packet"
 )
 
+// RefreshFunc is called when a client has refreshed its identity: between two of its events, when [Socket.Identity] is the
+// new one already. It leaves the rooms that the new identity does not permit. An error, or a panic, ends the socket as a
+// revocation does; the client is told the message of an *[Error] or *[handshake.Refusal].
+type RefreshFunc func(ctx context.Context, s *Socket, old handshake.Identity) error
+
+// OnRefresh adds a handler for refreshed identities. A refresh does not run the admission again, and never changes the
+// subject or the issuer: whatever else the admission looked at is to be looked at here.
+func (ns *Namespace) OnRefresh(h RefreshFunc) {
+	ns.define()
+	ns.refreshed = append(ns.refreshed, h)
+}
+
 // refreshed is the acknowledgement of a refresh that was accepted.
 type refreshed struct {
 	OK        bool  `json:"ok" typed:"true"`

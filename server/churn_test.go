@@ -338,11 +338,11 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	count := *churned
 	const key = "operators of the tests come with this key"
 	r := unlogged(t, server.Config{
-		Engine:    server.Engine{Limits: engine.Limits{PingInterval: 8 * time.Second, PingTimeout: 3 * time.Second}},
-		Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: 5 * time.Second, AdmitTimeout: 5 * time.Second}},
-		HTTP:      server.HTTP{ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second},
-		Admin:     server.Admin{Key: key},
-		Door:      server.Door{MaxPendingPerAddress: 100_000, AddressFailures: handshake.ThrottleConfig{Free: 1 << 30}}, // many are refused
+		Engine:      server.Engine{Limits: engine.Limits{PingInterval: 8 * time.Second, PingTimeout: 3 * time.Second}},
+		Handshake:   server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: 5 * time.Second, AdmitTimeout: 5 * time.Second}},
+		HTTP:        server.HTTP{ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second},
+		Admin:       server.Admin{Key: key},
+		Connections: server.ConnectionLimits{MaxPendingPerAddress: 100_000, AddressFailures: handshake.ThrottleConfig{Free: 1 << 30}}, // many are refused
 	}, echo.New(), chat.New(chat.Config{}))
 	operator := http.Header{"Authorization": {"Bearer " + key}}
 	crowd(t, r.addr, 500) // what is made once is there, and the history of the room is full

@@ -64,11 +64,11 @@ type Config struct {
 	Introspection handshake.IntrospectionConfig `koanf:"introspection"`
 	Revocation    handshake.RevocationConfig    `koanf:"revocation"`
 
-	TLS     TLS     `koanf:"tls"`
-	Door    Door    `koanf:"door"`
-	Redis   Redis   `koanf:"redis"`
-	Cluster Cluster `koanf:"cluster"`
-	Admin   Admin   `koanf:"admin"`
+	TLS         TLS              `koanf:"tls"`
+	Connections ConnectionLimits `koanf:"door"`
+	Redis       Redis            `koanf:"redis"`
+	Cluster     Cluster          `koanf:"cluster"`
+	Admin       Admin            `koanf:"admin"`
 
 	// API is for back ends: who may use /api/v1/ to publish and to see who is there.
 	API api.Config `koanf:"api"`

@@ -56,9 +56,9 @@ func (a Admin) OnThisMachine() bool {
 
 func (a Admin) enabled() bool { return a.Addr != "" || a.Key != "" }
 
-// Door limits what strangers can make the server hold and do. Addresses are
+// ConnectionLimits bound what strangers can make the server hold and do. Addresses are
 // counted after trusted proxies; an IPv6 client counts by its /64 network.
-type Door struct {
+type ConnectionLimits struct {
 	MaxPendingPerAddress int `koanf:"max_pending_per_address" default:"4096" doc:"connections of one address in no namespace; one more gets 503; thousands of people can share an address"`
 	MaxConnections       int `koanf:"max_connections" derived:"five eighths of the files that the process may open" min:"0" doc:"sessions in all; one more makes the oldest that is in no namespace give way, and gets 503 when none has been there for a second"`
 	MaxSilent            int `koanf:"max_silent" default:"8192" doc:"TCP connections that belong to no session: without a request, or with one that waits for its body or is no client's; one more closes the one that is silent for longest; never more than a quarter of the files that the process may open. On Linux the kernel keeps a silent one for its first second"`
@@ -74,7 +74,7 @@ type Door struct {
 	TicketsPerSubject  int                      `koanf:"tickets_per_subject" default:"120" unit:"per minute" doc:"the same for one user"`
 }
 
-func (d *Door) setDefaults() {
+func (d *ConnectionLimits) setDefaults() {
 	setThrottle(&d.AddressFailures, handshake.ThrottleConfig{
 		Free: 1000, Base: 100 * time.Millisecond, Max: 5 * time.Second, Forget: 30 * time.Second, MaxKeys: 100_000,
 	})

@@ -14,7 +14,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Addr, ":3000")
 	setDefault(&c.Path, defaultPath)
 	settings.Fill(&c)
-	c.Door.setDefaults()
+	c.Connections.setDefaults()
 	c.AdminUI.setDefaults()
 	c.setGate(c.gate().WithDefaults())
 	// What follows from other sections.

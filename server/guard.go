@@ -21,7 +21,7 @@ type guard struct {
 	byConn    *handshake.Throttle[string]
 }
 
-func newGuard(gate func() *handshake.Gate, cfg Door, log *slog.Logger, m *metrics) *guard {
+func newGuard(gate func() *handshake.Gate, cfg ConnectionLimits, log *slog.Logger, m *metrics) *guard {
 	return &guard{
 		gate:      gate,
 		log:       log,

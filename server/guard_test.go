@@ -13,7 +13,7 @@ import (
 
 // heldUp is a server that allows an address few wrong credentials.
 func heldUp() server.Config {
-	return server.Config{Door: server.Door{AddressFailures: handshake.ThrottleConfig{Free: 3, Base: time.Minute, Max: time.Hour, Forget: time.Hour}}}
+	return server.Config{Connections: server.ConnectionLimits{AddressFailures: handshake.ThrottleConfig{Free: 3, Base: time.Minute, Max: time.Hour, Forget: time.Hour}}}
 }
 
 // Field fault 8, attack W2: wrong credentials of an address delay wrong ones only.

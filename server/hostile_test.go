@@ -116,9 +116,9 @@ func (r *running) serves(t *testing.T) {
 // hostileServer has few places, so that what an attack left behind would show.
 func hostileServer(t *testing.T) *running {
 	return serve(t, server.Config{
-		Engine:    server.Engine{Limits: engine.Limits{MaxPayload: 200_000, OutboxBytes: 400_000}},
-		Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxPending: 8}},
-		Door:      server.Door{MaxPendingPerAddress: 8, MaxConnections: 8, MaxSilent: 8},
+		Engine:      server.Engine{Limits: engine.Limits{MaxPayload: 200_000, OutboxBytes: 400_000}},
+		Handshake:   server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxPending: 8}},
+		Connections: server.ConnectionLimits{MaxPendingPerAddress: 8, MaxConnections: 8, MaxSilent: 8},
 	}, echo.New())
 }
 

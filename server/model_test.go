@@ -85,10 +85,10 @@ func newModelRig(t testing.TB) *modelRig {
 	}
 	never := handshake.ThrottleConfig{Free: 1 << 30}
 	cfg := server.Config{
-		JWT:       handshake.JWTConfig{HMACSecret: secret},
-		Engine:    server.Engine{Limits: engine.Limits{CloseTimeout: 50 * time.Millisecond}},
-		Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxConnects: 1 << 30, MaxRefusals: 1 << 30, ConnectTimeout: overall, AdmitTimeout: overall}},
-		Door:      server.Door{AddressFailures: never, ConnectionFailures: never},
+		JWT:         handshake.JWTConfig{HMACSecret: secret},
+		Engine:      server.Engine{Limits: engine.Limits{CloseTimeout: 50 * time.Millisecond}},
+		Handshake:   server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxConnects: 1 << 30, MaxRefusals: 1 << 30, ConnectTimeout: overall, AdmitTimeout: overall}},
+		Connections: server.ConnectionLimits{AddressFailures: never, ConnectionFailures: never},
 	}
 	m.run(t, cfg, defs)
 	return m

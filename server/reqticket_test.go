@@ -131,7 +131,7 @@ func TestReq10_ATicketBuysNoTicketAndIsNotUsedUpByTrying(t *testing.T) {
 func TestReq10_MintingIsLimitedByAddressAndBySubject(t *testing.T) {
 	r := serve(t, server.Config{
 		TrustedProxies: []string{"127.0.0.1"},
-		Door:           server.Door{TicketsPerAddress: 4, TicketsPerSubject: 2},
+		Connections:    server.ConnectionLimits{TicketsPerAddress: 4, TicketsPerSubject: 2},
 	})
 	from := func(addr, subject string) string {
 		status, h, answer := r.call(http.MethodPost, "/auth/tickets", "", page("", "X-Forwarded-For", addr, "Authorization", "Bearer "+token(t, subject)))

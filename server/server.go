@@ -178,7 +178,7 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 	s.gateDeps.Revocations = gate.Revocations()
 	s.gates.Store(gate)
 	s.operators.Store(&s.cfg.Admin)
-	s.guard = newGuard(s.gate, s.cfg.Door, s.refusals, s.metrics)
+	s.guard = newGuard(s.gate, s.cfg.Connections, s.refusals, s.metrics)
 	for _, w := range slices.Concat(s.gate().Warnings(), s.cfg.warnings(defs)) {
 		s.log.Warn("configuration: " + w)
 	}
@@ -198,17 +198,17 @@ func (s *Server) readKeySets() {
 // bound what it can promise.
 func (s *Server) prepareDoor() {
 	files := openFiles()
-	s.cfg.Handshake.MaxPending, s.cfg.Door.MaxSilent = withFiles(s.cfg, files)
+	s.cfg.Handshake.MaxPending, s.cfg.Connections.MaxSilent = withFiles(s.cfg, files)
 	s.perUser = s.cfg.Session.MaxPerUser != 0
 	setDefault(&s.cfg.Session.MaxPerUser, perUser(files))
-	setDefault(&s.cfg.Door.MaxConnections, inAll(files))
-	s.log.Debug("limits at the door", slog.Int("maxConnections", s.cfg.Door.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
-		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Door.MaxSilent))
-	s.pending.init(s.cfg.Door.MaxPendingPerAddress)
-	s.silence = newIdleConns(s.cfg.Door.MaxSilent, s.refusals)
+	setDefault(&s.cfg.Connections.MaxConnections, inAll(files))
+	s.log.Debug("limits of connections", slog.Int("maxConnections", s.cfg.Connections.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
+		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Connections.MaxSilent))
+	s.pending.init(s.cfg.Connections.MaxPendingPerAddress)
+	s.silence = newIdleConns(s.cfg.Connections.MaxSilent, s.refusals)
 	s.silence.realtime = realtimeAt(s.cfg.Path)
-	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Door.TicketsPerAddress, time.Now)
-	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Door.TicketsPerSubject, time.Now)
+	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Connections.TicketsPerAddress, time.Now)
+	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Connections.TicketsPerSubject, time.Now)
 }
 
 // perUser is how many connections one user may have where the process may open so
@@ -266,7 +266,7 @@ func (s *Server) engineConfig() engine.Config {
 		MaxEarlyPayload:  s.cfg.Handshake.MaxPayload,
 		EarlyOutboxBytes: min(s.cfg.Handshake.OutboxBytes, e.OutboxBytes),
 		EarlyPackets:     s.cfg.Handshake.MaxPackets,
-		EarlyWork:        s.cfg.Door.WorkPerAddress,
+		EarlyWork:        s.cfg.Connections.WorkPerAddress,
 		MaxClosing:       closing(openFiles()),
 		CompressAbove:    s.cfg.Compression.above(),
 		Deflate:          s.cfg.Compression.deflate(),

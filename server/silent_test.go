@@ -203,7 +203,7 @@ func hangs(t *testing.T, addr, beginning string) net.Conn {
 // F12: they were in no count of files.
 func TestRequestsWhoseBodiesNeverComePushOutEachOther(t *testing.T) {
 	const most = 3
-	s, addr := listening(t, Config{Door: Door{MaxSilent: most}}, func(ln net.Listener) net.Listener { return ln })
+	s, addr := listening(t, Config{Connections: ConnectionLimits{MaxSilent: most}}, func(ln net.Listener) net.Listener { return ln })
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/socket.io/?EIO=4&transport=polling", nil))
 	_, rest, _ := strings.Cut(w.Body.String(), `"sid":"`)
@@ -256,7 +256,7 @@ func TestWithoutAFileLeftTheSilentMakeRoom(t *testing.T) {
 
 // Strangers give way to others, but not who came just now.
 func TestAFullServerClosesTheOldestStranger(t *testing.T) {
-	s, addr := listening(t, Config{Door: Door{MaxConnections: 1}}, func(ln net.Listener) net.Listener { return ln })
+	s, addr := listening(t, Config{Connections: ConnectionLimits{MaxConnections: 1}}, func(ln net.Listener) net.Listener { return ln })
 	first, err := wiretest.Dial(t.Context(), addr, "websocket", wiretest.Options{})
 	if err != nil {
 		t.Fatal(err)

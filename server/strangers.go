@@ -48,5 +48,5 @@ func (c Config) Strangers() string {
 // withFiles are handshake.max_pending and door.max_silent as they are in force where
 // the process may open so many files.
 func withFiles(c Config, files int) (pending, silent int) {
-	return min(c.Handshake.MaxPending, max(files/2, 1)), min(c.Door.MaxSilent, max(files/4, 1))
+	return min(c.Handshake.MaxPending, max(files/2, 1)), min(c.Connections.MaxSilent, max(files/4, 1))
 }

@@ -97,7 +97,7 @@ func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 // up by trying.
 func (s *Server) ticketFor(r *http.Request, q *handshake.Request) (string, time.Time, error) {
 	if s.draining.Load() {
-		return "", time.Time{}, &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "The server is shutting down; try again in a moment.", RetryAfter: doorWait}
+		return "", time.Time{}, &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "The server is shutting down; try again in a moment.", RetryAfter: fullWait}
 	}
 	if bringsTicket(q) {
 		return "", time.Time{}, &handshake.Refusal{Code: handshake.CodeForbidden, Message: "A ticket is no credential to get another with; sign in."}

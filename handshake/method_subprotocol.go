@@ -204,3 +204,16 @@ func (s *subprotocols) Extract(r *Request) (Credential, error) {
 	}
 	return Credential{Kind: KindToken, Secret: token}, nil
 }
+
+// SelectSubprotocol answers an offer of WebSocket protocols: lines are all
+// Sec-WebSocket-Protocol headers as they came. selected is one that the client
+// offered and is never the token; it is empty when nothing was offered. The token
+// that came along the gate finds by itself. An error is a [*Refusal]: the upgrade must be refused then, because
+// browsers close a connection whose answer selects nothing.
+func (g *Gate) SelectSubprotocol(lines []string) (selected string, err error) {
+	_, others, err := g.subprotocols.read(lines)
+	if err != nil || len(lines) == 0 {
+		return "", err
+	}
+	return g.subprotocols.choose(others)
+}

@@ -51,7 +51,7 @@ func TestReq06_OverTheLimitInAllTheOldestStrangerGoes(t *testing.T) {
 func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 	r := serve(t, server.Config{
 		TrustedProxies: []string{"127.0.0.1"},
-		Door:           server.Door{MaxPendingPerAddress: 2},
+		Connections:    server.ConnectionLimits{MaxPendingPerAddress: 2},
 	}, who("/who")...)
 	from := func(addr string) http.Header { return page("", "X-Forwarded-For", addr) }
 	first := come(t, r.addr, way{transport: "websocket", header: from("203.0.113.7")})
@@ -75,7 +75,7 @@ func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 }
 
 func TestReq06_TheServerCanHaveALimitOfConnections(t *testing.T) {
-	r := serve(t, server.Config{Door: server.Door{MaxConnections: 1}}, who("/who")...)
+	r := serve(t, server.Config{Connections: server.ConnectionLimits{MaxConnections: 1}}, who("/who")...)
 	first := come(t, r.addr, way{transport: "websocket"})
 	if got := sendConnect(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 		t.Fatal(got)
@@ -154,10 +154,10 @@ func TestReq06_ThousandsWhoNeverSpeakKeepNobodyOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := serve(t, server.Config{
-				Log:       server.Log{Level: "info"},
-				Handshake: server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxPending: 500, ConnectTimeout: time.Minute}},
-				Door:      server.Door{MaxSilent: 500},
-				HTTP:      server.HTTP{ReadHeaderTimeout: time.Minute},
+				Log:         server.Log{Level: "info"},
+				Handshake:   server.Handshake{ConnectLimits: namespaces.ConnectLimits{MaxPending: 500, ConnectTimeout: time.Minute}},
+				Connections: server.ConnectionLimits{MaxSilent: 500},
+				HTTP:        server.HTTP{ReadHeaderTimeout: time.Minute},
 			}, who("/who")...)
 			early := strangers(t, r.addr, many, greeting)
 			if _, err := io.Copy(io.Discard, early); err != nil && !errors.Is(err, syscall.ECONNRESET) {
@@ -210,7 +210,7 @@ func refusalOf(c client, auth string) (code string, retryAfterMs int) {
 }
 
 func TestReq07_FailuresSlowDownTheirConnection(t *testing.T) {
-	r := serve(t, server.Config{Door: server.Door{
+	r := serve(t, server.Config{Connections: server.ConnectionLimits{
 		ConnectionFailures: handshake.ThrottleConfig{Free: 2, Base: time.Minute, Max: time.Hour},
 	}}, who("/who", "/lobby")...)
 	over(t, func(t *testing.T, transport string) {
@@ -235,7 +235,7 @@ func TestReq07_FailuresSlowDownTheirConnection(t *testing.T) {
 func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 	r := serve(t, server.Config{
 		TrustedProxies: []string{"127.0.0.1"},
-		Door:           server.Door{AddressFailures: handshake.ThrottleConfig{Free: 4, Base: time.Minute, Max: time.Hour, Forget: time.Hour}},
+		Connections:    server.ConnectionLimits{AddressFailures: handshake.ThrottleConfig{Free: 4, Base: time.Minute, Max: time.Hour, Forget: time.Hour}},
 	}, who("/who", "/lobby")...)
 	from := func(addr string) way {
 		return way{transport: "websocket", header: page("", "X-Forwarded-For", addr)}

@@ -4,49 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"gatehouse/engine"
 	"gatehouse/handshake"
 )
 
-// pendingByAddress counts the connections in no namespace by address. It holds
-// no more keys than there are such connections, which the hub limits.
-type pendingByAddress struct {
-	max int
-
-	mu    sync.Mutex // guards count; a leaf
-	count map[netip.Prefix]int
-}
-
-func (p *pendingByAddress) init(most int) { p.max, p.count = most, make(map[netip.Prefix]int) }
-
-// full reports whether an address has as many as it may have.
-func (p *pendingByAddress) full(key netip.Prefix) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.count[key] >= p.max
-}
-
-func (p *pendingByAddress) add(key netip.Prefix) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.count[key]++
-}
-
-func (p *pendingByAddress) remove(key netip.Prefix) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.count[key]--; p.count[key] <= 0 {
-		delete(p.count, key)
-	}
-}
-
-// doorWait is when a client that found the door full should try again.
-const doorWait = 5 * time.Second
+// fullWait is when a client that found no room should try again.
+const fullWait = 5 * time.Second
 
 // checkHandshake decides about an Engine.IO handshake before a session exists:
 // the origin, how many connections there are, and how many of this address are
@@ -55,7 +21,7 @@ func (s *Server) checkHandshake(r *http.Request) *engine.Refusal {
 	if refusal := s.checkOrigin(r); refusal != nil {
 		return refusal
 	}
-	if s.engine.Sessions() >= s.cfg.Door.MaxConnections && !s.hub.ClosePending(strangersTime) {
+	if s.engine.Sessions() >= s.cfg.Connections.MaxConnections && !s.hub.ClosePending(strangersTime) {
 		return s.tooMany(r, "The server has as many connections as it takes; try again in a moment.")
 	}
 	if s.pending.full(handshake.AddressKey(s.clientAddr(r))) {
@@ -85,7 +51,7 @@ func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
 	s.refusals.Warn("handshake refused", slog.String("code", string(handshake.CodeTooManyConnections)),
 		slog.Any("peer", s.clientAddr(r)))
 	return &engine.Refusal{
-		Status: http.StatusServiceUnavailable, Code: forbidden, Message: message, RetryAfter: doorWait,
+		Status: http.StatusServiceUnavailable, Code: forbidden, Message: message, RetryAfter: fullWait,
 	}
 }
 

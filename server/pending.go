@@ -1,0 +1,38 @@
+package server
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// pendingByAddress counts the connections in no namespace by address. It holds
+// no more keys than there are such connections, which the hub limits.
+type pendingByAddress struct {
+	max int
+
+	mu    sync.Mutex // guards count; a leaf
+	count map[netip.Prefix]int
+}
+
+func (p *pendingByAddress) init(most int) { p.max, p.count = most, make(map[netip.Prefix]int) }
+
+// full reports whether an address has as many as it may have.
+func (p *pendingByAddress) full(key netip.Prefix) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count[key] >= p.max
+}
+
+func (p *pendingByAddress) add(key netip.Prefix) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count[key]++
+}
+
+func (p *pendingByAddress) remove(key netip.Prefix) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count[key]--; p.count[key] <= 0 {
+		delete(p.count, key)
+	}
+}
