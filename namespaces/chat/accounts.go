@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/limit"
 )
 
 // account is what one user uses of the chat, with all sockets and in all rooms that the user has opened.
@@ -16,22 +17,20 @@ type account struct {
 
 	// Guarded by rooms.mu.
 	sockets int
-	rooms   map[*room]struct{} // opened by this user, and not forgotten
+	rooms   map[*room]struct{} // opened by this user, and not forgotten; nil until the first
 	empty   int                // of these, how many have no members
 
 	mu       sync.Mutex // guards what follows; a leaf
-	joins    bucket     // in bytes
-	lastJoin int        // in bytes
-	typing   bucket     // in notices
+	joins    limit.Allowance
+	lastJoin int // in bytes
+	typing   limit.Allowance
 }
 
 // account returns a user's account and makes it if needed. mu is held.
 func (rs *rooms) account(key handshake.UserKey) *account {
 	u := rs.users[key]
 	if u == nil {
-		now := rs.cfg.Now()
-		u = &account{key: key, rooms: make(map[*room]struct{})}
-		u.joins, u.typing = newBucket(rs.cfg.joinBurst, rs.cfg.joinRate, now), newBucket(typingBurst, typingRate, now)
+		u = &account{key: key}
 		rs.users[key] = u
 	}
 	return u
@@ -75,13 +74,13 @@ func (rs *rooms) largest(size func(*account) int64) *account {
 
 // awaitJoin waits until the user may join a room again: what earlier joins were answered is paid for. It charges as much as
 // the last join cost, so that of many who wait one goes on, and not all at once; the caller tells settleJoin.
-func (u *account) awaitJoin(ctx context.Context, now func() time.Time) (charged int, err error) {
+func (u *account) awaitJoin(ctx context.Context, cfg *Config) (charged int, err error) {
 	for {
 		u.mu.Lock()
-		wait := u.joins.debt(now())
+		wait := u.charge(cfg, 0)
 		if wait <= 0 {
 			charged = u.lastJoin
-			u.joins.level -= float64(charged)
+			u.charge(cfg, charged)
 			u.mu.Unlock()
 			return charged, nil
 		}
@@ -98,47 +97,32 @@ func (u *account) awaitJoin(ctx context.Context, now func() time.Time) (charged 
 
 // settleJoin charges the user for what a join made the server send, where something else was charged before. A join that
 // failed cost nothing.
-func (u *account) settleJoin(charged, cost int) {
+func (u *account) settleJoin(cfg *Config, charged, cost int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.joins.level += float64(charged - cost)
+	u.charge(cfg, cost-charged)
 	if cost > 0 {
 		u.lastJoin = cost
 	}
 }
 
+// charge takes bytes, or gives them back, and returns how long the next join has to wait. Nothing that is owed is forgiven. mu
+// is held.
+func (u *account) charge(cfg *Config, bytes int) time.Duration {
+	return u.joins.Spend(cfg.Now(), earning(bytes, cfg.joinRate), earning(cfg.joinBurst, cfg.joinRate), forever)
+}
+
+// earning is how long it takes to earn so many bytes.
+func earning(bytes, perSecond int) time.Duration {
+	return time.Duration(bytes) * time.Second / time.Duration(perSecond)
+}
+
+// forever is longer than anything that can be owed.
+const forever = 100 * 365 * 24 * time.Hour
+
 // mayType says whether a notice of the user goes out, and counts it.
 func (u *account) mayType(now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.typing.refill(now); u.typing.level < 1 {
-		return false
-	}
-	u.typing.level--
-	return true
-}
-
-// bucket is an allowance that grows with time. What is taken may leave it below zero.
-type bucket struct {
-	level, most, perSecond float64
-	at                     time.Time
-}
-
-func newBucket(most, perSecond int, now time.Time) bucket {
-	return bucket{level: float64(most), most: float64(most), perSecond: float64(perSecond), at: now}
-}
-
-func (b *bucket) refill(now time.Time) {
-	if passed := now.Sub(b.at); passed > 0 {
-		b.level = min(b.most, b.level+passed.Seconds()*b.perSecond)
-	}
-	b.at = now
-}
-
-// debt returns how long it takes until nothing is owed any more.
-func (b *bucket) debt(now time.Time) time.Duration {
-	if b.refill(now); b.level >= 0 {
-		return 0
-	}
-	return time.Duration(-b.level/b.perSecond*float64(time.Second)) + time.Millisecond
+	return u.typing.Take(now, typingBurst, time.Second/typingRate) == 0
 }

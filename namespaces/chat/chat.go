@@ -170,12 +170,12 @@ func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (
 		return joined{}, err
 	}
 	at := seatOf(s)
-	charged, err := at.account.awaitJoin(ctx, c.cfg.Now)
+	charged, err := at.account.awaitJoin(ctx, &c.cfg)
 	if err != nil {
 		return joined{}, err
 	}
 	out, err := c.joinRoom(ctx, at, s, in)
-	at.account.settleJoin(charged, c.joinCost(out))
+	at.account.settleJoin(&c.cfg, charged, c.joinCost(out))
 	return out, err
 }
 
@@ -204,7 +204,7 @@ func (c *chat) joinRoom(ctx context.Context, at *seat, s *namespaces.Socket, in 
 			continue // the room was forgotten meanwhile: make it anew
 		}
 		if err == nil {
-			at.rooms[in.Room] = r
+			at.rooms.put(r)
 		}
 		if out.Count == 1 || c.ns.Shared() != nil {
 			c.rooms.settle(r)
@@ -224,7 +224,7 @@ func (c *chat) enter(ctx context.Context, r *room, s *namespaces.Socket, since s
 		return joined{}, false, nil
 	}
 	at := seatOf(s)
-	again := at.rooms[r.name] == r && s.Joined(key(r.name))
+	again := at.rooms.get(r.name) == r && s.Joined(key(r.name))
 	if err := s.Join(key(r.name)); err != nil {
 		return joined{}, true, joinError(err)
 	}
@@ -260,7 +260,7 @@ func (c *chat) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	at.moving = reason == namespaces.ReasonMoved
-	for name := range at.rooms {
+	for _, name := range at.rooms.names() {
 		c.exit(ctx, at, name, s)
 	}
 	c.rooms.depart(at.account)
@@ -274,7 +274,7 @@ func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.
 	at, u := seatOf(s), c.userOf(s)
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	for name := range at.rooms {
+	for _, name := range at.rooms.names() {
 		if c.cfg.MayJoin(ctx, s.Identity(), name) == nil {
 			continue
 		}
@@ -286,8 +286,7 @@ func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.
 
 // exit has a socket leave a room, if it is in it. The mu of its seat is held.
 func (c *chat) exit(ctx context.Context, at *seat, name string, s *namespaces.Socket) {
-	if r := at.rooms[name]; r != nil {
-		delete(at.rooms, name)
+	if r := at.rooms.remove(name); r != nil {
 		c.quit(ctx, r, s)
 	}
 }

@@ -102,6 +102,9 @@ func (rs *rooms) obtain(name string, u *account) (*room, error) {
 	r.history.cut = rs.lost.has(name)
 	r.nonces.init(rs.cfg.Nonces, &r.held)
 	rs.named[name] = r
+	if u.rooms == nil {
+		u.rooms = make(map[*room]struct{})
+	}
 	u.rooms[r] = struct{}{}
 	rs.park(r)
 	return r, nil

@@ -16,12 +16,57 @@ type seat struct {
 	// mu is held for the whole of a change, so that who joins again and who is taken out come one after the other. It comes
 	// before those of rooms.
 	mu     sync.Mutex
-	rooms  map[string]*room
+	rooms  joinedRooms
 	moving bool // from or to another node, which nobody is told of
 
-	ending   sync.Mutex // guards ended, and adding to settling
 	ended    bool
+	ending   sync.Mutex     // guards ended, and adding to settling
 	settling sync.WaitGroup // what follows when others have moved the socket
+}
+
+// joinedRooms are the rooms of a seat, sorted by name: most sockets are in few, for which a map would be large.
+type joinedRooms []*room
+
+func (all joinedRooms) find(name string) (at int, found bool) {
+	return slices.BinarySearchFunc(all, name, func(r *room, name string) int { return strings.Compare(r.name, name) })
+}
+
+// get returns the room with the name, or nil.
+func (all joinedRooms) get(name string) *room {
+	if at, found := all.find(name); found {
+		return all[at]
+	}
+	return nil
+}
+
+// put enters a room, in the place of one with its name.
+func (all *joinedRooms) put(r *room) {
+	at, found := all.find(r.name)
+	if found {
+		(*all)[at] = r
+		return
+	}
+	*all = slices.Insert(*all, at, r)
+}
+
+// remove takes a room out and returns it, or nil when it is not there.
+func (all *joinedRooms) remove(name string) *room {
+	at, found := all.find(name)
+	if !found {
+		return nil
+	}
+	r := (*all)[at]
+	*all = slices.Delete(*all, at, at+1)
+	return r
+}
+
+// names returns the names of the rooms, which may be left while they are gone through.
+func (all joinedRooms) names() []string {
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = r.name
+	}
+	return names
 }
 
 // seat gives a socket its seat.
@@ -29,7 +74,7 @@ func (c *chat) seat(s *namespaces.Socket) {
 	c.share.Do(c.shareRooms)
 	who := s.Identity().User()
 	c.naming.Settle(who.Issuer)
-	s.SetData(&seat{account: c.rooms.arrive(who), rooms: make(map[string]*room)})
+	s.SetData(&seat{account: c.rooms.arrive(who)})
 }
 
 // seatOf returns a socket's seat; its connect handler has made it.
@@ -41,7 +86,7 @@ func seatOf(s *namespaces.Socket) *seat {
 func (at *seat) room(name string) *room {
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	return at.rooms[name]
+	return at.rooms.get(name)
 }
 
 // end waits for what is being settled, and has nothing more settled.
@@ -79,7 +124,7 @@ func (c *chat) takenOut(at *seat, s *namespaces.Socket, left []string) {
 	u := c.userOf(s)
 	for _, joined := range left {
 		name, ok := strings.CutPrefix(joined, key(""))
-		if !ok || at.rooms[name] == nil {
+		if !ok || at.rooms.get(name) == nil {
 			continue
 		}
 		now, here := c.ns.Socket(s.ID()) // another one, when its client has come back

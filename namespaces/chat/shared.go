@@ -49,7 +49,7 @@ func (c *chat) announce(event, room string, u user) namespaces.Announcement {
 // enterShared enters a room. Who was in it before, on another node, is not announced.
 func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
 	u, at := c.userOf(s), seatOf(s)
-	counted := at.rooms[r.name] == r // also when somebody else has taken it out of the room
+	counted := at.rooms.get(r.name) == r // also when somebody else has taken it out of the room
 	again := counted && s.Joined(key(r.name))
 	r.mu.Lock()
 	if r.forgotten {
@@ -130,9 +130,9 @@ func (c *chat) reenter(ctx context.Context, at *seat, name string, s *namespaces
 		if !ok {
 			continue // the room was forgotten meanwhile: make it anew
 		}
-		at.account.settleJoin(0, c.joinCost(out))
+		at.account.settleJoin(&c.cfg, 0, c.joinCost(out))
 		if err == nil {
-			at.rooms[name] = r
+			at.rooms.put(r)
 		}
 		c.rooms.settle(r)
 		return err
