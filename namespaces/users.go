@@ -34,8 +34,8 @@ type users struct {
 type presence struct {
 	client  *Client
 	name    string // for all nodes; "" when it counts on this one alone
-	sockets int
-	gone    bool // the client has come back on another connection, and this one counts no more
+	sockets int32  // at most one in each namespace
+	gone    bool   // the client has come back on another connection, and this one counts no more
 }
 
 // newUsers returns nil, which counts nothing, when there is no limit.
