@@ -12,11 +12,12 @@ import (
 // it came with none. A session keeps it, so that it need not keep the
 // credentials themselves.
 func (g *Gate) Digest(r *Request) [32]byte {
-	h := sha256.New()
-	found := false
+	var h hash.Hash // nil until something is found
 	add := func(name string, values ...string) {
 		for _, value := range values {
-			found = true
+			if h == nil {
+				h = sha256.New()
+			}
 			writePart(h, name)
 			writePart(h, value)
 		}
@@ -36,7 +37,7 @@ func (g *Gate) Digest(r *Request) [32]byte {
 	if r.ViaProxy {
 		add("proxy", r.Header[g.proxyHeader]...)
 	}
-	if !found {
+	if h == nil {
 		return [32]byte{}
 	}
 	return [32]byte(h.Sum(nil))

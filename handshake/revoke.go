@@ -3,6 +3,7 @@ package handshake
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"time"
 )
@@ -73,26 +74,30 @@ type keptMark struct {
 	before map[freshSignIn]bool
 }
 
-// revokes reports whether the mark revokes an identity that comes in now.
-func (m keptMark) revokes(id Identity) bool {
+// revokes reports whether a mark revokes an identity that comes in now.
+func (v *Revocations) revokes(m keptMark, id Identity) bool {
 	if !m.names(id) {
 		return false
 	}
-	if m.Kind != MarkSubject || id.IssuedAt.IsZero() || m.before[freshOf(id)] {
+	if m.Kind != MarkSubject || id.IssuedAt.IsZero() || m.before[v.freshOf(id)] {
 		return true
 	}
 	return id.IssuedAt.Before(m.At.Truncate(time.Second).Add(-signInLeeway))
 }
 
-// freshSignIn tells one credential of a user from another.
-type freshSignIn struct {
-	user              UserKey
-	token             string
-	issuedAt, expires int64
-}
+// freshSignIn tells one credential of a user from another, by hashes with a seed of
+// this process: twenty thousand of them are kept when many clients come at once.
+type freshSignIn struct{ subject, issuer, credential uint64 }
 
-func freshOf(id Identity) freshSignIn {
-	return freshSignIn{id.User(), id.TokenID, id.IssuedAt.UnixMilli(), id.ExpiresAt.UnixMilli()}
+func (v *Revocations) freshOf(id Identity) freshSignIn {
+	type credential struct {
+		token             string
+		issuedAt, expires int64
+	}
+	return freshSignIn{
+		subject: maphash.String(v.seed, id.Subject), issuer: maphash.String(v.seed, id.Issuer),
+		credential: maphash.Comparable(v.seed, credential{id.TokenID, id.IssuedAt.UnixMilli(), id.ExpiresAt.UnixMilli()}),
+	}
 }
 
 // maxSeen is how many fresh sign-ins are remembered; beyond it the oldest are
@@ -109,6 +114,7 @@ type Revocations struct {
 	mu    sync.RWMutex // guards marks
 	marks *expiring[markKey, keptMark]
 
+	seed   maphash.Seed
 	seenMu sync.Mutex                        // guards seen; taken after mu
 	seen   *expiring[freshSignIn, time.Time] // fresh sign-ins → when they were first seen
 }
@@ -127,7 +133,7 @@ func NewRevocations(cfg RevocationConfig, clock func() time.Time) *Revocations {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Revocations{keep: cfg.Keep, clock: clock, marks: newExpiring[markKey, keptMark](cfg.MaxMarks), seen: newExpiring[freshSignIn, time.Time](maxSeen)}
+	return &Revocations{keep: cfg.Keep, clock: clock, seed: maphash.MakeSeed(), marks: newExpiring[markKey, keptMark](cfg.MaxMarks), seen: newExpiring[freshSignIn, time.Time](maxSeen)}
 }
 
 // Add puts a mark in force and returns it as it is kept. A second mark on the
@@ -183,7 +189,7 @@ func (v *Revocations) see(id Identity) {
 	if id.IssuedAt.IsZero() || !now.Before(until) {
 		return
 	}
-	one := freshOf(id)
+	one := v.freshOf(id)
 	v.seenMu.Lock()
 	defer v.seenMu.Unlock()
 	if _, known := v.seen.get(now, one); known {
@@ -203,8 +209,9 @@ func (v *Revocations) seenBefore(m Mark) map[freshSignIn]bool {
 	}
 	v.seenMu.Lock()
 	defer v.seenMu.Unlock()
+	subject, issuer := maphash.String(v.seed, m.Value), maphash.String(v.seed, m.Issuer)
 	for one, entry := range v.seen.byKey {
-		if one.user.Subject == m.Value && (m.Issuer == "" || m.Issuer == one.user.Issuer) && !entry.value.After(m.At) {
+		if one.subject == subject && (m.Issuer == "" || one.issuer == issuer) && !entry.value.After(m.At) {
 			before[one] = true
 		}
 	}
@@ -230,7 +237,7 @@ func (v *Revocations) Revoked(id Identity) (Mark, bool) {
 		{MarkSubject, id.Subject, ""}, {MarkToken, id.TokenID, ""}, {MarkSession, id.Session, ""},
 		{MarkSubject, id.Subject, id.Issuer}, {MarkToken, id.TokenID, id.Issuer}, {MarkSession, id.Session, id.Issuer},
 	} {
-		if m, ok := v.marks.get(now, key); ok && m.revokes(id) {
+		if m, ok := v.marks.get(now, key); ok && v.revokes(m, id) {
 			return m.Mark, true
 		}
 	}
