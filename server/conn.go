@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -48,19 +49,27 @@ func (t *traffic) count(bytes int) {
 // open is what the engine calls for every new session.
 func (s *Server) open(session *engine.Session) engine.Handler {
 	c := &conn{srv: s, session: session, id: rand.Text(), began: time.Now(), gate: s.gate()}
-	r := c.Request()
-	if digest := c.gate.Digest(r); digest != ([32]byte{}) {
-		c.digest = &digest
+	p := session.Peer()
+	if p.Header != nil || p.Query != nil || p.TLS != nil { // else there are no credentials
+		if digest := c.gate.Digest(c.Request()); digest != ([32]byte{}) {
+			c.digest = &digest
+		}
 	}
 	c.waiting.Store(true)
-	s.pending.add(handshake.AddressKey(r.RemoteAddr))
-	if r.Transport == "polling" {
+	s.pending.add(handshake.AddressKey(c.address()))
+	if p.Transport == "polling" {
 		c.polls.Store(true)
 		s.polling.Add(1)
 	}
 	s.traces.opened(c)
 	c.client = s.hub.Connect(c)
 	return reader{c}
+}
+
+// address is the client's, after trusted proxies.
+func (c *conn) address() netip.Addr {
+	p := c.session.Peer()
+	return handshake.ClientAddr(p.RemoteAddr.Addr(), p.Header, c.srv.proxies)
 }
 
 // opened is the digest of what the session was opened with.
@@ -75,7 +84,7 @@ func (c *conn) opened() [32]byte {
 // gone.
 func (c *conn) unpend() {
 	if c.waiting.Swap(false) {
-		c.srv.pending.remove(handshake.AddressKey(c.Request().RemoteAddr))
+		c.srv.pending.remove(handshake.AddressKey(c.address()))
 	}
 }
 
@@ -249,10 +258,9 @@ func (c *conn) logClosed(why engine.Close) {
 func (c *conn) fields(why engine.Close) []slog.Attr {
 	c.used.mu.Lock()
 	defer c.used.mu.Unlock()
-	r := c.Request()
 	return []slog.Attr{
-		slog.Any("peer", r.RemoteAddr),
-		slog.String("opened", r.Transport),
+		slog.Any("peer", c.address()),
+		slog.String("opened", c.session.Peer().Transport),
 		slog.String("transport", c.session.Transport()),
 		slog.String("user", c.used.user),
 		slog.Any("namespaces", c.used.namespaces),
