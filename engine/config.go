@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
+	"unicode"
 
 	"gatehouse/internal/settings"
 )
@@ -191,6 +193,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxClosing < 0 {
 		return errors.New("engine: MaxClosing must not be negative")
+	}
+	if strings.ContainsFunc(c.Node, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return errors.New("engine: Node must be letters and digits")
 	}
 	return nil
 }

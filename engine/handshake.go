@@ -1,11 +1,11 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
@@ -106,21 +106,23 @@ type noHandler struct{}
 func (noHandler) Message(bool, []byte) {}
 func (noHandler) Close(Close)          {}
 
+// openBytes has room for what an open packet says.
+const openBytes = 128
+
 // openFrame is the first packet of a session.
 func (s *Session) openFrame() *Frame {
 	cfg := &s.srv.cfg
-	upgrades := []string{}
+	upgrades := ""
 	if s.peer.Transport == "polling" && !cfg.NoUpgrades && !cfg.NoWebSocket {
-		upgrades = append(upgrades, "websocket")
+		upgrades = `"websocket"`
 	}
-	text, _ := json.Marshal(struct {
-		SID          string   `json:"sid"`
-		Upgrades     []string `json:"upgrades"`
-		PingInterval int64    `json:"pingInterval"`
-		PingTimeout  int64    `json:"pingTimeout"`
-		MaxPayload   int      `json:"maxPayload"`
-	}{s.id, upgrades, cfg.PingInterval.Milliseconds(), cfg.PingTimeout.Milliseconds(), cfg.MaxPayload})
-	return &Frame{kind: typeOpen, text: text}
+	text := make([]byte, 0, openBytes)
+	text = append(append(text, `{"sid":"`...), s.id...) // an id has nothing to escape
+	text = append(append(text, `","upgrades":[`...), upgrades...)
+	text = strconv.AppendInt(append(text, `],"pingInterval":`...), cfg.PingInterval.Milliseconds(), 10)
+	text = strconv.AppendInt(append(text, `,"pingTimeout":`...), cfg.PingTimeout.Milliseconds(), 10)
+	text = strconv.AppendInt(append(text, `,"maxPayload":`...), int64(cfg.MaxPayload), 10)
+	return &Frame{kind: typeOpen, text: append(text, '}')}
 }
 
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, s *Session) {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,8 +26,11 @@ type interceptor struct {
 	addr net.Addr
 	file *os.File
 	raw  syscall.RawConn
-	ctx  context.Context // of the requests
-	end  context.CancelFunc
+	end  context.CancelFunc // of the context of the requests
+	form *http.Request      // what every request begins as
+
+	accepting sync.Mutex          // held while a connection is waited for; guards what follows
+	from      unix.RawSockaddrAny // room for an address
 }
 
 // intercept puts an interceptor before ln, if it is a TCP listener.
@@ -46,7 +50,8 @@ func (p *epollLoops) intercept(ln net.Listener, path string, srv *Server) net.Li
 	}
 	_ = ln.Close() // file is another descriptor of the same socket
 	i := &interceptor{srv: srv, path: path, addr: ln.Addr(), file: file, raw: raw}
-	i.ctx, i.end = context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(context.Background())
+	i.form, i.end = new(http.Request).WithContext(ctx), end
 	return i
 }
 
@@ -95,10 +100,12 @@ func (i *interceptor) Accept() (net.Conn, error) {
 }
 
 // accept waits for a connection.
-func (i *interceptor) accept() (fd int, peer unix.Sockaddr, err error) {
+func (i *interceptor) accept() (fd int, peer netip.AddrPort, err error) {
+	i.accepting.Lock()
+	defer i.accepting.Unlock()
 	closed := i.raw.Read(func(listener uintptr) bool {
 		for {
-			fd, peer, err = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			fd, peer, err = acceptSocket(listener, &i.from)
 			if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED) {
 				return !errors.Is(err, unix.EAGAIN)
 			}
@@ -106,9 +113,9 @@ func (i *interceptor) accept() (fd int, peer unix.Sockaddr, err error) {
 	})
 	switch {
 	case closed != nil:
-		return -1, nil, fmt.Errorf("accept: %w", net.ErrClosed)
+		return -1, peer, fmt.Errorf("accept: %w", net.ErrClosed)
 	case err != nil:
-		return -1, nil, i.failed(err)
+		return -1, peer, i.failed(err)
 	}
 	return fd, peer, nil
 }
@@ -135,36 +142,22 @@ func (p passing) Unwrap() error { return p.error }
 
 // opening returns the request of a connection that is to be intercepted, and the
 // size of its head, which stays in the socket; else nil.
-func (i *interceptor) opening(fd int, peer unix.Sockaddr) (*http.Request, int) {
-	from := addrPort(peer)
+func (i *interceptor) opening(fd int, from netip.AddrPort) (*http.Request, int) {
 	if !from.IsValid() {
 		return nil, 0
 	}
 	b := i.srv.buffers.Get().(*[readBytes]byte)
 	defer i.srv.buffers.Put(b)
-	n, _, err := unix.Recvfrom(fd, b[:rfc6455.MaxRequest], unix.MSG_PEEK)
+	n, err := peek(fd, b[:rfc6455.MaxRequest])
 	if err != nil {
 		return nil, 0
 	}
-	r, size := rfc6455.ParseRequest(b[:n], i.path)
+	r, size := rfc6455.ParseRequest(b[:n], i.path, i.form)
 	if r == nil || i.srv.hijackable(r.URL.RawQuery) {
 		return nil, 0
 	}
 	r.RemoteAddr = from.String()
-	return r.WithContext(i.ctx), size
-}
-
-// addrPort is not valid for what Request.RemoteAddr needs a zone for.
-func addrPort(a unix.Sockaddr) netip.AddrPort {
-	switch a := a.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		if a.ZoneId == 0 {
-			return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-		}
-	}
-	return netip.AddrPort{}
+	return r, size
 }
 
 // serve does for an intercepted request what an http.Server does.

@@ -19,8 +19,9 @@ const maxRequestFields = 64
 // ParseRequest reads the head of a request that opens a WebSocket at path (RFC
 // 6455, section 4.1) and returns it with the size of the head in bytes. It takes
 // only what is beyond doubt and returns nil for everything else, which net/http
-// is to judge: whatever it does take, net/http reads the same way.
-func ParseRequest(b []byte, path string) (*http.Request, int) {
+// is to judge: whatever it does take, net/http reads the same way. The request has
+// the context of form, which is not changed: http.Request.WithContext would copy it.
+func ParseRequest(b []byte, path string, form *http.Request) (*http.Request, int) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 || !bytes.HasPrefix(b, []byte("GET /")) || bytes.Count(b[:end], []byte("\r\n")) > maxRequestFields {
 		return nil, 0
@@ -34,10 +35,10 @@ func ParseRequest(b []byte, path string) (*http.Request, int) {
 	if strings.TrimSuffix(at, "/") != path || asked && query == "" {
 		return nil, 0
 	}
-	r := &http.Request{
-		Method: http.MethodGet, RequestURI: target, URL: &url.URL{Path: at, RawQuery: query},
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
-	}
+	r := new(http.Request)
+	*r = *form
+	r.Method, r.RequestURI, r.URL = http.MethodGet, target, &url.URL{Path: at, RawQuery: query}
+	r.Proto, r.ProtoMajor, r.ProtoMinor, r.Body = "HTTP/1.1", 1, 1, http.NoBody
 	if !readFields(r, fields) || !IsUpgrade(r) {
 		return nil, 0
 	}

@@ -23,7 +23,7 @@ const target = "/socket.io/?EIO=4&transport=websocket"
 
 func TestPlainRequestsAreRead(t *testing.T) {
 	head := opens(target+"&token=a%20b", "Origin: https://chat.example\r\n", "Cookie: a=1; b=\"2\"\r\n", "cookie:\tc=3 \r\n", "X-Empty:\r\n")
-	r, n := ParseRequest([]byte(head+"\x81\x80"), "/socket.io")
+	r, n := ParseRequest([]byte(head+"\x81\x80"), "/socket.io", new(http.Request))
 	if r == nil || n != len(head) {
 		t.Fatalf("%v %d", r, n)
 	}
@@ -39,7 +39,7 @@ func TestPlainRequestsAreRead(t *testing.T) {
 		t.Errorf("%q %q", r.Host, r.URL)
 	}
 	for _, target := range []string{"/socket.io?EIO=4", "/socket.io", "/socket.io/"} {
-		if r, _ := ParseRequest([]byte(opens(target)), "/socket.io"); r == nil {
+		if r, _ := ParseRequest([]byte(opens(target)), "/socket.io", new(http.Request)); r == nil {
 			t.Errorf("%s is left to net/http", target)
 		}
 	}
@@ -85,7 +85,7 @@ func TestWhatIsInDoubtIsLeftToNetHTTP(t *testing.T) {
 		"many fields":         opens(target, strings.Repeat("X-A: b\r\n", maxRequestFields)),
 		"a line before":       "\r\n" + good,
 	} {
-		if r, _ := ParseRequest([]byte(head), "/socket.io"); r != nil {
+		if r, _ := ParseRequest([]byte(head), "/socket.io", new(http.Request)); r != nil {
 			t.Errorf("%s is taken: %q", name, head)
 		}
 	}
@@ -97,7 +97,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(opens("/socket.io?a=%zz&b=;", "Pragma: no-cache\r\n", "X-A:  b \t\r\n", "x-a: c\r\n")))
 	f.Add([]byte(opens(target, "Cookie: a=1\r\n", "HOST: x\r\n") + "early"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, n := ParseRequest(b, "/socket.io")
+		got, n := ParseRequest(b, "/socket.io", new(http.Request))
 		if got == nil {
 			return
 		}
@@ -129,7 +129,7 @@ func BenchmarkParseRequest(b *testing.B) {
 	b.Run("ParseRequest", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if r, _ := ParseRequest(head, "/socket.io"); r == nil {
+			if r, _ := ParseRequest(head, "/socket.io", new(http.Request)); r == nil {
 				b.Fatal("not taken")
 			}
 		}
