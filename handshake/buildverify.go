@@ -177,13 +177,13 @@ func secretSource(at string, cfg JWTConfig) (keySource, string, error) {
 		return nil, "", err
 	}
 	sum := sha256.Sum256(secret)
-	keys := fixedKeys{{method, secret}}
+	keys := fixedKeys{sharedSecret(method, secret)}
 	if cfg.PreviousHMACSecret != "" {
 		previous, err := cfg.checkSecret(at, at+".previous_hmac_secret", []byte(cfg.PreviousHMACSecret.Reveal()))
 		if err != nil {
 			return nil, "", err
 		}
-		keys = append(keys, verificationKey{previous, []byte(cfg.PreviousHMACSecret.Reveal())})
+		keys = append(keys, sharedSecret(previous, []byte(cfg.PreviousHMACSecret.Reveal())))
 	}
 	return keys, string(sum[:]), nil
 }
@@ -203,7 +203,7 @@ func publicKeySource(at string, cfg JWTConfig) (keySource, string, error) {
 		if err != nil {
 			return nil, "", fmt.Errorf("%s.algorithm: %w", at, err)
 		}
-		keys = append(keys, verificationKey{method, one})
+		keys = append(keys, verificationKey{method: method, key: one})
 	}
 	der, err := x509.MarshalPKIXPublicKey(public[0])
 	if err != nil {

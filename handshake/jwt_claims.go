@@ -7,17 +7,10 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// tokenClaims are a token's claims as the library's parser and validator want
-// them (RFC 7519, section 4.1), without a map for each token.
+// tokenClaims are a token's claims as the library's validator wants them (RFC 7519, section 4.1), without a map for each token.
 type tokenClaims struct{ object }
 
 var _ jwt.Claims = (*tokenClaims)(nil)
-
-// UnmarshalJSON takes the claims apart; it keeps text's memory.
-func (c *tokenClaims) UnmarshalJSON(text []byte) (err error) {
-	c.object, err = readObject(text)
-	return err
-}
 
 // GetExpirationTime returns exp, nil when there is none.
 func (c *tokenClaims) GetExpirationTime() (*jwt.NumericDate, error) { return c.date("exp") }

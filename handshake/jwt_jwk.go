@@ -89,7 +89,7 @@ func parseJWK(raw json.RawMessage, algorithm string) (key namedKey, forSigning b
 	if err != nil && said.ALG == "" {
 		method, err = methodFor(jwk.Key(), "") // the set holds keys of other types too
 	}
-	key.verificationKey = verificationKey{method, jwk.Key()}
+	key.verificationKey = verificationKey{method: method, key: jwk.Key()}
 	return key, true, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -19,7 +20,6 @@ type jwtVerifier struct {
 	issuers  []*issuer
 	sole     bool // nobody else judges tokens: a wrong iss is a refusal
 	maxBytes int
-	parser   *jwt.Parser
 }
 
 // issuer is one party that signs tokens, with keys of its own.
@@ -54,7 +54,7 @@ func newIssuer(cfg JWTConfig, keys keySource, clock func() time.Time) *issuer {
 // newJWTVerifier makes a verifier for credentials of the given kinds. alone
 // says that no other verifier judges tokens.
 func newJWTVerifier(issuers []*issuer, alone bool, kinds ...Kind) *jwtVerifier {
-	v := &jwtVerifier{kinds: kinds, issuers: issuers, sole: alone && len(issuers) == 1, parser: newParser()}
+	v := &jwtVerifier{kinds: kinds, issuers: issuers, sole: alone && len(issuers) == 1}
 	for _, one := range issuers {
 		v.maxBytes = max(v.maxBytes, one.maxTokenBytes)
 	}
@@ -77,28 +77,21 @@ func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, er
 	if strings.ContainsAny(raw, "\r\n") { // base64 decoders pass over them: one token would have many texts
 		return Identity{}, tokenRefusal(jwt.ErrTokenMalformed)
 	}
-	var from *issuer
-	claims := new(tokenClaims)
-	_, err := v.parser.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
-		var err error
-		if from, err = v.issuerOf(claims, len(raw)); err != nil {
-			return nil, err
-		}
-		return from.key(ctx, t)
-	})
+	t, err := takeApart(raw)
 	if err != nil {
 		return Identity{}, tokenRefusal(err)
 	}
-	if err := from.validator.Validate(claims); err != nil {
-		return Identity{}, from.early(err, claims.object)
+	from, err := v.issuerOf(&t.claims, len(raw))
+	if err == nil {
+		err = from.verify(ctx, t)
 	}
-	return from.identity(claims.object)
-}
-
-// newParser reads tokens strictly and leaves the claims to the issuer's own
-// validator, which is known only once the token is taken apart.
-func newParser() *jwt.Parser {
-	return jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
+	if err != nil {
+		return Identity{}, tokenRefusal(err)
+	}
+	if err := from.validator.Validate(&t.claims); err != nil {
+		return Identity{}, from.early(err, t.claims.object)
+	}
+	return from.identity(t.claims.object)
 }
 
 // issuerOf selects by the unverified iss. That is safe because an issuer's
@@ -117,40 +110,50 @@ func (v *jwtVerifier) issuerOf(claims *tokenClaims, size int) (*issuer, error) {
 	return nil, fmt.Errorf("jwt: the token's issuer is not configured: %w", ErrNotMine)
 }
 
-// key checks the header and looks the key up, or the keys where several fit. jku, x5u, jwk and x5c are never
-// read: a token cannot bring its own key.
-func (i *issuer) key(ctx context.Context, t *jwt.Token) (any, error) {
-	if _, ok := t.Header["crit"]; ok {
+// verify holds the signature against the key, or the keys where several fit.
+func (i *issuer) verify(ctx context.Context, t *token) error {
+	keys, err := i.keysFor(ctx, t)
+	if err != nil {
+		return fmt.Errorf("%w: %w", jwt.ErrTokenUnverifiable, err)
+	}
+	for _, key := range keys {
+		if key.method.Alg() != t.alg {
+			return errWrongAlgorithm
+		}
+	}
+	for _, key := range keys {
+		if err = key.verify(t.signed, t.signature); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %w", jwt.ErrTokenSignatureInvalid, err)
+}
+
+// keysFor checks the header and looks the keys up, of which there is at least one without an error. jku, x5u, jwk and x5c are
+// never read: a token cannot bring its own key.
+func (i *issuer) keysFor(ctx context.Context, t *token) ([]verificationKey, error) {
+	if t.header.get("crit") != nil {
 		return nil, errors.New("header crit names extensions that are not known here")
 	}
-	if i.accessToken && !isAccessToken(t.Header["typ"]) {
+	if i.accessToken && !isAccessToken(t.header.get("typ")) {
 		return nil, errors.New("header typ is not at+jwt")
 	}
-	kid, ok := t.Header["kid"].(string)
-	if !ok && t.Header["kid"] != nil {
+	value := t.header.get("kid")
+	kid, ok := stringOf(value)
+	if !ok && value != nil && value.Kind() != 'n' {
 		return nil, errors.New("header kid is not a string")
 	}
-	keys, err := i.keys.find(ctx, kid, t.Method.Alg())
-	if err != nil {
-		return nil, err
+	keys, err := i.keys.find(ctx, kid, t.alg)
+	if err == nil && len(keys) == 0 {
+		err = errUnknownKey // no source does that
 	}
-	var set jwt.VerificationKeySet
-	for _, key := range keys {
-		if key.method.Alg() != t.Method.Alg() {
-			return nil, errWrongAlgorithm
-		}
-		if len(keys) == 1 {
-			return key.key, nil
-		}
-		set.Keys = append(set.Keys, key.key)
-	}
-	return set, nil
+	return keys, err
 }
 
 // isAccessToken compares a media type as RFC 9068, section 4 and RFC 7515,
 // section 4.1.9 ask: without case, the prefix application/ left out or not.
-func isAccessToken(typ any) bool {
-	name, _ := typ.(string)
+func isAccessToken(typ jsontext.Value) bool {
+	name, _ := stringOf(typ)
 	name = strings.ToLower(name)
 	return name == "at+jwt" || name == "application/at+jwt"
 }
