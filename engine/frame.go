@@ -3,6 +3,8 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+
+	"gatehouse/engine/internal/rfc6455"
 )
 
 // Packet types of Engine.IO v4, as on the wire.
@@ -27,21 +29,21 @@ const separator = '\x1e'
 // its attachments. It is immutable and may be sent to any number of sessions at
 // once; each wire form is made when first needed and kept.
 type Frame struct {
-	kind        byte
-	plain       bool // never compressed
+	// In this order they leave no gaps: most frames are for one client.
 	text        []byte
 	attachments [][]byte
+	ws          []byte // of WebSockets; guarded by wsOnce unless it was made with the frame
+	wsOnce      sync.Once
+	pushed      atomic.Bool // into some send queue
+	kind        byte
+	plain       bool               // never compressed
+	wsMade      bool               // with the frame, in the memory of the text
+	sent        func(written bool) // may be nil
 
-	wsOnce   sync.Once
-	ws       []byte
-	pollOnce sync.Once
-	poll     []byte
-
+	poll       atomic.Pointer[madeForm] // of long-polling
 	compressed atomic.Pointer[madeForm] // of binary as it is, compressed
 	texts      atomic.Pointer[madeForm] // of binary as base64
 
-	sent    func(written bool) // may be nil
-	pushed  atomic.Bool        // into some send queue
 	holders holders
 }
 
@@ -49,6 +51,17 @@ type Frame struct {
 // slices must not change afterwards.
 func NewFrame(text []byte, attachments [][]byte) *Frame {
 	return &Frame{kind: typeMessage, text: text, attachments: attachments}
+}
+
+// NewFrameIn is NewFrame of the text behind the first lead bytes of memory, which
+// become the frame's: with enough of them a message without attachments needs no other
+// memory for WebSockets.
+func NewFrameIn(memory []byte, lead int, attachments [][]byte) *Frame {
+	f := NewFrame(memory[lead:], attachments)
+	if len(attachments) == 0 && lead > rfc6455.MaxServerHeader {
+		f.websocketIn(memory, lead)
+	}
+	return f
 }
 
 // NewBinaryFrame makes a message that is binary only.

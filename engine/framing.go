@@ -44,6 +44,11 @@ func (f *Frame) formMemory(as framing) int {
 		return grown + parts*(4+rfc6455.MaxServerHeader)
 	case framePolling:
 		return grown + parts*4
+	case frameWebSocket:
+		if f.wsMade {
+			return 0 // in the memory of the text
+		}
+		return body + parts*rfc6455.MaxServerHeader
 	default: // the compressed form is kept only where it is smaller
 		return body + parts*rfc6455.MaxServerHeader
 	}
@@ -70,6 +75,9 @@ func (f *Frame) memory(state uint64) int64 {
 // websocket returns the bytes of all WebSocket frames of f (RFC 6455, section
 // 5.2): unmasked, unfragmented.
 func (f *Frame) websocket() []byte {
+	if f.wsMade {
+		return f.ws
+	}
 	f.wsOnce.Do(func() {
 		n := 0
 		if f.kind != typeBinary {
@@ -89,6 +97,17 @@ func (f *Frame) websocket() []byte {
 		f.ws = b
 	})
 	return f.ws
+}
+
+// websocketIn makes that of a message without attachments in memory, where its text
+// stands behind lead bytes.
+func (f *Frame) websocketIn(memory []byte, lead int) {
+	var room [rfc6455.MaxServerHeader]byte
+	header := rfc6455.AppendHeader(room[:0], ws.OpText, 1+len(f.text))
+	memory[lead-1] = f.kind
+	start := lead - 1 - len(header)
+	copy(memory[start:], header)
+	f.ws, f.wsMade = memory[start:len(memory):len(memory)], true
 }
 
 // madeForm is a wire form that few frames need.
@@ -129,8 +148,7 @@ func (f *Frame) base64() []byte {
 
 // polling returns the packets of f as a long-polling payload.
 func (f *Frame) polling() []byte {
-	f.pollOnce.Do(func() {
-		var b []byte
+	return makeForm(&f.poll, func() (b []byte) {
 		if f.kind != typeBinary {
 			b = append(append(make([]byte, 0, 1+len(f.text)), f.kind), f.text...)
 		}
@@ -140,9 +158,8 @@ func (f *Frame) polling() []byte {
 			}
 			b = base64.StdEncoding.AppendEncode(append(b, typeBinary), a)
 		}
-		f.poll = b
+		return b
 	})
-	return f.poll
 }
 
 // deflated returns the compressed WebSocket form of f, made by whoever needs it

@@ -269,6 +269,6 @@ func rawFrame(op ws.OpCode, payload []byte) *Frame {
 	f := &Frame{}
 	f.ws = append(rfc6455.AppendHeader(nil, op, len(payload)), payload...)
 	f.text = f.ws
-	f.wsOnce.Do(func() {})
+	f.wsMade = true
 	return f
 }

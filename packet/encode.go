@@ -18,15 +18,17 @@ func Encode(p *Packet, w Wire) *Frame {
 	if w == Msgpack {
 		f.Attachments = [][]byte{AppendMsgpack(nil, p)}
 	} else {
-		f.Text, f.Attachments = encodeText(p), p.Args.attachments
+		f.memory = encodeText(p)
+		f.Text, f.Attachments = f.memory[Lead:], p.Args.attachments
 	}
 	f.Offset, f.Uncompressed, f.Sent = p.Offset, p.Uncompressed, p.Sent
 	return f
 }
 
+// encodeText returns the text behind Lead bytes.
 func encodeText(p *Packet) []byte {
 	kind := p.Type.plain()
-	text := make([]byte, 0, size(p))
+	text := make([]byte, Lead, Lead+size(p))
 	switch n := len(p.Args.attachments); {
 	case kind == Event && n > 0:
 		text = appendCount(text, BinaryEvent, n)

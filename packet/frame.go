@@ -2,6 +2,9 @@ package packet
 
 import "sync"
 
+// Lead is how many bytes of the memory of a frame's text come before it: room for a transport's header.
+const Lead = 12
+
 // Frame is one encoded packet. It is immutable, so that all receivers of a broadcast share it; it must not be copied.
 type Frame struct {
 	// Text is the text message, without the Engine.IO type byte; nil on a wire without text.
@@ -11,13 +14,18 @@ type Frame struct {
 	// Offset is the packet's.
 	Offset string
 
-	// Uncompressed and Sent are those of the packet.
-	Uncompressed bool
+	// Sent and Uncompressed are those of the packet.
 	Sent         func(written bool)
+	Uncompressed bool
 
 	once      sync.Once
 	rendering any
+	memory    []byte // of the text
 }
+
+// Memory returns the text and the [Lead] bytes before it in memory, which whoever renders the frame may write: then the form of
+// a transport needs no memory of its own. It is nil where there is none but the text's.
+func (f *Frame) Memory() []byte { return f.memory }
 
 // Rendering runs render on the first call and returns its result on that and every later one. The transport keeps its own
 // form of the frame there. It is safe for concurrent use; all callers must mean the same form.

@@ -152,9 +152,14 @@ func (c *conn) SendVolatile(f *packet.Frame) bool {
 // keeps it, so that no send makes a closure.
 func renderer(m *metrics) func(*packet.Frame) any {
 	return func(f *packet.Frame) any {
-		frame := engine.NewFrame(f.Text, f.Attachments)
-		if f.Text == nil {
+		var frame *engine.Frame
+		switch memory := f.Memory(); {
+		case f.Text == nil:
 			frame = engine.NewBinaryFrame(f.Attachments[0])
+		case memory != nil:
+			frame = engine.NewFrameIn(memory, packet.Lead, f.Attachments)
+		default:
+			frame = engine.NewFrame(f.Text, f.Attachments)
 		}
 		if f.Uncompressed {
 			frame.Uncompressed()
