@@ -26,11 +26,31 @@ type interceptor struct {
 	addr net.Addr
 	file *os.File
 	raw  syscall.RawConn
-	end  context.CancelFunc // of the context of the requests
-	form *http.Request      // what every request begins as
+	end  context.CancelFunc          // of the context of the requests
+	form *http.Request               // what every request begins as
+	try  func(listener uintptr) bool // accepted.try
 
-	accepting sync.Mutex          // held while a connection is waited for; guards what follows
-	from      unix.RawSockaddrAny // room for an address
+	accepting sync.Mutex // held while a connection is waited for; guards what follows
+	accepted  accepted
+}
+
+// accepted is what accept4(2) says. It is kept, as a closure would need memory for it
+// each time.
+type accepted struct {
+	fd   int
+	peer netip.AddrPort
+	err  error
+	from unix.RawSockaddrAny // room for an address
+}
+
+// try reports false when no connection is there yet.
+func (a *accepted) try(listener uintptr) bool {
+	for {
+		a.fd, a.peer, a.err = acceptSocket(listener, &a.from)
+		if !errors.Is(a.err, unix.EINTR) && !errors.Is(a.err, unix.ECONNABORTED) {
+			return !errors.Is(a.err, unix.EAGAIN)
+		}
+	}
 }
 
 // intercept puts an interceptor before ln, if it is a TCP listener.
@@ -51,7 +71,7 @@ func (p *epollLoops) intercept(ln net.Listener, path string, srv *Server) net.Li
 	_ = ln.Close() // file is another descriptor of the same socket
 	i := &interceptor{srv: srv, path: path, addr: ln.Addr(), file: file, raw: raw}
 	ctx, end := context.WithCancel(context.Background())
-	i.form, i.end = new(http.Request).WithContext(ctx), end
+	i.form, i.end, i.try = new(http.Request).WithContext(ctx), end, i.accepted.try
 	return i
 }
 
@@ -103,21 +123,15 @@ func (i *interceptor) Accept() (net.Conn, error) {
 func (i *interceptor) accept() (fd int, peer netip.AddrPort, err error) {
 	i.accepting.Lock()
 	defer i.accepting.Unlock()
-	closed := i.raw.Read(func(listener uintptr) bool {
-		for {
-			fd, peer, err = acceptSocket(listener, &i.from)
-			if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED) {
-				return !errors.Is(err, unix.EAGAIN)
-			}
-		}
-	})
-	switch {
+	closed := i.raw.Read(i.try)
+	switch a := &i.accepted; {
 	case closed != nil:
 		return -1, peer, fmt.Errorf("accept: %w", net.ErrClosed)
-	case err != nil:
-		return -1, peer, i.failed(err)
+	case a.err != nil:
+		return -1, peer, i.failed(a.err)
+	default:
+		return a.fd, a.peer, nil
 	}
-	return fd, peer, nil
 }
 
 // failed says why Accept did.

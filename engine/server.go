@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -186,7 +187,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.refuseFields(w, r)
 		return
 	}
-	query := r.URL.Query()
+	query := queryOf(r)
 	// Before everything else: the answer of the other node is whole.
 	if node := srv.elsewhere(query.Get("sid")); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(w, r, node) {
 		return
@@ -213,6 +214,19 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	srv.serveSession(w, r, s, transport, query.Get("EIO"))
+}
+
+// usualQuery is what most clients open a WebSocket with. It is not changed.
+var usualQuery, _ = url.ParseQuery(usualRawQuery)
+
+const usualRawQuery = "EIO=4&transport=websocket"
+
+// queryOf returns the query of a request, which must not be changed.
+func queryOf(r *http.Request) url.Values {
+	if r.URL.RawQuery == usualRawQuery {
+		return usualQuery
+	}
+	return r.URL.Query()
 }
 
 // transportOf returns a literal for what a request says: a session that kept its

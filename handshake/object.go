@@ -24,19 +24,27 @@ type member struct {
 
 var errNoObject = errors.New("not a JSON object")
 
+// objectDecoder is a decoder and what it reads from.
+type objectDecoder struct {
+	jsontext.Decoder
+	text bytes.Buffer
+}
+
 // objectDecoders keeps decoders with their buffers; no state outlives a call.
-var objectDecoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+var objectDecoders = sync.Pool{New: func() any { return new(objectDecoder) }}
 
 // readObject takes text apart, which must be one JSON object (RFC 8259) and
 // nothing else. A name that comes twice is an error: others might read the
 // other one (RFC 7519, section 4). Single surrogates are read as U+FFFD.
 func readObject(text []byte) (object, error) {
-	d := objectDecoders.Get().(*jsontext.Decoder)
+	d := objectDecoders.Get().(*objectDecoder)
 	defer func() {
 		d.Reset(http.NoBody) // lets go of the text
+		d.text = bytes.Buffer{}
 		objectDecoders.Put(d)
 	}()
-	d.Reset(bytes.NewBuffer(text), jsontext.AllowInvalidUTF8(true))
+	d.text = *bytes.NewBuffer(text)
+	d.Reset(&d.text, jsontext.AllowInvalidUTF8(true))
 	if first, err := d.ReadToken(); err != nil || first.Kind() != '{' {
 		return nil, errNoObject
 	}
