@@ -74,10 +74,14 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 	})
 	for _, mode := range []Mode{ModeStreams, ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
+			recovery := time.Duration(0)
+			if mode == ModeStreams {
+				recovery = time.Minute
+			}
 			if mode == ModePubSub {
 				r.do(admin, "ACL", "SETUSER", "gatehouse", "&*") // as the page says
 			}
-			nodes := fleet(t, r, 2, NodeConfig{Mode: mode, Key: "socket.io-" + string(mode), Patience: time.Minute}, nil)
+			nodes := fleet(t, r, 2, NodeConfig{Mode: mode, Key: "socket.io-" + string(mode), Patience: time.Minute, Recovery: recovery}, nil)
 			if err := nodes[0].node.Join(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -143,6 +143,12 @@ func (l *lane) writing(ctx context.Context) error {
 		return err
 	}
 	defer client.release()
+	var scripts storeScripts
+	if l.node.cfg.Recovery > 0 {
+		if scripts, err = loadStores(ctx, client); err != nil {
+			return err
+		}
+	}
 	l.input(func() []core.Output[*action] { return l.core.Connected(time.Now()) })
 	l.node.back("writing to " + l.stream)
 	for {
@@ -157,7 +163,7 @@ func (l *lane) writing(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := l.add(ctx, client, batch); err != nil {
+		if err := l.add(ctx, client, scripts, batch); err != nil {
 			return err
 		}
 		l.mu.Lock()
@@ -168,7 +174,7 @@ func (l *lane) writing(ctx context.Context) error {
 }
 
 // add writes a batch, whole or not at all.
-func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []core.Written[*action]) error {
+func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, scripts storeScripts, batch []core.Written[*action]) error {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	commands := make(rueidis.Commands, 0, len(batch)+2)
@@ -182,7 +188,7 @@ func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []
 		switch {
 		case w.Mark:
 		case w.Body.session != nil: // stored beside a mark
-			if command, owner, ok := w.Body.session.store(client.B()); ok {
+			if command, owner, ok := w.Body.session.store(client.B(), scripts); ok {
 				sessions = append(sessions, storing{w.Body.session, owner, len(commands)})
 				commands = append(commands, command)
 			}
@@ -201,11 +207,11 @@ func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, batch []
 	}
 	replies := client.DoMulti(ctx, commands...)
 	for _, r := range replies {
-		if err := r.Error(); err != nil {
+		if err := r.Error(); err != nil && !forgotten(err) {
 			return fmt.Errorf("write %d operations: %w", len(batch), err)
 		}
 	}
-	return sessions.answered(replies, len(batch) > 1)
+	return sessions.answered(ctx, client, replies, len(batch) > 1)
 }
 
 // read keeps a connection that reads, until ctx ends.

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -30,6 +32,25 @@ redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'o', '-')
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return done`
+
+// storeScripts are the names that a Redis has given the two scripts: stores, of which there is one for each change, name them
+// and do not bring the text. The zero value brings it.
+type storeScripts struct{ store, end string }
+
+// loadStores loads the scripts. A Redis that is told to forget them later answers a store so, and is brought the text then.
+func loadStores(ctx context.Context, client rueidis.DedicatedClient) (s storeScripts, err error) {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	store := client.Do(ctx, client.B().ScriptLoad().Script(storeScript).Build())
+	end := client.Do(ctx, client.B().ScriptLoad().Script(endScript).Build())
+	var errs [2]error
+	s.store, errs[0] = store.ToString()
+	s.end, errs[1] = end.ToString()
+	if err := errors.Join(errs[:]...); err != nil {
+		return s, fmt.Errorf("load the scripts that store sessions: %w", err)
+	}
+	return s, nil
+}
 
 // What these scripts return.
 const (
@@ -106,7 +127,7 @@ func ownerNode(owner string) string {
 }
 
 // store is the command that stores a session as it is now, or ends it. It is built when it is written.
-func (one *holding) store(b rueidis.Builder) (command rueidis.Completed, owner string, ok bool) {
+func (one *holding) store(b rueidis.Builder, scripts storeScripts) (command rueidis.Completed, owner string, ok bool) {
 	a, h := one.a, &one.a.holdings
 	h.mu.Lock()
 	one.queued, one.stored = false, true
@@ -117,7 +138,7 @@ func (one *holding) store(b rueidis.Builder) (command rueidis.Completed, owner s
 	key := a.sessionKey(one.id)
 	lapse := millis(2 * a.local.Recovery())
 	if ended {
-		return b.Eval().Script(endScript).Numkeys(1).Key(key).Arg(owner, former, lapse).Build(), owner, true
+		return run(b, scripts.end, endScript, key, owner, former, lapse), owner, true
 	}
 	now, ok := a.local.Session(one.id)
 	if !ok {
@@ -127,7 +148,15 @@ func (one *holding) store(b rueidis.Builder) (command rueidis.Completed, owner s
 	if err != nil || len(text) > maxSession || now.Key == "" {
 		text = nil // no other node can go on with it
 	}
-	return b.Eval().Script(storeScript).Numkeys(1).Key(key).Arg(owner, former, string(text), a.sealOf(one.id, text), lapse).Build(), owner, true
+	return run(b, scripts.store, storeScript, key, owner, former, string(text), a.sealOf(one.id, text), lapse), owner, true
+}
+
+// run is a command that runs a script, by its name if it has one.
+func run(b rueidis.Builder, name, text, key string, args ...string) rueidis.Completed {
+	if name == "" {
+		return b.Eval().Script(text).Numkeys(1).Key(key).Arg(args...).Build()
+	}
+	return b.Evalsha().Sha1(name).Numkeys(1).Key(key).Arg(args...).Build()
 }
 
 // kept is told that what stored a session has been carried out. A node that is alone does not know that Redis has the change: it
@@ -157,8 +186,9 @@ type storing struct {
 
 type stores []storing
 
-// answered reads the replies to a batch, which were those of a transaction or not.
-func (s stores) answered(replies []rueidis.RedisResult, transaction bool) error {
+// answered reads the replies to a batch, which were those of a transaction or not. What Redis has not stored because it has
+// forgotten the script is stored once more: nobody else does, for the entry beside it is in the stream.
+func (s stores) answered(ctx context.Context, client rueidis.DedicatedClient, replies []rueidis.RedisResult, transaction bool) error {
 	if len(s) == 0 {
 		return nil
 	}
@@ -177,12 +207,26 @@ func (s stores) answered(replies []rueidis.RedisResult, transaction bool) error 
 		} else {
 			reply, err = replies[stored.at].AsInt64()
 		}
+		if forgotten(err) {
+			command, owner, ok := stored.one.store(client.B(), storeScripts{})
+			if !ok {
+				continue
+			}
+			stored.owner = owner
+			reply, err = client.Do(ctx, command).AsInt64()
+		}
 		if err != nil {
 			return fmt.Errorf("store a session: %w", err)
 		}
 		stored.one.answered(stored.owner, reply)
 	}
 	return nil
+}
+
+// forgotten reports whether Redis does not know a script by its name.
+func forgotten(err error) bool {
+	answer, ok := rueidis.IsRedisErr(err)
+	return ok && answer.IsNoScript()
 }
 
 // answered takes what Redis says of a store. A session that Redis has another owner of is ended here as if the entry had come

@@ -129,3 +129,24 @@ func TestSessionsThatRedisHasLostAreStoredAgain(t *testing.T) {
 	}
 	back.expectEvents("after")
 }
+
+// A Redis whose scripts somebody has it forget stores sessions all the same, and sends nothing twice.
+func TestSessionsAreStoredThoughRedisForgetsTheScripts(t *testing.T) {
+	r := startRedis(t)
+	client := r.client()
+	nodes := recovering(t, r, 2, enters)
+	g, first := nodes[0].come("ada", "", "")
+	nodes[0].stored(first.SID)
+	r.do(client, "SCRIPT", "FLUSH")
+	g.enter("one")
+	_ = nodes[0].ns.In("one").Emit("news")
+	offset := g.expectEvents("news")
+	nodes[0].stored(first.SID)
+	nodes[0].die()
+	_ = nodes[1].ns.In("one").Emit("after")
+	back, again := nodes[1].come("ada", first.PID, offset)
+	if again != first {
+		t.Fatalf("%+v, want %+v", again, first)
+	}
+	back.expectEvents("after")
+}
