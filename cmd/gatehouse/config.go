@@ -42,16 +42,21 @@ func (f configFlags) settings(p *program) (settings, error) {
 
 type configCheckCommand struct{ configFlags }
 
-// Run says on standard output that the configuration is good and what strangers can
+// Run says on standard error what is wrong, a line for each mistake; else on standard output that the configuration is good and what strangers can
 // make the server hold with it, and before that on standard error what serve would
 // warn of. With a cluster it asks Redis whether it fits.
 func (c *configCheckCommand) Run(p *program) error {
 	s, err := c.settings(p)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.check()
 	}
-	if err := s.check(); err != nil {
-		return err
+	if err != nil {
+		all := mistakes(err)
+		last := len(all) - 1
+		for _, one := range all[:last] {
+			p.complain(one)
+		}
+		return all[last]
 	}
 	for _, w := range s.warnings() {
 		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning:", w)

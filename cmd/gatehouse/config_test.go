@@ -114,7 +114,10 @@ func TestUnknownKeysAreRefusedWithTheNearestKnownOne(t *testing.T) {
 func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	file := configured(t, "adr: x\nlog: {level: 3}\nissuers: [{issuer: 1}, {isuer: x}]\n")
 	r := gatehouse(t, []string{"GATEHOUSE_DRAIN_TIMEOUT=soon", "GATEHOUSE_NOTHING=1", "GATEHOUSE_LOG_FORMAT=pretty"}, "config", "check", "--config", file)
-	refused(t, r, "adr", "log.level", "issuers[0].issuer", "issuers[1].isuer", "drain.timeout", "GATEHOUSE_NOTHING", "log.format")
+	mistaken(t, r, "adr", "log.level", "issuers[0].issuer", "issuers[1].isuer", "drain.timeout", "GATEHOUSE_NOTHING", "log.format")
+	if lines := strings.Split(r.stderr, "\n"); len(lines) != 8 || !strings.HasPrefix(lines[0], "gatehouse: "+file+":1: ") || !strings.HasPrefix(lines[3], "gatehouse: "+file+":3: ") {
+		t.Errorf("not a line for each, in the order of the file:\n%s", r.stderr)
+	}
 }
 
 func TestVariablesOfKubernetesServicesAreNotOurs(t *testing.T) {
@@ -209,7 +212,7 @@ func TestUnsafeValuesAreRefused(t *testing.T) {
 		{"drain: {spread: 1m}", []string{"drain.spread", "drain.timeout", "engine.close_timeout"}},
 	} {
 		environ := []string{"GATEHOUSE_JWT_HMAC_SECRET=" + testSecret}
-		refused(t, gatehouse(t, environ, "config", "check", "--config", configured(t, c.text)), c.words...)
+		mistaken(t, gatehouse(t, environ, "config", "check", "--config", configured(t, c.text)), c.words...)
 		refused(t, gatehouse(t, environ, "serve", "--config", configured(t, c.text)), c.words...)
 	}
 }

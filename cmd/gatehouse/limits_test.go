@@ -234,7 +234,7 @@ func TestALineIsNamedOnlyWhereTheFileDecides(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	broken := configured(t, "engine:\n  ping_interval: [\n")
-	if r := gatehouse(t, nil, "config", "check", "--config", broken); r.code == 0 || !strings.Contains(r.stderr, broken) || !strings.Contains(r.stderr, "line ") {
+	if r := gatehouse(t, nil, "config", "check", "--config", broken); r.code == 0 || !strings.Contains(r.stderr, broken+":2: this is no YAML: ") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -54,11 +54,22 @@ func configured(t *testing.T, text string) string {
 // words, nothing on stdout, and exit code 1.
 func refused(t *testing.T, r result, words ...string) {
 	t.Helper()
+	if strings.Count(r.stderr, "\n") != 1 {
+		t.Errorf("stderr is not one line: %q", r.stderr)
+	}
+	mistaken(t, r, words...)
+}
+
+// mistaken is refused for config check, which has a line for each mistake.
+func mistaken(t *testing.T, r result, words ...string) {
+	t.Helper()
 	if r.code != 1 || r.stdout != "" {
 		t.Errorf("exit code %d and stdout %q, want 1 and nothing", r.code, r.stdout)
 	}
-	if strings.Count(r.stderr, "\n") != 1 || !strings.HasPrefix(r.stderr, "gatehouse: ") {
-		t.Errorf("stderr is not one line of ours: %q", r.stderr)
+	for line := range strings.Lines(r.stderr) {
+		if !strings.HasPrefix(line, "gatehouse: ") {
+			t.Errorf("stderr has a line that is not ours: %q", line)
+		}
 	}
 	for _, w := range words {
 		if !strings.Contains(r.stderr, w) {

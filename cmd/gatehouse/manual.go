@@ -68,7 +68,7 @@ names the file.
 .I /etc/gatehouse/gatehouse.yaml
 The configuration of the service of the packages.
 .SH EXIT STATUS
-0 when the command has done what it was asked for, 1 otherwise, with one line on standard error.
+0 when the command has done what it was asked for, 1 otherwise, with one line on standard error, of config check with one for each mistake.
 .SH SIGNALS
 SIGTERM and SIGINT drain the server, a second one ends it at once. SIGHUP reads again what can be read again.
 `

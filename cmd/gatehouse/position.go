@@ -1,8 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	document "go.yaml.in/yaml/v3"
@@ -54,16 +59,62 @@ func (p *positions) locate(err error) error {
 		return err
 	}
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		var located []error
+		var all []error
 		for _, one := range many.Unwrap() {
-			located = append(located, p.locate(one))
+			all = append(all, p.locate(one))
 		}
-		return errors.Join(located...)
+		return errors.Join(all...)
 	}
 	if line := p.lineOf(err.Error()); line > 0 {
-		return fmt.Errorf("%s:%d: %w", p.path, line, err)
+		return located{p.path, line, err}
 	}
 	return err
+}
+
+// located is a mistake in a line of a file.
+type located struct {
+	path string
+	line int
+	error
+}
+
+// Error names the place as compilers do, so that terminals and editors find it.
+func (l located) Error() string { return fmt.Sprintf("%s:%d: %s", l.path, l.line, l.error) }
+
+// Unwrap returns the mistake.
+func (l located) Unwrap() error { return l.error }
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
+
+// syntax is an error of the reader of YAML, with its place where it says one.
+func syntax(path string, err error) error {
+	m := yamlLine.FindStringSubmatch(err.Error())
+	if m == nil {
+		return fmt.Errorf("read configuration file %s: %w", path, err)
+	}
+	line, _ := strconv.Atoi(m[1]) // digits
+	return located{path, line, errors.New("this is no YAML: " + m[2])}
+}
+
+// mistakes are the errors that are joined in one, by their lines, those without one behind.
+func mistakes(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, one := range many.Unwrap() {
+		all = append(all, mistakes(one)...)
+	}
+	slices.SortStableFunc(all, func(a, b error) int { return cmp.Compare(lineIn(a), lineIn(b)) })
+	return all
+}
+
+func lineIn(err error) int {
+	if at := (located{}); errors.As(err, &at) {
+		return at.line
+	}
+	return math.MaxInt
 }
 
 // lineOf finds the longest key that a message begins with. The message may name a

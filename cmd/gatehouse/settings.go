@@ -80,11 +80,11 @@ func (l *loader) file(path string) error {
 		err = k.Load(confmap.Provider(all, ""), nil)
 	}
 	if err != nil {
-		return fmt.Errorf("read configuration file %s: %w", path, err)
+		return syntax(path, err)
 	}
 	var root document.Node
 	if err := document.Unmarshal(text, &root); err != nil {
-		return fmt.Errorf("read configuration file %s: %w", path, err)
+		return syntax(path, err)
 	}
 	l.where = readPositions(path, &root)
 	spacesErr := l.readSpaces(text, &root)
