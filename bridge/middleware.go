@@ -38,7 +38,7 @@ const CheckTimeout = 10 * time.Second
 // see [Identity]. A refusal is a CONNECT_ERROR with the message for people and
 // data {code, retryAfterMs?} for programs.
 //
-// Each namespace needs its own: being admitted to one opens no other. Behind
+// Each namespace needs its own: admission to one opens no other. Behind
 // proxies, their networks ([handshake.TrustedProxies]) are given too, or the
 // proxy's address counts as the client's. With the library's connection state
 // recovery on, call its SetSkipMiddlewares(false): else a client that comes back

@@ -5,7 +5,7 @@
 // decides about its streams is a state machine in internal/core, which a
 // simulation tests; this package is the shell around it.
 //
-// Revocations (security requirement 20) have a way of their own.
+// Revocations (security requirement 20) do not go through streams.
 //
 // A [Bus] promises: a mark that [Bus.Spread] has stored reaches every node that
 // is connected within a second, and every other node when it joins or comes

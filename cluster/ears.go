@@ -46,7 +46,7 @@ func (n *Node) channels(ns string) []string {
 	return channels
 }
 
-// follow has what is told to a namespace heard.
+// follow subscribes to the channels of a namespace.
 func (n *Node) follow(a *adapter) {
 	n.signal.change(1, n.channels(a.name)...)
 	switch n.cfg.Mode {

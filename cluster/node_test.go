@@ -175,7 +175,7 @@ func TestAcknowledgementsComeFromAllNodes(t *testing.T) {
 	}
 }
 
-// A node that has not got a namespace answers for it: nobody waits for it.
+// A node without a namespace answers requests for it all the same, so that nobody waits for that node.
 func TestANodeWithoutTheNamespaceIsNotWaitedFor(t *testing.T) {
 	r := startRedis(t)
 	nodes := fleet(t, r, 1, NodeConfig{}, func(ns *namespaces.Namespace) {

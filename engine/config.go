@@ -93,9 +93,9 @@ type Config struct {
 	NoPolling, NoWebSocket bool
 	// Portable keeps to one goroutine per connection on Linux too.
 	Portable bool
-	// NoIOUring has each connection written by a system call of its own on Linux
-	// too. Otherwise writes of several connections go to the kernel together, where
-	// it takes them (io_uring(7)); many containers deny that.
+	// NoIOUring writes to each connection by a system call of its own on Linux too.
+	// Otherwise writes to several connections go to the kernel in one call, where it
+	// allows that (io_uring(7)); many containers do not.
 	NoIOUring bool
 
 	// Check, when set, may refuse a handshake before a session exists. It must be

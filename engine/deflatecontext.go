@@ -11,7 +11,7 @@ type deflateContext struct {
 	// Session.mu guards what follows.
 	unsent []byte               // made for the client and not yet written
 	held   int64                // what that counts in the budget: all of its memory
-	sent   []func(written bool) // who asks whether rest has been written
+	sent   []func(written bool) // who asks whether unsent is written
 }
 
 // unsentBytes is how many bytes wait behind the send queue. Session.mu is held.
@@ -31,7 +31,7 @@ func (d *deflateContext) advance(n int, b *sendBudget) {
 	}
 }
 
-// settle tells who asked whether rest has been written. Session.mu is held.
+// settle calls the Notify functions of what was unsent. Session.mu is held.
 func (d *deflateContext) settle(written bool) {
 	for _, sent := range d.sent {
 		sent(written)
@@ -39,7 +39,7 @@ func (d *deflateContext) settle(written bool) {
 	d.sent = nil
 }
 
-// await has the frames' senders told when rest has been written, not when it was made. Session.mu is held.
+// await keeps the frames' Notify functions until unsent is written. Session.mu is held.
 func (d *deflateContext) await(frames []*Frame) {
 	for _, f := range frames {
 		if f.sent != nil {

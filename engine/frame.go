@@ -76,9 +76,9 @@ func (f *Frame) Uncompressed() *Frame {
 	return f
 }
 
-// Notify has sent called once for each session that f is sent to, when f has been
-// written for it or with false when it will not be, and returns f. The call comes with
-// the session locked: it must not block or use it.
+// Notify sets sent, which is called once for each session that f is sent to: with true
+// when f is written for it, with false when it will not be. It returns f. The session
+// is locked during the call, which must not block or use it.
 func (f *Frame) Notify(sent func(written bool)) *Frame {
 	f.sent = sent
 	return f

@@ -63,8 +63,8 @@ func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *R
 	_, _ = w.Write(body)
 }
 
-// limitRest limits how long the rest of a body may take that nobody has asked for:
-// net/http reads it, with whatever patience the connection has, before it answers.
+// limitRest limits how long an unread request body may take: net/http reads it to its
+// end before it answers, however long that takes.
 func (srv *Server) limitRest(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")

@@ -76,7 +76,7 @@ func (o *sendQueue) compact() {
 	o.frames, o.head = o.frames[:n], 0
 }
 
-// count has all that waits count in the budget.
+// count adds all frames that wait to the budget.
 func (o *sendQueue) count(b *sendBudget, form framing) {
 	for _, f := range o.frames[o.head+o.counted:] {
 		f.hold(b, form)
@@ -84,7 +84,7 @@ func (o *sendQueue) count(b *sendBudget, form framing) {
 	o.counted = len(o.frames) - o.head
 }
 
-// uncount takes all that waits out of the budget.
+// uncount takes all frames that wait out of the budget.
 func (o *sendQueue) uncount() {
 	for _, f := range o.frames[o.head : o.head+o.counted] {
 		f.release()

@@ -151,7 +151,7 @@ func (s *Session) push(f *Frame) {
 	s.link.wake(f.firstPush())
 }
 
-// countOutbox has all that waits count in the budget. mu is held.
+// countOutbox adds all frames that wait to the budget. mu is held.
 func (s *Session) countOutbox() {
 	if s.link.flow() == flowAway {
 		s.stalled()

@@ -78,7 +78,7 @@ type stall struct {
 	queued int   // what the kernel still held for the client at the last look
 }
 
-// stalled notes that the client does not take what waits, and has the wheel look
+// stalled notes that the client does not take what waits, and asks the wheel to look
 // whether that lasts. mu is held.
 func (s *Session) stalled() {
 	st := &s.stall

@@ -22,7 +22,7 @@ type stream interface {
 	// pending reports whether bytes that tryWrite took are still on their way;
 	// streamOwner.writable follows when they are not.
 	pending() bool
-	// awaitWritable has streamOwner.writable called once, when there is room.
+	// awaitWritable asks for one call of streamOwner.writable, when there is room.
 	awaitWritable()
 	// queued is how many bytes the kernel holds that the peer has not taken, or -1
 	// where that cannot be known.

@@ -14,11 +14,11 @@ import (
 // Server is mounted in, and takes over ln; cfg is used as [tls.NewListener] uses it;
 // what its GetConfigForClient returns should have DynamicRecordSizingDisabled set.
 //
-// A WebSocket that comes through it is read by a loop once its handshake is through,
+// A WebSocket that comes through it is read by a loop after its TLS handshake,
 // as one without TLS is, so that an idle connection holds no goroutine. With any
-// other TLS listener it has a goroutine and a buffer. What handshakes compute takes
-// turns: at most half of the processors work for them, so that a storm of new
-// connections leaves who is connected alone.
+// other TLS listener it has a goroutine and a buffer. TLS handshakes take turns: at
+// most half of the processors compute for them, so that a storm of new connections
+// does not slow down those that exist.
 func (srv *Server) ListenTLS(ln net.Listener, cfg *tls.Config) net.Listener {
 	cfg = cfg.Clone()
 	cfg.DynamicRecordSizingDisabled = true // what waits goes out in one record

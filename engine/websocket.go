@@ -87,7 +87,7 @@ func (c *websocket) leave() {
 	}
 }
 
-// later has a goroutine go on with what would hold up a loop. Until it is through
+// later starts a goroutine that goes on with what would hold up a loop. Until it is through
 // nothing is read.
 func (c *websocket) later() {
 	c.stream.pause()

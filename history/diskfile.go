@@ -192,7 +192,7 @@ func guarded(do func() error) (err error) {
 	return err
 }
 
-// The bucket of what is said of the whole file.
+// The bucket with the state of the whole file.
 var (
 	aboutBucket   = []byte("about")
 	formatKey     = []byte("format")

@@ -30,7 +30,7 @@ func (a *Answer) Give(values ...any) error {
 	return a.send(args)
 }
 
-// Fail sends what a handler that returned err would have the client told.
+// Fail answers as a handler does that returns err.
 func (a *Answer) Fail(err error) error {
 	return a.send(a.socket.ns.hub.failed(err))
 }

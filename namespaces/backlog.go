@@ -63,7 +63,7 @@ func (c *crowd) level() int {
 // of that.
 const crowdRate = 256 << 10
 
-// crowded has the user of s wait before the next event of s is handled, for what has been sent to a room that is behind.
+// crowded delays the next event of s, because its user has sent to a room that is behind.
 func (p *pace) crowded(s *Socket, size, level int) {
 	cost := time.Duration(size) * time.Second / crowdRate << (level - 1)
 	now := time.Now()

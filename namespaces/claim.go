@@ -291,19 +291,18 @@ func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 	}
 	s.ns.everyone.take(&old.place)
 	s.ns.removeUser(old)
-	s.ns.removeUser(old)
 	old.endLocked(ReasonRecovered).heir = s
 	return missed, true
 }
 
-// comeback is what the connect handlers of a recovered socket come after.
+// comeback says how a recovered socket differs from the one before it.
 type comeback struct {
 	was    handshake.Identity // before
 	joined []string           // rooms that it was not in
 	moved  bool               // from another node: the hooks know it as any new one
 }
 
-// takeBack returns what a recovered socket comes after, once.
+// takeBack returns the comeback of a recovered socket, once.
 func (s *Socket) takeBack() (back *comeback) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -102,7 +102,8 @@ func answerTo(err error) verdict {
 	return verdict{Code: CodeInternal, Message: "The server could not handle this event."}
 }
 
-// refusalFor is what CONNECT_ERROR says about an error of an admission: one without a verdict is no verdict.
+// refusalFor is what CONNECT_ERROR says about an error of an admission. An error that is no refusal says nothing about the client,
+// who is told to try again.
 func refusalFor(err error) verdict {
 	if v, ok := publicError(err); ok {
 		return v

@@ -241,10 +241,10 @@ func (h *hooks) broadcast(ctx context.Context, ns *Namespace, b Broadcasting) (c
 	return ctx, ends.tell
 }
 
-// nothing is the end of what nobody has asked about.
+// nothing is called at the end where no hook waits for it.
 func nothing(error) {}
 
-// ends are told the end of what several hooks have seen begin.
+// ends are the functions that several hooks returned at the beginning of something; tell calls them at its end.
 type ends []func(error)
 
 // tell calls them, the last one first.

@@ -29,8 +29,8 @@ func (l Local) HasRoom(name string) bool {
 // meanwhile may be left out.
 func (l Local) Rooms() iter.Seq[string] { return l.ns.rooms.names() }
 
-// WatchRooms has f called whenever a room may have got its first member or lost its last one: f then asks HasRoom, or has
-// somebody else ask later. What it finds is the newest state, so the order of the calls does not matter. f is called
+// WatchRooms sets f, which is called whenever a room may have got its first member or lost its last one: f then calls HasRoom,
+// or has it called later. HasRoom tells the newest state, so the order of the calls of f does not matter. f is called
 // concurrently, with rooms locked: it must not block and call nothing else of this package. There is one watcher; it is set
 // while the adapter is made.
 func (l Local) WatchRooms(f func(name string)) { l.ns.rooms.watch = f }

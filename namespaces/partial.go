@@ -32,7 +32,8 @@ func (c *Client) begun(size int) {
 	c.conn.Hold(size)
 }
 
-// completed ends what begun counted, and returns the size of the packet whose last message had the given one.
+// completed takes back what begun counted for a packet, and returns the size of the packet, of which last is that of its last
+// message.
 func (c *Client) completed(last int) (size int) {
 	p := c.partial
 	if p == nil || p.bytes == 0 {

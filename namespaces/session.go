@@ -222,7 +222,7 @@ func (s *Session) opens(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Key), []byte(keyOf(secret))) == 1
 }
 
-// sound reports whether a session may be one of this namespace's: it is data from outside.
+// sound reports whether a stored session can be one of this namespace's: it comes from outside the process.
 func (ns *Namespace) sound(s *Session) bool {
 	cfg := &ns.hub.cfg
 	if len(s.ID) != idLength || len(s.Stays) > cfg.MaxRooms+maxFormer+1 {

@@ -33,9 +33,9 @@ type Shared interface {
 	// Members returns up to limit of the users who are held in a room, in the order of their names and behind those whose name
 	// begins with after and U+0000, and how many users there are.
 	Members(ctx context.Context, room, after string, limit int) (members []json.RawMessage, count int, more bool, err error)
-	// OnFound has f called with members who turn out to be gone, such as those of a node that has died, when they are out of the
-	// room; and with those who turn out to be here, of whom others were told that they are gone, or nothing. Count is how many users
-	// are in the room then.
+	// OnFound sets f, which is called with each member who turns out to be gone, such as those of a node that died, once the
+	// member is out of the room, and with each who turns out to be here although others were told otherwise, or nothing. Count
+	// is the number of users in the room then.
 	OnFound(f func(room string, member json.RawMessage, count int, here bool))
 }
 

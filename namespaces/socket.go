@@ -342,7 +342,7 @@ func (s *Socket) tryFinishEnd(how ending, admitted bool) bool {
 	return true
 }
 
-// settle ends the end of a socket that is in no room.
+// settle is the last step of the end of a socket, when it is out of its rooms.
 func (s *Socket) settle(how ending, admitted bool) {
 	defer s.ns.hub.tasks.Release()
 	if admitted {

@@ -148,7 +148,7 @@ func (u *users) replace(key handshake.UserKey, name string) {
 	c.makeWay()
 }
 
-// succeed has a connection count no more whose client has come back on another one. What it has parked is still the user's.
+// succeed stops counting a connection whose client has come back on another one. What it has parked is still the user's.
 func (u *users) succeed(old *Socket) {
 	if u == nil {
 		return

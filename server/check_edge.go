@@ -158,8 +158,8 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 	return out
 }
 
-// forgottenProxy says what shows that a proxy stands in front, for a
-// configuration without TLS that trusts none.
+// forgottenProxy returns a warning when a setting gives away that a proxy stands in
+// front, in a configuration that has no TLS and trusts no proxy; else it is empty.
 func (c Config) forgottenProxy() string {
 	const cure = "list it in trusted_proxies; else all clients have its address and share its limits, and pages with https are refused"
 	https := slices.IndexFunc(c.Origins.Allow, func(o string) bool { return strings.HasPrefix(strings.ToLower(o), "https://") })

@@ -91,7 +91,7 @@ func (c *Cluster) loadTLS(now time.Time) (*tls.Config, error) {
 	}, nil
 }
 
-// judge says what other nodes would refuse a certificate for.
+// judge returns the reason for which other nodes would refuse a certificate, or nil.
 func judge(cert tls.Certificate, authorities *x509.CertPool, host string, now time.Time) error {
 	leaf := cert.Leaf
 	const day = "2006-01-02 15:04 MST"

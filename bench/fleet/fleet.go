@@ -31,7 +31,7 @@ type Sizes struct {
 	Idle     time.Duration // what the nodes ask of Redis by themselves is counted for
 }
 
-// Full gives the sizes of the figures that are quoted: about a minute.
+// Full gives the sizes that the published figures are measured with. It takes about a minute.
 func Full() Sizes {
 	return Sizes{
 		Nodes: 3, Members: 1000, Burst: 200, Paced: 80, Rate: 20, Joining: 120, HopPairs: 1500, Rounds: 3,

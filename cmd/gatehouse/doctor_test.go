@@ -128,7 +128,7 @@ func TestTheDoctorAsksTheRedisOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// A proxy that keeps answers back: no setting of nginx or HAProxy does it to answers that are whole.
+// The proxy is written for this test: no setting of nginx or HAProxy delays a response that is complete.
 func TestTheDoctorFindsAProxyThatKeepsAnswersBack(t *testing.T) {
 	to, err := url.Parse("http://" + node(t).addr)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // Where nodes share their rooms, what a room knows is with [namespaces.Shared]. What stays here is what bounds the rooms of
 // users of this node, and the members that this node has.
 
-// shareRooms has rooms told of members who turn out to be gone, such as those of a node that has died, or to be here.
+// shareRooms tells a room when one of its members turns out to be gone, such as those of a node that died, or to be here.
 func (c *chat) shareRooms() {
 	shared := c.ns.Shared()
 	if shared == nil {

@@ -139,7 +139,7 @@ func (r *Relay) news(event, room string, m presence.Member) namespaces.Announcem
 	return namespaces.Announcement{Event: event, Args: args, Quiet: r.quiet, Volatile: true}
 }
 
-// watchFound has rooms told of members who turn out to be gone, or here.
+// watchFound tells a room when one of its members turns out to be gone, or to be here.
 func (r *Relay) watchFound(ns *namespaces.Namespace) {
 	if shared := ns.Shared(); shared != nil {
 		shared.OnFound(func(room string, member json.RawMessage, n int, here bool) { r.found(ns, room, member, n, here) })

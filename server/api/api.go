@@ -176,7 +176,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, one route, caller *C
 	return one.serve(w, r)
 }
 
-// report counts and logs who did what. What only reads or sends is for debugging.
+// report counts and logs a request. Those that only read or send are logged at debug level.
 func (a *API) report(r *http.Request, one route, err error) {
 	if a.deps.Done != nil {
 		a.deps.Done(callerOf(r).name, one.method+" "+one.path, codeOf(err))

@@ -232,7 +232,7 @@ func (a *API) task(ctx context.Context, caller *Caller, op *Operation, known *us
 	return t, err
 }
 
-// check is what can be said of an operation without the namespace's sockets.
+// check validates an operation as far as that needs no sockets of the namespace.
 func (op *Operation) check(ruled bool) error {
 	if err := namespaces.CheckEvent(op.Event); err != nil {
 		return fail(CodeBadRequest, "event: %s is missing or belongs to the server", shown(op.Event))
