@@ -135,11 +135,11 @@ func (m *member) toldOf(n int) bool {
 func TestUsersAreCountedBesideANodeThatDoesNotCountThem(t *testing.T) {
 	r := startRedis(t)
 	former := joinFleet(t, r, NodeConfig{Name: "former"}, nil)
-	nodes := make([]*member, 2)
-	for i := range nodes {
-		nodes[i] = joinLimited(t, r, NodeConfig{Name: fmt.Sprint("later-", i)}, 1, nil)
+	var nodes []*member
+	for i := range 2 {
+		nodes = append(nodes, joinLimited(t, r, NodeConfig{Name: fmt.Sprint("later-", i)}, 1, nil))
 	}
-	for _, m := range append(nodes, former) {
+	for _, m := range append([]*member{former}, nodes...) {
 		m.until("all nodes are known", func() bool { return len(m.node.Nodes()) == 3 })
 	}
 	there, first := former.visitAs("ann"), nodes[0].sign()
