@@ -134,3 +134,38 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	_ = nodes[1].ns.In("colour:red").Emit("eight")
 	third.expectEvents("eight")
 }
+
+// A client that is away while all nodes are replaced, one after the other or all at once, goes on at one that it has never seen:
+// what was sent meanwhile and before is read back from the stream.
+func TestAClientIsRecoveredWhenAllNodesHaveBeenReplaced(t *testing.T) {
+	for name, ends := range map[string]func(*member){"stopped": (*member).leave, "killed": (*member).die} {
+		t.Run(name, func(t *testing.T) {
+			r := startRedis(t)
+			former := recovering(t, r, 2, enters)
+			g, first := former[0].come("ada", "", "")
+			g.enter("one")
+			former[0].stored(first.SID)
+			_ = former[1].ns.In("one").Emit("first")
+			offset := g.expectEvents("first")
+			former[0].stored(first.SID)
+			g.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose, Lost: true})
+			for i, event := range []string{"second", "third"} {
+				_ = former[i].ns.In("one").Emit(event)
+				_ = former[i].ns.In("other").Emit("not")
+				if err := former[i].node.adapter("/").carrier.flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ends(former[0])
+			ends(former[1])
+
+			later := joinFleet(t, r, NodeConfig{Name: "later", Recovery: time.Minute}, enters)
+			_ = later.ns.In("one").Emit("fourth")
+			back, again := later.come("ada", first.PID, offset)
+			if again != first {
+				t.Fatalf("%+v, want %+v", again, first)
+			}
+			back.expectEvents("second", "third", "fourth")
+		})
+	}
+}
