@@ -13,6 +13,7 @@ import { promisify } from "node:util";
 import { launch } from "../js/support/process.mjs";
 import { startGatehouse } from "../js/support/target.mjs";
 import { mint } from "../js/support/token.mjs";
+import { draw } from "./draw.mjs";
 
 const { io } = createRequire(new URL("../js/package.json", import.meta.url))("socket.io-client");
 const run = promisify(execFile);
@@ -119,11 +120,14 @@ scrape_configs:
     }
   }
 
+  const dashboard = async () => JSON.parse(await readFile(join(deploy, "grafana/gatehouse.json"), "utf8"));
+  const within = (interval) => (expr) => expr.replaceAll("$job", "gatehouse").replaceAll("$instance", ".*").replaceAll("$__rate_interval", interval);
+
   test("each query of the dashboard has an answer", async () => {
-    const { panels } = JSON.parse(await readFile(join(deploy, "grafana/gatehouse.json"), "utf8"));
+    const { panels } = await dashboard();
     const queries = panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
     assert.ok(queries.length > 30);
-    const filled = (expr) => expr.replaceAll("$job", "gatehouse").replaceAll("$instance", ".*").replaceAll("$__rate_interval", "1m");
+    const filled = within("1m");
     const empty = [];
     for (const { title, expr } of queries) {
       const { result } = await ask("query", { query: filled(expr) });
@@ -153,5 +157,22 @@ scrape_configs:
     }
     const { alerts } = await ask("alerts");
     assert.deepEqual(alerts.filter(({ state }) => state === "firing"), []);
+  });
+
+  // SHOTS=folder makes the picture of docs/images: a minute of people who chat, come and go, and are refused.
+  test("a picture of the dashboard", { skip: !process.env.SHOTS }, async () => {
+    const begun = Date.now();
+    while (Date.now() < begun + 60_000) {
+      const crowd = 3 + Math.round(2 * Math.sin((Date.now() - begun) / 15_000));
+      await Promise.all(Array.from({ length: crowd }, () => live(server.url)));
+      await pause();
+    }
+    const { chromium } = createRequire(new URL("../browser/package.json", import.meta.url))("playwright-core");
+    const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+    const page = await browser.newPage({ viewport: { width: 1224, height: 900 } });
+    const end = Math.floor(Date.now() / 1000);
+    await page.setContent(await draw(ask, await dashboard(), within("8s"), { start: end - 60, end, step: 1 }));
+    await page.screenshot({ path: join(process.env.SHOTS, "dashboard.png"), fullPage: true });
+    await browser.close();
   });
 });
