@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitepress";
 import { codeAsItIs, linksToTheRepository } from "./links.ts";
@@ -20,6 +21,7 @@ export default defineConfig({
   title: "Gatehouse",
   description: "A realtime server that speaks Socket.IO, and asks every socket who it is.",
   lang: "en-GB",
+  head: [["link", { rel: "icon", type: "image/svg+xml", href: `data:image/svg+xml;base64,${readFileSync(join(root, "web/public/favicon.svg"), "base64")}` }]],
   base: process.env.BASE ?? "/",
   srcDir: docs,
   outDir: join(root, "site/dist"),

@@ -38,6 +38,7 @@ async function open(t, path, options) {
   t.after(() => page.close());
   const errors = [];
   page.on("pageerror", (error) => errors.push(error.message));
+  page.on("response", (response) => response.status() >= 400 && errors.push(`${response.status()} ${response.url()}`));
   await page.goto(origin + path, { waitUntil: "networkidle" });
   return { page, errors };
 }
