@@ -161,8 +161,9 @@ func (r *sendRing) submit() (results []int32, err error) {
 	atomic.StoreUint32(r.sqTail, *r.sqTail+uint32(len(results)))
 	submitted := 0
 	for done := 0; done < len(results) && err == nil; done += r.collect(results) {
-		// The scheduler need not know of a call that does not block.
-		n, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(len(results)-submitted), uintptr(len(results)-done), enterGetEvents, 0, 0)
+		// The scheduler is told of the call: it may take as long as a slice of the kernel's
+		// when the machine is busy, and others could use the processor.
+		n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(len(results)-submitted), uintptr(len(results)-done), enterGetEvents, 0, 0)
 		switch errno {
 		case 0:
 			submitted += int(n)
