@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"gatehouse/internal/wiretest"
 )
 
 // client is a raw Engine.IO client. Its methods are for one goroutine to send
@@ -254,6 +256,7 @@ func (c *pollClient) do(method, kind string, body io.Reader) (int, string, error
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
+	wiretest.Repeatable(req)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return 0, "", err

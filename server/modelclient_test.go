@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"gatehouse/internal/wiretest"
 )
 
 // puppet is a client that does whatever it is told, over raw connections. What
@@ -155,6 +157,7 @@ func (p *puppet) request(method, body string) (int, string) {
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "text/plain")
 	}
+	wiretest.Repeatable(req)
 	resp, err := p.http.Do(req)
 	if err != nil {
 		p.t.Fatalf("%s: %v", method, err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
 	"gatehouse/server"
 )
@@ -141,6 +142,7 @@ func (p *visitor) do(method, body string, header http.Header) (int, string) {
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "text/plain")
 	}
+	wiretest.Repeatable(req)
 	resp, err := p.http.Do(req)
 	if err != nil {
 		return 0, err.Error()

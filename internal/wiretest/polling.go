@@ -58,6 +58,7 @@ func (p *Polling) Do(method, kind string, body io.Reader) (status int, answer st
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
+	Repeatable(req)
 	res, err := p.http.Do(req)
 	if err != nil {
 		return 0, "", err
@@ -65,6 +66,13 @@ func (p *Polling) Do(method, kind string, body io.Reader) (status int, answer st
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	return res.StatusCode, string(b), err
+}
+
+// Repeatable lets net/http send a POST once more, on another connection, when the one
+// that it took was idle and closed before any of the answer came: a server may close an
+// idle connection at the moment in which the client uses it. A GET it repeats anyway.
+func Repeatable(req *http.Request) {
+	req.Header["Idempotency-Key"] = nil // says so to net/http, and is not sent
 }
 
 // Send implements Client. All packets go out in one POST.
