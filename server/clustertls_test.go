@@ -64,7 +64,7 @@ func TestMistakesInTheTLSBetweenNodesAreNamed(t *testing.T) {
 	}
 }
 
-// Polling and the upgrade to a WebSocket pass from node to node over TLS, large and binary messages too; nobody without a
+// Polling and the upgrade to a WebSocket pass from node to node over TLS; nobody without a
 // certificate of a node gets a word out of the listener.
 func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	a := wiretest.NewAuthority(t, "ours")
@@ -132,6 +132,20 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 		t.Errorf("a broken file: %v", err)
 	}
 	talk(through("upgrade"))
+
+	// Nor do they keep a key in force that is to go.
+	next := other.config
+	next.JWT.HMACSecret = handshake.Secret(strings.Repeat("another secret of the tests ", 2))
+	if _, err := other.server.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	other.waitFor("cluster.tls: the files in force stay")
+	if got := enter(dial(t, other.addr, "polling"), "/who", token(t, "ada")); !strings.HasPrefix(got, "44/who,") {
+		t.Errorf("a token of the former key: %s", got)
+	}
+	if got := enter(through("polling"), "/who", token(t, "ada")); !strings.HasPrefix(got, "40/who,") {
+		t.Errorf("through the node to another that has the former key: %s", got)
+	}
 }
 
 // nodes is what the operators' list of nodes says.

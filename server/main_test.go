@@ -72,6 +72,7 @@ type running struct {
 	seen journal // what call was answered
 
 	server *server.Server
+	config server.Config
 	end    context.CancelFunc
 	done   chan error
 }
@@ -86,6 +87,7 @@ func serve(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *runn
 		cfg.Engine.CloseTimeout = time.Second // for clients that the tests leave behind; a busy machine fetches the last packet in time
 	}
 	cfg.Logger = r.log.logger(t, cfg.Log)
+	r.config = cfg
 	s, err := server.New(cfg, defs...)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,7 +24,9 @@ var ErrEnded = errors.New("the server is about to end")
 // which keys (auth, jwt, issuers, origins, subprotocol, cookie, basic, certificate,
 // callback, introspection), the files of tls and cluster.tls, and the operators' keys. Connections that are there go on as they are, and
 // requests of theirs are compared by what was in force when they opened; a secret
-// that is to go stays valid as long as it is the previous one.
+// that is to go stays valid as long as it is the previous one. Files of cluster.tls
+// that other nodes would refuse are logged and not taken over, but everything else is:
+// a key that is to go must not stay for a node's certificate that has expired.
 //
 // It returns the other keys that differ from what the server runs with, for which
 // it has to be started anew; log.level is the logger's, see [LogWriter.SetLevel].
@@ -36,7 +39,7 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	}
 	cfg.Verifiers = s.given.Verifiers
 	cfg, _ = withLab(cfg.WithDefaults(), nil)
-	if err := cfg.Check(); err != nil {
+	if err := s.withoutHops(cfg).Check(); err != nil {
 		return nil, err
 	}
 	restart = s.needRestart(cfg)
@@ -47,7 +50,14 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.reloadKeys(cfg.TLS.enabled(), cfg.Cluster.TLS.enabled(), next); err != nil {
+	hops := s.reloadsHops(cfg)
+	if hops {
+		if err := next.Cluster.checkTLS(); err != nil {
+			s.log.Error("cluster.tls: the files in force stay, the rest of the configuration is taken over", slog.Any("error", err))
+			next.Cluster.TLS, hops = s.given.Cluster.TLS, false
+		}
+	}
+	if err := s.reloadKeys(cfg.TLS.enabled(), hops, next); err != nil {
 		gate.Close()
 		return nil, err
 	}
@@ -65,6 +75,20 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 // gate is the one in force.
 func (s *Server) gate() *handshake.Gate { return s.gates.Load() }
 
+// reloadsHops reports whether nodes had TLS between them before and are to have it.
+func (s *Server) reloadsHops(cfg Config) bool {
+	return s.given.Cluster.TLS.enabled() && cfg.Cluster.TLS.enabled()
+}
+
+// withoutHops is cfg without the files of cluster.tls where Reload judges them by
+// themselves.
+func (s *Server) withoutHops(cfg Config) Config {
+	if s.reloadsHops(cfg) {
+		cfg.Cluster.Advertise, cfg.Cluster.TLS = cfg.Cluster.advertisedHost(), ClusterTLS{}
+	}
+	return cfg
+}
+
 // taking gives the configuration in force with what can be taken over from cfg.
 func (s *Server) taking(cfg Config) Config {
 	next := s.given
@@ -74,7 +98,7 @@ func (s *Server) taking(cfg Config) Config {
 	if s.given.TLS.enabled() && cfg.TLS.enabled() {
 		next.TLS = cfg.TLS
 	}
-	if s.given.Cluster.TLS.enabled() && cfg.Cluster.TLS.enabled() {
+	if s.reloadsHops(cfg) {
 		next.Cluster.TLS = cfg.Cluster.TLS
 	}
 	if s.given.Admin.Key != "" && cfg.Admin.Key != "" {
