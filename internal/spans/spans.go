@@ -89,7 +89,13 @@ func Named(parent string) context.Context {
 	return w3c.Extract(context.Background(), propagation.MapCarrier{"traceparent": parent})
 }
 
-// Taken returns ctx with the span of whoever sent a request, if its header names one.
+// Taken returns ctx with the span of whoever sent a request, if its header names one. A
+// tracestate is left out, as the W3C's recommendation allows (section 3.3): it may be
+// 16 KiB of a stranger's, which every request to a back end would bring along.
 func Taken(ctx context.Context, h http.Header) context.Context {
-	return w3c.Extract(ctx, propagation.HeaderCarrier(h))
+	said := trace.SpanContextFromContext(w3c.Extract(context.Background(), propagation.HeaderCarrier(h)))
+	if !said.IsValid() {
+		return ctx
+	}
+	return trace.ContextWithRemoteSpanContext(ctx, said.WithTraceState(trace.TraceState{}))
 }
