@@ -145,23 +145,28 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, some []route) {
 			continue
 		}
 		w.Header().Del("Allow")
-		end := func(string) {}
-		if a.deps.Begin != nil {
-			r, end = a.deps.Begin(r, one.method+" "+one.path)
-		}
-		err := a.serve(w, r, one, callerOf(r))
-		if err == nil {
-			end("")
-		} else {
-			end(codeOf(err))
-		}
-		a.report(r, one, err)
-		if err != nil {
+		if err := a.observed(w, r, one); err != nil {
 			refuse(w, err)
 		}
 		return
 	}
 	refuse(w, fail(CodeMethod, "use %s here", some[0].method))
+}
+
+// observed serves a request with Deps.Begin around it, and reports it.
+func (a *API) observed(w http.ResponseWriter, r *http.Request, one route) error {
+	end := func(string) {}
+	if a.deps.Begin != nil {
+		r, end = a.deps.Begin(r, one.method+" "+one.path)
+	}
+	outcome := CodeUnavailable // when the handler panics
+	defer func() { end(outcome) }()
+	err := a.serve(w, r, one, callerOf(r))
+	if outcome = ""; err != nil {
+		outcome = codeOf(err)
+	}
+	a.report(r, one, err)
+	return err
 }
 
 // serve serves a request if the caller may make it.
