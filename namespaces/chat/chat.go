@@ -106,7 +106,7 @@ type chat struct {
 	share  sync.Once
 }
 
-// New defines the namespace "/chat".
+// New defines the namespace "/chat". It panics when a limit of cfg is out of its bounds, with what to write.
 func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c := &chat{cfg: cfg.withDefaults(), ns: namespaces.New("/chat", opts...)}
 	c.rooms.init(&c.cfg)

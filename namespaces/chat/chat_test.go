@@ -386,3 +386,12 @@ func (*tab) ID() string { return "connection" }
 func (*tab) Transport() string { return "websocket" }
 
 func (*tab) Context() context.Context { return nil }
+
+func TestALimitThatCannotBeIsToldAtOnce(t *testing.T) {
+	defer func() {
+		if said, _ := recover().(string); !strings.Contains(said, "MaxText") {
+			t.Errorf("it says %q", said)
+		}
+	}()
+	chat.New(chat.Config{Limits: chat.Limits{MaxText: -1}})
+}

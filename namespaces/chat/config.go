@@ -72,6 +72,9 @@ func (c Config) withDefaults() Config {
 		c.MayJoin = RoomsOfIdentity
 	}
 	settings.Fill(&c.Limits)
+	if err := settings.Check(c.Limits, settings.Fields); err != nil {
+		panic(fmt.Sprintf("chat: %v", err))
+	}
 	setDefault(&c.joinBurst, 64<<20)
 	setDefault(&c.joinRate, 8<<20)
 	return c
