@@ -79,9 +79,9 @@ func (a *adapter) Hold(ctx context.Context, h namespaces.Holding) (count int, fi
 // Release implements namespaces.Shared.
 func (a *adapter) Release(ctx context.Context, room, user string, left namespaces.Announcement) (count int, last bool, err error) {
 	field := room + fieldEnd + user
-	a.present.add(field, nil, -1)
+	rest := a.present.add(field, nil, -1)
 	if count, last, err = a.exit(ctx, a.node.uid, room, user, 0, &left); err != nil {
-		a.present.owe(field)
+		a.present.owe(field, rest)
 	}
 	return count, last, err
 }

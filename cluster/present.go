@@ -38,8 +38,8 @@ type suspect struct {
 	change uint64 // of the presence that it was compared with; 0 without one
 }
 
-// add notes that sockets have come or gone.
-func (p *present) add(field string, member json.RawMessage, by int) {
+// add notes that sockets have come or gone, and returns what there is of the user then.
+func (p *present) add(field string, member json.RawMessage, by int) presence {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tabs == nil {
@@ -56,6 +56,7 @@ func (p *present) add(field string, member json.RawMessage, by int) {
 	if member != nil {
 		one.member = member
 	}
+	return *one
 }
 
 // doubt notes that it is not known what Redis has.
@@ -65,17 +66,19 @@ func (p *present) doubt() {
 	p.unsure = true
 }
 
-// owe notes that a user has gone, and that it is not known whether Redis has heard so.
-func (p *present) owe(field string) {
+// owe notes that a socket of a user has gone, which left what add returned, and that it is not known whether Redis has heard so.
+// By now tabs may no longer have a user whose last socket that was.
+func (p *present) owe(field string, left presence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unsure = true
-	if one := p.tabs[field]; one != nil && one.n == 0 {
-		if p.owed == nil {
-			p.owed = make(map[string]presence)
-		}
-		p.owed[field] = *one
+	if left.n > 0 {
+		return
 	}
+	if p.owed == nil {
+		p.owed = make(map[string]presence)
+	}
+	p.owed[field] = left
 }
 
 // in notes the epoch of Redis.

@@ -73,3 +73,27 @@ func TestAComparisonSparesWhatChangesMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// A comparison forgets who has gone. One that begins while Redis is still to hear of that, which it does not, makes no difference
+// to who is told when Redis comes back empty.
+func TestWhoHasGoneIsOwedAlsoAfterAComparison(t *testing.T) {
+	t.Parallel()
+	field, member := fieldOf("lobby"), json.RawMessage(`{"name":"ann"}`)
+	p := &present{}
+	p.in("before")
+	p.add(field, member, 2)
+	p.owe(field, p.add(field, nil, -1)) // another tab is left
+	rest := p.add(field, nil, -1)
+	p.want()
+	p.owe(field, rest)
+	p.in("after")
+	var told []string
+	for range forgotFor {
+		for gone, one := range p.settle() {
+			told = append(told, gone+string(one.member))
+		}
+	}
+	if len(told) != 1 || told[0] != field+string(member) {
+		t.Errorf("told of %q", told)
+	}
+}

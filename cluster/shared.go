@@ -286,9 +286,9 @@ func readEntered(got []rueidis.RedisMessage) (out namespaces.Entered, err error)
 func (a *adapter) Exit(ctx context.Context, s *namespaces.Socket, room, user string, left namespaces.Announcement) {
 	s.Leave(room)
 	field := room + fieldEnd + user
-	a.present.add(field, nil, -1)
+	rest := a.present.add(field, nil, -1)
 	if _, _, err := a.exit(ctx, a.node.uid, room, user, 0, &left); err != nil {
-		a.present.owe(field)
+		a.present.owe(field, rest)
 	}
 }
 
