@@ -2,6 +2,9 @@ package adminui
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,5 +128,25 @@ func TestArgumentsHaveTheNameFirst(t *testing.T) {
 	}
 	if got := arguments("e", args); len(got) != 3 || got[0] != "e" {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestWhatANodeSaysOfItsSocketsIsBounded(t *testing.T) {
+	large := socket{ID: "a", Rooms: slices.Repeat([]string{strings.Repeat("r", 512)}, 1024)}
+	for name, c := range map[string]struct {
+		one  socket
+		want int
+	}{"many rooms": {large, 1}, "few rooms": {socket{ID: "a", Rooms: []string{"a"}}, mostDescribed}} {
+		d, added := descriptions{}, 0
+		for range 2 * mostDescribed {
+			if !d.add(c.one) {
+				break
+			}
+			added++
+		}
+		text, err := json.Marshal(d.all)
+		if err != nil || added != c.want || len(d.all) != c.want || len(text) > mostDescribedBytes+2*mostDescribed {
+			t.Errorf("%s: %d sockets in %d bytes, %v", name, added, len(text), err)
+		}
 	}
 }

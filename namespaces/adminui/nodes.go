@@ -15,8 +15,25 @@ const (
 	watching  = "admin:watching"
 	describes = "admin:sockets"
 
-	mostDescribed = 2000 // sockets that a node describes to another one, which is a message of half a megabyte
+	mostDescribed      = 2000    // sockets that a node describes to another one; half a megabyte, unless they are in many rooms
+	mostDescribedBytes = 1 << 20 // of JSON
 )
+
+// descriptions are what a node says of its sockets to another one.
+type descriptions struct {
+	all   []json.RawMessage
+	bytes int
+}
+
+// add adds a description, and reports false for the first one that there is no room for.
+func (d *descriptions) add(s socket) bool {
+	text, err := json.Marshal(s)
+	if err != nil || len(d.all) == mostDescribed || d.bytes+len(text) > mostDescribedBytes {
+		return false
+	}
+	d.all, d.bytes = append(d.all, text), d.bytes+len(text)
+	return true
+}
 
 // otherWatches notes that somebody watches on another node.
 func (u *UI) otherWatches(context.Context, packet.Args) (packet.Args, error) {
@@ -27,18 +44,18 @@ func (u *UI) otherWatches(context.Context, packet.Args) (packet.Args, error) {
 
 // ownSockets answers another node, where somebody has begun to watch.
 func (u *UI) ownSockets(ctx context.Context, _ packet.Args) (packet.Args, error) {
-	own := []socket{}
+	own := descriptions{all: []json.RawMessage{}}
 	for ns := range u.cfg.Hub().Namespaces() {
 		for info, err := range ns.Local().Sockets(ctx) {
-			if err != nil || len(own) == mostDescribed {
-				return packet.NewArgs(own)
+			if err != nil {
+				return packet.NewArgs(own.all)
 			}
-			if s, here := ns.Socket(info.ID); here {
-				own = append(own, describe(s))
+			if s, here := ns.Socket(info.ID); here && !own.add(describe(s)) {
+				return packet.NewArgs(own.all)
 			}
 		}
 	}
-	return packet.NewArgs(own)
+	return packet.NewArgs(own.all)
 }
 
 // theirSockets are those that other nodes describe. A node that does not answer in time, has very many, or is a Node server
@@ -81,7 +98,7 @@ func (u *UI) everySocket(ctx context.Context) []socket {
 		}
 	}
 	for _, d := range theirs { // in namespaces of families that are not here
-		if _, here := u.cfg.Hub().Namespace(d.Namespace); !here {
+		if _, here := u.cfg.Hub().Namespace(d.Namespace); !here && len(all) < mostSockets {
 			all = append(all, d)
 		}
 	}
