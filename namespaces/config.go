@@ -87,7 +87,7 @@ type SocketLimits struct {
 	HardQueueEvents   int           `koanf:"hard_queue_events" derived:"16 times sockets.queue_events" max:"none" atleast:"QueueEvents" doc:"above it the connection ends"`
 	HardQueueBytes    int           `koanf:"hard_queue_bytes" derived:"8 times sockets.queue_bytes" max:"none" atleast:"QueueBytes" unit:"bytes" doc:"above it the connection ends"`
 	AttachmentTimeout time.Duration `koanf:"-" default:"30s" doc:"how long the next attachment of a packet may take before the connection is closed"`
-	UserHandlers      int           `koanf:"-" default:"4" doc:"sockets of one user that have handlers running at once; the others take turns"`
+	UserHandlers      int           `koanf:"-" default:"2" doc:"sockets of one user that have handlers running at once; the others take turns"`
 	MaxUserHandlers   int           `koanf:"-" derived:"1024, or UserHandlers" atleast:"UserHandlers" doc:"the most that UserHandlers grows to"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -191,7 +192,14 @@ func (s *Socket) serve(ev *inbound) {
 	if answered {
 		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say
 	}
+	if ev.args.Size() > largeBytes || reply.Size() > largeBytes {
+		runtime.Gosched()
+	}
 }
+
+// largeBytes is a size of arguments above which an event takes the processor for a millisecond or so: its goroutine then lets
+// others go first, which Go's scheduler would make it do after ten.
+const largeBytes = 32 << 10
 
 // begin tells the hooks that a handler is about to be called.
 func (s *Socket) begin(h EventFunc, ev *inbound) (ctx context.Context, done func(error)) {
