@@ -339,6 +339,9 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 	if !ok {
 		return false
 	}
+	// Who is told of by name is found before its client knows that it is in; mu has such events wait behind the reply.
+	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
+	s.ns.addUser(s)
 	reply := packet.Packet{Type: packet.Connect, Namespace: s.ns.name, Payload: s.granted()}
 	_ = s.conn.Send(packet.Encode(&reply, s.wire)) // fails when the connection has ended: then Closed ends the socket
 	for _, f := range missed {
@@ -359,8 +362,6 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 		r.add(s, s.rooms.add(r, &s.rooms))
 		s.noteJoined(r.name, place)
 	}
-	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
-	s.ns.addUser(s)
 	s.ns.hub.users.add(s)
 	if old := s.admission.claimed(); old != nil {
 		s.ns.hub.users.succeed(old)

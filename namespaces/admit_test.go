@@ -217,6 +217,30 @@ func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
 	})
 }
 
+// What is emitted to a user by another one, who has heard that the client is in, must find it.
+func TestASocketIsFoundByNameWhenItsClientHasTheReply(t *testing.T) {
+	ns := namespaces.New("/")
+	var local namespaces.Local
+	cfg := namespaces.Config{Adapter: func(_ context.Context, l namespaces.Local) (namespaces.Adapter, error) {
+		local = l
+		return l, nil
+	}}
+	run(t, cfg, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+		p := newPeer(t, h)
+		const ofAnn = "\x00subject\x00ann" // what ns.User("ann") means
+		found := map[string]bool{}
+		p.onSend = func(text string) {
+			for _, name := range []string{ofAnn, strings.Split(text, `"`)[3]} {
+				found[name] = local.HasRoom(name)
+			}
+		}
+		sid := p.enter("/", "ann")
+		if !found[sid] || !found[ofAnn] {
+			t.Errorf("at the reply the socket is found by %v", found)
+		}
+	})
+}
+
 func TestNothingLeavesBeforeTheReply(t *testing.T) {
 	ns := namespaces.New("/")
 	var ackErr error
