@@ -29,17 +29,21 @@ func passes(v verdict) bool {
 }
 
 // hold keeps an admission that was refused for a cause that passes, and returns false when it is to be refused: for any other
-// cause, and where the client is in another namespace, which the end of the transport would cost it.
+// cause, and where the client is in another namespace, which the end of the transport would cost it. Of a client that is being
+// closed there is nothing to keep, nor to refuse.
 func (s *Socket) hold(err error) bool {
 	v := refusalFor(err)
-	left, pending := s.ns.hub.registry.left(s.client)
-	if !pending || !passes(v) {
+	if !passes(v) {
 		return false
+	}
+	left, pending := s.ns.hub.registry.left(s.client)
+	if !pending {
+		return s.client.over()
 	}
 	after, over, first := s.plan(v, left)
 	switch {
 	case after == 0:
-		return false
+		return s.client.over()
 	case over:
 		s.later(after, func() { s.turnAway(err, v) })
 	default:
@@ -74,6 +78,13 @@ func (s *Socket) plan(v verdict, left time.Duration) (after time.Duration, over,
 	p.tries++
 	rest := max(time.Until(p.until), time.Millisecond)
 	return min(after, rest), after >= rest, first
+}
+
+// over reports whether the connection ends.
+func (c *Client) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // inOther reports whether the client is in another namespace than that of s. mu is held.
