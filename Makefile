@@ -75,13 +75,12 @@ test-static: lint # which includes go vet
 # The state machine of a node and its simulation have no goroutines that could race.
 simulation := ./cluster/internal/core
 
-# The packages that take longest begin first, so that none is left for the end. Their tests wait for clocks and clients as
-# often as for a processor: three run at once.
+# The packages that take longest begin first, so that none is left for the end.
 longest := $(addprefix gatehouse,/server /engine /cluster /test/attack) gatehouse gatehouse/namespaces
 
 test-go: $(call installed,packet/testdata/oracle) $(call installed,cluster/testdata/node) $(page) ## runs the Go tests with the race detector; test-static vets
 	go test -vet=off $(simulation)
-	TEST_ORACLE=1 test/with-redis go test -race -vet=off -p 3 -timeout 25m $(longest) $$(go list ./... | grep -v '/$(notdir $(simulation))$$')
+	TEST_ORACLE=1 test/with-redis go test -race -vet=off -timeout 25m $(longest) $$(go list ./... | grep -v '/$(notdir $(simulation))$$')
 
 test-web: $(call installed,web) ## runs the unit tests of the pages
 	cd web && npm test
