@@ -56,10 +56,15 @@ func (b *bodyReader) grow() bool {
 	return true
 }
 
-// extend gives the rest of the body more time, for what has come of it.
+// extend gives the rest of the body more time, for what has come of it, unless the
+// body was given up: its deadline stays in the past.
 func (b *bodyReader) extend() {
 	b.post.came.Store(uint32(min(uint64(len(b.got)), math.MaxUint32)))
-	_ = b.rc.SetReadDeadline(b.began.Add(b.s.srv.cfg.MessageTimeout + allowance(len(b.got))))
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	if !b.post.cut {
+		_ = b.rc.SetReadDeadline(b.began.Add(b.s.srv.cfg.MessageTimeout + allowance(len(b.got))))
+	}
 }
 
 // release takes the body off what the session holds.

@@ -355,3 +355,28 @@ func TestAPOSTThatIsUnderWayDoesNotOutliveTheUpgrade(t *testing.T) {
 	check(t, w.send("still there"))
 	s.got.next(t)
 }
+
+// deadlines is a response that keeps the deadline of its request.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read time.Time
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error {
+	d.read = at
+	return nil
+}
+
+// What comes of a body just as it is given up gives the rest no more time.
+func TestABodyThatIsGivenUpGetsNoMoreTime(t *testing.T) {
+	_, _, w, s := probing(t, Config{})
+	res, post := &deadlines{ResponseRecorder: httptest.NewRecorder()}, &pendingPOST{}
+	check(t, s.beginPOST(post))
+	s.setReading(post, http.NewResponseController(res))
+	check(t, w.frame(ws.OpText, []byte("5")))
+	s.awaitState(t, func() bool { return s.socket() != nil })
+	(&bodyReader{s: s.Session, post: post, began: time.Now(), rc: http.NewResponseController(res)}).extend()
+	if res.read.After(time.Unix(1, 0)) {
+		t.Errorf("the rest of the body has until %v", res.read)
+	}
+}
