@@ -16,7 +16,6 @@ import (
 	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
 	"gatehouse/internal/crew"
-	"gatehouse/internal/limit"
 )
 
 // Server serves Engine.IO v4. It is an http.Handler for one path, with and
@@ -37,8 +36,8 @@ type Server struct {
 
 	budget        sendBudget
 	incoming      *budget.Budget
-	earlyIncoming int                       // fixed: Config.earlyIncoming
-	earlyWork     *limit.Rate[budget.Owner] // fixed; nil without Config.EarlyWork
+	earlyIncoming int        // fixed: Config.earlyIncoming
+	earlyWork     *earlyWork // fixed; nil without Config.EarlyWork
 	cuts          cutCounts
 	closings      closings
 
@@ -84,7 +83,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	srv.budget.init(cfg.OutboxTotal)
 	srv.closings.most = cfg.MaxClosing
 	srv.earlyIncoming = cfg.earlyIncoming()
-	srv.earlyWork = newEarlyWork(cfg.EarlyWork)
+	srv.earlyWork = newEarlyWork(cfg.EarlyWork, srv.spawn)
 	srv.incoming = budget.New(budget.Limits{Total: int64(cfg.IncomingTotal), Share: int64(cfg.IncomingShare)})
 	srv.buffers.New = func() any { return new([readBytes]byte) }
 	if !cfg.Portable {

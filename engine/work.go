@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"gatehouse/internal/budget"
@@ -22,16 +23,72 @@ const (
 // workBurst is how many seconds' worth of work an address may do at once.
 const workBurst = 10
 
-// longestSlowdown is how long a connection of an address that has spent its share
-// waits before it is read again.
+// longestSlowdown is about how long a connection of an address that has spent its
+// share waits before it is read again.
 const longestSlowdown = 2 * time.Second
 
-// newEarlyWork is what strangers may do; nil without a limit.
-func newEarlyWork(perSecond int) *limit.Rate[budget.Owner] {
+// workTurn is how long the next connection of an address waits at least, so that it
+// finds more than one packet's worth earned.
+const workTurn = 10 * time.Millisecond
+
+// earlyWork is what strangers may do, by address. Connections of an address that owes
+// work wait in a line, and one at a time goes on: thousands that went on together
+// would be in everybody's way, again and again. It is safe for concurrent use.
+type earlyWork struct {
+	*limit.Rate[budget.Owner]
+	start func(func()) bool // starts a goroutine
+
+	mu    sync.Mutex                // guards what follows; a leaf
+	lines map[budget.Owner][]func() // present while somebody waits or goes on
+}
+
+// newEarlyWork makes the limit; nil without one.
+func newEarlyWork(perSecond int, start func(func()) bool) *earlyWork {
 	if perSecond == 0 {
 		return nil
 	}
-	return limit.NewRateOf[budget.Owner](perSecond*workBurst, time.Second/time.Duration(perSecond), nil)
+	return &earlyWork{
+		Rate:  limit.NewRateOf[budget.Owner](perSecond*workBurst, time.Second/time.Duration(perSecond), nil),
+		start: start,
+		lines: make(map[budget.Owner][]func()),
+	}
+}
+
+// wait calls goOn in a goroutine when it is its turn.
+func (w *earlyWork) wait(owner budget.Owner, goOn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line, busy := w.lines[owner]
+	w.lines[owner] = append(line, goOn)
+	if !busy {
+		w.scheduleLocked(owner)
+	}
+}
+
+// scheduleLocked lets the first in line go on when the address owes nothing any more,
+// or earlier, so that in a long line nobody waits much longer than longestSlowdown.
+func (w *earlyWork) scheduleLocked(owner budget.Owner) {
+	owed := w.Spend(owner, 0, longestSlowdown)
+	after := min(max(owed, workTurn), longestSlowdown/time.Duration(len(w.lines[owner])))
+	time.AfterFunc(after, func() { w.start(func() { w.next(owner) }) })
+}
+
+// next lets the first in line go on. The one behind it waits until that is through.
+func (w *earlyWork) next(owner budget.Owner) {
+	w.mu.Lock()
+	line := w.lines[owner]
+	goOn := line[0]
+	line[0] = nil
+	w.lines[owner] = line[1:]
+	w.mu.Unlock()
+	goOn()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.lines[owner]) == 0 {
+		delete(w.lines, owner)
+		return
+	}
+	w.scheduleLocked(owner)
 }
 
 // countWork counts n packets for the address of a stranger, and returns how long the
@@ -64,14 +121,13 @@ func (srv *Server) beginWork(r *http.Request, owner budget.Owner) *Refusal {
 // awaitShare holds a request of a polling client back while its address owes work,
 // or until ctx ends.
 func (s *Session) awaitShare(ctx context.Context) {
-	wait := s.countWork(requestWork - 1) // one has been counted as a packet
-	if wait == 0 {
+	if s.countWork(requestWork-1) == 0 { // one has been counted as a packet
 		return
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	turn := make(chan struct{})
+	s.srv.earlyWork.wait(s.incoming.Owner(), func() { close(turn) })
 	select {
-	case <-timer.C:
+	case <-turn:
 	case <-ctx.Done():
 	}
 }
@@ -82,19 +138,16 @@ func (c *websocket) slowed() bool {
 	if c.waits {
 		return true
 	}
-	wait := c.s.countWork(0)
-	if wait == 0 {
+	if c.s.countWork(0) == 0 {
 		return false
 	}
 	c.waits = true
 	c.stream.pause()
-	time.AfterFunc(wait, func() {
-		c.s.srv.spawn(func() {
-			c.s.in.Lock()
-			c.waits = false
-			c.s.in.Unlock()
-			c.resume()
-		})
+	c.s.srv.earlyWork.wait(c.s.incoming.Owner(), func() {
+		c.s.in.Lock()
+		c.waits = false
+		c.s.in.Unlock()
+		c.resume()
 	})
 	return true
 }

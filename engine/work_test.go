@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,9 +93,15 @@ func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 	})
 }
 
+// shareOf is the work of addresses that each may do so many packets a second.
+func shareOf(perSecond int) *earlyWork {
+	return newEarlyWork(perSecond, func(f func()) bool { go f(); return true })
+}
+
 func TestARequestOfABusyAddressWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Session{srv: &Server{earlyWork: newEarlyWork(10)}}
+		work := shareOf(10)
+		s := &Session{srv: &Server{earlyWork: work}}
 		s.incoming.Init(budget.Stranger(netip.MustParseAddr("192.0.2.1")))
 		began := time.Now()
 		s.awaitShare(t.Context())
@@ -113,6 +121,53 @@ func TestARequestOfABusyAddressWaits(t *testing.T) {
 		s.awaitShare(t.Context())
 		if passed := time.Since(began); passed != longestSlowdown {
 			t.Errorf("who is gone or admitted waits until %v", passed)
+		}
+		time.Sleep(time.Hour) // the place in line of who is gone
+		synctest.Wait()
+		if len(work.lines) > 0 {
+			t.Errorf("%d lines are left", len(work.lines))
+		}
+	})
+}
+
+// Thousands of connections that are read again all at once hold up everybody else.
+func TestOfABusyAddressOneGoesOnAtATime(t *testing.T) {
+	const many = 1500
+	synctest.Test(t, func(t *testing.T) {
+		work := shareOf(50_000)
+		owner := budget.Stranger(netip.MustParseAddr("192.0.2.1"))
+		work.Spend(owner, 1_000_000, longestSlowdown)
+		began := time.Now()
+		going, at := atomic.Int32{}, [many]time.Duration{}
+		for n := range many {
+			work.wait(owner, func() {
+				if going.Add(1) > 1 {
+					t.Error("two go on at once")
+				}
+				at[n] = time.Since(began)
+				work.Spend(owner, 50, longestSlowdown)
+				runtime.Gosched()
+				going.Add(-1)
+			})
+		}
+		other := make(chan struct{})
+		work.wait(budget.Stranger(netip.MustParseAddr("192.0.2.2")), func() { close(other) })
+		<-other
+		if passed := time.Since(began); passed != workTurn {
+			t.Errorf("another address waits %v", passed)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for n := range many - 1 {
+			if at[n+1] <= at[n] {
+				t.Fatalf("%d goes on after %v, the one before after %v", n+1, at[n+1], at[n])
+			}
+		}
+		if at[many/2] > 2*longestSlowdown || at[many-1] > 5*longestSlowdown {
+			t.Errorf("half of them wait %v, the last one %v", at[many/2], at[many-1])
+		}
+		if len(work.lines) > 0 {
+			t.Errorf("%d lines are left", len(work.lines))
 		}
 	})
 }
