@@ -153,7 +153,7 @@ func listens(b *testing.B, addr string) {
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		ws, _ := c.(*wiretest.WebSocket)
-		_, _ = io.Copy(io.Discard, ws.Conn())
+		_, _ = io.Copy(io.Discard, ws.Conn)
 	})
 	b.Cleanup(func() {
 		c.Drop()

@@ -44,14 +44,14 @@ var phases = []struct {
 }{
 	{"nothing said", func(*comer) error { return nil }},
 	{"half a request", func(c *comer) error { return c.say("GET /socket.io/?EIO=4&tra") }},
-	{"an upgrade, not awaited", func(c *comer) error { return c.say(handshaking) }},
+	{"an upgrade, not awaited", func(c *comer) error { return c.say(wiretest.Opening("")) }},
 	{"a WebSocket, not signed in", func(c *comer) error { return c.websocket() }},
 	{"CONNECT, not awaited", func(c *comer) error { return c.sendConnect("/echo", c.token) }},
 	{"CONNECT with half a frame", func(c *comer) error {
 		if err := c.websocket(); err != nil {
 			return err
 		}
-		return c.say(string(masked(ws.OpText, true, []byte("40/echo,{}"))[:8]))
+		return c.say(string(wiretest.Frame(ws.OpText, true, []byte("40/echo,{}"))[:8]))
 	}},
 	{"refused", func(c *comer) error { return c.admitted("/echo", "not a token", "44/echo,") }},
 	{"admitted", func(c *comer) error { return c.admitted("/echo", c.token, "40/echo,") }},
@@ -69,7 +69,7 @@ var phases = []struct {
 		if err := c.frames("41/echo,"); err != nil {
 			return err
 		}
-		return c.say(string(masked(ws.OpClose, true, []byte{3, 232})))
+		return c.say(string(wiretest.Frame(ws.OpClose, true, []byte{3, 232})))
 	}},
 	{"a poll, not awaited", func(c *comer) error { return c.say(polling("GET", "", "")) }},
 	{"polling, and then never again", func(c *comer) error { _, err := c.polls(); return err }},
@@ -110,7 +110,7 @@ func (c *comer) say(text string) error {
 
 func (c *comer) frames(texts ...string) error {
 	for _, text := range texts {
-		if err := c.say(string(masked(ws.OpText, true, []byte(text)))); err != nil {
+		if err := c.say(string(wiretest.Frame(ws.OpText, true, []byte(text)))); err != nil {
 			return err
 		}
 	}
@@ -152,7 +152,7 @@ func (c *comer) upgrades(request string) error {
 }
 
 func (c *comer) websocket() error {
-	if err := c.upgrades(handshaking); err != nil {
+	if err := c.upgrades(wiretest.Opening("")); err != nil {
 		return err
 	}
 	return c.awaits("0{")
@@ -244,8 +244,7 @@ func (c *comer) probes(texts ...string) error {
 		return err
 	}
 	defer p.conn.Close()
-	request := "GET /socket.io/?EIO=4&transport=websocket&sid=" + sid + handshaking[len("GET /socket.io/?EIO=4&transport=websocket"):]
-	if err := p.upgrades(request); err != nil || len(texts) == 0 {
+	if err := p.upgrades(wiretest.Opening("&sid=" + sid)); err != nil || len(texts) == 0 {
 		return err
 	}
 	if err := p.frames(texts[0]); err != nil {

@@ -1,57 +1,31 @@
 package server_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
+	"gatehouse/internal/wiretest"
 )
 
-// client is a raw Engine.IO client: what it sends and gets are the packets as
-// they are on the wire.
-type client interface {
-	send(packet string)
-	// next gives the next packet, or why the connection ended: "1" for
-	// polling's close packet, the close code and reason of a WebSocket.
-	next() string
-	close()
-	// session is the Engine.IO session id.
-	session() string
+// client is a raw client that fails its test. PINGs are shown and left unanswered.
+type client struct {
+	t    *testing.T
+	poll *wiretest.Polling   // nil over a WebSocket
+	ws   *wiretest.WebSocket // nil while polling
 }
 
 var transports = []string{"polling", "websocket"}
 
-// dial opens a session and reads its open packet.
+// dial opens a session, which must succeed.
 func dial(t *testing.T, addr, transport string) client {
 	t.Helper()
-	if transport == "websocket" {
-		c := dialWebSocket(t, addr)
-		c.sid = hello(t, c.next())
-		return c
-	}
-	p := &poller{t: t, url: "http://" + addr + "/socket.io/?EIO=4&transport=polling"}
-	p.sid = hello(t, p.next())
-	p.url += "&sid=" + url.QueryEscape(p.sid)
-	return p
-}
-
-// hello takes the session id out of the open packet.
-func hello(t *testing.T, packet string) string {
-	t.Helper()
-	var open struct{ SID string }
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(packet, "0")), &open); err != nil || open.SID == "" {
-		t.Fatalf("no open packet: %q", packet)
-	}
-	return open.SID
+	return come(t, addr, way{transport: transport})
 }
 
 // enter sends CONNECT with a token and returns the reply.
@@ -60,82 +34,67 @@ func enter(c client, namespace, token string) string {
 	return c.next()
 }
 
-type websocketClient struct {
-	t        *testing.T
-	sid      string
-	conn     net.Conn
-	in       io.ReadWriter // conn, and before it what came along with the upgrade
-	protocol string        // the subprotocol that the server chose
+func (c client) wire() wiretest.Client {
+	if c.ws != nil {
+		return c.ws
+	}
+	return c.poll
 }
 
-func dialWebSocket(t *testing.T, addr string) *websocketClient {
-	t.Helper()
-	conn, early, _, err := ws.Dial(t.Context(), "ws://"+addr+"/socket.io/?EIO=4&transport=websocket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &websocketClient{t: t, conn: conn, in: conn}
-	if early != nil {
-		c.in = bufio.NewReadWriter(early, bufio.NewWriter(conn))
-	}
-	t.Cleanup(c.close)
-	return c
-}
-
-func (c *websocketClient) send(packet string) {
+func (c client) send(packet string) {
 	c.t.Helper()
-	if err := wsutil.WriteClientText(c.conn, []byte(packet)); err != nil {
+	if err := c.wire().Send(packet); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-func (c *websocketClient) next() string {
-	frame, err := ws.ReadFrame(c.in)
-	if err != nil {
+// next gives the next packet, or how the connection ended: "1" for polling's close packet, the status and the body of a refused
+// poll, "closed" with the code and reason of a WebSocket.
+func (c client) next() string {
+	p, err := c.wire().Next()
+	var end *wiretest.End
+	switch {
+	case errors.As(err, &end) && end.Code == 0:
+		return "1"
+	case end != nil && c.ws == nil:
+		return fmt.Sprint(end.Code, " ", end.Reason)
+	case end != nil:
+		return fmt.Sprint("closed ", end.Code, " ", end.Reason)
+	case err != nil:
 		return err.Error()
+	case p.Binary && c.ws == nil:
+		return "b" + base64.StdEncoding.EncodeToString([]byte(p.Text))
 	}
-	if frame.Header.OpCode == ws.OpClose {
-		code, reason := ws.ParseCloseFrameData(frame.Payload)
-		return fmt.Sprint("closed ", code, " ", reason)
-	}
-	return string(frame.Payload)
+	return p.Text
 }
 
-func (c *websocketClient) session() string { return c.sid }
+// session is the Engine.IO session id.
+func (c client) session() string { return c.wire().SID() }
 
-func (c *websocketClient) close() { _ = c.conn.Close() }
-
-type poller struct {
-	t       *testing.T
-	sid     string
-	url     string
-	waiting []string
-}
-
-func (p *poller) send(packet string) {
-	p.t.Helper()
-	if status, body := request(p.t, http.MethodPost, p.url, "text/plain", packet); status != http.StatusOK || body != "ok" {
-		p.t.Fatalf("POST: %d %s", status, body)
+// close ends the session, or only the connection of a WebSocket.
+func (c client) close() {
+	if c.ws != nil {
+		c.ws.Drop()
+	} else {
+		_ = c.poll.Leave()
 	}
 }
 
-func (p *poller) next() string {
-	p.t.Helper()
-	if len(p.waiting) == 0 {
-		status, body := request(p.t, http.MethodGet, p.url, "", "")
-		if status != http.StatusOK {
-			return http.StatusText(status) + " " + body
-		}
-		p.waiting = strings.Split(body, "\x1e")
+// do makes one request of a session that polls, with a header of its own.
+func (c client) do(method, body string, header http.Header) (int, string) {
+	c.t.Helper()
+	if header = header.Clone(); header == nil {
+		header = http.Header{}
 	}
-	first := p.waiting[0]
-	p.waiting = p.waiting[1:]
-	return first
+	if method == http.MethodPost {
+		header.Set("Content-Type", "text/plain")
+	}
+	status, answer, err := c.poll.Request(method, header, strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	return status, answer
 }
-
-func (p *poller) session() string { return p.sid }
-
-func (p *poller) close() { p.send("1") }
 
 // request makes one HTTP request on a connection of its own.
 func request(t *testing.T, method, url, contentType, body string) (int, string) {

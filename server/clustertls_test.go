@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -73,13 +72,11 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	one.waitFor("certificate for the other nodes loaded")
 	// through gives what goes on with a session of one node by way of the other.
 	through := func(transport string) client {
-		p := dial(t, one.addr, "polling").(*poller)
-		p.url = "http://" + other.addr + "/socket.io/?EIO=4&transport=polling&sid=" + url.QueryEscape(p.sid)
+		c := way{}.resume(t, other.addr, dial(t, one.addr, "polling").session())
 		if transport == "polling" {
-			return p
+			return c
 		}
-		v := &visitor{t: t, addr: other.addr, sid: p.sid}
-		c, err := v.upgrade()
+		c, err := c.upgrade()
 		if err != nil {
 			t.Fatal(err)
 		}

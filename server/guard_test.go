@@ -119,7 +119,7 @@ func TestField17_ASessionLivesUntilWhatItShowsIsKnownToBeBad(t *testing.T) {
 	in := func(cookie string) http.Header {
 		return page("https://app.example", "Cookie", "__Host-session="+cookie)
 	}
-	p := come(t, r.addr, way{transport: "polling", header: in("one")}).(*visitor)
+	p := come(t, r.addr, way{transport: "polling", header: in("one")})
 	if got := sendConnect(p, "/who", `{"csrf":"`+r.csrfOf("one")+`"}`); got != "in" {
 		t.Fatalf("in: %s", got)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"gatehouse/engine"
+	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
 	"gatehouse/namespaces/echo"
 	"gatehouse/server"
@@ -27,34 +28,28 @@ type attacker struct {
 // answered is what the test is about, so nothing is checked here.
 func (a *attacker) texts(packets ...string) {
 	a.t.Helper()
-	if p, polls := a.c.(*visitor); polls {
-		p.do(http.MethodPost, strings.Join(packets, "\x1e"), nil)
+	if a.c.ws == nil {
+		a.c.do(http.MethodPost, strings.Join(packets, "\x1e"), nil)
 		return
 	}
 	var frames []byte
 	for _, p := range packets {
-		frames = append(frames, masked(ws.OpText, true, []byte(p))...)
+		frames = append(frames, wiretest.Frame(ws.OpText, true, []byte(p))...)
 	}
 	a.raw(frames)
 }
 
 // binary sends a binary message.
 func (a *attacker) binary(data []byte) {
-	if p, polls := a.c.(*visitor); polls {
-		p.do(http.MethodPost, "b"+base64.StdEncoding.EncodeToString(data), nil)
+	if a.c.ws == nil {
+		a.c.do(http.MethodPost, "b"+base64.StdEncoding.EncodeToString(data), nil)
 		return
 	}
-	a.raw(masked(ws.OpBinary, true, data))
+	a.raw(wiretest.Frame(ws.OpBinary, true, data))
 }
 
 // raw writes bytes to the WebSocket; they may meet a connection that is over.
-func (a *attacker) raw(b []byte) { _, _ = a.c.(*websocketClient).conn.Write(b) }
-
-func masked(op ws.OpCode, fin bool, payload []byte) []byte {
-	var b bytes.Buffer
-	_ = ws.WriteFrame(&b, ws.MaskFrame(ws.NewFrame(op, fin, payload)))
-	return b.Bytes()
-}
+func (a *attacker) raw(b []byte) { _ = a.c.ws.Write(b) }
 
 // ends expects the connection to end, whatever was answered before.
 func (a *attacker) ends() string {
@@ -100,7 +95,7 @@ func (a *attacker) enters() {
 // serves checks that honest clients come in and are answered.
 func (r *running) serves(t *testing.T) {
 	t.Helper()
-	for _, transport := range everyTransport {
+	for _, transport := range wiretest.Transports {
 		c := come(t, r.addr, way{transport: transport})
 		if got := sendConnect(c, "/echo", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Fatalf("an honest client over %s: %q", transport, got)
@@ -217,8 +212,8 @@ func TestMessagesThatAreTooLargeAreNotRead(t *testing.T) {
 	nested := `42/echo,["echo",` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_001)
 	over(t, func(t *testing.T, transport string) {
 		a := &attacker{t: t, r: r, c: come(t, r.addr, way{transport: transport})}
-		if p, polls := a.c.(*visitor); polls {
-			if status, _ := p.do(http.MethodPost, nested, nil); status != http.StatusRequestEntityTooLarge {
+		if a.c.ws == nil {
+			if status, _ := a.c.do(http.MethodPost, nested, nil); status != http.StatusRequestEntityTooLarge {
 				t.Errorf("the POST is answered %d", status)
 			}
 			a.ends()
@@ -241,46 +236,46 @@ var hostileFrames = []struct {
 	code string
 }{
 	{"an unmasked frame", func(a *attacker) { a.raw([]byte{0x81, 2, '4', '2'}) }, "1002"},
-	{"a PING of 126 bytes", func(a *attacker) { a.raw(masked(ws.OpPing, true, make([]byte, 126))) }, "1002"},
-	{"a PING in fragments", func(a *attacker) { a.raw(masked(ws.OpPing, false, []byte("x"))) }, "1002"},
-	{"a close frame of one byte", func(a *attacker) { a.raw(masked(ws.OpClose, true, []byte{3})) }, "1002"},
-	{"a close frame of 126 bytes", func(a *attacker) { a.raw(masked(ws.OpClose, true, make([]byte, 126))) }, "1002"},
-	{"a reserved opcode", func(a *attacker) { a.raw(masked(5, true, nil)) }, "1002"},
-	{"reserved bits", func(a *attacker) { b := masked(ws.OpText, true, []byte("3")); b[0] |= 0x40; a.raw(b) }, "1002"},
-	{"a continuation of nothing", func(a *attacker) { a.raw(masked(ws.OpContinuation, true, []byte("x"))) }, "1002"},
+	{"a PING of 126 bytes", func(a *attacker) { a.raw(wiretest.Frame(ws.OpPing, true, make([]byte, 126))) }, "1002"},
+	{"a PING in fragments", func(a *attacker) { a.raw(wiretest.Frame(ws.OpPing, false, []byte("x"))) }, "1002"},
+	{"a close frame of one byte", func(a *attacker) { a.raw(wiretest.Frame(ws.OpClose, true, []byte{3})) }, "1002"},
+	{"a close frame of 126 bytes", func(a *attacker) { a.raw(wiretest.Frame(ws.OpClose, true, make([]byte, 126))) }, "1002"},
+	{"a reserved opcode", func(a *attacker) { a.raw(wiretest.Frame(5, true, nil)) }, "1002"},
+	{"reserved bits", func(a *attacker) { b := wiretest.Frame(ws.OpText, true, []byte("3")); b[0] |= 0x40; a.raw(b) }, "1002"},
+	{"a continuation of nothing", func(a *attacker) { a.raw(wiretest.Frame(ws.OpContinuation, true, []byte("x"))) }, "1002"},
 	{"a length of 2^63", func(a *attacker) { a.raw([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}) }, "1002"},
 	{"the declaration of a terabyte", func(a *attacker) { a.raw([]byte{0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4}) }, "1009"},
-	{"invalid UTF-8", func(a *attacker) { a.raw(masked(ws.OpText, true, []byte("42\xff"))) }, "1007"},
-	{"an empty frame", func(a *attacker) { a.raw(masked(ws.OpText, true, nil)) }, "1007"},
+	{"invalid UTF-8", func(a *attacker) { a.raw(wiretest.Frame(ws.OpText, true, []byte("42\xff"))) }, "1007"},
+	{"an empty frame", func(a *attacker) { a.raw(wiretest.Frame(ws.OpText, true, nil)) }, "1007"},
 	{"fragments of one byte", func(a *attacker) { a.fragments(`42/echo,5["echo","f"]`); a.answered(`43/echo,5["f"]`) }, ""},
 	{"empty fragments", func(a *attacker) {
-		a.raw(masked(ws.OpText, false, nil))
+		a.raw(wiretest.Frame(ws.OpText, false, nil))
 		for range 10_000 {
-			a.raw(masked(ws.OpContinuation, false, nil))
+			a.raw(wiretest.Frame(ws.OpContinuation, false, nil))
 		}
-		a.raw(masked(ws.OpContinuation, true, []byte("3")))
+		a.raw(wiretest.Frame(ws.OpContinuation, true, []byte("3")))
 	}, ""},
 	{"fragments of one byte without end", func(a *attacker) {
-		flood := bytes.Repeat(masked(ws.OpContinuation, false, []byte("x")), 1000)
-		a.raw(masked(ws.OpText, false, []byte("4")))
+		flood := bytes.Repeat(wiretest.Frame(ws.OpContinuation, false, []byte("x")), 1000)
+		a.raw(wiretest.Frame(ws.OpText, false, []byte("4")))
 		for range 201 {
 			a.raw(flood)
 		}
 	}, "1009"},
 	{"a flood of PINGs", func(a *attacker) {
 		for range 200 {
-			a.raw(bytes.Repeat(masked(ws.OpPing, true, nil), 5))
+			a.raw(bytes.Repeat(wiretest.Frame(ws.OpPing, true, nil), 5))
 		}
 	}, ""},
 }
 
 // fragments sends a text message byte by byte.
 func (a *attacker) fragments(text string) {
-	a.raw(masked(ws.OpText, false, []byte(text[:1])))
+	a.raw(wiretest.Frame(ws.OpText, false, []byte(text[:1])))
 	for i := 1; i < len(text)-1; i++ {
-		a.raw(masked(ws.OpContinuation, false, []byte(text[i:i+1])))
+		a.raw(wiretest.Frame(ws.OpContinuation, false, []byte(text[i:i+1])))
 	}
-	a.raw(masked(ws.OpContinuation, true, []byte(text[len(text)-1:])))
+	a.raw(wiretest.Frame(ws.OpContinuation, true, []byte(text[len(text)-1:])))
 }
 
 func (a *attacker) answered(want string) {

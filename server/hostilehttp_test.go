@@ -17,6 +17,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"gatehouse/engine"
+	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
 	"gatehouse/namespaces/echo"
 	"gatehouse/server"
@@ -52,14 +53,10 @@ func head(method, sid, more string) string {
 	return method + " /socket.io/?EIO=4&transport=polling&sid=" + sid + " HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n" + more + "\r\n"
 }
 
-// handshaking asks for a WebSocket.
-const handshaking = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-
 func TestFramesRightBehindTheHandshakeAreTheSessions(t *testing.T) {
 	r := hostileServer(t)
 	for _, frames := range []string{"3", "2", "42", "4", "", "1", "5", "2probe", `42/echo,["echo",1]`} {
-		c := knock(t, r.addr, handshaking+string(masked(ws.OpText, true, []byte(frames))))
+		c := knock(t, r.addr, wiretest.Opening("")+string(wiretest.Frame(ws.OpText, true, []byte(frames))))
 		if got := status(c); got != http.StatusSwitchingProtocols {
 			t.Errorf("%q: %d", frames, got)
 		}
@@ -147,23 +144,23 @@ func TestAHostileProbeLeavesTheSessionAlone(t *testing.T) {
 	a := &attacker{t: t, r: r, c: come(t, r.addr, way{transport: "polling"})}
 	a.enters()
 	for name, frames := range map[string][][]byte{
-		"5 without a probe":   {masked(ws.OpText, true, []byte("5"))},
-		"a message":           {masked(ws.OpText, true, []byte(`42/echo,["echo",1]`))},
-		"a binary message":    {masked(ws.OpBinary, true, []byte("2probe"))},
-		"two probes":          {masked(ws.OpText, true, []byte("2probe")), masked(ws.OpText, true, []byte("2probe"))},
+		"5 without a probe":   {wiretest.Frame(ws.OpText, true, []byte("5"))},
+		"a message":           {wiretest.Frame(ws.OpText, true, []byte(`42/echo,["echo",1]`))},
+		"a binary message":    {wiretest.Frame(ws.OpBinary, true, []byte("2probe"))},
+		"two probes":          {wiretest.Frame(ws.OpText, true, []byte("2probe")), wiretest.Frame(ws.OpText, true, []byte("2probe"))},
 		"an unmasked frame":   {{0x81, 6, '2', 'p', 'r', 'o', 'b', 'e'}},
-		"a close frame":       {masked(ws.OpClose, true, []byte{3, 232})},
-		"half a probe":        {masked(ws.OpText, true, []byte("2probe"))[:7], nil},
-		"a probe that closes": {masked(ws.OpText, true, []byte("2probe")), nil},
+		"a close frame":       {wiretest.Frame(ws.OpClose, true, []byte{3, 232})},
+		"half a probe":        {wiretest.Frame(ws.OpText, true, []byte("2probe"))[:7], nil},
+		"a probe that closes": {wiretest.Frame(ws.OpText, true, []byte("2probe")), nil},
 	} {
 		t.Log(name)
 		probe := openProbe(t, r.addr, a.c.session())
 		for _, b := range frames {
 			if b == nil {
-				_ = probe.conn.Close()
+				probe.close()
 				continue
 			}
-			_, _ = probe.conn.Write(b)
+			_, _ = probe.ws.Conn.Write(b)
 		}
 		for got := probe.next(); got == "3probe"; {
 			got = probe.next()
@@ -176,17 +173,17 @@ func TestAHostileProbeLeavesTheSessionAlone(t *testing.T) {
 
 // openProbe opens a WebSocket for a session that polls, when the last one has
 // been given up: there is one at a time.
-func openProbe(t *testing.T, addr, sid string) *websocketClient {
+func openProbe(t *testing.T, addr, sid string) client {
 	t.Helper()
 	var err error
 	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); {
-		var probe *websocketClient
+		var probe client
 		if probe, err = (way{}).openWebSocket(t, addr, sid); err == nil {
 			return probe
 		}
 	}
 	t.Fatal(err)
-	return nil
+	return client{}
 }
 
 // impatient is a server whose deadlines are so short that a test sees them.
@@ -221,13 +218,13 @@ var lingering = map[string]func(a *attacker){
 	},
 	"half a frame before signing in": func(a *attacker) {
 		a.c = come(a.t, a.r.addr, way{transport: "websocket"})
-		a.raw(masked(ws.OpText, true, []byte("40/echo,"))[:9])
+		a.raw(wiretest.Frame(ws.OpText, true, []byte("40/echo,"))[:9])
 		a.ends()
 	},
 	"half a frame": func(a *attacker) {
 		a.c = come(a.t, a.r.addr, way{transport: "websocket"})
 		a.enters()
-		a.raw(masked(ws.OpText, true, []byte(`42/echo,["echo"]`))[:9])
+		a.raw(wiretest.Frame(ws.OpText, true, []byte(`42/echo,["echo"]`))[:9])
 		a.silent()
 	},
 	"half-open TCP": func(a *attacker) {
@@ -251,8 +248,8 @@ var lingering = map[string]func(a *attacker){
 	"a slow reader": func(a *attacker) {
 		a.c = come(a.t, a.r.addr, way{transport: "websocket"})
 		a.enters()
-		conn := a.c.(*websocketClient).conn
-		ask := masked(ws.OpText, true, []byte(`42/echo,1["echo","`+strings.Repeat("x", 50_000)+`"]`))
+		conn := a.c.ws.Conn
+		ask := wiretest.Frame(ws.OpText, true, []byte(`42/echo,1["echo","`+strings.Repeat("x", 50_000)+`"]`))
 		for { // until the server has had enough: it cuts, or reads no more
 			_ = conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 			if _, err := conn.Write(ask); err != nil {

@@ -1,12 +1,9 @@
 package server_test
 
 import (
-	"bufio"
-	"net/url"
+	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/gobwas/ws"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -42,32 +39,23 @@ func twoNodes(t *testing.T, defs func() []namespaces.Definition, edit ...func(*s
 func TestARollingRestartLosesNothingThatComesThroughTheNode(t *testing.T) {
 	room := func() []namespaces.Definition { return []namespaces.Definition{namespaces.New("/room")} }
 	one, other := twoNodes(t, room)
-	through := func(c client) string {
-		return "//" + other.addr + "/socket.io/?EIO=4&sid=" + url.QueryEscape(c.session()) + "&transport="
+	through := func(subject string) client {
+		c := dial(t, one.addr, "polling")
+		enter(c, "/room", token(t, subject))
+		return way{}.resume(t, other.addr, c.session())
 	}
 
-	polling := dial(t, one.addr, "polling").(*poller)
-	enter(polling, "/room", token(t, "ada"))
-	polling.url = "http:" + through(polling) + "polling"
+	polling := through("ada")
 	polled := make(chan string)
-	go func() { polled <- polling.next() }()
+	go func() {
+		_, body := polling.do(http.MethodGet, "", nil)
+		polled <- body
+	}()
 
-	upgraded := dial(t, one.addr, "polling").(*poller)
-	enter(upgraded, "/room", token(t, "bob"))
-	conn, early, _, err := ws.Dial(t.Context(), "ws:"+through(upgraded)+"websocket")
+	socket, err := through("bob").upgrade()
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := &websocketClient{t: t, conn: conn, in: conn}
-	if early != nil {
-		socket.in = bufio.NewReadWriter(early, bufio.NewWriter(conn))
-	}
-	t.Cleanup(socket.close)
-	socket.send("2probe")
-	if probe := socket.next(); probe != "3probe" {
-		t.Fatal(probe)
-	}
-	socket.send("5")
 	if reply := enter(socket, "/none", token(t, "bob")); !strings.HasPrefix(reply, "44/none,") {
 		t.Fatal(reply)
 	}
@@ -83,7 +71,7 @@ func TestARollingRestartLosesNothingThatComesThroughTheNode(t *testing.T) {
 	if err := other.stopped(); err != nil {
 		t.Errorf("the node that ends: %v", err)
 	}
-	polling.url = strings.Replace(polling.url, other.addr, one.addr, 1)
+	polling = way{}.resume(t, one.addr, polling.session())
 	polling.send(`41/room`)
 	if reply := enter(polling, "/room", token(t, "ada")); !strings.HasPrefix(reply, "40/room,") {
 		t.Errorf("the session goes on by another way: %q", reply)

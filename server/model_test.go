@@ -221,7 +221,7 @@ func (m *machine) finish() {
 		m.model.awaiting = ""
 		m.p.send("1")
 		if m.p.main != nil {
-			_ = m.p.main.conn.Close()
+			m.p.main.Drop()
 		}
 	}
 	m.p.release()

@@ -7,8 +7,11 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gobwas/ws"
+
+	"gatehouse/internal/wiretest"
 )
 
 // modelStep is something that a client or the server does, and what the model
@@ -74,19 +77,20 @@ var modelSteps = []modelStep{
 	{"5", switches},
 	{"a message on the probe", func(m *machine, ns string) {
 		if m.model.probe != noProbe {
-			m.p.probe.write(masked(ws.OpText, true, []byte("42"+ns+`,["echo",1]`)))
+			_ = m.p.probe.Write(wiretest.Frame(ws.OpText, true, []byte("42"+ns+`,["echo",1]`)))
 			m.probeEnds()
 		}
 	}},
 	{"closes the probe", func(m *machine, _ string) {
 		if m.model.probe != noProbe {
-			m.p.probe.write(masked(ws.OpClose, true, []byte{3, 232}))
+			_ = m.p.probe.Write(wiretest.Frame(ws.OpClose, true, []byte{3, 232}))
 			m.probeEnds()
 		}
 	}},
 	{"a request with an unknown id", func(m *machine, _ string) {
-		stranger := &puppet{t: m.t, addr: m.p.addr, sid: strings.Repeat("A", 22), http: m.p.http}
-		if status, _ := stranger.request(http.MethodPost, "1"); status != http.StatusBadRequest {
+		stranger := m.p.polling(strings.Repeat("A", 22))
+		defer stranger.Drop()
+		if status, _, err := stranger.Do(http.MethodPost, "text/plain", strings.NewReader("1")); err != nil || status != http.StatusBadRequest {
 			m.fail("answered %d", status)
 		}
 	}},
@@ -268,14 +272,14 @@ func halves(m *machine, ns string) {
 	if m.p.main == nil || m.model.awaiting != "" {
 		return
 	}
-	frame := masked(ws.OpText, true, []byte("42"+ns+`,6["echo",6]`))
+	frame := wiretest.Frame(ws.OpText, true, []byte("42"+ns+`,6["echo",6]`))
 	cut := 1 + m.turn%(len(frame)-1)
-	m.p.main.write(frame[:cut])
+	_ = m.p.main.Write(frame[:cut])
 	if s := m.socket(ns); s != nil {
 		_ = s.Emit("between")
 		m.sees("42" + ns + `,["between"]`)
 	}
-	m.p.main.write(frame[cut:])
+	_ = m.p.main.Write(frame[cut:])
 	m.addressed(ns, func() { m.sees("43" + ns + ",6[6]") })
 }
 
@@ -284,17 +288,17 @@ func fragments(m *machine, ns string) {
 		return
 	}
 	text := "42" + ns + `,5["echo",5]`
-	m.p.main.write(masked(ws.OpText, false, []byte(text[:4])))
-	m.p.main.write(masked(ws.OpPing, true, []byte("between")))
+	_ = m.p.main.Write(wiretest.Frame(ws.OpText, false, []byte(text[:4])))
+	_ = m.p.main.Write(wiretest.Frame(ws.OpPing, true, []byte("between")))
 	m.sees("pong between")
-	m.p.main.write(masked(ws.OpContinuation, true, []byte(text[4:])))
+	_ = m.p.main.Write(wiretest.Frame(ws.OpContinuation, true, []byte(text[4:])))
 	m.addressed(ns, func() { m.sees("43" + ns + ",5[5]") })
 }
 
 // opensProbe meets nothing but a close at a session that does not poll, or probes
 // already.
 func opensProbe(m *machine, _ string) {
-	got := m.p.upgrade(m.p.sid)
+	got := m.p.upgrade(m.p.sid())
 	may := m.p.main == nil && m.model.probe == noProbe
 	switch {
 	case got == nil:
@@ -302,10 +306,10 @@ func opensProbe(m *machine, _ string) {
 	case may:
 		m.p.probe, m.model.probe = got, openProbing
 	default:
-		if first := got.packet(); first != finished {
+		if first := packetOf(got); first != finished {
 			m.fail("a WebSocket that the session has no use for gets %q", first)
 		}
-		_ = got.conn.Close()
+		got.Drop()
 	}
 }
 
@@ -313,12 +317,12 @@ func probes(m *machine, _ string) {
 	if m.model.probe == noProbe {
 		return
 	}
-	m.p.probe.write(masked(ws.OpText, true, []byte("2probe")))
+	_ = m.p.probe.Write(wiretest.Frame(ws.OpText, true, []byte("2probe")))
 	if m.model.probe == answeredProbe {
 		m.probeEnds()
 		return
 	}
-	if got := m.p.probe.packet(); got != "3probe" {
+	if got := packetOf(m.p.probe); got != "3probe" {
 		m.fail("the probe is answered %.300q", got)
 	}
 	m.model.probe = answeredProbe
@@ -329,14 +333,13 @@ func probes(m *machine, _ string) {
 func switches(m *machine, ns string) {
 	switch m.model.probe {
 	case openProbing:
-		m.p.probe.write(masked(ws.OpText, true, []byte("5")))
+		_ = m.p.probe.Write(wiretest.Frame(ws.OpText, true, []byte("5")))
 		m.probeEnds()
 	case answeredProbe:
 		s := m.socket(ns)
 		if s != nil {
 			_ = s.Emit("waits", []byte{3})
 		}
-		m.p.probe.write(masked(ws.OpText, true, []byte("5")))
 		m.p.switchOver()
 		m.model.probe = noProbe
 		if s != nil {
@@ -348,10 +351,11 @@ func switches(m *machine, ns string) {
 // probeEnds expects the end of the probe, and of nothing else.
 func (m *machine) probeEnds() {
 	m.t.Helper()
-	if rest, err := io.ReadAll(m.p.probe.in); err == nil && len(rest) > 0 {
+	_ = m.p.probe.Conn.SetReadDeadline(time.Now().Add(overall))
+	if rest, err := io.ReadAll(m.p.probe.In); err == nil && len(rest) > 0 {
 		m.fail("the probe brought %.100q", rest)
 	}
-	_ = m.p.probe.conn.Close()
+	m.p.probe.Drop()
 	m.p.probe, m.model.probe = nil, noProbe
 }
 
@@ -359,7 +363,7 @@ func leaves(m *machine, _ string) {
 	if m.p.main == nil {
 		m.says("1")
 	} else {
-		m.p.main.write(masked(ws.OpClose, true, []byte{3, 232}))
+		_ = m.p.main.Write(wiretest.Frame(ws.OpClose, true, []byte{3, 232}))
 	}
 	m.ends()
 }

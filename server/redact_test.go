@@ -72,7 +72,7 @@ func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 		"proxy header":      {way{header: page("", "X-Authenticated-User", "ada")}, ``},
 		"payload of nobody": {way{}, `{"passphrase":"` + secretly("correct horse battery") + `"}`},
 	}
-	for _, transport := range everyTransport {
+	for _, transport := range wiretest.Transports {
 		for name, v := range visits {
 			if v.way.tls == nil {
 				v.way.tls = a.client()
@@ -89,8 +89,8 @@ func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 	for _, offer := range [][]string{{kubernetes + base64url(good), "p"}, {kubernetes + base64url(bad), "p"}, {"p", "header-" + base64url(`{"Authorization":"`+good+`"}`)}, {"chat.v1", good}} {
 		w := offering(offer...)
 		w.tls = a.client()
-		c := come(t, r.addr, w).(*websocketClient)
-		r.seen.Write([]byte(c.protocol))
+		c := come(t, r.addr, w)
+		r.seen.Write([]byte(c.ws.Protocol))
 		secretly(c.session())
 		sendConnect(c, "/who", "")
 		secretly(base64url(good))
@@ -115,7 +115,7 @@ func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 // mistakes sends what is refused with HTTP.
 func (r *running) mistakes(a *authority, good, bad string, secretly func(string) string) {
 	secure := way{transport: "polling", tls: a.client()}
-	p := come(r.t, r.addr, secure).(*visitor)
+	p := come(r.t, r.addr, secure)
 	secretly(p.session())
 	for _, h := range []http.Header{
 		page("", "Authorization", "Bearer "+bad), page("https://evil.example", "Authorization", "Bearer "+good),
@@ -126,7 +126,7 @@ func (r *running) mistakes(a *authority, good, bad string, secretly func(string)
 			_, text := p.do(http.MethodPost, body, h)
 			r.seen.Write([]byte(text))
 		}
-		_, err := way{tls: secure.tls, header: h}.openWebSocket(r.t, r.addr, p.sid)
+		_, err := way{tls: secure.tls, header: h}.openWebSocket(r.t, r.addr, p.session())
 		_, _ = fmt.Fprint(&r.seen, err)
 		for _, path := range []string{"/auth/tickets?token=" + bad, "/auth/csrf?token=" + bad, "/api/v1/stats?key=" + adminKey, "/nowhere?ticket=" + bad} {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
@@ -136,7 +136,7 @@ func (r *running) mistakes(a *authority, good, bad string, secretly func(string)
 				}
 				req.Header = h.Clone()
 				req.Header.Set("Content-Type", "application/json")
-				resp, err := p.http.Do(req)
+				resp, err := p.poll.HTTP.Do(req)
 				if err != nil {
 					r.t.Fatal(err)
 				}

@@ -189,7 +189,7 @@ func TestReq07_TheHandshakePayloadHasItsOwnLimit(t *testing.T) {
 	if end := c.next(); !strings.Contains(end, "closed 1009") {
 		t.Errorf("a message of 70,000 bytes before admission: %s", end)
 	}
-	p := come(t, r.addr, way{transport: "polling"}).(*visitor)
+	p := come(t, r.addr, way{transport: "polling"})
 	if status, _ := p.do(http.MethodPost, "40/who,"+large(70_000), nil); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a POST of 70,000 bytes before admission: %d", status)
 	}

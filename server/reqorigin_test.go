@@ -57,11 +57,11 @@ func TestReq01_ForeignPagesAreRefusedOnEveryRequest(t *testing.T) {
 			t.Errorf("the preflight allows %s", origin)
 		}
 		// Neither a POST nor an upgrade of an open session may come from there.
-		p := come(t, r.addr, way{transport: "polling"}).(*visitor)
+		p := come(t, r.addr, way{transport: "polling"})
 		if status, body := p.do(http.MethodPost, "40/who,", page(origin)); status != http.StatusForbidden {
 			t.Errorf("a POST from %s: %d %s", origin, status, body)
 		}
-		if _, err := (way{header: page(origin)}).openWebSocket(t, r.addr, p.sid); err == nil {
+		if _, err := (way{header: page(origin)}).openWebSocket(t, r.addr, p.session()); err == nil {
 			t.Errorf("an upgrade from %s was let through", origin)
 		}
 	}
@@ -90,8 +90,8 @@ func TestReq02_ACookieCountsOnlyFromAListedPage(t *testing.T) {
 		"GET with, POST without any Origin": {listed, page("", "Cookie", cookie), "origin_forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := come(t, r.addr, way{transport: "polling", header: c.open}).(*visitor)
-			p.way.header = c.connect
+			p := come(t, r.addr, way{transport: "polling", header: c.open})
+			p.poll.Header = c.connect
 			if got := sendConnect(p, "/who", csrf); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
@@ -160,19 +160,19 @@ func TestReq05_LaterRequestsNeverChangeWhoASessionBelongsTo(t *testing.T) {
 		"rubbish":                  {page("", "Authorization", "Bearer x.y.z"), http.StatusUnauthorized},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := come(t, r.addr, way{transport: "polling", header: bearer("ada")}).(*visitor)
+			p := come(t, r.addr, way{transport: "polling", header: bearer("ada")})
 			if got := sendConnect(p, "/who", ""); got != "in" {
 				t.Fatal(got)
 			}
 			if status, body := p.do(http.MethodPost, `42/who,7["whoami",{}]`, c.later); status != c.status {
 				t.Errorf("POST: %d %s, want %d", status, body, c.status)
 			}
-			w, err := way{header: c.later}.openWebSocket(t, r.addr, p.sid)
+			w, err := way{header: c.later}.openWebSocket(t, r.addr, p.session())
 			if (err == nil) != (c.status == http.StatusOK) {
 				t.Errorf("upgrade: %v", err)
 			}
 			if err != nil {
-				p.way.header = nil // the session goes on
+				p.poll.Header = nil // the session goes on
 				if got := whoami(t, p, "/who"); got != `["ada by bearer"]` {
 					t.Errorf("the session is now %s", got)
 				}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 	"gatehouse/server"
 )
 
@@ -40,7 +41,7 @@ func TestReq09_ATicketLetsOneConnectionIn(t *testing.T) {
 		var in, out atomic.Int32
 		var all sync.WaitGroup
 		for i := range 30 {
-			c := come(t, r.addr, way{transport: everyTransport[i%3]})
+			c := come(t, r.addr, way{transport: wiretest.Transports[i%3]})
 			all.Go(func() {
 				switch got := sendConnect(c, "/who", `{"ticket":"`+ticket+`"}`); got {
 				case "in":

@@ -30,9 +30,9 @@ const kubernetes = "base64url.bearer.authorization.gatehouse."
 func TestReq13_KubernetesForm(t *testing.T) {
 	r := serve(t, withProtocols(), who("/who")...)
 	ada := token(t, "ada")
-	c := come(t, r.addr, offering(kubernetes+base64url(ada), "chat.v2")).(*websocketClient)
-	if c.protocol != "chat.v2" {
-		t.Errorf("the server answers with protocol %q", c.protocol)
+	c := come(t, r.addr, offering(kubernetes+base64url(ada), "chat.v2"))
+	if c.ws.Protocol != "chat.v2" {
+		t.Errorf("the server answers with protocol %q", c.ws.Protocol)
 	}
 	if got := sendConnect(c, "/who", ""); got != "in" {
 		t.Error(got)
@@ -62,9 +62,9 @@ func TestReq14_AppSyncForm(t *testing.T) {
 	r := serve(t, withProtocols(), who("/who")...)
 	header := func(text string) string { return "header-" + base64url(text) }
 	for _, value := range []string{token(t, "ada"), "Bearer " + token(t, "ada")} {
-		c := come(t, r.addr, offering("graphql-ws", header(`{"Authorization":"`+value+`"}`))).(*websocketClient)
-		if got := sendConnect(c, "/who", ""); got != "in" || c.protocol != "graphql-ws" {
-			t.Errorf("%s, protocol %q", got, c.protocol)
+		c := come(t, r.addr, offering("graphql-ws", header(`{"Authorization":"`+value+`"}`)))
+		if got := sendConnect(c, "/who", ""); got != "in" || c.ws.Protocol != "graphql-ws" {
+			t.Errorf("%s, protocol %q", got, c.ws.Protocol)
 		}
 	}
 	for _, bad := range []string{header(`{}`), header(`[]`), "header-%%", header(`{"Authorization":""}`)} {
@@ -77,18 +77,18 @@ func TestReq14_AppSyncForm(t *testing.T) {
 // Browsers close a connection whose answer selects nothing, or something else.
 func TestReq15_PlainPairAndNeverAProtocolThatWasNotOffered(t *testing.T) {
 	r := serve(t, withProtocols(), who("/who")...)
-	c := come(t, r.addr, offering("chat.v1", token(t, "ada"))).(*websocketClient)
-	if got := sendConnect(c, "/who", ""); got != "in" || c.protocol != "chat.v1" {
-		t.Errorf("%s, protocol %q", got, c.protocol)
+	c := come(t, r.addr, offering("chat.v1", token(t, "ada")))
+	if got := sendConnect(c, "/who", ""); got != "in" || c.ws.Protocol != "chat.v1" {
+		t.Errorf("%s, protocol %q", got, c.ws.Protocol)
 	}
 	for _, offer := range [][]string{{"chat.v1"}, {"a", "b"}, {"chat.v2", "chat.v1"}} {
-		c := come(t, r.addr, offering(offer...)).(*websocketClient)
-		if c.protocol != offer[0] {
-			t.Errorf("%v is answered with %q", offer, c.protocol)
+		c := come(t, r.addr, offering(offer...))
+		if c.ws.Protocol != offer[0] {
+			t.Errorf("%v is answered with %q", offer, c.ws.Protocol)
 		}
 	}
-	if c := come(t, r.addr, way{transport: "websocket"}).(*websocketClient); c.protocol != "" {
-		t.Errorf("nothing is answered with %q", c.protocol)
+	if c := come(t, r.addr, way{transport: "websocket"}); c.ws.Protocol != "" {
+		t.Errorf("nothing is answered with %q", c.ws.Protocol)
 	}
 	for _, offer := range [][]string{{token(t, "ada")}, {token(t, "ada"), token(t, "bob")}} {
 		if _, err := offering(offer...).open(t, r.addr); err == nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/wiretest"
 	"gatehouse/server"
 )
 
@@ -63,7 +64,7 @@ func TestADrainMayServeUntilTheBalancerKnows(t *testing.T) {
 			t.Fatalf("/readyz: %d %s", status, body)
 		}
 	}
-	for _, transport := range everyTransport {
+	for _, transport := range wiretest.Transports {
 		c := come(t, r.addr, way{transport: transport})
 		if got := sendConnect(c, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Errorf("a new client over %s: %q", transport, got)

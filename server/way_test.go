@@ -1,20 +1,15 @@
 package server_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/gobwas/ws"
 
 	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
@@ -30,164 +25,62 @@ type way struct {
 	from      string      // the client's own address; empty: any
 }
 
-var everyTransport = []string{"polling", "websocket", "upgrade"}
-
-// refused is a handshake that was answered with HTTP.
-type refused struct {
-	status int
-	body   string
+// options are the way in terms of the client.
+func (w way) options() wiretest.Options {
+	return wiretest.Options{Query: w.query.Encode(), Header: w.header, TLS: w.tls, From: w.from, Mute: true}
 }
-
-func (e refused) Error() string { return fmt.Sprint(e.status, " ", e.body) }
 
 // statusOf is the status that a handshake was refused with; 0 when it was not.
 func statusOf(err error) int {
-	var answer refused
-	_ = errors.As(err, &answer)
-	return answer.status
+	var end *wiretest.End
+	if errors.As(err, &end) {
+		return end.Code
+	}
+	return 0
 }
 
-func (w way) url(addr, transport, sid string) string {
-	q := url.Values{"EIO": {"4"}, "transport": {transport}}
-	for name, values := range w.query {
-		q[name] = values
-	}
-	if sid != "" {
-		q.Set("sid", sid)
-	}
-	scheme := map[bool]string{false: "http", true: "https"}[w.tls != nil]
-	if transport == "websocket" {
-		scheme = strings.Replace(scheme, "http", "ws", 1)
-	}
-	return scheme + "://" + addr + "/socket.io/?" + q.Encode()
-}
-
-func (w way) dialer() *net.Dialer {
-	d := &net.Dialer{}
-	if w.from != "" {
-		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(w.from)}
-	}
-	return d
-}
-
-// open opens a session; the error is a refused when there is an answer.
+// open opens a session.
 func (w way) open(t *testing.T, addr string) (client, error) {
 	t.Helper()
 	if w.transport == "websocket" {
-		return w.openWebSocket(t, addr, "")
-	}
-	p := &visitor{t: t, way: w, addr: addr}
-	p.http = &http.Client{Transport: &http.Transport{DialContext: w.dialer().DialContext, TLSClientConfig: w.tls}}
-	t.Cleanup(p.http.CloseIdleConnections)
-	status, body := p.do(http.MethodGet, "", w.header)
-	if status != http.StatusOK {
-		return nil, refused{status, body}
-	}
-	p.sid = hello(t, body)
-	if w.transport == "upgrade" {
-		return p.upgrade()
-	}
-	return p, nil
-}
-
-func (w way) openWebSocket(t *testing.T, addr, sid string) (*websocketClient, error) {
-	status := 0
-	d := ws.Dialer{
-		Header: ws.HandshakeHeaderHTTP(w.header), TLSConfig: w.tls, NetDial: w.dialer().DialContext,
-		Protocols:     nil,
-		OnStatusError: func(code int, _ []byte, _ io.Reader) { status = code },
-	}
-	if protocols := w.header["Sec-Websocket-Protocol"]; len(protocols) > 0 {
-		header := w.header.Clone()
-		delete(header, "Sec-Websocket-Protocol")
-		d.Header, d.Protocols = ws.HandshakeHeaderHTTP(header), strings.Split(protocols[0], ", ")
-	}
-	conn, early, shake, err := d.Dial(t.Context(), w.url(addr, "websocket", sid))
-	if err != nil {
-		if status != 0 {
-			return nil, refused{status, ""}
+		c, err := w.openWebSocket(t, addr, "")
+		if err == nil {
+			err = c.ws.Open()
 		}
-		return nil, err
+		return c, err
 	}
-	c := &websocketClient{t: t, conn: conn, in: conn, protocol: shake.Protocol}
-	if early != nil {
-		c.in = bufio.NewReadWriter(early, bufio.NewWriter(conn))
+	c := w.resume(t, addr, "")
+	if err := c.poll.Open(); err != nil || w.transport == "polling" {
+		return c, err
 	}
-	t.Cleanup(c.close)
-	if sid == "" {
-		c.sid = hello(t, c.next())
-	}
-	return c, nil
+	return c.upgrade()
 }
 
-// visitor polls, and may bring other headers with each request.
-type visitor struct {
-	t       *testing.T
-	way     way
-	addr    string
-	sid     string
-	http    *http.Client
-	waiting []string
+// resume goes on with a session by polling.
+func (w way) resume(t *testing.T, addr, sid string) client {
+	c := client{t: t, poll: wiretest.NewPolling(context.WithoutCancel(t.Context()), addr, sid, w.options())}
+	t.Cleanup(c.poll.Drop)
+	return c
 }
 
-func (p *visitor) do(method, body string, header http.Header) (int, string) {
-	p.t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(p.t.Context()), method, p.way.url(p.addr, "polling", p.sid), strings.NewReader(body))
+// openWebSocket opens a WebSocket, for the session sid if that is not empty, and reads nothing from it.
+func (w way) openWebSocket(t *testing.T, addr, sid string) (client, error) {
+	ws, err := wiretest.OpenWebSocket(t.Context(), addr, sid, w.options())
 	if err != nil {
-		p.t.Fatal(err)
+		return client{}, err
 	}
-	if header != nil {
-		req.Header = header.Clone()
-	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "text/plain")
-	}
-	wiretest.Repeatable(req)
-	resp, err := p.http.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text)
+	t.Cleanup(ws.Drop)
+	return client{t: t, ws: ws}, nil
 }
-
-func (p *visitor) send(packet string) {
-	p.t.Helper()
-	if status, body := p.do(http.MethodPost, packet, p.way.header); status != http.StatusOK {
-		p.t.Fatalf("POST: %d %s", status, body)
-	}
-}
-
-func (p *visitor) next() string {
-	if len(p.waiting) == 0 {
-		status, body := p.do(http.MethodGet, "", p.way.header)
-		if status != http.StatusOK {
-			return fmt.Sprint(status, " ", body)
-		}
-		p.waiting = strings.Split(body, "\x1e")
-	}
-	first := p.waiting[0]
-	p.waiting = p.waiting[1:]
-	return first
-}
-
-func (p *visitor) session() string { return p.sid }
-func (p *visitor) close()          { _, _ = p.do(http.MethodPost, "1", p.way.header) }
 
 // upgrade changes to a WebSocket, as a client with nothing to poll for does.
-func (p *visitor) upgrade() (client, error) {
-	c, err := p.way.openWebSocket(p.t, p.addr, p.sid)
+func (c client) upgrade() (client, error) {
+	ws, err := c.poll.Probe(c.t.Context())
 	if err != nil {
-		return nil, err
+		return client{}, err
 	}
-	c.sid = p.sid
-	c.send("2probe")
-	if answer := c.next(); answer != "3probe" {
-		return nil, errors.New("probe: " + answer)
-	}
-	c.send("5")
-	return c, nil
+	c.t.Cleanup(ws.Drop)
+	return client{t: c.t, ws: ws}, c.poll.Switch(ws)
 }
 
 // answerTo reads on until something that begins so, and gives the rest.
@@ -257,7 +150,7 @@ func come(t *testing.T, addr string, w way) client {
 
 // over runs a test on every transport.
 func over(t *testing.T, test func(t *testing.T, transport string)) {
-	for _, transport := range everyTransport {
+	for _, transport := range wiretest.Transports {
 		t.Run(transport, func(t *testing.T) { test(t, transport) })
 	}
 }

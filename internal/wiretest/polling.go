@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // Polling is a session over long-polling.
 type Polling struct {
+	HTTP   *http.Client // for requests that are not of the protocol
+	Header http.Header  // of every request
+	Mute   bool         // as in [Options]
+
 	ctx  context.Context // a session is a conversation: all of its requests end with it
 	drop context.CancelFunc
 	addr string
 	opts Options
-	http *http.Client
 	sid  string
 	came []Packet
 }
@@ -25,41 +29,57 @@ var _ Client = (*Polling)(nil)
 // separator stands between the packets of a payload (Engine.IO 4).
 const separator = "\x1e"
 
-// dialPolling opens a session and reads its open packet.
-func dialPolling(ctx context.Context, addr string, o Options) (*Polling, error) {
-	transport := &http.Transport{DialContext: o.dialer().DialContext, TLSClientConfig: o.TLS, DisableCompression: true}
-	p := &Polling{addr: addr, opts: o, http: &http.Client{Transport: transport, Timeout: patience}}
+// NewPolling makes a client of the session sid, which may have been opened at another address, or of none yet. It sends nothing.
+func NewPolling(ctx context.Context, addr, sid string, o Options) *Polling {
+	transport := &http.Transport{DialContext: o.connect, TLSClientConfig: o.TLS, DisableCompression: true}
+	p := &Polling{addr: addr, opts: o, sid: sid, Header: o.Header, Mute: o.Mute, HTTP: &http.Client{Transport: transport, Timeout: patience}}
 	p.ctx, p.drop = context.WithCancel(ctx)
+	return p
+}
+
+// Open opens a session and reads its open packet.
+func (p *Polling) Open() error {
 	first, err := p.Next()
 	if err == nil {
 		p.sid, err = sessionID(first)
 	}
 	if err != nil {
 		p.Drop()
-		return nil, err
 	}
-	return p, nil
+	return err
+}
+
+// URL is that of the session's requests.
+func (p *Polling) URL() string {
+	query := "transport=polling"
+	if p.sid != "" {
+		query += "&sid=" + url.QueryEscape(p.sid)
+	}
+	return p.opts.url("http", p.addr, query)
 }
 
 // Do makes one request of the session and returns the status and the body of its
 // answer. The content type is left out when kind is empty.
 func (p *Polling) Do(method, kind string, body io.Reader) (status int, answer string, err error) {
-	query := "transport=polling"
-	if p.sid != "" {
-		query += "&sid=" + p.sid
+	header := p.Header.Clone()
+	if header == nil {
+		header = http.Header{}
 	}
-	req, err := http.NewRequestWithContext(p.ctx, method, p.opts.url("http", p.addr, query), body)
+	if kind != "" {
+		header.Set("Content-Type", kind)
+	}
+	return p.Request(method, header, body)
+}
+
+// Request is Do with a header of its own instead of that of every request.
+func (p *Polling) Request(method string, header http.Header, body io.Reader) (status int, answer string, err error) {
+	req, err := http.NewRequestWithContext(p.ctx, method, p.URL(), body)
 	if err != nil {
 		return 0, "", err
 	}
-	for name, values := range p.opts.Header {
-		req.Header[name] = values
-	}
-	if kind != "" {
-		req.Header.Set("Content-Type", kind)
-	}
+	req.Header = header
 	Repeatable(req)
-	res, err := p.http.Do(req)
+	res, err := p.HTTP.Do(req)
 	if err != nil {
 		return 0, "", err
 	}
@@ -105,7 +125,7 @@ func (p *Polling) Next() (Packet, error) {
 		case next.Text == noop:
 		case next.Text == "1":
 			return Packet{}, &End{}
-		case next.Text == ping && !p.opts.Mute:
+		case next.Text == ping && !p.Mute:
 			if err := p.Send(pong); err != nil {
 				return Packet{}, err
 			}
@@ -114,6 +134,9 @@ func (p *Polling) Next() (Packet, error) {
 		}
 	}
 }
+
+// Pending is how many packets the last GET brought that Next has not returned yet.
+func (p *Polling) Pending() int { return len(p.came) }
 
 // poll adds what one GET brings to came.
 func (p *Polling) poll() error {
@@ -143,50 +166,40 @@ func (p *Polling) poll() error {
 // probes, lets the pending GET come back, and switches. What the GET brought is
 // what Next returns first.
 func (p *Polling) Upgrade(ctx context.Context) (*WebSocket, error) {
-	c, err := openWebSocket(ctx, p.opts.url("ws", p.addr, "transport=websocket&sid="+p.sid), p.opts)
+	c, err := p.Probe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c.sid = p.sid
-	if err := p.move(c); err != nil {
+	if err = p.poll(); err == nil {
+		err = p.Switch(c)
+	}
+	if err != nil {
+		c.Drop()
+		return nil, err
+	}
+	p.HTTP.CloseIdleConnections()
+	return c, nil
+}
+
+// Probe begins an upgrade and returns the WebSocket, whose probe has been answered.
+func (p *Polling) Probe(ctx context.Context) (*WebSocket, error) {
+	o := p.opts
+	o.Header = p.Header
+	c, err := OpenWebSocket(ctx, p.addr, p.sid, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Probe(); err != nil {
 		c.Drop()
 		return nil, err
 	}
 	return c, nil
 }
 
-// Probe begins an upgrade and returns the WebSocket, whose probe has been answered.
-func (p *Polling) Probe(ctx context.Context) (*WebSocket, error) {
-	c, err := openWebSocket(ctx, p.opts.url("ws", p.addr, "transport=websocket&sid="+p.sid), p.opts)
-	if err != nil {
-		return nil, err
-	}
-	c.sid = p.sid
-	if err = c.Send("2probe"); err == nil {
-		_, err = c.read()
-	}
-	if err != nil {
-		c.Drop()
-	}
-	return c, err
-}
-
-func (p *Polling) move(c *WebSocket) error {
-	if err := c.Send("2probe"); err != nil {
-		return err
-	}
-	answer, err := c.read()
-	if err != nil {
-		return err
-	}
-	if answer.Text != "3probe" {
-		return fmt.Errorf("the probe was answered with %.80q", answer.Text)
-	}
-	if err := p.poll(); err != nil {
-		return err
-	}
-	c.came, p.came = p.came, nil
-	p.http.CloseIdleConnections()
+// Switch makes a WebSocket whose probe has been answered the session's transport.
+// What polling brought is what its Next returns first.
+func (p *Polling) Switch(c *WebSocket) error {
+	c.sid, c.came, p.came = p.sid, p.came, nil
 	return c.Send("5")
 }
 
@@ -200,7 +213,7 @@ func (p *Polling) Leave() error {
 // Drop implements Client.
 func (p *Polling) Drop() {
 	p.drop()
-	p.http.CloseIdleConnections()
+	p.HTTP.CloseIdleConnections()
 }
 
 // SID implements Client.

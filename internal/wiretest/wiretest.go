@@ -47,9 +47,9 @@ type Packet struct {
 	Text   string // with the packet's type in front; the bytes of a binary message without
 }
 
-// End says that the server ended the session.
+// End says that the server ended the session, or refused it.
 type End struct {
-	Code   int // the WebSocket's close code; the HTTP status while polling, or 0 for the packet CLOSE
+	Code   int // the WebSocket's close code; the HTTP status of a refusal, or 0 for the packet CLOSE
 	Reason string
 }
 
@@ -64,6 +64,9 @@ type Options struct {
 	TLS    *tls.Config // nil: no TLS
 	From   string      // the client's own IP address; empty: any
 	Mute   bool        // PINGs stay unanswered and are returned by Next
+
+	// Connect makes the connections of the session. Nil: as net.Dialer does.
+	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 func (o Options) url(scheme, addr, query string) string {
@@ -80,26 +83,41 @@ func (o Options) url(scheme, addr, query string) string {
 	return scheme + "://" + addr + path + "?EIO=4&" + query
 }
 
-// dialer comes from the client's own address.
-func (o Options) dialer() *net.Dialer {
+// connect makes one connection, from the client's own address.
+func (o Options) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	if o.Connect != nil {
+		return o.Connect(ctx, network, addr)
+	}
 	d := &net.Dialer{Timeout: patience}
 	if o.From != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.From)}
 	}
-	return d
+	return d.DialContext(ctx, network, addr)
 }
 
 // Dial opens a session at addr, a host and a port, over "polling", "websocket" or
 // "upgrade", and reads its open packet.
 func Dial(ctx context.Context, addr, transport string, o Options) (Client, error) {
 	if transport == "websocket" {
-		return dialWebSocket(ctx, addr, o)
+		c, err := OpenWebSocket(ctx, addr, "", o)
+		if err == nil {
+			err = c.Open()
+		}
+		return asClient(c, err)
 	}
-	p, err := dialPolling(ctx, addr, o)
-	if err != nil || transport == "polling" {
-		return p, err
+	p := NewPolling(ctx, addr, "", o)
+	if err := p.Open(); err != nil || transport == "polling" {
+		return asClient(p, err)
 	}
-	return p.Upgrade(ctx)
+	return asClient(p.Upgrade(ctx))
+}
+
+// asClient gives no client beside an error.
+func asClient(c Client, err error) (Client, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Enter sends CONNECT for a namespace with a JSON payload, which may be empty, and
