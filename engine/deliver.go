@@ -1,9 +1,16 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"math"
+	"runtime"
 	"runtime/debug"
+
+	"gatehouse/engine/internal/rfc6455"
+	"gatehouse/internal/budget"
+	"gatehouse/internal/limit"
 )
 
 // receive handles one packet: kind is its type, text or binary data its body.
@@ -21,6 +28,9 @@ func (s *Session) receive(kind byte, data []byte) error {
 	s.beatHeard(kind)
 	switch kind {
 	case typeMessage, typeBinary:
+		if len(data) > rfc6455.LongMessage {
+			defer s.srv.enterLong(s.incoming.Owner())()
+		}
 		s.deliver(kind == typeBinary, data)
 		return nil
 	case typePong:
@@ -35,6 +45,24 @@ func (s *Session) receive(kind byte, data []byte) error {
 		return errUnknownType
 	}
 }
+
+// enterLong waits for one of the places for messages that take long to work off, and
+// returns how it is given back. There are fewer places than processors, and users
+// take turns: whoever sends short messages finds a processor, whatever others send.
+func (srv *Server) enterLong(owner budget.Owner) (leave func()) {
+	leave, err := srv.long.Enter(context.Background(), owner, true)
+	if err != nil {
+		return func() {} // not possible: everybody may wait, and for as long as it takes
+	}
+	return leave
+}
+
+func newLongQueue() *limit.Queue[budget.Owner] {
+	return limit.NewQueue[budget.Owner](limit.QueueConfig{Places: longPlaces(), PerKey: longPlaces(), Waiting: math.MaxInt})
+}
+
+// longPlaces is how many messages that take long are worked off at a time.
+func longPlaces() int { return max(runtime.GOMAXPROCS(0)/2, 1) }
 
 func (s *Session) deliver(binary bool, data []byte) {
 	defer s.recovered("message")

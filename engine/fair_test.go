@@ -20,9 +20,13 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 		var log []string // of messages, in their order; the loop's, or under mu
 		var mu sync.Mutex
 		first := sync.OnceFunc(func() { close(entered); <-release })
-		quietCame := make(chan struct{})
+		read, quietCame := make(chan struct{}), make(chan struct{})
 		r := newRig(t, cfg, oneLoop, onOpen(func(s *side) {
 			s.hook = func(_ *side, m message) {
+				if m.data == "begin" {
+					close(read)
+					return
+				}
 				mu.Lock()
 				log = append(log, m.data[:1])
 				mu.Unlock()
@@ -34,6 +38,8 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 			}
 		}))
 		flooding, quiet := r.dial(t, "websocket").(*wsClient), r.dial(t, "websocket")
+		check(t, quiet.send("begin")) // by the loop
+		await(t, read)
 		burst := []byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4"+strings.Repeat("f", size)))), 1000))
 		flood := goes(func() error {
 			for flooding.write(burst) == nil {

@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"gatehouse/engine/internal/rfc6455"
+	"gatehouse/internal/budget"
 )
 
 // neighbours has two clients on one loop.
@@ -67,6 +71,33 @@ func TestADecompressionThatBlocksDoesNotDelayOthers(t *testing.T) {
 	for _, want := range []string{text, "after"} {
 		if m := busySide.got.next(t); m.data != want {
 			t.Errorf("got %q", m)
+		}
+	}
+	expectEcho(t, busy, busySide)
+}
+
+// A megabyte of numbers takes many milliseconds to check.
+func TestALongMessageThatTakesItsTimeDoesNotDelayOthers(t *testing.T) {
+	r, busy, quiet, busySide, quietSide := neighbours(t, Config{})
+	leave := make([]func(), longPlaces()) // all of them are taken
+	for i := range leave {
+		leave[i] = r.srv.enterLong(budget.Stranger(netip.MustParseAddr("192.0.2.1")))
+	}
+	text := strings.Repeat("x", rfc6455.LongMessage+1)
+	frames := append(fragment(ws.OpText, false, "4"+text[:10]), fragment(ws.OpContinuation, true, text[10:])...)
+	check(t, busy.write(append(frames, clientFrame(ws.OpText, []byte("4after"))...)))
+	for range 10 {
+		expectEcho(t, quiet, quietSide)
+	}
+	if n := busySide.got.length(); n > 0 {
+		t.Errorf("%d messages came on the loop", n)
+	}
+	for _, f := range leave {
+		f()
+	}
+	for _, want := range []string{text, "after"} {
+		if m := busySide.got.next(t); m.data != want {
+			t.Errorf("got %d bytes", len(m.data))
 		}
 	}
 	expectEcho(t, busy, busySide)

@@ -16,6 +16,7 @@ import (
 	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
 	"gatehouse/internal/crew"
+	"gatehouse/internal/limit"
 )
 
 // Server serves Engine.IO v4. It is an http.Handler for one path, with and
@@ -29,8 +30,9 @@ type Server struct {
 	flushers  []*flusher
 	buffers   sync.Pool // of *[readBytes]byte
 	inflaters rfc6455.InflaterPools
-	gzips     chan *gzip.Writer // all there are, nil until used
-	epoll     epoll             // nil where every stream has its goroutine
+	gzips     chan *gzip.Writer          // all there are, nil until used
+	long      *limit.Queue[budget.Owner] // places for messages that take long
+	epoll     epoll                      // nil where every stream has its goroutine
 
 	handshakes chan struct{} // turns of TLS handshakes
 
@@ -78,7 +80,8 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	for range cap(srv.gzips) {
 		srv.gzips <- nil
 	}
-	srv.inflaters.Slots = make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
+	srv.inflaters.Slots = make(chan struct{}, longPlaces())
+	srv.long = newLongQueue()
 	srv.handshakes = make(chan struct{}, handshakeTurns())
 	srv.budget.init(cfg.OutboxTotal)
 	srv.closings.most = cfg.MaxClosing

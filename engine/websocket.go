@@ -65,7 +65,7 @@ func (c *websocket) begin(early []byte) {
 // enter implements streamOwner.
 func (c *websocket) enter() {
 	c.s.in.Lock()
-	c.reader.Inflation = rfc6455.InflateNow
+	c.reader.Deferral = rfc6455.DeferNothing
 }
 
 // tryEnter implements streamOwner.
@@ -74,13 +74,13 @@ func (c *websocket) tryEnter() bool {
 		c.later()
 		return false
 	}
-	c.reader.Inflation = rfc6455.InflateLater
+	c.reader.Deferral = rfc6455.DeferLong
 	return true
 }
 
 // leave implements streamOwner.
 func (c *websocket) leave() {
-	due := c.reader.Inflation == rfc6455.InflateDue
+	due := c.reader.Deferral == rfc6455.Deferred
 	c.s.in.Unlock()
 	if due {
 		c.later()
@@ -113,7 +113,7 @@ func (c *websocket) feed(b []byte) {
 		return
 	}
 	err := c.reader.Feed(b, int(c.s.maxMessage.Load()), c)
-	waits := c.reader.Inflation == rfc6455.InflateDue // and behind it may stand what comes after the probe
+	waits := c.reader.Deferral == rfc6455.Deferred // and behind it may stand what comes after the probe
 	if err == nil && c.probing != notProbing && !waits && c.reader.Pending() > probeBytes {
 		err = errUpgradeOrder
 	}

@@ -19,23 +19,28 @@ type Reader struct {
 	op      ws.OpCode // of the fragmented message that is under way; 0 when none is
 	deflate bool      // and it is compressed
 
-	Inflation Inflation // when compressed messages are unpacked; changed by the owner
-	Discards  bool      // messages are passed over, for the sake of the close frame
-	skip      uint32    // bytes of a message that is passed over
+	Deferral Deferral // of messages that take long; changed by the owner
+	Discards bool     // messages are passed over, for the sake of the close frame
+	skip     uint32   // bytes of a message that is passed over
 
 	Inflater *Inflater // nil when the client may not compress
 }
 
-// Inflation says when a compressed message is unpacked.
-type Inflation uint8
+// Deferral says when messages are handled that take long to work off: compressed
+// ones, and those of more than LongMessage bytes.
+type Deferral uint8
 
-// Values of Inflation. With InflateLater a reader stops before a compressed message
-// is complete, and says so with InflateDue.
+// Values of Deferral. With DeferLong a reader stops before such a message is
+// complete, and says so with Deferred.
 const (
-	InflateNow Inflation = iota
-	InflateLater
-	InflateDue
+	DeferNothing Deferral = iota
+	DeferLong
+	Deferred
 )
+
+// LongMessage is how many bytes of a message are read in much less than a
+// millisecond.
+const LongMessage = 32 << 10
 
 // inside reports whether a fragmented message is under way.
 func (r *Reader) inside() bool { return r.op != ws.OpContinuation }
@@ -62,7 +67,7 @@ func (r *Reader) Feed(b []byte, max int, sink Sink) error {
 	}
 	rest, err := r.frames(b, max, sink)
 	if err != nil {
-		*r = Reader{Inflater: r.Inflater, Inflation: r.Inflation}
+		*r = Reader{Inflater: r.Inflater, Deferral: r.Deferral}
 		return err
 	}
 	r.keep(rest)
@@ -150,8 +155,8 @@ func (r *Reader) frames(b []byte, max int, sink Sink) ([]byte, error) {
 		if end > len(b) {
 			return b, nil
 		}
-		if r.Inflation != InflateNow && r.inflates(h) {
-			r.Inflation = InflateDue
+		if r.Deferral != DeferNothing && r.takesLong(h) {
+			r.Deferral = Deferred
 			return b, nil
 		}
 		payload := b[start:end]
@@ -222,14 +227,19 @@ func (r *Reader) mayCompress(h ws.Header) bool {
 	return r.Inflater != nil && h.Rsv == rsv1>>4 && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
 }
 
-// inflates reports whether the frame of h completes a compressed message.
-func (r *Reader) inflates(h ws.Header) bool {
-	return h.Fin && !h.OpCode.IsControl() && (h.Rsv != 0 || r.inside() && r.deflate)
+// takesLong reports whether the frame of h completes a message that takes long to
+// work off.
+func (r *Reader) takesLong(h ws.Header) bool {
+	return h.Fin && !h.OpCode.IsControl() &&
+		(r.compressed(h) || len(r.message)+int(h.Length) > LongMessage)
 }
+
+// compressed reports whether the frame of h belongs to a compressed message.
+func (r *Reader) compressed(h ws.Header) bool { return h.Rsv != 0 || r.inside() && r.deflate }
 
 // limit is how long the message of h may be on the wire.
 func (r *Reader) limit(h ws.Header, max int) int {
-	if h.Rsv != 0 || r.inside() && r.deflate {
+	if r.compressed(h) {
 		return compressedLimit(max)
 	}
 	return max
