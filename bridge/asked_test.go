@@ -141,7 +141,7 @@ func TestAClientIsSlowedAgainWhenNothingIsAwaitedOfIt(t *testing.T) {
 			for range cap(handled) {
 				receive(t, handled)
 			}
-			c.Close()
+			c.Drop()
 			receive(t, ended)
 		})
 	}

@@ -254,7 +254,7 @@ func TestTheDisconnectListenerHearsWhy(t *testing.T) {
 		want  string
 	}{
 		"DISCONNECT":      {func(c *client) { c.send("41") }, "client namespace disconnect"},
-		"transport":       {func(c *client) { c.Close() }, "transport close"},
+		"transport":       {func(c *client) { c.Drop() }, "transport close"},
 		"no packet":       {func(c *client) { c.send("42") }, "parse error"},
 		"close packet":    {func(c *client) { c.send("1") }, "transport close"},
 		"server":          {func(c *client) { c.send(`42["kick"]`) }, "server namespace disconnect"},
@@ -439,7 +439,7 @@ func TestAPanicInADisconnectListenerIsLogged(t *testing.T) {
 			_ = s.On("disconnect", func(...any) { panic("a fault of the application") })
 		})
 	})
-	a.open().join("/", "").Close()
+	a.open().join("/", "").Drop()
 	a.bound.Close()
 	if !strings.Contains(log.String(), "a fault of the application") {
 		t.Errorf("the log is %q", log.String())

@@ -95,7 +95,7 @@ func TestTheGateHearsOnceOfTheEndOfAConnection(t *testing.T) {
 	c := a.open().join("/", "")
 	c.send("41")
 	c.join("/", "")
-	c.Close()
+	c.Drop()
 	a.bound.Close()
 	if first, second := receive(t, g.asked).SessionID, receive(t, g.asked).SessionID; first != second {
 		t.Errorf("one connection is %q and %q", first, second)

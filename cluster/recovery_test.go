@@ -37,6 +37,16 @@ func (m *member) come(subject, pid, offset string) (*guest, reply) {
 	return g, in
 }
 
+// recovers connects a client that comes back to its session, and must get it.
+func (m *member) recovers(session reply, offset string) *guest {
+	m.t.Helper()
+	g, again := m.come("ada", session.PID, offset)
+	if again != session {
+		m.t.Fatalf("%+v, want %+v", again, session)
+	}
+	return g
+}
+
 // events are the names of the events that a client got, and the offset of the last one.
 func (g *guest) events() (names []string, offset string) {
 	for _, text := range g.texts() {
@@ -101,10 +111,7 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	_ = nodes[1].ns.In(first.SID).Emit("five")
 	_ = nodes[1].ns.In("colour:red").Emit("six")
 
-	back, again := nodes[1].come("ada", first.PID, offset)
-	if again != first {
-		t.Fatalf("%+v, want %+v", again, first)
-	}
+	back := nodes[1].recovers(first, offset)
 	back.expectEvents("two", "three", "four", "five", "six")
 	nodes[1].until("the socket is there", func() bool { _, ok := nodes[1].ns.Socket(first.SID); return ok })
 	s, _ = nodes[1].ns.Socket(first.SID)
@@ -121,10 +128,7 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	nodes[1].stored(first.SID)
 
 	// It goes on to the next one, and its connection at the one before, which that still believes in, is closed.
-	third, again := nodes[2].come("ada", first.PID, last)
-	if again != first {
-		t.Fatalf("%+v, want %+v", again, first)
-	}
+	third := nodes[2].recovers(first, last)
 	nodes[1].until("the former owner has nothing of it", func() bool {
 		_, there := nodes[1].ns.Socket(first.SID)
 		back.mu.Lock()
@@ -161,10 +165,7 @@ func TestAClientIsRecoveredWhenAllNodesHaveBeenReplaced(t *testing.T) {
 
 			later := joinFleet(t, r, NodeConfig{Name: "later", Recovery: time.Minute}, enters)
 			_ = later.ns.In("one").Emit("fourth")
-			back, again := later.come("ada", first.PID, offset)
-			if again != first {
-				t.Fatalf("%+v, want %+v", again, first)
-			}
+			back := later.recovers(first, offset)
 			back.expectEvents("second", "third", "fourth")
 		})
 	}

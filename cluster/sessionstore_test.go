@@ -67,10 +67,7 @@ func TestATakeoverThatAFailoverLosesIsMadeAgain(t *testing.T) {
 	before := inRedis(nodes[0], client, first.SID)
 	key := nodes[0].node.adapter("/").sessionKey(first.SID)
 
-	g, again := nodes[1].come("ada", first.PID, "")
-	if again != first {
-		t.Fatalf("%+v, want %+v", again, first)
-	}
+	g := nodes[1].recovers(first, "")
 	nodes[1].stored(first.SID)
 	r.do(client, "HSET", key, "o", before["o"], "d", before["d"], "s", before["s"])
 	g.enter("one")
@@ -79,10 +76,7 @@ func TestATakeoverThatAFailoverLosesIsMadeAgain(t *testing.T) {
 	g.expectEvents("in one")
 	nodes[1].die()
 
-	back, again := nodes[2].come("ada", first.PID, "")
-	if again != first {
-		t.Fatalf("%+v, want %+v", again, first)
-	}
+	back := nodes[2].recovers(first, "")
 	back.expectEvents("in one")
 	_ = nodes[0].ns.In("one").Emit("more")
 	back.expectEvents("in one", "more")
@@ -97,9 +91,7 @@ func TestWhoCameBackToTheFormerOwnerStaysThere(t *testing.T) {
 	_, first := m.come("ada", "", "")
 	m.stored(first.SID)
 	before := inRedis(m, client, first.SID)
-	if _, again := m.come("ada", first.PID, ""); again != first {
-		t.Fatalf("%+v, want %+v", again, first)
-	}
+	m.recovers(first, "")
 	m.stored(first.SID)
 	after := inRedis(m, client, first.SID)
 	got, err := r.do(client, "EVAL", storeScript, "1", m.node.adapter("/").sessionKey(first.SID), "b.1", "late", "", "60000", before["o"]).AsInt64()
@@ -123,10 +115,7 @@ func TestSessionsThatRedisHasLostAreStoredAgain(t *testing.T) {
 	nodes[1].until("the session is there again", func() bool { return inRedis(nodes[1], client, first.SID)["d"] != "" })
 	nodes[0].die()
 	_ = nodes[1].ns.In("one").Emit("after")
-	back, again := nodes[1].come("ada", first.PID, offset)
-	if again != first {
-		t.Fatalf("%+v, want %+v", again, first)
-	}
+	back := nodes[1].recovers(first, offset)
 	back.expectEvents("after")
 }
 
@@ -144,9 +133,6 @@ func TestSessionsAreStoredThoughRedisForgetsTheScripts(t *testing.T) {
 	nodes[0].stored(first.SID)
 	nodes[0].die()
 	_ = nodes[1].ns.In("one").Emit("after")
-	back, again := nodes[1].come("ada", first.PID, offset)
-	if again != first {
-		t.Fatalf("%+v, want %+v", again, first)
-	}
+	back := nodes[1].recovers(first, offset)
 	back.expectEvents("after")
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatehouse/engine/internal/rfc6455"
+	"gatehouse/internal/wiretest"
 )
 
 // countingStream takes everything at once and counts it.
@@ -99,9 +100,6 @@ func idle(b *testing.B, cfg Config) {
 	r := &rig{srv: srv, web: httptest.NewServer(srv)}
 	defer r.web.Close()
 	defer srv.Close()
-	query := strings.TrimPrefix(r.url("http", "EIO=4&transport=websocket"), r.web.URL)
-	request := "GET " + query + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	for b.Loop() {
 		conns := make([]net.Conn, sessions)
 		before := inUse()
@@ -115,7 +113,7 @@ func idle(b *testing.B, cfg Config) {
 		for part := range 4 {
 			all.Go(func() {
 				for i := part; i < sessions; i += 4 {
-					_, _ = io.WriteString(conns[i], request)
+					_, _ = io.WriteString(conns[i], wiretest.Opening(""))
 					readOpen(conns[i])
 				}
 			})

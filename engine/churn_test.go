@@ -13,16 +13,16 @@ import (
 var goings = []func(c client){
 	func(c client) { _ = c.leave() },
 	func(c client) { // a reset, if there is a connection
-		if w, ok := c.(*wsClient); ok {
-			_ = w.conn.(*net.TCPConn).SetLinger(0)
-			_ = w.conn.Close()
+		if w, ok := c.(wsClient); ok {
+			_ = w.Conn.(*net.TCPConn).SetLinger(0)
+			_ = w.Conn.Close()
 		}
 	},
 	func(c client) { _ = c.send("on its way"); _ = c.leave() },
 	func(c client) { // in the middle of a frame
-		if w, ok := c.(*wsClient); ok {
-			_ = w.write(clientFrame(ws.OpText, []byte("4half"))[:5])
-			_ = w.conn.Close()
+		if w, ok := c.(wsClient); ok {
+			_ = w.Write(clientFrame(ws.OpText, []byte("4half"))[:5])
+			_ = w.Conn.Close()
 		}
 	},
 	func(client) {}, // without a word: its heartbeat ends it

@@ -2,11 +2,8 @@ package engine
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto/tls"
-	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 
@@ -37,7 +33,10 @@ type packet struct {
 	code int // of kindEnd
 }
 
-const kindEnd = 'X'
+const (
+	kindEnd  = 'X'
+	kindPong = 'P' // a frame, not a packet
+)
 
 func (p packet) String() string { return fmt.Sprintf("%c %.200s %d", p.kind, p.data, p.code) }
 
@@ -58,6 +57,45 @@ func check(t testing.TB, err error) {
 	}
 }
 
+// packetOf is what wiretest's client gave as these tests see it. The end of a WebSocket and the packet CLOSE are packets too.
+func packetOf(p wiretest.Packet, err error) (packet, error) {
+	var end *wiretest.End
+	switch {
+	case errors.As(err, &end) && end.Code == 0:
+		return packet{kind: typeClose}, nil
+	case end != nil && end.Code >= 1000:
+		return packet{kind: kindEnd, code: end.Code, data: end.Reason}, nil
+	case err != nil:
+		return packet{}, err
+	case p.Binary:
+		return packet{kind: typeBinary, data: p.Text}, nil
+	}
+	if pong, ok := strings.CutPrefix(p.Text, "pong "); ok {
+		return packet{kind: kindPong, data: pong}, nil
+	}
+	return packet{kind: p.Text[0], data: p.Text[1:]}, nil
+}
+
+// messages are texts as packets.
+func messages(texts []string) []string {
+	packets := make([]string, len(texts))
+	for i, text := range texts {
+		packets[i] = "4" + text
+	}
+	return packets
+}
+
+// options are for clients of the rig.
+func (r *rig) options(query string) wiretest.Options {
+	o := wiretest.Options{Query: query}
+	if r.web.TLS != nil {
+		o.TLS = r.web.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	}
+	return o
+}
+
+func (r *rig) addr() string { return r.web.Listener.Addr().String() }
+
 // dial connects over "polling", "websocket", or polling and then an upgrade.
 func (r *rig) dial(t testing.TB, transport string) client {
 	t.Helper()
@@ -70,278 +108,99 @@ func (r *rig) dial(t testing.TB, transport string) client {
 	if transport == "polling" {
 		return p
 	}
-	c := r.dialWS(t, p.sid)
+	c := r.dialWS(t, p.SID())
 	check(t, p.upgrade(c))
 	return c
 }
 
 // wsClient is the client's end of a WebSocket.
-type wsClient struct {
-	conn net.Conn
-	in   *bufio.Reader
-	mute bool     // PINGs stay unanswered and are returned by next
-	came []packet // what came over polling before the upgrade
-}
+type wsClient struct{ *wiretest.WebSocket }
 
 // dialWS opens a WebSocket, for the session sid if that is not empty.
-func (r *rig) dialWS(t testing.TB, sid string) *wsClient {
+func (r *rig) dialWS(t testing.TB, sid string) wsClient {
 	t.Helper()
-	query := "EIO=4&transport=websocket"
+	query := ""
 	if sid != "" {
-		query += "&sid=" + sid
+		query = "sid=" + sid
 	}
-	c, err := r.tryWS(query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.conn.Close() })
+	c := must[wsClient](t)(r.tryWS(query))
+	t.Cleanup(c.Drop)
 	return c
 }
 
-func (r *rig) tryWS(query string) (*wsClient, error) {
-	d := ws.Dialer{Timeout: patience}
-	if r.web.TLS != nil {
-		d.TLSConfig = &tls.Config{RootCAs: r.web.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com"}
-	}
-	conn, early, _, err := d.Dial(context.Background(), r.url("ws", query))
+// tryWS opens a WebSocket with more in its query.
+func (r *rig) tryWS(query string) (wsClient, error) {
+	c, err := wiretest.OpenWebSocket(context.Background(), r.addr(), "", r.options(query))
 	if err != nil {
-		return nil, err
+		return wsClient{}, err
 	}
-	in := early
-	if in == nil {
-		in = bufio.NewReader(conn)
-	} else { // its reader holds what came early and then ends
-		head, _ := in.Peek(in.Buffered())
-		in = bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(head)), conn))
-	}
-	return &wsClient{conn: conn, in: in}, nil
+	c.Pongs = true
+	return wsClient{c}, nil
 }
 
-func (c *wsClient) expectOpen(t testing.TB) string {
-	t.Helper()
-	p := must[packet](t)(c.next())
-	if p.kind != typeOpen {
-		t.Fatalf("first packet is %q", p)
-	}
-	return sidOf(t, p.data)
+// byHand is a client of a connection whose handshake a test has made itself.
+func byHand(conn net.Conn, in *bufio.Reader) wsClient {
+	c := wiretest.NewWebSocket(conn, in)
+	c.Pongs = true
+	return wsClient{c}
 }
 
-func sidOf(t testing.TB, open string) string {
+func (c wsClient) expectOpen(t testing.TB) string {
 	t.Helper()
-	var o struct{ SID string }
-	check(t, json.Unmarshal([]byte(open), &o))
-	return o.SID
+	check(t, c.Open())
+	return c.SID()
 }
 
 // frame writes one masked frame.
-func (c *wsClient) frame(op ws.OpCode, data []byte) error {
-	return c.write(clientFrame(op, data))
-}
+func (c wsClient) frame(op ws.OpCode, data []byte) error { return c.Write(clientFrame(op, data)) }
 
-func clientFrame(op ws.OpCode, data []byte) []byte {
-	var b bytes.Buffer
-	_ = ws.WriteFrame(&b, ws.MaskFrame(ws.NewFrame(op, true, data)))
-	return b.Bytes()
-}
+func clientFrame(op ws.OpCode, data []byte) []byte { return wiretest.Frame(op, true, data) }
 
-func (c *wsClient) write(b []byte) error {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(patience))
-	_, err := c.conn.Write(b)
-	return err
-}
-
-func (c *wsClient) send(texts ...string) error {
-	var b []byte
-	for _, text := range texts {
-		b = append(b, clientFrame(ws.OpText, []byte("4"+text))...)
-	}
-	return c.write(b)
-}
-
-func (c *wsClient) sendBinary(data []byte) error { return c.frame(ws.OpBinary, data) }
-
-func (c *wsClient) leave() error { return c.frame(ws.OpClose, []byte{3, 232}) }
-
-// nextFrame reads one frame as it is.
-func (c *wsClient) nextFrame() (ws.Frame, error) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(patience))
-	h, err := ws.ReadHeader(c.in)
-	if err != nil {
-		return ws.Frame{}, err
-	}
-	payload := make([]byte, h.Length)
-	_, err = io.ReadFull(c.in, payload)
-	return ws.Frame{Header: h, Payload: payload}, err
-}
-
-func (c *wsClient) next() (packet, error) {
-	for len(c.came) > 0 {
-		p := c.came[0]
-		c.came = c.came[1:]
-		switch {
-		case p.kind == typeNoop:
-		case p.kind == typePing && !c.mute:
-			if err := c.frame(ws.OpText, []byte{typePong}); err != nil {
-				return packet{}, err
-			}
-		default:
-			return p, nil
-		}
-	}
-	for {
-		f, err := c.nextFrame()
-		if err != nil {
-			return packet{}, err
-		}
-		switch {
-		case f.Header.OpCode == ws.OpClose:
-			code, reason := ws.ParseCloseFrameData(f.Payload)
-			return packet{kind: kindEnd, code: int(code), data: reason}, nil
-		case f.Header.OpCode == ws.OpBinary:
-			return packet{kind: typeBinary, data: string(f.Payload)}, nil
-		case f.Header.OpCode == ws.OpPong:
-			return packet{kind: 'P', data: string(f.Payload)}, nil
-		case len(f.Payload) == 1 && f.Payload[0] == typePing && !c.mute:
-			if err := c.frame(ws.OpText, []byte{typePong}); err != nil {
-				return packet{}, err
-			}
-		default:
-			return packet{kind: f.Payload[0], data: string(f.Payload[1:])}, nil
-		}
-	}
-}
+func (c wsClient) send(texts ...string) error   { return c.Send(messages(texts)...) }
+func (c wsClient) sendBinary(data []byte) error { return c.SendBinary(data) }
+func (c wsClient) leave() error                 { return c.frame(ws.OpClose, []byte{3, 232}) }
+func (c wsClient) next() (packet, error)        { return packetOf(c.Next()) }
 
 // pollClient is a client that polls.
-type pollClient struct {
-	http *http.Client
-	url  string
-	sid  string
-	mute bool
-	came []packet
+type pollClient struct{ *wiretest.Polling }
+
+func (r *rig) newPoller(t testing.TB) pollClient {
+	c := pollClient{wiretest.NewPolling(context.Background(), r.addr(), "", r.options(""))}
+	t.Cleanup(c.Drop)
+	return c
 }
 
-func (r *rig) newPoller(t testing.TB) *pollClient {
-	tr := r.web.Client().Transport.(*http.Transport).Clone()
-	tr.DisableCompression = true
-	t.Cleanup(tr.CloseIdleConnections)
-	return &pollClient{http: &http.Client{Transport: tr, Timeout: patience}, url: r.url("http", "EIO=4&transport=polling")}
-}
-
-func (r *rig) dialPolling(t testing.TB) *pollClient {
+func (r *rig) dialPolling(t testing.TB) pollClient {
 	t.Helper()
 	c := r.newPoller(t)
-	p := must[packet](t)(c.next())
-	if p.kind != typeOpen {
-		t.Fatalf("first packet is %q", p)
-	}
-	c.sid = sidOf(t, p.data)
-	c.url += "&sid=" + c.sid
+	check(t, c.Open())
 	return c
 }
 
 // get polls once.
-func (c *pollClient) get() (status int, body string, err error) {
-	return c.do(http.MethodGet, "", nil)
+func (c pollClient) get() (status int, body string, err error) {
+	return c.Do(http.MethodGet, "", nil)
 }
 
-func (c *pollClient) post(body string) (status int, answer string, err error) {
-	return c.do(http.MethodPost, "text/plain;charset=UTF-8", strings.NewReader(body))
+func (c pollClient) post(body string) (status int, answer string, err error) {
+	return c.Do(http.MethodPost, "text/plain;charset=UTF-8", strings.NewReader(body))
 }
 
-func (c *pollClient) do(method, kind string, body io.Reader) (int, string, error) {
-	req, err := http.NewRequest(method, c.url, body)
-	if err != nil {
-		return 0, "", err
-	}
-	if kind != "" {
-		req.Header.Set("Content-Type", kind)
-	}
-	wiretest.Repeatable(req)
-	res, err := c.http.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(b), err
-}
-
-func (c *pollClient) send(texts ...string) error {
-	return c.mustPost("4" + strings.Join(texts, "\x1e4"))
-}
-
-func (c *pollClient) sendBinary(data []byte) error {
-	return c.mustPost("b" + base64.StdEncoding.EncodeToString(data))
-}
-
-func (c *pollClient) leave() error { return c.mustPost("1") }
-
-func (c *pollClient) mustPost(body string) error {
-	status, answer, err := c.post(body)
-	if err == nil && (status != http.StatusOK || answer != "ok") {
-		err = fmt.Errorf("POST answered %d %q", status, answer)
-	}
-	return err
-}
-
-func (c *pollClient) next() (packet, error) {
-	for {
-		for len(c.came) == 0 {
-			if err := c.poll(); err != nil {
-				return packet{}, err
-			}
-		}
-		p := c.came[0]
-		c.came = c.came[1:]
-		switch {
-		case p.kind == typeNoop:
-		case p.kind == typePing && !c.mute:
-			if err := c.mustPost("3"); err != nil {
-				return packet{}, err
-			}
-		default:
-			return p, nil
-		}
-	}
-}
-
-// poll adds what one GET brings to came.
-func (c *pollClient) poll() error {
-	status, body, err := c.get()
-	if err != nil {
-		return err
-	}
-	if status != http.StatusOK {
-		return fmt.Errorf("GET answered %d %q", status, body)
-	}
-	for text := range strings.SplitSeq(body, "\x1e") {
-		p := packet{kind: text[0], data: text[1:]}
-		if p.kind == typeBinary {
-			data, err := base64.StdEncoding.DecodeString(p.data)
-			if err != nil {
-				return err
-			}
-			p.data = string(data)
-		}
-		c.came = append(c.came, p)
-	}
-	return nil
-}
+func (c pollClient) send(texts ...string) error   { return c.Send(messages(texts)...) }
+func (c pollClient) sendBinary(data []byte) error { return c.SendBinary(data) }
+func (c pollClient) leave() error                 { return c.Send("1") }
+func (c pollClient) next() (packet, error)        { return packetOf(c.Next()) }
 
 // upgrade moves the session to w, as the JavaScript client does: probe, let the
-// pending GET come back, then switch. What the GET brought stays in came.
-func (c *pollClient) upgrade(w *wsClient) error {
-	if err := w.frame(ws.OpText, []byte("2probe")); err != nil {
+// pending GET come back, then switch. What the GET brought comes first.
+func (c pollClient) upgrade(w wsClient) error {
+	if err := w.Probe(); err != nil {
 		return err
 	}
-	if p, err := w.next(); err != nil || p != (packet{kind: typePong, data: "probe"}) {
-		return fmt.Errorf("answer to the probe: %q %w", p, err)
-	}
-	if err := c.poll(); err != nil {
+	if err := c.Poll(); err != nil {
 		return err
 	}
-	w.came, c.came = c.came, nil
-	return w.frame(ws.OpText, []byte("5"))
+	return c.Switch(w.WebSocket)
 }
 
 // goes runs f beside the test.
@@ -354,8 +213,6 @@ func goes(f func() error) <-chan error {
 // dialMany opens WebSockets whose clients do not read beyond the open packet.
 func (r *rig) dialMany(t *testing.T, n int, d net.Dialer) []net.Conn {
 	t.Helper()
-	const request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	conns := make([]net.Conn, n)
 	var all sync.WaitGroup
 	for part := range 4 {
@@ -367,7 +224,7 @@ func (r *rig) dialMany(t *testing.T, n int, d net.Dialer) []net.Conn {
 					return
 				}
 				t.Cleanup(func() { _ = c.Close() })
-				_, _ = io.WriteString(c, request)
+				_, _ = io.WriteString(c, wiretest.Opening(""))
 				readOpen(c)
 				conns[i] = c
 			}

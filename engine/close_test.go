@@ -16,7 +16,7 @@ func expectEnd(t *testing.T, c client, code int, reason string) {
 	t.Helper()
 	p := must[packet](t)(c.next())
 	want := packet{kind: kindEnd, code: code, data: reason}
-	if _, polls := c.(*pollClient); polls {
+	if _, polls := c.(pollClient); polls {
 		want = packet{kind: typeClose}
 	}
 	if p != want {
@@ -28,7 +28,7 @@ func expectEnd(t *testing.T, c client, code int, reason string) {
 // polling client learns from its next poll that there is no such session.
 func expectCut(t *testing.T, c client, code int, reason string) {
 	t.Helper()
-	p, polls := c.(*pollClient)
+	p, polls := c.(pollClient)
 	if !polls {
 		expectEnd(t, c, code, reason)
 		return
@@ -62,7 +62,7 @@ func TestTheClientClosesAndTheOwnerIsToldOnce(t *testing.T) {
 		if m := s.got.next(t); m.data != "last words" {
 			t.Errorf("got %q", m)
 		}
-		if _, polling := c.(*pollClient); !polling { // who polls has said good-bye and does not ask again
+		if _, polling := c.(pollClient); !polling { // who polls has said good-bye and does not ask again
 			expectEnd(t, c, 1000, string(ReasonTransportClose))
 		}
 		s.awaitState(t, func() bool { return s.current() == stateClosed })
@@ -74,23 +74,23 @@ func TestTheClientClosesAndTheOwnerIsToldOnce(t *testing.T) {
 }
 
 func TestAConnectionThatBreaksEndsItsSession(t *testing.T) {
-	for name, hurt := range map[string]func(*wsClient) error{
-		"cut": func(w *wsClient) error { return w.conn.Close() },
-		"half closed": func(w *wsClient) error {
-			if c, ok := w.conn.(interface{ CloseWrite() error }); ok {
+	for name, hurt := range map[string]func(wsClient) error{
+		"cut": func(w wsClient) error { return w.Conn.Close() },
+		"half closed": func(w wsClient) error {
+			if c, ok := w.Conn.(interface{ CloseWrite() error }); ok {
 				return c.CloseWrite()
 			}
 			return nil
 		},
-		"reset": func(w *wsClient) error {
-			if c, ok := w.conn.(*net.TCPConn); ok {
+		"reset": func(w wsClient) error {
+			if c, ok := w.Conn.(*net.TCPConn); ok {
 				check(t, c.SetLinger(0))
 			}
-			return w.conn.Close()
+			return w.Conn.Close()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			everyWS(t, func(t *testing.T, w *wsClient, s *side) {
+			everyWS(t, func(t *testing.T, w wsClient, s *side) {
 				check(t, hurt(w))
 				s.end(t, ReasonTransportClose)
 				s.awaitState(t, func() bool { return s.current() == stateClosed })
@@ -108,7 +108,7 @@ func TestAClosingSessionThatNobodyFetchesEndsByItself(t *testing.T) {
 }
 
 func TestTheServerAnswersAClosingHandshakeOfItsOwnAtOnce(t *testing.T) {
-	everyWS(t, func(t *testing.T, w *wsClient, s *side) {
+	everyWS(t, func(t *testing.T, w wsClient, s *side) {
 		s.Session.Close(CodeServiceRestart, "restart")
 		expectEnd(t, w, CodeServiceRestart, "restart")
 		check(t, w.send("crossing")) // on its way before the client saw the end
@@ -174,10 +174,10 @@ func TestServerCloseEndsSessionsInEveryState(t *testing.T) {
 		last := func() *side { return sides[len(sides)-1] }
 
 		open("polling") // between polls
-		pending := open("polling").(*pollClient)
+		pending := open("polling").(pollClient)
 		answered := goes(func() error { _, _, err := pending.get(); return err })
 		last().awaitGET(t)
-		posting := open("polling").(*pollClient)
+		posting := open("polling").(pollClient)
 		body, _ := posting.slowPOST()
 		defer func() { _ = body.Close() }()
 		reading := last()
@@ -187,8 +187,8 @@ func TestServerCloseEndsSessionsInEveryState(t *testing.T) {
 		heldBack := goes(func() error { return held.send("held back") })
 		waits := last()
 		waits.awaitState(t, func() bool { return waits.longPoll().resumed != nil })
-		probed := open("polling").(*pollClient)
-		check(t, r.dialWS(t, probed.sid).frame(ws.OpText, []byte("2probe")))
+		probed := open("polling").(pollClient)
+		check(t, r.dialWS(t, probed.SID()).frame(ws.OpText, []byte("2probe")))
 		open("websocket")
 		open("upgrade")
 		open("websocket")
@@ -238,9 +238,9 @@ func TestSessionsThatOpenAndEndWhileTheServerClosesAreAllTold(t *testing.T) {
 				var err error
 				if n%2 == 0 {
 					_, _, err = r.newPoller(t).get()
-				} else if w, e := r.tryWS("EIO=4&transport=websocket"); e == nil {
+				} else if w, e := r.tryWS(""); e == nil {
 					_, err = w.next()
-					_ = w.conn.Close()
+					_ = w.Conn.Close()
 				}
 				ready <- err
 			}()

@@ -23,15 +23,15 @@ func TestAClientThatAsksForBase64GetsIt(t *testing.T) {
 			t.Errorf("compression was agreed on: %q", z.answer)
 		}
 		s := r.opened.next(t)
-		check(t, z.write(clientFrame(ws.OpText, []byte("b"+base64.StdEncoding.EncodeToString([]byte("up\x00"))))))
-		must[ws.Frame](t)(z.nextFrame()) // the open packet
+		check(t, z.Write(clientFrame(ws.OpText, []byte("b"+base64.StdEncoding.EncodeToString([]byte("up\x00"))))))
+		must[ws.Frame](t)(z.NextFrame()) // the open packet
 		if m := s.got.next(t); !m.binary || m.data != "up\x00" {
 			t.Errorf("got %q", m)
 		}
 		f := NewFrame([]byte("with"), [][]byte{[]byte("down\x01")})
 		check(t, s.Send(f))
 		for _, want := range []string{"4with", "b" + base64.StdEncoding.EncodeToString([]byte("down\x01"))} {
-			frame := must[ws.Frame](t)(z.nextFrame())
+			frame := must[ws.Frame](t)(z.NextFrame())
 			if frame.Header.OpCode != ws.OpText || string(frame.Payload) != want {
 				t.Errorf("got %v %q, want %q", frame.Header.OpCode, frame.Payload, want)
 			}
@@ -45,7 +45,7 @@ func TestAnUpgradedSessionClosesAnotherWebSocketAtOnce(t *testing.T) {
 		c := r.dialWS(t, "")
 		s := r.opened.next(t)
 		other := r.dialWS(t, s.id)
-		if f, err := other.nextFrame(); err != nil || f.Header.OpCode != ws.OpClose {
+		if f, err := other.NextFrame(); err != nil || f.Header.OpCode != ws.OpClose {
 			t.Errorf("got %v, %v", f.Header.OpCode, err)
 		}
 		check(t, c.send("still"))
@@ -207,7 +207,7 @@ func TestAFailedTakeoverNamesTheResponseWriter(t *testing.T) {
 	inner := r.web.Config.Handler
 	r.web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { inner.ServeHTTP(hiding{w}, q) })
 	for range 2 {
-		if _, err := r.tryWS("EIO=4&transport=websocket"); err == nil {
+		if _, err := r.tryWS(""); err == nil {
 			t.Fatal("a WebSocket was opened")
 		}
 	}

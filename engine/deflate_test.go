@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/flate"
 
 	"gatehouse/engine/internal/rfc6455"
+	"gatehouse/internal/wiretest"
 )
 
 func TestAnOfferOfCompressionIsAnsweredOrDeclined(t *testing.T) {
@@ -73,7 +74,7 @@ func TestDeflateIsChecked(t *testing.T) {
 
 // zipped is a client that compresses, over a WebSocket.
 type zipped struct {
-	*wsClient
+	wsClient
 	answer   string
 	up, down []byte // what may be referred to, with takeover
 }
@@ -84,12 +85,11 @@ func (r *rig) dialZipped(t testing.TB, query string) *zipped {
 	t.Helper()
 	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 	t.Cleanup(func() { _ = conn.Close() })
-	_, err := fmt.Fprintf(conn, "GET /socket.io/?EIO=4&transport=websocket%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: %s\r\n\r\n", query, offered)
+	_, err := io.WriteString(conn, wiretest.Opening(query, "Sec-WebSocket-Extensions: "+offered+"\r\n"))
 	check(t, err)
 	in := bufio.NewReader(conn)
 	res := must[*http.Response](t)(http.ReadResponse(in, nil))
-	return &zipped{wsClient: &wsClient{conn: conn, in: in}, answer: res.Header.Get("Sec-WebSocket-Extensions")}
+	return &zipped{wsClient: byHand(conn, in), answer: res.Header.Get("Sec-WebSocket-Extensions")}
 }
 
 // deflated compresses as a client does.
@@ -119,7 +119,7 @@ func must2(b []byte, err error) []byte {
 func (z *zipped) sendZipped(t testing.TB, text string) {
 	t.Helper()
 	plain := []byte("4" + text)
-	check(t, z.write(compressedFrame(ws.OpText, true, deflated(t, z.up, plain))))
+	check(t, z.Write(compressedFrame(ws.OpText, true, deflated(t, z.up, plain))))
 	if !strings.Contains(z.answer, "client_no_context_takeover") {
 		z.up = rfc6455.Slide(z.up, plain, 1<<12)
 	}
@@ -128,7 +128,7 @@ func (z *zipped) sendZipped(t testing.TB, text string) {
 // nextMessage returns what comes next and its length on the wire.
 func (z *zipped) nextMessage(t testing.TB) (text string, length int, compressed bool) {
 	t.Helper()
-	f := must[ws.Frame](t)(z.nextFrame())
+	f := must[ws.Frame](t)(z.NextFrame())
 	if f.Header.Rsv == 0 {
 		return string(f.Payload), len(f.Payload), false
 	}
@@ -146,8 +146,8 @@ func TestACompressedUpgradeAndAMessageInOneRead(t *testing.T) {
 	r := newRig(t, Config{Deflate: Deflate{Enabled: true, Takeover: TakeoverClient}})
 	p := r.dialPolling(t)
 	s := r.opened.next(t)
-	z := r.dialZipped(t, "&sid="+p.sid)
-	check(t, z.write(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("2probe")))))
+	z := r.dialZipped(t, "&sid="+p.SID())
+	check(t, z.Write(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("2probe")))))
 	if got, _, _ := z.nextMessage(t); got != "3probe" {
 		t.Fatal(got)
 	}
@@ -157,7 +157,7 @@ func TestACompressedUpgradeAndAMessageInOneRead(t *testing.T) {
 	}
 	both := append(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("5"))),
 		compressedFrame(ws.OpText, true, deflated(t, nil, append([]byte("4"), text...)))...)
-	check(t, z.write(both))
+	check(t, z.Write(both))
 	if got := s.got.next(t); got.data != string(text) {
 		t.Errorf("%.40q", got.data)
 	}
@@ -284,7 +284,7 @@ func TestAnUpgradeTakesCompressionAlong(t *testing.T) {
 		r := newRig(t, cfg)
 		p := r.dialPolling(t)
 		s := r.opened.next(t)
-		z := r.dialZipped(t, "&sid="+p.sid)
+		z := r.dialZipped(t, "&sid="+p.SID())
 		check(t, p.upgrade(z.wsClient))
 		z.sendZipped(t, talk(1))
 		if m := s.got.next(t); m.data != talk(1) {

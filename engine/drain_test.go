@@ -19,7 +19,7 @@ func TestDrainRefusesHandshakesAndServesOpenSessionsUntilTheirTurn(t *testing.T)
 		drained := goes(func() error { return r.srv.Drain(t.Context(), 50*time.Millisecond) })
 		for _, c := range clients {
 			expectEnd(t, c, CodeServiceRestart, string(ReasonShutdown))
-			if w, ok := c.(*wsClient); ok {
+			if w, ok := c.(wsClient); ok {
 				check(t, w.leave())
 			}
 		}
@@ -190,19 +190,19 @@ func TestSilentClientsAreCutAndThoseThatPongAreNot(t *testing.T) {
 
 func mute(c client, on bool) {
 	switch c := c.(type) {
-	case *wsClient:
-		c.mute = on
-	case *pollClient:
-		c.mute = on
+	case wsClient:
+		c.Mute = on
+	case pollClient:
+		c.Mute = on
 	}
 }
 
 func pong(t *testing.T, c client) {
 	t.Helper()
 	switch c := c.(type) {
-	case *wsClient:
+	case wsClient:
 		check(t, c.frame(1, []byte("3")))
-	case *pollClient:
-		check(t, c.mustPost("3"))
+	case pollClient:
+		check(t, c.Send("3"))
 	}
 }

@@ -38,13 +38,13 @@ func TestAStrangerMaySendSoMuch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onPaths(t, cfg, func(t *testing.T, cfg Config) {
 				r := newRig(t, cfg)
-				w := r.dial(t, "websocket").(*wsClient)
+				w := r.dial(t, "websocket").(wsClient)
 				s := r.opened.next(t)
 				if name == "nothings" {
-					check(t, w.write(fragment(ws.OpText, false, "4")))
+					check(t, w.Write(fragment(ws.OpText, false, "4")))
 				}
 				sent := goes(func() error {
-					for w.write(frame) == nil {
+					for w.Write(frame) == nil {
 					}
 					return nil
 				})
@@ -185,9 +185,9 @@ func TestStrangersAreSmall(t *testing.T) {
 			c := r.dialPolling(t)
 			conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 			defer conn.Close()
-			_, query, _ := strings.Cut(c.url, "?")
+			_, query, _ := strings.Cut(c.URL(), "?")
 			must[int](t)(io.WriteString(conn, "POST /socket.io/?"+query+" HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n"+strings.Repeat("x", 65535)))
-			c.http.CloseIdleConnections()
+			c.HTTP.CloseIdleConnections()
 		}
 		if held := inUse() - before; held > limit {
 			t.Errorf("%d bytes, at most %d were expected", held, limit)

@@ -37,12 +37,12 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 				}
 			}
 		}))
-		flooding, quiet := r.dial(t, "websocket").(*wsClient), r.dial(t, "websocket")
+		flooding, quiet := r.dial(t, "websocket").(wsClient), r.dial(t, "websocket")
 		check(t, quiet.send("begin")) // by the loop
 		await(t, read)
 		burst := []byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4"+strings.Repeat("f", size)))), 1000))
 		flood := goes(func() error {
-			for flooding.write(burst) == nil {
+			for flooding.Write(burst) == nil {
 			}
 			return nil
 		})
@@ -50,7 +50,7 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 		check(t, quiet.send("q"))
 		close(release)
 		await(t, quietCame)
-		_ = flooding.conn.Close()
+		_ = flooding.Conn.Close()
 		await(t, flood)
 		if cfg.Portable {
 			return // goroutines of their own: how they take turns is not ours
@@ -90,11 +90,11 @@ func TestAPausedFloodIsNotReadAndOthersAre(t *testing.T) {
 				}
 			}
 		}))
-		flooding, quiet := r.dial(t, "websocket").(*wsClient), r.dial(t, "websocket")
+		flooding, quiet := r.dial(t, "websocket").(wsClient), r.dial(t, "websocket")
 		floodSide, quietSide := r.opened.next(t), r.opened.next(t)
 		burst := []byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4f"))), 1000))
 		flood := goes(func() error {
-			for flooding.write(burst) == nil {
+			for flooding.Write(burst) == nil {
 			}
 			return nil
 		})
@@ -108,7 +108,7 @@ func TestAPausedFloodIsNotReadAndOthersAre(t *testing.T) {
 		if n := floodSide.got.length(); n > 0 {
 			t.Errorf("%d messages while paused", n)
 		}
-		_ = flooding.conn.Close()
+		_ = flooding.Conn.Close()
 		await(t, flood)
 	})
 }

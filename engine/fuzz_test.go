@@ -93,19 +93,17 @@ type walker struct {
 	t    *testing.T
 	rig  *rig
 	side *side
-	poll *pollClient
+	poll pollClient
 	ws   net.Conn // the transport or a probe
 }
 
 func (w *walker) open(websocket bool) {
-	w.poll = &pollClient{http: w.rig.web.Client(), url: w.rig.url("http", "EIO=4&transport=polling")}
+	w.poll = w.rig.newPoller(w.t)
+	w.poll.HTTP = w.rig.web.Client() // one for all steps: fuzzing would use up the ports
 	if websocket {
-		w.dial("EIO=4&transport=websocket")
+		w.dial("")
 	} else {
-		p, err := w.poll.next()
-		check(w.t, err)
-		w.poll.sid = sidOf(w.t, p.data)
-		w.poll.url += "&sid=" + w.poll.sid
+		check(w.t, w.poll.Open())
 	}
 	w.side = w.rig.opened.next(w.t)
 }
@@ -115,8 +113,8 @@ func (w *walker) dial(query string) {
 		return
 	}
 	if c, err := w.rig.tryWS(query); err == nil {
-		w.ws = c.conn
-		go func() { _, _ = io.Copy(io.Discard, c.in) }()
+		w.ws = c.Conn
+		go func() { _, _ = io.Copy(io.Discard, c.In) }()
 	}
 }
 
@@ -141,7 +139,7 @@ func (w *walker) step(n byte) {
 			_, _ = w.ws.Write(walks[n])
 		}
 	case n == 9:
-		w.dial("EIO=4&transport=websocket&sid=" + w.poll.sid)
+		w.dial("sid=" + w.poll.SID())
 	case n == 10, n == 11:
 		if w.ws != nil {
 			_, _ = w.ws.Write(clientFrame(ws.OpText, []byte([]string{"2probe", "5"}[n-10])))
@@ -156,10 +154,10 @@ func (w *walker) step(n byte) {
 		w.side.Session.Close(CodeNormal, "fuzz")
 	case n == 16 && w.ws != nil:
 		_ = w.ws.Close()
-	case n < 24 && n > 16 && w.poll.sid != "":
+	case n < 24 && n > 16 && w.poll.SID() != "":
 		w.side.Resume() // or the POST would wait
 		_, _, _ = w.poll.post(posts[n-17])
-	case n == 24 && w.poll.sid != "":
+	case n == 24 && w.poll.SID() != "":
 		_ = w.side.Send(NewFrame([]byte("down"), nil)) // or the GET would wait
 		_, _, _ = w.poll.get()
 	}

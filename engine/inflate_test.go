@@ -49,7 +49,7 @@ func TestBrokenCompressionEndsTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			zippedly(t, Config{Limits: Limits{MaxPayload: 10_000}}, func(t *testing.T, _ *rig, z *zipped, s *side) {
-				check(t, z.write(c.bytes(t)))
+				check(t, z.Write(c.bytes(t)))
 				if p := must[packet](t)(z.next()); p.kind != kindEnd || p.code != c.code {
 					t.Errorf("got %q, want code %d", p, c.code)
 				}
@@ -60,8 +60,8 @@ func TestBrokenCompressionEndsTheSession(t *testing.T) {
 }
 
 func TestNobodyCompressesWhoHasNotAgreed(t *testing.T) {
-	everyWS(t, func(t *testing.T, w *wsClient, s *side) {
-		check(t, w.write(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("4x")))))
+	everyWS(t, func(t *testing.T, w wsClient, s *side) {
+		check(t, w.Write(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("4x")))))
 		s.end(t, ReasonTransportError)
 		if p := must[packet](t)(w.next()); p.code != CodeProtocolError {
 			t.Errorf("got %q", p)
@@ -72,10 +72,10 @@ func TestNobodyCompressesWhoHasNotAgreed(t *testing.T) {
 func TestACompressedMessageComesInFragmentsWithPingsBetween(t *testing.T) {
 	zippedly(t, Config{}, func(t *testing.T, _ *rig, z *zipped, s *side) {
 		c := deflated(t, nil, []byte("4"+talk(1)))
-		check(t, z.write(compressedFrame(ws.OpText, false, c[:3])))
+		check(t, z.Write(compressedFrame(ws.OpText, false, c[:3])))
 		check(t, z.frame(ws.OpPing, []byte("between")))
-		check(t, z.write(fragment(ws.OpContinuation, false, string(c[3:20]))))
-		check(t, z.write(fragment(ws.OpContinuation, true, string(c[20:]))))
+		check(t, z.Write(fragment(ws.OpContinuation, false, string(c[3:20]))))
+		check(t, z.Write(fragment(ws.OpContinuation, true, string(c[20:]))))
 		if m := s.got.next(t); m.data != talk(1) {
 			t.Errorf("got %q", m)
 		}
@@ -89,7 +89,7 @@ func TestTheLargestMessageMayBeCompressedAndBeNoSmaller(t *testing.T) {
 			x = x*1664525 + 1013904223
 			noise[i] = byte(x >> 24)
 		}
-		check(t, z.write(compressedFrame(ws.OpBinary, true, deflated(t, nil, noise))))
+		check(t, z.Write(compressedFrame(ws.OpBinary, true, deflated(t, nil, noise))))
 		if m := s.got.next(t); m.data != string(noise) {
 			t.Errorf("got %d bytes", len(m.data))
 		}

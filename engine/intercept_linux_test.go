@@ -114,7 +114,7 @@ func TestHeadsOfEveryShapeOpenWebSockets(t *testing.T) {
 			if passed := seen.Load() == 0; passed != c.passes {
 				t.Errorf("past the http.Server: %t", passed)
 			}
-			w := &wsClient{conn: conn, in: in}
+			w := byHand(conn, in)
 			w.expectOpen(t)
 			check(t, w.send("later"))
 			s := r.opened.next(t)

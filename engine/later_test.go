@@ -22,7 +22,7 @@ func TestLaterRequestsCanBeRefusedWithoutHarmToTheSession(t *testing.T) {
 	}})
 	c := r.dialPolling(t)
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		got, _ := r.request(t, method, "EIO=4&transport=polling&sid="+c.sid, http.Header{"Authorization": {"Bearer x"}})
+		got, _ := r.request(t, method, "EIO=4&transport=polling&sid="+c.SID(), http.Header{"Authorization": {"Bearer x"}})
 		if !strings.Contains(got, `403 application/json {"code":4,"message":"another user"}`) {
 			t.Errorf("%s: %s", method, got)
 		}
@@ -32,7 +32,7 @@ func TestLaterRequestsCanBeRefusedWithoutHarmToTheSession(t *testing.T) {
 	}
 	header := websocketHeader.Clone()
 	header.Set("Authorization", "Bearer x")
-	if got, _ := r.request(t, http.MethodGet, "EIO=4&transport=websocket&sid="+c.sid, header); !strings.HasPrefix(got, "403 ") {
+	if got, _ := r.request(t, http.MethodGet, "EIO=4&transport=websocket&sid="+c.SID(), header); !strings.HasPrefix(got, "403 ") {
 		t.Errorf("upgrade: %s", got)
 	}
 	check(t, c.send("4still here"))

@@ -12,18 +12,18 @@ import (
 )
 
 // neighbours has two clients on one loop.
-func neighbours(t *testing.T, cfg Config) (r *rig, busy, quiet *wsClient, busySide, quietSide *side) {
+func neighbours(t *testing.T, cfg Config) (r *rig, busy, quiet wsClient, busySide, quietSide *side) {
 	t.Helper()
 	r = newRig(t, cfg, oneLoop)
-	busy = r.dial(t, "websocket").(*wsClient)
+	busy = r.dial(t, "websocket").(wsClient)
 	busySide = r.opened.next(t)
-	quiet = r.dial(t, "websocket").(*wsClient)
+	quiet = r.dial(t, "websocket").(wsClient)
 	quietSide = r.opened.next(t)
 	return r, busy, quiet, busySide, quietSide
 }
 
 // expectEcho checks that the loop serves the client.
-func expectEcho(t *testing.T, c *wsClient, s *side) {
+func expectEcho(t *testing.T, c wsClient, s *side) {
 	t.Helper()
 	check(t, c.send("hello"))
 	if m := s.got.next(t); m.data != "hello" {
@@ -52,13 +52,13 @@ func TestADecompressionThatBlocksDoesNotDelayOthers(t *testing.T) {
 	r := newRig(t, cfg, oneLoop)
 	busy := r.dialZipped(t, "").wsClient
 	busySide := r.opened.next(t)
-	quiet := r.dial(t, "websocket").(*wsClient)
+	quiet := r.dial(t, "websocket").(wsClient)
 	quietSide := r.opened.next(t)
 	for range cap(r.srv.inflaters.Slots) { // all of them are taken
 		r.srv.inflaters.Begin()
 	}
 	text := strings.Repeat("x", 1000)
-	check(t, busy.write(append(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("4"+text))), clientFrame(ws.OpText, []byte("4after"))...)))
+	check(t, busy.Write(append(compressedFrame(ws.OpText, true, deflated(t, nil, []byte("4"+text))), clientFrame(ws.OpText, []byte("4after"))...)))
 	for range 10 {
 		expectEcho(t, quiet, quietSide)
 	}
@@ -85,7 +85,7 @@ func TestALongMessageThatTakesItsTimeDoesNotDelayOthers(t *testing.T) {
 	}
 	text := strings.Repeat("x", rfc6455.LongMessage+1)
 	frames := append(fragment(ws.OpText, false, "4"+text[:10]), fragment(ws.OpContinuation, true, text[10:])...)
-	check(t, busy.write(append(frames, clientFrame(ws.OpText, []byte("4after"))...)))
+	check(t, busy.Write(append(frames, clientFrame(ws.OpText, []byte("4after"))...)))
 	for range 10 {
 		expectEcho(t, quiet, quietSide)
 	}

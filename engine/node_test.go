@@ -40,9 +40,9 @@ func TestRequestsOfOtherNodesSessionsAreHandedOver(t *testing.T) {
 	var o others
 	r := newRig(t, Config{Node: "a", Elsewhere: o.serve})
 	own := r.dialPolling(t)
-	random, node, _ := strings.Cut(own.sid, ".")
+	random, node, _ := strings.Cut(own.SID(), ".")
 	if node != "a" || len(random) != 22 {
-		t.Errorf("id %q", own.sid)
+		t.Errorf("id %q", own.SID())
 	}
 	for _, c := range []struct {
 		method, sid string
@@ -62,12 +62,12 @@ func TestRequestsOfOtherNodesSessionsAreHandedOver(t *testing.T) {
 			t.Errorf("%s %q: %d, want %d", c.method, c.sid, res.StatusCode, c.status)
 		}
 	}
-	if _, err := r.tryWS("EIO=4&transport=websocket&sid=" + random + ".b"); err == nil || !strings.Contains(err.Error(), "418") {
+	if _, err := r.tryWS("sid=" + random + ".b"); err == nil || !strings.Contains(err.Error(), "418") {
 		t.Errorf("a WebSocket: %v", err)
 	}
 	if want := []string{"GET b", "POST b", "GET c", "GET b"}; !slices.Equal(o.asked, want) {
 		t.Errorf("asked %q, want %q", o.asked, want)
 	}
-	c := r.dialWS(t, own.sid) // its own sessions it upgrades itself
+	c := r.dialWS(t, own.SID()) // its own sessions it upgrades itself
 	check(t, own.upgrade(c))
 }

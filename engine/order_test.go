@@ -62,11 +62,7 @@ func (h *side) expectNumbers(t *testing.T) {
 func TestTenThousandMessagesKeepTheirOrderBothWays(t *testing.T) {
 	everywhere(t, Config{}, func(t *testing.T, c client, s *side) {
 		sender := goes(s.sendNumbers)
-		upward := c
-		if p, ok := c.(*pollClient); ok { // a poller receives and sends on its own
-			upward = &pollClient{http: p.http, url: p.url}
-		}
-		up := goes(func() error { return sendNumbers(upward) })
+		up := goes(func() error { return sendNumbers(c) })
 		check(t, readNumbers(c, 0))
 		check(t, await(t, sender))
 		check(t, await(t, up))
@@ -82,7 +78,7 @@ func TestTheUpgradeLosesAndReordersNothing(t *testing.T) {
 			s := r.opened.next(t)
 			sender := goes(s.sendNumbers)
 			check(t, p.send("0", "1"))
-			w := r.dialWS(t, p.sid)
+			w := r.dialWS(t, p.SID())
 			check(t, p.upgrade(w))
 			for n := 2; n < many; n++ {
 				check(t, w.send(number(n)))

@@ -83,7 +83,7 @@ func TestAConnectionPausedFromTheStartIsNotRead(t *testing.T) {
 		full := clientFrame(ws.OpBinary, make([]byte, 512<<10))
 		stuck := goes(func() error {
 			for range large {
-				if err := w.write(full); err != nil {
+				if err := w.Write(full); err != nil {
 					return err
 				}
 			}
@@ -116,7 +116,7 @@ func TestAPauseThatLastsTooLongEndsTheSession(t *testing.T) {
 	everywhere(t, Config{Limits: Limits{PauseTimeout: 20 * time.Millisecond}}, func(t *testing.T, c client, s *side) {
 		s.Pause()
 		s.end(t, ReasonOverload)
-		if p, polls := c.(*pollClient); polls {
+		if p, polls := c.(pollClient); polls {
 			p.expectGone(t)
 			return
 		}
@@ -127,11 +127,11 @@ func TestAPauseThatLastsTooLongEndsTheSession(t *testing.T) {
 func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
 	onPaths(t, Config{Limits: Limits{PauseTimeout: time.Second}}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
-		w := r.dial(t, "websocket").(*wsClient)
+		w := r.dial(t, "websocket").(wsClient)
 		s := r.opened.next(t)
 		s.Pause()
-		check(t, w.conn.(*net.TCPConn).SetLinger(0)) // a reset, which is seen without reading
-		_ = w.conn.Close()
+		check(t, w.Conn.(*net.TCPConn).SetLinger(0)) // a reset, which is seen without reading
+		_ = w.Conn.Close()
 		s.end(t, ReasonTransportClose, ReasonOverload)
 	})
 }

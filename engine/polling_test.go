@@ -52,7 +52,7 @@ func (h *side) awaitState(t *testing.T, reached func() bool) {
 	t.Fatal("state never reached")
 }
 
-func (c *pollClient) expectGone(t *testing.T) {
+func (c pollClient) expectGone(t *testing.T) {
 	t.Helper()
 	if status, body, err := c.get(); status != 400 || !strings.Contains(body, `"code":1`) {
 		t.Errorf("the session is still known: %d %s %v", status, body, err)
@@ -60,11 +60,11 @@ func (c *pollClient) expectGone(t *testing.T) {
 }
 
 // slowPOST begins a POST whose body comes through the returned pipe.
-func (c *pollClient) slowPOST() (*io.PipeWriter, <-chan int) {
+func (c pollClient) slowPOST() (*io.PipeWriter, <-chan int) {
 	out, in := io.Pipe()
 	answer := make(chan int, 1)
 	go func() {
-		status, _, _ := c.do(http.MethodPost, "text/plain", out)
+		status, _, _ := c.Do(http.MethodPost, "text/plain", out)
 		_ = out.Close()
 		answer <- status
 	}()
@@ -91,8 +91,8 @@ func TestAnAbortedGETEndsTheSession(t *testing.T) {
 	c := r.dialPolling(t)
 	s := r.opened.next(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	req := must[*http.Request](t)(http.NewRequestWithContext(ctx, "GET", c.url, nil))
-	gone := goes(func() error { _, err := c.http.Do(req); return err })
+	req := must[*http.Request](t)(http.NewRequestWithContext(ctx, "GET", c.URL(), nil))
+	gone := goes(func() error { _, err := c.HTTP.Do(req); return err })
 	s.awaitGET(t)
 	cancel()
 	if await(t, gone) == nil {
@@ -127,7 +127,7 @@ func TestALargePOSTEndsItsSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := r.dialPolling(t)
 			s := r.opened.next(t)
-			status, _, err := c.do(http.MethodPost, "text/plain", body())
+			status, _, err := c.Do(http.MethodPost, "text/plain", body())
 			if err == nil && status != http.StatusRequestEntityTooLarge { // err: closed under the writer
 				t.Errorf("answered %d", status)
 			}
@@ -152,7 +152,7 @@ func TestAChunkedPOSTWithoutEndIsAnswered413(t *testing.T) {
 	c := r.dialPolling(t)
 	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 	defer func() { _ = conn.Close() }()
-	_, query, _ := strings.Cut(c.url, "?")
+	_, query, _ := strings.Cut(c.URL(), "?")
 	must[int](t)(io.WriteString(conn, "POST /socket.io/?"+query+" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"+
 		"400\r\n"+strings.Repeat("x", 1024)+"\r\n"))
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
@@ -184,7 +184,7 @@ func TestAPOSTThatIsCutWithItsSessionLeavesNoConnectionBehind(t *testing.T) {
 	s := r.opened.next(t)
 	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 	defer func() { _ = conn.Close() }()
-	_, query, _ := strings.Cut(c.url, "?")
+	_, query, _ := strings.Cut(c.URL(), "?")
 	must[int](t)(io.WriteString(conn, "POST /socket.io/?"+query+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"))
 	s.awaitState(t, func() bool { return s.longPoll().post != nil && s.longPoll().post.body != nil })
 	s.Session.Close(CodeNormal, "bye")
@@ -227,7 +227,7 @@ func TestBadPayloadsEndTheSession(t *testing.T) {
 			r := newRig(t, Config{})
 			p := r.dialPolling(t)
 			s := r.opened.next(t)
-			if status, answer, _ := p.do("POST", c.kind, strings.NewReader(c.body)); status != 400 || answer != `{"code":3,"message":"Bad request"}` {
+			if status, answer, _ := p.Do("POST", c.kind, strings.NewReader(c.body)); status != 400 || answer != `{"code":3,"message":"Bad request"}` {
 				t.Errorf("answered %d %s", status, answer)
 			}
 			s.end(t, c.reason)
@@ -239,9 +239,9 @@ func TestBadPayloadsEndTheSession(t *testing.T) {
 func TestKnownPacketsWithoutMeaningAreIgnored(t *testing.T) {
 	everywhere(t, Config{}, func(t *testing.T, c client, s *side) {
 		switch c := c.(type) {
-		case *pollClient:
-			check(t, c.mustPost("0\x1e3\x1e6\x1e5\x1e4end"))
-		case *wsClient:
+		case pollClient:
+			check(t, c.Send("0\x1e3\x1e6\x1e5\x1e4end"))
+		case wsClient:
 			for _, text := range []string{"0", "3", "6", "5", "4end"} {
 				check(t, c.frame(1, []byte(text)))
 			}
@@ -258,9 +258,9 @@ func TestLargeAnswersAreCompressedForWhoTakesIt(t *testing.T) {
 	for accept, want := range map[string]string{"gzip": "gzip", "br, gzip;q=0.5": "gzip", "gzip;q=0": "", "": ""} {
 		c := r.dialPolling(t)
 		check(t, r.opened.next(t).Send(NewFrame([]byte(text), nil)))
-		req := must[*http.Request](t)(http.NewRequest("GET", c.url, nil))
+		req := must[*http.Request](t)(http.NewRequest("GET", c.URL(), nil))
 		req.Header.Set("Accept-Encoding", accept)
-		res := must[*http.Response](t)(c.http.Do(req))
+		res := must[*http.Response](t)(c.HTTP.Do(req))
 		body := io.Reader(res.Body)
 		if got := res.Header.Get("Content-Encoding"); got != want {
 			t.Errorf("Accept-Encoding %q: Content-Encoding %q", accept, got)

@@ -23,7 +23,7 @@ func (r *rig) request(t *testing.T, method, query string, header http.Header) (s
 		req.Header = http.Header{}
 	}
 	p := r.newPoller(t)
-	res := must[*http.Response](t)(p.http.Do(req))
+	res := must[*http.Response](t)(p.HTTP.Do(req))
 	defer func() { _ = res.Body.Close() }()
 	body := make([]byte, 1<<12)
 	n, _ := bufio.NewReader(res.Body).Read(body)
@@ -81,7 +81,7 @@ func TestRequestsThatDoNotFitTheirSessionAreRefusedAndDoNotEndIt(t *testing.T) {
 		r := newRig(t, cfg)
 		polling := r.dialPolling(t)
 		upgraded := r.dialPolling(t)
-		w := r.dialWS(t, upgraded.sid)
+		w := r.dialWS(t, upgraded.SID())
 		check(t, upgraded.upgrade(w))
 		check(t, w.send("up"))
 		sides := map[string]*side{}
@@ -89,28 +89,28 @@ func TestRequestsThatDoNotFitTheirSessionAreRefusedAndDoNotEndIt(t *testing.T) {
 			s := r.opened.next(t)
 			sides[s.id] = s
 		}
-		sides[upgraded.sid].got.next(t) // the upgrade is through
+		sides[upgraded.SID()].got.next(t) // the upgrade is through
 		for _, c := range []struct {
 			method, query string
 			header        http.Header
 			want          string
 		}{
-			{"GET", "EIO=3&transport=polling&sid=" + polling.sid, nil, wantRequest},
-			{"GET", "transport=polling&sid=" + polling.sid, nil, wantRequest},
-			{"GET", "EIO=4&transport=websocket&sid=" + polling.sid, nil, wantRequest},
-			{"GET", "EIO=4&transport=polling&sid=" + polling.sid, websocketHeader, wantRequest},
-			{"DELETE", "EIO=4&transport=polling&sid=" + polling.sid, nil, wantMethod},
-			{"GET", "EIO=4&transport=polling&sid=" + upgraded.sid, nil, wantRequest},
-			{"POST", "EIO=4&transport=polling&sid=" + upgraded.sid, nil, wantRequest},
+			{"GET", "EIO=3&transport=polling&sid=" + polling.SID(), nil, wantRequest},
+			{"GET", "transport=polling&sid=" + polling.SID(), nil, wantRequest},
+			{"GET", "EIO=4&transport=websocket&sid=" + polling.SID(), nil, wantRequest},
+			{"GET", "EIO=4&transport=polling&sid=" + polling.SID(), websocketHeader, wantRequest},
+			{"DELETE", "EIO=4&transport=polling&sid=" + polling.SID(), nil, wantMethod},
+			{"GET", "EIO=4&transport=polling&sid=" + upgraded.SID(), nil, wantRequest},
+			{"POST", "EIO=4&transport=polling&sid=" + upgraded.SID(), nil, wantRequest},
 		} {
 			if got, _ := r.request(t, c.method, c.query, c.header); got != c.want {
 				t.Errorf("%s %s: %s, want %s", c.method, c.query, got, c.want)
 			}
 		}
 		check(t, polling.send("still here"))
-		sides[polling.sid].got.next(t)
+		sides[polling.SID()].got.next(t)
 		check(t, w.send("here too"))
-		sides[upgraded.sid].got.next(t)
+		sides[upgraded.SID()].got.next(t)
 	})
 }
 
@@ -129,7 +129,7 @@ func TestCheckRefusesWithItsOwnStatusAndCode(t *testing.T) {
 func TestTheLastSlashOfThePathDoesNotMatter(t *testing.T) {
 	r := newRig(t, Config{})
 	for _, path := range []string{"/socket.io", "/socket.io/"} {
-		res := must[*http.Response](t)(r.newPoller(t).http.Get(r.web.URL + path + "?EIO=4&transport=polling"))
+		res := must[*http.Response](t)(r.newPoller(t).HTTP.Get(r.web.URL + path + "?EIO=4&transport=polling"))
 		_ = res.Body.Close()
 		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", path, res.Status)
@@ -231,7 +231,7 @@ func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
 	for name, request := range map[string]string{
 		"refusals":      "GET /socket.io/?EIO=4&transport=x HTTP/1.1\r\nHost: x\r\n\r\n",
 		"preflights":    "OPTIONS /socket.io/ HTTP/1.1\r\nHost: x\r\n\r\n",
-		"POSTs":         "POST /socket.io/?EIO=4&transport=polling&sid=" + p.sid + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n4x",
+		"POSTs":         "POST /socket.io/?EIO=4&transport=polling&sid=" + p.SID() + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n4x",
 		"upgrades":      "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
 		"unknown paths": "GET /socket.io/?EIO=4&transport=polling&sid=unknown HTTP/1.1\r\nHost: x\r\n\r\n",
 	} {

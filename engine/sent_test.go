@@ -78,9 +78,9 @@ func TestAPollWithAnUncompressedFrameStaysAsItIs(t *testing.T) {
 	s := r.opened.next(t)
 	check(t, s.Send(NewFrame([]byte(talk(1)), nil)))
 	check(t, s.Send(NewFrame([]byte(talk(2)), nil).Uncompressed()))
-	req := must[*http.Request](t)(http.NewRequest(http.MethodGet, c.url, nil))
+	req := must[*http.Request](t)(http.NewRequest(http.MethodGet, c.URL(), nil))
 	req.Header.Set("Accept-Encoding", "gzip")
-	res := must[*http.Response](t)(c.http.Do(req))
+	res := must[*http.Response](t)(c.HTTP.Do(req))
 	defer res.Body.Close()
 	if encoding := res.Header.Get("Content-Encoding"); encoding != "" {
 		t.Errorf("Content-Encoding: %s", encoding)

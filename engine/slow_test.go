@@ -53,7 +53,7 @@ func TestTheOutboxLimitCountsSmallFramesToo(t *testing.T) {
 }
 
 func TestVolatileFramesAreDroppedWhenTheClientIsBehind(t *testing.T) {
-	everyWS(t, func(t *testing.T, w *wsClient, s *side) {
+	everyWS(t, func(t *testing.T, w wsClient, s *side) {
 		if !s.SendVolatile(NewFrame([]byte("a"), nil)) {
 			t.Error("dropped for a client that is not behind")
 		}
@@ -88,7 +88,7 @@ func TestVolatileFramesAreDroppedWhenTheClientIsBehind(t *testing.T) {
 }
 
 func TestASlowReaderGetsEverythingInOrder(t *testing.T) {
-	everyWS(t, func(t *testing.T, w *wsClient, s *side) {
+	everyWS(t, func(t *testing.T, w wsClient, s *side) {
 		const many = 1200
 		text := strings.Repeat("x", 10_000)
 		sent := goes(func() error {

@@ -26,6 +26,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/wiretest"
+
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 )
@@ -74,16 +76,16 @@ func TestTLSCarriesMessagesOfAllSizes(t *testing.T) {
 // of the connection alone, which anybody in between could have made.
 func TestTLSIsEndedByBothSides(t *testing.T) {
 	r := newRig(t, Config{}, overTLS)
-	c := r.dial(t, "websocket").(*wsClient)
+	c := r.dial(t, "websocket").(wsClient)
 	s := r.opened.next(t)
 	s.Session.Close(4000, "over")
 	expectEnd(t, c, 4000, "over")
-	if _, err := c.in.ReadByte(); err != io.EOF {
+	if _, err := c.In.ReadByte(); err != io.EOF {
 		t.Errorf("the connection ended with %v", err)
 	}
-	leaving := r.dial(t, "websocket").(*wsClient)
+	leaving := r.dial(t, "websocket").(wsClient)
 	s = r.opened.next(t)
-	check(t, leaving.conn.(*tls.Conn).CloseWrite())
+	check(t, leaving.Conn.(*tls.Conn).CloseWrite())
 	s.end(t, ReasonTransportClose)
 }
 
@@ -142,7 +144,7 @@ func (w *recordWriter) update() []byte {
 }
 
 // dialByHand opens a WebSocket whose client writes records by hand.
-func (r *rig) dialByHand(t *testing.T) (raw *net.TCPConn, w *recordWriter, c *wsClient, s *side) {
+func (r *rig) dialByHand(t *testing.T) (raw *net.TCPConn, w *recordWriter, c wsClient, s *side) {
 	t.Helper()
 	d := net.Dialer{Control: bufferSize(unix.SO_RCVBUF)}
 	conn := must[net.Conn](t)(d.Dial("tcp", r.web.Listener.Addr().String()))
@@ -162,14 +164,12 @@ func (r *rig) dialByHand(t *testing.T) (raw *net.TCPConn, w *recordWriter, c *ws
 		}
 	}
 	raw = conn.(*net.TCPConn)
-	request := "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-	_, err := raw.Write(w.seal(recordApplication, []byte(request)))
+	_, err := raw.Write(w.seal(recordApplication, []byte(wiretest.Opening(""))))
 	check(t, err)
 	in := bufio.NewReader(client)
 	answer := must[*http.Response](t)(http.ReadResponse(in, nil))
 	_ = answer.Body.Close()
-	c = &wsClient{conn: client, in: in}
+	c = byHand(client, in)
 	c.expectOpen(t)
 	return raw, w, c, r.opened.next(t)
 }

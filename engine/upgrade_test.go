@@ -12,11 +12,11 @@ import (
 )
 
 // probing is a polling session with a WebSocket that has had its probe answered.
-func probing(t *testing.T, cfg Config) (*rig, *pollClient, *wsClient, *side) {
+func probing(t *testing.T, cfg Config) (*rig, pollClient, wsClient, *side) {
 	t.Helper()
 	r := newRig(t, cfg)
 	p := r.dialPolling(t)
-	w := r.dialWS(t, p.sid)
+	w := r.dialWS(t, p.SID())
 	check(t, w.frame(ws.OpText, []byte("2probe")))
 	if answer := must[packet](t)(w.next()); answer != (packet{kind: typePong, data: "probe"}) {
 		t.Fatalf("answer to the probe: %q", answer)
@@ -25,7 +25,7 @@ func probing(t *testing.T, cfg Config) (*rig, *pollClient, *wsClient, *side) {
 }
 
 // expectCut expects the connection to end without anything more.
-func (c *wsClient) expectCut(t *testing.T) {
+func (c wsClient) expectCut(t *testing.T) {
 	t.Helper()
 	if p, err := c.next(); err == nil {
 		t.Errorf("got %q", p)
@@ -34,7 +34,7 @@ func (c *wsClient) expectCut(t *testing.T) {
 
 // expectUnwanted expects a WebSocket that is opened and closed at once: the session
 // has no use for it.
-func (c *wsClient) expectUnwanted(t *testing.T) {
+func (c wsClient) expectUnwanted(t *testing.T) {
 	t.Helper()
 	if p := must[packet](t)(c.next()); p.kind != kindEnd || p.code != CodePolicy {
 		t.Errorf("got %q", p)
@@ -42,7 +42,7 @@ func (c *wsClient) expectUnwanted(t *testing.T) {
 	c.expectCut(t)
 }
 
-func (c *pollClient) expectWorks(t *testing.T, s *side) {
+func (c pollClient) expectWorks(t *testing.T, s *side) {
 	t.Helper()
 	check(t, c.send("up"))
 	if m := s.got.next(t); m.data != "up" {
@@ -76,8 +76,8 @@ func TestAPendingGETIsFreedByTheUpgradeItself(t *testing.T) {
 		body := make(chan string, 1)
 		go func() { _, b, _ := p.get(); body <- b }()
 		s.awaitGET(t)
-		w := r.dialWS(t, p.sid)
-		check(t, w.write(append(clientFrame(ws.OpText, []byte("2probe")), clientFrame(ws.OpText, []byte("5"))...)))
+		w := r.dialWS(t, p.SID())
+		check(t, w.Write(append(clientFrame(ws.OpText, []byte("2probe")), clientFrame(ws.OpText, []byte("5"))...)))
 		if b := await(t, body); b != "6" {
 			t.Errorf("the GET brought %q", b)
 		}
@@ -92,7 +92,7 @@ func TestAPendingGETIsFreedByTheUpgradeItself(t *testing.T) {
 func TestMessagesRightBehindTheUpgradePacketAreTheSessions(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		_, _, w, s := probing(t, cfg)
-		check(t, w.write(append(clientFrame(ws.OpText, []byte("5")), clientFrame(ws.OpText, []byte("4first"))...)))
+		check(t, w.Write(append(clientFrame(ws.OpText, []byte("5")), clientFrame(ws.OpText, []byte("4first"))...)))
 		if m := s.got.next(t); m.data != "first" {
 			t.Errorf("got %q", m)
 		}
@@ -117,7 +117,7 @@ func TestAWrongPacketWhileProbingEndsTheProbeOnly(t *testing.T) {
 				r := newRig(t, cfg)
 				p := r.dialPolling(t)
 				s := r.opened.next(t)
-				w := r.dialWS(t, p.sid)
+				w := r.dialWS(t, p.SID())
 				for _, text := range packets {
 					check(t, w.frame(ws.OpText, []byte(text)))
 				}
@@ -125,7 +125,7 @@ func TestAWrongPacketWhileProbingEndsTheProbeOnly(t *testing.T) {
 					_, err = w.next()
 				}
 				p.expectWorks(t, s)
-				again := r.dialWS(t, p.sid) // the place for a probe is free again
+				again := r.dialWS(t, p.SID()) // the place for a probe is free again
 				check(t, p.upgrade(again))
 				check(t, again.send("up"))
 				s.got.next(t)
@@ -135,10 +135,10 @@ func TestAWrongPacketWhileProbingEndsTheProbeOnly(t *testing.T) {
 }
 
 func TestAProbeThatIsBrokenOffLeavesThePollingAlone(t *testing.T) {
-	for name, spoil := range map[string]func(*wsClient) error{
-		"cut":         func(w *wsClient) error { return w.conn.Close() },
-		"close frame": (*wsClient).leave,
-		"bad frame":   func(w *wsClient) error { return w.write([]byte{0x81, 0}) },
+	for name, spoil := range map[string]func(wsClient) error{
+		"cut":         func(w wsClient) error { return w.Conn.Close() },
+		"close frame": wsClient.leave,
+		"bad frame":   func(w wsClient) error { return w.Write([]byte{0x81, 0}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			onPaths(t, Config{}, func(t *testing.T, cfg Config) {
@@ -157,7 +157,7 @@ func TestAProbeHasALimitedTime(t *testing.T) {
 			r := newRig(t, cfg)
 			p := r.dialPolling(t)
 			s := r.opened.next(t)
-			w := r.dialWS(t, p.sid)
+			w := r.dialWS(t, p.SID())
 			for _, text := range packets {
 				check(t, w.frame(ws.OpText, []byte(text)))
 				must[packet](t)(w.next())
@@ -171,11 +171,11 @@ func TestAProbeHasALimitedTime(t *testing.T) {
 func TestOnlyOneUpgradeAtATime(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r, p, w, s := probing(t, cfg)
-		r.dialWS(t, p.sid).expectUnwanted(t)
+		r.dialWS(t, p.SID()).expectUnwanted(t)
 		check(t, w.frame(ws.OpText, []byte("5")))
 		check(t, w.send("up"))
 		s.got.next(t)
-		r.dialWS(t, p.sid).expectUnwanted(t)
+		r.dialWS(t, p.SID()).expectUnwanted(t)
 		check(t, w.send("still up"))
 		if m := s.got.next(t); m.data != "still up" {
 			t.Errorf("got %q", m)
@@ -186,7 +186,7 @@ func TestOnlyOneUpgradeAtATime(t *testing.T) {
 func TestNoUpgradesMeansNone(t *testing.T) {
 	r := newRig(t, Config{NoUpgrades: true})
 	p := r.dialPolling(t)
-	r.dialWS(t, p.sid).expectUnwanted(t)
+	r.dialWS(t, p.SID()).expectUnwanted(t)
 	p.expectWorks(t, r.opened.next(t))
 }
 
@@ -224,11 +224,11 @@ func TestAGETThatIsAbortedByTheUpgradeDoesNotEndTheSession(t *testing.T) {
 			s := r.opened.next(t)
 			gone := goes(func() error { _, _, err := p.get(); return err })
 			s.awaitGET(t)
-			w := r.dialWS(t, p.sid)
+			w := r.dialWS(t, p.SID())
 			check(t, w.frame(ws.OpText, []byte("2probe")))
 			must[packet](t)(w.next())
 			check(t, w.frame(ws.OpText, []byte("5")))
-			p.http.Transport.(*http.Transport).CloseIdleConnections()
+			p.HTTP.Transport.(*http.Transport).CloseIdleConnections()
 			check(t, w.send("up"))
 			s.got.next(t)
 			check(t, await(t, gone))
@@ -245,7 +245,7 @@ func TestAPausedSessionDoesNotKeepWhatItsProbeSends(t *testing.T) {
 		r := newRig(t, cfg, onOpen(func(s *side) { s.Pause() }))
 		p := r.dialPolling(t)
 		s := r.opened.next(t)
-		w := r.dialWS(t, p.sid)
+		w := r.dialWS(t, p.SID())
 		check(t, p.upgrade(w))
 		check(t, w.send("1", "2", "3"))
 		s.awaitState(t, func() bool { return s.socket() != nil })
@@ -290,7 +290,7 @@ func TestAMessageBehindANoopIsNotLostInSilence(t *testing.T) {
 		done = make(chan struct{})
 		go func() {
 			defer close(done)
-			s.serveGET(w, httptest.NewRequest(http.MethodGet, c.url, nil))
+			s.serveGET(w, httptest.NewRequest(http.MethodGet, c.URL(), nil))
 		}()
 		return done
 	}
@@ -301,8 +301,8 @@ func TestAMessageBehindANoopIsNotLostInSilence(t *testing.T) {
 	await(t, first.wrote) // the handler has not come back from writing it
 	secondDone := get(second)
 	s.awaitGET(t) // the client has read it and polls again
-	w := r.dialWS(t, c.sid)
-	check(t, w.write(clientFrame(1, []byte("2probe"))))
+	w := r.dialWS(t, c.SID())
+	check(t, w.Write(clientFrame(1, []byte("2probe"))))
 	if p := must[packet](t)(w.next()); p.data != "probe" {
 		t.Fatal(p)
 	}
@@ -337,8 +337,8 @@ func TestAPOSTThatIsUnderWayDoesNotOutliveTheUpgrade(t *testing.T) {
 	defer func() { _ = feed.Close() }()
 	answered := make(chan int, 1)
 	go func() {
-		req, _ := http.NewRequest(http.MethodPost, p.url, body)
-		if res, err := p.http.Do(req); err == nil {
+		req, _ := http.NewRequest(http.MethodPost, p.URL(), body)
+		if res, err := p.HTTP.Do(req); err == nil {
 			_ = res.Body.Close()
 			answered <- res.StatusCode
 		} else {

@@ -99,10 +99,10 @@ func TestARoomIsWrittenInOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rig(t)
-			var clients []*wsClient
+			var clients []wsClient
 			var sides []*side
 			for range members {
-				clients = append(clients, r.dial(t, "websocket").(*wsClient))
+				clients = append(clients, r.dial(t, "websocket").(wsClient))
 				sides = append(sides, r.opened.next(t))
 			}
 			go func() {
@@ -126,7 +126,7 @@ func TestARoomIsWrittenInOrder(t *testing.T) {
 			for i := range clients {
 				switch i % 8 {
 				case 0:
-					_ = clients[i].conn.Close() // in the middle
+					_ = clients[i].Conn.Close() // in the middle
 				case 1, 2: // below
 				default:
 					atOnce.Go(func() { read(i) })

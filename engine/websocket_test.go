@@ -67,7 +67,7 @@ func TestFramesAgainstTheProtocolAreAnsweredWithACloseCode(t *testing.T) {
 				w := r.dialWS(t, "")
 				sid := w.expectOpen(t)
 				s := r.opened.next(t)
-				check(t, w.write(c.bytes))
+				check(t, w.Write(c.bytes))
 				if p := must[packet](t)(w.next()); p.kind != kindEnd || p.code != c.code {
 					t.Errorf("answered %q", p)
 				}
@@ -75,7 +75,7 @@ func TestFramesAgainstTheProtocolAreAnsweredWithACloseCode(t *testing.T) {
 					t.Errorf("behind the close frame came %q", p)
 				}
 				s.end(t, c.reason)
-				_ = w.conn.Close()
+				_ = w.Conn.Close()
 				s.awaitState(t, func() bool { return s.current() == stateClosed && r.srv.session(sid) == nil })
 				if s.got.length() > 0 {
 					t.Errorf("handed up %q", s.got.next(t))
@@ -97,7 +97,7 @@ func fragment(op ws.OpCode, fin bool, data string) []byte {
 func TestMessagesInFragmentsOfOneByteArriveWhole(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
-		w := r.dial(t, "websocket").(*wsClient)
+		w := r.dial(t, "websocket").(wsClient)
 		s := r.opened.next(t)
 		var b []byte
 		const text = "4grüße in Stücken"
@@ -110,7 +110,7 @@ func TestMessagesInFragmentsOfOneByteArriveWhole(t *testing.T) {
 			b = append(b, clientFrame(ws.OpPing, []byte{byte(i)})...) // control frames may come between
 		}
 		b = append(b, fragment(ws.OpContinuation, true, "")...)
-		check(t, w.write(b))
+		check(t, w.Write(b))
 		if m := s.got.next(t); m.data != text[1:] {
 			t.Errorf("got %q", m)
 		}
@@ -130,12 +130,12 @@ func TestMessagesInFragmentsOfOneByteArriveWhole(t *testing.T) {
 func TestFramesInSegmentsOfOneByteArriveWhole(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
-		w := r.dial(t, "websocket").(*wsClient)
+		w := r.dial(t, "websocket").(wsClient)
 		s := r.opened.next(t)
 		b := append(clientFrame(ws.OpText, []byte("4one")), clientFrame(ws.OpBinary, []byte("two"))...)
 		b = append(b, clientFrame(ws.OpText, []byte("4"+strings.Repeat("x", 200)))...)
 		for i := range b {
-			check(t, w.write(b[i:i+1]))
+			check(t, w.Write(b[i:i+1]))
 		}
 		for _, want := range []message{{false, "one"}, {true, "two"}, {false, strings.Repeat("x", 200)}} {
 			if m := s.got.next(t); m != want {
@@ -158,7 +158,7 @@ func TestUnaskedPongsAndAPongBeforeAnythingElseAreHarmless(t *testing.T) {
 }
 
 func TestACloseReasonIsCutBetweenCharacters(t *testing.T) {
-	everyWS(t, func(t *testing.T, w *wsClient, s *side) {
+	everyWS(t, func(t *testing.T, w wsClient, s *side) {
 		s.Session.Close(4001, strings.Repeat("ü", 100))
 		p := must[packet](t)(w.next())
 		if p.kind != kindEnd || p.code != 4001 || p.data != strings.Repeat("ü", 61) {
@@ -168,15 +168,15 @@ func TestACloseReasonIsCutBetweenCharacters(t *testing.T) {
 }
 
 // everyWS runs test over WebSockets of both paths, and over TLS.
-func everyWS(t *testing.T, test func(t *testing.T, w *wsClient, s *side)) {
+func everyWS(t *testing.T, test func(t *testing.T, w wsClient, s *side)) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
-		test(t, r.dial(t, "websocket").(*wsClient), r.opened.next(t))
+		test(t, r.dial(t, "websocket").(wsClient), r.opened.next(t))
 	})
 	t.Run("TLS", func(t *testing.T) {
 		onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 			r := newRig(t, cfg, overTLS)
-			test(t, r.dial(t, "websocket").(*wsClient), r.opened.next(t))
+			test(t, r.dial(t, "websocket").(wsClient), r.opened.next(t))
 		})
 	})
 }

@@ -50,7 +50,7 @@ func TestAnAddressWhoseStrangersDoTooMuchIsRefused(t *testing.T) {
 	if refused == 0 {
 		t.Error("thirty handshakes were not too many")
 	}
-	if _, err := r.tryWS("EIO=4&transport=websocket&from=2001:db8::2"); err == nil {
+	if _, err := r.tryWS("from=2001:db8::2"); err == nil {
 		t.Error("another address of the same network was let in")
 	}
 	if status, _ := r.handshake(t, "192.0.2.1"); status != http.StatusOK {
@@ -63,10 +63,10 @@ func TestAnAddressWhoseStrangersDoTooMuchIsRefused(t *testing.T) {
 func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 	onPaths(t, slowAddresses(), func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
-		dial := func(from string) (*wsClient, *side) {
-			c, err := r.tryWS("EIO=4&transport=websocket&from=" + from)
+		dial := func(from string) (wsClient, *side) {
+			c, err := r.tryWS("from=" + from)
 			check(t, err)
-			t.Cleanup(func() { _ = c.conn.Close() })
+			t.Cleanup(func() { _ = c.Conn.Close() })
 			c.expectOpen(t)
 			return c, r.opened.next(t)
 		}
@@ -74,7 +74,7 @@ func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 		mate, user := dial("192.0.2.1")
 		user.Admit("", "ann")
 		other, honest := dial("192.0.2.2")
-		check(t, busy.write([]byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4x"))), 400))))
+		check(t, busy.Write([]byte(strings.Repeat(string(clientFrame(ws.OpText, []byte("4x"))), 400))))
 		for range 50 { // in any case so many are read
 			stranger.got.next(t)
 		}

@@ -3,26 +3,18 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
 	"testing"
-	"time"
 
 	"gatehouse/handshake"
 )
 
 func TestSilenceClosesTheLongestSilent(t *testing.T) {
 	q := newIdleConns(2, slog.New(slog.DiscardHandler))
-	var ends [4]net.Conn
-	for i := range ends {
-		here, there := net.Pipe()
-		ends[i] = here
-		t.Cleanup(func() { _ = there.Close() })
-	}
-	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
+	ends := pipes(t, 4)
 	q.state(ends[0], http.StateNew)
 	q.state(ends[1], http.StateNew)
 	speaks := q.busy(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -41,9 +33,6 @@ func TestSilenceClosesTheLongestSilent(t *testing.T) {
 	q.state(ends[3], http.StateClosed)
 	if silent, cut := q.count(); silent != 0 || cut != 2 {
 		t.Errorf("%d silent, %d cut", silent, cut)
-	}
-	for _, c := range ends {
-		_ = c.Close()
 	}
 }
 

@@ -45,6 +45,20 @@ func TestTheOldestSilentConnectionIsClosedWithoutWaiting(t *testing.T) {
 	}
 }
 
+// pipes are n connections, whose other ends say nothing.
+func pipes(t *testing.T, n int) []net.Conn {
+	ends := make([]net.Conn, n)
+	for i := range ends {
+		here, there := net.Pipe()
+		ends[i] = here
+		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+	}
+	return ends
+}
+
+// closed tells whether this end of a pipe is closed.
+func closed(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
+
 func (q *idleConns) listed() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -87,13 +101,7 @@ func TestARequestCountsUntilItIsASessions(t *testing.T) {
 // Who waits for an answer is closed after all those that say nothing.
 func TestRequestsUnderWayAreClosedLast(t *testing.T) {
 	q := newIdleConns(2, slog.New(slog.DiscardHandler))
-	var ends [4]net.Conn
-	for i := range ends {
-		here, there := net.Pipe()
-		ends[i] = here
-		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
-	}
-	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
+	ends := pipes(t, 4)
 	q.state(ends[0], http.StateNew)
 	page := httptest.NewRequestWithContext(q.context(t.Context(), ends[0]), http.MethodGet, "/", nil)
 	q.busy(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), page)
@@ -116,13 +124,7 @@ func TestRequestsUnderWayAreClosedLast(t *testing.T) {
 // A user who polls says nothing between two requests, and is not who makes room.
 func TestUsersConnectionsAreClosedLast(t *testing.T) {
 	q := newIdleConns(2, slog.New(slog.DiscardHandler))
-	var ends [4]net.Conn
-	for i := range ends {
-		here, there := net.Pipe()
-		ends[i] = here
-		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
-	}
-	closed := func(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
+	ends := pipes(t, 4)
 	q.state(ends[0], http.StateNew)
 	q.ofUser(httptest.NewRequestWithContext(q.context(t.Context(), ends[0]), http.MethodGet, "/socket.io/", nil))
 	q.state(ends[0], http.StateIdle)
@@ -142,11 +144,8 @@ func TestUsersConnectionsAreClosedLast(t *testing.T) {
 // those of browsers that have gone on to a WebSocket, have all of them.
 func TestWhoHasJustComeIsNotWhoMakesRoom(t *testing.T) {
 	q := newIdleConns(4, slog.New(slog.DiscardHandler))
-	var ends [6]net.Conn
-	for i := range ends {
-		here, there := net.Pipe()
-		ends[i] = here
-		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+	ends := pipes(t, 6)
+	for i, here := range ends {
 		q.state(here, http.StateNew)
 		if i < 4 {
 			q.ofUser(httptest.NewRequestWithContext(q.context(t.Context(), here), http.MethodGet, "/socket.io/", nil))
@@ -154,8 +153,8 @@ func TestWhoHasJustComeIsNotWhoMakesRoom(t *testing.T) {
 		}
 	}
 	for i, c := range ends {
-		if closed := c.SetDeadline(time.Time{}) != nil; closed != (i < 2) {
-			t.Errorf("connection %d: closed is %t", i, closed)
+		if closed(c) != (i < 2) {
+			t.Errorf("connection %d: closed is %t", i, closed(c))
 		}
 	}
 }

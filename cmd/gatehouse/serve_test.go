@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/internal/wiretest"
 )
 
 // serving is the program while it serves.
@@ -114,15 +116,17 @@ func do(t *testing.T, req *http.Request) string {
 // enter connects to a namespace by polling and returns the reply to CONNECT.
 func enter(t *testing.T, addr, namespace, token string) string {
 	t.Helper()
-	url := "http://" + addr + "/socket.io/?EIO=4&transport=polling"
-	var open struct{ SID string }
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(get(t, url), "0")), &open); err != nil {
+	c, err := wiretest.Dial(t.Context(), addr, "polling", wiretest.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	url += "&sid=" + open.SID
-	post(t, url, "text/plain", "40"+namespace+`,{"token":"`+token+`"}`)
-	reply := get(t, url)
-	post(t, url, "text/plain", "1")
+	reply, err := wiretest.Enter(c, namespace, `{"token":"`+token+`"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Leave(); err != nil {
+		t.Error(err)
+	}
 	return reply
 }
 

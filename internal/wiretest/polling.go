@@ -113,7 +113,7 @@ func (p *Polling) SendBinary(data []byte) error {
 func (p *Polling) Next() (Packet, error) {
 	for {
 		for len(p.came) == 0 {
-			if err := p.poll(); err != nil {
+			if err := p.Poll(); err != nil {
 				return Packet{}, err
 			}
 		}
@@ -138,8 +138,8 @@ func (p *Polling) Next() (Packet, error) {
 // Pending is how many packets the last GET brought that Next has not returned yet.
 func (p *Polling) Pending() int { return len(p.came) }
 
-// poll adds what one GET brings to came.
-func (p *Polling) poll() error {
+// Poll keeps what one GET brings for Next.
+func (p *Polling) Poll() error {
 	status, body, err := p.Do(http.MethodGet, "", nil)
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (p *Polling) Upgrade(ctx context.Context) (*WebSocket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = p.poll(); err == nil {
+	if err = p.Poll(); err == nil {
 		err = p.Switch(c)
 	}
 	if err != nil {
