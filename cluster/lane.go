@@ -32,7 +32,7 @@ type lane struct {
 	at      string                 // the id of the last entry that was taken
 	lag     time.Duration          // behind the end of the stream, when it was last measured
 	awaited []awaited              // entries that somebody waits for
-	place   string                 // the id of the last entry whose operation was carried out
+	place   string                 // what has been carried out, see core.Kept.Before
 }
 
 // awaited is an entry that somebody waits for.
@@ -98,9 +98,9 @@ func (l *lane) input(in func() []core.Output[*action]) {
 		l.mu.Unlock()
 		for i := range todo {
 			l.node.carryOut(l, &todo[i])
-			if todo[i].ID != "" && l.node.cfg.Recovery > 0 {
+			if todo[i].Place != "" && l.node.cfg.Recovery > 0 {
 				l.mu.Lock()
-				l.place = todo[i].ID
+				l.place = todo[i].Place
 				l.mu.Unlock()
 			}
 		}

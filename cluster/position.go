@@ -45,9 +45,7 @@ func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos
 			l.core.Seen(e.uid, e.number, &action{namespace: e.namespace, uid: e.uid, raw: &e}, e.id, len(e.data))
 		}
 	}
-	if log := l.core.Log(); log != nil {
-		l.place = log.Last()
-	}
+	l.place = l.core.Place()
 	return nil
 }
 

@@ -35,46 +35,46 @@ func (a *adapter) own(session *namespaces.Session) {
 // replay returns what was sent to a session behind an offset, and changes its rooms as they were changed behind what the record
 // knows of. It returns false when that is not known any more, or the session was ended.
 func (a *adapter) replay(session *namespaces.Session, offset string, end int) (missed []packet.Packet, ok bool) {
-	log, next, ok := a.begin(session, offset, end)
+	log, ok := a.begin(session, offset, end)
 	if !ok {
 		return nil, false
 	}
-	for i := range log {
-		k := &log[i]
+	for i := range log.Log {
+		k := &log.Log[i]
 		act := a.actionOf(k)
 		if act == nil {
 			continue
 		}
-		if i >= next {
-			if p := a.sent(session, act, k.ID); p != nil {
+		if !log.Has(i) {
+			if p := a.sent(session, act, k); p != nil {
 				if p.Offset == lostOffset {
 					return nil, false
 				}
 				missed = append(missed, *p)
 			}
 		}
-		if core.Compare(k.ID, session.Place) > 0 && !a.moved(session, act, k.ID) {
+		if !k.Before(session.Place) && !a.moved(session, act, k) {
 			return nil, false
 		}
 	}
 	return missed, true
 }
 
-// begin returns the log from where it matters for a session, and where in it begins what its client has not got.
-func (a *adapter) begin(session *namespaces.Session, offset string, end int) (log []core.Kept[*action], next int, ok bool) {
+// begin returns the log from where it matters for a session, and what of it its client has got.
+func (a *adapter) begin(session *namespaces.Session, offset string, end int) (missed core.Missed[*action], ok bool) {
 	l := a.lane()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := core.Marks{Base: session.Base, BaseAt: session.BaseAt, Last: session.Last, Place: session.Place, Floor: session.Floor}
-	missed, ok := l.core.Log().Missed(m, offset, end)
+	missed, ok = l.core.Log().Missed(m, offset, end)
 	if !ok || l.core.IsAhead() {
-		return nil, 0, false
+		return missed, false
 	}
-	if missed.At != nil && a.selected(session, a.actionOf(missed.At), missed.At.ID) == nil {
-		return nil, 0, false // the client was in a room that the record knows nothing of
+	if missed.At != nil && a.selected(session, a.actionOf(missed.At), missed.At) == nil {
+		return missed, false // the client was in a room that the record knows nothing of
 	}
 	session.Base, session.BaseAt = offset, missed.Start
-	return missed.Log, missed.Next, true
+	return missed, true
 }
 
 // actionOf is what an entry of the log says to the namespace, or nil when that is nothing. It is called where actions are carried
@@ -98,15 +98,15 @@ func (a *adapter) actionOf(k *core.Kept[*action]) *action {
 const lostOffset = "?"
 
 // sent is the event of an entry if a session was sent it, with its offset.
-func (a *adapter) sent(session *namespaces.Session, act *action, id string) *packet.Packet {
+func (a *adapter) sent(session *namespaces.Session, act *action, k *core.Kept[*action]) *packet.Packet {
 	if act.request != "" || act.operation.Flags&namespaces.Volatile != 0 {
 		return nil
 	}
-	if p := a.selected(session, act, id); p != nil {
+	if p := a.selected(session, act, k); p != nil {
 		kept := *p
-		kept.Offset = id
+		kept.Offset = k.ID
 		if act.kind == typeLocal && act.uid != ownerNode(session.Former) {
-			if core.Compare(id, session.Since) > 0 {
+			if core.Compare(k.ID, session.Since) > 0 {
 				return nil
 			}
 			kept.Offset = lostOffset
@@ -117,42 +117,42 @@ func (a *adapter) sent(session *namespaces.Session, act *action, id string) *pac
 }
 
 // selected is the event of an entry if it selects a session.
-func (a *adapter) selected(session *namespaces.Session, act *action, id string) *packet.Packet {
-	if act == nil || act.kind != typeBroadcast && act.kind != typeLocal || !selectsAt(session, &act.operation.Selection, id) {
+func (a *adapter) selected(session *namespaces.Session, act *action, k *core.Kept[*action]) *packet.Packet {
+	if act == nil || act.kind != typeBroadcast && act.kind != typeLocal || !selectsAt(session, &act.operation.Selection, k) {
 		return nil
 	}
 	return &act.operation.Packet
 }
 
-// selectsAt reports whether a selection fits a session at an entry.
-func selectsAt(session *namespaces.Session, sel *namespaces.Selection, id string) bool {
-	in := func(room string) bool { return isIn(session, room, id) }
+// selectsAt reports whether a selection fitted a session when an entry was carried out.
+func selectsAt(session *namespaces.Session, sel *namespaces.Selection, k *core.Kept[*action]) bool {
+	in := func(room string) bool { return isIn(session, room, k) }
 	return (len(sel.Rooms) == 0 || slices.ContainsFunc(sel.Rooms, in)) && !slices.ContainsFunc(sel.Except, in)
 }
 
-// isIn reports whether a session was in a room at an entry.
-func isIn(session *namespaces.Session, room, id string) bool {
+// isIn reports whether a session was in a room when an entry was carried out.
+func isIn(session *namespaces.Session, room string, k *core.Kept[*action]) bool {
 	if session.Named(room) {
 		return true
 	}
 	return slices.ContainsFunc(session.Stays, func(stay namespaces.Stay) bool {
-		if stay.Room != room || core.Compare(id, stay.From) <= 0 {
+		if stay.Room != room || k.Before(stay.From) {
 			return false
 		}
-		return !stay.Left || core.Compare(id, stay.To) <= 0 || core.IsPlace(stay.Sent) && core.Compare(id, stay.Sent) <= 0
+		return !stay.Left || k.Before(stay.To) || core.IsPlace(stay.Sent) && core.Compare(k.ID, stay.Sent) <= 0
 	})
 }
 
 // moved changes the rooms of a session as an entry says. It returns false when that ends the session.
-func (a *adapter) moved(session *namespaces.Session, act *action, id string) bool {
-	if act.kind != typeJoin && act.kind != typeLeave && act.kind != typeDisconnect || !selectsAt(session, &act.operation.Selection, id) {
+func (a *adapter) moved(session *namespaces.Session, act *action, k *core.Kept[*action]) bool {
+	if act.kind != typeJoin && act.kind != typeLeave && act.kind != typeDisconnect || !selectsAt(session, &act.operation.Selection, k) {
 		return true
 	}
 	for _, room := range act.change.Leave {
-		session.Leave(room, id)
+		session.Leave(room, k.ID)
 	}
 	for _, room := range act.change.Join {
-		session.Join(room, id)
+		session.Join(room, k.ID)
 	}
 	return act.kind != typeDisconnect
 }

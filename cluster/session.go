@@ -113,9 +113,7 @@ type storedSession struct {
 // dated says up to which entry of the stream a session has been sent everything. That it was sent something alone says nothing.
 func (l *lane) dated(s namespaces.Session) namespaces.Session {
 	if core.IsPlace(s.Last) {
-		if core.Compare(s.Last, s.Place) > 0 {
-			s.Place = s.Last
-		}
+		s.Place = core.Further(s.Place, s.Last)
 		return s
 	}
 	l.mu.Lock()

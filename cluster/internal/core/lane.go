@@ -41,7 +41,9 @@ type Lane[B any] struct {
 	readers   map[string]uint64 // the last number read of each other node
 	ownRead   uint64            // the last own number read
 	ahead     int               // items of queue that were carried out before they came back
+	aheadTo   uint64            // the number of the last one that was
 	log       *Log[B]           // nil without one
+	at        string            // the id of the last entry that was read
 	unsettled map[string]uint64 // numbers that are to be read again, see Forgotten
 	settledBy time.Time
 	out       []Output[B]
@@ -60,10 +62,11 @@ type item[B any] struct {
 
 // Output is what the shell has to do, in order.
 type Output[B any] struct {
-	Do   Do
-	Body B      // of Deliver
-	Own  bool   // of Deliver: the node's own
-	ID   string // of Deliver and Passed: where the operation stands in the stream; "" when the node is alone, and of direct emits
+	Do    Do
+	Body  B      // of Deliver
+	Own   bool   // of Deliver: the node's own
+	ID    string // of Deliver and Passed: where the operation stands in the stream; "" when the node is alone, and of direct emits
+	Place string // of Deliver and Passed: where the node is when that is done, see [Kept.Before]
 	// Steady is true on a Deliver with an ID when all that was carried out here before stands before it in the stream: on any
 	// node, what comes behind ID is what comes here.
 	Steady bool
@@ -156,9 +159,10 @@ func (l *Lane[B]) carryOut(it *item[B], id string) {
 	if id == "" && it.seq > 0 && !it.mark {
 		it.ahead = true
 		l.ahead++
+		l.aheadTo = it.seq
 	}
 	if !it.mark {
-		l.out = append(l.out, Output[B]{Do: Deliver, Body: it.body, Own: true, ID: id, Steady: id != "" && l.steady()})
+		l.out = append(l.out, Output[B]{Do: Deliver, Body: it.body, Own: true, ID: id, Steady: id != "" && l.steady(), Place: l.Place()})
 	}
 }
 
@@ -308,7 +312,7 @@ func (l *Lane[B]) Read(node string, seq uint64, body B, mark bool, id string, si
 	}
 	l.keep(Kept[B]{ID: id, Node: node, Seq: seq, Body: body, size: size})
 	if !mark {
-		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id, Steady: l.steady()})
+		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id, Steady: l.steady(), Place: l.Place()})
 	}
 	return l.take()
 }
@@ -316,12 +320,13 @@ func (l *Lane[B]) Read(node string, seq uint64, body B, mark bool, id string, si
 // Foreign takes an entry without a number, which has not been read before.
 func (l *Lane[B]) Foreign(body B, id string, size int) []Output[B] {
 	l.keep(Kept[B]{ID: id, Body: body, size: size})
-	l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id, Steady: l.steady()})
+	l.out = append(l.out, Output[B]{Do: Deliver, Body: body, ID: id, Steady: l.steady(), Place: l.Place()})
 	return l.take()
 }
 
 // Begin tells, before the first entry, that those behind an id follow; without it, that all that there ever were do.
 func (l *Lane[B]) Begin(id string) {
+	l.at = id
 	if l.log != nil {
 		l.log.floor = id
 	}
@@ -352,7 +357,9 @@ func (l *Lane[B]) count(node string, seq uint64) (anew bool) {
 	return true
 }
 
+// keep notes that an entry has been read, which was not before.
 func (l *Lane[B]) keep(k Kept[B]) {
+	l.at = k.ID
 	if l.log != nil {
 		l.log.add(k)
 	}
@@ -396,7 +403,7 @@ func (l *Lane[B]) readOwn(seq uint64, id string) {
 		l.keepOwn(it, id)
 		l.removed(it)
 		if it.ahead {
-			l.out = append(l.out, Output[B]{Do: Passed, ID: id})
+			l.out = append(l.out, Output[B]{Do: Passed, ID: id, Place: l.Place()})
 		}
 		l.carryOut(it, id)
 	}

@@ -79,17 +79,20 @@ func (l *Log[B]) behind(id string) (next int, at *Kept[B], ok bool) {
 }
 
 // Marks are what is known of how far a session has been sent what was for it: whoever has got everything up to the offset Base,
-// has got what stands up to the place BaseAt, and the same holds for Last and Place. What is said of its rooms holds from Floor
-// on.
+// has got what had been carried out at the place BaseAt, and the same holds for Last and Place. What is said of its rooms holds
+// from the place Floor on.
 type Marks struct{ Base, BaseAt, Last, Place, Floor string }
 
 // Missed is where in a log begins what a client has missed.
 type Missed[B any] struct {
 	Log   []Kept[B] // from where it matters for the session
-	Next  int       // the first in Log that was sent behind the client's offset
 	Start string    // the place that the offset means
 	At    *Kept[B]  // the operation that the offset names, when it is one that the marks know nothing of
+	next  int       // the first in Log that stands behind Start
 }
+
+// Has reports whether the client has got the i-th operation of Log, if it was for it.
+func (m *Missed[B]) Has(i int) bool { return i < m.next || m.Log[i].Before(m.Start) }
 
 // Missed finds what was sent behind an offset, up to an end. It returns false when that is not known any more.
 func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool) {
@@ -100,7 +103,7 @@ func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool
 	case offset == m.Base:
 		out.Start = m.BaseAt
 	}
-	from, at, ok := l.behind(out.Start)
+	from, at, ok := l.behind(entryOf(out.Start))
 	if !ok || m.Floor != "" && Compare(out.Start, m.Floor) < 0 {
 		return out, false
 	}
@@ -108,20 +111,12 @@ func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool
 		out.At = at
 	}
 	first := from
-	if place, _, known := l.behind(m.Place); known {
+	if place, _, known := l.behind(entryOf(m.Place)); known {
 		first = min(first, place)
 	}
-	out.Next = from - first
+	out.next = from - first
 	out.Log, ok = l.between(first, end)
 	return out, ok
-}
-
-// Last is the id of the newest operation.
-func (l *Log[B]) Last() string {
-	if len(l.items) == 0 {
-		return l.floor
-	}
-	return l.items[len(l.items)-1].ID
 }
 
 // between returns the operations from a place on up to an end. It returns false when some of them are not kept any more.
@@ -132,7 +127,7 @@ func (l *Log[B]) between(next, end int) ([]Kept[B], bool) {
 	return slices.Clone(l.items[next-l.gone : max(next, end)-l.gone]), true
 }
 
-// Compare compares two ids of a stream: milliseconds, a dash and a count.
+// Compare compares two ids of a stream: milliseconds, a dash and a count. Of a place it is the entry's.
 func Compare(a, b string) int {
 	return slices.Compare(placeOf(a), placeOf(b))
 }
@@ -145,7 +140,7 @@ func IsPlace(id string) bool {
 
 // placeOf reads an id of a stream.
 func placeOf(id string) []uint64 {
-	head, tail, _ := strings.Cut(id, "-")
+	head, tail, _ := strings.Cut(entryOf(id), "-")
 	ms, _ := strconv.ParseUint(head, 10, 64)
 	count, _ := strconv.ParseUint(tail, 10, 64)
 	return []uint64{ms, count}

@@ -179,7 +179,7 @@ func (l *ledger) nothingMissing(w *world, n *node) {
 		}
 	}
 	for _, o := range l.ops {
-		if got[o] || !o.node.alive && !kept[o] {
+		if got[o] || !o.node.alive && !kept[o] || o.direct && o.node != n {
 			continue
 		}
 		if o.node == n {

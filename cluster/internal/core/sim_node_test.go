@@ -49,18 +49,19 @@ type node struct {
 	members   *core.Members
 	questions *core.Questions
 	started   int
-	done      int // operations so far
-	slow      int // milliseconds more for each message
+	done      int    // operations so far
+	published uint64 // the number of the last one that was written
+	slow      int    // milliseconds more for each message
 
-	write, read int // numbers of the connections; a message of an old one is nobody's
-	writeUp     bool
-	readUp      bool
-	signal      bool // the channel for signs of life and questions
-	pos         int
-	arrival     map[string]int // when the last message of a link arrives
+	writes, reads int // numbers of the connections; a message of an old one is nobody's
+	writeUp       bool
+	readUp        bool
+	signal        bool // the channel for signs of life and questions
+	pos           int
+	arrival       map[string]int // when the last message of a link arrives
 
 	sockets map[string]*socket
-	at      string          // the place of the last operation that was carried out
+	at      string          // what has been carried out, as a place
 	foreign map[string]bool // entries without a number that were read
 	awaited map[string]func()
 	owners  int
@@ -76,17 +77,17 @@ func (w *world) start(place int) *node {
 	}
 	n.lane = core.NewLane[*op](n.name, core.LaneConfig{Patience: patience, BacklogBytes: backlogBytes, BacklogAge: backlogAge, LogLength: logLength})
 	w.nodes = append(w.nodes, n)
-	from := max(0, len(w.broker.entries)-rewind)
+	from := max(0, len(w.broker.entries)-logLength)
 	if from > 0 {
 		n.lane.Begin(w.broker.entries[from-1].place)
 	}
 	for _, e := range w.broker.entries[from:] {
 		n.lane.Seen(e.node, e.seq, e.op, e.place, 1)
-		n.at = e.place
 		if e.seq > 0 {
 			w.ledger.before(n, e)
 		}
 	}
+	n.at = n.lane.Place()
 	n.reconnectWrite(1)
 	n.reconnectRead(1)
 	n.tick()
@@ -163,7 +164,11 @@ func (n *node) emit(room string) {
 	n.flush()
 }
 
-func (n *node) direct() { n.carry(n.lane.Direct(n.w.time(), n.newOp("", true))) }
+func (n *node) direct() {
+	o := n.newOp("", true)
+	n.w.ledger.published(n.w, o)
+	n.carry(n.lane.Direct(n.w.time(), o))
+}
 
 // flush writes the next batch.
 func (n *node) flush() {
@@ -173,6 +178,7 @@ func (n *node) flush() {
 	}
 	var stores []store
 	for _, o := range batch {
+		n.published = max(n.published, o.Seq)
 		if o.Body != nil {
 			o.Body.seq = o.Seq
 			if o.Body.session != nil {
@@ -182,17 +188,17 @@ func (n *node) flush() {
 			}
 		}
 	}
-	w, number := n.w, n.write
+	w, number := n.w, n.writes
 	n.link("write", func() {
 		// What was under way when the connection was cut may have arrived or not.
-		if !w.broker.up || number != n.write && w.chance(n.name+"fate", 2) == 0 {
+		if !w.broker.up || number != n.writes && w.chance(n.name+"fate", 2) == 0 {
 			return
 		}
 		replies := w.add(n.name, batch, stores)
 		n.link("written", func() {
-			if number == n.write {
+			if number == n.writes {
 				n.within(func() {
-					if number == n.write {
+					if number == n.writes {
 						n.answered(stores, replies)
 						n.lane.Added()
 						n.flush()
@@ -206,7 +212,7 @@ func (n *node) flush() {
 func (n *node) cutWrite(ms int) {
 	if n.writeUp {
 		n.writeUp = false
-		n.write++
+		n.writes++
 		n.within(n.lane.Lost)
 		n.reconnectWrite(ms)
 	}
@@ -219,9 +225,9 @@ func (n *node) reconnectWrite(ms int) {
 			return
 		}
 		n.writeUp = true
-		number := n.write
+		number := n.writes
 		n.within(func() {
-			if number == n.write {
+			if number == n.writes {
 				n.carry(n.lane.Connected(n.w.time()))
 				n.flush()
 			}
@@ -232,7 +238,7 @@ func (n *node) reconnectWrite(ms int) {
 func (n *node) cutRead(ms int) {
 	if n.readUp {
 		n.readUp = false
-		n.read++
+		n.reads++
 		n.reconnectRead(ms)
 	}
 }
@@ -250,13 +256,13 @@ func (n *node) reconnectRead(ms int) {
 		if n.started == n.w.now-1 {
 			n.pos = n.w.broker.last()
 		}
-		n.next(n.read)
+		n.next(n.reads)
 	})
 }
 
 // next asks for the entries behind pos.
 func (n *node) next(number int) {
-	if number != n.read || !n.alive {
+	if number != n.reads || !n.alive {
 		return
 	}
 	entries := n.w.broker.entries
@@ -268,7 +274,7 @@ func (n *node) next(number int) {
 	}
 	n.pos = batch[len(batch)-1].id
 	n.link("read", func() {
-		if number != n.read {
+		if number != n.reads {
 			return
 		}
 		n.within(func() {
@@ -293,7 +299,6 @@ func (n *node) carry(outputs []core.Output[*op]) {
 		case core.Deliver:
 			n.deliver(o)
 		case core.Passed:
-			n.at = o.ID
 		case core.Gap:
 			n.w.ledger.told(n, o.Node, o.From, o.To)
 			n.w.note("%s misses %s %d-%d", n.name, o.Node, o.From, o.To)
@@ -301,6 +306,9 @@ func (n *node) carry(outputs []core.Output[*op]) {
 			n.w.note("%s drops %d-%d", n.name, o.From, o.To)
 		case core.Alone, core.Together:
 			n.w.note("%s is alone: %t", n.name, o.Do == core.Alone)
+		}
+		if o.Place != "" {
+			n.arrive(o.Place)
 		}
 	}
 }
@@ -319,9 +327,6 @@ func (n *node) deliver(o core.Output[*op]) {
 			n.w.ledger.delivered(n, o.Body)
 			n.send(o)
 		}
-	}
-	if o.ID != "" {
-		n.at = o.ID
 	}
 }
 
@@ -402,8 +407,8 @@ func (n *node) kill() {
 	if n.alive {
 		n.alive = false
 		n.w.orphans(n)
-		n.write++
-		n.read++
+		n.writes++
+		n.reads++
 		n.w.note("%s dies", n.name)
 	}
 }

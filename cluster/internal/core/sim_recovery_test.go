@@ -21,8 +21,8 @@ func (n *node) lookUp(c *client, current func(func()) func()) {
 			here := n.sockets[c.visit.id]
 			switch {
 			case here != nil && (found == nil || found.owner == here.owner):
-				if found != nil && here.named {
-					here.former, here.owner, here.named = here.owner, n.owner(), false
+				if found != nil && here.owned {
+					here.before, here.owner, here.owned = here.owner, n.owner(), false
 				}
 				n.resume(c, here)
 			case found == nil || found.owner == over:
@@ -52,7 +52,7 @@ func (n *node) resume(c *client, s *socket) {
 	c.socket = s
 	n.w.note("%s goes on at %s", c.name, n.name)
 	for _, m := range s.tail[from:] {
-		c.hear(s, m.op, m.offset)
+		n.write(s, m.op, m.offset)
 	}
 	n.keep(s, true)
 }
@@ -66,7 +66,7 @@ func (n *node) take(c *client, found *record, current func(func()) func()) {
 			n.link("answer", current(func() { n.admit(c) }))
 			return
 		}
-		taken := &record{owner, now.rooms, now.marks}
+		taken := &record{owner, now.rooms, now.former, now.marks}
 		if n.w.plant != "owners" {
 			n.w.write(c.visit.id, taken)
 		}
@@ -82,83 +82,48 @@ func (n *node) take(c *client, found *record, current func(func()) func()) {
 }
 
 // replay goes on with a session of another node, with what its client has missed, or lets it in as a new one.
-func (n *node) replay(c *client, r *record, former string) {
+func (n *node) replay(c *client, r *record, before string) {
 	log := n.lane.Log()
 	missed, ok := log.Missed(r.marks, c.offset, log.End())
-	in := func(k *core.Kept[*op]) bool {
-		o := k.Body
-		from, in := "", false
-		if o != nil && o.session == nil && o.taken == "" {
-			from, in = r.rooms[o.room]
-		}
-		return in && core.Compare(k.ID, from) > 0
+	s := &socket{
+		id: c.visit.id, client: c, visit: c.visit, rooms: maps.Clone(r.rooms), former: slices.Clone(r.former), base: c.offset,
+		baseAt: missed.Start, owner: r.owner, before: before, owned: true, stored: true, last: c.offset,
 	}
-	if !ok || n.lane.IsAhead() || missed.At != nil && !in(missed.At) {
+	if !ok || n.lane.IsAhead() || missed.At != nil && !n.wasIn(s, missed.At) {
 		n.admit(c)
 		return
-	}
-	s := &socket{
-		id: c.visit.id, client: c, visit: c.visit, rooms: maps.Clone(r.rooms), base: c.offset, baseAt: missed.Start, owner: r.owner,
-		former: former, named: true, stored: true, last: c.offset,
 	}
 	n.sockets[s.id], c.socket = s, s
 	c.visit.nodes[n] = true
 	n.w.note("%s is recovered at %s", c.name, n.name)
-	next := missed.Next
-	if n.w.plant == "shifted" {
-		next = min(next+1, len(missed.Log))
-	}
-	for i := next; i < len(missed.Log); i++ {
-		if k := &missed.Log[i]; in(k) {
+	shift := n.w.plant == "shifted"
+	for i := range missed.Log {
+		if k := &missed.Log[i]; n.wasIn(s, k) && !missed.Has(i) {
+			if shift {
+				shift = false
+				continue
+			}
 			s.tail, s.last = append(s.tail, sent{k.Body, k.ID}), k.ID
-			c.hear(s, k.Body, k.ID)
+			n.write(s, k.Body, k.ID)
 		}
 	}
 	n.keep(s, true)
 }
 
-// accounted: what a client was sent in a room that it was told to be in it got once, in the order of each node, unless it was told
-// that it is not recovered, or its node that something is missing.
-func (l *ledger) accounted(w *world, c *client) {
-	if !slices.ContainsFunc(w.live, func(n *node) bool { return n.alive }) {
-		return
+// wasIn reports whether a socket was in the room of an operation when that was carried out.
+func (n *node) wasIn(s *socket, k *core.Kept[*op]) bool {
+	o := k.Body
+	if o == nil || o.session != nil || o.taken != "" {
+		return false
 	}
-	if c.visit == nil || c.socket == nil {
-		l.complain("%s is nowhere", c.name)
-		return
+	if s.named(o.room) {
+		return (n.w.plant != "untold" || o.room != s.id) && (n.w.plant != "unaddressed" || o.room == s.id)
 	}
-	got, last := make(map[*op]bool), make(map[*node]int)
-	for _, o := range c.visit.got {
-		if got[o] {
-			l.complain("%s got %v twice", c.visit.id, o)
-		}
-		if !c.visit.entered[o.room] {
-			l.complain("%s got %v of a room that it is not in", c.visit.id, o)
-		}
-		if o.number < last[o.node] {
-			l.complain("%s got %v late", c.visit.id, o)
-		}
-		got[o], last[o.node] = true, o.number
+	if from, in := s.rooms[o.room]; in && !k.Before(from) {
+		return true
 	}
-	kept := make(map[*op]bool)
-	for _, e := range w.broker.entries {
-		kept[e.op] = true
-	}
-	for _, o := range l.ops {
-		since, in := c.visit.since[o.room]
-		if in && since < l.at[o] && !got[o] && !c.visit.excused && (o.node.alive || kept[o]) && !l.missing(c.visit, o) {
-			l.complain("%s misses %v of %q, published at %d, and was not told", c.visit.id, o, o.room, l.at[o])
-		}
-	}
-}
-
-// missing reports whether a node of a session has been told that it misses an operation, or cannot know.
-func (l *ledger) missing(v *visit, o *op) bool {
-	for n := range v.nodes {
-		first, heard := l.first[n][o.node.name]
-		if n != o.node && (!heard || o.seq < first || l.gaps[n][number{o.node.name, o.seq}]) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.former, func(was stay) bool {
+		return was.room == o.room && !k.Before(was.from) &&
+			(k.Before(was.to) || core.IsPlace(was.sent) && core.Compare(k.ID, was.sent) <= 0)
+	})
 }

@@ -57,22 +57,36 @@ const (
 func generate(seed uint64) script {
 	r := rand.New(rand.NewPCG(seed, 1))
 	s := script{seed: seed, nodes: 2 + r.IntN(3)}
-	traffic := []string{"emit", "emit", "emit", "emit", "direct", "direct", "burst", "ask", "drop", "back", "enter"}
+	traffic := []string{"emit", "emit", "emit", "emit", "direct", "direct", "burst", "ask", "drop", "back", "enter", "leave", "tell", "address"}
 	rooms := []string{"a", "b", "c"}
 	gap := 5 + r.IntN(200)
 	for at := 100; at < busy; at += 1 + r.IntN(2*gap) {
 		s.steps = append(s.steps, step{at, 1 + r.IntN(s.nodes), traffic[r.IntN(len(traffic))], rooms[r.IntN(len(rooms))]})
 	}
-	faults := []string{"cut-write", "cut-read", "cut-signal", "pause", "slow", "outage", "failover", "failover", "kill", "start"}
+	faults := []string{"cut-write", "cut-read", "cut-signal", "pause", "slow", "outage", "failover", "failover", "kill", "start", "strand"}
 	for range r.IntN(8) {
 		verb := faults[r.IntN(len(faults))]
 		st := step{500 + r.IntN(busy-500), 1 + r.IntN(s.nodes), verb, fmt.Sprint(10 + r.IntN(1+r.IntN(6000)))}
-		if verb == "outage" || verb == "failover" {
+		switch verb {
+		case "outage", "failover":
 			st.node = 0
+		case "strand":
+			s.strand(st.at, st.node, r)
+			continue
 		}
 		s.insert(st)
 	}
 	return s
+}
+
+// strand has clients come to a node that is alone, and to others when it is not any more.
+func (s *script) strand(at, node int, r *rand.Rand) {
+	s.insert(step{at, node, "cut-write", "2400"})
+	s.insert(step{at + 10, node, "emit", "a"})
+	for range 4 {
+		s.insert(step{at + 2210 + r.IntN(190), node, "back", "-"})
+		s.insert(step{at + 2430 + r.IntN(200), 1 + r.IntN(s.nodes), "back", "-"})
+	}
 }
 
 func (s *script) insert(st step) {

@@ -22,29 +22,21 @@ type client struct {
 	tries  int
 }
 
-// visit is what one session promises.
-type visit struct {
-	id      string
-	got     []*op
-	since   map[string]int  // the rooms that it was told that it is in, and when
-	entered map[string]bool // those that it may have been in
-	nodes   map[*node]bool  // that have had it
-	excused bool            // a failover has lost what it was told
-}
-
 // socket is a session at its node.
 type socket struct {
 	id            string
 	client        *client
 	visit         *visit
 	rooms         map[string]string // from which place on
-	pending       []string          // rooms that the client is told of when they are stored
+	former        []stay            // the rooms that it has left
+	pending       []func()          // what the client is told when it is stored
 	tail          []sent
 	base, baseAt  string
 	last          string
-	owner, former string
-	named         bool
+	owner, before string
+	owned         bool // the broker has had owner
 	queued        bool
+	waiting       int // stores that have not come back
 	changed       bool
 	stored        bool
 	over          bool
@@ -57,10 +49,14 @@ type sent struct {
 
 // record is a session as the broker has it.
 type record struct {
-	owner string
-	rooms map[string]string
-	marks core.Marks
+	owner  string
+	rooms  map[string]string
+	former []stay
+	marks  core.Marks
 }
+
+// stay is a membership that is over.
+type stay struct{ room, from, to, sent string }
 
 type recordWrite struct {
 	entries int // that stand before it
@@ -70,7 +66,7 @@ type recordWrite struct {
 
 type store struct {
 	socket        *socket
-	owner, former string
+	owner, before string
 	record        *record
 }
 
@@ -83,7 +79,7 @@ func (w *world) write(id string, r *record) {
 // store is what the broker does with a store: 0 refuses it.
 func (w *world) store(st store) int {
 	id := st.socket.id
-	if was := w.broker.records[id]; was != nil && was.owner != st.owner && was.owner != st.former {
+	if was := w.broker.records[id]; was != nil && was.owner != st.owner && was.owner != st.before {
 		return 0
 	}
 	if w.plant == "unstored" && w.chance("plant", 4) == 0 {
@@ -132,25 +128,36 @@ func (w *world) playSession(st step) bool {
 		c.lose()
 	case "back":
 		c.back(w.live[st.node-1])
-	case "enter":
-		if s := c.socket; s != nil {
-			n := s.node(w)
-			n.within(func() { n.enter(s, st.arg) })
+	case "enter", "leave":
+		if n, s := c.session(); s != nil {
+			n.within(func() {
+				if st.verb == "enter" {
+					n.enter(s, st.arg)
+				} else {
+					n.leave(s, st.arg)
+				}
+			})
 		}
+	case "tell", "address":
+		n, room := w.live[st.node-1], userRoom(c)
+		if st.verb == "tell" && c.visit != nil {
+			room = c.visit.id
+		}
+		n.within(func() { n.emit(room) })
 	default:
 		return false
 	}
 	return true
 }
 
-// node is where a socket is.
-func (s *socket) node(w *world) *node {
-	for _, n := range w.nodes {
-		if n.sockets[s.id] == s {
-			return n
+// session is what the nodes have of a client, which may be away.
+func (c *client) session() (*node, *socket) {
+	for _, n := range c.w.live {
+		if c.visit != nil && n.alive && n.sockets[c.visit.id] != nil {
+			return n, n.sockets[c.visit.id]
 		}
 	}
-	return w.nodes[0]
+	return nil, nil
 }
 
 // somewhere is a node that lives.
@@ -219,13 +226,13 @@ func (c *client) back(n *node) {
 // admit lets a client in as a new one.
 func (n *node) admit(c *client) {
 	c.visits++
-	c.visit = &visit{
-		id: fmt.Sprintf("%s.%d", c.name, c.visits), since: map[string]int{"a": n.w.now}, entered: map[string]bool{"a": true},
-		nodes: map[*node]bool{n: true},
+	c.visit = &visit{id: fmt.Sprintf("%s.%d", c.name, c.visits), nodes: map[*node]bool{n: true}, stays: make(map[string]*promise)}
+	for _, room := range []string{"a", c.visit.id, userRoom(c)} {
+		c.visit.enter(n, room).told = true
 	}
 	c.offset = ""
 	n.w.note("%s is %s at %s", c.name, c.visit.id, n.name)
-	s := &socket{id: c.visit.id, client: c, visit: c.visit, rooms: map[string]string{"a": n.at}, baseAt: n.at, owner: n.owner()}
+	s := &socket{id: c.visit.id, client: c, visit: c.visit, rooms: map[string]string{"a": n.placeOfEntry()}, baseAt: n.placeOfEntry(), owner: n.owner()}
 	n.sockets[s.id], c.socket = s, s
 	n.keep(s, true)
 }
@@ -235,16 +242,35 @@ func (n *node) owner() string {
 	return fmt.Sprintf("%s#%d", n.name, n.owners)
 }
 
+// userRoom is the room of a client, whichever sessions it has.
+func userRoom(c *client) string { return "@" + c.name }
+
+// named reports whether a room means the socket itself.
+func (s *socket) named(room string) bool { return room == s.id || room == userRoom(s.client) }
+
+// enter has a socket enter a room, each once.
 func (n *node) enter(s *socket, room string) {
-	if n.sockets[s.id] != s {
+	if n.sockets[s.id] != s || s.visit.stays[room] != nil {
 		return
 	}
-	if _, in := s.rooms[room]; !in {
-		s.rooms[room] = n.at
-		s.visit.entered[room] = true
-		s.pending = append(s.pending, room)
-		n.keep(s, true)
+	s.rooms[room] = n.placeOfEntry()
+	entered := s.visit.enter(n, room)
+	s.pending = append(s.pending, func() { entered.told = true })
+	n.keep(s, true)
+}
+
+func (n *node) leave(s *socket, room string) {
+	from, in := s.rooms[room]
+	if n.sockets[s.id] != s || !in {
+		return
 	}
+	delete(s.rooms, room)
+	if n.w.plant != "left" {
+		s.former = append(s.former, stay{room, from, n.at, s.last})
+	}
+	left := s.visit.leave(n, room)
+	s.pending = append(s.pending, func() { left.over = true })
+	n.keep(s, true)
 }
 
 // keep has a session stored.
@@ -254,6 +280,7 @@ func (n *node) keep(s *socket, changed bool) {
 		return
 	}
 	s.queued = true
+	s.waiting++
 	n.carry(n.lane.Publish(n.w.time(), &op{node: n, session: s}, 1))
 	n.flush()
 }
@@ -265,7 +292,7 @@ const over = "-"
 func (n *node) storeOf(s *socket) (st store, ok bool) {
 	s.queued, s.stored = false, true
 	if s.over {
-		return store{s, s.owner, s.former, &record{owner: over}}, true
+		return store{s, s.owner, s.before, &record{owner: over}}, true
 	}
 	if n.sockets[s.id] != s {
 		return store{}, false
@@ -273,13 +300,11 @@ func (n *node) storeOf(s *socket) (st store, ok bool) {
 	m := core.Marks{Base: s.base, BaseAt: s.baseAt, Last: s.last, Place: n.at}
 	switch {
 	case core.IsPlace(s.last):
-		if core.Compare(s.last, m.Place) > 0 {
-			m.Place = s.last
-		}
+		m.Place = core.Further(m.Place, s.last)
 	case s.last != "" && !n.lane.IsSteady():
 		m.Last, m.Place = "", ""
 	}
-	return store{s, s.owner, s.former, &record{s.owner, maps.Clone(s.rooms), m}}, true
+	return store{s, s.owner, s.before, &record{s.owner, maps.Clone(s.rooms), slices.Clone(s.former), m}}, true
 }
 
 func (n *node) answered(stores []store, replies []int) {
@@ -289,7 +314,7 @@ func (n *node) answered(stores []store, replies []int) {
 			n.w.note("%s gives %s up, which it may not store", n.name, s.id)
 			n.end(s)
 		}
-		s.named = s.named || replies[i] != 0 && st.owner == s.owner
+		s.owned = s.owned || replies[i] != 0 && st.owner == s.owner
 	}
 }
 
@@ -303,6 +328,7 @@ func (n *node) end(s *socket) {
 
 // kept is told that a store has been carried out.
 func (n *node) kept(s *socket, alone bool) {
+	s.waiting--
 	switch {
 	case n.sockets[s.id] != s:
 	case alone && s.changed && s.stored:
@@ -311,18 +337,18 @@ func (n *node) kept(s *socket, alone bool) {
 		s.over = true
 		n.keep(s, false)
 	case !alone:
-		s.changed = s.changed && s.queued
+		s.changed = s.changed && s.waiting > 0
 		if !s.changed {
-			s.tell(n.w)
+			s.tell()
 		}
 	}
 }
 
-// tell tells a client of the rooms that it is in.
-func (s *socket) tell(w *world) {
-	for _, room := range s.pending {
+// tell tells a client what has been stored.
+func (s *socket) tell() {
+	for _, told := range s.pending {
 		if s.client.socket == s {
-			s.visit.since[room] = w.now
+			told()
 		}
 	}
 	s.pending = nil
@@ -376,15 +402,22 @@ func (n *node) send(o core.Output[*op]) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(n.sockets)) {
 		s := n.sockets[id]
-		if _, in := s.rooms[o.Body.room]; in {
+		if _, in := s.rooms[o.Body.room]; in || s.named(o.Body.room) {
 			s.tail, s.last = append(s.tail, sent{o.Body, offset}), offset
-			s.client.hear(s, o.Body, offset)
+			n.write(s, o.Body, offset)
 		}
 	}
 }
 
-func (c *client) hear(s *socket, o *op, offset string) {
-	if c.socket == s {
-		s.visit.got, c.offset = append(s.visit.got, o), offset
+// write sends an operation to a client. What is under way when its connection breaks is lost.
+func (n *node) write(s *socket, o *op, offset string) {
+	c := s.client
+	if try := c.tries; c.socket == s {
+		s.visit.sent = append(s.visit.sent, o)
+		n.link("to "+c.name, func() {
+			if c.socket == s && c.tries == try {
+				s.visit.got, c.offset = append(s.visit.got, o), offset
+			}
+		})
 	}
 }

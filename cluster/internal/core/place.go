@@ -1,0 +1,62 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A place is where a node is in what it carries out, as text: the id of the last entry, and behind it, a space before each, the
+// nodes whose operations up to a number have been carried out too although they stand further on in the stream, or will:
+// "1700000000000-0 node:17". Those are the node's own that it has carried out alone, and what a failover has lost.
+
+// Place is the one of what has been decided so far, some of which the shell may still have to carry out.
+func (l *Lane[B]) Place() string {
+	if l.log == nil || l.steady() { // nobody asks without a log
+		return l.at
+	}
+	place := l.at
+	if l.ahead > 0 {
+		place += " " + l.self + ":" + strconv.FormatUint(l.aheadTo, 10)
+	}
+	for _, node := range slices.Sorted(maps.Keys(l.unsettled)) {
+		place += " " + node + ":" + strconv.FormatUint(l.unsettled[node], 10)
+	}
+	return place
+}
+
+// entryOf is the id of the entry in a place.
+func entryOf(place string) string {
+	id, _, _ := strings.Cut(place, " ")
+	return id
+}
+
+// Further returns the later one of a place and an entry, with what the place says of nodes.
+func Further(place, id string) string {
+	at, nodes, apart := strings.Cut(place, " ")
+	switch {
+	case Compare(id, at) <= 0:
+		return place
+	case apart:
+		return id + " " + nodes
+	}
+	return id
+}
+
+// Before reports whether an operation had been carried out at a place.
+func (k *Kept[B]) Before(place string) bool {
+	id, nodes, _ := strings.Cut(place, " ")
+	if Compare(k.ID, id) <= 0 {
+		return true
+	}
+	for nodes != "" {
+		var one string
+		one, nodes, _ = strings.Cut(nodes, " ")
+		node, number, _ := strings.Cut(one, ":")
+		if seq, err := strconv.ParseUint(number, 10, 64); err == nil && k.Seq > 0 && k.Seq <= seq && k.Node == node {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,130 @@
+package core_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// visit is what one session promises.
+type visit struct {
+	id      string
+	sent    []*op
+	got     []*op
+	stays   map[string]*promise
+	nodes   map[*node]bool // that have had it
+	excused bool           // a failover has lost what it was told
+}
+
+// promise is what a session promises of one room, or of its own names: what is carried out between its entry and its leaving,
+// whenever it was published, reaches its client, and nothing else.
+type promise struct {
+	past map[*op]bool // was carried out before
+	told bool         // the client knows that it is in
+	left bool
+	had  map[*op]bool // was carried out before it left
+	open map[*op]bool // it may have been out when this was carried out, or not
+	over bool         // the client knows that it has left
+}
+
+// enter notes what a node has carried out in a room when a session enters it.
+func (v *visit) enter(n *node, room string) *promise {
+	p := &promise{past: n.carriedOut(room)}
+	v.stays[room] = p
+	return p
+}
+
+// leave notes what has been carried out in a room, on this node, or sent by those before it, when a session leaves it. What was
+// carried out while it was out before, of which the broker was never told, nothing is said of.
+func (v *visit) leave(n *node, room string) *promise {
+	p, done := v.stays[room], n.carriedOut(room)
+	if p.left {
+		p.open = done
+	} else {
+		p.left, p.had = true, done
+	}
+	for _, o := range v.sent {
+		p.had[o] = true
+	}
+	return p
+}
+
+func (n *node) carriedOut(room string) map[*op]bool {
+	done := make(map[*op]bool)
+	for _, o := range n.w.ledger.got[n] {
+		if o.room == room {
+			done[o] = true
+		}
+	}
+	return done
+}
+
+// arrive notes where a node is in what it carries out.
+func (n *node) arrive(place string) {
+	if n.w.plant == "early" { // what it has carried out alone counts as not carried out
+		place, _, _ = strings.Cut(place, " ")
+	}
+	n.at = place
+}
+
+// placeOfEntry is the place from which on a socket is in a room that it enters.
+func (n *node) placeOfEntry() string {
+	if n.w.plant == "late" { // what the node has published counts as carried out
+		return fmt.Sprintf("%s %s:%d", n.at, n.name, n.published)
+	}
+	return n.at
+}
+
+// accounted: what was for a client it got once, in the order of each node, unless it was told that it is not recovered, or its node
+// that something is missing; and it got nothing else.
+func (l *ledger) accounted(w *world, c *client) {
+	if !slices.ContainsFunc(w.live, func(n *node) bool { return n.alive }) {
+		return
+	}
+	if c.visit == nil || c.socket == nil {
+		l.complain("%s is nowhere", c.name)
+		return
+	}
+	v := c.visit
+	got, last := make(map[*op]bool), make(map[*node]int)
+	for _, o := range v.got {
+		p := v.stays[o.room]
+		switch {
+		case got[o]:
+			l.complain("%s got %v twice", v.id, o)
+		case p == nil:
+			l.complain("%s got %v of a room that it was not in", v.id, o)
+		case p.past[o]:
+			l.complain("%s got %v, which was carried out before it was in %q", v.id, o, o.room)
+		case p.over && !p.had[o] && !p.open[o] && !v.excused:
+			l.complain("%s got %v, and had left %q before", v.id, o, o.room)
+		case o.number < last[o.node]:
+			l.complain("%s got %v late", v.id, o)
+		}
+		got[o], last[o.node] = true, o.number
+	}
+	kept := make(map[*op]bool)
+	for _, e := range w.broker.entries {
+		kept[e.op] = true
+	}
+	for _, o := range l.ops {
+		p := v.stays[o.room]
+		if p == nil || !p.told || p.past[o] || p.left && !p.had[o] || got[o] || v.excused {
+			continue
+		}
+		if (o.node.alive || kept[o]) && !l.missing(v, o) {
+			l.complain("%s misses %v of %q, published at %d, and was not told", v.id, o, o.room, l.at[o])
+		}
+	}
+}
+
+// missing reports whether a node of a session has been told that it misses an operation, or cannot know.
+func (l *ledger) missing(v *visit, o *op) bool {
+	for n := range v.nodes {
+		first, heard := l.first[n][o.node.name]
+		if n != o.node && (!heard || o.seq < first || l.gaps[n][number{o.node.name, o.seq}]) {
+			return true
+		}
+	}
+	return false
+}
