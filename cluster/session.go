@@ -75,7 +75,10 @@ func (s sessions) Keep(id string, changed bool) {
 	one := h.find(s.a, id, true)
 	one.changed = one.changed || changed
 	again := one.queued || one.over
-	one.queued = true
+	if !again {
+		one.queued = true
+		one.waiting++
+	}
 	h.mu.Unlock()
 	if !again {
 		s.a.publish(&action{session: one})
@@ -94,7 +97,10 @@ func (s sessions) Drop(id string, ended bool) {
 	}
 	one.over = true
 	again := one.queued
-	one.queued = true
+	if !again {
+		one.queued = true
+		one.waiting++
+	}
 	h.mu.Unlock()
 	if !again {
 		s.a.publish(&action{session: one})

@@ -76,7 +76,8 @@ type holding struct {
 	since  string // the entry by which it was taken over; empty when it began here
 
 	queued  bool // an action that stores it waits to be written
-	changed bool // what waits is a change, not just a later place in the stream
+	waiting int  // such actions, written or not, that have not been carried out
+	changed bool // one of them is a change, not just a later place in the stream
 	stored  bool // Redis may have a record
 	named   bool // Redis has had owner
 	over    bool
@@ -165,8 +166,9 @@ func (one *holding) kept(alone bool) {
 	h := &one.a.holdings
 	h.mu.Lock()
 	lost := alone && one.changed && one.stored && !one.over
+	one.waiting--
 	if !alone {
-		one.changed = one.changed && one.queued
+		one.changed = one.changed && one.waiting > 0
 	}
 	if h.held[one.id] == one && one.over && !one.queued {
 		delete(h.held, one.id)

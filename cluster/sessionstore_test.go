@@ -136,3 +136,27 @@ func TestSessionsAreStoredThoughRedisForgetsTheScripts(t *testing.T) {
 	back := nodes[1].recovers(first, offset)
 	back.expectEvents("after")
 }
+
+// deaf is a carrier that carries nothing.
+type deaf struct{ carrier }
+
+func (deaf) publish(*action) {}
+
+// A change that is on its way is one also when a store before it comes back: should the node go on alone then, it gives up the
+// session rather than let its client be told.
+func TestAChangeIsOnItsWayUntilItsOwnStoreIsBack(t *testing.T) {
+	a := &adapter{carrier: deaf{}, node: &Node{uid: "here"}}
+	sessions{a}.Keep("session", true)
+	one := a.holdings.held["session"]
+	one.queued = false // written
+	sessions{a}.Keep("session", true)
+	one.queued = false
+	one.kept(false)
+	if !one.changed {
+		t.Error("the second change counts as stored when the first one is")
+	}
+	one.kept(false)
+	if one.changed {
+		t.Error("a change is on its way when all are back")
+	}
+}
