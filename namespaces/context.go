@@ -59,12 +59,17 @@ func (l *socketContext) Value(key any) any {
 	return life.ctx.Value(key)
 }
 
-// valuesOf returns a context without an end that has the values of a connection.
+// valuesOf returns a context without an end that has the values of a connection. Most have none to begin with, and a
+// context around them would cost two allocations for each value that is looked up.
 func valuesOf(conn Conn) context.Context {
-	if values := conn.Context(); values != nil {
-		return context.WithoutCancel(values)
+	values := conn.Context()
+	switch {
+	case values == nil:
+		return context.Background()
+	case values.Done() == nil:
+		return values
 	}
-	return context.Background()
+	return context.WithoutCancel(values)
 }
 
 // withValues is a context that has the values of a connection, too.

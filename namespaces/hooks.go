@@ -2,7 +2,6 @@ package namespaces
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"gatehouse/handshake"
@@ -204,13 +203,13 @@ func (h *hooks) admission(ctx context.Context, s *Socket) (context.Context, func
 	if len(h.admits) == 0 {
 		return ctx, nothing
 	}
-	var ends ends
+	var end func(error)
 	for _, f := range h.admits {
-		var end func(error)
-		ctx, end = f(ctx, s) //nolint:fatcontext // each is within the one before
-		ends = append(ends, end)
+		var own func(error)
+		ctx, own = f(ctx, s) //nolint:fatcontext // each is within the one before
+		end = both(own, end)
 	}
-	return ctx, ends.tell
+	return ctx, orNothing(end)
 }
 
 // event tells that the handling of one begins. The function that it returns tells its end.
@@ -218,13 +217,13 @@ func (h *hooks) event(ctx context.Context, s *Socket, e Event) (context.Context,
 	if len(h.events) == 0 {
 		return ctx, nothing
 	}
-	var ends ends
+	var end func(error)
 	for _, f := range h.events {
-		var end func(error)
-		ctx, end = f(ctx, s, e) //nolint:fatcontext // each is within the one before
-		ends = append(ends, end)
+		var own func(error)
+		ctx, own = f(ctx, s, e) //nolint:fatcontext // each is within the one before
+		end = both(own, end)
 	}
-	return ctx, ends.tell
+	return ctx, orNothing(end)
 }
 
 // broadcast tells that one begins. The function that it returns tells its end.
@@ -232,27 +231,36 @@ func (h *hooks) broadcast(ctx context.Context, ns *Namespace, b Broadcasting) (c
 	if len(h.sends) == 0 {
 		return ctx, nothing
 	}
-	var ends ends
+	var end func(error)
 	for _, f := range h.sends {
-		var end func(error)
-		ctx, end = f(ctx, ns, b) //nolint:fatcontext // each is within the one before
-		ends = append(ends, end)
+		var own func(error)
+		ctx, own = f(ctx, ns, b) //nolint:fatcontext // each is within the one before
+		end = both(own, end)
 	}
-	return ctx, ends.tell
+	return ctx, orNothing(end)
 }
 
 // nothing is called at the end where no hook waits for it.
 func nothing(error) {}
 
-// ends are the functions that several hooks returned at the beginning of something; tell calls them at its end.
-type ends []func(error)
+func orNothing(end func(error)) func(error) {
+	if end == nil {
+		return nothing
+	}
+	return end
+}
 
-// tell calls them, the last one first.
-func (e ends) tell(err error) {
-	for _, end := range slices.Backward(e) {
-		if end != nil {
-			end(err)
-		}
+// both returns what calls first and then second, of which one may be nil.
+func both(first, second func(error)) func(error) {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(err error) {
+		first(err)
+		second(err)
 	}
 }
 

@@ -23,6 +23,26 @@ func TestBeginningsThatNobodyAsksForAllocateNothing(t *testing.T) {
 	}
 }
 
+// Neither does whoever asks and has nothing to be told at the end.
+func TestBeginningsWithoutAnEndAllocateNothing(t *testing.T) {
+	h := newHooks([]Hooks{{
+		Event: func(ctx context.Context, _ *Socket, _ Event) (context.Context, func(error)) { return ctx, nil },
+		Broadcast: func(ctx context.Context, _ *Namespace, _ Broadcasting) (context.Context, func(error)) {
+			return ctx, nil
+		},
+	}})
+	ctx, s := context.Background(), &Socket{}
+	n := testing.AllocsPerRun(100, func() {
+		_, done := h.event(ctx, s, Event{Name: "x"})
+		_, sent := h.broadcast(ctx, nil, Broadcasting{Event: "x", By: s})
+		sent(nil)
+		done(nil)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestEventsAndBroadcastsAreToldFromTheirBeginningToTheirEnd(t *testing.T) {
 	var told []string
 	watch := func(name string) Hooks {

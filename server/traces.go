@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,19 +29,28 @@ const (
 type traces struct {
 	tracer   trace.Tracer
 	provider trace.TracerProvider
+	served   trace.SpanStartOption // of a span that a client or another program has asked for
+	apart    trace.SpanStartOption // of one that begins a trace
 
-	mu    sync.Mutex                     // guards doing
-	doing map[*namespaces.Socket][]*work // what each socket is just doing
+	mu    sync.Mutex                   // guards doing
+	doing map[*namespaces.Socket]*work // what each socket is just doing, the last begun first
 }
 
 // work is an admission or an event that is under way.
-type work struct{ ctx context.Context } // for what is sent without a context
+type work struct {
+	ctx    context.Context // for what is sent without a context
+	before *work           // begun before and under way, too; guarded by traces.mu
+}
 
 func newTraces(provider trace.TracerProvider) *traces {
 	if provider == nil {
 		return nil
 	}
-	return &traces{tracer: provider.Tracer(spans.Scope), provider: provider, doing: map[*namespaces.Socket][]*work{}}
+	return &traces{
+		tracer: provider.Tracer(spans.Scope), provider: provider,
+		served: trace.WithSpanKind(trace.SpanKindServer), apart: trace.WithNewRoot(),
+		doing: map[*namespaces.Socket]*work{},
+	}
 }
 
 // flusher is a provider that keeps spans for a while.
@@ -53,7 +61,8 @@ type flusher interface {
 // opening is the handshake of a connection.
 type opening struct {
 	span   trace.Span
-	joined bool // the client brought a trace, which all that it does belongs to
+	joined bool                  // the client brought a trace, which all that it does belongs to
+	link   trace.SpanStartOption // for what does not belong to it
 }
 
 type openingKey struct{}
@@ -81,6 +90,7 @@ func (t *traces) context(given func(*http.Request) context.Context) func(*http.R
 		remote := spans.Taken(context.Background(), r.Header)
 		o := &opening{joined: spans.In(remote)}
 		_, o.span = t.tracer.Start(remote, "handshake", trace.WithSpanKind(trace.SpanKindServer))
+		o.link = trace.WithLinks(trace.Link{SpanContext: o.span.SpanContext()})
 		ctx = trace.ContextWithSpan(ctx, spans.Over(o.span, t.provider))
 		return context.WithValue(ctx, openingKey{}, o)
 	}
@@ -126,43 +136,73 @@ func (t *traces) hooks() namespaces.Hooks {
 }
 
 func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.Context, func(error)) {
-	return t.begin(ctx, s, "admission", trace.WithSpanKind(trace.SpanKindInternal), socketAttributes(s))
+	if spans.Dropped(ctx) {
+		return ctx, nil
+	}
+	return t.begin(ctx, s, "admission", trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(
+		attrNamespace.String(s.Namespace().Name()), attrSocket.String(s.ID())))
 }
 
 // event is the handling of one event. It belongs to the trace that the client brought; else it is a trace of its own
 // that refers to the handshake: one of a connection that lasts for days could not be looked at.
 func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (context.Context, func(error)) {
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), socketAttributes(s), trace.WithAttributes(attrEvent.String(e.Name))}
-	if o := openingOf(ctx); o != nil && !o.joined {
-		options = append(options, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: o.span.SpanContext()}))
+	o := openingOf(ctx)
+	apart := o != nil && !o.joined
+	if !apart && spans.Dropped(ctx) {
+		return ctx, nil
 	}
-	return t.begin(ctx, s, "event", options...)
+	about := trace.WithAttributes(attrNamespace.String(s.Namespace().Name()), attrSocket.String(s.ID()), attrEvent.String(e.Name))
+	if apart {
+		return t.begin(ctx, s, "event", t.served, about, t.apart, o.link)
+	}
+	return t.begin(ctx, s, "event", t.served, about)
 }
 
 // begin begins what a socket does, and notes it for what is sent meanwhile without a context.
 func (t *traces) begin(ctx context.Context, s *namespaces.Socket, name string, options ...trace.SpanStartOption) (context.Context, func(error)) {
 	ctx, span := t.tracer.Start(ctx, name, options...)
-	w := &work{ctx}
+	w := &work{ctx: ctx}
 	t.mu.Lock()
-	t.doing[s] = append(t.doing[s], w)
+	w.before = t.doing[s]
+	t.doing[s] = w
 	t.mu.Unlock()
 	return ctx, func(err error) {
-		t.mu.Lock()
-		t.doing[s] = slices.DeleteFunc(t.doing[s], func(one *work) bool { return one == w })
-		if len(t.doing[s]) == 0 {
-			delete(t.doing, s)
-		}
-		t.mu.Unlock()
+		t.ended(s, w)
 		spans.End(span, codeOf(err))
 	}
 }
 
-// meanwhile is the context of what a socket is doing, where that is beyond doubt.
-func (t *traces) meanwhile(s *namespaces.Socket) context.Context {
+// ended forgets what a socket has done.
+func (t *traces) ended(s *namespaces.Socket, w *work) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if all := t.doing[s]; len(all) == 1 {
-		return all[0].ctx
+	last := t.doing[s]
+	switch {
+	case last == w && w.before == nil:
+		delete(t.doing, s)
+	case last == w:
+		t.doing[s] = w.before
+	default:
+		for last.before != w {
+			last = last.before
+		}
+		last.before = w.before
+	}
+}
+
+// meanwhile is the context of what a socket is doing, where that is beyond doubt. What the socket of a client does whose
+// trace is dropped is noted nowhere.
+func (t *traces) meanwhile(s *namespaces.Socket) context.Context {
+	if s == nil {
+		return context.Background()
+	}
+	if of := s.Conn().Context(); of != nil && openingOf(of) != nil && openingOf(of).joined && spans.Dropped(of) {
+		return of
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w := t.doing[s]; w != nil && w.before == nil {
+		return w.ctx
 	}
 	return context.Background()
 }
@@ -170,6 +210,9 @@ func (t *traces) meanwhile(s *namespaces.Socket) context.Context {
 func (t *traces) broadcast(ctx context.Context, ns *namespaces.Namespace, b namespaces.Broadcasting) (context.Context, func(error)) {
 	if ctx == nil {
 		ctx = t.meanwhile(b.By)
+	}
+	if spans.Dropped(ctx) {
+		return ctx, nil
 	}
 	ctx, span := t.tracer.Start(ctx, "broadcast", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		attrNamespace.String(ns.Name()), attrEvent.String(b.Event), attrRooms.Int(len(b.Rooms))))
@@ -191,10 +234,6 @@ func (t *traces) begins() func(*http.Request, string) (*http.Request, func(strin
 		return nil
 	}
 	return t.request
-}
-
-func socketAttributes(s *namespaces.Socket) trace.SpanStartEventOption {
-	return trace.WithAttributes(attrNamespace.String(s.Namespace().Name()), attrSocket.String(s.ID()))
 }
 
 // codeOf is what a span says of an error: the code that the client is told, too.

@@ -9,6 +9,7 @@ import (
 
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"gatehouse/internal/wiretest"
 	"gatehouse/namespaces"
@@ -115,6 +116,43 @@ func TestABroadcastIsBelowWhatSendsIt(t *testing.T) {
 	}
 	want := []string{"broadcast", "event", "event", "event > broadcast", "event > broadcast", "handshake", "handshake > admission", "handshake > broadcast"}
 	if got := slices.DeleteFunc(ways(t, kept), func(way string) bool { return strings.Contains(way, "verify") }); !slices.Equal(got, want) {
+		t.Errorf("spans %q", got)
+	}
+}
+
+// A client that says that its trace is not kept has no span anywhere, whether or not its handlers pass their context on.
+func TestWhatAClientWantsDroppedIsDropped(t *testing.T) {
+	ns := namespaces.New("/room")
+	below := make(chan trace.SpanContext, 1)
+	namespaces.On(ns, "said", func(ctx context.Context, s *namespaces.Socket, _ namespaces.None) (bool, error) {
+		below <- trace.SpanContextFromContext(ctx)
+		_ = s.To("x").Emit("by")
+		return true, ns.In("x").Within(ctx).Emit("within")
+	})
+	r, kept := traced(t, server.Config{}, ns)
+	dropped := strings.TrimSuffix(traceparent, "1") + "0"
+	c, err := wiretest.Dial(t.Context(), r.addr, "websocket", wiretest.Options{Header: http.Header{"Traceparent": {dropped}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`40/room,{"token":"` + token(t, "ada") + `"}`, `42/room,1["said"]`} {
+		if err := c.Send(text); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := c.Next(); err != nil || !strings.HasPrefix(m.Text, "40/room,") && !strings.HasPrefix(m.Text, "43/room,1") {
+			t.Fatalf("%q, %v", m.Text, err)
+		}
+	}
+	if of := <-below; !strings.Contains(dropped, of.TraceID().String()) || of.IsSampled() {
+		t.Errorf("the handler is below %v", of)
+	}
+	if err := c.Leave(); err != nil {
+		t.Error(err)
+	}
+	if err := r.stopped(); err != nil {
+		t.Error(err)
+	}
+	if got := ways(t, kept); len(got) != 0 {
 		t.Errorf("spans %q", got)
 	}
 }

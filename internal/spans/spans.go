@@ -1,5 +1,6 @@
 // Package spans makes spans of OpenTelemetry below those that are there, so that what happens on the way of a request
-// is seen where it is traced, and costs nothing where it is not: without a span in its context, nothing here allocates.
+// is seen where it is traced, and costs nothing where it is not: without a span in its context, or with one that nobody
+// keeps, no span is made.
 //
 // A span never has the text of an error, a credential or what a client has sent: the text may hold any of them.
 package spans
@@ -24,14 +25,26 @@ var w3c propagation.TraceContext
 // In reports whether ctx has a span.
 func In(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsValid() }
 
+// Dropped reports whether ctx has a span that nobody keeps. A trace is kept or dropped as a whole, so nothing is made below
+// that span; what is sent to others names it, and so tells them.
+func Dropped(ctx context.Context) bool { return dropped(trace.SpanFromContext(ctx)) }
+
+func dropped(span trace.Span) bool {
+	of := span.SpanContext()
+	return of.IsValid() && !of.IsSampled() && !span.IsRecording()
+}
+
 // Under begins a span below the one of ctx, and returns it with a context that has it. Without a span in ctx it returns
-// that, and a span that does nothing.
+// that, and a span that does nothing. When the span of ctx is dropped it returns that one, which takes no notice of an end.
 func Under(ctx context.Context, name string, kind trace.SpanKind, links ...trace.Link) (context.Context, trace.Span) {
-	if !In(ctx) {
+	above := trace.SpanFromContext(ctx)
+	switch {
+	case !above.SpanContext().IsValid():
 		return ctx, noop.Span{}
+	case dropped(above):
+		return ctx, above
 	}
-	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer(Scope)
-	return tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
+	return above.TracerProvider().Tracer(Scope).Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
 }
 
 // Over stands for a span that has ended, in contexts that live on: as much as it takes to make spans below it.
@@ -62,8 +75,8 @@ func End(span trace.Span, code string) {
 
 // Status notes the status of an HTTP answer in the span of ctx.
 func Status(ctx context.Context, status int) {
-	if In(ctx) {
-		trace.SpanFromContext(ctx).SetAttributes(attribute.Int("http.response.status_code", status))
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.Int("http.response.status_code", status))
 	}
 }
 
