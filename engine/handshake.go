@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"gatehouse/engine/internal/rfc6455"
@@ -15,7 +14,7 @@ import (
 const sessionIDBytes = 16
 
 // serveHandshake opens a session over the transport of r.
-func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query url.Values, transport string) {
+func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transport string) {
 	switch {
 	case r.Method != http.MethodGet:
 		srv.refuse(w, r, codeBadMethod)
@@ -23,11 +22,11 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query 
 	case (transport == "websocket") != rfc6455.IsUpgrade(r):
 		srv.refuse(w, r, codeBadRequest)
 		return
-	case query.Get("EIO") != "4":
+	case Parameter(r, "EIO") != "4":
 		srv.refuse(w, r, codeVersion)
 		return
 	}
-	peer := srv.newPeer(r, query, transport)
+	peer := srv.newPeer(r, transport)
 	owner := budget.Stranger(srv.clientAddr(r, peer))
 	refusal := srv.beginWork(r, owner)
 	if refusal == nil {

@@ -25,7 +25,7 @@ type Peer struct {
 }
 
 // newPeer copies what is kept, so that the request itself is let go.
-func (srv *Server) newPeer(r *http.Request, query url.Values, transport string) *Peer {
+func (srv *Server) newPeer(r *http.Request, transport string) *Peer {
 	p := &Peer{Host: strings.Clone(r.Host), Secure: r.TLS != nil, Transport: transport}
 	p.RemoteAddr, _ = netip.ParseAddrPort(r.RemoteAddr)
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
@@ -39,11 +39,7 @@ func (srv *Server) newPeer(r *http.Request, query url.Values, transport string) 
 			p.Header[name] = append(p.Header[name], strings.Clone(value))
 		}
 	}
-	for name, values := range query {
-		switch name {
-		case "EIO", "transport", "sid", "t", "b64":
-			continue
-		}
+	for name, values := range Query(r) {
 		if p.Query == nil {
 			p.Query = url.Values{}
 		}

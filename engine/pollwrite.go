@@ -30,9 +30,7 @@ func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, g *pendingG
 		h.Set("Content-Length", strconv.Itoa(length))
 		err = writePayload(&responseWriter{w: w, s: s, g: g}, batch)
 	}
-	err = errors.Join(err, flush(w))
-	s.endWriting(g)
-	return err
+	return errors.Join(err, flush(g.out))
 }
 
 // compressible reports whether nothing in the batch must stay uncompressed: what is compressed together tells of each other.
@@ -97,7 +95,8 @@ func (w *responseWriter) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// deadline limits the next write, unless the response was given up.
+// deadline limits the next write, unless the response was given up. net/http lifts it
+// before the connection's next request.
 func (s *Session) deadline(g *pendingGET, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,14 +105,9 @@ func (s *Session) deadline(g *pendingGET, at time.Time) {
 	}
 }
 
-// endWriting lifts the deadline: the connection serves other requests too.
-func (s *Session) endWriting(g *pendingGET) {
-	s.deadline(g, time.Time{})
-}
-
 // flush makes the write happen now, so that its error is seen.
-func flush(w http.ResponseWriter) error {
-	err := http.NewResponseController(w).Flush()
+func flush(out *http.ResponseController) error {
+	err := out.Flush()
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"net/url"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -189,9 +188,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.refuseFields(w, r)
 		return
 	}
-	query := queryOf(r)
+	id := Parameter(r, "sid")
 	// Before everything else: the answer of the other node is whole.
-	if node := srv.elsewhere(query.Get("sid")); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(w, r, node) {
+	if node := srv.elsewhere(id); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(w, r, node) {
 		return
 	}
 	if srv.cfg.Headers != nil && !rfc6455.IsUpgrade(r) {
@@ -200,14 +199,13 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if srv.cors(w, r) {
 		return
 	}
-	transport, ok := transportOf(query.Get("transport"))
+	transport, ok := transportOf(Parameter(r, "transport"))
 	if !ok || srv.refusesTransport(transport) {
 		srv.refuse(w, r, codeUnknownTransport)
 		return
 	}
-	id := query.Get("sid")
 	if id == "" {
-		srv.serveHandshake(w, r, query, transport)
+		srv.serveHandshake(w, r, transport)
 		return
 	}
 	s := srv.session(id)
@@ -215,20 +213,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.refuse(w, r, codeUnknownSID)
 		return
 	}
-	srv.serveSession(w, r, s, transport, query.Get("EIO"))
-}
-
-// usualQuery is what most clients open a WebSocket with. It is not changed.
-var usualQuery, _ = url.ParseQuery(usualRawQuery)
-
-const usualRawQuery = "EIO=4&transport=websocket"
-
-// queryOf returns the query of a request, which must not be changed.
-func queryOf(r *http.Request) url.Values {
-	if r.URL.RawQuery == usualRawQuery {
-		return usualQuery
-	}
-	return r.URL.Query()
+	srv.serveSession(w, r, s, transport)
 }
 
 // transportOf returns a literal for what a request says: a session that kept its
@@ -249,9 +234,9 @@ func (srv *Server) refusesTransport(name string) bool {
 }
 
 // serveSession serves a request that belongs to s.
-func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Session, transport, version string) {
+func (srv *Server) serveSession(w http.ResponseWriter, r *http.Request, s *Session, transport string) {
 	upgrade := rfc6455.IsUpgrade(r)
-	if version != "4" || upgrade != (transport == "websocket") || !upgrade && s.Transport() != transport {
+	if Parameter(r, "EIO") != "4" || upgrade != (transport == "websocket") || !upgrade && s.Transport() != transport {
 		srv.refuse(w, r, codeBadRequest)
 		return
 	}

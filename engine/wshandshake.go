@@ -78,7 +78,7 @@ func (srv *Server) hijack(w http.ResponseWriter, r *http.Request) (*hijacked, er
 // wantsBase64 reports whether the client cannot take binary messages: b64 in the
 // query has any value, as for Node's server.
 func wantsBase64(r *http.Request) bool {
-	return strings.Contains(r.URL.RawQuery, "b64=") && r.URL.Query().Get("b64") != ""
+	return Parameter(r, "b64") != ""
 }
 
 // respond writes the answer and what goes out with it. A new connection has room

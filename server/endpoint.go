@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"gatehouse/engine"
 )
 
 // defaultPath is where clients look for the realtime endpoint.
@@ -30,7 +32,7 @@ func (s *Server) headers() func(http.Header, *http.Request) {
 		return own
 	}
 	return func(h http.Header, r *http.Request) {
-		if !r.URL.Query().Has("sid") {
+		if engine.Parameter(r, "sid") == "" {
 			c := http.Cookie{Name: name, Value: rand.Text(), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil}
 			h.Add("Set-Cookie", c.String())
 		}

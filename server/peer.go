@@ -55,7 +55,7 @@ func (s *Server) describe(r *http.Request, transport string) *handshake.Request 
 	peer := addr.Addr()
 	return &handshake.Request{
 		Header:     r.Header,
-		Query:      r.URL.Query(),
+		Query:      engine.Query(r),
 		Host:       r.Host,
 		RemoteAddr: handshake.ClientAddr(peer, r.Header, s.proxies),
 		Secure:     handshake.Secure(peer, r.Header, r.TLS != nil, s.proxies),

@@ -140,7 +140,7 @@ func (c *conn) checkUsers(ctx context.Context, q *handshake.Request) error {
 	return err
 }
 
-func isUpgrade(r *http.Request) bool { return r.URL.Query().Get("transport") == "websocket" }
+func isUpgrade(r *http.Request) bool { return engine.Parameter(r, "transport") == "websocket" }
 
 // carriedBy notes the Origin of a request that brings messages: a CONNECT with
 // a cookie counts only from a listed page (security requirement 2).

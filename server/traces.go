@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/internal/spans"
 	"gatehouse/namespaces"
@@ -108,7 +109,7 @@ func (t *traces) opened(c *conn) {
 
 // refused is the span of a request for a connection that is not let in.
 func (t *traces) refused(r *http.Request, what string, code handshake.Code) {
-	if t == nil || what != "connection" || r.URL.Query().Has("sid") {
+	if t == nil || what != "connection" || engine.Parameter(r, "sid") != "" {
 		return
 	}
 	_, span := t.tracer.Start(spans.Taken(context.Background(), r.Header), "handshake", trace.WithSpanKind(trace.SpanKindServer))
