@@ -14,6 +14,10 @@ type Args struct {
 	attachments [][]byte
 }
 
+// Encoded returns one argument that is JSON already, without a placeholder: such as [Args.Raw] of another one, or what was
+// made of several. The text is neither checked nor copied, so that it must not change any more.
+func Encoded(text []byte) Args { return Args{raw: text} }
+
 // newRawArgs copies the elements of an array that end at the given offsets of text; the first one begins somewhere after i.
 func newRawArgs(text []byte, i int, ends []uint32) Args {
 	if len(ends) == 0 {

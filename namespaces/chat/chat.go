@@ -18,6 +18,7 @@ import (
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
+	"gatehouse/packet"
 	"gatehouse/presence"
 )
 
@@ -120,6 +121,7 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c.ns.MoveWith(c.moved)
 	namespaces.On(c.ns, "info", c.info)
 	namespaces.On(c.ns, "room:join", c.join)
+	namespaces.Takes[joinRequest, joined](c.ns, "room:join")
 	namespaces.Handle(c.ns, "room:leave", c.leave)
 	namespaces.On(c.ns, "message:send", c.send)
 	namespaces.Handle(c.ns, "typing", c.typing)
@@ -160,83 +162,6 @@ func key(room string) string { return "room:" + room }
 
 func (c *chat) info(_ context.Context, s *namespaces.Socket, _ struct{}) (info, error) {
 	return info{true, c.userOf(s).Member, limits{c.cfg.MaxText, maxRoomName, maxNonce}}, nil
-}
-
-func (c *chat) join(ctx context.Context, s *namespaces.Socket, in joinRequest) (joined, error) {
-	if err := checkRoom(in.Room); err != nil {
-		return joined{}, err
-	}
-	if err := c.cfg.MayJoin(ctx, s.Identity(), in.Room); err != nil {
-		return joined{}, err
-	}
-	at := seatOf(s)
-	charged, err := at.account.awaitJoin(ctx, &c.cfg)
-	if err != nil {
-		return joined{}, err
-	}
-	out, err := c.joinRoom(ctx, at, s, in)
-	at.account.settleJoin(&c.cfg, charged, c.joinCost(out))
-	return out, err
-}
-
-// joinCost is what a join counts for in bytes; nothing when it failed.
-func (c *chat) joinCost(out joined) int {
-	if !out.OK {
-		return 0
-	}
-	cost := joinWeight + announceWeight*min(out.Count, c.cfg.QuietAbove)
-	for _, m := range out.History {
-		cost += weight(m)
-	}
-	return cost
-}
-
-func (c *chat) joinRoom(ctx context.Context, at *seat, s *namespaces.Socket, in joinRequest) (joined, error) {
-	at.mu.Lock()
-	defer at.mu.Unlock()
-	for {
-		r, err := c.rooms.obtain(in.Room, at.account)
-		if err != nil {
-			return joined{}, err
-		}
-		out, ok, err := c.enter(ctx, r, s, in.Since)
-		if !ok {
-			continue // the room was forgotten meanwhile: make it anew
-		}
-		if err == nil {
-			at.rooms.put(r)
-		}
-		if out.Count == 1 || c.ns.Shared() != nil {
-			c.rooms.settle(r)
-		}
-		return out, err
-	}
-}
-
-// enter is the one step of joining and reading the history. Messages are sent under the same lock.
-func (c *chat) enter(ctx context.Context, r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
-	if shared := c.ns.Shared(); shared != nil {
-		return c.enterShared(ctx, shared, r, s, since)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.forgotten {
-		return joined{}, false, nil
-	}
-	at := seatOf(s)
-	again := at.rooms.get(r.name) == r && s.Joined(key(r.name))
-	if err := s.Join(key(r.name)); err != nil {
-		return joined{}, true, joinError(err)
-	}
-	u := c.userOf(s)
-	if r.members.add(u, s.ID()) && r.members.len() <= c.cfg.QuietAbove {
-		_ = s.To(key(r.name)).Emit("member:joined", membership{r.name, u.User, u.Name})
-	}
-	history, complete := []Message{}, true
-	if !again || since != "" { // else this socket has got everything already
-		history, complete = r.history.since(since)
-	}
-	return joined{true, r.members.len(), r.members.first(maxMembers), history, complete}, true, nil
 }
 
 func (c *chat) leave(ctx context.Context, s *namespaces.Socket, in leaveRequest) error {
@@ -341,10 +266,14 @@ func (c *chat) post(ctx context.Context, r *room, s *namespaces.Socket, in sendR
 	}
 	st := c.rooms.stamp()
 	m := Message{ID: st.text(), Room: r.name, From: u.User, Name: u.Name, Text: in.Text, At: st.at, Nonce: in.Nonce}
-	if err := c.ns.In(key(r.name)).By(s).Within(ctx).Emit("message", m); err != nil {
+	args, err := packet.NewArgs(m)
+	if err != nil {
 		return sent{}, err
 	}
-	r.history.add(m)
+	if err := c.ns.In(key(r.name)).By(s).Within(ctx).Emit("message", args); err != nil {
+		return sent{}, err
+	}
+	r.history.add(post{m.ID, args.Raw(0)})
 	r.nonces.add(nonce, st)
 	return st.sent(), nil
 }

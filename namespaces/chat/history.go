@@ -7,7 +7,7 @@ type history struct {
 	most, mostBytes int
 	held            *tally
 
-	messages []Message // from start on
+	messages []post // from start on
 	start    int
 	bytes    int
 	dropped  string // id of the last message that was given up
@@ -21,18 +21,24 @@ func (h *history) init(most, mostBytes int, held *tally) {
 func (h *history) len() int { return len(h.messages) - h.start }
 
 // oldest returns the id of the oldest message; there is one.
-func (h *history) oldest() string { return h.messages[h.start].ID }
+func (h *history) oldest() string { return h.messages[h.start].id }
 
-// weight is what a message counts for: its texts and about what holds them.
-func weight(m Message) int {
-	const fixed = 128
-	return fixed + len(m.Text) + len(m.Room) + len(m.From) + len(m.Name) + len(m.Nonce)
+// post is a message as members get it.
+type post struct {
+	id   string
+	text []byte // a [Message]
+}
+
+// weight is what a message counts for: its text and about what holds that.
+func (p post) weight() int {
+	const fixed = 96
+	return fixed + len(p.text)
 }
 
 // add appends a message and gives up the oldest ones that are too many. The last one always stays.
-func (h *history) add(m Message) {
-	h.messages = append(h.messages, m)
-	h.count(weight(m))
+func (h *history) add(p post) {
+	h.messages = append(h.messages, p)
+	h.count(p.weight())
 	for h.len() > 1 && (h.len() > h.most || h.bytes > h.mostBytes) {
 		h.drop()
 	}
@@ -41,9 +47,9 @@ func (h *history) add(m Message) {
 // drop gives up the oldest message.
 func (h *history) drop() {
 	oldest := &h.messages[h.start]
-	h.count(-weight(*oldest))
-	h.dropped = oldest.ID
-	*oldest = Message{}
+	h.count(-oldest.weight())
+	h.dropped = oldest.id
+	*oldest = post{}
 	h.start++
 	if h.start > h.len() { // more was given up than is left: that memory goes back
 		h.messages, h.start = slices.Clone(h.messages[h.start:]), 0
@@ -65,15 +71,15 @@ func (h *history) clear() {
 func (h *history) incomplete() bool { return h.cut || h.dropped != "" }
 
 // since returns the messages after the one with the given id, and whether that is all that came after it; without an id,
-// all messages and whether the room never had others.
-func (h *history) since(id string) (after []Message, complete bool) {
+// all messages and whether the room never had others. They are shared, and change with the next message.
+func (h *history) since(id string) (after []post, complete bool) {
 	all := h.messages[h.start:]
 	complete = id == h.dropped && (id != "" || !h.cut)
 	for i := len(all) - 1; i >= 0 && id != ""; i-- {
-		if all[i].ID == id {
+		if all[i].id == id {
 			all, complete = all[i+1:], true
 			break
 		}
 	}
-	return append([]Message{}, all...), complete
+	return all, complete
 }

@@ -62,7 +62,7 @@ func TestHistoryIsBoundedInBytes(t *testing.T) {
 
 func TestAllHistoriesTogetherAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryTotal: 5 * 1200}})
+		s := newServer(t, chat.Config{Limits: chat.Limits{HistoryTotal: 5 * 1250}})
 		ann := s.user("ann")
 		for _, room := range []string{"empty", "a", "b"} {
 			ann.join(room)

@@ -1,6 +1,9 @@
 package chat
 
-import "gatehouse/handshake"
+import (
+	"gatehouse/handshake"
+	"gatehouse/packet"
+)
 
 // user is a member with its key.
 type user struct {
@@ -19,6 +22,8 @@ type attendance struct {
 type members struct {
 	byKey map[handshake.UserKey]*attendance
 	order []*attendance
+
+	list []byte // the first ones as JSON with commas between them, while it is known
 }
 
 func (m *members) init() { m.byKey = make(map[handshake.UserKey]*attendance) }
@@ -33,6 +38,9 @@ func (m *members) add(u user, tab string) (first bool) {
 		p = &attendance{user: u, pos: len(m.order), tabs: make(map[string]struct{}, 1)}
 		m.byKey[u.key] = p
 		m.order = append(m.order, p)
+		if m.list != nil && p.pos < maxMembers {
+			m.put(p)
+		}
 	}
 	p.tabs[tab] = struct{}{}
 	return first
@@ -49,6 +57,9 @@ func (m *members) remove(key handshake.UserKey, tab string) (u user, last bool) 
 		return p.user, false
 	}
 	delete(m.byKey, key)
+	if p.pos < maxMembers {
+		m.list = nil
+	}
 	end := len(m.order) - 1
 	m.order[p.pos] = m.order[end]
 	m.order[p.pos].pos = p.pos
@@ -57,11 +68,24 @@ func (m *members) remove(key handshake.UserKey, tab string) (u user, last bool) 
 	return p.user, true
 }
 
-// first returns up to n members.
-func (m *members) first(n int) []Member {
-	out := make([]Member, min(n, len(m.order)))
-	for i := range out {
-		out[i] = m.order[i].Member
+// first returns the first [maxMembers] as JSON with commas between them. The text is shared, and changes with the members.
+func (m *members) first() []byte {
+	if m.list == nil {
+		for _, p := range m.order[:min(maxMembers, len(m.order))] {
+			m.put(p)
+		}
 	}
-	return out
+	return m.list
+}
+
+// put writes a member behind the others in the list.
+func (m *members) put(p *attendance) {
+	args, err := packet.NewArgs(p.Member)
+	if err != nil {
+		panic(err) // two strings
+	}
+	if len(m.list) > 0 {
+		m.list = append(m.list, ',')
+	}
+	m.list = args.AppendJSON(m.list)
 }

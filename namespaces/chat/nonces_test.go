@@ -93,7 +93,7 @@ func TestAHistoryThatWasCutGivesMemoryBack(t *testing.T) {
 	before := heap()
 	for _, r := range list {
 		for range 2*cfg.HistoryMessages - 1 {
-			r.history.add(Message{ID: rs.stamp().text()})
+			r.history.add(post{id: rs.stamp().text()})
 		}
 		for r.shed() {
 			continue
@@ -112,7 +112,7 @@ func TestARoomForgetsTheOldestFirst(t *testing.T) {
 	r := chatty(t, &rs, &cfg)("r", 1, 2) // two answers from before the first message
 	for i := range 3 {
 		st := rs.stamp()
-		r.history.add(Message{ID: st.text()})
+		r.history.add(post{id: st.text()})
 		r.nonces.add(nonceOf(handshake.UserKey{}, strings.Repeat("n", i+1)), st)
 	}
 	var got []string

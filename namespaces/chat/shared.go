@@ -47,20 +47,20 @@ func (c *chat) announce(event, room string, u user) namespaces.Announcement {
 }
 
 // enterShared enters a room. Who was in it before, on another node, is not announced.
-func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, since string) (out joined, ok bool, err error) {
+func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, since string) (e entrance, ok bool, err error) {
 	u, at := c.userOf(s), seatOf(s)
 	counted := at.rooms.get(r.name) == r // also when somebody else has taken it out of the room
 	again := counted && s.Joined(key(r.name))
 	r.mu.Lock()
 	if r.forgotten {
 		r.mu.Unlock()
-		return joined{}, false, nil
+		return entrance{}, false, nil
 	}
 	r.members.add(u, s.ID()) // the room stays
 	r.mu.Unlock()
 	member, err := json.Marshal(u.Member)
 	if err != nil {
-		return joined{}, true, err
+		return entrance{}, true, err
 	}
 	telling := c.announce("member:joined", r.name, u)
 	if at.moving {
@@ -77,9 +77,9 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 		default:
 			c.quit(ctx, r, s)
 		}
-		return joined{}, true, sharedError(err)
+		return entrance{}, true, sharedError(err)
 	}
-	out = joined{OK: true, Count: found.Count, Members: []Member{}, History: []Message{}, Complete: true}
+	out := joined{OK: true, Count: found.Count, Members: []Member{}, History: []Message{}, Complete: true}
 	for _, text := range found.Members {
 		var m Member
 		if json.Unmarshal(text, &m) == nil {
@@ -92,7 +92,9 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 	r.mu.Lock()
 	r.users = found.Count
 	r.mu.Unlock()
-	return out, true, nil
+	e.count = found.Count
+	e.answer, err = packet.NewArgs(out)
+	return e, true, err
 }
 
 // reseat seats a socket that was recovered from another node, and enters the rooms that it is in: they know it as one of that
