@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/redis/rueidis"
@@ -14,9 +16,14 @@ func enters(ns *namespaces.Namespace) {
 	namespaces.Handle(ns, "enter", func(_ context.Context, s *namespaces.Socket, room string) error { return s.Join(room) })
 }
 
-// enter has a client go into a room.
+// enter has a client go into a room, and waits until it is there or has ended.
 func (g *guest) enter(room string) {
+	g.m.t.Helper()
 	g.client.Message(false, []byte(`2["enter","`+room+`"]`))
+	g.m.until("the client is in the room", func() bool {
+		s, there := g.m.ns.Socket(g.id)
+		return !there || slices.Contains(s.Rooms(), room)
+	})
 }
 
 // inRedis returns what Redis has of a session.
@@ -130,6 +137,7 @@ func TestSessionsAreStoredThoughRedisForgetsTheScripts(t *testing.T) {
 	g.enter("one")
 	_ = nodes[0].ns.In("one").Emit("news")
 	offset := g.expectEvents("news")
+	nodes[0].until("the room is stored", func() bool { return strings.Contains(inRedis(nodes[0], client, first.SID)["d"], `"one"`) })
 	nodes[0].stored(first.SID)
 	nodes[0].die()
 	_ = nodes[1].ns.In("one").Emit("after")
