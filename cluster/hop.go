@@ -48,7 +48,9 @@ func newHops(config func() *tls.Config) *hops {
 				return nil, err
 			}
 			cfg := config().Clone()
-			cfg.ServerName, _, _ = net.SplitHostPort(addr)
+			if cfg.ServerName == "" {
+				cfg.ServerName, _, _ = net.SplitHostPort(addr)
+			}
 			secured := tls.Client(conn, cfg)
 			if err := secured.HandshakeContext(ctx); err != nil {
 				_ = conn.Close()
@@ -105,7 +107,7 @@ func withCure(err error) error {
 	case errors.As(err, &invalid):
 		cure = "make cluster.tls.cert_file there anew" + reload
 	case errors.As(err, &name):
-		cure = "cluster.tls.cert_file there must name the host of its cluster.advertise; make it anew" + reload
+		cure = "cluster.tls.cert_file there must name the host of its cluster.advertise, or what cluster.tls.server_name is on all nodes; make it anew" + reload
 	case errors.As(err, &plain):
 		return fmt.Errorf("%w: %w", errTheirsHasNone, err)
 	case errors.As(err, &answered) && answered.Op == "remote error":

@@ -68,6 +68,8 @@ func TestReq29_WhatIsWrongWithTheTLSBetweenNodesIsSaid(t *testing.T) {
 	}
 	here, later := net.IPv4(127, 0, 0, 1), time.Now().Add(time.Hour)
 	good, expired := config(ours, here, later), config(ours, here, time.Now().Add(-time.Minute))
+	named := config(ours, here, later)
+	named.ServerName = "node.example"
 	for name, c := range map[string]struct {
 		from, to *Node
 		saysTLS  bool
@@ -79,6 +81,7 @@ func TestReq29_WhatIsWrongWithTheTLSBetweenNodesIsSaid(t *testing.T) {
 		"expired there":       {hopEnd(good, secret), hopEnd(expired, secret), true, []string{"expired", "renew cluster.tls.cert_file there"}},
 		"expired here":        {hopEnd(expired, secret), hopEnd(good, secret), true, []string{"cluster.advertise"}}, // why, the other one logs
 		"for another host":    {hopEnd(good, secret), hopEnd(config(ours, net.IPv4(10, 0, 0, 1), later), secret), true, []string{"10.0.0.1", "must name the host of its cluster.advertise"}},
+		"for no common name":  {hopEnd(named, secret), hopEnd(good, secret), true, []string{"node.example", "cluster.tls.server_name"}},
 		"none there":          {hopEnd(good, secret), hopEnd(nil, secret), false, []string{"set cluster.tls there too"}},
 		"none where it says":  {hopEnd(good, secret), hopEnd(nil, secret), true, []string{"set cluster.tls there too"}},
 		"none here":           {hopEnd(nil, secret), hopEnd(good, secret), true, []string{"set cluster.tls here too"}},

@@ -27,7 +27,7 @@ type NodeConfig struct {
 	// Advertise is where other nodes reach this one, as host:port, or https://host:port with TLS; empty without forwarding.
 	Advertise string
 	// TLS gives what a connection to another node is opened with; it is asked for each, and nothing is handed to nodes without
-	// TLS then. nil: no TLS.
+	// TLS then. The certificate of the other node names ServerName, or the host of its address where that is empty. nil: no TLS.
 	TLS func() *tls.Config
 	// Version is this program's, which others show.
 	Version string

@@ -12,11 +12,13 @@ import (
 )
 
 // ClusterTLS encrypts what nodes hand to each other, with TLS 1.3, and shows each node that the other is one. All three files
-// are set, or none. They are read again on SIGHUP.
+// are set, or none. They are read again on SIGHUP; ServerName is taken over then, too.
 type ClusterTLS struct {
 	CertFile string `koanf:"cert_file" derived:"nodes hand requests to each other without TLS" doc:"this node's certificate with its chain, in PEM: for server and client authentication, and naming the host of cluster.advertise. Set it on all nodes; read again on SIGHUP, as the other two"`
 	KeyFile  string `koanf:"key_file" doc:"its key"`
 	CAFile   string `koanf:"ca_file" doc:"the authorities that sign the nodes' certificates and nobody else's; whoever has one is let speak at cluster.addr"`
+
+	ServerName string `koanf:"server_name" derived:"the host of the other node's cluster.advertise" doc:"the name that the certificate of every node has, where nodes get their addresses as they start; the same on all nodes"`
 }
 
 func (t ClusterTLS) enabled() bool { return t != ClusterTLS{} }
@@ -74,8 +76,10 @@ func (c *Cluster) loadTLS(now time.Time) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, _, _ := net.SplitHostPort(c.advertisedHost())
-	if err := judge(cert, authorities, host, now); err != nil {
+	if err := judge(cert, authorities, now); err != nil {
+		return nil, fmt.Errorf("cluster.tls.cert_file: %w", err)
+	}
+	if err := c.judgeName(cert.Leaf); err != nil {
 		return nil, fmt.Errorf("cluster.tls.cert_file: %w", err)
 	}
 	return &tls.Config{
@@ -85,14 +89,30 @@ func (c *Cluster) loadTLS(now time.Time) (*tls.Config, error) {
 		RootCAs:              authorities,
 		ClientCAs:            authorities,
 		ClientAuth:           tls.RequireAndVerifyClientCert,
+		ServerName:           t.ServerName,
 		NextProtos:           []string{"http/1.1"}, // WebSockets pass through
 
 		DynamicRecordSizingDisabled: true,
 	}, nil
 }
 
-// judge returns the reason for which other nodes would refuse a certificate, or nil.
-func judge(cert tls.Certificate, authorities *x509.CertPool, host string, now time.Time) error {
+// judgeName returns an error when other nodes would find another name in a certificate than they look for.
+func (c *Cluster) judgeName(leaf *x509.Certificate) error {
+	if name := c.TLS.ServerName; name != "" {
+		if err := leaf.VerifyHostname(name); err != nil {
+			return fmt.Errorf("the certificate does not name %s, which cluster.tls.server_name is (%w); make it for that name", name, err)
+		}
+		return nil
+	}
+	host, _, _ := net.SplitHostPort(c.advertisedHost())
+	if err := leaf.VerifyHostname(host); err != nil {
+		return fmt.Errorf("the certificate does not name %s, where other nodes reach this one by cluster.advertise (%w); make it for that host, or for one name of all nodes and set cluster.tls.server_name", host, err)
+	}
+	return nil
+}
+
+// judge returns the reason for which other nodes would refuse a certificate whatever its name, or nil.
+func judge(cert tls.Certificate, authorities *x509.CertPool, now time.Time) error {
 	leaf := cert.Leaf
 	const day = "2006-01-02 15:04 MST"
 	switch {
@@ -117,9 +137,6 @@ func judge(cert tls.Certificate, authorities *x509.CertPool, host string, now ti
 		case err != nil:
 			return fmt.Errorf("no authority of cluster.tls.ca_file has signed it, or one on the way is missing or has expired (%w); name the right authority, or put the whole chain into the file", err)
 		}
-	}
-	if err := leaf.VerifyHostname(host); err != nil {
-		return fmt.Errorf("the certificate does not name %s, where other nodes reach this one by cluster.advertise (%w); make it for that host", host, err)
 	}
 	return nil
 }

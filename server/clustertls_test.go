@@ -45,6 +45,8 @@ func TestMistakesInTheTLSBetweenNodesAreNamed(t *testing.T) {
 		"cluster.tls.cert_file: the certificate is for later":                      made(func(x *x509.Certificate) { x.NotAfter = time.Now().Add(3 * time.Hour) }),
 		"is not for client authentication":                                         made(func(x *x509.Certificate) { x.ExtKeyUsage = x.ExtKeyUsage[:1] }),
 		"does not name 127.0.0.1, where other nodes reach":                         made(func(x *x509.Certificate) { x.IPAddresses = []net.IP{net.IPv4(10, 0, 0, 1)} }),
+		"does not name nodes.example, which cluster.tls.server_name is":            func(c *server.Cluster) { c.TLS.ServerName = "nodes.example" },
+		"cluster.tls.cert_file: is empty":                                          func(c *server.Cluster) { c.TLS = server.ClusterTLS{ServerName: "nodes.example"} },
 		"cluster.tls: without cluster.addr":                                        func(c *server.Cluster) { c.Addr = "" },
 		"cluster.advertise: is http, and cluster.tls is set":                       func(c *server.Cluster) { c.Advertise = "http://127.0.0.1:3002" },
 		"cluster.advertise: https needs cluster.tls.cert_file": func(c *server.Cluster) {
@@ -66,8 +68,10 @@ func TestMistakesInTheTLSBetweenNodesAreNamed(t *testing.T) {
 // Polling and the upgrade to a WebSocket pass from node to node over TLS; nobody without a
 // certificate of a node gets a word out of the listener.
 func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
-	a := wiretest.NewAuthority(t, "ours")
-	files := hopTLS(a, wiretest.Node())
+	a, named := wiretest.NewAuthority(t, "ours"), wiretest.Node()
+	named.IPAddresses, named.DNSNames = nil, []string{"nodes.example"} // whatever address a node gets
+	files := hopTLS(a, named)
+	files.ServerName = "nodes.example"
 	one, other := twoNodes(t, func() []namespaces.Definition { return who("/who") }, func(c *server.Cluster) { c.TLS = files })
 	one.waitFor("certificate for the other nodes loaded")
 	// through gives what goes on with a session of one node by way of the other.
@@ -115,7 +119,7 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	other.waitFor("nobody else should reach cluster.addr")
 
 	// Renewed files are taken over by both ends, wrong ones by neither.
-	hopTLS(a, wiretest.Node())
+	hopTLS(a, named)
 	for _, r := range []*running{one, other} {
 		if err := r.server.ReloadTLS(); err != nil {
 			t.Fatal(err)

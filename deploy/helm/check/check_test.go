@@ -82,6 +82,7 @@ func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
 		"autoscaling.enabled=true":            "cluster.enabled",
 		"metrics.enabled=true":                "secretName",
 		"metrics.serviceMonitor.enabled=true": "metrics.enabled",
+		"cluster.tls.secretName=nodes":        "cluster.enabled",
 	} {
 		if out, err := helm(t, "template", "rt", chart, "--set", set); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v: %s", set, err, out)

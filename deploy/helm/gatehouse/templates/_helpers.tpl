@@ -23,6 +23,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if and (or .Values.cluster.enabled .Values.metrics.enabled) (not .Values.secretName) }}
 {{- fail "secretName: cluster.enabled and metrics.enabled need secrets; name the Secret that has them" }}
 {{- end }}
+{{- if and .Values.cluster.tls.secretName (not .Values.cluster.enabled) }}
+{{- fail "cluster.tls.secretName: there are no other pods without cluster.enabled" }}
+{{- end }}
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.enabled) }}
 {{- fail "metrics.serviceMonitor.enabled: there is nothing to monitor without metrics.enabled" }}
 {{- end }}
