@@ -46,7 +46,7 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 	t.Run("revocations", func(t *testing.T) {
 		bus, _, _ := join(t, client, "gatehouse:", 0)
 		_, _, heard := join(t, client, "gatehouse:", 0)
-		sent := mark("ada", time.Hour)
+		sent := revocation("ada", time.Hour)
 		if err := bus.Spread(t.Context(), sent); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(gate.Close)
-		ticket, _, err := gate.MintTicket(t.Context(), handshake.Identity{Subject: "ada", Method: handshake.WayToken}, handshake.TicketBinding{})
+		ticket, _, err := gate.MintTicket(t.Context(), handshake.Identity{Subject: "ada", Method: handshake.MethodToken}, handshake.TicketBinding{})
 		if err != nil {
 			t.Fatal(err)
 		}

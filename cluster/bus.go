@@ -23,14 +23,14 @@ type Config struct {
 	Note func(client rueidis.Client, err error) error
 	// Prefix stands before the keys and the channel.
 	Prefix string
-	// MaxMarks is how many marks Redis may hold; zero is 100,000.
-	MaxMarks int
-	// Marks lists the marks in force on this node.
-	Marks func() []handshake.Mark
-	// Apply puts marks in force on this node and ends the sockets that they
-	// name. It hears marks more than once, its own among them. Calls come one at
+	// MaxRevocations is how many revocations Redis may hold; zero is 100,000.
+	MaxRevocations int
+	// Revocations lists the revocations in force on this node.
+	Revocations func() []handshake.Revocation
+	// Apply puts revocations in force on this node and ends the sockets that they
+	// name. It hears revocations more than once, its own among them. Calls come one at
 	// a time.
-	Apply func([]handshake.Mark)
+	Apply func([]handshake.Revocation)
 	// Others hears how many other servers listen on the same channel, each time
 	// that the bus has connected; nil hears of nothing.
 	Others func(n int64)
@@ -42,16 +42,16 @@ type Config struct {
 
 const (
 	retry    = 500 * time.Millisecond // between two tries to connect
-	inboxLen = 1024                   // marks heard and not applied; when there are more, the list is read again
+	inboxLen = 1024                   // revocations heard and not applied; when there are more, the list is read again
 	apart    = 5 * time.Second        // between the clocks of a node and of Redis, before that is worth a warning
 )
 
-// Bus spreads marks between nodes. It is safe for concurrent use.
+// Bus spreads revocations between nodes. It is safe for concurrent use.
 type Bus struct {
 	cfg   Config
 	store store
 
-	inbox  chan handshake.Mark
+	inbox  chan handshake.Revocation
 	behind chan struct{} // holds a token when the list must be read again
 	end    context.CancelFunc
 	done   sync.WaitGroup
@@ -60,8 +60,8 @@ type Bus struct {
 // New makes a bus and connects it in the background, whether Redis is there or
 // not. [Bus.Close] releases it.
 func New(cfg Config) *Bus {
-	if cfg.MaxMarks <= 0 {
-		cfg.MaxMarks = 100_000
+	if cfg.MaxRevocations <= 0 {
+		cfg.MaxRevocations = 100_000
 	}
 	if cfg.Note == nil {
 		cfg.Note = func(_ rueidis.Client, err error) error { return err }
@@ -74,8 +74,8 @@ func New(cfg Config) *Bus {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
-		cfg: cfg, store: newStore(cfg.Prefix, cfg.MaxMarks), end: cancel,
-		inbox: make(chan handshake.Mark, inboxLen), behind: make(chan struct{}, 1),
+		cfg: cfg, store: newStore(cfg.Prefix, cfg.MaxRevocations), end: cancel,
+		inbox: make(chan handshake.Revocation, inboxLen), behind: make(chan struct{}, 1),
 	}
 	b.done.Go(func() { b.run(ctx) })
 	return b
@@ -87,10 +87,10 @@ func (b *Bus) Close() {
 	b.done.Wait()
 }
 
-// Spread stores a mark that is in force on this node and tells the others, for
+// Spread stores a revocation that is in force on this node and tells the others, for
 // a second at most and the time that Config.Client takes. After an error the
-// mark is tried again for as long as Config.Marks has it.
-func (b *Bus) Spread(ctx context.Context, m handshake.Mark) error {
+// revocation is tried again for as long as Config.Revocations has it.
+func (b *Bus) Spread(ctx context.Context, m handshake.Revocation) error {
 	r, err := recordOf(m)
 	if err != nil {
 		return err
@@ -108,9 +108,9 @@ func (b *Bus) Spread(ctx context.Context, m handshake.Mark) error {
 	return nil
 }
 
-// Lift takes a mark out of Redis, so that no node that joins reads it. It reports
+// Lift takes a revocation out of Redis, so that no node that joins reads it. It reports
 // whether it was there. Nodes that have it keep it.
-func (b *Bus) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
+func (b *Bus) Lift(ctx context.Context, m handshake.Revocation) (bool, error) {
 	client, err := b.cfg.Client()
 	if err != nil {
 		return false, err
@@ -230,7 +230,7 @@ func (b *Bus) follow(ctx context.Context, client rueidis.Client, lost <-chan err
 				return err
 			}
 		case m := <-b.inbox:
-			b.cfg.Apply([]handshake.Mark{m})
+			b.cfg.Apply([]handshake.Revocation{m})
 		}
 	}
 }
@@ -239,7 +239,7 @@ func (b *Bus) follow(ctx context.Context, client rueidis.Client, lost <-chan err
 func (b *Bus) hear(msg rueidis.PubSubMessage) {
 	m, err := parseRecord(msg.Message)
 	if err != nil {
-		b.cfg.Logger.Warn("redis: a message on the channel of revocations is not a mark", slog.Int("bytes", len(msg.Message)))
+		b.cfg.Logger.Warn("redis: a message on the channel of revocations is not a revocation", slog.Int("bytes", len(msg.Message)))
 		return
 	}
 	select {
@@ -259,21 +259,21 @@ func (b *Bus) compare(ctx context.Context, client rueidis.Client) error {
 		b.cfg.Logger.Warn("redis: some revocations cannot be read", slog.Int("number", broken))
 	}
 	missing := b.missing(there)
-	marks := make([]handshake.Mark, 0, len(there))
+	revocations := make([]handshake.Revocation, 0, len(there))
 	for _, m := range there {
-		marks = append(marks, m)
+		revocations = append(revocations, m)
 	}
-	if len(marks) > 0 {
-		b.cfg.Apply(marks)
+	if len(revocations) > 0 {
+		b.cfg.Apply(revocations)
 	}
 	return b.putAll(ctx, client, missing)
 }
 
-// missing gives the marks of this node that Redis does not have, or has with
+// missing gives the revocations of this node that Redis does not have, or has with
 // earlier times.
-func (b *Bus) missing(there map[string]handshake.Mark) []record {
+func (b *Bus) missing(there map[string]handshake.Revocation) []record {
 	var missing []record
-	for _, m := range b.cfg.Marks() {
+	for _, m := range b.cfg.Revocations() {
 		r, err := recordOf(m)
 		if err != nil {
 			continue // Spread has said so
@@ -292,7 +292,7 @@ func (b *Bus) putAll(ctx context.Context, client rueidis.Client, records []recor
 		err := b.store.put(batch, client, records[:n]...)
 		cancel()
 		if errors.Is(err, ErrFull) {
-			// What there is still counts here; room comes with the marks that lapse.
+			// What there is still counts here; room comes with the revocations that lapse.
 			b.cfg.Logger.Error("revocations of this node are not shared", slog.Int("number", len(records)), slog.Any("error", err))
 			return nil
 		}

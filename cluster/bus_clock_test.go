@@ -19,7 +19,7 @@ func TestAttackRemarks_AMarkOfANodeWhoseClockIsAheadIsBounded(t *testing.T) {
 	}
 	one, _, _ := join(t, client, prefix, 0)
 	_, _, heard := join(t, client, prefix, 0)
-	ahead := mark("ada", 24*time.Hour)
+	ahead := revocation("ada", 24*time.Hour)
 	ahead.At = ahead.At.Add(time.Hour)
 	if err := one.Spread(t.Context(), ahead); err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestAttackRemarks_ClocksThatAreApartAreWarnedOf(t *testing.T) {
 			lines := make(chan string, 16)
 			bus := New(Config{
 				Client: func() (rueidis.Client, error) { return client, nil }, Prefix: prefix + name,
-				Marks: func() []handshake.Mark { return nil }, Apply: func([]handshake.Mark) {},
+				Revocations: func() []handshake.Revocation { return nil }, Apply: func([]handshake.Revocation) {},
 				Clock:  func() time.Time { return time.Now().Add(c.ahead) },
 				Logger: slog.New(slog.NewTextHandler(lineWriter(lines), nil)),
 			})

@@ -39,13 +39,13 @@ func connect(t *testing.T) (rueidis.Client, string) {
 }
 
 // join starts the bus of a node; heard gets what it applies.
-func join(t *testing.T, client rueidis.Client, prefix string, limit int) (bus *Bus, list *handshake.Revocations, heard chan handshake.Mark) {
+func join(t *testing.T, client rueidis.Client, prefix string, limit int) (bus *Bus, list *handshake.Revocations, heard chan handshake.Revocation) {
 	t.Helper()
-	list, heard = handshake.NewRevocations(handshake.RevocationConfig{}, nil), make(chan handshake.Mark, 100)
+	list, heard = handshake.NewRevocations(handshake.RevocationConfig{}, nil), make(chan handshake.Revocation, 100)
 	bus = New(Config{
-		Client: func() (rueidis.Client, error) { return client, nil }, Prefix: prefix, MaxMarks: limit, Marks: list.All, Logger: slog.New(slog.DiscardHandler),
-		Apply: func(marks []handshake.Mark) {
-			for _, m := range marks {
+		Client: func() (rueidis.Client, error) { return client, nil }, Prefix: prefix, MaxRevocations: limit, Revocations: list.All, Logger: slog.New(slog.DiscardHandler),
+		Apply: func(revocations []handshake.Revocation) {
+			for _, m := range revocations {
 				kept, err := list.Add(m)
 				if err != nil {
 					t.Error(err)
@@ -58,13 +58,13 @@ func join(t *testing.T, client rueidis.Client, prefix string, limit int) (bus *B
 	return bus, list, heard
 }
 
-func mark(value string, until time.Duration) handshake.Mark {
+func revocation(value string, until time.Duration) handshake.Revocation {
 	now := time.Now()
-	return handshake.Mark{Kind: handshake.MarkSubject, Value: value, At: now, Until: now.Add(until), Reason: "left"}
+	return handshake.Revocation{Kind: handshake.RevokeSubject, Value: value, At: now, Until: now.Add(until), Reason: "left"}
 }
 
-// hears waits for a mark on the value.
-func hears(t *testing.T, heard chan handshake.Mark, value string) handshake.Mark {
+// hears waits for a revocation on the value.
+func hears(t *testing.T, heard chan handshake.Revocation, value string) handshake.Revocation {
 	t.Helper()
 	for {
 		select {
@@ -85,18 +85,18 @@ func TestReq20_MarksReachWhoIsThereAndWhoJoins(t *testing.T) {
 	}
 	one, _, own := join(t, client, prefix, 0)
 	_, _, heard := join(t, client, prefix, 0)
-	sent := mark("ada", time.Hour)
+	sent := revocation("ada", time.Hour)
 	if err := one.Spread(t.Context(), sent); err != nil {
 		t.Fatal(err)
 	}
-	for _, ch := range []chan handshake.Mark{own, heard} {
+	for _, ch := range []chan handshake.Revocation{own, heard} {
 		if m := hears(t, ch, "ada"); m.At.Before(sent.At) || m.Until.Before(sent.Until) || m.Reason != "left" {
 			t.Errorf("%+v", m)
 		}
 	}
 	_, _, late := join(t, client, prefix, 0)
 	hears(t, late, "ada")
-	if ttl, err := client.Do(t.Context(), client.B().Pttl().Key(newStore(prefix, 1).marks).Build()).AsInt64(); err != nil || ttl <= 0 || ttl > time.Hour.Milliseconds()+1 {
+	if ttl, err := client.Do(t.Context(), client.B().Pttl().Key(newStore(prefix, 1).revocations).Build()).AsInt64(); err != nil || ttl <= 0 || ttl > time.Hour.Milliseconds()+1 {
 		t.Errorf("the list lapses in %d ms: %v", ttl, err)
 	}
 }
@@ -108,12 +108,12 @@ func TestReq20_WhatRedisLostIsStoredAgain(t *testing.T) {
 	}
 	_, list, own := join(t, client, prefix, 0)
 	first, _, _ := join(t, client, prefix, 0)
-	if err := first.Spread(t.Context(), mark("ada", time.Hour)); err != nil {
+	if err := first.Spread(t.Context(), revocation("ada", time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	hears(t, own, "ada")
 	s := newStore(prefix, 10)
-	if err := client.Do(t.Context(), client.B().Del().Key(s.marks, s.ends).Build()).Error(); err != nil {
+	if err := client.Do(t.Context(), client.B().Del().Key(s.revocations, s.ends).Build()).Error(); err != nil {
 		t.Fatal(err)
 	}
 	kill := client.B().ClientKill().TypePubsub().Build() // their connections break, too
@@ -137,20 +137,20 @@ func TestReq20_TheListInRedisMergesLapsesAndIsBounded(t *testing.T) {
 		return
 	}
 	s := newStore(prefix, 2)
-	put := func(m handshake.Mark) error {
+	put := func(m handshake.Revocation) error {
 		r, err := recordOf(m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s.put(t.Context(), client, r)
 	}
-	long, short := mark("ada", 2*time.Hour), mark("ada", time.Hour)
-	for _, m := range []handshake.Mark{long, short, mark("bob", time.Hour)} {
+	long, short := revocation("ada", 2*time.Hour), revocation("ada", time.Hour)
+	for _, m := range []handshake.Revocation{long, short, revocation("bob", time.Hour)} {
 		if err := put(m); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := put(mark("cleo", time.Hour)); !errors.Is(err, ErrFull) {
+	if err := put(revocation("cleo", time.Hour)); !errors.Is(err, ErrFull) {
 		t.Errorf("one too many: %v", err)
 	}
 	there, _, err := s.list(t.Context(), client)
@@ -158,16 +158,16 @@ func TestReq20_TheListInRedisMergesLapsesAndIsBounded(t *testing.T) {
 		t.Errorf("%v, %v", there, err)
 	}
 	s = newStore(prefix+"lapsed:", 1)
-	if err := put(mark("ada", -time.Hour)); err != nil {
+	if err := put(revocation("ada", -time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if err := put(mark("bob", time.Hour)); err != nil {
-		t.Errorf("a lapsed mark takes the place of another: %v", err)
+	if err := put(revocation("bob", time.Hour)); err != nil {
+		t.Errorf("a lapsed revocation takes the place of another: %v", err)
 	}
 }
 
 func TestRecordsAreReadAsTheyAreWritten(t *testing.T) {
-	m := mark(`a "quoted" <name>: ü`, time.Hour)
+	m := revocation(`a "quoted" <name>: ü`, time.Hour)
 	m.Issuer = "https://id.example"
 	r, err := recordOf(m)
 	if err != nil {
@@ -179,12 +179,12 @@ func TestRecordsAreReadAsTheyAreWritten(t *testing.T) {
 	}
 	for _, text := range []string{"", "1", "1:2", "1:2:", "1:2:{}", "x:2:{}", "1:x:{}", `-1:2:{"value":"x"}`, "1:2:[]", `1:2:{"value":"` + strings.Repeat("x", maxRecord) + `"}`} {
 		if _, err := parseRecord(text); err == nil {
-			t.Errorf("%.30q is a mark", text)
+			t.Errorf("%.30q is a revocation", text)
 		}
 	}
 	m.Value = strings.Repeat("x", maxRecord)
 	if _, err := recordOf(m); err == nil {
-		t.Error("a mark of any length")
+		t.Error("a revocation of any length")
 	}
 }
 
@@ -199,7 +199,7 @@ func TestABusWithoutRedisEnds(t *testing.T) {
 		return nil, away
 	}})
 	<-asked
-	if err := bus.Spread(t.Context(), mark("ada", time.Hour)); !errors.Is(err, away) {
+	if err := bus.Spread(t.Context(), revocation("ada", time.Hour)); !errors.Is(err, away) {
 		t.Error(err)
 	}
 	bus.Close()

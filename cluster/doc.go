@@ -7,14 +7,14 @@
 //
 // Revocations (security requirement 20) do not go through streams.
 //
-// A [Bus] promises: a mark that [Bus.Spread] has stored reaches every node that
+// A [Bus] promises: a revocation that [Bus.Spread] has stored reaches every node that
 // is connected within a second, and every other node when it joins or comes
-// back, until the mark lapses. A node subscribes first and reads the whole list
-// then, so that nothing falls between. Marks that Redis does not have, because
+// back, until the revocation lapses. A node subscribes first and reads the whole list
+// then, so that nothing falls between. Revocations that Redis does not have, because
 // it was away or has lost them, are stored by the nodes that hold them, as soon
-// as it is there. Marks merge: of two on the same thing the later times hold,
+// as it is there. Revocations merge: of two on the same thing the later times hold,
 // in whatever order they arrive, so that hearing one twice changes nothing.
 //
-// Who can write to Redis can revoke, but let nobody in: marks only ever end
+// Who can write to Redis can revoke, but let nobody in: revocations only ever end
 // sockets and keep them out.
 package cluster

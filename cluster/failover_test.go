@@ -180,13 +180,13 @@ func TestReq20_RevocationsAreHeardAtTheNewPrimary(t *testing.T) {
 	c := p.conn()
 	list := handshake.NewRevocations(handshake.RevocationConfig{}, nil)
 	bus := New(Config{
-		Client: c.Client, Note: c.Note, Prefix: "gatehouse:", Marks: list.All, Apply: func([]handshake.Mark) {}, Logger: slog.New(slog.DiscardHandler),
+		Client: c.Client, Note: c.Note, Prefix: "gatehouse:", Revocations: list.All, Apply: func([]handshake.Revocation) {}, Logger: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(bus.Close)
 	until(t, "the bus is subscribed", func() bool { return p.subscribed() == 1 })
 	p.failover()
 	until(t, "the bus is subscribed at the new primary", func() bool {
-		_ = bus.Spread(t.Context(), mark("ann", time.Hour)) // the old primary refuses it
+		_ = bus.Spread(t.Context(), revocation("ann", time.Hour)) // the old primary refuses it
 		return p.subscribed() == 1
 	})
 }

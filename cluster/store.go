@@ -12,20 +12,20 @@ import (
 	"gatehouse/handshake"
 )
 
-// store is the list of marks in Redis: a hash of records by id, which is read
+// store is the list of revocations in Redis: a hash of records by id, which is read
 // whole, and a sorted set of their ends, by which they are dropped. Both keys
-// lapse with the last mark.
+// lapse with the last revocation.
 type store struct {
-	marks, ends, channel string
-	limit                string
-	script               *rueidis.Lua
+	revocations, ends, channel string
+	limit                      string
+	script                     *rueidis.Lua
 }
 
-// maxAhead is how far a mark may lie in the future by the clock of Redis. A node
+// maxAhead is how far a revocation may lie in the future by the clock of Redis. A node
 // whose clock is ahead would lock out everybody who signs in after it.
 const maxAhead = 2 * time.Minute
 
-// putScript drops what has lapsed by the clock of Redis, merges the mark with
+// putScript drops what has lapsed by the clock of Redis, merges the revocation with
 // the one that is there, bounds its moment by ARGV[7] (how far ahead of the clock
 // of Redis), and publishes the result. It answers 0 when the list is full.
 const putScript = `
@@ -57,18 +57,18 @@ redis.call('PUBLISH', ARGV[6], record)
 return 1`
 
 const (
-	putTimeout  = time.Second      // storing one mark, while an operator waits
+	putTimeout  = time.Second      // storing one revocation, while an operator waits
 	listTimeout = 10 * time.Second // reading the list, storing a batch
-	putBatch    = 500              // marks in one go
+	putBatch    = 500              // revocations in one go
 )
 
-// ErrFull is returned when Redis holds as many marks as it may.
+// ErrFull is returned when Redis holds as many revocations as it may.
 var ErrFull = errors.New("the list of revocations in redis is full; raise revocation.max_marks")
 
 func newStore(prefix string, limit int) store {
 	base := prefix + "{revocations}:" // one slot of a Redis Cluster
 	return store{
-		marks: base + "marks", ends: base + "ends", channel: base + "made",
+		revocations: base + "marks", ends: base + "ends", channel: base + "made",
 		limit: strconv.Itoa(limit), script: rueidis.NewLuaScript(putScript),
 	}
 }
@@ -76,7 +76,7 @@ func newStore(prefix string, limit int) store {
 func (s store) put(ctx context.Context, client rueidis.Client, records ...record) error {
 	calls := make([]rueidis.LuaExec, len(records))
 	for i, r := range records {
-		calls[i] = rueidis.LuaExec{Keys: []string{s.marks, s.ends}, Args: []string{
+		calls[i] = rueidis.LuaExec{Keys: []string{s.revocations, s.ends}, Args: []string{
 			r.id, strconv.FormatInt(r.at, 10), strconv.FormatInt(r.until, 10), r.rest, s.limit, s.channel,
 			strconv.FormatInt(maxAhead.Microseconds(), 10),
 		}}
@@ -84,7 +84,7 @@ func (s store) put(ctx context.Context, client rueidis.Client, records ...record
 	for _, answer := range s.script.ExecMulti(ctx, client, calls...) {
 		stored, err := answer.AsInt64()
 		if err != nil {
-			return fmt.Errorf("store a mark: %w", err)
+			return fmt.Errorf("store a revocation: %w", err)
 		}
 		if stored == 0 {
 			return ErrFull
@@ -93,33 +93,33 @@ func (s store) put(ctx context.Context, client rueidis.Client, records ...record
 	return nil
 }
 
-// remove takes a mark out and reports whether it was there.
+// remove takes a revocation out and reports whether it was there.
 func (s store) remove(ctx context.Context, client rueidis.Client, id string) (bool, error) {
 	answers := client.DoMulti(ctx,
-		client.B().Hdel().Key(s.marks).Field(id).Build(), client.B().Zrem().Key(s.ends).Member(id).Build())
+		client.B().Hdel().Key(s.revocations).Field(id).Build(), client.B().Zrem().Key(s.ends).Member(id).Build())
 	removed, err := answers[0].AsInt64()
 	if err = errors.Join(err, answers[1].Error()); err != nil {
-		return false, fmt.Errorf("remove a mark: %w", err)
+		return false, fmt.Errorf("remove a revocation: %w", err)
 	}
 	return removed > 0, nil
 }
 
-// list reads all marks, by id; broken says how many could not be read.
-func (s store) list(ctx context.Context, client rueidis.Client) (marks map[string]handshake.Mark, broken int, err error) {
+// list reads all revocations, by id; broken says how many could not be read.
+func (s store) list(ctx context.Context, client rueidis.Client) (revocations map[string]handshake.Revocation, broken int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	records, err := client.Do(ctx, client.B().Hgetall().Key(s.marks).Build()).AsStrMap()
+	records, err := client.Do(ctx, client.B().Hgetall().Key(s.revocations).Build()).AsStrMap()
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the marks: %w", err)
+		return nil, 0, fmt.Errorf("read the revocations: %w", err)
 	}
-	marks = make(map[string]handshake.Mark, len(records))
+	revocations = make(map[string]handshake.Revocation, len(records))
 	for _, text := range records {
 		m, err := parseRecord(text)
 		if err != nil {
 			broken++
 			continue
 		}
-		marks[idOf(m)] = m
+		revocations[idOf(m)] = m
 	}
-	return marks, broken, nil
+	return revocations, broken, nil
 }

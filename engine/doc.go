@@ -29,6 +29,12 @@
 //     goroutine that waits without a buffer where the connection allows it.
 //   - [Server.Close] returns when every goroutine of the server is gone.
 //
+// The end of a session begins with closeWith, once, and is over with destroy. It comes from
+//
+//	[Session.Close]   the owner: what waits still goes out
+//	Session.fail      a fault of the client, or too much that waits: that is dropped
+//	Session.shutdown  a drain: what waits still goes out
+//
 // The way of the bytes: stream (TCP, TLS over it) → internal/rfc6455 (frames) → Session →
 // Handler, and Session → send queue → flusher → stream. Long-polling enters at
 // Session and leaves at the send queue.

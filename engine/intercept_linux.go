@@ -105,7 +105,7 @@ func (i *interceptor) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r, size := i.opening(fd, peer); r != nil && i.srv.spawn(func() { i.serve(fd, r, size) }) {
+		if r, size := i.upgradeRequest(fd, peer); r != nil && i.srv.spawn(func() { i.serve(fd, r, size) }) {
 			continue
 		}
 		conn, err := netConn(fd)
@@ -154,9 +154,9 @@ func (passing) Temporary() bool { return true }
 // Unwrap shows the error of the system.
 func (p passing) Unwrap() error { return p.error }
 
-// opening returns the request of a connection that is to be intercepted, and the
+// upgradeRequest returns the request of a connection that is to be intercepted, and the
 // size of its head, which stays in the socket; else nil.
-func (i *interceptor) opening(fd int, from netip.AddrPort) (*http.Request, int) {
+func (i *interceptor) upgradeRequest(fd int, from netip.AddrPort) (*http.Request, int) {
 	if !from.IsValid() {
 		return nil, 0
 	}

@@ -15,7 +15,7 @@ type builder struct {
 	cfg  GateConfig // defaults filled in
 	deps Deps
 	gate *Gate
-	open map[string]string // the ways in that are used anywhere → where first
+	open map[string]string // the methods that are used anywhere → where first
 	errs []error
 }
 
@@ -45,7 +45,7 @@ func (b *builder) build() *Gate {
 	return b.gate
 }
 
-// buildSources prepares what the ways in read credentials with.
+// buildSources prepares what the methods need to read credentials.
 func (b *builder) buildSources() {
 	var err error
 	b.gate.origins, err = newOriginPolicy(b.cfg.Origins)
@@ -59,96 +59,96 @@ func (b *builder) buildSources() {
 }
 
 func (b *builder) openWays() {
-	b.gate.ways = b.waysNamed("auth.methods", "auth.methods", b.cfg.Auth.Methods)
+	b.gate.methods = b.methodsNamed("auth.methods", "auth.methods", b.cfg.Auth.Methods)
 	b.requireTicketSource()
-	b.gate.namespaces = make(map[string][]way, len(b.cfg.Auth.Namespaces))
+	b.gate.namespaces = make(map[string][]method, len(b.cfg.Auth.Namespaces))
 	for i, one := range b.cfg.Auth.Namespaces {
 		at := fmt.Sprintf("auth.namespaces[%d]", i)
 		if _, twice := b.gate.namespaces[one.Name]; twice || one.Name == "" || one.Name[0] != '/' {
 			b.fail(fmt.Errorf("%s.name: %q must be a namespace such as /public, listed once", at, one.Name))
 		}
 		if len(one.Methods) == 0 {
-			b.fail(fmt.Errorf("%s.methods: is empty; name the ways into %s, or remove the entry", at, one.Name))
+			b.fail(fmt.Errorf("%s.methods: is empty; name the methods of %s, or remove the entry", at, one.Name))
 		}
-		ways := b.waysNamed(at+".methods", "auth.namespaces: "+one.Name, one.Methods)
-		b.gate.namespaces[one.Name] = ways
+		methods := b.methodsNamed(at+".methods", "auth.namespaces: "+one.Name, one.Methods)
+		b.gate.namespaces[one.Name] = methods
 		if pattern.Is(one.Name) {
 			p, err := pattern.Compile(one.Name)
 			if err != nil {
 				b.fail(fmt.Errorf("%s.name: %q %w", at, one.Name, err))
 				continue
 			}
-			b.gate.patterns = append(b.gate.patterns, patternWays{p, ways})
+			b.gate.patterns = append(b.gate.patterns, patternMethods{p, methods})
 		}
 	}
-	slices.SortStableFunc(b.gate.patterns, func(one, other patternWays) int {
+	slices.SortStableFunc(b.gate.patterns, func(one, other patternMethods) int {
 		return cmp.Compare(other.pattern.Literals(), one.pattern.Literals())
 	})
 }
 
-// waysNamed returns the ways in that the setting at lists. place is how warnings
+// methodsNamed returns the methods that the setting at lists. place is how warnings
 // call it, to which namespaces may have been added that the file does not count.
-func (b *builder) waysNamed(at, place string, names []string) []way {
-	ways := make([]way, 0, len(names)+1)
+func (b *builder) methodsNamed(at, place string, names []string) []method {
+	methods := make([]method, 0, len(names)+1)
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
 			b.fail(fmt.Errorf("%s: names %q twice; keep one", at, name))
 		}
-		if name == WayAnonymous && i < len(names)-1 {
+		if name == MethodAnonymous && i < len(names)-1 {
 			b.fail(fmt.Errorf("%s: %q must be the last, because it lets everybody in", at, name))
 		}
-		opened := b.waysCalled(name)
+		opened := b.methodsCalled(name)
 		if opened == nil {
-			b.fail(fmt.Errorf("%s: %q is no way in; there are %v", at, name, knownWays()))
+			b.fail(fmt.Errorf("%s: %q is no method; there are %v", at, name, knownMethods()))
 		}
 		if !b.isOpen(name) {
 			b.open[name] = place
 		}
-		ways = append(ways, opened...)
+		methods = append(methods, opened...)
 	}
-	return ways
+	return methods
 }
 
-func (b *builder) isOpen(way string) bool { return b.open[way] != "" }
+func (b *builder) isOpen(name string) bool { return b.open[name] != "" }
 
 // requireTicketSource refuses tickets that nobody can get: it takes another credential
 // to ask for one, and asking for no certain namespace goes by auth.methods.
 func (b *builder) requireTicketSource() {
-	if ways := b.cfg.Auth.Methods; len(ways) == 1 && ways[0] == WayTicket {
-		b.fail(errors.New("auth.methods: has ticket alone, and a ticket is given for another credential only; add the way in that POST /auth/tickets is to take, such as bearer, token or cookie"))
+	if methods := b.cfg.Auth.Methods; len(methods) == 1 && methods[0] == MethodTicket {
+		b.fail(errors.New("auth.methods: has ticket alone, and a ticket is given for another credential only; add the method that POST /auth/tickets is to take, such as bearer, token or cookie"))
 	}
 }
 
-func knownWays() []string {
+func knownMethods() []string {
 	return []string{
-		WayToken, WayTicket, WayBearer, WaySubprotocol, WayCookie, WayBasic, WayCertificate, WayProxyHeader, WayQueryToken, WayAnonymous,
+		MethodToken, MethodTicket, MethodBearer, MethodSubprotocol, MethodCookie, MethodBasic, MethodCertificate, MethodProxyHeader, MethodQueryToken, MethodAnonymous,
 	}
 }
 
-// waysCalled returns the extractors behind one configured name.
-func (b *builder) waysCalled(name string) []way {
-	transport := func(e extractor) []way { return []way{{name, e, false}} }
+// methodsCalled returns the extractors behind one configured name.
+func (b *builder) methodsCalled(name string) []method {
+	transport := func(e extractor) []method { return []method{{name, e, false}} }
 	switch name {
-	case WayToken:
-		return []way{{name, extractorFunc(tokenFromPayload), true}}
-	case WayTicket:
-		return []way{{name, extractorFunc(ticketFromPayload), true}, {name, extractorFunc(ticketFromQuery), false}}
-	case WayBearer:
+	case MethodToken:
+		return []method{{name, extractorFunc(tokenFromPayload), true}}
+	case MethodTicket:
+		return []method{{name, extractorFunc(ticketFromPayload), true}, {name, extractorFunc(ticketFromQuery), false}}
+	case MethodBearer:
 		return transport(extractorFunc(tokenFromHeader))
-	case WaySubprotocol:
+	case MethodSubprotocol:
 		return transport(b.gate.subprotocols)
-	case WayCookie:
+	case MethodCookie:
 		return transport(b.gate.cookies)
-	case WayBasic:
+	case MethodBasic:
 		return transport(extractorFunc(userFromHeader))
-	case WayCertificate:
+	case MethodCertificate:
 		return transport(extractorFunc(certificateOf))
-	case WayProxyHeader:
+	case MethodProxyHeader:
 		return transport(proxyUser(b.gate.proxyHeader))
-	case WayQueryToken:
+	case MethodQueryToken:
 		return transport(extractorFunc(tokenFromQuery))
-	case WayAnonymous:
-		return []way{{name, anonymous{b.deps.Random, b.deps.Clock}, true}}
+	case MethodAnonymous:
+		return []method{{name, anonymous{b.deps.Random, b.deps.Clock}, true}}
 	}
 	return nil
 }
@@ -160,13 +160,13 @@ func (b *builder) warnings() []string {
 		on   bool
 		text string
 	}{
-		{slices.Contains(b.cfg.Auth.Methods, WayAnonymous), "auth.methods has anonymous: every namespace without ways of its own is open to everybody; list the open ones under auth.namespaces"},
-		{b.isOpen(WayQueryToken), b.open[WayQueryToken] + " has query_token: addresses with tokens end up in logs, histories and Referer headers; prefer a ticket"},
-		{b.isOpen(WayBasic), b.open[WayBasic] + " has basic: browsers are giving up passwords in addresses, and every connection costs a slow hash"},
+		{slices.Contains(b.cfg.Auth.Methods, MethodAnonymous), "auth.methods has anonymous: every namespace without methods of its own is open to everybody; list the open ones under auth.namespaces"},
+		{b.isOpen(MethodQueryToken), b.open[MethodQueryToken] + " has query_token: addresses with tokens end up in logs, histories and Referer headers; prefer a ticket"},
+		{b.isOpen(MethodBasic), b.open[MethodBasic] + " has basic: browsers are giving up passwords in addresses, and every connection costs a slow hash"},
 		{b.cfg.Origins.InsecureAllowAny, "origins.insecure_allow_any: pages of every site may connect"},
 		{b.cfg.Origins.AllowLocalhost, "origins.allow_localhost: every page of this machine may connect; for development only"},
-		{b.isOpen(WayCookie) && b.cfg.Cookie.InsecureName, "cookie.insecure_name: a cookie without __Host- can be overwritten by other hosts of the domain, or over http"},
-		{b.isOpen(WayCookie) && b.cfg.Cookie.InsecureNoCSRF, "cookie.insecure_no_csrf: only the Origin header keeps foreign pages out"},
+		{b.isOpen(MethodCookie) && b.cfg.Cookie.InsecureName, "cookie.insecure_name: a cookie without __Host- can be overwritten by other hosts of the domain, or over http"},
+		{b.isOpen(MethodCookie) && b.cfg.Cookie.InsecureNoCSRF, "cookie.insecure_no_csrf: only the Origin header keeps foreign pages out"},
 		{b.cfg.Callback.InsecureHTTP, "callback.insecure_http: credentials cross the network in the clear"},
 		{b.cfg.JWT.InsecureHTTP || slices.ContainsFunc(b.cfg.Issuers, func(c JWTConfig) bool { return c.InsecureHTTP }), "jwt.insecure_http: whoever is on the way can put a key of their own into the key set, and sign tokens with it"},
 		{b.cfg.Introspection.InsecureHTTP, "introspection.insecure_http: tokens cross the network in the clear"},
@@ -178,9 +178,9 @@ func (b *builder) warnings() []string {
 	return out
 }
 
-// needs refuses a way in behind which nobody judges.
-func (b *builder) needs(way string, judged bool, what string) {
-	if b.isOpen(way) && !judged {
-		b.fail(errors.New(b.open[way] + ": " + way + " is on, but " + what))
+// needs refuses a method behind which nobody judges.
+func (b *builder) needs(name string, judged bool, what string) {
+	if b.isOpen(name) && !judged {
+		b.fail(errors.New(b.open[name] + ": " + name + " is on, but " + what))
 	}
 }

@@ -49,26 +49,26 @@ func (b *builder) callbackKinds() []Kind {
 	return b.cfg.Callback.kinds()
 }
 
-// otherVerifiers are those that only one way in leads to.
+// otherVerifiers are those that only one method leads to.
 func (b *builder) otherVerifiers() []Verifier {
 	var chain []Verifier
-	if b.isOpen(WayTicket) {
+	if b.isOpen(MethodTicket) {
 		chain = append(chain, b.ticketOffice())
 	}
-	if b.isOpen(WayBasic) && len(b.cfg.Basic.Users) > 0 {
+	if b.isOpen(MethodBasic) && len(b.cfg.Basic.Users) > 0 {
 		p, err := newPasswords(b.cfg.Basic, b.deps.Clock)
 		b.fail(err)
 		chain = append([]Verifier{p}, chain...)
 	}
-	if b.isOpen(WayCertificate) {
+	if b.isOpen(MethodCertificate) {
 		c, err := newCertificates(b.cfg.Certificate)
 		b.fail(err)
 		chain = append(chain, c)
 	}
-	if b.isOpen(WayProxyHeader) {
+	if b.isOpen(MethodProxyHeader) {
 		chain = append(chain, proxyUsers{})
 	}
-	if b.isOpen(WayAnonymous) {
+	if b.isOpen(MethodAnonymous) {
 		chain = append(chain, anonymous{b.deps.Random, b.deps.Clock})
 	}
 	return chain
@@ -89,23 +89,23 @@ func (b *builder) ticketOffice() *ticketOffice {
 	return b.gate.tickets
 }
 
-// needVerifiers refuses ways in that lead nowhere.
+// needVerifiers refuses methods that lead nowhere.
 func (b *builder) needVerifiers(tokens, cookies, passwords bool) {
-	if b.isOpen(WayCookie) {
+	if b.isOpen(MethodCookie) {
 		b.fail(b.cfg.Cookie.check(b.cfg.Origins))
 	}
-	b.needs(WayCookie, cookies, "nothing judges session cookies; set callback.url, or jwt for cookies that hold a JWT")
-	b.needs(WayBasic, passwords || len(b.cfg.Basic.Users) > 0, "there are no users; set basic.users, or callback.url with callback.kinds")
-	for _, way := range []string{WayToken, WayBearer, WaySubprotocol, WayQueryToken} {
-		if b.isOpen(way) && !tokens && len(b.errs) == 0 {
-			b.fail(&noVerifierError{way, b.open[way], b.othersJudge()})
+	b.needs(MethodCookie, cookies, "nothing judges session cookies; set callback.url, or jwt for cookies that hold a JWT")
+	b.needs(MethodBasic, passwords || len(b.cfg.Basic.Users) > 0, "there are no users; set basic.users, or callback.url with callback.kinds")
+	for _, name := range []string{MethodToken, MethodBearer, MethodSubprotocol, MethodQueryToken} {
+		if b.isOpen(name) && !tokens && len(b.errs) == 0 {
+			b.fail(&noVerifierError{name, b.open[name], b.othersJudge()})
 		}
 	}
 }
 
-// othersJudge reports whether a way in is open that needs no tokens.
+// othersJudge reports whether a method is open that needs no tokens.
 func (b *builder) othersJudge() bool {
-	return slices.ContainsFunc([]string{WayCookie, WayBasic, WayCertificate, WayProxyHeader}, b.isOpen)
+	return slices.ContainsFunc([]string{MethodCookie, MethodBasic, MethodCertificate, MethodProxyHeader}, b.isOpen)
 }
 
 // issuers prepares the keys of every configured issuer.

@@ -72,11 +72,11 @@ func orList(list []string, usual ...string) []string {
 	return list
 }
 
-// AuthConfig says which ways in are open, in which order, and where.
+// AuthConfig says which methods are open, in which order, and where.
 type AuthConfig struct {
 	// Methods are asked in this order. Empty: token, ticket, bearer.
 	Methods []string `koanf:"methods" yaml:"methods" was:"ways"`
-	// Namespaces with ways of their own instead.
+	// Namespaces with methods of their own instead.
 	Namespaces []NamespaceAuth `koanf:"namespaces" yaml:"namespaces"`
 	// MaxPayload is the size limit of an `auth` payload in bytes; zero is
 	// DefaultMaxPayload.
@@ -84,12 +84,12 @@ type AuthConfig struct {
 }
 
 func (c AuthConfig) withDefaults() AuthConfig {
-	c.Methods = orList(c.Methods, WayToken, WayTicket, WayBearer)
+	c.Methods = orList(c.Methods, MethodToken, MethodTicket, MethodBearer)
 	c.MaxPayload = cmp.Or(c.MaxPayload, DefaultMaxPayload)
 	return c
 }
 
-// NamespaceAuth opens other ways into one namespace.
+// NamespaceAuth opens one namespace to other methods.
 type NamespaceAuth struct {
 	// Name is exact, such as "/public", or a pattern with parts in braces, such as
 	// "/tenant-{org}". A name that is listed itself comes before patterns, and of

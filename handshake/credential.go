@@ -14,24 +14,24 @@ const (
 	KindAnonymous   Kind = "anonymous"   // nothing, where nothing is enough
 )
 
-// The ways in, by their names in the configuration.
+// The methods, by their names in the configuration.
 const (
-	WayToken       = "token"        // auth.token, the first message
-	WayTicket      = "ticket"       // auth.ticket and ?ticket=
-	WayBearer      = "bearer"       // Authorization: Bearer
-	WaySubprotocol = "subprotocol"  // Sec-WebSocket-Protocol
-	WayCookie      = "cookie"       // the session cookie
-	WayBasic       = "basic"        // Authorization: Basic
-	WayCertificate = "certificate"  // a TLS client certificate
-	WayQueryToken  = "query_token"  // ?token=
-	WayProxyHeader = "proxy_header" // a header that a trusted proxy sets
-	WayAnonymous   = "anonymous"    // everybody
+	MethodToken       = "token"        // auth.token, the first message
+	MethodTicket      = "ticket"       // auth.ticket and ?ticket=
+	MethodBearer      = "bearer"       // Authorization: Bearer
+	MethodSubprotocol = "subprotocol"  // Sec-WebSocket-Protocol
+	MethodCookie      = "cookie"       // the session cookie
+	MethodBasic       = "basic"        // Authorization: Basic
+	MethodCertificate = "certificate"  // a TLS client certificate
+	MethodQueryToken  = "query_token"  // ?token=
+	MethodProxyHeader = "proxy_header" // a header that a trusted proxy sets
+	MethodAnonymous   = "anonymous"    // everybody
 )
 
 // Credential is what an extractor found. It prints masked.
 type Credential struct {
 	Kind    Kind
-	Way     string // the way in that found it
+	Method  string // the method that found it
 	Secret  Secret // the token, ticket, cookie value or password
 	User    string // the user name that came with it, if any
 	Request *Request

@@ -61,7 +61,7 @@ func (g *Gate) CheckLater(ctx context.Context, opened [32]byte, current *Identit
 	r.Auth, r.later = nil, true
 	id, err := g.Check(ctx, &r)
 	if errors.Is(err, errNoCredential) {
-		return nil // a cookie, say, where no way in reads cookies
+		return nil // a cookie, say, where no method reads cookies
 	}
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 func TestReq05_LaterRequestsBringTheSameCredentialsOrNone(t *testing.T) {
 	g := newGate(t, GateConfig{
-		Auth:   AuthConfig{Methods: []string{WayToken, WayBearer, WaySubprotocol, WayCookie}},
+		Auth:   AuthConfig{Methods: []string{MethodToken, MethodBearer, MethodSubprotocol, MethodCookie}},
 		Cookie: CookieConfig{CSRFSecret: csrfSecret}, JWT: JWTConfig{HMACSecret: secret},
 	})
 	ann, again, bob := signHS(t, good()), signHS(t, good("jti", "second")), signHS(t, good("sub", "bob"))
@@ -29,7 +29,7 @@ func TestReq05_LaterRequestsBringTheSameCredentialsOrNone(t *testing.T) {
 		"another of the same user":       {bearer(again), &identity, ""},
 		"another user":                   {bearer(bob), &identity, CodeForbidden},
 		"another user, nobody in yet":    {bearer(bob), nil, ""},
-		"what no way in reads":           {&Request{Header: http.Header{"Authorization": {"Basic YTpi"}}}, &identity, ""},
+		"what no method reads":           {&Request{Header: http.Header{"Authorization": {"Basic YTpi"}}}, &identity, ""},
 		"rubbish":                        {bearer("x.y.z"), &identity, CodeTokenInvalid},
 		"rubbish, nobody in yet":         {bearer("x.y.z"), nil, CodeTokenInvalid},
 		"upgrade with a protocol token":  {offer(kubernetes + b64(ann) + ", p"), &identity, ""},
@@ -69,7 +69,7 @@ func TestReq05_DigestTellsCredentialsApart(t *testing.T) {
 
 func TestReq08_AnonymousIsPerNamespace(t *testing.T) {
 	g := newGate(t, GateConfig{
-		Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/public", Methods: []string{WayToken, WayAnonymous}}}},
+		Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/public", Methods: []string{MethodToken, MethodAnonymous}}}},
 		JWT:  JWTConfig{HMACSecret: secret},
 	})
 	_, err := g.Check(t.Context(), &Request{Namespace: "/"})
@@ -78,28 +78,28 @@ func TestReq08_AnonymousIsPerNamespace(t *testing.T) {
 	wantCode(t, err, "")
 	two, err := g.Check(t.Context(), &Request{Namespace: "/public", Auth: []byte(`{"nick":"x"}`)})
 	wantCode(t, err, "")
-	if one.Subject == two.Subject || one.Method != WayAnonymous {
+	if one.Subject == two.Subject || one.Method != MethodAnonymous {
 		t.Fatalf("guests are %+v and %+v", one, two)
 	}
 	r := auth("bad")
 	r.Namespace = "/public"
 	_, err = g.Check(t.Context(), r) // a credential that was brought decides
 	wantCode(t, err, CodeTokenInvalid)
-	if _, err := NewGate(GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{WayAnonymous, WayToken}}}); err == nil {
+	if _, err := NewGate(GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{MethodAnonymous, MethodToken}}}); err == nil {
 		t.Error("anonymous may stand before others")
 	}
 }
 
 // Who opens everything should know it.
 func TestAnonymousForAllWarns(t *testing.T) {
-	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{WayToken, WayAnonymous}}})
-	if w := strings.Join(g.Warnings(), "\n"); !strings.Contains(w, "every namespace without ways of its own is open to everybody") {
+	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{MethodToken, MethodAnonymous}}})
+	if w := strings.Join(g.Warnings(), "\n"); !strings.Contains(w, "every namespace without methods of its own is open to everybody") {
 		t.Errorf("warnings are %q", w)
 	}
 }
 
 func TestReq21_QueryTokenWarnsWhereItIsOn(t *testing.T) {
-	g := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WayQueryToken}}, JWT: JWTConfig{HMACSecret: secret}})
+	g := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{MethodQueryToken}}, JWT: JWTConfig{HMACSecret: secret}})
 	_, err := g.Check(t.Context(), &Request{Namespace: "/", Query: url.Values{"token": {signHS(t, good())}}})
 	wantCode(t, err, "")
 	if len(g.Warnings()) != 1 {

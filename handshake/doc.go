@@ -40,15 +40,15 @@
 //     carried it; [Gate.Recheck] once the socket is registered; [Gate.Refresh]
 //     for a new credential of a socket that is in.
 //   - [Gate.MintTicket] and [Gate.CSRFToken] behind its HTTP endpoints.
-//   - [Revocations.Add] to revoke; [Mark.Matches] finds the sockets to end.
+//   - [Revocations.Add] to revoke; [Revocation.Matches] finds the sockets to end.
 //   - [Throttle] by address and by connection for refused CONNECTs.
 //   - [Gate.Warnings] at the start, [Gate.Close] at the end.
 //
 // [NewSigner] mints tokens that the same [JWTConfig] accepts.
 //
-// # Ways in
+// # Methods
 //
-// A way in finds one kind of credential, under a name that the configuration
+// A method finds one kind of credential, under a name that the configuration
 // orders; a [Verifier] judges it. That is an interface of one method, and a
 // program brings its own verifiers in [Deps].
 //
@@ -69,7 +69,7 @@
 //     there, with the key's name and what to do.
 //   - Every map that a client can fill has a named limit and a defined outcome.
 //   - A store or a verifier that cannot be reached gives [CodeUnavailable],
-//     never a way in.
+//     never a method.
 //   - A Gate is safe for concurrent use and starts no goroutines of its own.
 //     The HTTP client that reaches other servers keeps idle connections, which
 //     Gate.Close ends.

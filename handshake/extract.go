@@ -18,80 +18,80 @@ type extractorFunc func(r *Request) (Credential, error)
 // Extract calls the function.
 func (f extractorFunc) Extract(r *Request) (Credential, error) { return f(r) }
 
-// way is one way in, as the configuration named it.
-type way struct {
+// method is a way to sign in, as the configuration named it.
+type method struct {
 	name      string
 	extractor extractor
-	// fromPayload marks the ways that read the `auth` payload. When a payload
+	// fromPayload marks the methods that read the `auth` payload. When a payload
 	// brought something, only these and anonymous are asked.
 	fromPayload bool
 }
 
-// extract asks the ways in their order; the first that finds something decides.
-func extract(ways []way, r *Request) (Credential, error) {
+// extract asks the methods in their order; the first that finds something decides.
+func extract(methods []method, r *Request) (Credential, error) {
 	decided := r.payloadDecides()
-	for _, w := range ways {
+	for _, w := range methods {
 		if decided && !w.fromPayload {
 			continue
 		}
 		cred, err := w.extractor.Extract(r)
 		if err == nil {
-			cred.Way, cred.Request = w.name, r
+			cred.Method, cred.Request = w.name, r
 			return cred, nil
 		}
 		if !errors.Is(err, ErrNotMine) {
 			return Credential{}, err
 		}
 	}
-	return Credential{}, noCredential(ways, decided)
+	return Credential{}, noCredential(methods, decided)
 }
 
-func noCredential(ways []way, decided bool) *Refusal {
+func noCredential(methods []method, decided bool) *Refusal {
 	if decided {
 		return refuse(CodeUnauthenticated,
-			"The auth payload holds no credential that is accepted here. "+accepted(ways),
+			"The auth payload holds no credential that is accepted here. "+accepted(methods),
 			errors.New("auth payload without an accepted credential"))
 	}
-	return refuse(CodeUnauthenticated, "Sign in first. "+accepted(ways), errNoCredential)
+	return refuse(CodeUnauthenticated, "Sign in first. "+accepted(methods), errNoCredential)
 }
 
 // accepted tells a client what to bring.
-func accepted(ways []way) string {
+func accepted(methods []method) string {
 	var all []string
-	for i, w := range ways {
-		if i == 0 || ways[i-1].name != w.name {
+	for i, w := range methods {
+		if i == 0 || methods[i-1].name != w.name {
 			all = append(all, broughtBy(w.name))
 		}
 	}
 	return "Accepted: " + strings.Join(all, ", or ") + "."
 }
 
-// broughtBy is a way in from the client's side.
-func broughtBy(way string) string {
-	switch way {
-	case WayToken:
+// broughtBy is a method from the client's side.
+func broughtBy(name string) string {
+	switch name {
+	case MethodToken:
 		return `auth: {"token": "…"}`
-	case WayTicket:
+	case MethodTicket:
 		return `auth: {"ticket": "…"}`
-	case WayBearer:
+	case MethodBearer:
 		return "a header Authorization: Bearer …"
-	case WaySubprotocol:
+	case MethodSubprotocol:
 		return "a token as WebSocket subprotocol"
-	case WayCookie:
+	case MethodCookie:
 		return "the session cookie"
-	case WayBasic:
+	case MethodBasic:
 		return "a header Authorization: Basic …"
-	case WayCertificate:
+	case MethodCertificate:
 		return "a TLS client certificate"
-	case WayProxyHeader:
+	case MethodProxyHeader:
 		return "a request through the proxy that signs users in"
-	case WayQueryToken:
+	case MethodQueryToken:
 		return "?token=…"
 	}
-	return way
+	return name
 }
 
-// errNoCredential is the cause when no open way in found anything.
+// errNoCredential is the cause when no open method found anything.
 var errNoCredential = errors.New("no credential")
 
 // payloadDecides reports whether the payload brought anything that may be a

@@ -12,24 +12,24 @@ import (
 	"gatehouse/internal/pattern"
 )
 
-// patternWays are the ways into the namespaces that fit a pattern.
-type patternWays struct {
+// patternMethods are the methods of the namespaces that fit a pattern.
+type patternMethods struct {
 	pattern *pattern.Pattern
-	ways    []way
+	methods []method
 }
 
 // Gate checks who a client is. It is safe for concurrent use.
 type Gate struct {
 	// Fixed once made.
-	ways         []way
-	namespaces   map[string][]way // by name or pattern
-	patterns     []patternWays    // those of patterns, the best fit first
+	methods      []method
+	namespaces   map[string][]method // by name or pattern
+	patterns     []patternMethods    // those of patterns, the best fit first
 	verifiers    []Verifier
 	origins      *OriginPolicy
 	subprotocols *subprotocols
 	cookies      *sessionCookie
 	proxyHeader  string
-	tickets      *ticketOffice // nil when no way accepts tickets
+	tickets      *ticketOffice // nil when no method accepts tickets
 	bindAddress  bool          // of every ticket
 	revocations  *Revocations
 	keySets      []*keySet
@@ -41,19 +41,19 @@ type Gate struct {
 }
 
 // ErrNoVerifier means that nobody could ever be let in.
-var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make one with "openssl rand -base64 48"), jwt.public_key_file or jwt.jwks_url; start with --dev to try things out; or let everybody in without a name by auth.methods: [anonymous], in Go handshake.AuthConfig{Methods: []string{handshake.WayAnonymous}}, which namespaces with a gate of their own (namespaces.WithGate) take no notice of`)
+var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make one with "openssl rand -base64 48"), jwt.public_key_file or jwt.jwks_url; start with --dev to try things out; or let everybody in without a name by auth.methods: [anonymous], in Go handshake.AuthConfig{Methods: []string{handshake.MethodAnonymous}}, which namespaces with a gate of their own (namespaces.WithGate) take no notice of`)
 
-// noVerifierError is an ErrNoVerifier that says which way in leads nowhere.
+// noVerifierError is an ErrNoVerifier that says which method leads nowhere.
 type noVerifierError struct {
-	way, place string
-	others     bool // users come in by other ways
+	method, place string
+	others        bool // users come in by other methods
 }
 
 func (e *noVerifierError) Error() string {
 	if !e.others {
 		return ErrNoVerifier.Error()
 	}
-	return e.place + ": " + e.way + " is on, but nothing verifies tokens; set jwt.hmac_secret, jwt.public_key_file or jwt.jwks_url, or take " + e.way + " out"
+	return e.place + ": " + e.method + " is on, but nothing verifies tokens; set jwt.hmac_secret, jwt.public_key_file or jwt.jwks_url, or take " + e.method + " out"
 }
 
 func (e *noVerifierError) Is(target error) bool { return target == ErrNoVerifier }
@@ -130,7 +130,7 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 	if err := g.origins.check(q); err != nil {
 		return Identity{}, err
 	}
-	cred, err := extract(g.waysOf(q.Namespace), q)
+	cred, err := extract(g.methodsOf(q.Namespace), q)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -139,7 +139,7 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 		return Identity{}, err
 	}
 	if id.Method == "" {
-		id.Method = cred.Way
+		id.Method = cred.Method
 	}
 	if id.IssuedAt.After(g.clock().Add(clockSlack)) {
 		id.IssuedAt = time.Time{} // a time that is not there yet shows nothing about what came first
@@ -165,16 +165,16 @@ func (g *Gate) Recheck(id Identity) error {
 // Revocations is the list that every check looks into.
 func (g *Gate) Revocations() *Revocations { return g.revocations }
 
-func (g *Gate) waysOf(namespace string) []way {
+func (g *Gate) methodsOf(namespace string) []method {
 	if own, ok := g.namespaces[namespace]; ok {
 		return own
 	}
 	for _, one := range g.patterns {
 		if _, ok := one.pattern.Match(namespace); ok {
-			return one.ways
+			return one.methods
 		}
 	}
-	return g.ways
+	return g.methods
 }
 
 // checkValidity is asked of every identity, also of one that a ticket or a cache
@@ -186,12 +186,12 @@ func (g *Gate) checkValidity(id Identity) error {
 	if id.Expired(g.clock()) {
 		return refuse(CodeTokenExpired, "The sign-in has expired; get a new token and connect again.", errors.New("identity expired"))
 	}
-	if mark, revoked := g.revocations.Revoked(id); revoked {
-		if mark.Kind == MarkSubject && id.IssuedAt.IsZero() {
+	if revocation, revoked := g.revocations.Revoked(id); revoked {
+		if revocation.Kind == RevokeSubject && id.IssuedAt.IsZero() {
 			g.log.Warn("a revocation refuses a credential that has no time of issue (iat), new ones too; have the issuer add it, or take the revocation back",
-				slog.String("subject", id.Subject), slog.String("method", id.Method), slog.Time("until", mark.Until))
+				slog.String("subject", id.Subject), slog.String("method", id.Method), slog.Time("until", revocation.Until))
 		}
-		return revokedRefusal(mark)
+		return revokedRefusal(revocation)
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func TestBearerHeader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			id, err := g.Check(t.Context(), &Request{Namespace: "/", Header: http.Header{"Authorization": c.lines}})
 			wantCode(t, err, c.want, token)
-			if c.want == "" && id.Method != WayBearer {
+			if c.want == "" && id.Method != MethodBearer {
 				t.Fatalf("came in by %q", id.Method)
 			}
 		})
@@ -113,7 +113,7 @@ func TestBearerHeader(t *testing.T) {
 
 func TestReq08_EachNamespaceHasItsOwnWays(t *testing.T) {
 	g := newGate(t, GateConfig{
-		Auth: AuthConfig{Methods: []string{WayToken}, Namespaces: []NamespaceAuth{{Name: "/machines", Methods: []string{WayBearer}}}},
+		Auth: AuthConfig{Methods: []string{MethodToken}, Namespaces: []NamespaceAuth{{Name: "/machines", Methods: []string{MethodBearer}}}},
 		JWT:  JWTConfig{HMACSecret: secret},
 	})
 	token := signHS(t, good())
@@ -215,11 +215,11 @@ func TestReq21_QueryTokenIsOffByDefault(t *testing.T) {
 }
 
 func TestNobodyVerifiesTokens(t *testing.T) {
-	for want, ways := range map[string][]string{
+	for want, methods := range map[string][]string{
 		"nobody can sign in: set jwt.hmac_secret":                                     nil,
 		"auth.methods: token is on, but nothing verifies tokens; set jwt.hmac_secret": {"token", "proxy_header"},
 	} {
-		if _, err := NewGate(GateConfig{Auth: AuthConfig{Methods: ways}}); !errors.Is(err, ErrNoVerifier) || !strings.HasPrefix(err.Error(), want) {
+		if _, err := NewGate(GateConfig{Auth: AuthConfig{Methods: methods}}); !errors.Is(err, ErrNoVerifier) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -227,12 +227,12 @@ func TestNobodyVerifiesTokens(t *testing.T) {
 
 // Who brought nothing learns what to bring.
 func TestTheRefusalSaysWhatIsAccepted(t *testing.T) {
-	for want, ways := range map[string][]string{
+	for want, methods := range map[string][]string{
 		`Sign in first. Accepted: auth: {"token": "…"}, or auth: {"ticket": "…"}, or a header Authorization: Bearer ….`: nil,
 		"Sign in first. Accepted: a header Authorization: Bearer ….":                                                    {"bearer"},
 		"Sign in first. Accepted: a token as WebSocket subprotocol, or ?token=….":                                       {"subprotocol", "query_token"},
 	} {
-		g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: ways}})
+		g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: methods}})
 		_, err := g.Check(t.Context(), &Request{Namespace: "/"})
 		var refusal *Refusal
 		if !errors.As(err, &refusal) || refusal.Message != want {
@@ -243,7 +243,7 @@ func TestTheRefusalSaysWhatIsAccepted(t *testing.T) {
 
 func TestConfigurationErrorsNameTheKey(t *testing.T) {
 	for want, cfg := range map[string]GateConfig{
-		`auth.methods: "tokn" is no way in`:         {Auth: AuthConfig{Methods: []string{"tokn"}}},
+		`auth.methods: "tokn" is no method`:         {Auth: AuthConfig{Methods: []string{"tokn"}}},
 		`auth.methods: names "token" twice`:         {Auth: AuthConfig{Methods: []string{"token", "token"}}},
 		`auth.methods: has ticket alone`:            {Auth: AuthConfig{Methods: []string{"ticket"}}},
 		`auth.namespaces[0].name: "chat" must be`:   {Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "chat", Methods: []string{"token"}}}}},
@@ -262,10 +262,10 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 func TestReq08_TheBestFitOfPatternsHasItsWays(t *testing.T) {
 	g := newGate(t, GateConfig{
 		JWT: JWTConfig{HMACSecret: "a-secret-of-the-tests-that-is-long-enough-for-every-HMAC"},
-		Auth: AuthConfig{Methods: []string{WayToken}, Namespaces: []NamespaceAuth{
-			{Name: "/tenant-{org}", Methods: []string{WayBearer}},
-			{Name: "/tenant-open-{org}", Methods: []string{WayAnonymous}},
-			{Name: "/tenant-open-not", Methods: []string{WayToken}},
+		Auth: AuthConfig{Methods: []string{MethodToken}, Namespaces: []NamespaceAuth{
+			{Name: "/tenant-{org}", Methods: []string{MethodBearer}},
+			{Name: "/tenant-open-{org}", Methods: []string{MethodAnonymous}},
+			{Name: "/tenant-open-not", Methods: []string{MethodToken}},
 		}},
 	})
 	for name, admitted := range map[string]bool{
@@ -275,7 +275,7 @@ func TestReq08_TheBestFitOfPatternsHasItsWays(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewGate(GateConfig{Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/{x}", Methods: []string{WayAnonymous}}}}}); err == nil ||
+	if _, err := NewGate(GateConfig{Auth: AuthConfig{Namespaces: []NamespaceAuth{{Name: "/{x}", Methods: []string{MethodAnonymous}}}}}); err == nil ||
 		!strings.Contains(err.Error(), "takes every name") {
 		t.Error(err)
 	}

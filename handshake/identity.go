@@ -18,7 +18,7 @@ type Identity struct {
 	TokenID  string         `json:"token_id,omitempty"` // the token's own id (jti), for revocation
 	Session  string         `json:"session,omitempty"`  // the login it belongs to (sid), for revocation
 	Issuer   string         `json:"issuer,omitempty"`
-	Method   string         `json:"method"` // the way in that was used, e.g. WayToken
+	Method   string         `json:"method"` // the method that was used, e.g. MethodToken
 	IssuedAt time.Time      `json:"issued_at,omitzero"`
 	// ExpiresAt is when the identity ends; zero means never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`

@@ -26,7 +26,7 @@ func TestReq16_EveryAlgorithmWorksWithItsOwnKey(t *testing.T) {
 			g := newGate(t, GateConfig{JWT: JWTConfig{PublicKeyFile: public, Algorithm: c.alg}})
 			id, err := g.Check(t.Context(), auth(sign(t, c.alg, c.key, good())))
 			wantCode(t, err, "")
-			if id.Subject != "ann" || id.Method != WayToken || !id.ExpiresAt.Equal(noon.Add(time.Hour)) {
+			if id.Subject != "ann" || id.Method != MethodToken || !id.ExpiresAt.Equal(noon.Add(time.Hour)) {
 				t.Fatalf("identity is %+v", id)
 			}
 		})

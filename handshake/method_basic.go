@@ -13,7 +13,7 @@ import (
 	"gatehouse/internal/limit"
 )
 
-// BasicConfig is about user names and passwords (RFC 7617). They need the way
+// BasicConfig is about user names and passwords (RFC 7617). They need the method
 // "basic", TLS or a trusted proxy that has it, and slow hashes.
 type BasicConfig struct {
 	Users    []BasicUser    `koanf:"users" yaml:"users"`

@@ -32,7 +32,7 @@ func argon2Of(password string) Secret {
 func basicGate(t *testing.T, clock func() time.Time) *Gate {
 	t.Helper()
 	return newGate(t, GateConfig{
-		Auth: AuthConfig{Methods: []string{WayBasic}},
+		Auth: AuthConfig{Methods: []string{MethodBasic}},
 		Basic: BasicConfig{
 			Users: []BasicUser{
 				{Name: "ann", Hash: bcryptOf(t, "pass:word", 10), Scopes: []string{"chat"}},
@@ -67,7 +67,7 @@ func TestReq22_PasswordsAreComparedWithSlowHashes(t *testing.T) {
 	} {
 		id, err := g.Check(t.Context(), basic(c.user, c.password))
 		wantCode(t, err, c.want, c.password)
-		if c.want == "" && (id.Subject != c.user || id.Method != WayBasic || !id.IssuedAt.Equal(noon)) {
+		if c.want == "" && (id.Subject != c.user || id.Method != MethodBasic || !id.IssuedAt.Equal(noon)) {
 			t.Fatalf("identity is %+v", id)
 		}
 	}
@@ -127,7 +127,7 @@ func TestBasicConfigurationIsChecked(t *testing.T) {
 		`basic.users[1].name: "a" must be a name`:            {{Name: "a", Hash: argon2Of("x")}, {Name: "a", Hash: argon2Of("y")}},
 		"auth.methods: basic is on, but there are no users":  nil,
 	} {
-		_, err := NewGate(GateConfig{Auth: AuthConfig{Methods: []string{WayBasic}}, Basic: BasicConfig{Users: users}})
+		_, err := NewGate(GateConfig{Auth: AuthConfig{Methods: []string{MethodBasic}}, Basic: BasicConfig{Users: users}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

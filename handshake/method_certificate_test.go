@@ -42,7 +42,7 @@ func TestReq23_IdentityComesFromTheVerifiedChain(t *testing.T) {
 		"only presented":     {CertificateConfig{}, false, "", CodeUnauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WayCertificate}}, Certificate: c.cfg})
+			g := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{MethodCertificate}}, Certificate: c.cfg})
 			id, err := g.Check(t.Context(), presenting(leaf, c.verified))
 			wantCode(t, err, c.want)
 			if id.Subject != c.subject || c.want == "" && (!id.ExpiresAt.Equal(leaf.NotAfter) || id.Issuer != "CN=our ca") {
@@ -50,13 +50,13 @@ func TestReq23_IdentityComesFromTheVerifiedChain(t *testing.T) {
 			}
 		})
 	}
-	if _, err := NewGate(GateConfig{Auth: AuthConfig{Methods: []string{WayCertificate}}, Certificate: CertificateConfig{Identity: "cn"}}); err == nil {
+	if _, err := NewGate(GateConfig{Auth: AuthConfig{Methods: []string{MethodCertificate}}, Certificate: CertificateConfig{Identity: "cn"}}); err == nil {
 		t.Error("an unknown field is accepted")
 	}
 }
 
 func TestReq23_IdentityHeadersComeFromProxiesOnly(t *testing.T) {
-	g := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WayProxyHeader}}, ProxyHeader: ProxyHeaderConfig{Name: "x-user"}})
+	g := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{MethodProxyHeader}}, ProxyHeader: ProxyHeaderConfig{Name: "x-user"}})
 	for _, c := range []struct {
 		via   bool
 		users []string

@@ -15,7 +15,7 @@ func cookieGate(t *testing.T, cookie CookieConfig, origins OriginConfig) *Gate {
 		cookie.CSRFSecret = csrfSecret
 	}
 	return newGate(t, GateConfig{
-		Auth: AuthConfig{Methods: []string{WayToken, WayCookie}}, JWT: JWTConfig{HMACSecret: secret}, Cookie: cookie, Origins: origins,
+		Auth: AuthConfig{Methods: []string{MethodToken, MethodCookie}}, JWT: JWTConfig{HMACSecret: secret}, Cookie: cookie, Origins: origins,
 	})
 }
 
@@ -95,7 +95,7 @@ func TestReq03_ACookieNeedsItsCSRFToken(t *testing.T) {
 	session := signHS(t, good())
 	id, err := g.Check(t.Context(), withCSRF(t, g, fromPage(session)))
 	wantCode(t, err, "")
-	if id.Subject != "ann" || id.Method != WayCookie {
+	if id.Subject != "ann" || id.Method != MethodCookie {
 		t.Fatalf("identity is %+v", id)
 	}
 	other, err := g.CSRFToken(fromPage(signHS(t, good("sub", "mallory"))))
@@ -163,13 +163,13 @@ func TestReq03_CookiesAreMadeSafe(t *testing.T) {
 
 func TestReq04_OneOfOriginAndCSRFMustBeOn(t *testing.T) {
 	cfg := GateConfig{
-		Auth: AuthConfig{Methods: []string{WayCookie}}, JWT: JWTConfig{HMACSecret: secret},
+		Auth: AuthConfig{Methods: []string{MethodCookie}}, JWT: JWTConfig{HMACSecret: secret},
 		Cookie: CookieConfig{InsecureNoCSRF: true}, Origins: OriginConfig{InsecureAllowAny: true},
 	}
 	if _, err := NewGate(cfg); err == nil || !strings.Contains(err.Error(), "cookie.insecure_no_csrf: with origins.insecure_allow_any") {
 		t.Fatalf("starts, or says %v", err)
 	}
-	cfg.Auth.Methods = []string{WayToken} // without cookies it is no danger
+	cfg.Auth.Methods = []string{MethodToken} // without cookies it is no danger
 	if _, err := NewGate(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestCookieConfigurationIsChecked(t *testing.T) {
 		`cookie.csrf_secret: 5 bytes, at least 32`:       {CSRFSecret: "short"},
 		`cookie.name: "__Host-a b" is no cookie name`:    {Name: "__Host-a b", CSRFSecret: csrfSecret},
 	} {
-		_, err := NewGate(GateConfig{Auth: AuthConfig{Methods: []string{WayCookie}}, JWT: JWTConfig{HMACSecret: secret}, Cookie: cookie})
+		_, err := NewGate(GateConfig{Auth: AuthConfig{Methods: []string{MethodCookie}}, JWT: JWTConfig{HMACSecret: secret}, Cookie: cookie})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

@@ -11,7 +11,7 @@ func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byt
 
 func protocolGate(t *testing.T, cfg SubprotocolConfig) *Gate {
 	t.Helper()
-	return newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WaySubprotocol}}, JWT: JWTConfig{HMACSecret: secret}, Subprotocol: cfg})
+	return newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{MethodSubprotocol}}, JWT: JWTConfig{HMACSecret: secret}, Subprotocol: cfg})
 }
 
 // offer is a WebSocket request with the given Sec-WebSocket-Protocol lines.
@@ -129,7 +129,7 @@ func TestReq15_TheAnswerIsOneThatWasOffered(t *testing.T) {
 
 func TestReq15_ATokenIsNeverEchoed(t *testing.T) {
 	token := signHS(t, good())
-	off := hmacGate(t) // the way is not even on
+	off := hmacGate(t) // the method is not even on
 	for _, line := range []string{token, kubernetes + b64(token), "header-" + b64(`{"Authorization":"x"}`), strings.Repeat("x", 65), "base64url.bearer.authorization.k8s.io." + b64("x")} {
 		if selected, err := off.SelectSubprotocol([]string{line}); selected != "" || err == nil {
 			t.Errorf("selected %q", selected)

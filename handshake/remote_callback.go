@@ -42,7 +42,7 @@ type CallbackConfig struct {
 // CallbackRequest is what the back end is asked.
 type CallbackRequest struct {
 	Kind       Kind   `json:"kind"`
-	Way        string `json:"way"`
+	Method     string `json:"way"`
 	Credential string `json:"credential"`
 	User       string `json:"user,omitempty"`
 	Namespace  string `json:"namespace"`
@@ -146,7 +146,7 @@ func questionOf(cred Credential) CallbackRequest {
 	r := cred.Request
 	origin, _ := r.origin()
 	q := CallbackRequest{
-		Kind: cred.Kind, Way: cred.Way, Credential: cred.Secret.Reveal(), User: cred.User,
+		Kind: cred.Kind, Method: cred.Method, Credential: cred.Secret.Reveal(), User: cred.User,
 		Namespace: r.Namespace, Origin: origin,
 	}
 	if r.RemoteAddr.IsValid() {
@@ -157,7 +157,7 @@ func questionOf(cred Credential) CallbackRequest {
 
 // cacheKey covers everything that the back end may have looked at.
 func (q CallbackRequest) cacheKey() [32]byte {
-	return cacheKey(string(q.Kind), q.Way, q.Credential, q.User, q.Namespace, q.Origin, q.Address)
+	return cacheKey(string(q.Kind), q.Method, q.Credential, q.User, q.Namespace, q.Origin, q.Address)
 }
 
 func (c *callback) sign(body []byte) http.Header {

@@ -55,7 +55,7 @@ func TestCallbackRequestIsSigned(t *testing.T) {
 	r.Namespace, r.Host, r.Origin, r.RemoteAddr = "/chat", "chat.example", "http://chat.example", netip.MustParseAddr("192.0.2.1")
 	id, err := g.Check(t.Context(), r)
 	wantCode(t, err, "", "opaque-token")
-	if got != (CallbackRequest{KindToken, WayToken, "opaque-token", "", "/chat", "http://chat.example", "192.0.2.1"}) {
+	if got != (CallbackRequest{KindToken, MethodToken, "opaque-token", "", "/chat", "http://chat.example", "192.0.2.1"}) {
 		t.Fatalf("asked %+v", got)
 	}
 	if id.Subject != "ann" || !id.Has("scope", "chat") || !id.Has("n", "9007199254740993") || id.Session != "s" || id.ExpiresAt.Unix() != 1772370000 {
@@ -153,7 +153,7 @@ func TestCallbackJudgesOpaqueCookies(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	})
 	g, _ := clockedGate(t, GateConfig{
-		Auth: AuthConfig{Methods: []string{WayCookie}}, Cookie: CookieConfig{CSRFSecret: csrfSecret},
+		Auth: AuthConfig{Methods: []string{MethodCookie}}, Cookie: CookieConfig{CSRFSecret: csrfSecret},
 		Callback: CallbackConfig{URL: address, Secret: callbackSecret, Kinds: []string{"cookie"}},
 	})
 	_, err := g.Check(t.Context(), withCSRF(t, g, fromPage("s:opaque")))

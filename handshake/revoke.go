@@ -10,76 +10,76 @@ import (
 
 // RevocationConfig bounds the list of revocations.
 type RevocationConfig struct {
-	MaxMarks int           `koanf:"max_marks" yaml:"max_marks"` // zero is 100000
-	Keep     time.Duration `koanf:"keep" yaml:"keep"`           // how long a mark without an end lasts: the longest life of a token; zero is 720h
+	MaxRevocations int           `koanf:"max_marks" yaml:"max_marks"` // zero is 100000
+	Keep           time.Duration `koanf:"keep" yaml:"keep"`           // how long a revocation without an end lasts: the longest life of a token; zero is 720h
 }
 
 func (c RevocationConfig) withDefaults() RevocationConfig {
-	c.MaxMarks = positiveOr(c.MaxMarks, 100_000)
+	c.MaxRevocations = positiveOr(c.MaxRevocations, 100_000)
 	c.Keep = positiveOr(c.Keep, 30*24*time.Hour)
 	return c
 }
 
-// MarkKind says what a revocation names.
-type MarkKind string
+// RevocationKind says what a revocation names.
+type RevocationKind string
 
-// The kinds of mark.
+// The kinds of revocation.
 const (
-	MarkSubject MarkKind = "subject" // everything that a user holds, up to a moment
-	MarkToken   MarkKind = "token"   // one token, by its id (jti)
-	MarkSession MarkKind = "session" // one login, by its id (sid)
+	RevokeSubject RevocationKind = "subject" // everything that a user holds, up to a moment
+	RevokeToken   RevocationKind = "token"   // one token, by its id (jti)
+	RevokeSession RevocationKind = "session" // one login, by its id (sid)
 )
 
-// Mark revokes something. It travels between nodes as JSON.
-type Mark struct {
-	Kind   MarkKind  `json:"kind"`
-	Value  string    `json:"value"`
-	Issuer string    `json:"issuer,omitempty"` // empty: of any issuer
-	At     time.Time `json:"at"`               // a subject's identities issued at or before it end; zero is now
-	Until  time.Time `json:"until"`            // when the mark lapses; zero is At and the configured time to keep
-	Reason string    `json:"reason,omitempty"` // for the log and the client
+// Revocation revokes something. It travels between nodes as JSON.
+type Revocation struct {
+	Kind   RevocationKind `json:"kind"`
+	Value  string         `json:"value"`
+	Issuer string         `json:"issuer,omitempty"` // empty: of any issuer
+	At     time.Time      `json:"at"`               // a subject's identities issued at or before it end; zero is now
+	Until  time.Time      `json:"until"`            // when the revocation lapses; zero is At and the configured time to keep
+	Reason string         `json:"reason,omitempty"` // for the log and the client
 }
 
-// Matches reports whether the mark revokes an identity that was in when the mark
+// Matches reports whether the revocation revokes an identity that was in when the revocation
 // was made. A subject's identity without a time of issue cannot show that it is
 // newer, so it is revoked.
-func (m Mark) Matches(id Identity) bool {
-	return m.names(id) && (m.Kind != MarkSubject || !id.IssuedAt.After(m.At))
+func (m Revocation) Matches(id Identity) bool {
+	return m.names(id) && (m.Kind != RevokeSubject || !id.IssuedAt.After(m.At))
 }
 
-func (m Mark) names(id Identity) bool {
+func (m Revocation) names(id Identity) bool {
 	if m.Issuer != "" && m.Issuer != id.Issuer {
 		return false
 	}
 	switch m.Kind {
-	case MarkSubject:
+	case RevokeSubject:
 		return m.Value == id.Subject
-	case MarkToken:
+	case RevokeToken:
 		return m.Value == id.TokenID
-	case MarkSession:
+	case RevokeSession:
 		return m.Value == id.Session
 	}
 	return false
 }
 
 // signInLeeway is how far the clocks of an issuer and of this server may be
-// apart for a new sign-in to count as newer than a mark.
+// apart for a new sign-in to count as newer than a revocation.
 const signInLeeway = 5 * time.Second
 
-// keptMark is a mark with the sign-ins that it certainly revokes. Times of issue
-// are whole seconds of another machine's clock: close to the moment of the mark
+// keptRevocation is a revocation with the sign-ins that it certainly revokes. Times of issue
+// are whole seconds of another machine's clock: close to the moment of the revocation
 // they do not tell what came first, but whether a sign-in had been seen does.
-type keptMark struct {
-	Mark
+type keptRevocation struct {
+	Revocation
 	before map[freshSignIn]bool
 }
 
-// revokes reports whether a mark revokes an identity that comes in now.
-func (v *Revocations) revokes(m keptMark, id Identity) bool {
+// revokes reports whether a revocation revokes an identity that comes in now.
+func (v *Revocations) revokes(m keptRevocation, id Identity) bool {
 	if !m.names(id) {
 		return false
 	}
-	if m.Kind != MarkSubject || id.IssuedAt.IsZero() || m.before[v.freshOf(id)] {
+	if m.Kind != RevokeSubject || id.IssuedAt.IsZero() || m.before[v.freshOf(id)] {
 		return true
 	}
 	return id.IssuedAt.Before(m.At.Truncate(time.Second).Add(-signInLeeway))
@@ -104,23 +104,23 @@ func (v *Revocations) freshOf(id Identity) freshSignIn {
 // taken for new ones should their user be revoked in the next seconds.
 const maxSeen = 20_000
 
-// Revocations is the list of marks that are in force. It is bounded: a mark
+// Revocations is the list of revocations that are in force. It is bounded: a revocation
 // that finds no place is an error for whoever adds it, never a silent loss. It
 // is safe for concurrent use.
 type Revocations struct {
 	keep  time.Duration
 	clock func() time.Time
 
-	mu    sync.RWMutex // guards marks
-	marks *expiring[markKey, keptMark]
+	mu          sync.RWMutex // guards revocations
+	revocations *expiring[revocationKey, keptRevocation]
 
 	seed   maphash.Seed
 	seenMu sync.Mutex                        // guards seen; taken after mu
 	seen   *expiring[freshSignIn, time.Time] // fresh sign-ins → when they were first seen
 }
 
-type markKey struct {
-	kind          MarkKind
+type revocationKey struct {
+	kind          RevocationKind
 	value, issuer string
 }
 
@@ -133,14 +133,14 @@ func NewRevocations(cfg RevocationConfig, clock func() time.Time) *Revocations {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Revocations{keep: cfg.Keep, clock: clock, seed: maphash.MakeSeed(), marks: newExpiring[markKey, keptMark](cfg.MaxMarks), seen: newExpiring[freshSignIn, time.Time](maxSeen)}
+	return &Revocations{keep: cfg.Keep, clock: clock, seed: maphash.MakeSeed(), revocations: newExpiring[revocationKey, keptRevocation](cfg.MaxRevocations), seen: newExpiring[freshSignIn, time.Time](maxSeen)}
 }
 
-// Add puts a mark in force and returns it as it is kept. A second mark on the
+// Add puts a revocation in force and returns it as it is kept. A second revocation on the
 // same thing extends the first. One that has lapsed already changes nothing.
-func (v *Revocations) Add(m Mark) (Mark, error) {
-	if m.Value == "" || m.Kind != MarkSubject && m.Kind != MarkToken && m.Kind != MarkSession {
-		return Mark{}, fmt.Errorf("revoke: kind %q with value %q; give a subject, a token or a session and its name", m.Kind, m.Value)
+func (v *Revocations) Add(m Revocation) (Revocation, error) {
+	if m.Value == "" || m.Kind != RevokeSubject && m.Kind != RevokeToken && m.Kind != RevokeSession {
+		return Revocation{}, fmt.Errorf("revoke: kind %q with value %q; give a subject, a token or a session and its name", m.Kind, m.Value)
 	}
 	now := v.clock()
 	if m.At.IsZero() {
@@ -154,35 +154,35 @@ func (v *Revocations) Add(m Mark) (Mark, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	key := markKey{m.Kind, m.Value, m.Issuer}
-	kept := keptMark{Mark: m, before: v.seenBefore(m)}
-	if old, ok := v.marks.get(now, key); ok {
+	key := revocationKey{m.Kind, m.Value, m.Issuer}
+	kept := keptRevocation{Revocation: m, before: v.seenBefore(m)}
+	if old, ok := v.revocations.get(now, key); ok {
 		kept.At, kept.Until = latest(m.At, old.At), latest(m.Until, old.Until)
 		for one := range old.before {
 			kept.before[one] = true
 		}
 	}
-	if !v.marks.put(now, key, kept, kept.Until) {
-		return Mark{}, ErrRevocationsFull
+	if !v.revocations.put(now, key, kept, kept.Until) {
+		return Revocation{}, ErrRevocationsFull
 	}
-	return kept.Mark, nil
+	return kept.Revocation, nil
 }
 
-// Remove lifts the marks on the same thing as m: its kind, value and issuer. It
+// Remove lifts the revocations on the same thing as m: its kind, value and issuer. It
 // reports whether there was one. Sockets that it has ended stay so.
-func (v *Revocations) Remove(m Mark) bool {
+func (v *Revocations) Remove(m Revocation) bool {
 	now := v.clock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	key := markKey{m.Kind, m.Value, m.Issuer}
-	_, ok := v.marks.get(now, key)
-	v.marks.remove(key)
+	key := revocationKey{m.Kind, m.Value, m.Issuer}
+	_, ok := v.revocations.get(now, key)
+	v.revocations.remove(key)
 	return ok
 }
 
 // see remembers a sign-in that is so fresh that its time of issue would not show
-// whether it is older than a mark. It is called before the marks are asked, so
-// that a mark made meanwhile finds it.
+// whether it is older than a revocation. It is called before the revocations are asked, so
+// that a revocation made meanwhile finds it.
 func (v *Revocations) see(id Identity) {
 	now := v.clock()
 	until := id.IssuedAt.Add(2*signInLeeway + time.Second)
@@ -201,10 +201,10 @@ func (v *Revocations) see(id Identity) {
 	}
 }
 
-// seenBefore returns the fresh sign-ins that a subject's mark revokes.
-func (v *Revocations) seenBefore(m Mark) map[freshSignIn]bool {
+// seenBefore returns the fresh sign-ins that a subject's revocation revokes.
+func (v *Revocations) seenBefore(m Revocation) map[freshSignIn]bool {
 	before := make(map[freshSignIn]bool)
-	if m.Kind != MarkSubject {
+	if m.Kind != RevokeSubject {
 		return before
 	}
 	v.seenMu.Lock()
@@ -225,39 +225,39 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// Revoked returns the mark that revokes the identity, if there is one.
-func (v *Revocations) Revoked(id Identity) (Mark, bool) {
+// Revoked returns the revocation that revokes the identity, if there is one.
+func (v *Revocations) Revoked(id Identity) (Revocation, bool) {
 	now := v.clock()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if len(v.marks.byKey) == 0 {
-		return Mark{}, false
+	if len(v.revocations.byKey) == 0 {
+		return Revocation{}, false
 	}
-	for _, key := range [...]markKey{
-		{MarkSubject, id.Subject, ""}, {MarkToken, id.TokenID, ""}, {MarkSession, id.Session, ""},
-		{MarkSubject, id.Subject, id.Issuer}, {MarkToken, id.TokenID, id.Issuer}, {MarkSession, id.Session, id.Issuer},
+	for _, key := range [...]revocationKey{
+		{RevokeSubject, id.Subject, ""}, {RevokeToken, id.TokenID, ""}, {RevokeSession, id.Session, ""},
+		{RevokeSubject, id.Subject, id.Issuer}, {RevokeToken, id.TokenID, id.Issuer}, {RevokeSession, id.Session, id.Issuer},
 	} {
-		if m, ok := v.marks.get(now, key); ok && v.revokes(m, id) {
-			return m.Mark, true
+		if m, ok := v.revocations.get(now, key); ok && v.revokes(m, id) {
+			return m.Revocation, true
 		}
 	}
-	return Mark{}, false
+	return Revocation{}, false
 }
 
-// All returns the marks in force, in no order, for a node that joins.
-func (v *Revocations) All() []Mark {
+// All returns the revocations in force, in no order, for a node that joins.
+func (v *Revocations) All() []Revocation {
 	now := v.clock()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	all := make([]Mark, 0, len(v.marks.byKey))
-	for _, entry := range v.marks.byKey {
+	all := make([]Revocation, 0, len(v.revocations.byKey))
+	for _, entry := range v.revocations.byKey {
 		if now.Before(entry.until) {
-			all = append(all, entry.value.Mark)
+			all = append(all, entry.value.Revocation)
 		}
 	}
 	return all
 }
 
-func revokedRefusal(m Mark) *Refusal {
+func revokedRefusal(m Revocation) *Refusal {
 	return refuse(CodeTokenInvalid, "This sign-in has been revoked; sign in again.", fmt.Errorf("revoked by %s", m.Kind))
 }

@@ -13,7 +13,7 @@ import (
 // Field fault 10: whoever signs in again is in, though the times of issue are whole seconds.
 func TestField10_WhoSignsInAgainAfterARevocationIsIn(t *testing.T) {
 	for name, c := range map[string]struct {
-		iat  time.Duration // of the second sign-in, from the mark
+		iat  time.Duration // of the second sign-in, from the revocation
 		want Code
 	}{
 		"in the same second":             {-700 * time.Millisecond, ""},
@@ -28,9 +28,9 @@ func TestField10_WhoSignsInAgainAfterARevocationIsIn(t *testing.T) {
 			first := auth(signHS(t, good("iat", noon.Add(-2*time.Second).Unix(), "jti", "first")))
 			id, err := g.Check(t.Context(), first)
 			wantCode(t, err, "")
-			mark, err := g.Revocations().Add(Mark{Kind: MarkSubject, Value: "ann"})
-			if err != nil || !mark.Matches(id) {
-				t.Fatalf("the mark ends nobody: %+v, %v", mark, err)
+			revocation, err := g.Revocations().Add(Revocation{Kind: RevokeSubject, Value: "ann"})
+			if err != nil || !revocation.Matches(id) {
+				t.Fatalf("the revocation ends nobody: %+v, %v", revocation, err)
 			}
 			wantCode(t, g.Recheck(id), CodeTokenInvalid)
 			_, err = g.Check(t.Context(), auth(signHS(t, good("iat", now.Add(c.iat).Unix(), "jti", "second"))))
@@ -42,17 +42,17 @@ func TestField10_WhoSignsInAgainAfterARevocationIsIn(t *testing.T) {
 	}
 }
 
-// Newcomers 2: a mark can be lifted.
+// Newcomers 2: a revocation can be lifted.
 func TestNewcomers02_AMarkCanBeLifted(t *testing.T) {
 	g := hmacGate(t)
-	mark := Mark{Kind: MarkSubject, Value: "ann"}
-	if _, err := g.Revocations().Add(mark); err != nil {
+	revocation := Revocation{Kind: RevokeSubject, Value: "ann"}
+	if _, err := g.Revocations().Add(revocation); err != nil {
 		t.Fatal(err)
 	}
 	_, err := g.Check(t.Context(), auth(signHS(t, good("iat", nil))))
 	wantCode(t, err, CodeTokenInvalid)
-	if !g.Revocations().Remove(mark) || g.Revocations().Remove(mark) {
-		t.Error("the mark is not lifted once")
+	if !g.Revocations().Remove(revocation) || g.Revocations().Remove(revocation) {
+		t.Error("the revocation is not lifted once")
 	}
 	_, err = g.Check(t.Context(), auth(signHS(t, good("iat", nil))))
 	wantCode(t, err, "")
@@ -62,7 +62,7 @@ func TestNewcomers02_AMarkCanBeLifted(t *testing.T) {
 func TestNewcomers02_AMarkThatMeetsATokenWithoutIssuedAtIsWarnedOf(t *testing.T) {
 	var log bytes.Buffer
 	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Deps: Deps{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
-	if _, err := g.Revocations().Add(Mark{Kind: MarkSubject, Value: "ann"}); err != nil {
+	if _, err := g.Revocations().Add(Revocation{Kind: RevokeSubject, Value: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := g.Check(t.Context(), auth(signHS(t, good("iat", noon.Add(-time.Hour).Unix()))))

@@ -14,35 +14,35 @@ func TestReq20_RevocationBySubjectTokenAndSession(t *testing.T) {
 		_, err := g.Check(t.Context(), auth(signHS(t, good(claims...))))
 		wantCode(t, err, want)
 	}
-	revoke := func(m Mark) {
+	revoke := func(m Revocation) {
 		t.Helper()
 		if _, err := g.Revocations().Add(m); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ann := signIn(t, g, "jti", "t1", "sid", "s1")
-	revoke(Mark{Kind: MarkToken, Value: "t1"})
+	revoke(Revocation{Kind: RevokeToken, Value: "t1"})
 	check(CodeTokenInvalid, "jti", "t1")
 	check("", "jti", "t2")
 	wantCode(t, g.Recheck(ann), CodeTokenInvalid)
 
-	revoke(Mark{Kind: MarkSession, Value: "s2"})
+	revoke(Revocation{Kind: RevokeSession, Value: "s2"})
 	check(CodeTokenInvalid, "sid", "s2")
 	check("", "sid", "s3")
 	check("") // no ids at all
 
-	revoke(Mark{Kind: MarkSubject, Value: "ann"})
+	revoke(Revocation{Kind: RevokeSubject, Value: "ann"})
 	check(CodeTokenInvalid)                       // issued before
 	check(CodeTokenInvalid, "iat", nil)           // cannot show that it is newer
 	check("", "sub", "bob")                       // somebody else
 	check("", "iat", now.Add(time.Second).Unix()) // the next login works
-	now = now.Add(31 * 24 * time.Hour)            // the mark has lapsed
+	now = now.Add(31 * 24 * time.Hour)            // the revocation has lapsed
 	check("", "exp", now.Add(time.Hour).Unix(), "iat", nil)
 }
 
 func TestReq20_MarksNameAnIssuerOrAny(t *testing.T) {
 	v := NewRevocations(RevocationConfig{}, atNoon)
-	if _, err := v.Add(Mark{Kind: MarkSubject, Value: "ann", Issuer: "a"}); err != nil {
+	if _, err := v.Add(Revocation{Kind: RevokeSubject, Value: "ann", Issuer: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	for issuer, want := range map[string]bool{"a": true, "b": false, "": false} {
@@ -56,7 +56,7 @@ func TestReq20_ARevokedUsersTicketIsRefused(t *testing.T) {
 	g, now := ticketGate(t, TicketConfig{}, nil)
 	ticket := mint(t, g, signIn(t, g), TicketBinding{})
 	*now = noon.Add(time.Second)
-	if _, err := g.Revocations().Add(Mark{Kind: MarkSubject, Value: "ann"}); err != nil {
+	if _, err := g.Revocations().Add(Revocation{Kind: RevokeSubject, Value: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := g.Check(t.Context(), withTicket(ticket, "s1", "/"))
@@ -65,8 +65,8 @@ func TestReq20_ARevokedUsersTicketIsRefused(t *testing.T) {
 
 func TestReq20_TheListIsBoundedAndLosesNothing(t *testing.T) {
 	now := noon
-	v := NewRevocations(RevocationConfig{MaxMarks: 2, Keep: time.Hour}, func() time.Time { return now })
-	add := func(value string) error { _, err := v.Add(Mark{Kind: MarkToken, Value: value}); return err }
+	v := NewRevocations(RevocationConfig{MaxRevocations: 2, Keep: time.Hour}, func() time.Time { return now })
+	add := func(value string) error { _, err := v.Add(Revocation{Kind: RevokeToken, Value: value}); return err }
 	if err := errors.Join(add("a"), add("b"), add("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -74,31 +74,31 @@ func TestReq20_TheListIsBoundedAndLosesNothing(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	if len(v.All()) != 2 {
-		t.Fatalf("marks are %v", v.All())
+		t.Fatalf("revocations are %v", v.All())
 	}
 	now = noon.Add(time.Hour)
 	if err := add("c"); err != nil || len(v.All()) != 1 {
-		t.Fatalf("%v, marks are %v", err, v.All())
+		t.Fatalf("%v, revocations are %v", err, v.All())
 	}
-	if _, err := v.Add(Mark{Kind: "user", Value: "ann"}); err == nil {
+	if _, err := v.Add(Revocation{Kind: "user", Value: "ann"}); err == nil {
 		t.Error("a kind that nobody knows is accepted")
 	}
-	if _, err := v.Add(Mark{Kind: MarkToken}); err == nil {
-		t.Error("a mark on nothing is accepted")
+	if _, err := v.Add(Revocation{Kind: RevokeToken}); err == nil {
+		t.Error("a revocation on nothing is accepted")
 	}
 }
 
 func TestReq20_ALaterMarkExtendsTheFirst(t *testing.T) {
 	v := NewRevocations(RevocationConfig{}, atNoon)
-	for _, m := range []Mark{
-		{Kind: MarkSubject, Value: "ann", At: noon, Until: noon.Add(time.Hour)},
-		{Kind: MarkSubject, Value: "ann", At: noon.Add(-time.Hour), Until: noon.Add(2 * time.Hour)},
+	for _, m := range []Revocation{
+		{Kind: RevokeSubject, Value: "ann", At: noon, Until: noon.Add(time.Hour)},
+		{Kind: RevokeSubject, Value: "ann", At: noon.Add(-time.Hour), Until: noon.Add(2 * time.Hour)},
 	} {
 		if _, err := v.Add(m); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if m := v.All()[0]; !m.At.Equal(noon) || !m.Until.Equal(noon.Add(2*time.Hour)) {
-		t.Fatalf("mark is %+v", m)
+		t.Fatalf("revocation is %+v", m)
 	}
 }

@@ -84,7 +84,7 @@ func TestField19_OldAndNewSecretsOfTheCallback(t *testing.T) {
 func TestField19_OldAndNewSecretsOfCSRFTokens(t *testing.T) {
 	gate := func(key, previous Secret) *Gate {
 		return newGate(t, GateConfig{
-			JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{WayCookie}},
+			JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{MethodCookie}},
 			Cookie: CookieConfig{CSRFSecret: key, PreviousCSRFSecret: previous},
 		})
 	}

@@ -135,7 +135,7 @@ func (o *ticketOffice) Verify(ctx context.Context, cred Credential) (Identity, e
 		return Identity{}, err
 	}
 	id := record.Identity
-	id.Method = WayTicket
+	id.Method = MethodTicket
 	return id, nil
 }
 

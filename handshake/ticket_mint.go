@@ -17,10 +17,10 @@ func (g *Gate) MintTicket(ctx context.Context, id Identity, binding TicketBindin
 	if g.tickets == nil {
 		return "", time.Time{}, refuse(CodeForbidden, "Tickets are not accepted here.", errors.New("auth.methods has no ticket"))
 	}
-	if id.Method == WayTicket {
+	if id.Method == MethodTicket {
 		return "", time.Time{}, refuse(CodeForbidden, "A ticket is no credential to get another with; sign in.", errors.New("ticket asked for with a ticket"))
 	}
-	if id.Method == WayAnonymous {
+	if id.Method == MethodAnonymous {
 		return "", time.Time{}, refuse(CodeForbidden, "Tickets are for those who have signed in; connect without one.", errors.New("ticket asked for by nobody in particular"))
 	}
 	if err := g.Recheck(id); err != nil {

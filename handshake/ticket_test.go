@@ -135,7 +135,7 @@ func TestReq10_TicketsAreBound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := g.Check(t.Context(), request(c.change))
 			wantCode(t, err, c.want)
-			if c.want == "" && (got.Subject != "ann" || got.Method != WayTicket || !got.Has("scope", "chat") || !got.Has("level", "9007199254740993") || !got.IssuedAt.Equal(noon)) {
+			if c.want == "" && (got.Subject != "ann" || got.Method != MethodTicket || !got.Has("scope", "chat") || !got.Has("level", "9007199254740993") || !got.IssuedAt.Equal(noon)) {
 				t.Fatalf("identity is %+v", got)
 			}
 		})
@@ -152,14 +152,14 @@ func TestReq10_MintingNeedsMoreThanATicket(t *testing.T) {
 	if binding != (TicketBinding{"https://x.example", "/chat", netip.MustParseAddr("192.0.2.1")}) {
 		t.Fatalf("binding is %+v", binding)
 	}
-	id.Method = WayTicket
+	id.Method = MethodTicket
 	_, _, err = g.MintTicket(t.Context(), id, binding)
 	wantCode(t, err, CodeForbidden)
-	id.Method = WayToken
+	id.Method = MethodToken
 	*now = noon.Add(time.Hour)
 	_, _, err = g.MintTicket(t.Context(), id, binding)
 	wantCode(t, err, CodeTokenExpired)
-	off := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{WayToken}}, JWT: JWTConfig{HMACSecret: secret}})
+	off := newGate(t, GateConfig{Auth: AuthConfig{Methods: []string{MethodToken}}, JWT: JWTConfig{HMACSecret: secret}})
 	_, _, err = off.MintTicket(t.Context(), signIn(t, off), TicketBinding{})
 	wantCode(t, err, CodeForbidden)
 }

@@ -170,7 +170,7 @@ func sameUser(a, b handshake.Identity) bool {
 	return a.User() == b.User() || isGuest(a) && isGuest(b)
 }
 
-func isGuest(id handshake.Identity) bool { return id.Method == handshake.WayAnonymous }
+func isGuest(id handshake.Identity) bool { return id.Method == handshake.MethodAnonymous }
 
 // recheckOld asks whether the identity of the session that is about to be recovered is still good: it may have been revoked,
 // and the user have signed in anew.

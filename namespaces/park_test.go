@@ -345,7 +345,7 @@ func TestRecoveryOfAGuest(t *testing.T) {
 	n := 0
 	cfg.Gate = namespaces.GateFunc(func(context.Context, *handshake.Request) (handshake.Identity, error) {
 		n++
-		return handshake.Identity{Subject: fmt.Sprint("anonymous:", n), Method: handshake.WayAnonymous}, nil
+		return handshake.Identity{Subject: fmt.Sprint("anonymous:", n), Method: handshake.MethodAnonymous}, nil
 	})
 	ns := namespaces.New("/")
 	run(t, cfg, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {

@@ -59,7 +59,7 @@ func (t *turns) init(h *Hub) {
 // ownerKey is what a user is known by: their name, or where they come from when a gate gave none. Two users with one key
 // would share their places, which is unlikely and harmless.
 func (t *turns) ownerKey(id handshake.Identity, conn Conn) uint64 {
-	if id.Subject != "" && id.Method != handshake.WayAnonymous {
+	if id.Subject != "" && id.Method != handshake.MethodAnonymous {
 		return maphash.Comparable(t.seed, id.User())
 	}
 	var from netip.Prefix

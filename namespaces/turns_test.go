@@ -101,7 +101,7 @@ func TestSocketsOfAUserTakeTurns(t *testing.T) {
 // TestWhoHasNoNameCountsByAddress, an IPv6 network as one.
 func TestWhoHasNoNameCountsByAddress(t *testing.T) {
 	guests := namespaces.GateFunc(func(_ context.Context, r *handshake.Request) (handshake.Identity, error) {
-		return handshake.Identity{Subject: fmt.Sprint("guest", r.RemoteAddr), Method: handshake.WayAnonymous}, nil
+		return handshake.Identity{Subject: fmt.Sprint("guest", r.RemoteAddr), Method: handshake.MethodAnonymous}, nil
 	})
 	for name, c := range map[string]struct {
 		addr func(i int) netip.Addr

@@ -11,9 +11,9 @@ import (
 // id of its socket that was admitted first, which it has on another node, too, when it is recovered there. Its methods are
 // safe for concurrent use and do not wait.
 type SharedUsers interface {
-	// Limit begins to count. most is how many connections a user may have; when there are more, replace is called on the node
+	// Limit begins to count. limit is how many connections a user may have; when there are more, replace is called on the node
 	// that has the oldest, and ends it. It is called once, before other methods.
-	Limit(most int, replace func(user handshake.UserKey, connection string))
+	Limit(limit int, replace func(user handshake.UserKey, connection string))
 	// Came notes a connection of this node.
 	Came(user handshake.UserKey, connection string)
 	// Went notes that this node has it no more.
@@ -39,13 +39,13 @@ type presence struct {
 }
 
 // newUsers returns nil, which counts nothing, when there is no limit.
-func newUsers(most int, shared SharedUsers) *users {
-	if most == 0 {
+func newUsers(limit int, shared SharedUsers) *users {
+	if limit == 0 {
 		return nil
 	}
-	u := &users{max: most, shared: shared, byKey: make(map[handshake.UserKey][]presence)}
+	u := &users{max: limit, shared: shared, byKey: make(map[handshake.UserKey][]presence)}
 	if shared != nil {
-		shared.Limit(most, u.replace)
+		shared.Limit(limit, u.replace)
 	}
 	return u
 }

@@ -159,9 +159,9 @@ func TestRevocationsAreHeldToTheirForm(t *testing.T) {
 		t.Errorf("the list: %v", answer)
 	}
 	for _, one := range list {
-		mark, _ := one.(map[string]any)
-		if until, err := time.Parse(time.RFC3339, fmt.Sprint(mark["until"])); err != nil || until.Before(time.Now()) {
-			t.Errorf("%v: %v", mark, err)
+		revocation, _ := one.(map[string]any)
+		if until, err := time.Parse(time.RFC3339, fmt.Sprint(revocation["until"])); err != nil || until.Before(time.Now()) {
+			t.Errorf("%v: %v", revocation, err)
 		}
 	}
 }

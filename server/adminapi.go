@@ -22,7 +22,7 @@ type stats struct {
 	Rooms        int            `json:"rooms"`        // with a member on this node
 	Silent       int            `json:"silent"`       // TCP connections without a complete request
 	SilentClosed uint64         `json:"silentClosed"` // closed because there were too many
-	Revocations  int            `json:"revocations"`  // marks in force
+	Revocations  int            `json:"revocations"`  // revocations in force
 	Draining     bool           `json:"draining"`
 	Namespaces   map[string]int `json:"namespaces"` // sockets of each
 	UptimeMs     int64          `json:"uptimeMs"`
@@ -35,7 +35,7 @@ func (s *Server) stats() stats {
 		Revocations: len(s.gate().Revocations().All()), Draining: s.draining.Load(),
 		Namespaces: make(map[string]int), UptimeMs: time.Since(s.began).Milliseconds(),
 	}
-	st.Silent, st.SilentClosed = s.silence.count()
+	st.Silent, st.SilentClosed = s.idle.count()
 	for ns := range s.hub.Namespaces() {
 		st.Namespaces[ns.Label()] += ns.Len()
 	}
@@ -46,9 +46,9 @@ func (s *Server) serveStats(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, s.stats())
 }
 
-// revocation is what operators send and get: one of subject, tokenId and
+// revocationJSON is what operators send and get: one of subject, tokenId and
 // session.
-type revocation struct {
+type revocationJSON struct {
 	Subject string    `json:"subject,omitempty"` // everything that the user holds, issued up to At
 	TokenID string    `json:"tokenId,omitempty"` // one token, by its jti
 	Session string    `json:"session,omitempty"` // one login, by its sid
@@ -60,11 +60,11 @@ type revocation struct {
 
 const maxReason = 200 // bytes
 
-func (v revocation) mark() (handshake.Mark, error) {
-	m := handshake.Mark{Issuer: v.Issuer, Reason: v.Reason, Until: v.Until}
+func (v revocationJSON) decode() (handshake.Revocation, error) {
+	m := handshake.Revocation{Issuer: v.Issuer, Reason: v.Reason, Until: v.Until}
 	named := 0
-	for kind, value := range map[handshake.MarkKind]string{
-		handshake.MarkSubject: v.Subject, handshake.MarkToken: v.TokenID, handshake.MarkSession: v.Session,
+	for kind, value := range map[handshake.RevocationKind]string{
+		handshake.RevokeSubject: v.Subject, handshake.RevokeToken: v.TokenID, handshake.RevokeSession: v.Session,
 	} {
 		if value != "" {
 			m.Kind, m.Value = kind, value
@@ -84,37 +84,37 @@ func (v revocation) mark() (handshake.Mark, error) {
 	return m, nil
 }
 
-func revocationOf(m handshake.Mark) revocation {
-	v := revocation{Issuer: m.Issuer, Reason: m.Reason, At: m.At, Until: m.Until}
+func revocationOf(m handshake.Revocation) revocationJSON {
+	v := revocationJSON{Issuer: m.Issuer, Reason: m.Reason, At: m.At, Until: m.Until}
 	switch m.Kind {
-	case handshake.MarkSubject:
+	case handshake.RevokeSubject:
 		v.Subject = m.Value
-	case handshake.MarkToken:
+	case handshake.RevokeToken:
 		v.TokenID = m.Value
-	case handshake.MarkSession:
+	case handshake.RevokeSession:
 		v.Session = m.Value
 	}
 	return v
 }
 
-// addRevocation puts a mark in force, ends the sockets that it names and
-// answers the mark with how many those were (security requirement 20).
+// addRevocation puts a revocation in force, ends the sockets that it names and
+// answers the revocation with how many those were (security requirement 20).
 func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
-	mark, ok := readRevocation(w, r)
+	revocation, ok := readRevocation(w, r)
 	if !ok {
 		return
 	}
-	done, err := s.Revoke(r.Context(), mark)
+	done, err := s.Revoke(r.Context(), revocation)
 	if err != nil {
 		s.log.Error("revocation not kept", slog.Any("error", err))
 		reply.Refuse(w, http.StatusInsufficientStorage, string(handshake.CodeUnavailable), err.Error())
 		return
 	}
 	out := struct {
-		revocation
+		revocationJSON
 		Ended  int   `json:"ended"`            // sockets of this node
 		Spread *bool `json:"spread,omitempty"` // whether the other nodes know; without Redis there are none
-	}{revocation: revocationOf(done.Mark), Ended: done.Ended}
+	}{revocationJSON: revocationOf(done.Revocation), Ended: done.Ended}
 	if s.bus != nil {
 		out.Spread = &done.Propagated
 	}
@@ -125,48 +125,48 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 const revocationLimit = 16 << 10
 
 // readRevocation reads the body, and answers what is wrong with it.
-func readRevocation(w http.ResponseWriter, r *http.Request) (mark handshake.Mark, ok bool) {
-	var in revocation
+func readRevocation(w http.ResponseWriter, r *http.Request) (revocation handshake.Revocation, ok bool) {
+	var in revocationJSON
 	body, ok := reply.Body(w, r, revocationLimit)
 	if !ok {
-		return mark, false
+		return revocation, false
 	}
 	err := smalljson.Decode(body, &in, smalljson.Strict)
 	if err != nil {
 		reply.Refuse(w, http.StatusBadRequest, "bad_request", `send an object such as {"subject": "ada", "reason": "left"}; until is a time such as 2030-01-31T12:00:00Z`)
-		return mark, false
+		return revocation, false
 	}
-	if mark, err = in.mark(); err != nil {
+	if revocation, err = in.decode(); err != nil {
 		reply.Refuse(w, http.StatusBadRequest, "bad_request", err.Error())
-		return mark, false
+		return revocation, false
 	}
-	return mark, true
+	return revocation, true
 }
 
-// liftRevocation takes a mark back on this node: whoever it kept out may sign in
+// liftRevocation takes a revocation back on this node: whoever it kept out may sign in
 // again.
 func (s *Server) liftRevocation(w http.ResponseWriter, r *http.Request) {
-	mark, ok := readRevocation(w, r)
+	revocation, ok := readRevocation(w, r)
 	if !ok {
 		return
 	}
-	lifted, err := s.Lift(r.Context(), mark)
+	lifted, err := s.Lift(r.Context(), revocation)
 	switch {
 	case err != nil:
-		reply.Refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "redis could not be asked, and the mark would come back from there; try again")
+		reply.Refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "redis could not be asked, and the revocation would come back from there; try again")
 	case !lifted:
-		reply.Refuse(w, http.StatusNotFound, "not_found", "there is no such mark; name it as GET lists it, the issuer included")
+		reply.Refuse(w, http.StatusNotFound, "not_found", "there is no such revocation; name it as GET lists it, the issuer included")
 	default:
 		reply.JSON(w, http.StatusOK, map[string]bool{"lifted": true})
 	}
 }
 
 func (s *Server) listRevocations(w http.ResponseWriter, _ *http.Request) {
-	list := []revocation{}
+	list := []revocationJSON{}
 	for _, m := range s.gate().Revocations().All() {
 		list = append(list, revocationOf(m))
 	}
-	slices.SortFunc(list, func(a, b revocation) int {
+	slices.SortFunc(list, func(a, b revocationJSON) int {
 		return strings.Compare(a.Subject+a.TokenID+a.Session, b.Subject+b.TokenID+b.Session)
 	})
 	reply.JSON(w, http.StatusOK, map[string]any{"revocations": list})

@@ -18,7 +18,7 @@ import (
 // checkDoor refuses what is wrong with the surfaces around the gate: TLS,
 // Redis, the operators' surfaces and the limits at the door.
 func (c Config) checkDoor() error {
-	return errors.Join(c.checkTLS(), c.Redis.check(), c.checkCluster(), c.checkAdmin(), c.checkWays())
+	return errors.Join(c.checkTLS(), c.Redis.check(), c.checkCluster(), c.checkAdmin(), c.checkMethods())
 }
 
 func (c Config) checkTLS() error {
@@ -78,28 +78,28 @@ func everywhere(host string) bool {
 	return host == "" || err == nil && addr.IsUnspecified()
 }
 
-// opens reports whether a way in is on anywhere.
-func (c Config) opens(way string) bool {
-	return slices.Contains(c.Auth.Methods, way) || slices.ContainsFunc(c.Auth.Namespaces, func(ns handshake.NamespaceAuth) bool {
-		return slices.Contains(ns.Methods, way)
+// opens reports whether a method is on anywhere.
+func (c Config) opens(method string) bool {
+	return slices.Contains(c.Auth.Methods, method) || slices.ContainsFunc(c.Auth.Namespaces, func(ns handshake.NamespaceAuth) bool {
+		return slices.Contains(ns.Methods, method)
 	})
 }
 
-// checkWays refuses ways in that the listener makes useless or unsafe. Dev mode
+// checkMethods refuses methods that the listener makes useless or unsafe. Dev mode
 // opens all of them to show them, and the gate refuses each CONNECT instead.
-func (c Config) checkWays() error {
+func (c Config) checkMethods() error {
 	if c.Dev || c.ExternalTLS {
 		return nil
 	}
 	var errs []error
 	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0
-	if c.opens(handshake.WayBasic) && !encrypted {
+	if c.opens(handshake.MethodBasic) && !encrypted {
 		errs = append(errs, errors.New("auth.methods: basic would send passwords in the clear; set tls.cert_file and tls.key_file, or list the proxy that has TLS in trusted_proxies"))
 	}
-	if c.opens(handshake.WayCertificate) && (c.TLS.ClientAuth == "" || c.TLS.ClientAuth == clientAuthNone) {
+	if c.opens(handshake.MethodCertificate) && (c.TLS.ClientAuth == "" || c.TLS.ClientAuth == clientAuthNone) {
 		errs = append(errs, errors.New("auth.methods: certificate is on, but no client certificate is asked for; set tls.client_auth and tls.client_ca_file"))
 	}
-	if c.opens(handshake.WayProxyHeader) && len(c.TrustedProxies) == 0 {
+	if c.opens(handshake.MethodProxyHeader) && len(c.TrustedProxies) == 0 {
 		errs = append(errs, errors.New("auth.methods: proxy_header is on, but no proxy is trusted; list it in trusted_proxies"))
 	}
 	return errors.Join(errs...)
@@ -144,15 +144,15 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 	if clearRedis(c.Redis.URL.Reveal()) {
 		out = append(out, "redis.url: the password and the tickets cross the network in the clear; write rediss://")
 	}
-	if c.opens(handshake.WayCookie) && !encrypted && !c.Dev {
+	if c.opens(handshake.MethodCookie) && !encrypted && !c.Dev {
 		out = append(out, "auth.methods has cookie without TLS: whoever sees the traffic has the session; set tls.cert_file, or trusted_proxies")
 	}
 	for i, ns := range c.Auth.Namespaces {
 		if !c.Dev && c.laxerTickets(ns) {
-			out = append(out, fmt.Sprintf("auth.namespaces[%d].methods has ticket: a ticket for no certain namespace, which every way of auth.methods buys, opens %s too", i, ns.Name))
+			out = append(out, fmt.Sprintf("auth.namespaces[%d].methods has ticket: a ticket for no certain namespace, which every method of auth.methods buys, opens %s too", i, ns.Name))
 		}
 		if !mounts(defs, ns.Name) {
-			out = append(out, fmt.Sprintf("auth.namespaces[%d].name: there is no namespace %s, so these ways open nothing; correct or remove the entry", i, ns.Name))
+			out = append(out, fmt.Sprintf("auth.namespaces[%d].name: there is no namespace %s, so these methods open nothing; correct or remove the entry", i, ns.Name))
 		}
 	}
 	return out
@@ -191,8 +191,8 @@ func mounts(defs []namespaces.Definition, name string) bool {
 // laxerTickets reports whether a namespace takes tickets that somebody could
 // buy with a credential that it does not take.
 func (c Config) laxerTickets(ns handshake.NamespaceAuth) bool {
-	return slices.Contains(ns.Methods, handshake.WayTicket) && !slices.Contains(ns.Methods, handshake.WayAnonymous) &&
-		slices.ContainsFunc(c.Auth.Methods, func(way string) bool { return !slices.Contains(ns.Methods, way) })
+	return slices.Contains(ns.Methods, handshake.MethodTicket) && !slices.Contains(ns.Methods, handshake.MethodAnonymous) &&
+		slices.ContainsFunc(c.Auth.Methods, func(method string) bool { return !slices.Contains(ns.Methods, method) })
 }
 
 // readable says which file of a key cannot be read.

@@ -199,7 +199,7 @@ func (c *conn) Identified(s *namespaces.Socket) {
 	c.used.addSocket(s)
 	id := s.Identity()
 	subject := id.Subject
-	if id.Method == handshake.WayAnonymous {
+	if id.Method == handshake.MethodAnonymous {
 		subject = "" // one that was made up for this connection
 	}
 	c.session.Admit(id.Issuer, subject)

@@ -128,10 +128,10 @@ type revocations struct{ *handshake.Revocations }
 
 // Recheck implements namespaces.Rechecker.
 func (r revocations) Recheck(id handshake.Identity) error {
-	if mark, revoked := r.Revoked(id); revoked {
+	if revocation, revoked := r.Revoked(id); revoked {
 		return &handshake.Refusal{
 			Code: handshake.CodeTokenInvalid, Message: "This sign-in has been revoked; sign in again.",
-			Cause: fmt.Errorf("revoked by %s", mark.Kind),
+			Cause: fmt.Errorf("revoked by %s", revocation.Kind),
 		}
 	}
 	return nil

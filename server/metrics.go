@@ -206,7 +206,7 @@ func (m *metrics) ticketMinted() {
 	}
 }
 
-func (m *metrics) revoked(kind handshake.MarkKind) {
+func (m *metrics) revoked(kind handshake.RevocationKind) {
 	if m != nil {
 		m.revocations.of(string(kind)).Inc()
 	}

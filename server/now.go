@@ -63,7 +63,7 @@ type clusterState struct {
 type lateNews struct {
 	Refusals    map[string][]refusal `json:"refusals"`
 	Cuts        []slowCut            `json:"cuts"`
-	Revocations []revocation         `json:"revocations"`
+	Revocations []revocationJSON     `json:"revocations"`
 }
 
 // behind is a client that much waits for.
@@ -144,14 +144,14 @@ func (s *Server) mostBehind() []behind {
 	return all[:min(len(all), mostBehind)]
 }
 
-// newestRevocations lists the marks that were made last.
-func (s *Server) newestRevocations() []revocation {
-	marks := s.gate().Revocations().All()
-	all := make([]revocation, len(marks))
-	for i, m := range marks {
+// newestRevocations lists the revocations that were made last.
+func (s *Server) newestRevocations() []revocationJSON {
+	revocations := s.gate().Revocations().All()
+	all := make([]revocationJSON, len(revocations))
+	for i, m := range revocations {
 		all[i] = revocationOf(m)
 	}
-	slices.SortFunc(all, func(a, b revocation) int { return b.At.Compare(a.At) })
+	slices.SortFunc(all, func(a, b revocationJSON) int { return b.At.Compare(a.At) })
 	return all[:min(len(all), mostRevocations)]
 }
 

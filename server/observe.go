@@ -66,7 +66,7 @@ func (u *connUsers) addSocket(s *namespaces.Socket) {
 	one := id.User()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if id.Method != handshake.WayAnonymous && len(u.users) < notedSockets && !slices.Contains(u.users, one) {
+	if id.Method != handshake.MethodAnonymous && len(u.users) < notedSockets && !slices.Contains(u.users, one) {
 		u.users = append(u.users, one)
 	}
 	if u.user == "" {

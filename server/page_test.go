@@ -120,7 +120,7 @@ func TestThePageIsToldWhatGoesOn(t *testing.T) {
 	sendConnect(c, "/who", `{"token":"`+token(t, "ada")+`"}`)
 	whoami(t, c, "/who")
 	_, _ = way{transport: "websocket", header: page("https://evil.example")}.open(t, r.addr)
-	_, _ = r.server.Revoke(t.Context(), handshake.Mark{Kind: handshake.MarkSubject, Value: "eve"})
+	_, _ = r.server.Revoke(t.Context(), handshake.Revocation{Kind: handshake.RevokeSubject, Value: "eve"})
 
 	next, status := look(t, base+"/admin/api/now", nil)
 	if status != http.StatusOK {

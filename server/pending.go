@@ -14,7 +14,7 @@ type pendingByAddress struct {
 	count map[netip.Prefix]int
 }
 
-func (p *pendingByAddress) init(most int) { p.max, p.count = most, make(map[netip.Prefix]int) }
+func (p *pendingByAddress) init(limit int) { p.max, p.count = limit, make(map[netip.Prefix]int) }
 
 // full reports whether an address has as many as it may have.
 func (p *pendingByAddress) full(key netip.Prefix) bool {

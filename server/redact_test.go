@@ -15,7 +15,7 @@ import (
 	"gatehouse/server"
 )
 
-// everyWay is a server on which every way in is open.
+// everyWay is a server on which every method is open.
 func everyWay(t *testing.T, a *authority) server.Config {
 	t.Helper()
 	cfg := withProtocols()

@@ -129,14 +129,14 @@ func (c Config) checkRelays() error {
 	return errors.Join(errs...)
 }
 
-// methods are the ways to sign in that namespaces of the configuration have for
+// methods are the methods that namespaces of the configuration have for
 // themselves, as far as auth.namespaces does not say them already.
 func (c Config) methods() []handshake.NamespaceAuth {
 	var all []handshake.NamespaceAuth
 	for _, label := range slices.Sorted(maps.Keys(c.Namespaces)) {
 		known := slices.ContainsFunc(c.Auth.Namespaces, func(a handshake.NamespaceAuth) bool { return a.Name == label })
-		if ways := c.Namespaces[label].Methods; len(ways) > 0 && !known {
-			all = append(all, handshake.NamespaceAuth{Name: label, Methods: ways})
+		if methods := c.Namespaces[label].Methods; len(methods) > 0 && !known {
+			all = append(all, handshake.NamespaceAuth{Name: label, Methods: methods})
 		}
 	}
 	return all

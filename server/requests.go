@@ -91,7 +91,7 @@ func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
 	}
 	c.carriedBy(r)
 	if !c.waiting.Load() {
-		s.silence.ofUser(r)
+		s.idle.ofUser(r)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"gatehouse/server"
 )
 
-// Newcomers 2: a mark can be taken back.
+// Newcomers 2: a revocation can be taken back.
 func TestNewcomers02_ARevocationCanBeTakenBack(t *testing.T) {
 	const key = "a-key-of-operators-a-key-of-operators-a-key"
 	r := serve(t, server.Config{Admin: server.Admin{Key: key}}, who("/who")...)

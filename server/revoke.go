@@ -11,22 +11,22 @@ import (
 
 // Revoked says what [Server.Revoke] did.
 type Revoked struct {
-	Mark       handshake.Mark // as it is kept
-	Ended      int            // sockets of this node
-	Propagated bool           // the other nodes are told; false with Redis away, and without Redis
+	Revocation handshake.Revocation // as it is kept
+	Ended      int                  // sockets of this node
+	Propagated bool                 // the other nodes are told; false with Redis away, and without Redis
 }
 
-// Revoke puts a mark in force and ends the sockets that it names: no CONNECT of
-// such an identity succeeds until the mark lapses. With Config.Redis it holds
+// Revoke puts a revocation in force and ends the sockets that it names: no CONNECT of
+// such an identity succeeds until the revocation lapses. With Config.Redis it holds
 // on all nodes within a second; when Redis cannot be reached it holds on this
 // one, and the others hear of it once Redis is back. The error is
-// [handshake.ErrRevocationsFull] or a mark that names nothing.
-func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) {
+// [handshake.ErrRevocationsFull] or a revocation that names nothing.
+func (s *Server) Revoke(ctx context.Context, m handshake.Revocation) (Revoked, error) {
 	kept, err := s.gate().Revocations().Add(m)
 	if err != nil {
 		return Revoked{}, err
 	}
-	done := Revoked{Mark: kept, Ended: s.hub.Revoke(kept.Matches, kept.Reason)}
+	done := Revoked{Revocation: kept, Ended: s.hub.Revoke(kept.Matches, kept.Reason)}
 	var spread slog.Attr // without Redis there is nobody to tell
 	if s.bus != nil {
 		err := s.bus.Spread(ctx, kept)
@@ -41,11 +41,11 @@ func (s *Server) Revoke(ctx context.Context, m handshake.Mark) (Revoked, error) 
 	return done, nil
 }
 
-// Lift takes a mark back: its kind, value and issuer name it. It reports whether
-// there was one. With Config.Redis the mark is taken out there first, and an error
+// Lift takes a revocation back: its kind, value and issuer name it. It reports whether
+// there was one. With Config.Redis the revocation is taken out there first, and an error
 // is Redis that cannot be asked; other nodes keep what they have heard until it
 // lapses or they are asked, too.
-func (s *Server) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
+func (s *Server) Lift(ctx context.Context, m handshake.Revocation) (bool, error) {
 	stored := false
 	if s.bus != nil {
 		var err error
@@ -60,14 +60,14 @@ func (s *Server) Lift(ctx context.Context, m handshake.Mark) (bool, error) {
 	return lifted, nil
 }
 
-// startBus shares marks with the other nodes where there is Redis.
+// startBus shares revocations with the other nodes where there is Redis.
 func (s *Server) startBus() {
 	if s.redis == nil {
 		return
 	}
 	s.bus = cluster.New(cluster.Config{
-		Client: s.redis.Client, Note: s.redis.Note, Prefix: s.cfg.Redis.Prefix, MaxMarks: s.cfg.Revocation.MaxMarks,
-		Marks: s.gate().Revocations().All, Apply: s.applyMarks, Others: s.meet, Logger: s.log,
+		Client: s.redis.Client, Note: s.redis.Note, Prefix: s.cfg.Redis.Prefix, MaxRevocations: s.cfg.Revocation.MaxRevocations,
+		Revocations: s.gate().Revocations().All, Apply: s.applyRevocations, Others: s.meet, Logger: s.log,
 	})
 }
 
@@ -79,31 +79,31 @@ func (s *Server) meet(others int64) {
 	}
 }
 
-// fewMarks end sockets one by one, each with its reason; more take one look at
+// fewRevocations end sockets one by one, each with its reason; more take one look at
 // all sockets together.
-const fewMarks = 16
+const fewRevocations = 16
 
-// applyMarks puts in force what other nodes have revoked.
-func (s *Server) applyMarks(marks []handshake.Mark) {
+// applyRevocations puts in force what other nodes have revoked.
+func (s *Server) applyRevocations(revocations []handshake.Revocation) {
 	list, ended, failed := s.gate().Revocations(), 0, 0
-	for _, m := range marks {
+	for _, m := range revocations {
 		if !m.Until.After(time.Now()) {
 			continue
 		}
 		if _, err := list.Add(m); err != nil {
 			failed++
 		}
-		if len(marks) <= fewMarks {
+		if len(revocations) <= fewRevocations {
 			ended += s.hub.Revoke(m.Matches, m.Reason)
 		}
 	}
-	if len(marks) > fewMarks {
+	if len(revocations) > fewRevocations {
 		ended = s.hub.Revoke(func(id handshake.Identity) bool { _, is := list.Revoked(id); return is }, "")
 	}
 	if failed > 0 {
 		s.log.Error("revocations of other nodes are not kept: the list is full, or they name nothing", slog.Int("number", failed))
 	}
 	if ended > 0 {
-		s.log.Info("revoked by another node", slog.Int("marks", len(marks)), slog.Int("ended", ended))
+		s.log.Info("revoked by another node", slog.Int("revocations", len(revocations)), slog.Int("ended", ended))
 	}
 }

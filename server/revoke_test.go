@@ -42,8 +42,8 @@ func (r *running) revoke(body string, ended float64, spread any) {
 	}
 }
 
-// marks waits until the node has so many.
-func (r *running) marks(want int) {
+// revocations waits until the node has so many.
+func (r *running) revocations(want int) {
 	r.t.Helper()
 	for limit := time.Now().Add(time.Minute); ; {
 		_, _, answer := r.call(http.MethodGet, "/api/v1/revocations", "", operator)
@@ -52,7 +52,7 @@ func (r *running) marks(want int) {
 			return
 		}
 		if time.Now().After(limit) {
-			r.t.Fatalf("%d marks wanted: %v", want, answer)
+			r.t.Fatalf("%d revocations wanted: %v", want, answer)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func TestReq20_RevocationReachesEveryNode(t *testing.T) {
 		}
 	}
 	later := serve(t, node(redis), who("/who")...)
-	later.marks(3)
+	later.revocations(3)
 	if got := sendConnect(come(t, later.addr, way{transport: "websocket"}), "/who", `{"token":"`+mint(t, handshake.TokenSpec{Subject: "cleo", Claims: map[string]any{"sid": "login session"}})+`"}`); got != "token_invalid" {
 		t.Error(got)
 	}
@@ -161,8 +161,8 @@ func TestReq20_MarksCatchUpOnceRedisIsThere(t *testing.T) {
 	there.revoke(`{"subject":"bob"}`, 0, true)
 	relay(t, at, redis)
 	sees(t, in, "left")
-	away.marks(2)
-	there.marks(2)
+	away.revocations(2)
+	there.revocations(2)
 	for _, r := range []*running{away, there} {
 		if err := r.stopped(); err != nil {
 			t.Error(err)

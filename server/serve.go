@@ -38,8 +38,8 @@ func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 
 // publicServer serves everybody, and counts who keeps silent.
 func (s *Server) publicServer() *http.Server {
-	hs := s.httpServer(s.silence.busy(s.handler))
-	hs.ConnState, hs.ConnContext = s.silence.state, s.silence.context
+	hs := s.httpServer(s.idle.busy(s.handler))
+	hs.ConnState, hs.ConnContext = s.idle.state, s.idle.context
 	return hs
 }
 

@@ -59,7 +59,7 @@ type Server struct {
 	hopKeys          keyring // of what nodes hand to each other
 	pending          pendingByAddress
 	polling          atomic.Int64 // sessions without a WebSocket
-	silence          *idleConns
+	idle             *idleConns
 	ticketsByAddress *limit.Rate[netip.Prefix]
 	ticketsBySubject *limit.Rate[handshake.UserKey]
 	leaving          atomic.Bool // /readyz says so; all else is served
@@ -205,8 +205,8 @@ func (s *Server) prepareDoor() {
 	s.log.Debug("limits of connections", slog.Int("maxConnections", s.cfg.Connections.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
 		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Connections.MaxSilent))
 	s.pending.init(s.cfg.Connections.MaxPendingPerAddress)
-	s.silence = newIdleConns(s.cfg.Connections.MaxSilent, s.refusals)
-	s.silence.realtime = realtimeAt(s.cfg.Path)
+	s.idle = newIdleConns(s.cfg.Connections.MaxSilent, s.refusals)
+	s.idle.realtime = realtimeAt(s.cfg.Path)
 	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Connections.TicketsPerAddress, time.Now)
 	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Connections.TicketsPerSubject, time.Now)
 }

@@ -47,8 +47,8 @@ const (
 	saysNothingNow // a user's
 )
 
-func newIdleConns(most int, log *slog.Logger) *idleConns {
-	return &idleConns{max: most, log: log, realtime: realtimeAt(defaultPath), conns: make(map[net.Conn]*list.Element), users: make(map[net.Conn]bool)}
+func newIdleConns(limit int, log *slog.Logger) *idleConns {
+	return &idleConns{max: limit, log: log, realtime: realtimeAt(defaultPath), conns: make(map[net.Conn]*list.Element), users: make(map[net.Conn]bool)}
 }
 
 // state is an http.Server's ConnState.
@@ -235,7 +235,7 @@ const strangersTime = time.Second
 func (s *Server) makeRoom() {
 	s.refusals.Warn("no file is left, closing connections that say nothing or have not signed in", slog.Int("openFiles", openFiles()))
 	for range roomAtOnce {
-		if !s.engine.EndClosing() && !s.silence.closeOldest() && !s.hub.ClosePending(strangersTime) {
+		if !s.engine.EndClosing() && !s.idle.closeOldest() && !s.hub.ClosePending(strangersTime) {
 			return
 		}
 	}

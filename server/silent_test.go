@@ -217,7 +217,7 @@ func TestRequestsWhoseBodiesNeverComePushOutEachOther(t *testing.T) {
 	for _, c := range all[:len(all)-most] {
 		_, _ = io.Copy(io.Discard, c) // ends when it is closed
 	}
-	if n, cut := s.silence.count(); n > most || cut == 0 {
+	if n, cut := s.idle.count(); n > most || cut == 0 {
 		t.Errorf("%d connections without a session, %d were closed", n, cut)
 	}
 }
@@ -240,7 +240,7 @@ func TestWithoutAFileLeftTheSilentMakeRoom(t *testing.T) {
 	var now atomic.Int32
 	s, addr := listening(t, Config{}, func(ln net.Listener) net.Listener { return full{ln, &now} })
 	silent := hangs(t, addr, "GET /")
-	for n := 0; n == 0; n, _ = s.silence.count() {
+	for n := 0; n == 0; n, _ = s.idle.count() {
 		time.Sleep(time.Millisecond)
 	}
 	now.Store(3)

@@ -59,7 +59,7 @@ func TestAStrangerIsSmallWithItsRequests(t *testing.T) {
 		hangs(t, addr, "GET "+path+hostileQuery()+" HTTP/1.1\r\nHost: x\r\n"+head+"\r\n")
 		hangs(t, addr, "POST "+path+hostileQuery()+" HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n"+head+"\r\n"+strings.Repeat("x", 65535))
 	}
-	for n := 0; n < strangers; n, _ = s.silence.count() { // the POSTs, whose bodies do not come
+	for n := 0; n < strangers; n, _ = s.idle.count() { // the POSTs, whose bodies do not come
 		runtime.Gosched()
 	}
 	held := (inUse() - before) / strangers

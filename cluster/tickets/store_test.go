@@ -85,7 +85,7 @@ func TestReq09_OnlyOneOfThousandRedemptionsSucceeds(t *testing.T) {
 	for name, store := range stores(t) {
 		t.Run(name, func(t *testing.T) {
 			minting, redeeming := newGate(t, store), newGate(t, store) // two nodes
-			ticket, _, err := minting.MintTicket(t.Context(), handshake.Identity{Subject: "ann", Method: handshake.WayToken}, handshake.TicketBinding{})
+			ticket, _, err := minting.MintTicket(t.Context(), handshake.Identity{Subject: "ann", Method: handshake.MethodToken}, handshake.TicketBinding{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -78,7 +78,7 @@ func (p *Polling) Request(method string, header http.Header, body io.Reader) (st
 		return 0, "", err
 	}
 	req.Header = header
-	Repeatable(req)
+	repeatable(req)
 	res, err := p.HTTP.Do(req)
 	if err != nil {
 		return 0, "", err
@@ -88,10 +88,10 @@ func (p *Polling) Request(method string, header http.Header, body io.Reader) (st
 	return res.StatusCode, string(b), err
 }
 
-// Repeatable lets net/http send a POST once more, on another connection, when the one
+// repeatable lets net/http send a POST once more, on another connection, when the one
 // that it took was idle and closed before any of the answer came: a server may close an
 // idle connection at the moment in which the client uses it. A GET it repeats anyway.
-func Repeatable(req *http.Request) {
+func repeatable(req *http.Request) {
 	req.Header["Idempotency-Key"] = nil // says so to net/http, and is not sent
 }
 

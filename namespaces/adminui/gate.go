@@ -60,7 +60,7 @@ type credentials struct {
 // Check implements namespaces.Gate.
 func (g *gate) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
 	if g.cfg.Open {
-		return handshake.Identity{Subject: "developer", Method: handshake.WayBasic}, nil
+		return handshake.Identity{Subject: "developer", Method: handshake.MethodBasic}, nil
 	}
 	var c credentials
 	if len(r.Auth) > 0 {
@@ -90,7 +90,7 @@ func refused(cause error) error {
 }
 
 func (g *gate) operator() handshake.Identity {
-	return handshake.Identity{Subject: g.cfg.Username, Name: g.cfg.Username, Method: handshake.WayBasic}
+	return handshake.Identity{Subject: g.cfg.Username, Name: g.cfg.Username, Method: handshake.MethodBasic}
 }
 
 // password compares a password. A wrong name takes as long as a wrong password.

@@ -83,7 +83,7 @@ type visit struct {
 
 // As lets a client come as the user with this subject, with scopes.
 func As(subject string, scopes ...string) Option {
-	return Identity(handshake.Identity{Subject: subject, Name: subject, Scopes: scopes, Method: handshake.WayToken})
+	return Identity(handshake.Identity{Subject: subject, Name: subject, Scopes: scopes, Method: handshake.MethodToken})
 }
 
 // Identity lets a client come with a whole identity.

@@ -22,7 +22,7 @@ func (r *Relay) event(s *namespaces.Socket, what backend.Type) backend.Event {
 // askConnect lets the back end refuse an admission.
 func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket) error {
 	event := r.event(s, backend.Connect)
-	if s.Identity().Method == handshake.WayAnonymous {
+	if s.Identity().Method == handshake.MethodAnonymous {
 		event.Auth = s.Request().Auth
 	}
 	answer, err := r.backend.Ask(ctx, event)

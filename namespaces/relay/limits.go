@@ -78,7 +78,7 @@ func (r *Relay) bounds(s *namespaces.Socket, rule string, l LimitRule, room, eve
 // payer is whom the events of a socket count for.
 func (m *member) payer(s *namespaces.Socket) string {
 	id := s.Identity()
-	if id.Subject == "" || id.Method == handshake.WayAnonymous {
+	if id.Subject == "" || id.Method == handshake.MethodAnonymous {
 		return m.network
 	}
 	return id.Issuer + "\x00" + id.Subject

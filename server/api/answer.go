@@ -98,8 +98,8 @@ func write(w http.ResponseWriter, status int, text []byte) {
 }
 
 // body reads the whole body of a request, which must be JSON.
-func body(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
-	text, err := smalljson.Body(w, r, most)
+func body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	text, err := smalljson.Body(w, r, limit)
 	if fault := (*smalljson.Fault)(nil); errors.As(err, &fault) {
 		code := CodeBadRequest
 		if fault.Status == http.StatusRequestEntityTooLarge {

@@ -237,9 +237,9 @@ func (a *API) ruled(name string) Ruled {
 
 // shown quotes a name of somebody else's for an error.
 func shown(name string) string {
-	const most = 80
-	if len(name) > most {
-		name = strings.ToValidUTF8(name[:most], "") + "…"
+	const maxName = 80
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
 	}
 	return fmt.Sprintf("%q", name)
 }

@@ -38,7 +38,7 @@ func Main(files fs.FS, ns *namespaces.Namespace) {
 
 func run(ctx context.Context, addr string, files fs.FS, ns *namespaces.Namespace) error {
 	io, err := server.New(server.Config{
-		Auth: handshake.AuthConfig{Methods: []string{handshake.WayAnonymous}}, // without it, nobody enters without a credential
+		Auth: handshake.AuthConfig{Methods: []string{handshake.MethodAnonymous}}, // without it, nobody enters without a credential
 	}, ns)
 	if err != nil {
 		return err

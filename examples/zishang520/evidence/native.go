@@ -22,7 +22,7 @@ func serveNative(ctx context.Context, listener net.Listener, secret string) erro
 	})
 	srv, err := server.New(server.Config{
 		JWT:  handshake.JWTConfig{HMACSecret: handshake.Secret(secret)},
-		Auth: handshake.AuthConfig{Methods: []string{handshake.WayToken, handshake.WayAnonymous}},
+		Auth: handshake.AuthConfig{Methods: []string{handshake.MethodToken, handshake.MethodAnonymous}},
 	}, app)
 	if err != nil {
 		return err

@@ -29,15 +29,15 @@ const (
 func Methods() []handshake.NamespaceAuth {
 	var all []handshake.NamespaceAuth
 	for _, one := range [][2]string{
-		{"/lab/token", handshake.WayToken},
-		{"/lab/ticket", handshake.WayTicket},
-		{"/lab/bearer", handshake.WayBearer},
-		{"/lab/subprotocol", handshake.WaySubprotocol},
-		{"/lab/cookie", handshake.WayCookie},
-		{"/lab/basic", handshake.WayBasic},
-		{"/lab/certificate", handshake.WayCertificate},
-		{"/lab/query-token", handshake.WayQueryToken},
-		{"/lab/anonymous", handshake.WayAnonymous},
+		{"/lab/token", handshake.MethodToken},
+		{"/lab/ticket", handshake.MethodTicket},
+		{"/lab/bearer", handshake.MethodBearer},
+		{"/lab/subprotocol", handshake.MethodSubprotocol},
+		{"/lab/cookie", handshake.MethodCookie},
+		{"/lab/basic", handshake.MethodBasic},
+		{"/lab/certificate", handshake.MethodCertificate},
+		{"/lab/query-token", handshake.MethodQueryToken},
+		{"/lab/anonymous", handshake.MethodAnonymous},
 	} {
 		all = append(all, handshake.NamespaceAuth{Name: one[0], Methods: []string{one[1]}})
 	}

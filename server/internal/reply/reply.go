@@ -41,8 +41,8 @@ func Refuse(w http.ResponseWriter, status int, code, message string) {
 }
 
 // Body reads the JSON body of a request, and answers what is wrong with it.
-func Body(w http.ResponseWriter, r *http.Request, most int64) (body []byte, ok bool) {
-	body, err := smalljson.Body(w, r, most)
+func Body(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, ok bool) {
+	body, err := smalljson.Body(w, r, limit)
 	if fault := (*smalljson.Fault)(nil); errors.As(err, &fault) {
 		Refuse(w, fault.Status, fault.Code, fault.Message)
 		return nil, false

@@ -11,42 +11,42 @@ import (
 	"gatehouse/handshake"
 )
 
-// record is a mark as Redis keeps and publishes it: "at:until:JSON", the times
+// record is a revocation as Redis keeps and publishes it: "at:until:JSON", the times
 // in microseconds since 1970, where the script finds and merges them. The JSON
 // says the rest.
 type record struct {
-	id        string // what the mark is on: marks with the same id merge
+	id        string // what the revocation is on: revocations with the same id merge
 	at, until int64
 	rest      string
 }
 
 // named is the JSON of a record.
 type named struct {
-	Kind   handshake.MarkKind `json:"kind"`
-	Value  string             `json:"value"`
-	Issuer string             `json:"issuer,omitempty"`
-	Reason string             `json:"reason,omitempty"`
+	Kind   handshake.RevocationKind `json:"kind"`
+	Value  string                   `json:"value"`
+	Issuer string                   `json:"issuer,omitempty"`
+	Reason string                   `json:"reason,omitempty"`
 }
 
 const maxRecord = 64 << 10 // bytes; longer ones are nobody's of ours
 
-func recordOf(m handshake.Mark) (record, error) {
+func recordOf(m handshake.Revocation) (record, error) {
 	rest, err := json.Marshal(named{m.Kind, m.Value, m.Issuer, m.Reason})
 	if err != nil {
-		return record{}, fmt.Errorf("encode a mark: %w", err)
+		return record{}, fmt.Errorf("encode a revocation: %w", err)
 	}
 	if len(rest) > maxRecord/2 {
-		return record{}, errors.New("encode a mark: it is too long")
+		return record{}, errors.New("encode a revocation: it is too long")
 	}
 	return record{id: idOf(m), at: micros(m.At), until: micros(m.Until), rest: string(rest)}, nil
 }
 
-// idOf names what a mark is on; quoting keeps the parts apart.
-func idOf(m handshake.Mark) string {
+// idOf names what a revocation is on; quoting keeps the parts apart.
+func idOf(m handshake.Revocation) string {
 	return fmt.Sprintf("%s %q %q", m.Kind, m.Value, m.Issuer)
 }
 
-// micros rounds up: a mark may not end anything less on another node.
+// micros rounds up: a revocation may not end anything less on another node.
 func micros(t time.Time) int64 {
 	n := t.UnixMicro()
 	if time.UnixMicro(n).Before(t) {
@@ -55,29 +55,29 @@ func micros(t time.Time) int64 {
 	return n
 }
 
-var errRecord = errors.New("not a mark")
+var errRecord = errors.New("not a revocation")
 
 // parseRecord reads what Redis has; others can write there, so nothing is taken
-// for granted. What the mark may be on is for its list to say.
-func parseRecord(text string) (handshake.Mark, error) {
+// for granted. What the revocation may be on is for its list to say.
+func parseRecord(text string) (handshake.Revocation, error) {
 	at, tail, _ := strings.Cut(text, ":")
 	until, rest, ok := strings.Cut(tail, ":")
 	if !ok || len(text) > maxRecord {
-		return handshake.Mark{}, errRecord
+		return handshake.Revocation{}, errRecord
 	}
 	from, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
-		return handshake.Mark{}, errRecord
+		return handshake.Revocation{}, errRecord
 	}
 	to, err := strconv.ParseInt(until, 10, 64)
 	if err != nil {
-		return handshake.Mark{}, errRecord
+		return handshake.Revocation{}, errRecord
 	}
 	var n named
 	if err := json.Unmarshal([]byte(rest), &n); err != nil || n.Value == "" || from <= 0 || to <= 0 {
-		return handshake.Mark{}, errRecord
+		return handshake.Revocation{}, errRecord
 	}
-	return handshake.Mark{
+	return handshake.Revocation{
 		Kind: n.Kind, Value: n.Value, Issuer: n.Issuer, Reason: n.Reason, At: time.UnixMicro(from), Until: time.UnixMicro(to),
 	}, nil
 }
