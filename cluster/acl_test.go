@@ -86,7 +86,7 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 				t.Error(err)
 			}
 			there := nodes[1].visit()
-			nodes[1].until("the rooms are heard", func() bool { return nodes[1].node.Status().Ready })
+			nodes[1].until("the rooms are heard", nodes[1].hearsRooms)
 			if err := nodes[0].ns.In("room", "other").Emit("hi"); err != nil {
 				t.Fatal(err)
 			}

@@ -139,7 +139,7 @@ func TestNodesHearEachOtherAfterAFailover(t *testing.T) {
 				_ = nodes[0].ns.In("room", "other").Emit("n", n)
 			}
 			for _, m := range nodes {
-				m.until("the rooms are heard", func() bool { return m.node.Status().Ready })
+				m.until("the rooms are heard", m.hearsRooms)
 			}
 			emit()
 			there.expect(1)

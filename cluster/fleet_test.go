@@ -108,6 +108,15 @@ func (m *member) end(limit time.Duration) {
 	})
 }
 
+// hearsRooms reports whether the node reads its streams, and hears the channels of all rooms that are there now.
+func (m *member) hearsRooms() bool {
+	w := &m.node.signal.wishes
+	w.mu.Lock()
+	settled := w.settled == w.doubts
+	w.mu.Unlock()
+	return settled && m.node.Status().Ready
+}
+
 // until waits for something to become true. It measures nothing: the limit is there for a test that hangs.
 func (m *member) until(what string, ok func() bool) { until(m.t, what, ok) }
 

@@ -41,7 +41,7 @@ func TestNonsenseThatIsPublishedReachesNobody(t *testing.T) {
 			client := r.client()
 			m := joinFleet(t, r, NodeConfig{Mode: mode}, nil)
 			g := m.visit()
-			until(t, "the room is heard", func() bool { return m.node.Status().Ready })
+			until(t, "the room is heard", m.hearsRooms)
 			publish := func(channel, payload string) {
 				if mode == ModePubSub {
 					r.do(client, "PUBLISH", channel, rueidis.BinaryString([]byte(payload)))
@@ -78,7 +78,7 @@ func TestWhatALostLinkHasSwallowedIsCounted(t *testing.T) {
 			nodes := fleet(t, r, 2, NodeConfig{Mode: mode}, nil)
 			here, there := nodes[0].visit(), nodes[1].visit()
 			for _, m := range nodes {
-				until(t, "the rooms are heard", func() bool { return m.node.Status().Ready })
+				until(t, "the rooms are heard", m.hearsRooms)
 			}
 			emit := func(n int) { _ = nodes[0].ns.In("room", "other").Emit("n", n) }
 			emit(1)
@@ -96,7 +96,7 @@ func TestWhatALostLinkHasSwallowedIsCounted(t *testing.T) {
 			}
 			r.start()
 			for _, m := range nodes {
-				until(t, "all is heard again", func() bool { return m.node.Status().Ready })
+				until(t, "all is heard again", m.hearsRooms)
 			}
 			until(t, "an operation comes", func() bool { // the connection that publishes finds its own way back
 				emit(4)

@@ -165,7 +165,7 @@ func TestFleetsThatPublishReachEachOther(t *testing.T) {
 			}
 			guests[2].answers(func(id string) string { return "3" + id + `["two",2]` })
 			for _, m := range nodes {
-				m.until("the rooms are heard", func() bool { return m.node.Status().Ready })
+				m.until("the rooms are heard", m.hearsRooms)
 			}
 			publishing(t, nodes, guests)
 			if err := nodes[0].ns.ServerEmit("hello", "x"); err != nil {
