@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/rueidis"
@@ -19,7 +20,10 @@ import (
 const chatRooms = 4
 
 // chatter is a node with the chat.
-type chatter struct{ *member }
+type chatter struct {
+	*member
+	marks *atomic.Int32 // how many marks of other nodes have come; nil in the chat
+}
 
 func joinChat(t *testing.T, r *redisServer, cfg NodeConfig) chatter {
 	t.Helper()
@@ -34,7 +38,7 @@ func joinChat(t *testing.T, r *redisServer, cfg NodeConfig) chatter {
 	}
 	t.Cleanup(m.leave)
 	m.until("the node is ready", func() bool { return m.node.Status().Ready })
-	return chatter{m}
+	return chatter{member: m}
 }
 
 // talker is a client of a chat.
