@@ -83,7 +83,9 @@ func (h logHandler) WithGroup(name string) slog.Handler {
 // printable escapes what is not, but for the runes of keep, as JSON writes it:
 // inside a JSON string it means the same as before.
 func printable(s, keep string) string {
-	escaped := func(r rune) bool { return !unicode.IsGraphic(r) && !strings.ContainsRune(keep, r) }
+	escaped := func(r rune) bool {
+		return (r < ' ' || r > '~') && !unicode.IsGraphic(r) && !strings.ContainsRune(keep, r)
+	}
 	first := strings.IndexFunc(s, escaped)
 	if first < 0 {
 		return s

@@ -79,6 +79,37 @@ func TestTheEndDoesNotWaitForTheLog(t *testing.T) {
 	})
 }
 
+// batches is a log that keeps apart what was written at a time.
+type batches []string
+
+func (b *batches) Write(p []byte) (int, error) {
+	*b = append(*b, string(p))
+	return len(p), nil
+}
+
+func TestLinesThatComeTogetherAreWrittenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got batches
+		log, out, err := server.NewLogger(server.Log{}, &got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"first", "second", "third", "last"} {
+			log.Info(line)
+			synctest.Wait()
+		}
+		if len(got) != 1 || !strings.Contains(got[0], "first") {
+			t.Errorf("at once %q were written", got)
+		}
+		if err := out.Flush(t.Context()); err != nil || len(got) != 2 || strings.Count(got[1], "\n") != 3 {
+			t.Errorf("%v; later %q were written", err, got)
+		}
+		if err := out.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // broken is a log that nobody can write to.
 type broken struct{}
 

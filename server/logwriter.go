@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 )
 
 // logQueue is how many bytes of log lines wait for their writer at most.
 const logQueue = 1 << 20
+
+// logPause is how long lines are collected after a batch, to be the next one. Each
+// client that goes has a line, and one line at a time is a wake-up and a system call each.
+const logPause = 10 * time.Millisecond
 
 // logSpare is how much of a batch's memory is kept for the next one.
 const logSpare = 64 << 10
@@ -108,7 +113,7 @@ func (w *LogWriter) dropLocked(lines uint64) {
 	w.dropped += lines
 }
 
-// run writes what is queued, a batch at a time.
+// run writes what is queued, a batch at a time, with pauses between them.
 func (w *LogWriter) run() {
 	defer close(w.done)
 	for {
@@ -117,7 +122,9 @@ func (w *LogWriter) run() {
 			return
 		}
 		_, err := w.out.Write(batch)
-		w.written(batch, err)
+		if w.written(batch, err) {
+			time.Sleep(logPause)
+		}
 	}
 }
 
@@ -141,8 +148,9 @@ func (w *LogWriter) next() []byte {
 	return batch
 }
 
-// written counts a batch that could not be written and keeps its memory.
-func (w *LogWriter) written(batch []byte, err error) {
+// written counts a batch that could not be written and keeps its memory. It reports
+// whether there may be others.
+func (w *LogWriter) written(batch []byte, err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.writing = false
@@ -157,6 +165,7 @@ func (w *LogWriter) written(batch []byte, err error) {
 			}
 		}
 	}
+	return !w.closed
 }
 
 // SetLevel has the logger write lines of this level (debug, info, warn, error) and
