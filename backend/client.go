@@ -274,19 +274,20 @@ func (c *Client) Close(ctx context.Context) error {
 	return err
 }
 
-// Stats are counts since the start, and what waits now.
-type Stats struct {
+// counts are the numbers since the start, and what waits now.
+type counts struct {
 	Asked, Failed   uint64 // questions
 	Requests        uint64 // all, questions and what was told
 	Told, Lost      uint64 // events without an answer: delivered, given up
 	Waiting, Untold int    // questions that wait for a place; events that are kept
 }
 
+// stats are counters.
 type stats struct{ asked, failed, requests, told, lost atomic.Uint64 }
 
-// Stats returns the client's counts.
-func (c *Client) Stats() Stats {
-	return Stats{
+// counted returns the client's counts.
+func (c *Client) counted() counts {
+	return counts{
 		Asked: c.stats.asked.Load(), Failed: c.stats.failed.Load(), Requests: c.stats.requests.Load(),
 		Told: c.stats.told.Load(), Lost: c.stats.lost.Load(),
 		Waiting: c.places.Waiting(), Untold: c.told.len(),

@@ -225,7 +225,7 @@ func TestWhoWaitsTooLongIsToldToComeAgain(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	waiting := make(chan error, 1)
 	go func() { _, err := c.Ask(ctx, Event{Type: ClientEvent}); waiting <- err }()
-	for c.Stats().Waiting == 0 {
+	for c.counted().Waiting == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	stop()
@@ -367,7 +367,7 @@ func TestWhatIsToldComesInOrderThroughAnOutage(t *testing.T) {
 				t.Fatalf("delivered %v", reasons)
 			}
 		}
-		if s := c.Stats(); s.Told != 20 || s.Lost != 0 || s.Untold != 0 {
+		if s := c.counted(); s.Told != 20 || s.Lost != 0 || s.Untold != 0 {
 			t.Errorf("stats %+v", s)
 		}
 	})
@@ -380,11 +380,11 @@ func TestWhatCannotBeToldIsGivenUpInTheEnd(t *testing.T) {
 		for range 5 {
 			c.Tell(t.Context(), Event{Type: Disconnect, Socket: "s"}, nil)
 		}
-		if s := c.Stats(); s.Lost != 2 || s.Untold != 3 {
+		if s := c.counted(); s.Lost != 2 || s.Untold != 3 {
 			t.Errorf("with a backlog of 3: %+v", s)
 		}
 		time.Sleep(3 * time.Minute)
-		if s := c.Stats(); s.Lost != 5 || s.Untold != 0 {
+		if s := c.counted(); s.Lost != 5 || s.Untold != 0 {
 			t.Errorf("after retry_for: %+v", s)
 		}
 	})
@@ -399,7 +399,7 @@ func TestCloseGivesUpWhenItsTimeIsOver(t *testing.T) {
 		if err := c.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
-		if s := c.Stats(); s.Lost != 1 {
+		if s := c.counted(); s.Lost != 1 {
 			t.Errorf("stats %+v", s)
 		}
 		if _, err := c.Ask(t.Context(), Event{}); !errors.Is(err, ErrClosed) {

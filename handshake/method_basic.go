@@ -139,7 +139,7 @@ func (p *passwords) Verify(ctx context.Context, cred Credential) (Identity, erro
 // one by those that are being hashed.
 func (p *passwords) compare(ctx context.Context, cred Credential) (bool, error) {
 	address := AddressKey(cred.Request.RemoteAddr)
-	leave, err := p.hashing.Enter(ctx, address, !p.wrong.Failed(address))
+	leave, err := p.hashing.Enter(ctx, address, !p.wrong.failed(address))
 	if err != nil {
 		return false, unavailable(fmt.Errorf("basic: wait to hash: %w", err))
 	}

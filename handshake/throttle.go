@@ -90,8 +90,8 @@ func (t *Throttle[K]) Wait(key K) time.Duration {
 	return max(f.next.Sub(now), 0)
 }
 
-// Failed reports whether a failure of this key is remembered.
-func (t *Throttle[K]) Failed(key K) bool {
+// failed reports whether a failure of this key is remembered.
+func (t *Throttle[K]) failed(key K) bool {
 	now := t.clock()
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -166,8 +166,8 @@ func (d *Disk) Read(ctx context.Context, topic string, limits Limits, q Query) (
 	return page, err
 }
 
-// Held returns how many bytes are on the disk.
-func (d *Disk) Held() (n int, err error) {
+// bytes returns how many bytes are on the disk.
+func (d *Disk) bytes() (n int, err error) {
 	err = d.file.view(func(tx *bolt.Tx) error {
 		n = heldOf(tx)
 		return nil

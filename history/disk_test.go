@@ -73,7 +73,7 @@ func appendForever(d *Disk) error {
 		}
 		safe := n
 		if d.cfg.Fsync == FsyncInterval {
-			written, err := d.Held()
+			written, err := d.bytes()
 			if err != nil {
 				return err
 			}

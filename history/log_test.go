@@ -52,9 +52,9 @@ func openDisk(t *testing.T, cfg DiskConfig) *Disk {
 func held(t *testing.T, l Log) int {
 	t.Helper()
 	if m, ok := l.(*Memory); ok {
-		return m.Held()
+		return m.bytes()
 	}
-	n, err := l.(*Disk).Held()
+	n, err := l.(*Disk).bytes()
 	if err != nil {
 		t.Fatal(err)
 	}

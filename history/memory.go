@@ -134,8 +134,8 @@ func (m *Memory) Read(_ context.Context, name string, limits Limits, q Query) (P
 	return page, nil
 }
 
-// Held returns how many bytes are remembered.
-func (m *Memory) Held() int {
+// bytes returns how many bytes are remembered.
+func (m *Memory) bytes() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.held

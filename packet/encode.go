@@ -16,7 +16,7 @@ import (
 func Encode(p *Packet, w Wire) *Frame {
 	f := new(Frame)
 	if w == Msgpack {
-		f.Attachments = [][]byte{AppendMsgpack(nil, p)}
+		f.Attachments = [][]byte{appendMsgpack(nil, p)}
 	} else {
 		f.memory = encodeText(p)
 		f.Text, f.Attachments = f.memory[Lead:], p.Args.attachments

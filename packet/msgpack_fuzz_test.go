@@ -30,7 +30,7 @@ func FuzzDecodeMsgpack(f *testing.F) {
 		if most := 6*len(message) + 30*packet.DefaultMaxAttachments; size > most {
 			t.Errorf("%d bytes became %d of JSON, more than %d", len(message), size, most)
 		}
-		again := packet.AppendMsgpack(nil, &p)
+		again := packet.Encode(&p, packet.Msgpack).Attachments[0]
 		q, err := packet.DecodeMsgpack(again, packet.Limits{})
 		if err != nil {
 			t.Fatalf("our own packet %x: %v", again, err)
@@ -54,7 +54,7 @@ func FuzzJSONToMsgpack(f *testing.F) {
 		if err != nil {
 			return
 		}
-		q, err := packet.DecodeMsgpack(packet.AppendMsgpack(nil, &p), packet.Limits{})
+		q, err := packet.DecodeMsgpack(packet.Encode(&p, packet.Msgpack).Attachments[0], packet.Limits{})
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
@@ -119,7 +119,7 @@ func TestMsgpackBombsAreRefusedWithoutAllocatingForThem(t *testing.T) {
 // Integers of 64 bits reach Go exactly, though JavaScript rounds them.
 func TestIntegersOf64BitsAreKept(t *testing.T) {
 	p := packet.Packet{Type: packet.Event, Event: "a", Args: args(t, uint64(math.MaxUint64), int64(math.MinInt64), uint64(1<<53+1))}
-	q, err := packet.DecodeMsgpack(packet.AppendMsgpack(nil, &p), packet.Limits{})
+	q, err := packet.DecodeMsgpack(packet.Encode(&p, packet.Msgpack).Attachments[0], packet.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

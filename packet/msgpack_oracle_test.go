@@ -21,7 +21,7 @@ func TestEncodesMsgpackAsNode(t *testing.T) {
 	answers := consult(t, "encode-msgpack.jsonl", questions)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := []any{writeBytes(packet.AppendMsgpack(nil, &c.packet))}
+			got := []any{writeBytes(packet.Encode(&c.packet, packet.Msgpack).Attachments[0])}
 			want := answers[c.name].Frames
 			// notepack.io writes the lowest 64 bits of a number beyond them, which is another number.
 			wraps := c.name == "numbers"

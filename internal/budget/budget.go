@@ -43,7 +43,6 @@ type Holder interface {
 type Budget struct {
 	limits Limits
 	held   atomic.Int64 // changed under mu
-	cuts   atomic.Uint64
 
 	mu        sync.Mutex // guards what follows; a leaf
 	accounts  map[Owner]*account
@@ -75,9 +74,6 @@ func New(limits Limits) *Budget {
 
 // Held returns what is counted now, in bytes.
 func (b *Budget) Held() int64 { return b.held.Load() }
-
-// Cuts returns how many holders have been cut.
-func (b *Budget) Cuts() uint64 { return b.cuts.Load() }
 
 // Close returns when no holder is being cut any more; from then on none is.
 func (b *Budget) Close() {
@@ -151,7 +147,6 @@ func (b *Budget) relieve() {
 			return
 		}
 		for _, h := range victims {
-			b.cuts.Add(1)
 			h.Cut()
 		}
 	}

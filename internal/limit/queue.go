@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// ErrFull is returned when more wait for a place than may.
-var ErrFull = errors.New("too many wait for a place")
+// errFull is returned when more wait for a place than may.
+var errFull = errors.New("too many wait for a place")
 
 // QueueConfig says how many places a [Queue] has. Every field must be positive.
 type QueueConfig struct {
@@ -40,7 +40,7 @@ type turn[K comparable] struct {
 }
 
 type caller struct {
-	admitted chan error // gets one value: nil with the place, ErrFull without
+	admitted chan error // gets one value: nil with the place, errFull without
 }
 
 // NewQueue makes a queue with all its places free.
@@ -51,7 +51,7 @@ func NewQueue[K comparable](cfg QueueConfig) *Queue[K] {
 // Enter waits for a place until ctx ends. The caller gives the place back with
 // leave, once. A caller that is not preferred gets a place only when no
 // preferred one could use it. When too many wait, the key with the most callers
-// loses its newest one, which gets [ErrFull].
+// loses its newest one, which gets errFull.
 func (q *Queue[K]) Enter(ctx context.Context, key K, preferred bool) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (q *Queue[K]) shedLocked() {
 	}
 	c := most.lines[round].Back()
 	q.removeLocked(most, c, round, false)
-	c.Value.(*caller).admitted <- ErrFull
+	c.Value.(*caller).admitted <- errFull
 	q.forgetLocked(most)
 }
 

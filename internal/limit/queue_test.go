@@ -97,7 +97,7 @@ func TestAFullQueueRefusesTheNewestOfTheLargestKey(t *testing.T) {
 			enter(t, q, "many", true, served)
 		}
 		enter(t, q, "one", true, served)
-		if want := []string{"many", "many: " + ErrFull.Error()}; !slices.Equal(served.all(), want) {
+		if want := []string{"many", "many: " + errFull.Error()}; !slices.Equal(served.all(), want) {
 			t.Errorf("served %v, want %v", served.list, want)
 		}
 		time.Sleep(time.Minute)

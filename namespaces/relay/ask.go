@@ -122,7 +122,7 @@ func (r *Relay) carryOut(ctx context.Context, s *namespaces.Socket, a backend.An
 func emitsOf(ctx context.Context, ns *namespaces.Namespace, by *namespaces.Socket, a backend.Answer) ([]func() error, error) {
 	emits := make([]func() error, len(a.Emit))
 	for i, e := range a.Emit {
-		to, args, err := Target(ns, e)
+		to, args, err := target(ns, e)
 		if err != nil {
 			return nil, err
 		}
@@ -163,9 +163,9 @@ func (r *Relay) enter(ctx context.Context, s *namespaces.Socket, rooms []string,
 	return r.joinRoom(ctx, s, rooms...)
 }
 
-// Target is whom an emit of a back end reaches in a namespace of a relay, and with
+// target is whom an emit of a back end reaches in a namespace of a relay, and with
 // what. The error says what is wrong with it.
-func Target(ns *namespaces.Namespace, e backend.Emit) (namespaces.Broadcast, packet.Args, error) {
+func target(ns *namespaces.Namespace, e backend.Emit) (namespaces.Broadcast, packet.Args, error) {
 	var to namespaces.Broadcast
 	if err := namespaces.CheckEvent(e.Event); err != nil {
 		return to, packet.Args{}, err

@@ -56,7 +56,7 @@ func (f *Facts) ResolveName(name string) (any, bool) {
 	case "scopes":
 		return f.Identity.Scopes, true
 	case "claims":
-		return f.Claims(), true
+		return f.typedClaims(), true
 	case "address":
 		return f.Address, true
 	case innerNamespace:
@@ -73,9 +73,9 @@ func (f *Facts) ResolveName(name string) (any, bool) {
 // Parent implements cel.Activation.
 func (f *Facts) Parent() cel.Activation { return nil }
 
-// Claims are the claims of the identity in the types of expressions: a number is an
+// typedClaims are the claims of the identity in the types of expressions: a number is an
 // integer where it is one.
-func (f *Facts) Claims() map[string]any {
+func (f *Facts) typedClaims() map[string]any {
 	if f.claims == nil {
 		f.claims = make(map[string]any, len(f.Identity.Claims))
 		for name, value := range f.Identity.Claims {

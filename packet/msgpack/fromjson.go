@@ -122,7 +122,7 @@ func appendScalar(dst, text []byte) ([]byte, error) {
 	case "null":
 		return AppendNil(dst), nil
 	case "true", "false":
-		return AppendBool(dst, text[0] == 't'), nil
+		return appendBool(dst, text[0] == 't'), nil
 	case "-0":
 		return AppendUint(dst, 0), nil
 	}

@@ -85,9 +85,6 @@ func (r *Reader) Text() ([]byte, error) { t, err := r.expect(String); return t.d
 // Bytes reads binary data.
 func (r *Reader) Bytes() ([]byte, error) { t, err := r.expect(Binary); return t.data, err }
 
-// Bool reads a boolean.
-func (r *Reader) Bool() (bool, error) { t, err := r.expect(Bool); return t.bits == 1, err }
-
 // Uint reads an integer that is not negative.
 func (r *Reader) Uint() (uint64, error) { t, err := r.expect(Uint); return t.bits, err }
 

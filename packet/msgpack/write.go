@@ -48,8 +48,8 @@ const (
 // AppendNil appends nil.
 func AppendNil(dst []byte) []byte { return append(dst, formatNil) }
 
-// AppendBool appends a boolean.
-func AppendBool(dst []byte, v bool) []byte {
+// appendBool appends a boolean.
+func appendBool(dst []byte, v bool) []byte {
 	if v {
 		return append(dst, formatYes)
 	}

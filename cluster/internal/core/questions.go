@@ -42,9 +42,6 @@ func (q *Questions) Ask(id string, deadline time.Time, nodes []string, unnamed i
 	return true
 }
 
-// Open reports whether answers to a question are still taken.
-func (q *Questions) Open(id string) bool { _, ok := q.open[id]; return ok }
-
 // Answered takes a node's last answer to a question.
 func (q *Questions) Answered(id, node string) []Settled {
 	a := q.open[id]
