@@ -19,7 +19,12 @@ const (
 	statsEvery   = 2 * time.Second // as Node's server; the interface counts on it
 	watchedFor   = 3 * statsEvery  // how long another node's word that somebody watches holds
 	mostEvents   = 500             // events a second that are shown; more are left out
+	mostShown    = 1 << 20         // bytes a second of their arguments and rooms
+	mostOfEvent  = 64 << 10        // bytes of arguments that are shown of one; of more only the size is
 	mostSockets  = 10_000          // in the list that who comes gets
+	mostListed   = 4 << 20         // bytes of that list: a quarter of what may wait for a client
+	mostSpaces   = 1000            // namespaces in the numbers; of more only the sum is shown
+	mostText     = 512             // bytes of what a client says of itself, and of the names of a broadcast's rooms
 	listPatience = 5 * time.Second // for the sockets of other nodes
 )
 
@@ -35,9 +40,10 @@ type UI struct {
 	here    atomic.Int64 // who watches on this node
 	counted counts
 
-	mu     sync.Mutex // guards what follows
-	shown  limit.Allowance
-	ticks  bool // a goroutine sends numbers
+	mu     sync.Mutex      // guards what follows
+	shown  limit.Allowance // events
+	bytes  limit.Allowance // of events
+	ticks  bool            // a goroutine sends numbers
 	closed bool
 	group  sync.WaitGroup
 	stop   chan struct{}
@@ -102,7 +108,11 @@ func (u *UI) connected(ctx context.Context, s *namespaces.Socket) {
 		features = append(features, "EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MDISCONNECT")
 	}
 	_ = s.Emit("config", map[string]any{"supportedFeatures": features})
-	_ = s.Emit("all_sockets", u.everySocket(ctx))
+	list := u.everySocket(ctx)
+	_ = s.Emit("all_sockets", list.all)
+	if list.full {
+		u.cfg.Logger.Warn("the admin interface is shown some of the sockets: there are too many, or they are in too many rooms", "user", s.Identity().Subject, "shown", len(list.all))
+	}
 	_ = s.Emit("server_stats", u.stats())
 	u.cfg.Logger.Info("somebody watches in the admin interface", "user", s.Identity().Subject, "address", s.Request().RemoteAddr.String(), "readOnly", u.cfg.ReadOnly)
 }
@@ -156,11 +166,18 @@ func (u *UI) end() bool {
 // show tells who watches of something, if there is anybody.
 func (u *UI) show(event string, args ...any) { _ = u.ns.Volatile().Emit(event, args...) }
 
-// mayShow counts an event of an application: of more than so many the rest is left out.
-func (u *UI) mayShow() bool {
+// mayShow counts an event of an application and its bytes: of more than so many the rest is left out.
+func (u *UI) mayShow(size int) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.shown.Take(time.Now(), mostEvents, time.Second/mostEvents) == 0
+	now := time.Now()
+	if u.shown.WaitN(now, 1, mostEvents, time.Second/mostEvents) > 0 {
+		return false
+	}
+	if u.bytes.TakeN(now, size, mostShown, time.Second/mostShown) > 0 {
+		return false
+	}
+	return u.shown.Take(now, mostEvents, time.Second/mostEvents) == 0
 }
 
 // hidden reports rooms of the server's own.

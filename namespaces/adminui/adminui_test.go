@@ -3,6 +3,8 @@ package adminui
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +50,7 @@ func TestEventsAreShownUpToAPace(t *testing.T) {
 	defer u.Close()
 	shown := 0
 	for range 10 * mostEvents {
-		if u.mayShow() {
+		if u.mayShow(0) {
 			shown++
 		}
 	}
@@ -114,7 +116,11 @@ func TestARoomOfTheAdmissionIsToldOnce(t *testing.T) {
 	if shown("room_joined").Decode(&namespace, &room, &id); room != "desk" || id != ada.ID() {
 		t.Errorf("%s is told to have joined %q", id, room)
 	}
-	for _, s := range u.everySocket(t.Context()) {
+	for _, text := range u.everySocket(t.Context()).all {
+		var s socket
+		if err := json.Unmarshal(text, &s); err != nil {
+			t.Fatal(err)
+		}
 		if s.ID == ada.ID() && (len(s.Rooms) != 2 || s.Rooms[1] != "desk") {
 			t.Errorf("who comes to watch sees it in %v", s.Rooms)
 		}
@@ -131,22 +137,125 @@ func TestArgumentsHaveTheNameFirst(t *testing.T) {
 	}
 }
 
-func TestWhatANodeSaysOfItsSocketsIsBounded(t *testing.T) {
+func TestWhatIsSaidOfSocketsIsBounded(t *testing.T) {
 	large := socket{ID: "a", Rooms: slices.Repeat([]string{strings.Repeat("r", 512)}, 1024)}
+	small := socket{ID: "a", Rooms: []string{"a"}}
 	for name, c := range map[string]struct {
-		one  socket
-		want int
-	}{"many rooms": {large, 1}, "few rooms": {socket{ID: "a", Rooms: []string{"a"}}, mostDescribed}} {
-		d, added := descriptions{}, 0
-		for range 2 * mostDescribed {
+		one             socket
+		most, mostBytes int
+		want            int
+	}{
+		"to a node, many rooms":         {large, mostDescribed, mostDescribedBytes, 1},
+		"to a node, few rooms":          {small, mostDescribed, mostDescribedBytes, mostDescribed},
+		"to who watches, few rooms":     {small, mostSockets, mostListed, mostSockets},
+		"nothing when there is no room": {large, mostSockets, 1, 0},
+	} {
+		d, added := descriptions{most: c.most, mostBytes: c.mostBytes}, 0
+		for range 2 * mostSockets {
 			if !d.add(c.one) {
 				break
 			}
 			added++
 		}
 		text, err := json.Marshal(d.all)
-		if err != nil || added != c.want || len(d.all) != c.want || len(text) > mostDescribedBytes+2*mostDescribed {
+		if err != nil || added != c.want || len(d.all) != c.want || !d.full || len(text) > c.mostBytes+2*c.most {
 			t.Errorf("%s: %d sockets in %d bytes, %v", name, added, len(text), err)
 		}
+		if d.add(socket{}) {
+			t.Errorf("%s: a small one is added behind one that was left out", name)
+		}
 	}
+}
+
+// A server whose clients send large events to many rooms, and which has many namespaces, does not drown who watches.
+func TestWhatIsShownOfEventsIsBounded(t *testing.T) {
+	u, err := New(Config{Open: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	shown := 0
+	for range 10 * mostShown / mostOfEvent {
+		if u.mayShow(mostOfEvent) {
+			shown++
+		}
+	}
+	if most := mostShown / mostOfEvent; shown < most || shown > 2*most {
+		t.Errorf("%d events of %d bytes are shown at once", shown, mostOfEvent)
+	}
+	large, err := packet.NewArgs(strings.Repeat("x", mostOfEvent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := arguments("e", large); len(got) != 2 || shownSize(large) != 0 || !strings.Contains(got[1].(string), "bytes") {
+		t.Errorf("of a large event %.100q is shown", got)
+	}
+	if got := enumerate(slices.Repeat([]string{strings.Repeat("r", 100)}, 1000)); len(got) > 2*mostText || !strings.HasSuffix(got, " and 995 more") {
+		t.Errorf("of 1000 rooms %q is shown", got)
+	}
+	if got := enumerate([]string{"a", "b"}); got != "a, b" {
+		t.Errorf("of two rooms %q is shown", got)
+	}
+}
+
+// The list of sockets never gets so long that who watches is a slow consumer at once, and the log says that it is not whole.
+func TestWhoComesIsToldOfAsManySocketsAsThereIsRoomFor(t *testing.T) {
+	var hub *namespacestest.Hub
+	log := make(chan string, 100)
+	u, err := New(Config{Open: true, Hub: func() *namespaces.Hub { return hub.Hub }, Logger: slog.New(slog.NewTextHandler(lines(log), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(u.Close)
+	app := namespaces.New("/app")
+	app.Admit(func(_ context.Context, s *namespaces.Socket) error {
+		for i := range 1000 {
+			if err := s.Join(fmt.Sprintf("%0500d", i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	hub = namespacestest.Mount(t, u.Definition(), app)
+	for i := range 9 {
+		hub.Enter("/app", namespacestest.As(fmt.Sprint(i)))
+	}
+	operator := hub.Enter(Name)
+	list := operator.Next()
+	for list.Name != "all_sockets" {
+		list = operator.Next()
+	}
+	var sockets []socket
+	if list.Decode(&sockets); len(sockets) < 8 || len(sockets) > 9 { // the operator's own is among them
+		t.Errorf("%d of 10 sockets, 9 with half a megabyte, are listed", len(sockets))
+	}
+	if line := <-log; !strings.Contains(line, "some of the sockets") || !strings.Contains(line, fmt.Sprint("shown=", len(sockets))) {
+		t.Errorf("the log says %q", line)
+	}
+}
+
+func TestOfVeryManyNamespacesTheSumIsShown(t *testing.T) {
+	var hub *namespacestest.Hub
+	u, err := New(Config{Open: true, Hub: func() *namespaces.Hub { return hub.Hub }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(u.Close)
+	all := []namespaces.Definition{u.Definition()}
+	for i := range mostSpaces + 1 {
+		all = append(all, namespaces.New(fmt.Sprintf("/%d", i)))
+	}
+	hub = namespacestest.Mount(t, all...)
+	now := u.stats()
+	if last := now.Namespaces[len(now.Namespaces)-1]; len(now.Namespaces) != mostSpaces+1 || last.Name != "and 2 more" {
+		t.Errorf("%d namespaces are shown, at last %+v", len(now.Namespaces), last)
+	}
+}
+
+// lines takes what a logger writes.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
 }

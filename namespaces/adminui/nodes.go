@@ -19,16 +19,19 @@ const (
 	mostDescribedBytes = 1 << 20 // of JSON
 )
 
-// descriptions are what a node says of its sockets to another one.
+// descriptions are what is said of sockets to another node, or to who watches.
 type descriptions struct {
+	most, mostBytes int // sockets, and bytes of JSON
+
 	all   []json.RawMessage
 	bytes int
+	full  bool // some are left out
 }
 
-// add adds a description, and reports false for the first one that there is no room for.
+// add adds a description, and reports false from the first one on that there is no room for.
 func (d *descriptions) add(s socket) bool {
 	text, err := json.Marshal(s)
-	if err != nil || len(d.all) == mostDescribed || d.bytes+len(text) > mostDescribedBytes {
+	if d.full = d.full || err != nil || len(d.all) == d.most || d.bytes+len(text) > d.mostBytes; d.full {
 		return false
 	}
 	d.all, d.bytes = append(d.all, text), d.bytes+len(text)
@@ -44,7 +47,7 @@ func (u *UI) otherWatches(context.Context, packet.Args) (packet.Args, error) {
 
 // ownSockets answers another node, where somebody has begun to watch.
 func (u *UI) ownSockets(ctx context.Context, _ packet.Args) (packet.Args, error) {
-	own := descriptions{all: []json.RawMessage{}}
+	own := descriptions{most: mostDescribed, mostBytes: mostDescribedBytes, all: []json.RawMessage{}}
 	for ns := range u.cfg.Hub().Namespaces() {
 		for info, err := range ns.Local().Sockets(ctx) {
 			if err != nil {
@@ -77,15 +80,15 @@ func (u *UI) theirSockets(ctx context.Context) map[[2]string]socket {
 	return all
 }
 
-// everySocket lists the sockets of all nodes. Of one that no node has described little is known.
-func (u *UI) everySocket(ctx context.Context) []socket {
+// everySocket lists the sockets of all nodes, as many as there is room for. Of one that no node has described little is known.
+func (u *UI) everySocket(ctx context.Context) descriptions {
 	ctx, cancel := context.WithTimeout(ctx, listPatience)
 	defer cancel()
 	theirs := u.theirSockets(ctx)
-	all := []socket{}
+	list := descriptions{most: mostSockets, mostBytes: mostListed, all: []json.RawMessage{}}
 	for ns := range u.cfg.Hub().Namespaces() {
 		for info, err := range ns.In().Sockets(ctx) {
-			if err != nil || len(all) >= mostSockets {
+			if err != nil {
 				break // a node that does not answer has nothing in the list
 			}
 			d, described := theirs[[2]string{ns.Name(), info.ID}]
@@ -94,15 +97,17 @@ func (u *UI) everySocket(ctx context.Context) []socket {
 			} else if !described {
 				d = undescribed(ns.Name(), info)
 			}
-			all = append(all, d)
+			if !list.add(d) {
+				return list
+			}
 		}
 	}
 	for _, d := range theirs { // in namespaces of families that are not here
-		if _, here := u.cfg.Hub().Namespace(d.Namespace); !here && len(all) < mostSockets {
-			all = append(all, d)
+		if _, here := u.cfg.Hub().Namespace(d.Namespace); !here && !list.add(d) {
+			return list
 		}
 	}
-	return all
+	return list
 }
 
 // undescribed is what every node can say of a socket.

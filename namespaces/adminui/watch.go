@@ -1,6 +1,7 @@
 package adminui
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -129,7 +130,7 @@ func (u *UI) Hooks() namespaces.Hooks {
 		EventHandled: func(s *namespaces.Socket, h namespaces.Handled) {
 			if u.watched() && s.Namespace() != u.ns {
 				u.counted.add("packetsIn", "", 1)
-				if h.Name != "" && !strings.HasPrefix(h.Name, secretPrefix) && u.mayShow() {
+				if h.Name != "" && !strings.HasPrefix(h.Name, secretPrefix) && u.mayShow(shownSize(h.Args)) {
 					u.show("event_received", s.Namespace().Name(), s.ID(), arguments(h.Name, h.Args), time.Now())
 				}
 			}
@@ -166,21 +167,48 @@ func (u *UI) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
 		return
 	}
 	u.counted.add("packetsOut", "", e.Receivers)
-	if e.Receivers == 0 || !u.mayShow() {
+	if e.Receivers == 0 || !u.mayShow(shownSize(e.Args)) {
 		return
 	}
 	to := "everybody"
 	if e.Socket != nil {
 		to = e.Socket.ID()
 	} else if rooms := slices.DeleteFunc(slices.Clone(e.Rooms), hidden); len(rooms) > 0 {
-		to = strings.Join(rooms, ", ")
+		to = enumerate(rooms)
 	}
 	u.show("event_sent", ns.Name(), to, arguments(e.Event, e.Args), time.Now())
+}
+
+// enumerate names rooms, as many as there is room for, and how many more there are.
+func enumerate(rooms []string) string {
+	var text strings.Builder
+	for i, room := range rooms {
+		if i > 0 && text.Len()+len(room) > mostText {
+			fmt.Fprintf(&text, " and %d more", len(rooms)-i)
+			break
+		}
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(room)
+	}
+	return text.String()
+}
+
+// shownSize is how many bytes are shown of the arguments of an event.
+func shownSize(args packet.Args) int {
+	if n := args.Size(); n <= mostOfEvent {
+		return n
+	}
+	return 0
 }
 
 // arguments are those of an event, its name first. Binary ones are not shown.
 func arguments(event string, args packet.Args) []any {
 	all := []any{event}
+	if n := args.Size(); n > mostOfEvent {
+		return append(all, fmt.Sprintf("(%d bytes, which are too many to be shown)", n))
+	}
 	for i := range args.Len() {
 		all = append(all, args.Raw(i))
 	}
@@ -193,7 +221,7 @@ func describe(s *namespaces.Socket) socket {
 	h := handshook{Address: r.RemoteAddr.String(), Headers: map[string]string{}, Query: map[string]string{"transport": r.Transport}, Issued: r.Opened.UnixMilli(), Time: r.Opened.Format(time.RFC1123), Secure: r.Secure, URL: "/socket.io/"}
 	for _, name := range []string{"User-Agent", "Origin"} { // no cookie, no Authorization
 		if v := r.Header.Get(name); v != "" {
-			h.Headers[strings.ToLower(name)] = v
+			h.Headers[strings.ToLower(name)] = strings.ToValidUTF8(v[:min(len(v), mostText)], "")
 		}
 	}
 	return socket{
@@ -220,8 +248,16 @@ func (u *UI) stats() stats {
 		now := u.cfg.Stats()
 		st.Clients, st.Polling = now.Clients, now.Polling
 	}
+	left, sockets := 0, 0
 	for ns := range u.cfg.Hub().Namespaces() {
+		if len(st.Namespaces) == mostSpaces {
+			left, sockets = left+1, sockets+ns.Len()
+			continue
+		}
 		st.Namespaces = append(st.Namespaces, namespace{ns.Name(), ns.Len()})
+	}
+	if left > 0 {
+		st.Namespaces = append(st.Namespaces, namespace{fmt.Sprintf("and %d more", left), sockets})
 	}
 	return st
 }
