@@ -10,12 +10,12 @@ export GOFLAGS := -trimpath
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
-NFPM_VERSION := v2.45.2
-NFPM := bin/nfpm-$(NFPM_VERSION)
+GORELEASER_VERSION := v2.15.1
+GORELEASER := bin/goreleaser-$(GORELEASER_VERSION)
 CYCLONEDX_VERSION := v1.10.0
+CYCLONEDX := bin/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 HELM_VERSION := v3.22.0
 HELM := bin/helm-$(HELM_VERSION)
-CYCLONEDX := bin/cyclonedx-gomod-$(CYCLONEDX_VERSION)
 golangci-linters := pkg/lint/lintersdb/builder_linter.go
 FUZZTIME ?= 30s
 
@@ -30,7 +30,7 @@ page := web/dist/index.html
 # A folder's npm packages are there when npm has written its own list of them.
 installed = $(1)/node_modules/.package-lock.json
 
-.PHONY: help run build docs release test-release test-chart test lint fuzz bench bench-check artillery soak soak-cluster cutter simulate bench-cluster attack example rehome clean
+.PHONY: help run build docs snapshot release test-release test-chart test lint fuzz bench bench-check artillery soak soak-cluster cutter simulate bench-cluster attack example rehome clean
 .PHONY: test-static test-go test-web test-js test-browser test-artillery test-auth test-cluster test-examples test-proxy test-bridge test-backends test-openapi test-bench test-compose test-metrics test-site system-packages
 
 help: ## says what there is
@@ -41,11 +41,21 @@ run: bin/gatehouse ## builds what is missing and serves the demo on http://local
 
 build: bin/gatehouse ## builds the pages and the binary
 
-release: $(NFPM) $(CYCLONEDX) $(page) ## builds archives, packages and the image of VERSION (1.2.3) into dist/
-	go run ./deploy/release -version "$(VERSION)" -nfpm $(NFPM) -cyclonedx-gomod $(CYCLONEDX)
+# What .goreleaser.yaml is given: the time of every file, and where the program is that it calls.
+releasing = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} && export SOURCE_DATE_EPOCH && \
+	export RELEASE_TIME=$$(date --utc --date=@$$SOURCE_DATE_EPOCH +%Y-%m-%dT%H:%M:%SZ) PATH=$(CURDIR)/$(dir $(CYCLONEDX)):$$PATH
 
-test-release: $(NFPM) $(CYCLONEDX) $(page) ## builds a release twice and looks at what is in it, about four minutes
-	RELEASE_NFPM=$(CURDIR)/$(NFPM) RELEASE_CYCLONEDX=$(CURDIR)/$(CYCLONEDX) go test ./deploy/release -count=1 -timeout 30m -v -run Whole
+snapshot: $(GORELEASER) $(CYCLONEDX) $(page) ## builds what is here as a release into dist/, unsigned; the first time it builds goreleaser
+	$(releasing) && RELEASE_VERSION=0.0.0-snapshot.$$(git rev-parse --short HEAD) $(GORELEASER) release --snapshot --clean --skip=sign
+	cp bin/release/*_image.tar dist
+
+release: $(GORELEASER) $(CYCLONEDX) $(page) ## builds VERSION (1.2.3) into dist/ and signs it with the key in the file SIGNING_KEY
+	@test -n "$(VERSION)" -a -n "$(SIGNING_KEY)" || { echo "say VERSION=1.2.3 and SIGNING_KEY=FILE, a key of ssh-keygen; make snapshot does without"; exit 1; }
+	$(releasing) && RELEASE_VERSION="$(VERSION)" SIGNING_KEY="$(SIGNING_KEY)" $(GORELEASER) release --snapshot --clean
+	cp bin/release/*_image.tar dist
+
+test-release: $(GORELEASER) $(CYCLONEDX) $(page) ## builds a release twice and looks at what is in it
+	$(releasing) && GORELEASER=$(CURDIR)/$(GORELEASER) go test ./deploy/release -count=1 -timeout 30m -v -run Whole
 
 test-chart: $(HELM) ## holds the Helm chart against helm and the types of Kubernetes
 	cd deploy/helm/check && HELM=$(CURDIR)/$(HELM) go test -count=1 .
@@ -211,23 +221,24 @@ $(GOLANGCI): .golangci.yml test/golangci.awk
 	cd bin/_golangci-lint && go build -ldflags '-s -w' -o ../golangci-lint ./cmd/golangci-lint
 	rm -r bin/_golangci-lint && mv bin/golangci-lint $@
 
-$(NFPM):
-	GOBIN=$(CURDIR)/bin/install go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
-	mv bin/install/nfpm $@
+# Most of goreleaser is clients of stores and clouds: the first build takes eight minutes of processor time.
+$(GORELEASER):
+	GOBIN=$(CURDIR)/bin/install go install -ldflags '-s -w' github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+	mv bin/install/goreleaser $@
 
 $(HELM):
 	GOBIN=$(CURDIR)/bin/install go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 	mv bin/install/helm $@
 
 $(CYCLONEDX):
-	GOBIN=$(CURDIR)/bin/install go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
-	mv bin/install/cyclonedx-gomod $@
+	GOBIN=$(CURDIR)/$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
 
 # Debian's names of the commands that the tests need.
 system-packages:
 	@missing=(); PATH=$$PATH:/usr/sbin; \
 	command -v redis-server >/dev/null || missing+=(redis-server); \
 	command -v openssl >/dev/null || missing+=(openssl); \
+	command -v ssh-keygen >/dev/null || missing+=(openssh-client); \
 	command -v curl >/dev/null || missing+=(curl); \
 	command -v man >/dev/null || missing+=(man-db); \
 	command -v nginx >/dev/null || missing+=(nginx); \

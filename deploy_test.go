@@ -35,8 +35,12 @@ func TestTheUnitIsAsHardAsThePageSays(t *testing.T) {
 func TestTheConfigurationOfThePackagesIsTaken(t *testing.T) {
 	configures(t, build(t), block{page: "deploy/systemd/gatehouse.yaml", text: contents(t, "deploy/systemd/gatehouse.yaml")})
 	unit := contents(t, "deploy/systemd/gatehouse.service")
-	for _, installed := range []string{"/usr/bin/gatehouse", "/etc/gatehouse/gatehouse.yaml"} {
-		if !strings.Contains(unit, installed) || !strings.Contains(contents(t, "deploy/nfpm.yaml"), "dst: "+installed) {
+	packages := contents(t, ".goreleaser.yaml")
+	for installed, by := range map[string]string{
+		"/usr/bin/gatehouse":            "bindir: /usr/bin\n",
+		"/etc/gatehouse/gatehouse.yaml": "dst: /etc/gatehouse/gatehouse.yaml,",
+	} {
+		if !strings.Contains(unit, installed) || !strings.Contains(packages, by) {
 			t.Errorf("%s is not both in the unit and in the packages", installed)
 		}
 	}

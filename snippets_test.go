@@ -105,8 +105,24 @@ func startForSnippets(t *testing.T) *snippets {
 	if err := os.WriteFile(filepath.Join(s.dir, "gatehouse.yaml"), []byte(snippetConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.released()
 	s.public, s.admin = s.serve("exec bin/gatehouse serve")
 	return s
+}
+
+// released puts a signed release into the folder.
+func (s *snippets) released() {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), "bash", "-ec", `
+		ssh-keygen -q -t ed25519 -N "" -C "" -f signer
+		echo "gatehouse $(cat signer.pub)" > gatehouse.signers
+		echo archive > gatehouse_1.2.3_linux_amd64.tar.gz
+		sha256sum gatehouse_1.2.3_linux_amd64.tar.gz > SHA256SUMS
+		ssh-keygen -q -Y sign -n file -f signer SHA256SUMS`)
+	cmd.Dir = s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
 }
 
 // serve runs a command that serves until the test ends, and returns the addresses that its log names.

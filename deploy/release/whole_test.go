@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -10,33 +11,62 @@ import (
 	"testing"
 )
 
-// The whole release, as `make release` builds it, for this machine. It takes
-// minutes, so it runs where `make test-release` says which programs to use.
+// The whole release, as `make release` builds it, twice. It takes minutes, so it runs where `make test-release` says which
+// goreleaser to use.
 func TestTheWholeReleaseIsTheSameTwice(t *testing.T) {
-	nfpm, parts := os.Getenv("RELEASE_NFPM"), os.Getenv("RELEASE_CYCLONEDX")
-	if nfpm == "" || parts == "" {
+	program := os.Getenv("GORELEASER")
+	if program == "" {
 		t.Skip("make test-release runs it")
 	}
 	t.Chdir("../..")
-	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-	var sums []string
-	var out string
-	for range 2 {
-		out = filepath.Join(t.TempDir(), "dist")
-		r := release{version: "1.2.3", out: out, archs: []string{runtime.GOARCH}, roots: "/etc/ssl/certs/ca-certificates.crt", nfpm: nfpm, sbom: parts}
-		if err := r.make(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		sums = append(sums, string(read(t, filepath.Join(out, "SHA256SUMS"))))
+	key := filepath.Join(t.TempDir(), "key")
+	if said, err := command(t, ".", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key); err != nil {
+		t.Fatalf("%v: %s", err, said)
 	}
-	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 5 {
+	t.Setenv("SIGNING_KEY", key)
+	t.Setenv("RELEASE_VERSION", "1.2.3")
+	var sums, signatures []string
+	for range 2 {
+		if said, err := command(t, ".", program, "release", "--snapshot", "--clean"); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		sums, signatures = append(sums, string(read(t, "dist/SHA256SUMS"))), append(signatures, string(read(t, "dist/SHA256SUMS.sig")))
+	}
+	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 9 || signatures[0] != signatures[1] {
 		t.Errorf("the first release has\n%s the second\n%s", sums[0], sums[1])
 	}
-	if said, err := command(t, out, "sha256sum", "--check", "SHA256SUMS"); err != nil {
+	signers := filepath.Join(t.TempDir(), "gatehouse.signers")
+	write(t, signers, "gatehouse "+string(read(t, key+".pub")))
+	if said, err := command(t, "dist", "bash", "-c", "ssh-keygen -Y verify -f "+signers+" -I gatehouse -n file -s SHA256SUMS.sig < SHA256SUMS"); err != nil {
+		t.Errorf("the signature: %v: %s", err, said)
+	}
+	if said, err := command(t, "dist", "cp", "../bin/release/gatehouse_1.2.3_image.tar", "."); err != nil {
+		t.Fatal(said)
+	}
+	if said, err := command(t, "dist", "sha256sum", "--check", "SHA256SUMS"); err != nil {
 		t.Errorf("%v: %s", err, said)
 	}
-	lookAtPackage(t, out)
-	lookAtParts(t, out)
+	lookAtArchive(t, "dist")
+	lookAtPackage(t, "dist")
+	lookAtParts(t, "dist")
+}
+
+// lookAtArchive unpacks the archive: its program is that of the image, too.
+func lookAtArchive(t *testing.T, out string) {
+	t.Helper()
+	name := "gatehouse_1.2.3_linux_" + runtime.GOARCH
+	files, heads := unpack(t, inflate(t, read(t, filepath.Join(out, name+".tar.gz"))))
+	for _, file := range []string{"LICENSE", "README.md", "CHANGELOG.md", "gatehouse.1", "gatehouse.bash", "gatehouse.zsh", "gatehouse.fish", "gatehouse.service", "gatehouse.yaml"} {
+		if len(files[name+"/"+file]) == 0 {
+			t.Errorf("the archive has no %s", file)
+		}
+	}
+	if !bytes.Equal(files[name+"/gatehouse"], read(t, filepath.Join("bin/release", runtime.GOARCH, "gatehouse"))) {
+		t.Error("the program of the archive is not that of the image")
+	}
+	if h := heads[name+"/gatehouse"]; h == nil || h.Uid != 0 || h.Mode != 0o755 {
+		t.Errorf("the program of the archive: %+v", h)
+	}
 }
 
 func command(t *testing.T, dir, name string, args ...string) (string, error) {

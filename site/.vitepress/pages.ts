@@ -55,6 +55,7 @@ export const groups: Group[] = [
     pages: [
       ["dependencies.md", "Dependencies"],
       ["adr/0001-the-protocol-core-is-ours.md", "Why the core is ours"],
+      ["adr/0002-goreleaser-makes-a-release.md", "How a release is made, and why"],
     ],
   },
 ];
