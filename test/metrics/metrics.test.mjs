@@ -138,6 +138,17 @@ scrape_configs:
     assert.deepEqual(empty, []);
   });
 
+  test("without data each query is empty and no error, and each panel says why", async () => {
+    const { panels } = await dashboard();
+    for (const { title, type, targets = [], fieldConfig } of panels.filter(({ type }) => type !== "row")) {
+      assert.ok(fieldConfig.defaults.noValue, `${type} ${title}`);
+      for (const { expr } of targets) {
+        const { result } = await ask("query", { query: within("1m")(expr.replaceAll("$job", "nobody")) });
+        assert.deepEqual(result, [], `${title}: ${expr}`);
+      }
+    }
+  });
+
   test("histograms come in both forms", async () => {
     const handled = async (ask, query) => (await ask("query", { query })).result.reduce((sum, { value }) => sum + Number(value[1]), 0);
     assert.ok(await handled(ask, 'gatehouse_event_duration_seconds_bucket{le="+Inf"}') > 0);
