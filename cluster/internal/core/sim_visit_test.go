@@ -86,6 +86,7 @@ func (l *ledger) accounted(w *world, c *client) {
 		return
 	}
 	v := c.visit
+	l.oneOwner(w, v)
 	got, last := make(map[*op]bool), make(map[*node]int)
 	for _, o := range v.got {
 		p := v.stays[o.room]
@@ -115,6 +116,19 @@ func (l *ledger) accounted(w *world, c *client) {
 		if (o.node.alive || kept[o]) && !l.missing(v, o) {
 			l.complain("%s misses %v of %q, published at %d, and was not told", v.id, o, o.room, l.at[o])
 		}
+	}
+}
+
+// oneOwner: with everything whole one node has a session.
+func (l *ledger) oneOwner(w *world, v *visit) {
+	var owners []string
+	for _, n := range w.live {
+		if n.alive && n.sockets[v.id] != nil {
+			owners = append(owners, n.name)
+		}
+	}
+	if len(owners) > 1 {
+		l.complain("%s is at %q", v.id, owners)
 	}
 }
 
