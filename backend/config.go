@@ -38,7 +38,7 @@ type Config struct {
 	RetryFor    time.Duration `koanf:"retry_for" yaml:"retry_for"`         // how long one of them is repeated; zero is 10m
 }
 
-// What a back end can be told besides events.
+// Things that a back end can be told besides events.
 const (
 	OnConnect    = "connect"
 	OnDisconnect = "disconnect"

@@ -13,8 +13,8 @@ import (
 	"gatehouse/internal/spans"
 )
 
-// lanes is how many events are told at the same time. What concerns one socket or
-// one room is in one lane, and so in order.
+// lanes is how many events are told at the same time. The events of one socket or
+// one room go through one lane, and so stay in order.
 const lanes = 8
 
 // pauses between two tries of an event that needs no answer.

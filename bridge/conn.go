@@ -140,7 +140,7 @@ func (c *conn) Close(bool) {
 	}
 }
 
-// What follows implements the rest of engine.Socket.
+// The methods below implement the rest of engine.Socket.
 
 func (c *conn) Id() string                  { return c.id }
 func (c *conn) Protocol() int               { return 4 }

@@ -292,7 +292,7 @@ func (b *Bus) putAll(ctx context.Context, client rueidis.Client, records []recor
 		err := b.store.put(batch, client, records[:n]...)
 		cancel()
 		if errors.Is(err, ErrFull) {
-			// What there is still counts here; room comes with the revocations that lapse.
+			// The revocations still hold on this node; room comes when others lapse.
 			b.cfg.Logger.Error("revocations of this node are not shared", slog.Int("number", len(records)), slog.Any("error", err))
 			return nil
 		}

@@ -32,7 +32,7 @@ var classicKinds = map[int]int{
 // fieldData is where a request or a response has an event or an answer.
 const fieldData = "data"
 
-// classicOperation writes an action as Node's redis-adapter does. What it does not know, it ignores: the version and the
+// classicOperation writes an action as Node's redis-adapter does, with two fields that the adapter ignores: the version and the
 // number.
 func (n *Node) classicOperation(act *action, number uint64) (channel string, payload []byte) {
 	if act.kind == typeBroadcast && act.request == "" {

@@ -15,6 +15,6 @@
 // as it is there. Revocations merge: of two on the same thing the later times hold,
 // in whatever order they arrive, so that hearing one twice changes nothing.
 //
-// Who can write to Redis can revoke, but let nobody in: revocations only ever end
+// A program that can write to Redis can revoke, but let nobody in: revocations only ever end
 // sockets and keep them out.
 package cluster

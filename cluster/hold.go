@@ -31,7 +31,7 @@ local loud = count <= tonumber(ARGV[5])
 if what == 1 and loud then add(KEYS[5], 9, n) elseif what == 2 and loud then add(KEYS[5], 9 + n, #ARGV - 8 - n) end
 return {count, what}`)
 
-// What holdUserScript returns besides the count.
+// Results of holdUserScript besides the count.
 const (
 	heldFirst    = 1
 	heldReplaced = 2

@@ -401,8 +401,8 @@ type Status struct {
 	Ready   bool // every stream is read
 	Backlog int  // operations that are not back from their streams
 	Bytes   int  // of them
-	// Lag is how far the reader that is furthest behind was behind the end of its stream, when that was last measured: within
-	// the last seconds, and not while Redis is away.
+	// Lag is the delay of the slowest reader behind the end of its stream. It is measured every few seconds, but not while Redis
+	// is away.
 	Lag time.Duration
 }
 

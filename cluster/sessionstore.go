@@ -11,8 +11,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// What storeScript and endScript begin with. KEYS: the record. ARGV: its owner, the owner before. A record of the owner before is
-// one whose takeover was lost in a failover, and is taken over once more. What is no record of a session is replaced.
+// ownership is the beginning of storeScript and endScript. KEYS: the record. ARGV: its owner, the owner before. A record that still
+// names the owner before has lost its takeover in a failover, and is taken over once more. A key of another kind is replaced.
 const ownership = `
 local owner = redis.pcall('HGET', KEYS[1], 'o')
 if type(owner) == 'table' then redis.call('DEL', KEYS[1]) owner = false end
@@ -52,7 +52,7 @@ func loadStores(ctx context.Context, client rueidis.DedicatedClient) (s storeScr
 	return s, nil
 }
 
-// What these scripts return.
+// Results of these scripts.
 const (
 	storeRefused = 0 // the session is somebody else's
 	storeRetaken = 2 // it was the owner's before
@@ -188,8 +188,8 @@ type storing struct {
 
 type stores []storing
 
-// answered reads the replies to a batch, which were those of a transaction or not. What Redis has not stored because it has
-// forgotten the script is stored once more: nobody else does, for the entry beside it is in the stream.
+// answered reads the replies to a batch, inside a transaction or not. A session that Redis has not stored, because it has forgotten
+// the script, is stored once more here: the entry beside it is in the stream, so that nothing else repeats it.
 func (s stores) answered(ctx context.Context, client rueidis.DedicatedClient, replies []rueidis.RedisResult, transaction bool) error {
 	if len(s) == 0 {
 		return nil

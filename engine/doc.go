@@ -13,7 +13,7 @@
 //   - [Handler.Close] is called exactly once, after the last message.
 //   - Everything a client can fill is limited by [Config]; a client that is
 //     too slow or too large is cut with a [Reason], never waited for.
-//   - What waits for clients is limited three ways, and who meets a limit is
+//   - Frames that wait for clients are limited three ways; a session that meets a limit is
 //     closed with [ReasonSlow] and counted in [Stats]: what waits for one client
 //     (Config.OutboxBytes), how long it takes nothing of that (OutboxAge), and the
 //     memory of all that waits (OutboxTotal), where what is shared counts once

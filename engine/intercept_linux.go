@@ -97,8 +97,8 @@ func (i *interceptor) Close() error {
 	return i.file.Close()
 }
 
-// Accept implements net.Listener. It has what it intercepts served on its way. What
-// it looks at it leaves in the socket, so that it can still be given to net/http.
+// Accept implements net.Listener. It serves the connections that it intercepts, and
+// returns the others. The bytes that it looks at stay in the socket, for net/http.
 func (i *interceptor) Accept() (net.Conn, error) {
 	for {
 		fd, peer, err := i.accept()

@@ -25,8 +25,8 @@ func Parameter(r *http.Request, name string) string {
 	return ""
 }
 
-// escaped reports whether a query must be decoded to be read, or has a mark that is
-// none any more (";", which url.ParseQuery refuses).
+// escaped reports whether a query must be decoded to be read, or holds a ";", which
+// url.ParseQuery refuses as a separator.
 func escaped(query string) bool { return strings.ContainsAny(query, "%+;") }
 
 // Query returns the query of a request without the parameters of Engine.IO itself:

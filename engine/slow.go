@@ -117,8 +117,8 @@ func (s *Session) stallDue(now int64) error {
 	return nil
 }
 
-// cut ends the session of a client that is too slow. What was being written to
-// it for a poll is given up, too: it may be large.
+// cut ends the session of a client that is too slow. An answer to a poll that is
+// being written is given up, too: it may be large.
 func (s *Session) cut(why *protocolError) {
 	s.fail(why)
 	s.mu.Lock()

@@ -83,9 +83,9 @@ const (
 	asked                   // it has asked the client once more, and computes when that has come
 )
 
-// beginHandshake waits for a turn to compute in. What the client has said is there, and
-// nothing that it does can prolong the turn: it ends before the answer is written, or
-// with the connection. Who is gone waits for none.
+// beginHandshake waits for a turn to compute in, unless the connection has ended. The
+// client's message is complete, so the client cannot prolong the turn: it ends before
+// the answer is written, or with the connection.
 func (l *tlsLink) beginHandshake() error {
 	select {
 	case l.turns <- struct{}{}:

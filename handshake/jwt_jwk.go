@@ -34,8 +34,8 @@ const (
 	maxTried = 8   // keys that one token is tried with
 )
 
-// parseKeySet keeps the public signing keys. Others in the set are for others;
-// symmetric keys have no place in a set that is handed out.
+// parseKeySet returns the public signing keys of a set. It skips keys for other
+// uses, and symmetric keys, which must not stand in a published set.
 func parseKeySet(raw []byte, algorithm string) (parsedSet, error) {
 	var listed struct {
 		Keys []json.RawMessage `json:"keys"`

@@ -16,8 +16,8 @@ type CookieConfig struct {
 	Name string `koanf:"name" yaml:"name"` // zero is __Host-session
 	// CSRFSecret keys the CSRF tokens; at least 32 bytes.
 	CSRFSecret Secret `koanf:"csrf_secret" yaml:"csrf_secret"`
-	// PreviousCSRFSecret is that of tokens made before a change, which are
-	// accepted beside those of CSRFSecret.
+	// PreviousCSRFSecret is the CSRFSecret before a change: tokens made with it are
+	// still accepted.
 	PreviousCSRFSecret Secret `koanf:"previous_csrf_secret" yaml:"previous_csrf_secret"`
 	// InsecureName allows a name without __Host-, which another host of the
 	// same domain, or plain http, can overwrite.

@@ -158,7 +158,7 @@ func appSyncToken(text string) (Secret, error) {
 }
 
 // choose returns the first of the other protocols that can be answered with.
-// What looks like a token never is, also when its form is not switched on.
+// A protocol that looks like a token is never answered, also when its form is not switched on.
 func (s *subprotocols) choose(others []string) (string, error) {
 	for _, name := range others {
 		if len(s.supported) > 0 && slices.Contains(s.supported, name) || len(s.supported) == 0 && isProtocolName(name) {

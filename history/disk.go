@@ -14,11 +14,11 @@ import (
 
 // When entries are on the disk, so that not even a loss of power takes them.
 const (
-	// FsyncAlways: before Append returns. Appends that come together share one write.
+	// FsyncAlways writes before Append returns. Appends that come together share one write.
 	FsyncAlways = "always"
-	// FsyncInterval: after DiskConfig.Interval at the latest. What came after the last
-	// write is lost when the process is killed; then all positions of before are of
-	// another epoch, so that nobody takes a later entry for one that they have seen.
+	// FsyncInterval writes after DiskConfig.Interval at the latest. A process that is killed
+	// loses the entries since the last write. Positions given before belong to another epoch
+	// then, so that no client takes a later entry for one that it has seen.
 	FsyncInterval = "interval"
 )
 

@@ -19,9 +19,8 @@ var (
 	sizesBucket   = []byte("sizes")
 )
 
-// head is what the file says of a topic besides its entries. Those that are there have
-// the offsets from first to next, without next. The zero value is a topic that nothing
-// was sent to.
+// head is the record of a topic beside its entries, which have the offsets from first
+// up to next, without next. The zero value is a topic that nothing was sent to.
 type head struct {
 	id          uint64
 	first, next uint64

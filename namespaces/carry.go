@@ -26,8 +26,8 @@ func carry(data any) (json.RawMessage, bool) {
 
 var marshaler = reflect.TypeFor[json.Marshaler]()
 
-// carriable reports whether values of a type can go to another node: basic ones, slices, maps, and structs of exported fields, or
-// what writes itself as JSON. Behind an interface anything may be.
+// carriable reports whether values of a type can go to another node. That holds for basic types, slices, maps, structs of exported
+// fields, types that write themselves as JSON, and interfaces, whose values may be of any type.
 func carriable(t reflect.Type) bool { return carriableUpTo(t, 8) }
 
 func carriableUpTo(t reflect.Type, depth int) bool {

@@ -38,8 +38,8 @@ func claimOf(auth json.RawMessage) *claim {
 	return &claim{pid: in.PID, offset: in.Offset}
 }
 
-// resume looks for the session of a client that has been identified. What it finds is the socket's from here on, as far as
-// the admission can see, and is taken over when that has let it in.
+// resume looks for the session of a client that has been identified. The admission sees the socket with the id and the data of
+// that session already; the session is taken over when the admission has let the client in.
 func (s *Socket) resume(ctx context.Context) error {
 	if !s.ns.recovers() {
 		return nil

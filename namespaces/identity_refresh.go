@@ -193,8 +193,8 @@ func (s *Socket) renew() {
 	}
 }
 
-// review has the socket leave where its identity does not permit it to be any more. It returns false when that is everywhere,
-// and the socket has ended.
+// review calls the handlers of OnRefresh, which take the socket out of rooms that its identity does not permit any more. It returns
+// false when one of them refuses the identity: then the socket has ended.
 func (s *Socket) review(old handshake.Identity) bool {
 	for _, h := range s.ns.refreshed {
 		if err := s.callRefreshed(h, old); err != nil {

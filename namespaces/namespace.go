@@ -52,7 +52,7 @@ type Namespace struct {
 
 // AdmitFunc decides about an admission whose identity is known. An error refuses it: an *[Error] or *[handshake.Refusal] tells
 // the client its code and message, any other is logged and answered with "unavailable". The context ends with the admission.
-// What it joins and emits takes effect when the socket is admitted.
+// Joins and emits of the socket take effect when it is admitted.
 //
 // A refusal for a cause that passes ("unavailable", "rate_limited", "too_many_connections", or with a RetryAfter) is not
 // answered where the connection has no other namespace: the gate and the admission are asked again until the time to enter is

@@ -11,8 +11,8 @@ import (
 // ErrNotEntered is what [Shared.Enter] returns when nothing has changed: there is nothing to exit from.
 var ErrNotEntered = errors.New("namespaces: socket has not entered the room")
 
-// Shared is what the adapter of several nodes may be besides: it keeps for all of them together who is in a room and what was
-// sent to it. [Namespace.Shared] finds it. Its methods are safe for concurrent use and wait for what keeps it; an error of
+// Shared is implemented by adapters that also keep, for all nodes together, who is in a room and what was sent to it.
+// [Namespace.Shared] finds it. Its methods are safe for concurrent use and wait for what keeps it; an error of
 // theirs, except ErrNotEntered, means that it cannot be reached, and that nothing is known of what was to be done: everything
 // can be repeated.
 type Shared interface {

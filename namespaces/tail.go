@@ -10,7 +10,7 @@ import (
 // tail is what a socket has been sent of late, so that its client can be sent it again. It belongs to the socket and is
 // guarded by its mu. Frames are shared with all who were sent them.
 type tail struct {
-	// What a delivery touches, in one line of the cache.
+	// Fields that a delivery touches, in one line of the cache.
 	ring    []*packet.Frame // grows up to the limit
 	base    string          // the offset of what stood before the first frame
 	first   int32           // index of the oldest frame

@@ -5,7 +5,7 @@
 // all arrived. Arguments stay raw JSON until a handler asks for them: decoding a packet checks the JSON once, in a single
 // pass, and copies it once.
 //
-// What comes from a client is not trusted. Whatever is not a packet of the protocol is refused with an [*Error] that says
+// Input of clients is not trusted. Whatever is not a packet of the protocol is refused with an [*Error] that says
 // what was wrong and where, and holds nothing of what the client sent. Every size that a client chooses has a limit in
 // [Limits]; the work is linear in the size of the message. Hostile nesting costs no stack: that of JSON needs none, and that
 // of msgpack is refused before it is followed.

@@ -8,7 +8,7 @@ import (
 
 // appendMsgpack appends a packet as socket.io-msgpack-parser encodes it: a map {type, data, id, nsp}, in which data is the
 // array of an event or an acknowledgement, or the payload of the other types. Node's Redis adapters write packets so too.
-// What holds for the packet of [Encode] holds for this one.
+// The packet is subject to the same conditions as that of [Encode].
 func appendMsgpack(dst []byte, p *Packet) []byte {
 	kind := p.Type.plain()
 	hasData := kind == Event || kind == Ack || p.Payload != nil

@@ -17,7 +17,7 @@ func (c Config) WithDefaults() Config {
 	c.Connections.setDefaults()
 	c.AdminUI.setDefaults()
 	c.setGate(c.gate().WithDefaults())
-	// What follows from other sections.
+	// Defaults that follow from other sections.
 	setDefault(&c.Handshake.MaxPayload, min(64<<10, c.Engine.MaxPayload))
 	if c.History.Path != "" {
 		setDefault(&c.History.Bytes, history.DefaultDiskBytes)

@@ -6,7 +6,7 @@ import (
 	"gatehouse/engine"
 )
 
-// What the head of one request takes while it is there.
+// Memory of the head of one request, while it is there.
 const (
 	headSlack  = 4 << 10 // what net/http takes above http.max_header_bytes
 	fieldBytes = 96      // of a field or a parameter beside its text

@@ -144,8 +144,8 @@ func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.C
 		attrNamespace.String(s.Namespace().Name()), attrSocket.String(s.ID())))
 }
 
-// event is the handling of one event. It belongs to the trace that the client brought; else it is a trace of its own
-// that refers to the handshake: one of a connection that lasts for days could not be looked at.
+// event begins the span of one event's handler. The span belongs to the trace that the client brought. Without one it begins a
+// trace of its own, linked to the handshake: a single trace of a connection that lasts for days could not be looked at.
 func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (context.Context, func(error)) {
 	o := openingOf(ctx)
 	apart := o != nil && !o.joined
@@ -191,8 +191,8 @@ func (t *traces) ended(s *namespaces.Socket, w *work) {
 	}
 }
 
-// meanwhile is the context of what a socket is doing, where that is beyond doubt. What the socket of a client does whose
-// trace is dropped is noted nowhere.
+// meanwhile returns the context of the handler that a socket is in, where there is no doubt which. When the trace of the client is
+// dropped it returns the context of the connection, below which no spans are made.
 func (t *traces) meanwhile(s *namespaces.Socket) context.Context {
 	if s == nil {
 		return context.Background()

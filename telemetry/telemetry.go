@@ -77,8 +77,8 @@ func (t *Traces) Close() {
 	_ = t.provider.Shutdown(context.Background()) // nothing is left that could take time
 }
 
-// sampler keeps a share of the traces. What begins here is kept or not as a whole. Whoever sends a traceparent may say
-// that nothing is to be kept, but not that it is: a stranger would choose what the collector gets.
+// sampler keeps a share of the traces, each whole. A traceparent of a client can have its trace dropped, but cannot have it kept:
+// otherwise a stranger would choose what the collector gets.
 func sampler(ratio float64) sdk.Sampler {
 	share := share(ratio)
 	return sdk.ParentBased(share, sdk.WithRemoteParentSampled(share))

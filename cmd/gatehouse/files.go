@@ -54,8 +54,8 @@ func (l listless) Open(name string) (fs.File, error) {
 	return folder{f}, nil
 }
 
-// hasPage says what is wrong with the index.html of a folder. It is opened: one that can only be seen would have the folder
-// listed in its place.
+// hasPage returns an error when the index.html of a folder cannot be opened: net/http would list the folder instead of a page that
+// it cannot read.
 func (l listless) hasPage(dir string) error {
 	name := path.Join(dir, "index.html")
 	f, err := l.FS.Open(name)

@@ -1,8 +1,8 @@
 // Package settings fills and checks the fields of configuration structs by what
 // their tags say, so that a limit is written once.
 //
-// Of a field with the tag doc, its meaning, the others are: koanf, its name in the
-// file; default, what it is where nothing is set; derived, what its default follows
+// A limit is a field with the tag doc, which says what it means. Its other tags are:
+// koanf, its name in the file; default, its value where nothing is set; derived, what its default follows
 // from (see [Deriver]); min and max, its bounds (from 1 to 1 GiB, or from 1ms, where
 // there are none); atleast and atmost, the names of fields beside it that bound it;
 // oneof, the words that it may be; unit, of which sizes and rates may be written

@@ -197,7 +197,7 @@ func (p *Polling) Probe(ctx context.Context) (*WebSocket, error) {
 }
 
 // Switch makes a WebSocket whose probe has been answered the session's transport.
-// What polling brought is what its Next returns first.
+// Its Next returns first the packets that polling has brought.
 func (p *Polling) Switch(c *WebSocket) error {
 	c.sid, c.came, p.came = p.sid, p.came, nil
 	return c.Send("5")

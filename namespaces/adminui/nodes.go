@@ -10,7 +10,7 @@ import (
 	"gatehouse/packet"
 )
 
-// What the interfaces of several nodes tell each other, in their own namespace.
+// Events by which the interfaces of several nodes tell each other, in their own namespace.
 const (
 	watching  = "admin:watching"
 	describes = "admin:sockets"

@@ -72,8 +72,8 @@ func (rs *rooms) largest(size func(*account) int64) *account {
 	return found
 }
 
-// awaitJoin waits until the user may join a room again: what earlier joins were answered is paid for. It charges as much as
-// the last join cost, so that of many who wait one goes on, and not all at once; the caller tells settleJoin.
+// awaitJoin waits until the user may join a room again, which is when the answers to earlier joins are paid for. It charges as
+// much as the last join cost, so that waiting joins go on one by one; the caller passes the charge to settleJoin.
 func (u *account) awaitJoin(ctx context.Context, cfg *Config) (charged int, err error) {
 	for {
 		u.mu.Lock()

@@ -70,8 +70,8 @@ func (h *history) clear() {
 // incomplete says whether the room had messages before the oldest.
 func (h *history) incomplete() bool { return h.cut || h.dropped != "" }
 
-// since returns the messages after the one with the given id, and whether that is all that came after it; without an id,
-// all messages and whether the room never had others. They are shared, and change with the next message.
+// since returns the messages after the one with the given id, and reports whether none after it is missing. Without an id it
+// returns all messages, and reports whether the room never had others. The slice is valid until the next message.
 func (h *history) since(id string) (after []post, complete bool) {
 	all := h.messages[h.start:]
 	complete = id == h.dropped && (id != "" || !h.cut)

@@ -97,8 +97,8 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 	return e, true, err
 }
 
-// reseat seats a socket that was recovered from another node, and enters the rooms that it is in: they know it as one of that
-// node's. What it has missed comes by itself. A room that cannot be entered is left, and the client told.
+// reseat seats a socket that was recovered from another node, and enters it in its rooms, whose presence still names that node.
+// Missed messages are not sent here: recovery replays them. A room that cannot be entered is left, and the client is told.
 func (c *chat) reseat(ctx context.Context, s *namespaces.Socket) {
 	c.seat(s)
 	at, u := seatOf(s), c.userOf(s)

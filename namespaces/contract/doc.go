@@ -4,6 +4,6 @@
 //
 // Types are what packet.NewArgs makes of a value: encoding/json's, but slices and maps are never null, a []byte is binary, and
 // a time.Time a text. A field with omitempty or omitzero may be left out, by whichever side sends it; a pointer may be null.
-// What encodes itself (json.Marshaler) is unknown. A field of type bool that always has one value says so with the tag
+// A type that encodes itself (json.Marshaler) is unknown. A field of type bool that always has one value says so with the tag
 // `typed:"true"` or `typed:"false"`, so that a client can tell an acknowledgement of success from one of failure.
 package contract

@@ -70,7 +70,7 @@ func (l Limit) On() bool { return l.Events > 0 || l.Bytes > 0 }
 // socket is the bound of each socket.
 func (l LimitRule) socket() Limit { return Limit{l.Events, l.Burst, l.Bytes, l.Over} }
 
-// What happens to who asks for more than a limit.
+// Outcomes for a client that asks for more than a limit.
 const (
 	OverSlow       = "slow"       // is not read from until there is room, and refused after ten seconds of that
 	OverRefuse     = "refuse"     // is told when to try again

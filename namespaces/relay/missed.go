@@ -11,8 +11,8 @@ type missed struct {
 	Room string `json:"room"`
 }
 
-// missed tells the rooms of this node that have a history. It does so beside what is delivered meanwhile, and once for gaps
-// that come faster than that.
+// missed tells the rooms of this node that have a history about a gap. It does so in a goroutine, beside deliveries; gaps that
+// come before that has ended are told of together.
 func (r *Relay) missed(ns *namespaces.Namespace) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"gatehouse/presence"
 )
 
-// What a back end asks for without having been asked: it stands above the rules about
-// clients, and is held to the names of rooms.
+// This file has the requests of a back end through its own interface: the rules about
+// clients do not bind it, those about the names of rooms do.
 
 // RoomName returns the form of a room's name in which rooms are joined. The id of a
 // socket stands for itself.

@@ -26,8 +26,8 @@ func (e *Endpoints) labRules(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]any{"ok": true, "namespaces": append([]string{}, e.Ruled...)})
 }
 
-// labExplain answers "what may I do here": whoever shows a token learns what the rules make of it. In dev mode only: outside
-// it the rules are nobody's business.
+// labExplain answers "what may I do here": it tells a client with a token what the rules allow to its identity. It exists in dev
+// mode only, because the rules of a server in production are not public.
 func (e *Endpoints) labExplain(w http.ResponseWriter, r *http.Request) {
 	var q Question
 	body, ok := reply.Body(w, r, labQuestionLimit)

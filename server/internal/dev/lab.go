@@ -15,7 +15,7 @@ import (
 // in this file: a namespace for each way, which answers who came in, and two
 // endpoints that make the credentials.
 
-// What the lab sets where nobody has configured anything.
+// Settings of the lab where nothing is configured.
 const (
 	labTokenLife = 10 * time.Minute
 	Plain        = "gatehouse.lab" // the protocol of the plain pair
