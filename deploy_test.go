@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"gatehouse/internal/wiretest"
 )
 
 // The page says what systemd thinks of the unit: less exposed is a lower number.
@@ -61,6 +63,8 @@ func TestTheConfigurationOfTheChartIsTaken(t *testing.T) {
 	for _, name := range []string{"least", "full"} {
 		t.Run(name, func(t *testing.T) {
 			file, env := pod(t, "deploy/helm/testdata/"+name+".golden.yaml")
+			nodes := wiretest.NewAuthority(t, "nodes")
+			mounted(nodes, env)
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, "gatehouse.yaml"), []byte(file), 0o600); err != nil {
 				t.Fatal(err)
@@ -76,6 +80,18 @@ func TestTheConfigurationOfTheChartIsTaken(t *testing.T) {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
+	}
+}
+
+// mounted makes the Secret of the nodes' certificates, and has the environment name its files.
+func mounted(nodes *wiretest.Authority, env []string) {
+	template := wiretest.Node()
+	template.DNSNames = []string{"gatehouse-nodes"}
+	nodes.Issue("tls", template)
+	files := strings.NewReplacer("/etc/gatehouse-nodes/ca.crt", nodes.Path("ca.pem"),
+		"/etc/gatehouse-nodes/tls.crt", nodes.Path("tls.pem"), "/etc/gatehouse-nodes/tls.key", nodes.Path("tls.key"))
+	for i := range env {
+		env[i] = files.Replace(env[i])
 	}
 }
 
