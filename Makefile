@@ -51,6 +51,7 @@ snapshot: $(GORELEASER) $(CYCLONEDX) $(page) ## builds what is here as a release
 
 release: $(GORELEASER) $(CYCLONEDX) $(page) ## builds VERSION (1.2.3) into dist/ and signs it with the key in the file SIGNING_KEY
 	@test -n "$(VERSION)" -a -n "$(SIGNING_KEY)" || { echo "say VERSION=1.2.3 and SIGNING_KEY=FILE, a key of ssh-keygen; make snapshot does without"; exit 1; }
+	@test -z "$$(git status --porcelain)" || { echo "commit first: what is signed is what a commit has"; exit 1; }
 	$(releasing) && RELEASE_VERSION="$(VERSION)" SIGNING_KEY="$(SIGNING_KEY)" $(GORELEASER) release --snapshot --clean
 	cp bin/release/*_image.tar dist
 

@@ -29,7 +29,7 @@ func (s *Session) receive(kind byte, data []byte) error {
 	switch kind {
 	case typeMessage, typeBinary:
 		if len(data) > rfc6455.LongMessage {
-			defer s.srv.enterLong(s.incoming.Owner())()
+			defer s.srv.enterLong(s.incoming.Owner(), !s.stranger())()
 		}
 		s.deliver(kind == typeBinary, data)
 		return nil
@@ -47,10 +47,10 @@ func (s *Session) receive(kind byte, data []byte) error {
 }
 
 // enterLong waits for one of the places for messages that take long to work off, and
-// returns how it is given back. There are fewer places than processors, and users
-// take turns: whoever sends short messages finds a processor, whatever others send.
-func (srv *Server) enterLong(owner budget.Owner) (leave func()) {
-	leave, err := srv.long.Enter(context.Background(), owner, true)
+// returns how it is given back. There are places for half the processors, so that short
+// messages find one. Users take turns, and strangers give way to them.
+func (srv *Server) enterLong(owner budget.Owner, known bool) (leave func()) {
+	leave, err := srv.long.Enter(context.Background(), owner, known)
 	if err != nil {
 		return func() {} // not possible: everybody may wait, and for as long as it takes
 	}

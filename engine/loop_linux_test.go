@@ -81,7 +81,7 @@ func TestALongMessageThatTakesItsTimeDoesNotDelayOthers(t *testing.T) {
 	r, busy, quiet, busySide, quietSide := neighbours(t, Config{})
 	leave := make([]func(), longPlaces()) // all of them are taken
 	for i := range leave {
-		leave[i] = r.srv.enterLong(budget.Stranger(netip.MustParseAddr("192.0.2.1")))
+		leave[i] = r.srv.enterLong(budget.Stranger(netip.MustParseAddr("192.0.2.1")), true)
 	}
 	text := strings.Repeat("x", rfc6455.LongMessage+1)
 	frames := append(fragment(ws.OpText, false, "4"+text[:10]), fragment(ws.OpContinuation, true, text[10:])...)

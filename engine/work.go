@@ -27,8 +27,8 @@ const workBurst = 10
 // share waits before it is read again.
 const longestSlowdown = 2 * time.Second
 
-// workTurn is how long the next connection of an address waits at least, so that it
-// finds more than one packet's worth earned.
+// workTurn is how long the next connection of an address waits, unless the line is so
+// long that this were too long: it then finds more than one packet's worth earned.
 const workTurn = 10 * time.Millisecond
 
 // earlyWork is what strangers may do, by address. Connections of an address that owes
@@ -38,7 +38,7 @@ type earlyWork struct {
 	*limit.Rate[budget.Owner]
 	start func(func()) bool // starts a goroutine
 
-	mu    sync.Mutex                // guards what follows; a leaf
+	mu    sync.Mutex                // guards what follows; taken before that of Rate
 	lines map[budget.Owner][]func() // present while somebody waits or goes on
 }
 
@@ -66,11 +66,28 @@ func (w *earlyWork) wait(owner budget.Owner, goOn func()) {
 }
 
 // scheduleLocked lets the first in line go on when the address owes nothing any more,
-// or earlier, so that in a long line nobody waits much longer than longestSlowdown.
+// or earlier: in a line that stays as long as it is, each waits longestSlowdown, and
+// the last one of a line that gets shorter some times as long.
 func (w *earlyWork) scheduleLocked(owner budget.Owner) {
 	owed := w.Spend(owner, 0, longestSlowdown)
 	after := min(max(owed, workTurn), longestSlowdown/time.Duration(len(w.lines[owner])))
-	time.AfterFunc(after, func() { w.start(func() { w.next(owner) }) })
+	time.AfterFunc(after, func() {
+		if !w.start(func() { w.next(owner) }) {
+			w.letGo(owner)
+		}
+	})
+}
+
+// letGo has all in line go on: the server is closed, and nothing is left that they could
+// do too much of.
+func (w *earlyWork) letGo(owner budget.Owner) {
+	w.mu.Lock()
+	line := w.lines[owner]
+	delete(w.lines, owner)
+	w.mu.Unlock()
+	for _, goOn := range line {
+		goOn()
+	}
 }
 
 // next lets the first in line go on. The one behind it waits until that is through.

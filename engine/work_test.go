@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,25 @@ func TestOfABusyAddressOneGoesOnAtATime(t *testing.T) {
 		}
 		if len(work.lines) > 0 {
 			t.Errorf("%d lines are left", len(work.lines))
+		}
+	})
+}
+
+// A server that is closed keeps no request waiting for its turn.
+func TestWhoWaitsInLineIsLetGoAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		work := newEarlyWork(10, func(func()) bool { return false })
+		s := &Session{srv: &Server{earlyWork: work}}
+		s.incoming.Init(budget.Stranger(netip.MustParseAddr("192.0.2.1")))
+		s.countWork(1000)
+		began := time.Now()
+		var waits sync.WaitGroup
+		for range 100 {
+			waits.Go(func() { s.awaitShare(t.Context()) })
+		}
+		waits.Wait()
+		if passed := time.Since(began); passed > longestSlowdown {
+			t.Errorf("they are let go after %v", passed)
 		}
 	})
 }

@@ -14,8 +14,9 @@ import (
 // logQueue is how many bytes of log lines wait for their writer at most.
 const logQueue = 1 << 20
 
-// logPause is how long lines are collected after a batch, to be the next one. Each
-// client that goes has a line, and one line at a time is a wake-up and a system call each.
+// logPause is how long lines are collected after a batch, to be the next one, unless they
+// come fast. Each client that goes has a line, and one line at a time is a wake-up and a
+// system call each.
 const logPause = 10 * time.Millisecond
 
 // logSpare is how much of a batch's memory is kept for the next one.
@@ -122,7 +123,7 @@ func (w *LogWriter) run() {
 			return
 		}
 		_, err := w.out.Write(batch)
-		if w.written(batch, err) {
+		if w.written(batch, err) && len(batch) < logQueue/4 {
 			time.Sleep(logPause)
 		}
 	}

@@ -104,6 +104,6 @@ func (s *Server) applyRevocations(revocations []handshake.Revocation) {
 		s.log.Error("revocations of other nodes are not kept: the list is full, or they name nothing", slog.Int("number", failed))
 	}
 	if ended > 0 {
-		s.log.Info("revoked by another node", slog.Int("revocations", len(revocations)), slog.Int("ended", ended))
+		s.log.Info("revoked by another node", slog.Int("marks", len(revocations)), slog.Int("ended", ended))
 	}
 }

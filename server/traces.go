@@ -138,7 +138,11 @@ func (t *traces) hooks() namespaces.Hooks {
 
 func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.Context, func(error)) {
 	if spans.Dropped(ctx) {
-		return ctx, nil
+		if o := openingOf(ctx); o == nil || o.joined {
+			return ctx, nil
+		}
+		w := t.begun(ctx, s) // what is sent meanwhile is below what is dropped
+		return ctx, func(error) { t.ended(s, w) }
 	}
 	return t.begin(ctx, s, "admission", trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(
 		attrNamespace.String(s.Namespace().Name()), attrSocket.String(s.ID())))
@@ -162,15 +166,20 @@ func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.E
 // begin begins what a socket does, and notes it for what is sent meanwhile without a context.
 func (t *traces) begin(ctx context.Context, s *namespaces.Socket, name string, options ...trace.SpanStartOption) (context.Context, func(error)) {
 	ctx, span := t.tracer.Start(ctx, name, options...)
-	w := &work{ctx: ctx}
-	t.mu.Lock()
-	w.before = t.doing[s]
-	t.doing[s] = w
-	t.mu.Unlock()
+	w := t.begun(ctx, s)
 	return ctx, func(err error) {
 		t.ended(s, w)
 		spans.End(span, codeOf(err))
 	}
+}
+
+// begun notes what a socket does from now on.
+func (t *traces) begun(ctx context.Context, s *namespaces.Socket) *work {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &work{ctx: ctx, before: t.doing[s]}
+	t.doing[s] = w
+	return w
 }
 
 // ended forgets what a socket has done.

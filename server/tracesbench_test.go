@@ -157,6 +157,26 @@ func TestASpanThatNobodyKeepsCostsLittle(t *testing.T) {
 	}
 }
 
+// An admission that is dropped with its handshake takes with it what is sent in its course, with or without a context.
+func TestABroadcastOfAnAdmissionThatIsDroppedHasNoSpan(t *testing.T) {
+	for name, parent := range map[string]string{"the client brought no trace": "", "it brought one that is dropped": droppedParent} {
+		drops := newTraces(sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sdk.NeverSample()))))
+		_, s := handled(t, drops, parent)
+		ctx, end := drops.admission(s.Conn().Context(), s)
+		for _, below := range []context.Context{ctx, nil} {
+			if _, sent := drops.broadcast(below, s.Namespace(), namespaces.Broadcasting{Event: "said", By: s}); sent != nil {
+				t.Errorf("%s: a broadcast has a span", name)
+			}
+		}
+		if end != nil {
+			end(nil)
+		}
+		if n := len(drops.doing); n > 1 { // the event that handled waits in
+			t.Errorf("%s: %d sockets do something", name, n)
+		}
+	}
+}
+
 // What a socket sends without a context is below what it does, as long as that is one thing.
 func TestWhatASocketDoesIsBeyondDoubtWhileItIsOneThing(t *testing.T) {
 	ts := newTraces(sdk.NewTracerProvider())

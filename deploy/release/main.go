@@ -121,7 +121,7 @@ func (r *release) compile(ctx context.Context, arch, binary string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, r.flags()...), "-o", binary, "./cmd/gatehouse")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOOS=linux", "GOARCH="+arch)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build for %s: %w: %s", arch, err, out)
 	}

@@ -19,7 +19,7 @@ const (
 	statsEvery   = 2 * time.Second // as Node's server; the interface counts on it
 	watchedFor   = 3 * statsEvery  // how long another node's word that somebody watches holds
 	mostEvents   = 500             // events a second that are shown; more are left out
-	mostShown    = 1 << 20         // bytes a second of their arguments and rooms
+	mostShown    = 1 << 20         // bytes a second of their names, arguments and rooms
 	mostOfEvent  = 64 << 10        // bytes of arguments that are shown of one; of more only the size is
 	mostSockets  = 10_000          // in the list that who comes gets
 	mostListed   = 4 << 20         // bytes of that list: a quarter of what may wait for a client

@@ -130,7 +130,7 @@ func (u *UI) Hooks() namespaces.Hooks {
 		EventHandled: func(s *namespaces.Socket, h namespaces.Handled) {
 			if u.watched() && s.Namespace() != u.ns {
 				u.counted.add("packetsIn", "", 1)
-				if h.Name != "" && !strings.HasPrefix(h.Name, secretPrefix) && u.mayShow(shownSize(h.Args)) {
+				if h.Name != "" && !strings.HasPrefix(h.Name, secretPrefix) && u.mayShow(len(h.Name)+shownSize(h.Args)) {
 					u.show("event_received", s.Namespace().Name(), s.ID(), arguments(h.Name, h.Args), time.Now())
 				}
 			}
@@ -167,7 +167,7 @@ func (u *UI) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
 		return
 	}
 	u.counted.add("packetsOut", "", e.Receivers)
-	if e.Receivers == 0 || !u.mayShow(shownSize(e.Args)) {
+	if e.Receivers == 0 {
 		return
 	}
 	to := "everybody"
@@ -175,6 +175,9 @@ func (u *UI) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
 		to = e.Socket.ID()
 	} else if rooms := slices.DeleteFunc(slices.Clone(e.Rooms), hidden); len(rooms) > 0 {
 		to = enumerate(rooms)
+	}
+	if !u.mayShow(len(to) + len(e.Event) + shownSize(e.Args)) {
+		return
 	}
 	u.show("event_sent", ns.Name(), to, arguments(e.Event, e.Args), time.Now())
 }
