@@ -56,9 +56,9 @@ func (c *Cluster) checkTLS() error {
 	case strings.HasPrefix(c.Advertise, httpScheme):
 		return errors.New("cluster.advertise: is http, and cluster.tls is set; write https://, or remove cluster.tls")
 	}
-	for key, value := range map[string]string{"cert_file": t.CertFile, "key_file": t.KeyFile, "ca_file": t.CAFile} {
-		if value == "" {
-			return fmt.Errorf("cluster.tls.%s: is empty, and the other files of cluster.tls are set; set all three, or none", key)
+	for _, file := range []struct{ key, name string }{{"cert_file", t.CertFile}, {"key_file", t.KeyFile}, {"ca_file", t.CAFile}} {
+		if file.name == "" {
+			return fmt.Errorf("cluster.tls.%s: is empty, and something else of cluster.tls is set; set all three files, or none", file.key)
 		}
 	}
 	_, err := c.loadTLS(time.Now())
@@ -127,13 +127,16 @@ func judge(cert tls.Certificate, authorities *x509.CertPool, now time.Time) erro
 			options.Intermediates.AddCert(one)
 		}
 	}
-	for use, name := range map[x509.ExtKeyUsage]string{x509.ExtKeyUsageServerAuth: "server", x509.ExtKeyUsageClientAuth: "client"} {
-		options.KeyUsages = []x509.ExtKeyUsage{use}
+	for _, use := range []struct {
+		of   x509.ExtKeyUsage
+		name string
+	}{{x509.ExtKeyUsageServerAuth, "server"}, {x509.ExtKeyUsageClientAuth, "client"}} {
+		options.KeyUsages = []x509.ExtKeyUsage{use.of}
 		_, err := leaf.Verify(options)
 		var invalid x509.CertificateInvalidError
 		switch {
 		case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
-			return fmt.Errorf("the certificate is not for %s authentication, and a node needs one for server and client; make it with both", name)
+			return fmt.Errorf("the certificate is not for %s authentication, and a node needs one for server and client; make it with both", use.name)
 		case err != nil:
 			return fmt.Errorf("no authority of cluster.tls.ca_file has signed it, or one on the way is missing or has expired (%w); name the right authority, or put the whole chain into the file", err)
 		}

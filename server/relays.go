@@ -39,8 +39,8 @@ func newRelays(cfg Config, shared history.Log, log *slog.Logger) (_ *relays, def
 			r.close()
 		}
 	}()
-	for name, b := range cfg.Backends {
-		client, err := backend.New(b, cfg.Logger)
+	for _, name := range slices.Sorted(maps.Keys(cfg.Backends)) { // the same fault is named at every start
+		client, err := backend.New(cfg.Backends[name], cfg.Logger)
 		if err != nil {
 			return nil, nil, fmt.Errorf("backends.%s: %w", name, err)
 		}

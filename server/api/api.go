@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -250,11 +251,11 @@ func queryOf(r *http.Request, known ...string) (url.Values, error) {
 	if err != nil {
 		return nil, fail(CodeBadRequest, "the query cannot be read")
 	}
-	for name, values := range q {
+	for _, name := range slices.Sorted(maps.Keys(q)) {
 		switch {
 		case !slices.Contains(known, name):
 			return nil, fail(CodeBadRequest, "there is no parameter %s; there are %s", shown(name), strings.Join(known, ", "))
-		case len(values) > 1:
+		case len(q[name]) > 1:
 			return nil, fail(CodeBadRequest, "%s: comes twice", name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -388,20 +389,25 @@ func historyQuery(r *http.Request) (q history.Query, err error) {
 	if given.Has("since") != given.Has("epoch") {
 		return q, fail(CodeBadRequest, "since and epoch: come together, as position has them")
 	}
-	for name, to := range map[string]func(uint64){
-		"since":  func(n uint64) { q.Since = &history.Position{Offset: n, Epoch: given.Get("epoch")} },
-		"before": func(n uint64) { q.Before = n },
-	} {
-		if !given.Has(name) {
-			continue
+	if given.Has("since") {
+		q.Since = &history.Position{Epoch: given.Get("epoch")}
+		if q.Since.Offset, err = offsetIn(given, "since"); err != nil {
+			return q, err
 		}
-		n, err := strconv.ParseUint(given.Get(name), 10, 64)
-		if err != nil {
-			return q, fail(CodeBadRequest, "%s: is a number", name)
-		}
-		to(n)
 	}
-	return q, nil
+	if given.Has("before") {
+		q.Before, err = offsetIn(given, "before")
+	}
+	return q, err
+}
+
+// offsetIn reads the parameter that holds an offset.
+func offsetIn(q url.Values, name string) (uint64, error) {
+	n, err := strconv.ParseUint(q.Get(name), 10, 64)
+	if err != nil {
+		return 0, fail(CodeBadRequest, "%s: is a number", name)
+	}
+	return n, nil
 }
 
 // user lists where somebody is, in all namespaces that the key is for.
