@@ -187,7 +187,7 @@ func (n *Node) heardBroadcast(h heard, namespace string) error {
 	}
 	act, err := actionOf(m, n.cfg.Packet)
 	if err == nil {
-		n.perform(act, false)
+		n.perform(act, false, nil)
 	}
 	return err
 }

@@ -98,16 +98,21 @@ func (l *lane) input(in func() []core.Output[*action]) {
 		l.mu.Unlock()
 		for i := range todo {
 			l.node.carryOut(l, &todo[i])
-			if todo[i].Place != "" && l.node.cfg.Recovery > 0 {
-				l.mu.Lock()
-				l.place = todo[i].Place
-				l.mu.Unlock()
-			}
+			l.arrive(todo[i].Place)
 		}
 		l.mu.Lock()
 	}
 	l.busy = false
 	l.drained.Broadcast()
+}
+
+// arrive notes the place of what has been carried out; "" is none.
+func (l *lane) arrive(place string) {
+	if place != "" && l.node.cfg.Recovery > 0 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.place = place
+	}
 }
 
 func (l *lane) poke() {

@@ -240,7 +240,7 @@ const clockSlack = 2 * time.Minute
 func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 	switch o.Do {
 	case core.Deliver:
-		n.deliver(o)
+		n.deliver(l, o)
 	case core.Gap:
 		n.counts.Missing.Add(o.To - o.From + 1)
 		n.cfg.Logger.Warn("cluster: operations of another node are missing", slog.String("node", o.Node),
@@ -266,7 +266,7 @@ func (n *Node) missed(l *lane, m namespaces.Missed) {
 }
 
 // deliver carries out what the core of a lane hands on.
-func (n *Node) deliver(o *core.Output[*action]) {
+func (n *Node) deliver(l *lane, o *core.Output[*action]) {
 	if o.ID == "" {
 		o.Body.arrive(alone)
 	} else {
@@ -275,18 +275,18 @@ func (n *Node) deliver(o *core.Output[*action]) {
 	switch {
 	case o.Body.session != nil:
 		o.Body.session.kept(o.ID == "")
-	case o.Steady && n.cfg.Recovery > 0:
-		if a := n.adapter(o.Body.namespace); a != nil && a.recovers() {
+	case n.cfg.Recovery > 0:
+		if a := n.adapter(o.Body.namespace); o.Steady && a != nil && a.recovers() {
 			o.Body.operation.Packet.Offset = o.ID
 		}
-		n.perform(o.Body, o.Own)
+		n.perform(o.Body, o.Own, func() { l.arrive(o.Place) })
 	default:
-		n.perform(o.Body, o.Own)
+		n.perform(o.Body, o.Own, nil)
 	}
 }
 
-// perform carries an action out on the sockets of this node.
-func (n *Node) perform(act *action, own bool) {
+// perform carries an action out on the sockets of this node. placed notes the place of an event; it may be nil.
+func (n *Node) perform(act *action, own bool, placed func()) {
 	if act.direct != nil {
 		act.direct()
 		return
@@ -308,7 +308,7 @@ func (n *Node) perform(act *action, own bool) {
 	case act.kind == typeBroadcast && act.request != "":
 		a.answerBroadcast(act, asker{uid: act.uid, id: act.request, classic: act.classic})
 	case act.kind == typeBroadcast, act.kind == typeLocal && own:
-		_ = a.local.Broadcast(&act.operation) // only queues here
+		_ = a.local.BroadcastAt(&act.operation, placed) // only queues here
 	case act.kind == typeLocal: // another node's
 	case act.kind == typeTaken:
 		a.taken(act)

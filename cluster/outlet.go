@@ -19,7 +19,7 @@ func (o outlet) publish(act *action) {
 			o.node.counts.Dropped.Add(1)
 		}
 	}
-	o.node.perform(act, true)
+	o.node.perform(act, true, nil)
 }
 
 // queue queues an action in the order of its number: one that another overtakes would seem to be missing.
@@ -104,7 +104,7 @@ func (a *adapter) operate(m letter) error {
 		return err
 	}
 	act.classic = m.classic
-	a.node.perform(act, false)
+	a.node.perform(act, false, nil)
 	return nil
 }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/namespaces"
+	"gatehouse/packet"
 )
 
 // recovering is a fleet whose sessions are recovered anywhere.
@@ -168,5 +171,66 @@ func TestAClientIsRecoveredWhenAllNodesHaveBeenReplaced(t *testing.T) {
 			back := later.recovers(first, offset)
 			back.expectEvents("second", "third", "fourth")
 		})
+	}
+}
+
+// Who enters or leaves a room just when an event to it has been carried out is told apart from who was there before: recovered on
+// another node, a client gets what it would have got at its first one, and nothing else.
+func TestARoomIsEnteredAndLeftBeforeAnEventOrBehindIt(t *testing.T) {
+	nodes := recovering(t, startRedis(t), 2, func(ns *namespaces.Namespace) {
+		ns.OnOutgoing(func(e namespaces.Emitted) { // at once when the event has been queued
+			for s := range ns.All() {
+				switch e.Event {
+				case "before the entry":
+					_ = s.Join("late")
+				case "not for who is out":
+					s.Leave("out")
+				}
+			}
+		})
+	})
+	g, first := nodes[0].come("ada", "", "")
+	s, _ := nodes[0].ns.Socket(g.id)
+	_ = s.Join("out")
+	nodes[0].stored(g.id)
+	_ = s.Emit("hello")
+	offset := g.expectEvents("hello")
+	_ = nodes[0].ns.In("late").Emit("before the entry")
+	_ = nodes[0].ns.In("room").Except("out").Emit("not for who is out")
+	nodes[0].until("the socket has moved", func() bool { return s.Joined("late") && !s.Joined("out") })
+	_ = nodes[0].ns.In("late").Emit("behind the entry")
+	_ = nodes[0].ns.In("room").Except("out").Emit("for who is not out any more")
+	g.expectEvents("hello", "behind the entry", "for who is not out any more")
+	_ = s.Join("another") // what is stored now says of how far it was sent something the later events, which the client has not got
+	nodes[0].stored(g.id)
+	nodes[0].die()
+
+	nodes[1].recovers(first, offset).expectEvents("behind the entry", "for who is not out any more")
+}
+
+// While an event gets its place nobody is admitted, enters a room or leaves one.
+func TestNobodyMovesWhileAnEventGetsItsPlace(t *testing.T) {
+	m := recovering(t, startRedis(t), 1, nil)[0]
+	g, _ := m.come("ada", "", "")
+	s, _ := m.ns.Socket(g.id)
+	newcomer := &guest{m: m}
+	newcomer.client = m.hub.Connect(newcomer)
+	var moves sync.WaitGroup
+	op := namespaces.Operation{Packet: packet.Packet{Type: packet.Event, Namespace: "/", Event: "news"}}
+	_ = m.node.adapter("/").local.BroadcastAt(&op, func() {
+		moves.Go(func() { _ = s.Join("late") })
+		moves.Go(func() { s.Leave("room") })
+		newcomer.client.Message(false, []byte("0"))
+		for range 1000 {
+			runtime.Gosched()
+		}
+		if s.Joined("late") || !s.Joined("room") || len(newcomer.texts()) > 0 {
+			t.Error("somebody has moved")
+		}
+	})
+	moves.Wait()
+	m.until("the newcomer is admitted", func() bool { return len(newcomer.texts()) > 0 })
+	if !s.Joined("late") || s.Joined("room") {
+		t.Error("the socket has not moved")
 	}
 }

@@ -291,11 +291,13 @@ func (s *Socket) enterRooms() (rooms []string, ok bool) {
 		if rooms, ok = s.prepare(); !ok {
 			return nil, false
 		}
+		s.ns.beginStep()
 		locked := s.ns.rooms.lockMany(rooms, s.ns.everyone)
 		entered = s.commit(rooms, locked)
 		for _, r := range locked {
 			s.ns.rooms.unlock(r)
 		}
+		s.ns.endStep()
 	}
 	return rooms, true
 }

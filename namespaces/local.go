@@ -45,6 +45,8 @@ func (l Local) Session(id string) (Session, bool) {
 	if s == nil {
 		return Session{}, false
 	}
+	l.ns.beginStep()
+	defer l.ns.endStep()
 	return s.session()
 }
 
@@ -85,7 +87,12 @@ func (l Local) Send(s *Socket, p *packet.Packet, flags Flags) error {
 }
 
 // Broadcast implements Adapter.
-func (l Local) Broadcast(op *Operation) error {
+func (l Local) Broadcast(op *Operation) error { return l.BroadcastAt(op, nil) }
+
+// BroadcastAt is Broadcast for an adapter that is a [SessionKeeper]. placed is called when the event has been queued for all who
+// are selected; from then on Place says so. Between the two no socket is admitted, enters a room or leaves one, and no session is
+// described: each of these is before the event, or behind it. placed only notes the place.
+func (l Local) BroadcastAt(op *Operation, placed func()) error {
 	p := op.Packet
 	p.Uncompressed = op.Flags&Uncompressed != 0
 	f := frames{packet: &p}
@@ -108,18 +115,18 @@ func (l Local) Broadcast(op *Operation) error {
 		}
 	}
 	if op.By == nil || op.Flags&Volatile != 0 {
-		l.each(&op.Selection, queue)
+		l.eachAt(placed, &op.Selection, queue)
 	} else {
-		l.watched(op, &f, queue)
+		l.watched(op, &f, queue, placed)
 	}
 	l.told(op, n)
 	return nil
 }
 
 // watched is each, and makes who caused the broadcast wait before the next one when the receivers are behind.
-func (l Local) watched(op *Operation, f *frames, queue func(*Socket)) {
+func (l Local) watched(op *Operation, f *frames, queue func(*Socket), placed func()) {
 	var c crowd
-	l.each(&op.Selection, func(s *Socket) {
+	l.eachAt(placed, &op.Selection, func(s *Socket) {
 		queue(s)
 		c.note(s)
 	})
@@ -273,6 +280,31 @@ func (l Local) Nodes(context.Context) (int, error) { return 1, nil }
 
 // Close implements Adapter.
 func (l Local) Close(context.Context) error { return nil }
+
+// eachAt is each for a broadcast that has a place, which placed notes; it may be nil.
+func (l Local) eachAt(placed func(), sel *Selection, visit func(*Socket)) {
+	if placed == nil {
+		l.each(sel, visit)
+		return
+	}
+	l.ns.steps.Lock()
+	defer l.ns.steps.Unlock()
+	l.each(sel, visit)
+	placed()
+}
+
+// beginStep begins what changes the rooms of a socket, or describes them, until endStep. No room is locked.
+func (ns *Namespace) beginStep() {
+	if ns.sessions != nil {
+		ns.steps.RLock()
+	}
+}
+
+func (ns *Namespace) endStep() {
+	if ns.sessions != nil {
+		ns.steps.RUnlock()
+	}
+}
 
 // each visits the selected sockets, with their rooms locked: visit only queues.
 func (l Local) each(sel *Selection, visit func(*Socket)) {

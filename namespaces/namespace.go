@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"gatehouse/packet"
@@ -48,6 +49,10 @@ type Namespace struct {
 	users    index[[]*Socket] // by subject; the lists are guarded by the index
 	rooms    roomIndex
 	everyone *room
+
+	// steps keeps a broadcast with a place and what changes rooms apart, where sessions are kept for other nodes. It is locked
+	// before rooms are.
+	steps sync.RWMutex
 }
 
 // AdmitFunc decides about an admission whose identity is known. An error refuses it: an *[Error] or *[handshake.Refusal] tells

@@ -28,7 +28,7 @@ type SessionKeeper interface {
 // A session has one owner, the node that has its socket. Its methods are safe for concurrent use. Place, Keep and Drop wait for
 // nothing; Find, Owns and Take wait for what keeps the sessions, and fail when that cannot be reached.
 type Sessions interface {
-	// Place names what has been carried out on this node. It may be called with rooms and sockets locked.
+	// Place names what has been carried out on this node, see [Local.BroadcastAt]. It may be called with rooms and sockets locked.
 	Place() string
 	// Keep has a session of this node stored as [Local.Session] describes it. What the adapter is asked to send to sockets
 	// after the call goes out when that is done. Without a change only its place is of interest.

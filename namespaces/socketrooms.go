@@ -126,9 +126,11 @@ func (s *Socket) join(name string) error {
 	if aside, err := s.joinAside(name); aside || err != nil {
 		return err
 	}
+	s.ns.beginStep()
 	r := s.ns.rooms.lock(name)
 	joined, err := s.joinLocked(r)
 	s.ns.rooms.unlock(r)
+	s.ns.endStep()
 	if joined {
 		s.changed()
 		s.ns.hooks.roomJoined(s, name)
@@ -218,9 +220,11 @@ func (s *Socket) leave(name string) (left bool) {
 		return false
 	}
 	r := m.room
+	s.ns.beginStep()
 	r.mu.Lock()
 	left = s.leaveLocked(m)
 	s.ns.rooms.unlock(r)
+	s.ns.endStep()
 	if left {
 		s.changed()
 		s.ns.hooks.roomLeft(s, name)
