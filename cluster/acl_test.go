@@ -81,7 +81,7 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 			if mode == ModePubSub {
 				r.do(admin, "ACL", "SETUSER", "gatehouse", "&*") // as the page says
 			}
-			nodes := fleet(t, r, 2, NodeConfig{Mode: mode, Key: "socket.io-" + string(mode), Patience: time.Minute, Recovery: recovery}, nil)
+			nodes := fleet(t, r, 2, NodeConfig{Mode: mode, Recovery: recovery, Settings: Settings{Key: "socket.io-" + string(mode), Patience: time.Minute}}, nil)
 			if err := nodes[0].node.Join(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -99,7 +99,7 @@ func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 		})
 	}
 	t.Run("counting users", func(t *testing.T) {
-		nodes := limited(t, r, 1, NodeConfig{Key: "socket.io-users"})
+		nodes := limited(t, r, 1, NodeConfig{Settings: Settings{Key: "socket.io-users"}})
 		first := nodes[0].sign()
 		r.counted(nodes[0], admin, first)
 		nodes[1].sign()

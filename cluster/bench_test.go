@@ -38,7 +38,7 @@ func (c *counting) Send(f *packet.Frame) error {
 // benchMember starts a node with one client.
 func benchMember(b *testing.B, r *redisServer, secret string) (*Node, *namespaces.Namespace, *counting) {
 	b.Helper()
-	node, _, ns, c := benchMemberWith(b, r, NodeConfig{Secret: []byte(secret), Advertise: "127.0.0.1:1", BacklogBytes: 1 << 30})
+	node, _, ns, c := benchMemberWith(b, r, NodeConfig{Secret: []byte(secret), Advertise: "127.0.0.1:1", Settings: Settings{BacklogBytes: 1 << 30}})
 	return node, ns, c
 }
 

@@ -130,7 +130,7 @@ func TestNodesHearEachOtherAfterAFailover(t *testing.T) {
 			var nodes []*member
 			for range 2 {
 				c := p.conn()
-				nodes = append(nodes, joinFleet(t, p.servers[0], NodeConfig{Mode: mode, Patience: 30 * time.Second, Client: c.Client, Note: c.Note}, nil))
+				nodes = append(nodes, joinFleet(t, p.servers[0], NodeConfig{Mode: mode, Client: c.Client, Note: c.Note, Settings: Settings{Patience: 30 * time.Second}}, nil))
 			}
 			here, there := nodes[0].visit(), nodes[1].visit()
 			n := 0
@@ -195,7 +195,7 @@ func TestReq20_RevocationsAreHeardAtTheNewPrimary(t *testing.T) {
 func TestARedisThatIsFullIsOneThatIsAway(t *testing.T) {
 	r := startRedis(t, "--maxmemory-policy", "noeviction")
 	client := r.client()
-	nodes := fleet(t, r, 2, NodeConfig{Patience: 200 * time.Millisecond}, nil)
+	nodes := fleet(t, r, 2, NodeConfig{Settings: Settings{Patience: 200 * time.Millisecond}}, nil)
 	here, there := nodes[0].visit(), nodes[1].visit()
 	r.do(client, "CONFIG", "SET", "maxmemory", "1")
 	for n := range 10 {

@@ -27,7 +27,7 @@ func TestWhatOfRedisDoesNotFitIsSaid(t *testing.T) {
 func TestAStreamThatIsTrimmedTooShortIsSaid(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
-	cfg := NodeConfig{BacklogAge: time.Minute}
+	cfg := NodeConfig{Settings: Settings{BacklogAge: time.Minute}}
 	say := func() []string {
 		list, err := Misfits(t.Context(), client, cfg)
 		if err != nil {

@@ -50,7 +50,7 @@ func (a *adapter) Hold(ctx context.Context, h namespaces.Holding) (count int, fi
 	coming, changing := a.inscription(came), a.inscription(changed)
 	args := append([]string{
 		field, h.User, string(h.Member), flagOf(h.Replace), strconv.Itoa(h.Joined.Quiet), strconv.Itoa(len(coming)), flagOf(h.Told),
-		strconv.FormatInt(a.node.cfg.MaxLen, 10),
+		strconv.Itoa(a.node.cfg.MaxLen),
 	}, append(coming, changing...)...)
 	got, err := a.script(ctx, holdUserScript, []string{k.members, k.holders, a.listKey(a.node.uid), k.names, a.streamKey(k)}, args...)
 	if err != nil {

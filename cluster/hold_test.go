@@ -193,7 +193,7 @@ func TestPresenceWithRedisAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // Redis is waited for
 			r := startRedis(t)
-			cfg := NodeConfig{Mode: c.mode, Patience: 100 * time.Millisecond}
+			cfg := NodeConfig{Mode: c.mode, Settings: Settings{Patience: 100 * time.Millisecond}}
 			one, two := joinRelay(t, r, cfg, 0), joinRelay(t, r, cfg, 0)
 			ann, bob, dan := one.visitChat("ann"), two.visitChat("bob"), two.visitChat("dan")
 			ann.present("room:join", "")

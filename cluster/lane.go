@@ -200,7 +200,7 @@ func (l *lane) add(ctx context.Context, client rueidis.DedicatedClient, scripts 
 		default:
 			e.namespace, e.kind, e.data = w.Body.namespace, w.Body.kind, w.Body.data
 		}
-		values := client.B().Xadd().Key(l.stream).Maxlen().Almost().Threshold(strconv.FormatInt(l.node.cfg.MaxLen, 10)).Id("*").FieldValue()
+		values := client.B().Xadd().Key(l.stream).Maxlen().Almost().Threshold(strconv.Itoa(l.node.cfg.MaxLen)).Id("*").FieldValue()
 		f := e.fields(l.node.signer, l.stream, now)
 		for i := 0; i < len(f); i += 2 {
 			values = values.FieldValue(f[i], f[i+1])

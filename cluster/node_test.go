@@ -19,7 +19,7 @@ import (
 // What several nodes emit to a room at once reaches all members in one order.
 func TestARoomHasOneOrderOnAllNodes(t *testing.T) {
 	r := startRedis(t)
-	nodes := fleet(t, r, 3, NodeConfig{Patience: time.Minute}, nil)
+	nodes := fleet(t, r, 3, NodeConfig{Settings: Settings{Patience: time.Minute}}, nil)
 	var guests []*guest
 	for _, m := range nodes {
 		guests = append(guests, m.visit(), m.visit())
@@ -240,7 +240,7 @@ func TestServersAnswerEachOther(t *testing.T) {
 // While Redis is away a node serves its own clients; what it told them reaches the others when Redis is back, once.
 func TestANodeAloneServesItsOwnAndComesBack(t *testing.T) {
 	r := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	nodes := fleet(t, r, 2, NodeConfig{Patience: 100 * time.Millisecond}, nil)
+	nodes := fleet(t, r, 2, NodeConfig{Settings: Settings{Patience: 100 * time.Millisecond}}, nil)
 	here, there := nodes[0].visit(), nodes[1].visit()
 	emit := func(n int) {
 		if err := nodes[0].ns.In("room").Emit("n", n); err != nil {
@@ -316,7 +316,7 @@ func TestNonsenseInRedisReachesNobody(t *testing.T) {
 // With a secret the nodes of a fleet hear each other.
 func TestASignedFleetHearsItself(t *testing.T) {
 	r := startRedis(t)
-	nodes := fleet(t, r, 2, NodeConfig{Secret: []byte("a secret of the fleet that is long enough"), Streams: 3}, nil)
+	nodes := fleet(t, r, 2, NodeConfig{Secret: []byte("a secret of the fleet that is long enough"), Settings: Settings{Streams: 3}}, nil)
 	there := nodes[1].visit()
 	if err := nodes[0].ns.In("room").Emit("hi"); err != nil {
 		t.Fatal(err)

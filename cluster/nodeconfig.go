@@ -13,11 +13,25 @@ import (
 	"github.com/redis/rueidis"
 	"go.opentelemetry.io/otel/trace"
 
+	"gatehouse/internal/settings"
 	"gatehouse/packet"
 )
 
+// Settings are what the nodes of one cluster have in common, and what a node keeps. The tags say of each its default and
+// bounds, see package internal/settings; zero means the default.
+type Settings struct {
+	Key          string        `koanf:"key" default:"socket.io" doc:"begins the names of streams and channels, as Node's adapters have it"`
+	Streams      int           `koanf:"streams" default:"1" max:"64" doc:"streams that the namespaces share; the same on all nodes"`
+	MaxLen       int           `koanf:"max_len" default:"10000" min:"100" doc:"entries that a stream keeps, about"`
+	Patience     time.Duration `koanf:"patience" default:"2s" min:"100ms" doc:"how long Redis may take until the node goes on alone"`
+	BacklogBytes int           `koanf:"backlog_bytes" default:"16MiB" min:"64KiB" unit:"bytes" doc:"what it keeps for the others while it is alone, or has waiting in either direction in the modes that publish"`
+	BacklogAge   time.Duration `koanf:"backlog_age" default:"1m" atleast:"Patience" doc:"for how long; no less than cluster.patience"`
+}
+
 // NodeConfig says how a node takes part in a cluster. A field that is zero has the default named with it.
 type NodeConfig struct {
+	Settings
+
 	// Client gives the client of Redis 7 or Valkey, which stays its owner's to close, after the node; an error while Redis
 	// cannot be reached. Required.
 	Client func() (rueidis.Client, error)
@@ -33,20 +47,8 @@ type NodeConfig struct {
 	Version string
 	// Mode is how operations get to the other nodes: ModeStreams.
 	Mode Mode
-	// Key begins the names of streams and channels: "socket.io", as Node's adapters have it.
-	Key string
-	// Streams is how many streams there are: 1. All nodes must agree.
-	Streams int
-	// MaxLen is how many entries a stream keeps, about: 10,000.
-	MaxLen int64
 	// Secret signs what nodes tell each other; then Node's servers cannot take part.
 	Secret []byte
-	// Patience is how long an operation may be on its way through Redis before the node goes on alone: 2 s.
-	Patience time.Duration
-	// BacklogBytes and BacklogAge bound what a node keeps for the others while it is alone: 16 MiB and 60 s. In the modes
-	// that publish, no message is queued, in either direction, behind BacklogBytes of others.
-	BacklogBytes int
-	BacklogAge   time.Duration
 	// Recovery is how long a client may be away and then be recovered on any node, in the mode "streams", see
 	// [namespaces.Recovery]: 0, not at all. The node then keeps in memory what it has read from each stream of late: MaxLen
 	// entries of BacklogBytes at most.
@@ -89,13 +91,8 @@ const (
 )
 
 func (c NodeConfig) withDefaults() NodeConfig {
+	settings.Fill(&c)
 	c.Mode = cmp.Or(c.Mode, ModeStreams)
-	c.Key = cmp.Or(c.Key, "socket.io")
-	c.Streams = cmp.Or(c.Streams, 1)
-	c.MaxLen = cmp.Or(c.MaxLen, 10_000)
-	c.Patience = cmp.Or(c.Patience, 2*time.Second)
-	c.BacklogBytes = cmp.Or(c.BacklogBytes, 16<<20)
-	c.BacklogAge = cmp.Or(c.BacklogAge, time.Minute)
 	if c.Note == nil {
 		c.Note = func(_ rueidis.Client, err error) error { return err }
 	}
@@ -119,14 +116,8 @@ func (c NodeConfig) check() error {
 		return fmt.Errorf("mode %q: streams, pubsub and sharded are possible", c.Mode)
 	case strings.ContainsAny(c.Key, "{}") && !hashTag.MatchString(c.Key):
 		return fmt.Errorf("key %q: braces are for a hash tag of a Redis Cluster, such as {chat}", c.Key)
-	case c.Streams < 1 || c.Streams > 64:
-		return fmt.Errorf("%d streams: 1 to 64 are possible", c.Streams)
-	case c.MaxLen < 100:
-		return fmt.Errorf("a stream of %d entries: at least 100 are needed", c.MaxLen)
-	case c.Patience < 0 || c.BacklogBytes < 0 || c.BacklogAge < 0:
-		return errors.New("patience, backlog_bytes and backlog_age cannot be negative")
 	}
-	return nil
+	return settings.Check(c, settings.Fields)
 }
 
 // streamOf returns the stream of a namespace, as Node's adapter chooses it: by the hash that Java has for strings.

@@ -54,7 +54,7 @@ func (l *lane) logged() int64 {
 	if l.core.Log() == nil {
 		return rereadEntries
 	}
-	return max(rereadEntries, l.node.cfg.MaxLen)
+	return max(rereadEntries, int64(l.node.cfg.MaxLen))
 }
 
 // newest returns the newest entries, the last one first: with recovery the first time all that the log may hold.

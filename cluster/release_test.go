@@ -49,7 +49,7 @@ func TestALaterReleaseIsUnderstoodAsFarAsItCanBe(t *testing.T) {
 // The clocks of nodes may differ by a minute, also where what they say is signed and dated. Three minutes are too much.
 func TestClocksMayDifferByAMinute(t *testing.T) {
 	r := startRedis(t)
-	cfg := NodeConfig{Secret: []byte("a secret of the fleet that is long enough"), BacklogAge: time.Second}
+	cfg := NodeConfig{Secret: []byte("a secret of the fleet that is long enough"), Settings: Settings{Patience: time.Second, BacklogAge: time.Second}}
 	ahead := func(d time.Duration) *member {
 		c := cfg
 		c.Now = func() time.Time { return time.Now().Add(d) }

@@ -269,7 +269,7 @@ func (s sessions) Take(ctx context.Context, found *namespaces.Session) (*namespa
 	taken := &action{kind: typeTaken}
 	taken.operation.Rooms = []string{found.ID}
 	args := append([]string{
-		found.Owner, owner, millis(2 * a.local.Recovery()), "", "", "", "", strconv.FormatInt(a.node.cfg.MaxLen, 10),
+		found.Owner, owner, millis(2 * a.local.Recovery()), "", "", "", "", strconv.Itoa(a.node.cfg.MaxLen),
 	}, a.inscription(taken)...)
 	var got []rueidis.RedisMessage
 	err := a.patiently(ctx, func(ctx context.Context, client rueidis.Client) (err error) {

@@ -179,7 +179,7 @@ func TestWhoComesBackWithoutRedisIsANewClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := startRedis(t)
-			nodes := fleet(t, r, 2, NodeConfig{Recovery: time.Minute, Patience: 300 * time.Millisecond}, enters)
+			nodes := fleet(t, r, 2, NodeConfig{Recovery: time.Minute, Settings: Settings{Patience: 300 * time.Millisecond}}, enters)
 			_, first := nodes[0].come("ada", "", "")
 			nodes[0].stored(first.SID)
 			nodes[0].die()

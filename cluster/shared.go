@@ -205,7 +205,7 @@ func (a *adapter) Enter(ctx context.Context, s *namespaces.Socket, in namespaces
 	entering, telling := a.inscription(join), a.inscription(a.announcement(in.Room, s.ID(), in.Joined))
 	args := append([]string{
 		field, in.User, string(in.Member), strconv.Itoa(in.Members), strconv.Itoa(in.Joined.Quiet), flagOf(in.Again),
-		strconv.Itoa(len(entering)), strconv.FormatInt(a.node.cfg.MaxLen, 10),
+		strconv.Itoa(len(entering)), strconv.Itoa(a.node.cfg.MaxLen),
 	}, append(entering, telling...)...)
 	if a.node.cfg.Mode != ModeStreams { // nothing is missing, but what is sent just now may come twice
 		if err := s.Join(in.Room); err != nil {
@@ -302,7 +302,7 @@ func (a *adapter) exit(ctx context.Context, uid, room, user string, all int64, l
 	}
 	args := append([]string{
 		room + fieldEnd + user, user, millis(keepEmpty), millis(keepFacts), strconv.FormatInt(all, 10), strconv.Itoa(quiet), "",
-		strconv.FormatInt(a.node.cfg.MaxLen, 10),
+		strconv.Itoa(a.node.cfg.MaxLen),
 	}, telling...)
 	got, err := a.script(ctx, exitScript, []string{k.history, k.facts, k.members, k.holders, a.listKey(uid), a.streamKey(k), k.names}, args...)
 	if err != nil {
@@ -341,7 +341,7 @@ func (a *adapter) Post(ctx context.Context, p namespaces.Posting) (namespaces.Po
 		act := a.announcement(p.Room, "", namespaces.Announcement{Event: p.Event, Args: args})
 		got, err := a.script(ctx, postScript, []string{k.history, k.facts, k.once, k.order, a.streamKey(k)}, append([]string{
 			id, string(value), p.Once, strconv.Itoa(p.Limit.Messages), strconv.Itoa(p.Limit.Bytes), strconv.Itoa(p.Limit.Once),
-			millis(keepOnce), strconv.FormatInt(a.node.cfg.MaxLen, 10),
+			millis(keepOnce), strconv.Itoa(a.node.cfg.MaxLen),
 		}, a.inscription(act)...)...)
 		if err != nil {
 			return namespaces.Posted{}, err

@@ -9,7 +9,7 @@ import (
 
 // What waits for a Redis that hangs, and what was heard and waits for the node, is bounded in bytes too.
 func TestWhatWaitsIsBoundedInBytes(t *testing.T) {
-	n := &Node{cfg: NodeConfig{BacklogBytes: 1 << 20}.withDefaults()}
+	n := &Node{cfg: NodeConfig{Settings: Settings{BacklogBytes: 1 << 20}}.withDefaults()}
 	n.signal.init()
 	message := make([]byte, 1<<18)
 	said := 0

@@ -27,7 +27,7 @@ func TestATraceFollowsABroadcastToOtherNodes(t *testing.T) {
 		t.Run(fmt.Sprint(c.mode, " secret ", c.secret != nil), func(t *testing.T) {
 			kept := tracetest.NewSpanRecorder()
 			provider := sdk.NewTracerProvider(sdk.WithSpanProcessor(kept))
-			cfg := NodeConfig{Mode: c.mode, Secret: c.secret, Traces: provider, Key: fmt.Sprint("traced-", c.mode, c.secret != nil)}
+			cfg := NodeConfig{Mode: c.mode, Secret: c.secret, Traces: provider, Settings: Settings{Key: fmt.Sprint("traced-", c.mode, c.secret != nil)}}
 			nodes := fleet(t, r, 2, cfg, nil)
 			far := nodes[1].visit()
 

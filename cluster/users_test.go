@@ -84,7 +84,7 @@ func TestUsersAreCountedOnARedisCluster(t *testing.T) {
 	rc := startRedisCluster(t, 3)
 	for _, mode := range []Mode{ModeStreams, ModeSharded} {
 		client := rc.client(t)
-		cfg := NodeConfig{Mode: mode, Key: "on-a-cluster-" + string(mode), Client: func() (rueidis.Client, error) { return client, nil }}
+		cfg := NodeConfig{Mode: mode, Client: func() (rueidis.Client, error) { return client, nil }, Settings: Settings{Key: "on-a-cluster-" + string(mode)}}
 		nodes := limited(t, rc.servers[0], 1, cfg)
 		const users = 8
 		var first, second [users]*guest
@@ -206,7 +206,7 @@ func TestWhoIsRecoveredOnAnotherNodeCountsOnce(t *testing.T) {
 // While Redis is away each node counts its own. When it is back, with nothing in it, all are counted.
 func TestUsersAreCountedByEachNodeWhileRedisIsAway(t *testing.T) {
 	r := startRedis(t)
-	nodes := limited(t, r, 1, NodeConfig{Patience: 100 * time.Millisecond})
+	nodes := limited(t, r, 1, NodeConfig{Settings: Settings{Patience: 100 * time.Millisecond}})
 	r.kill()
 	first, second := nodes[0].sign(), nodes[0].sign()
 	third := nodes[1].sign()

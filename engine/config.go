@@ -50,27 +50,39 @@ type Limits struct {
 // Derive fills the limits whose defaults follow from others.
 func (l *Limits) Derive() { setDefault(&l.IncomingShare, max(l.IncomingTotal/4, 1)) }
 
+// Early bounds sessions that are not admitted, see Session.Admit. Zero means the
+// default.
+type Early struct {
+	EarlyLimits
+	AddressLimits
+}
+
+// EarlyLimits bound one session. Its packets are those of Engine.IO, WebSocket
+// control frames and requests; the bytes that count as more packets are those of a
+// WebSocket and of what comes out of a compressed message. A session with more
+// packets closes with ReasonOverload.
+type EarlyLimits struct {
+	MaxPayload  int `koanf:"max_payload" derived:"at most engine.max_payload" unit:"bytes" doc:"the largest message before admission"`
+	OutboxBytes int `koanf:"outbox_bytes" default:"64KiB" unit:"bytes" doc:"what may wait for a client before admission"`
+	MaxPackets  int `koanf:"max_packets" default:"1024" doc:"packets and requests of a connection before admission; each 512 bytes count as one more; above it the connection ends"`
+}
+
+// DeriveFrom fills the limits whose defaults follow from those of all sessions.
+func (e *EarlyLimits) DeriveFrom(all Limits) { setDefault(&e.MaxPayload, min(64<<10, all.MaxPayload)) }
+
+// AddressLimits bound all sessions of one address, IPv6 by /64, together. Packets
+// are counted as EarlyLimits counts them.
+type AddressLimits struct {
+	WorkPerAddress int `koanf:"work_per_address" default:"50000" max:"1000000" unit:"packets a second" doc:"work of one address for connections in no namespace, and ten times as much at once: a packet is one, a request of a polling client 4, a handshake or an upgrade 16; above it these connections are read more slowly, and handshakes get 429"`
+}
+
 // Config is what a Server needs to know. The zero value of each field means its
 // default.
 type Config struct {
 	Limits
 
-	// MaxEarlyPayload is MaxPayload for WebSocket messages and POST bodies until
-	// Session.Admit raises it; zero means MaxPayload.
-	MaxEarlyPayload int
-	// EarlyOutboxBytes is OutboxBytes until Session.Admit; zero means OutboxBytes.
-	EarlyOutboxBytes int
-	// EarlyPackets limits how many packets, WebSocket control frames and requests a
-	// session may send before Session.Admit; each 512 bytes of a WebSocket, and of
-	// what comes out of a compressed message, count as one more. Above it the
-	// session closes with ReasonOverload. Zero means no limit.
-	EarlyPackets int
-	// EarlyWork is how much work the sessions of one address, IPv6 by /64, may make in
-	// a second before Session.Admit, and ten times as much at once: in packets as
-	// EarlyPackets counts them, a request of a polling client as 4, a handshake or an
-	// upgrade as 16. Above it these sessions are read more slowly, and handshakes are
-	// refused with 429. At most 1,000,000. Zero means no limit.
-	EarlyWork int
+	// Early bounds sessions until Session.Admit. Nil means that Limits alone do.
+	Early *Early
 	// MaxClosing limits how many sessions may be closing, each with its connection:
 	// one more ends the one that has been closing for longest. Zero means no limit,
 	// and so does a Drain.
@@ -159,8 +171,13 @@ type Refusal struct {
 
 func (c Config) withDefaults() Config {
 	settings.Fill(&c)
-	setDefault(&c.MaxEarlyPayload, c.MaxPayload)
-	setDefault(&c.EarlyOutboxBytes, c.OutboxBytes)
+	if c.Early != nil {
+		early := *c.Early
+		settings.Fill(&early)
+		early.DeriveFrom(c.Limits)
+		early.OutboxBytes = min(early.OutboxBytes, c.OutboxBytes)
+		c.Early = &early
+	}
 	setDefault(&c.CompressAbove, DefaultCompressAbove)
 	if c.Random == nil {
 		c.Random = rand.Reader
@@ -169,6 +186,16 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.Default()
 	}
 	return c
+}
+
+func (e *Early) validate(all Limits) error {
+	switch {
+	case e == nil:
+		return nil
+	case e.MaxPayload > all.MaxPayload:
+		return errors.New("Early.MaxPayload must be at most MaxPayload")
+	}
+	return settings.Check(*e, settings.Fields)
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -182,14 +209,8 @@ func (c Config) validate() error {
 	if err := settings.Check(c, settings.Fields); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if c.MaxEarlyPayload < 1 || c.MaxEarlyPayload > c.MaxPayload {
-		return errors.New("engine: MaxEarlyPayload must be positive and at most MaxPayload")
-	}
-	if c.EarlyOutboxBytes < 1 || c.EarlyOutboxBytes > c.OutboxBytes || c.EarlyPackets < 0 {
-		return errors.New("engine: EarlyOutboxBytes must be positive and at most OutboxBytes, EarlyPackets not negative")
-	}
-	if c.EarlyWork < 0 || c.EarlyWork > 1_000_000 {
-		return errors.New("engine: EarlyWork must be 0 to 1,000,000")
+	if err := c.Early.validate(c.Limits); err != nil {
+		return fmt.Errorf("engine: %w", err)
 	}
 	if c.MaxClosing < 0 {
 		return errors.New("engine: MaxClosing must not be negative")

@@ -74,7 +74,7 @@ func TestUnsafeConfigurationsAreRefused(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"negative interval":   {Limits: Limits{PingInterval: -1}},
 		"tiny timeout":        {Limits: Limits{PingTimeout: time.Microsecond}},
-		"early above maximum": {Limits: Limits{MaxPayload: 10}, MaxEarlyPayload: 11},
+		"early above maximum": {Limits: Limits{MaxPayload: 10}, Early: &Early{EarlyLimits: EarlyLimits{MaxPayload: 11}}},
 		"negative payload":    {Limits: Limits{MaxPayload: -1}},
 		"negative outbox":     {Limits: Limits{OutboxBytes: -1}},
 	} {

@@ -19,11 +19,11 @@ func (s *Session) spend(n int) error {
 	if n > 0 {
 		s.countWork(n)
 	}
-	most := s.srv.cfg.EarlyPackets
-	if most == 0 || n == 0 || !s.stranger() {
+	limits := s.srv.cfg.Early
+	if limits == nil || n == 0 || !s.stranger() {
 		return nil
 	}
-	if int(s.early.Add(int32(n))) > most {
+	if int(s.early.Add(int32(n))) > limits.MaxPackets {
 		return errEarly
 	}
 	return nil
@@ -31,25 +31,35 @@ func (s *Session) spend(n int) error {
 
 // room is how many bytes may wait for the client. mu is held.
 func (s *Session) room() int {
-	room := s.srv.cfg.EarlyOutboxBytes
-	if room == s.srv.cfg.OutboxBytes || !s.stranger() {
-		return s.srv.cfg.OutboxBytes
+	cfg := &s.srv.cfg
+	if cfg.Early == nil || cfg.Early.OutboxBytes == cfg.OutboxBytes || !s.stranger() {
+		return cfg.OutboxBytes
 	}
+	room := cfg.Early.OutboxBytes
 	if s.sending != nil {
 		room -= s.sending.bytes
 	}
 	return room
 }
 
+// early is what holds for one session before it is admitted.
+func (c *Config) early() EarlyLimits {
+	if c.Early == nil {
+		return EarlyLimits{MaxPayload: c.MaxPayload, OutboxBytes: c.OutboxBytes}
+	}
+	return c.Early.EarlyLimits
+}
+
 // earlyIncoming is what may be held of what a stranger has sent: one message that
 // is not complete, what was read with its end, and one that a handler keeps. Without
 // limits of their own strangers have what everybody has.
 func (c *Config) earlyIncoming() int {
-	if c.MaxEarlyPayload >= c.MaxPayload {
+	most := c.early().MaxPayload
+	if most >= c.MaxPayload {
 		return c.IncomingShare
 	}
-	message := partly(c.MaxEarlyPayload + rfc6455.MaxClientHeader + readBytes)
-	return message.memory() + c.MaxEarlyPayload
+	message := partly(most + rfc6455.MaxClientHeader + readBytes)
+	return message.memory() + most
 }
 
 // sessionBytes is what a session holds beside what it receives and is sent: the
@@ -63,7 +73,7 @@ const sessionBytes = 40 << 10
 // top, and the buffers of TLS.
 func (c Config) StrangerBytes() int {
 	c = c.withDefaults()
-	return c.earlyIncoming() + budget.Granule + c.EarlyOutboxBytes + sessionBytes
+	return c.earlyIncoming() + budget.Granule + c.early().OutboxBytes + sessionBytes
 }
 
 // pong answers a PING of the WebSocket protocol. An answer to the last one will do

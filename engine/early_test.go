@@ -14,7 +14,7 @@ import (
 // early is what a server like ours asks of strangers.
 func early() Config {
 	return Config{
-		MaxEarlyPayload: 64 << 10, EarlyOutboxBytes: 64 << 10, EarlyPackets: 256,
+		Early:  &Early{EarlyLimits: EarlyLimits{MaxPackets: 256}},
 		Limits: Limits{CloseTimeout: 50 * time.Millisecond, MessageTimeout: time.Minute},
 	}
 }

@@ -68,7 +68,7 @@ func (srv *Server) newSession(peer *Peer) (*Session, error) {
 	}
 	s := &Session{srv: srv, id: srv.sessionID(raw[:]), peer: peer}
 	s.flusher = srv.flushers[int(raw[0])%len(srv.flushers)]
-	s.maxMessage.Store(int64(srv.cfg.MaxEarlyPayload))
+	s.maxMessage.Store(int64(srv.cfg.early().MaxPayload))
 	return s, nil
 }
 

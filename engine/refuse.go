@@ -25,7 +25,7 @@ const (
 const CodeUnknownSession = 1
 
 // CodeAddressBusy tells Config.Refused of a handshake from an address that has spent
-// Config.EarlyWork. The answer itself has the status 429 and Engine.IO's error 4.
+// AddressLimits. The answer itself has the status 429 and Engine.IO's error 4.
 const CodeAddressBusy = 6
 
 var codeMessages = [...]string{

@@ -38,7 +38,7 @@ type Server struct {
 	budget        sendBudget
 	incoming      *budget.Budget
 	earlyIncoming int        // fixed: Config.earlyIncoming
-	earlyWork     *earlyWork // fixed; nil without Config.EarlyWork
+	earlyWork     *earlyWork // fixed; nil without Config.Early
 	cuts          cutCounts
 	closings      closings
 
@@ -85,7 +85,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	srv.budget.init(cfg.OutboxTotal)
 	srv.closings.most = cfg.MaxClosing
 	srv.earlyIncoming = cfg.earlyIncoming()
-	srv.earlyWork = newEarlyWork(cfg.EarlyWork, srv.spawn)
+	srv.earlyWork = newEarlyWork(cfg.Early, srv.spawn)
 	srv.incoming = budget.New(budget.Limits{Total: int64(cfg.IncomingTotal), Share: int64(cfg.IncomingShare)})
 	srv.buffers.New = func() any { return new([readBytes]byte) }
 	if !cfg.Portable {

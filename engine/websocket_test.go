@@ -182,7 +182,7 @@ func everyWS(t *testing.T, test func(t *testing.T, w wsClient, s *side)) {
 }
 
 func TestAnEarlyLimitHoldsUntilItIsRaised(t *testing.T) {
-	everywhere(t, Config{Limits: Limits{MaxPayload: 1000}, MaxEarlyPayload: 100}, func(t *testing.T, c client, s *side) {
+	everywhere(t, Config{Limits: Limits{MaxPayload: 1000}, Early: &Early{EarlyLimits: EarlyLimits{MaxPayload: 100}}}, func(t *testing.T, c client, s *side) {
 		check(t, c.send(strings.Repeat("x", 99)))
 		s.got.next(t)
 		s.setMaxMessage(1 << 30)

@@ -43,10 +43,11 @@ type earlyWork struct {
 }
 
 // newEarlyWork makes the limit; nil without one.
-func newEarlyWork(perSecond int, start func(func()) bool) *earlyWork {
-	if perSecond == 0 {
+func newEarlyWork(limits *Early, start func(func()) bool) *earlyWork {
+	if limits == nil {
 		return nil
 	}
+	perSecond := limits.WorkPerAddress
 	return &earlyWork{
 		Rate:  limit.NewRateOf[budget.Owner](perSecond*workBurst, time.Second/time.Duration(perSecond), nil),
 		start: start,

@@ -20,7 +20,7 @@ import (
 // slowAddresses has so little work for strangers that a test can spend it, and takes
 // the address from the query.
 func slowAddresses() Config {
-	return Config{EarlyWork: 20, ClientAddr: func(r *http.Request) netip.Addr {
+	return Config{Early: &Early{AddressLimits: AddressLimits{WorkPerAddress: 20}}, ClientAddr: func(r *http.Request) netip.Addr {
 		addr, _ := netip.ParseAddr(r.URL.Query().Get("from"))
 		return addr
 	}}
@@ -96,7 +96,7 @@ func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 
 // shareOf is the work of addresses that each may do so many packets a second.
 func shareOf(perSecond int) *earlyWork {
-	return newEarlyWork(perSecond, func(f func()) bool { go f(); return true })
+	return newEarlyWork(&Early{AddressLimits: AddressLimits{WorkPerAddress: perSecond}}, func(f func()) bool { go f(); return true })
 }
 
 func TestARequestOfABusyAddressWaits(t *testing.T) {
@@ -176,7 +176,7 @@ func TestOfABusyAddressOneGoesOnAtATime(t *testing.T) {
 // A server that is closed keeps no request waiting for its turn.
 func TestWhoWaitsInLineIsLetGoAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		work := newEarlyWork(10, func(func()) bool { return false })
+		work := newEarlyWork(&Early{AddressLimits: AddressLimits{WorkPerAddress: 10}}, func(func()) bool { return false })
 		s := &Session{srv: &Server{earlyWork: work}}
 		s.incoming.Init(budget.Stranger(netip.MustParseAddr("192.0.2.1")))
 		s.countWork(1000)

@@ -27,18 +27,14 @@ const (
 
 // Cluster joins several nodes to one server; redis.url says over what.
 type Cluster struct {
-	Mode         string           `koanf:"mode" default:"off" oneof:"off,streams,pubsub,sharded" doc:"how nodes share their rooms over Redis 7 at redis.url; see [cluster.md](cluster.md#modes)"`
-	Name         string           `koanf:"name" derived:"the machine's with a part of the node's id" doc:"how the node is called in logs and lists; a node whose name another one has does not start"`
-	Addr         string           `koanf:"addr" derived:"without sticky sessions a node is not reached" doc:"a listener for the other nodes, as host:port, which must not be open to the world; needs cluster.secret"`
-	Advertise    string           `koanf:"advertise" derived:"cluster.addr" doc:"where the other nodes reach that listener, as host:port; https:// may stand before it with cluster.tls"`
-	TLS          ClusterTLS       `koanf:"tls"`
-	Secret       handshake.Secret `koanf:"secret" doc:"signs what nodes tell each other, at least 32 bytes, the same on all nodes; with it Node's servers cannot join, without it whoever writes into Redis speaks for a node"`
-	Key          string           `koanf:"key" default:"socket.io" doc:"begins the names of streams and channels, as Node's adapters have it"`
-	Streams      int              `koanf:"streams" default:"1" max:"64" doc:"streams that the namespaces share; the same on all nodes"`
-	MaxLen       int              `koanf:"max_len" default:"10000" min:"100" doc:"entries that a stream keeps, about"`
-	Patience     time.Duration    `koanf:"patience" default:"2s" min:"100ms" doc:"how long Redis may take until the node goes on alone"`
-	BacklogBytes int              `koanf:"backlog_bytes" default:"16MiB" min:"64KiB" unit:"bytes" doc:"what it keeps for the others while it is alone, or has waiting in either direction in the modes that publish"`
-	BacklogAge   time.Duration    `koanf:"backlog_age" default:"1m" doc:"for how long; no less than cluster.patience"`
+	Mode      string           `koanf:"mode" default:"off" oneof:"off,streams,pubsub,sharded" doc:"how nodes share their rooms over Redis 7 at redis.url; see [cluster.md](cluster.md#modes)"`
+	Name      string           `koanf:"name" derived:"the machine's with a part of the node's id" doc:"how the node is called in logs and lists; a node whose name another one has does not start"`
+	Addr      string           `koanf:"addr" derived:"without sticky sessions a node is not reached" doc:"a listener for the other nodes, as host:port, which must not be open to the world; needs cluster.secret"`
+	Advertise string           `koanf:"advertise" derived:"cluster.addr" doc:"where the other nodes reach that listener, as host:port; https:// may stand before it with cluster.tls"`
+	TLS       ClusterTLS       `koanf:"tls"`
+	Secret    handshake.Secret `koanf:"secret" doc:"signs what nodes tell each other, at least 32 bytes, the same on all nodes; with it Node's servers cannot join, without it whoever writes into Redis speaks for a node"`
+
+	cluster.Settings `koanf:",squash"`
 }
 
 func (c *Cluster) on() bool { return c.Mode != clusterOff }
@@ -58,11 +54,7 @@ func (c Config) checkCluster() error {
 	if k.Secret != "" && len(k.Secret) < minClusterSecret {
 		errs = append(errs, fmt.Errorf(`cluster.secret: %d bytes, at least %d are needed; make one with "openssl rand -base64 48"`, len(k.Secret), minClusterSecret))
 	}
-	errs = append(errs, c.checkForwarding(), k.checkTLS())
-	if k.BacklogAge < k.Patience {
-		errs = append(errs, fmt.Errorf("cluster.backlog_age: %s is shorter than cluster.patience (%s); make it longer", k.BacklogAge, k.Patience))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkForwarding(), k.checkTLS())...)
 }
 
 // warningsOfCluster are what an operator should know of a cluster's settings.
@@ -142,8 +134,7 @@ const redisAsk = 2 * time.Second
 // node is what the section says of a node.
 func (c *Cluster) node() cluster.NodeConfig {
 	return cluster.NodeConfig{
-		Mode: cluster.Mode(c.Mode), Name: c.Name, Advertise: c.advertised(), Key: c.Key, Streams: c.Streams, MaxLen: int64(c.MaxLen),
-		Secret: []byte(c.Secret.Reveal()), Patience: c.Patience, BacklogBytes: c.BacklogBytes, BacklogAge: c.BacklogAge,
+		Settings: c.Settings, Mode: cluster.Mode(c.Mode), Name: c.Name, Advertise: c.advertised(), Secret: []byte(c.Secret.Reveal()),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/cluster"
 	"gatehouse/handshake"
 	"gatehouse/server"
 )
@@ -19,12 +20,12 @@ func TestAClusterThatCannotWorkIsRefused(t *testing.T) {
 		{server.Cluster{Mode: "streams"}, "", "cluster.mode: nodes meet in Redis; set redis.url"},
 		{server.Cluster{Mode: "sharded?"}, "redis://localhost", "cluster.mode"},
 		{server.Cluster{Mode: "streams", Secret: "short"}, "redis://localhost", "cluster.secret: 5 bytes, at least 32"},
-		{server.Cluster{Mode: "streams", Streams: 65}, "redis://localhost", "cluster.streams: 65 is out of range; write a number from 1 to 64"},
-		{server.Cluster{Mode: "streams", MaxLen: 5}, "redis://localhost", "cluster.max_len: 5"},
-		{server.Cluster{Mode: "streams", BacklogBytes: 5}, "redis://localhost", "cluster.backlog_bytes: 5"},
-		{server.Cluster{Mode: "streams", Patience: time.Millisecond}, "redis://localhost", "cluster.patience"},
-		{server.Cluster{Mode: "streams", Patience: time.Minute, BacklogAge: time.Second}, "redis://localhost", "cluster.backlog_age"},
-		{server.Cluster{Mode: "off", Streams: 65}, "", "cluster.streams: 65"},
+		{server.Cluster{Mode: "streams", Settings: cluster.Settings{Streams: 65}}, "redis://localhost", "cluster.streams: 65 is out of range; write a number from 1 to 64"},
+		{server.Cluster{Mode: "streams", Settings: cluster.Settings{MaxLen: 5}}, "redis://localhost", "cluster.max_len: 5"},
+		{server.Cluster{Mode: "streams", Settings: cluster.Settings{BacklogBytes: 5}}, "redis://localhost", "cluster.backlog_bytes: 5"},
+		{server.Cluster{Mode: "streams", Settings: cluster.Settings{Patience: time.Millisecond}}, "redis://localhost", "cluster.patience"},
+		{server.Cluster{Mode: "streams", Settings: cluster.Settings{Patience: time.Minute, BacklogAge: time.Second}}, "redis://localhost", "cluster.backlog_age"},
+		{server.Cluster{Mode: "off", Settings: cluster.Settings{Streams: 65}}, "", "cluster.streams: 65"},
 		{server.Cluster{Mode: "streams", Secret: "0123456789012345678901234567890123"}, "redis://localhost", ""},
 	} {
 		cfg := server.Config{Addr: ":0", Cluster: c.cluster}

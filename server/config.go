@@ -180,10 +180,7 @@ type Compression struct {
 // Handshake limits what happens before a client is admitted.
 type Handshake struct {
 	namespaces.ConnectLimits `koanf:",squash"`
-
-	MaxPayload  int `koanf:"max_payload" derived:"at most engine.max_payload" unit:"bytes" doc:"the largest message before admission"`
-	OutboxBytes int `koanf:"outbox_bytes" default:"64KiB" unit:"bytes" doc:"what may wait for a client before admission"`
-	MaxPackets  int `koanf:"max_packets" default:"1024" doc:"packets and requests of a connection before admission; each 512 bytes count as one more; above it the connection ends"`
+	engine.EarlyLimits       `koanf:",squash"`
 }
 
 // Session is about the time for which somebody is in.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/internal/loopback"
 )
@@ -62,7 +63,9 @@ type ConnectionLimits struct {
 	MaxPendingPerAddress int `koanf:"max_pending_per_address" default:"4096" doc:"connections of one address in no namespace; one more gets 503; thousands of people can share an address"`
 	MaxConnections       int `koanf:"max_connections" derived:"five eighths of the files that the process may open" min:"0" doc:"sessions in all; one more makes the oldest that is in no namespace give way, and gets 503 when none has been there for a second"`
 	MaxSilent            int `koanf:"max_silent" default:"8192" doc:"TCP connections that belong to no session: without a request, or with one that waits for its body or is no client's; one more closes the one that is silent for longest; never more than a quarter of the files that the process may open. On Linux the kernel keeps a silent one for its first second"`
-	WorkPerAddress       int `koanf:"work_per_address" default:"50000" max:"1000000" unit:"packets a second" doc:"work of one address for connections in no namespace, and ten times as much at once: a packet is one, a request of a polling client 4, a handshake or an upgrade 16; above it these connections are read more slowly, and handshakes get 429"`
+
+	engine.AddressLimits `koanf:",squash"`
+
 	// AddressFailures slows down an address whose credentials are refused.
 	// Expired tokens and missing ones do not count: those are honest clients'.
 	// Defaults: 1000 free, then 100ms doubling up to 5s, forgotten after 30s.

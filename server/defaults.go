@@ -18,7 +18,7 @@ func (c Config) WithDefaults() Config {
 	c.AdminUI.setDefaults()
 	c.setGate(c.gate().WithDefaults())
 	// Defaults that follow from other sections.
-	setDefault(&c.Handshake.MaxPayload, min(64<<10, c.Engine.MaxPayload))
+	c.Handshake.DeriveFrom(c.Engine.Limits)
 	if c.History.Path != "" {
 		setDefault(&c.History.Bytes, history.DefaultDiskBytes)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/cluster"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 	"gatehouse/server"
@@ -21,7 +22,7 @@ func twoNodes(t *testing.T, defs func() []namespaces.Definition, edit ...func(*s
 	start := func() *running {
 		cfg := node(redis)
 		cfg.Cluster = server.Cluster{
-			Mode: "streams", Key: key, Addr: nobodyAt(t), Secret: handshake.Secret(strings.Repeat("a secret of the nodes ", 2)),
+			Mode: "streams", Addr: nobodyAt(t), Secret: handshake.Secret(strings.Repeat("a secret of the nodes ", 2)), Settings: cluster.Settings{Key: key},
 		}
 		for _, f := range edit {
 			f(&cfg.Cluster)
