@@ -234,3 +234,27 @@ func TestNobodyMovesWhileAnEventGetsItsPlace(t *testing.T) {
 		t.Error("the socket has not moved")
 	}
 }
+
+// Who is taken out of a room, or put into one, by way of all nodes is so where it is recovered, though its own node could not store
+// that any more.
+func TestWhatAllNodesAreToldOfASessionHoldsWhereItIsRecovered(t *testing.T) {
+	nodes := recovering(t, startRedis(t), 2, nil)
+	g, first := nodes[0].come("ada", "", "")
+	s, _ := nodes[0].ns.Socket(g.id)
+	_ = s.Join("den")
+	nodes[0].stored(g.id)
+	_ = s.Emit("hello")
+	offset := g.expectEvents("hello")
+	nodes[0].die()
+	_ = nodes[1].ns.In(g.id).Leave("den")
+	_ = nodes[1].ns.In(g.id).Join("hall")
+	_ = nodes[1].ns.In("den").Emit("for who is in the den")
+	_ = nodes[1].ns.In("hall").Emit("for who is in the hall")
+
+	nodes[1].recovers(first, offset).expectEvents("for who is in the hall")
+	nodes[1].until("the socket is there", func() bool { _, ok := nodes[1].ns.Socket(first.SID); return ok })
+	s, _ = nodes[1].ns.Socket(first.SID)
+	if s.Joined("den") || !s.Joined("hall") {
+		t.Errorf("rooms %q", s.Rooms())
+	}
+}

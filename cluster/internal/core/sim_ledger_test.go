@@ -17,6 +17,15 @@ type ledger struct {
 	open      map[string]int              // questions, with their deadline
 	complaint []string
 	lastAsk   []string
+	moves     moves
+}
+
+// moves counts changes of rooms, and those that a recovery elsewhere has undone before they were stored and told.
+type moves struct{ entered, left, unentered, unleft int }
+
+func (m *moves) add(n moves) {
+	m.entered, m.left = m.entered+n.entered, m.left+n.left
+	m.unentered, m.unleft = m.unentered+n.unentered, m.unleft+n.unleft
 }
 
 // number names an operation as entries do.

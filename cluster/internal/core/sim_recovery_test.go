@@ -95,6 +95,7 @@ func (n *node) replay(c *client, r *record, before string) {
 	}
 	n.sockets[s.id], c.socket = s, s
 	c.visit.nodes[n] = true
+	c.visit.undone(n.w, s.rooms)
 	n.w.note("%s is recovered at %s", c.name, n.name)
 	shift := n.w.plant == "shifted"
 	for i := range missed.Log {

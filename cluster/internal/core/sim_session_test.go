@@ -254,6 +254,7 @@ func (n *node) enter(s *socket, room string) {
 		return
 	}
 	s.rooms[room] = n.placeOfEntry()
+	n.w.ledger.moves.entered++
 	entered := s.visit.enter(n, room)
 	s.pending = append(s.pending, func() { entered.told = true })
 	n.keep(s, true)
@@ -269,6 +270,7 @@ func (n *node) leave(s *socket, room string) {
 		s.former = append(s.former, stay{room, from, n.at, s.last})
 	}
 	left := s.visit.leave(n, room)
+	n.w.ledger.moves.left++
 	s.pending = append(s.pending, func() { left.over = true })
 	n.keep(s, true)
 }

@@ -25,6 +25,8 @@ type promise struct {
 	had  map[*op]bool // was carried out before it left
 	open map[*op]bool // it may have been out when this was carried out, or not
 	over bool         // the client knows that it has left
+
+	undone bool // by a recovery elsewhere
 }
 
 // enter notes what a node has carried out in a room when a session enters it.
@@ -47,6 +49,22 @@ func (v *visit) leave(n *node, room string) *promise {
 		p.had[o] = true
 	}
 	return p
+}
+
+// undone counts what the session did last at another node, and does not know any more: its client has not been told of it either.
+func (v *visit) undone(w *world, rooms map[string]string) {
+	for room, p := range v.stays {
+		_, in := rooms[room]
+		switch {
+		case p.undone || room == v.id || strings.HasPrefix(room, "@"): // counted, or always in
+		case in && p.left && !p.over:
+			p.undone = true
+			w.ledger.moves.unleft++
+		case !in && !p.left && !p.told:
+			p.undone = true
+			w.ledger.moves.unentered++
+		}
+	}
 }
 
 func (n *node) carriedOut(room string) map[*op]bool {
