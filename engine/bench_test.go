@@ -81,8 +81,8 @@ func BenchmarkWheel(b *testing.B) {
 	}
 }
 
-// BenchmarkIdleWebSocket reports what one idle session costs the process beyond
-// its client, which this process holds too and which is measured first.
+// BenchmarkIdleWebSocket reports what one idle session costs the process. The
+// client is in this process too: its cost is measured first and taken off.
 func BenchmarkIdleWebSocket(b *testing.B) {
 	if testing.Short() {
 		b.Log("5,000 connections are opened only without -short")
@@ -143,7 +143,7 @@ func readOpen(c net.Conn) {
 	}
 }
 
-// inUse is what the heap and the stacks hold, in bytes.
+// inUse returns how many bytes the heap and the stacks hold.
 func inUse() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -152,8 +152,8 @@ func inUse() int64 {
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-// BenchmarkSendAndFlush is the way of a frame to 1,000 sessions on one
-// goroutine, which does not depend on how the machine schedules.
+// BenchmarkSendAndFlush sends a frame to 1,000 sessions on one goroutine, so
+// that the machine's scheduling has no part in it.
 func BenchmarkSendAndFlush(b *testing.B) {
 	const members = 1000
 	srv, err := New(Config{}, func(*Session) Handler { return noHandler{} })
@@ -206,8 +206,8 @@ func BenchmarkDeflate(b *testing.B) {
 	}
 }
 
-// BenchmarkSendToABlockedClient is the way of a frame to 1,000 clients that do
-// not read: what the budget costs where it counts.
+// BenchmarkSendToABlockedClient sends a frame to 1,000 clients that do not
+// read, each of which counts in the budget.
 func BenchmarkSendToABlockedClient(b *testing.B) {
 	const members = 1000
 	srv, err := New(Config{Limits: Limits{OutboxBytes: 1 << 30, OutboxTotal: math.MaxInt}}, func(*Session) Handler { return noHandler{} })

@@ -2,10 +2,10 @@ package engine
 
 import "sync/atomic"
 
-// sendBudget is what waits for all clients of a server together, in bytes of memory,
-// held against Config.OutboxTotal. Only what stays is counted: the first
-// countAbove bytes of a client that takes what it is sent are with a flusher and
-// gone before they could add up.
+// sendBudget counts the memory of the frames that wait for all clients of a server,
+// in bytes, and bounds it by Config.OutboxTotal. The first countAbove bytes of a
+// client that reads are not counted: the flusher has sent them before they could add
+// up.
 //
 // What counts, once each:
 //
@@ -16,12 +16,11 @@ import "sync/atomic"
 //   - what is made for one client: a compressed polling response, the bytes on
 //     their way into TLS or from a compressor with a context.
 //
-// Who is cut first: above seven eighths of the limit the reaper closes sessions
-// until six eighths are left: strangers before users, of those the user for whose
-// sessions most waits, and of these the largest; a shared frame counts whole for each. Frames are freed with their last receiver, so
-// the longest backlogs hold the oldest frames. Where memory grows faster than
-// the reaper works, a session that is behind and is sent more at the limit itself
-// is closed. Either way the reason is ReasonSlow.
+// Above seven eighths of the limit the reaper closes sessions until six eighths are left. It closes strangers before users,
+// then begins with the user for whose sessions most waits, and with the largest of them; a shared frame counts whole for each.
+// Frames are freed with their last receiver, so the longest backlogs hold the oldest frames. Where memory grows faster than
+// the reaper works, a session that is behind and is sent more at the limit itself is closed. Either way the reason is
+// ReasonSlow.
 //
 // It is safe for concurrent use. A receiver that keeps up touches none of it.
 type sendBudget struct {

@@ -110,7 +110,7 @@ func (r *rig) expectHeld(t *testing.T, s *side, most int64) {
 	s.awaitState(t, func() bool { return r.srv.budget.held.Load() <= most })
 }
 
-// At the limit itself nobody who is behind is sent more, however slow the reaper.
+// At the limit itself no session that is behind is sent more, however slow the reaper is.
 func TestTheBudgetIsNotExceeded(t *testing.T) {
 	const total = 1 << 20
 	r := newRig(t, Config{Limits: Limits{OutboxTotal: total}})

@@ -22,7 +22,7 @@ import (
 type client interface {
 	send(texts ...string) error // messages
 	sendBinary(data []byte) error
-	next() (packet, error) // what comes next; PINGs are answered and NOOPs passed over
+	next() (packet, error) // returns the next packet; answers PINGs and skips NOOPs
 	leave() error          // says good-bye in the transport's way
 }
 
@@ -57,7 +57,8 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// packetOf is what wiretest's client gave as these tests see it. The end of a WebSocket and the packet CLOSE are packets too.
+// packetOf turns a packet of wiretest's client into one of these tests. The end of a WebSocket and the packet CLOSE are
+// packets too.
 func packetOf(p wiretest.Packet, err error) (packet, error) {
 	var end *wiretest.End
 	switch {
@@ -192,7 +193,7 @@ func (c pollClient) leave() error                 { return c.Send("1") }
 func (c pollClient) next() (packet, error)        { return packetOf(c.Next()) }
 
 // upgrade moves the session to w, as the JavaScript client does: probe, let the
-// pending GET come back, then switch. What the GET brought comes first.
+// pending GET come back, then switch. The packets of the GET come first.
 func (c pollClient) upgrade(w wsClient) error {
 	if err := w.Probe(); err != nil {
 		return err

@@ -77,7 +77,7 @@ var (
 	errUpgradeOrder = &protocolError{CodePolicy, ReasonTransportError, "unexpected packet while probing"}
 )
 
-// faultOf returns err as a fault of the client. What is none, such as an error of the
+// faultOf returns err as a fault of the client. Any other error, such as one of the
 // network, closes with CodeGoingAway.
 func faultOf(err error) *protocolError {
 	var fault *protocolError

@@ -62,7 +62,7 @@ func TestTheClientClosesAndTheOwnerIsToldOnce(t *testing.T) {
 		if m := s.got.next(t); m.data != "last words" {
 			t.Errorf("got %q", m)
 		}
-		if _, polling := c.(pollClient); !polling { // who polls has said good-bye and does not ask again
+		if _, polling := c.(pollClient); !polling { // a polling client has said good-bye and sends no further poll
 			expectEnd(t, c, 1000, string(ReasonTransportClose))
 		}
 		s.awaitState(t, func() bool { return s.current() == stateClosed })

@@ -59,8 +59,8 @@ func (c *closings) count() int {
 }
 
 // EndClosing ends the session that has been closing for longest, without waiting
-// for its client any more, and reports whether there was one: where files are
-// short, it has the least use for one. It is safe for concurrent use.
+// for its client, and reports whether there was one. It frees a file where files
+// are short. It is safe for concurrent use.
 func (srv *Server) EndClosing() bool {
 	s := srv.closings.oldest()
 	if s == nil {

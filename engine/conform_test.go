@@ -14,7 +14,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What forceBase64 of the JavaScript client sends and expects.
+// The JavaScript client with forceBase64 sends and expects base64 text for binary
+// data.
 func TestAClientThatAsksForBase64GetsIt(t *testing.T) {
 	onPaths(t, Config{Deflate: Deflate{Enabled: true, Threshold: 1}}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
@@ -108,7 +109,8 @@ func TestNobodyWaitsLongForAPollThatDoesNotCome(t *testing.T) {
 	})
 }
 
-// Whatever the server cuts a session for, a poll that comes later finds none.
+// A poll that comes after the server has cut its session finds none, whatever the
+// cause.
 func TestAPollingSessionThatIsCutIsUnknown(t *testing.T) {
 	for name, why := range map[string]*protocolError{
 		"ping timeout": errPingTimeout, "overload": errOverload, "slow consumer": errOutboxAge,

@@ -31,7 +31,8 @@ type Deflate struct {
 // Takeover is a choice of context takeover (RFC 7692, section 7.1.1).
 type Takeover string
 
-// Choices of Takeover. What a client refuses for the server it does not get.
+// The values of Takeover. A client that refuses takeover by the server is sent
+// messages without it.
 const (
 	TakeoverNone   Takeover = "none"
 	TakeoverServer Takeover = "server" // what the server sends
@@ -53,8 +54,8 @@ const maxOffers = 16
 
 // agree picks the first offer of permessage-deflate that can be accepted (RFC
 // 7692, section 7.1). An offer with a parameter that is unknown, doubled or has a
-// wrong value is declined, as is one that limits the server's window: whoever
-// offers has to be given a message that it can read.
+// wrong value is declined, as is one that limits the server's window: the client
+// must be able to read every message.
 func (d Deflate) agree(h http.Header) agreement {
 	if !d.Enabled {
 		return agreement{}

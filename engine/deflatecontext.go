@@ -10,7 +10,7 @@ type deflateContext struct {
 
 	// Session.mu guards what follows.
 	unsent []byte               // made for the client and not yet written
-	held   int64                // what that counts in the budget: all of its memory
+	held   int64                // its memory, as it counts in the budget
 	sent   []func(written bool) // who asks whether unsent is written
 }
 
@@ -31,7 +31,7 @@ func (d *deflateContext) advance(n int, b *sendBudget) {
 	}
 }
 
-// settle calls the Notify functions of what was unsent. Session.mu is held.
+// settle calls the Notify functions of the unsent frames. Session.mu is held.
 func (d *deflateContext) settle(written bool) {
 	for _, sent := range d.sent {
 		sent(written)
@@ -39,7 +39,8 @@ func (d *deflateContext) settle(written bool) {
 	d.sent = nil
 }
 
-// await keeps the frames' Notify functions until unsent is written. Session.mu is held.
+// await keeps the frames' Notify functions until the unsent bytes are written.
+// Session.mu is held.
 func (d *deflateContext) await(frames []*Frame) {
 	for _, f := range frames {
 		if f.sent != nil {
@@ -49,7 +50,7 @@ func (d *deflateContext) await(frames []*Frame) {
 	}
 }
 
-// forget lets go of what is unsent. Session.mu is held.
+// forget drops the unsent bytes. Session.mu is held.
 func (d *deflateContext) forget(b *sendBudget) {
 	if d != nil {
 		d.settle(false)

@@ -40,7 +40,7 @@ func (s *Session) receive(kind byte, data []byte) error {
 	case typeClose:
 		return errPeerClosed
 	case typeOpen, typeUpgrade, typeNoop:
-		return nil // as Node: known, and without meaning from a client here
+		return nil // known, and ignored from a client, as in Node
 	default:
 		return errUnknownType
 	}
@@ -52,7 +52,7 @@ func (s *Session) receive(kind byte, data []byte) error {
 func (srv *Server) enterLong(owner budget.Owner, known bool) (leave func()) {
 	leave, err := srv.long.Enter(context.Background(), owner, known)
 	if err != nil {
-		return func() {} // not possible: everybody may wait, and for as long as it takes
+		return func() {} // not possible: this queue has no limits
 	}
 	return leave
 }

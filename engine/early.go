@@ -5,7 +5,8 @@ import (
 	"gatehouse/internal/budget"
 )
 
-// admitted in Session.early says that nothing is counted any more.
+// admitted is the value of Session.early from Session.Admit on: nothing is counted
+// any more.
 const admitted = -1 << 30
 
 // earlyBytes is how many bytes of a stranger count as one packet.
@@ -29,7 +30,7 @@ func (s *Session) spend(n int) error {
 	return nil
 }
 
-// room is how many bytes may wait for the client. mu is held.
+// room returns how many bytes may wait for the client. mu is held.
 func (s *Session) room() int {
 	cfg := &s.srv.cfg
 	if cfg.Early == nil || cfg.Early.OutboxBytes == cfg.OutboxBytes || !s.stranger() {
@@ -42,7 +43,7 @@ func (s *Session) room() int {
 	return room
 }
 
-// early is what holds for one session before it is admitted.
+// early returns the limits of one session before it is admitted.
 func (c *Config) early() EarlyLimits {
 	if c.Early == nil {
 		return EarlyLimits{MaxPayload: c.MaxPayload, OutboxBytes: c.OutboxBytes}
@@ -50,9 +51,9 @@ func (c *Config) early() EarlyLimits {
 	return c.Early.EarlyLimits
 }
 
-// earlyIncoming is what may be held of what a stranger has sent: one message that
-// is not complete, what was read with its end, and one that a handler keeps. Without
-// limits of their own strangers have what everybody has.
+// earlyIncoming returns how many bytes of a stranger's messages may be held: one
+// message that is not complete, the bytes read with its end, and one message that a
+// handler keeps. Without limits of their own strangers have those of users.
 func (c *Config) earlyIncoming() int {
 	most := c.early().MaxPayload
 	if most >= c.MaxPayload {
@@ -67,9 +68,9 @@ func (c *Config) earlyIncoming() int {
 // two requests.
 const sessionBytes = 40 << 10
 
-// StrangerBytes is the most memory of the process that a client can have the server
-// hold before it is admitted, in bytes: what it sends and is not worked off, what
-// waits for it, and its session. The head of a request that is under way comes on
+// StrangerBytes returns how much memory a client can make the server hold before it
+// is admitted, at most, in bytes: for messages that are not handled yet, for its
+// send queue, and for its session. The head of a request that is under way comes on
 // top, and the buffers of TLS.
 func (c Config) StrangerBytes() int {
 	c = c.withDefaults()

@@ -141,8 +141,8 @@ func TestAControlPacketHasNoBody(t *testing.T) {
 	})
 }
 
-// What strangers make the server hold, whatever they send, is bounded by
-// Config.StrangerBytes, and for 1,500 of them by 250 MB.
+// Strangers make the server hold no more than Config.StrangerBytes each, and
+// 1,500 of them no more than 250 MB, whatever they send.
 func TestStrangersAreSmall(t *testing.T) {
 	const strangers = 300
 	limit := int64(strangers * min(early().StrangerBytes(), 250_000_000/1500))

@@ -27,10 +27,10 @@ type epollLoops struct {
 // epollLoop waits for its connections and reads those that have something.
 type epollLoop struct {
 	fd   int
-	file *os.File // of fd; a read deadline that has passed ends the loop
+	file *os.File // the file of fd; a read deadline in the past ends the loop
 	raw  syscall.RawConn
 
-	busy turns[*epollStream] // owned by run: those that have more than one turn's share
+	busy turns[*epollStream] // owned by run: streams with more than one turn's share to read
 
 	mu      sync.Mutex // guards what follows
 	streams map[int32]*epollStream
@@ -162,7 +162,7 @@ func (l *epollLoop) stream(fd int32) *epollStream {
 
 // epollStream is a stream that an epollLoop reads. Its descriptor is closed
 // under mu, and used under mu by everybody but the loop, which alone reads: a
-// number that was given back could already belong to another connection.
+// descriptor that was closed could already belong to another connection.
 type epollStream struct {
 	loop  *epollLoop
 	owner streamOwner
@@ -177,7 +177,7 @@ type epollStream struct {
 	busy     bool // waits for its turn, and not for the kernel; changed by the loop
 }
 
-// interestRead is what a stream that is not paused waits for.
+// interestRead are the events that a stream waits for while it is not paused.
 const interestRead = unix.EPOLLIN | unix.EPOLLRDHUP
 
 // start begins to watch; a stream that was paused before stays so.

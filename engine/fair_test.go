@@ -53,7 +53,7 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 		_ = flooding.Conn.Close()
 		await(t, flood)
 		if cfg.Portable {
-			return // goroutines of their own: how they take turns is not ours
+			return // each has a goroutine of its own, so the Go scheduler decides
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -134,8 +134,9 @@ func (s journaled) tryWrite(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A room with long backlogs does not keep a small one waiting: whoever has
-// little to be written comes before the second turn of all others but a few.
+// A room with long backlogs does not keep a small one waiting: a connection
+// with little to write has its turn before the second turn of almost all
+// others.
 func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const members, rounds = 1000, 20
@@ -178,7 +179,8 @@ func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
 	})
 }
 
-// What is sent while the bulk is written waits for a few turns of it only.
+// A frame that is sent while the bulk is written waits for a few turns of it
+// only.
 func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
 	srv := &Server{cfg: Config{}.withDefaults()}
 	f := newFlusher(nil)

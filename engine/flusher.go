@@ -7,9 +7,9 @@ import (
 	"gatehouse/engine/internal/rfc6455"
 )
 
-// flusher writes to a share of the WebSockets: whoever sends puts the connection in
-// its list, and one goroutine joins all that waits for it into one write. Nothing
-// else writes to those connections.
+// flusher writes to a share of the WebSockets. A sender puts the connection in its
+// list, and one goroutine joins all that waits for the connection into one write.
+// Nothing else writes to those connections.
 type flusher struct {
 	wakeup chan struct{}
 	stop   chan struct{}
@@ -22,7 +22,7 @@ type flusher struct {
 	shared  []*websocket        // from dirty, and not written yet
 	bulk    turns[*websocket]   // with more to write than one turn's share
 	deflate *rfc6455.Compressor // nil until needed
-	scratch []byte              // what join makes; none of it is in use but for jointWrites
+	scratch []byte              // buffer of join; only jointWrites keep parts of it
 	batch   []*Frame
 	joint   *jointWrites // nil where every write is a call of its own
 }
@@ -82,9 +82,9 @@ const (
 	bulkTurns   = 16
 )
 
-// run writes in passes. In each of them every connection that was sent something for
-// itself alone gets a turn, such as for an acknowledgement, but only a few receivers
-// of broadcasts and a few of the bulk: nobody's answer waits for somebody else's room.
+// run writes in passes. In each pass a turn goes to every connection with a frame for
+// it alone, such as an acknowledgement, and to only a few receivers of broadcasts and
+// a few of the bulk: an answer does not wait for somebody else's room.
 func (f *flusher) run() {
 	defer f.endJoint()
 	var direct, listed []*websocket
@@ -172,7 +172,7 @@ func (f *flusher) write(c *websocket, b []byte, whole int) (n int, ok bool) {
 	return n, f.concluded(c, whole, n, len(b), err)
 }
 
-// concluded notes what became of a write, and reports whether c may go on.
+// concluded takes the result of a write, and reports whether c may go on.
 func (f *flusher) concluded(c *websocket, whole, n, want int, err error) bool {
 	if err != nil {
 		c.s.streamFailed(err)
@@ -240,8 +240,8 @@ func (f *flusher) compressor(srv *Server) *rfc6455.Compressor {
 	return f.deflate
 }
 
-// join returns the bytes of frames from offset of the first on, and of how many:
-// of as many as fit into flushBytes, or of the first alone.
+// join returns the bytes of frames, from offset of the first on, and how many
+// frames that are: as many as fit into flushBytes, or the first alone.
 func (f *flusher) join(frames []*Frame, offset int, form framing, z *rfc6455.Compressor) ([]byte, int) {
 	first := frames[0].wire(form, z)[offset:]
 	if len(frames) == 1 || len(first) >= flushBytes/2 {

@@ -84,7 +84,7 @@ func (f *Frame) Notify(sent func(written bool)) *Frame {
 	return f
 }
 
-// settle tells who asked whether f has been written.
+// settle calls the Notify function with whether f has been written.
 func (f *Frame) settle(written bool) {
 	if f.sent != nil {
 		f.sent(written)
@@ -115,9 +115,9 @@ func (f *Frame) size() int {
 	return n
 }
 
-// frameOverhead stands for headers and bookkeeping: a client that makes us answer
-// with many small frames, as with WebSocket pings, must not get far beyond the
-// send queue limit in memory.
+// frameOverhead counts for headers and bookkeeping, so that a client that
+// provokes many small answers, as with WebSocket pings, does not get far beyond
+// the send queue's limit in memory.
 const frameOverhead = 128
 
 // oneHolder is above all framings; it stands for one send queue that holds the frame.

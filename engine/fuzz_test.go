@@ -64,8 +64,8 @@ func wire(frames []*Frame) string {
 }
 
 // FuzzSession lets a client do what the input says, step by step, legal or not.
-// Whatever it does: the owner is told of the end once, hears nothing behind it,
-// and the server serves the next client.
+// In any case the owner is told of the end once, hears nothing behind it, and
+// the server serves the next client.
 func FuzzSession(f *testing.F) {
 	f.Add([]byte{0}, true)
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, false)

@@ -32,9 +32,9 @@ const hopPace = 20 * time.Millisecond
 
 var errHopLeaves = &protocolError{CodeServiceRestart, ReasonTransportClose, "the server on the way to the client shuts down"}
 
-// Leave lets go of what comes through a hop, which must be leaving already: a pending poll is answered, with nothing, so that
-// its client polls by another way, and no later one waits; a probe for an upgrade ends; WebSockets close, spread over the given
-// time but at most 20 ms apart, with a code that says that the server restarts, and what was sent before still goes out. It returns
+// Leave ends the requests and WebSockets that come through a hop, which must be leaving already. A pending poll is answered
+// with nothing, so that its client polls by another way, and no later one waits. A probe for an upgrade ends. WebSockets close
+// with the code of a restart, spread over the given time but at most 20 ms apart; frames sent before still go out. It returns
 // when that is under way or ctx has ended. It is safe for concurrent use.
 func (srv *Server) Leave(ctx context.Context, hop Hop, over time.Duration) {
 	var closes []*Session
@@ -58,7 +58,7 @@ func (srv *Server) Leave(ctx context.Context, hop Hop, over time.Duration) {
 	}
 }
 
-// frees lets go of the poll and of the probe that came through a hop. It reports whether the session itself ends with the hop.
+// frees ends the poll and the probe that came through a hop. It reports whether the session itself ends with the hop.
 func (s *Session) frees(hop Hop) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

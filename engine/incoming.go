@@ -34,14 +34,14 @@ func (s *Session) Hold(n int) bool {
 	return false
 }
 
-// incomingHolder is a session as the budget of what comes in sees it.
+// incomingHolder is a session in the budget of incoming data.
 type incomingHolder Session
 
 // Cut implements budget.Holder.
 func (h *incomingHolder) Cut() { (*Session)(h).cut(errIncoming) }
 
-// belongTo makes the session a user's, or a guest's. A user takes the place of a
-// guest, nobody that of a user.
+// belongTo makes the session a user's, or a guest's. A guest's session can
+// become a user's; a user's stays so.
 func (s *Session) belongTo(issuer, subject string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -159,8 +159,8 @@ func TestAMessageThatIsNotCompleteCounts(t *testing.T) {
 	})
 }
 
-// What is closed lets go of what it holds at once, and still sees the close frame
-// behind the message that the client was sending.
+// A session that is closed frees what it holds at once, and still sees the close
+// frame behind the message that the client was sending.
 func TestAClosingSessionHoldsNothing(t *testing.T) {
 	overWebSocket(t, func(t *testing.T, s *Session, h *side) {
 		frame := clientFrame(ws.OpBinary, make([]byte, 100_000))

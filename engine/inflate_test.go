@@ -6,7 +6,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What a client may not do with compression, and how its session ends.
+// A client that breaks the rules of compression ends its session.
 func TestBrokenCompressionEndsTheSession(t *testing.T) {
 	text := []byte("4" + talk(1))
 	for name, c := range map[string]struct {

@@ -11,12 +11,11 @@ import (
 // Intercept returns a listener for the http.Server that the Server is mounted in
 // at path, such as "/socket.io". It takes over ln.
 //
-// A connection that begins with a plain request for a WebSocket at path, with and
-// without a last slash, is served at once and never seen by the http.Server: that
-// saves more than a quarter of what connecting costs. Everything else comes out of Accept with
-// nothing read: other requests, any doubt about what is asked, and what says
-// nothing for a second. On systems without loops of ours and for listeners that
-// are not TCP, that is every connection.
+// A connection that begins with a plain request for a WebSocket at path, with and without a
+// last slash, is served at once and never seen by the http.Server: that saves more than a
+// quarter of what connecting costs. Accept returns all other connections with nothing read:
+// other requests, doubtful ones, and connections that are silent for a second. On systems
+// without epoll and for listeners that are not TCP, every connection does.
 //
 // Handlers around the Server do not see the requests that are served so, nor do
 // the hooks of the http.Server; what they check belongs into Config.Check and

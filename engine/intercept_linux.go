@@ -115,7 +115,7 @@ func (i *interceptor) Accept() (net.Conn, error) {
 		if conn.RemoteAddr() != nil {
 			return conn, nil
 		}
-		_ = conn.Close() // reset meanwhile, and nobody would know whose request it was
+		_ = conn.Close() // the client has reset it, and its address cannot be known any more
 	}
 }
 
@@ -144,7 +144,7 @@ func (i *interceptor) failed(err error) error {
 	return &net.OpError{Op: "accept", Net: "tcp", Addr: i.addr, Err: err}
 }
 
-// passing is an error of accept(2) that is none of the listener's, most likely too
+// passing is an error of accept(2) that does not end the listener, most likely too
 // many open files: http.Server waits a moment and goes on.
 type passing struct{ error }
 
@@ -203,8 +203,9 @@ func (srv *Server) discard(fd, n int) bool {
 }
 
 // dismiss sends the answer to a refused client, whose connection is closed next.
-// The socket is new and has room for it. Who waits for its answer has sent nothing
-// else; of others what is there is read, for a reset could overtake the answer.
+// The socket is new and has room for it. A client that waits for its answer has
+// sent nothing else. What others have sent is read, for a reset could overtake the
+// answer.
 func (srv *Server) dismiss(fd int, answer []byte) {
 	const most = 16
 	b := srv.buffers.Get().(*[readBytes]byte)

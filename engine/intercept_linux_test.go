@@ -35,7 +35,7 @@ func (r *rig) raw(t *testing.T, pieces ...string) (net.Conn, *bufio.Reader) {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	for i, p := range pieces {
 		if i > 0 {
-			time.Sleep(20 * time.Millisecond) // so that they are read apart; either way must work
+			time.Sleep(20 * time.Millisecond) // so that the pieces are likely read apart; the test holds in either case
 		}
 		must[int](t)(conn.Write([]byte(p)))
 	}
@@ -130,7 +130,7 @@ func TestHeadsOfEveryShapeOpenWebSockets(t *testing.T) {
 	}
 }
 
-// Whoever is refused gets the same answer on both ways.
+// A refused client gets the same answer on both ways.
 func TestRefusalsAreThoseOfTheHTTPServer(t *testing.T) {
 	cfg := Config{
 		Check: func(r *http.Request) *Refusal {
@@ -167,7 +167,7 @@ func TestRefusalsAreThoseOfTheHTTPServer(t *testing.T) {
 	}
 }
 
-// answered gives what a request is answered, without what differs at any time.
+// answered returns the answer to a request without the parts that differ each time.
 func answered(t *testing.T, r *rig, head string) string {
 	t.Helper()
 	_, in := r.raw(t, head)
@@ -252,8 +252,8 @@ func TestTheConnectionOfARefusedClientCloses(t *testing.T) {
 	}
 }
 
-// Whose connection was reset before it was accepted has no address: net/http must
-// not serve a request of nobody.
+// A connection that was reset before it was accepted has no address: net/http
+// must not serve its request.
 func TestARequestOfNobodyIsNotServed(t *testing.T) {
 	r := newRig(t, Config{}, func(_ testing.TB, r *rig) {
 		inner := r.web.Config.Handler
@@ -274,7 +274,7 @@ func TestARequestOfNobodyIsNotServed(t *testing.T) {
 	r.dial(t, "websocket")
 }
 
-// Messages take the same way, whoever read the handshake.
+// Messages take the same way, whether the engine or net/http read the handshake.
 func TestHandshakesThroughNetHTTP(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {

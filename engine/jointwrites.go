@@ -26,12 +26,12 @@ type jointWrite struct {
 // jointSocket is a stream that others write for.
 type jointSocket interface {
 	stream
-	// lend returns the socket and the bytes that are to be written to it for b, which
-	// are appended to room where they are others than b. The socket stays open until
-	// conclude. false says that it is closed.
+	// lend returns the socket and the bytes to write to it for b; where those are not
+	// b itself, they are appended to room. The socket stays open until conclude.
+	// false says that it is closed.
 	lend(b, room []byte) (fd int, wire []byte, ok bool)
-	// conclude takes what became of wire: bytes written, or a negative errno. It
-	// returns what tryWrite would have for b.
+	// conclude takes the result of writing wire: the number of bytes, or a
+	// negative errno. It returns what tryWrite would have for b.
 	conclude(b int, wire []byte, result int) (n int, err error)
 }
 

@@ -9,8 +9,8 @@ type link interface {
 	// framing is the wire form of what goes out.
 	framing() framing
 
-	// wake gets what waits in the send queue on its way. What is direct goes out before
-	// frames that many clients get, as far as the order of the session's frames allows.
+	// wake starts the sending of the send queue. A direct frame goes out before frames
+	// that many clients get, as far as the order of the session's frames allows.
 	wake(direct bool)
 	// flow says how what waits goes on.
 	flow() flow
@@ -21,8 +21,8 @@ type link interface {
 
 	// read switches reading on or off.
 	read(on bool)
-	// unfinished is what has come of a message that is not complete. One without a time
-	// has a deadline of its own.
+	// unfinished returns what has come of a message that is not complete. Its time is
+	// zero when the message has a deadline of its own.
 	unfinished() partly
 	// discard lets go of messages that are not complete, and of those that still come.
 	// Session.in is held instead of Session.mu.
@@ -34,16 +34,16 @@ type link interface {
 	left(p *closePacket)
 	// reaches reports whether the client still gets what it is sent.
 	reaches() bool
-	// letGo lets go of what came through a hop that leaves, and reports whether the
+	// letGo ends what came through a hop that leaves, and reports whether the
 	// session ends with that hop.
 	letGo(hop Hop) bool
-	// release frees what waits for the session, which is gone.
+	// release frees the requests that wait for the session, which is gone.
 	release()
 	// close ends the connection after release, without Session.mu.
 	close()
 }
 
-// flow says how what waits for a client goes on.
+// flow says how far the client has taken its send queue.
 type flow uint8
 
 const (

@@ -31,8 +31,8 @@ func expectEcho(t *testing.T, c wsClient, s *side) {
 	}
 }
 
-// What is handed up for one session by somebody else, such as its end, does not hold
-// up the loop that reads it.
+// Another goroutine that hands something up for a session, such as its end, does not
+// hold up the loop that reads it.
 func TestAnEndThatBlocksDoesNotDelayOthers(t *testing.T) {
 	_, busy, quiet, busySide, quietSide := neighbours(t, Config{})
 	busySide.in.Lock() // as a handler that is being told of the end

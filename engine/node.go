@@ -30,7 +30,7 @@ func (srv *Server) elsewhere(id string) string {
 	return node
 }
 
-// hijackable reports whether a request must go through net/http, because only that hands its connection on.
+// hijackable reports whether a request must go through net/http, which alone can hand its connection on.
 func (srv *Server) hijackable(rawQuery string) bool {
 	if srv.cfg.Elsewhere == nil || !strings.Contains(rawQuery, "sid=") {
 		return false

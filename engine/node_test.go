@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// others is what a cluster does with requests of other nodes' sessions: node "b" is there, and no other.
+// others serves requests of other nodes' sessions, as a cluster does: node "b" is there, and no other.
 type others struct {
 	mu    sync.Mutex
 	asked []string

@@ -323,7 +323,7 @@ func TestAPauseEndsAtItsLimit(t *testing.T) {
 	})
 }
 
-// What else the wheel is to look at takes no limit away.
+// A session on the wheel for another reason keeps its limit.
 func TestAStallDoesNotMoveTheLimitOfAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := beating(Config{Limits: Limits{PauseTimeout: 2 * time.Second}})

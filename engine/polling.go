@@ -70,7 +70,7 @@ func (p *longPoll) reply(batch []*Frame) {
 }
 
 // retire ends the transport after an upgrade. A client has its POST answered
-// before it upgrades: what is still being read is nobody's.
+// before it upgrades, so a POST that is still being read is discarded.
 func (p *longPoll) retire() {
 	if p.get != nil {
 		p.reply([]*Frame{noopFrame})
@@ -134,7 +134,8 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 }
 
 // afterGET ends a session that lost frames with a response, or whose last
-// frames are out. A lost NOOP is no loss: who upgrades may abort its GET.
+// frames are out. A lost NOOP is no loss: a client that upgrades may abort
+// its GET.
 func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 	for _, f := range batch {
 		f.settle(err == nil)
@@ -152,7 +153,7 @@ func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 	s.taken(g, batch)
 }
 
-// taken ends the response of g. What came meanwhile is the next one's.
+// taken ends the response of g. Frames that came meanwhile are for the next one.
 func (s *Session) taken(g *pendingGET, batch []*Frame) {
 	s.mu.Lock()
 	s.tookLocked(g, batch)
@@ -271,7 +272,7 @@ func (s *Session) endPOST(post *pendingPOST) {
 }
 
 // readBody reads the whole body within the size limit and Config.MessageTimeout,
-// which a body that keeps coming extends. What it has read counts for the session
+// which a body that keeps coming extends. The bytes read count for the session
 // until release is called, which is never nil. A connection whose deadline passed
 // must not be used again: net/http then has cancelled the context of every later
 // request on it, of other sessions too. Nor is the deadline lifted: net/http would
@@ -294,7 +295,7 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, post *pending
 	return in.got, in.release, nil
 }
 
-// setReading notes whose body is read, and reports whether it was cut.
+// setReading notes the request whose body is read, and reports whether it was cut.
 func (s *Session) setReading(post *pendingPOST, body *http.ResponseController) (cut bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 // writeBatch sends frames as the response of g, compressed when they are large
 // and the client takes that. They are written one by one, not joined: a client
-// that does not read must not hold a copy of what all others share.
+// that does not read must not hold a copy of frames that all others share.
 func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, g *pendingGET, batch []*Frame) error {
 	s.srv.limitRest(w, r)
 	h := w.Header()
@@ -52,8 +52,9 @@ func (s *Session) writeCompressed(w http.ResponseWriter, g *pendingGET, batch []
 	return err
 }
 
-// compress borrows its writer: each is hundreds of kilobytes, so there are only a
-// few, and who finds none waits for the others, which wait for nobody.
+// compress borrows its writer. A writer takes hundreds of kilobytes, so there are
+// only a few; a caller that finds none waits for the others, which wait for
+// nothing.
 func (srv *Server) compress(batch []*Frame) ([]byte, error) {
 	z := <-srv.gzips
 	defer func() { srv.gzips <- z }()

@@ -7,9 +7,9 @@ import (
 )
 
 // Parameter returns the first value of a parameter in the query of a request, "" if
-// there is none: what url.Values.Get says of r.URL.Query, without taking the whole
-// query apart where nothing in it is escaped. A poll is asked for its parameters in
-// several places.
+// there is none, as r.URL.Query().Get does. It does not take the whole query apart
+// where nothing in it is escaped. A poll is asked for its parameters in several
+// places.
 func Parameter(r *http.Request, name string) string {
 	query := r.URL.RawQuery
 	if escaped(query) {

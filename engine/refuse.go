@@ -72,9 +72,9 @@ func (srv *Server) limitRest(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answerTimeout is how long a client may take to receive a short answer. It is not
-// Config.CloseTimeout: a process that is not run for that long, on a busy machine,
-// would find its own deadline passed and lose the answer.
+// answerTimeout is how long a client may take to receive a short answer. It is
+// longer than Config.CloseTimeout, because a process that a busy machine does not
+// run for that long would miss its own deadline and lose the answer.
 const answerTimeout = 10 * time.Second
 
 // limitAnswer sets answerTimeout. net/http lifts it before the connection's next

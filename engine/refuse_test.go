@@ -223,8 +223,8 @@ func (l narrow) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// Who asks on and on and reads nothing is not waited for: net/http writes short
-// answers without a limit of its own.
+// A client that sends request after request and reads nothing is not waited
+// for: net/http writes short answers without a limit of its own.
 func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
 	r := newRig(t, Config{Limits: Limits{CloseTimeout: 50 * time.Millisecond}}, func(_ testing.TB, r *rig) { r.web.Listener = narrow{r.web.Listener} })
 	p := r.dialPolling(t)
@@ -252,7 +252,7 @@ func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
 	}
 }
 
-// A busy machine may not run a process for longer than a closing may take.
+// A busy machine may not run a process for longer than Config.CloseTimeout.
 func TestAnswersAreNotLostToTheLimitOfAClosing(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg, func(_ testing.TB, r *rig) { r.srv.cfg.CloseTimeout = time.Nanosecond })

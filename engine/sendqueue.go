@@ -130,8 +130,8 @@ func (o *sendQueue) shift(n int, b *sendBudget) {
 	}
 }
 
-// pop takes off the oldest frame, which the client has then, and with it out of
-// the budget.
+// pop takes the oldest frame, which the client has then, off the queue and out
+// of the budget.
 func (o *sendQueue) pop() {
 	f := o.frames[o.head]
 	o.frames[o.head] = nil
@@ -167,7 +167,7 @@ func (o *sendQueue) drop(b *sendBudget) {
 	b.add(listCost(o.frames) - before)
 }
 
-// forget lets go of everything: nobody takes it any more.
+// forget drops all frames: the client takes none any more.
 func (o *sendQueue) forget(b *sendBudget) {
 	o.uncount()
 	for _, f := range o.frames[o.head:] {
@@ -192,7 +192,7 @@ func (o *sendQueue) reset(b *sendBudget) {
 }
 
 // take takes off frames of up to max bytes, and at least one if there is one.
-// They still count in the budget: who took them releases them.
+// They still count in the budget until the caller releases them.
 func (o *sendQueue) take(max int, b *sendBudget) []*Frame {
 	o.count(b, framePolling)
 	n, size := 0, 0

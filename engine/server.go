@@ -112,9 +112,8 @@ func (srv *Server) startWorkers() {
 // Sessions returns how many sessions are open.
 func (srv *Server) Sessions() int { return int(srv.open.Load()) }
 
-// spawn runs f in a goroutine that Close waits for. When Close is through with
-// the sessions, nothing is left that f could matter to: it does not run, and spawn
-// returns false.
+// spawn runs f in a goroutine that Close waits for. When Close has ended all
+// sessions, f has no use any more: it does not run, and spawn returns false.
 func (srv *Server) spawn(f func()) bool {
 	srv.taskMu.RLock()
 	defer srv.taskMu.RUnlock()
@@ -216,8 +215,8 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	srv.serveSession(w, r, s, transport)
 }
 
-// transportOf returns a literal for what a request says: a session that kept its
-// piece of the query would keep the whole head.
+// transportOf returns the transport that a request names, as a literal: a
+// session that kept a piece of the query would keep the whole head in memory.
 func transportOf(name string) (string, bool) {
 	switch name {
 	case "polling":

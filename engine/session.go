@@ -33,7 +33,7 @@ const (
 type Session struct {
 	// Fixed once open.
 	srv     *Server
-	id      string // a secret: who knows it can speak for the client
+	id      string // a secret: with it one can speak for the client
 	peer    *Peer
 	handler Handler
 	flusher *flusher
@@ -197,7 +197,7 @@ func (s *Session) fail(err error) {
 	pe := faultOf(err)
 	s.closeWith(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
 	if s.isOver() {
-		s.srv.spawn(s.destroy) // who sends in a broadcast waits for no list of sessions
+		s.srv.spawn(s.destroy) // a sender of a broadcast waits for no list of sessions
 	}
 }
 

@@ -18,12 +18,13 @@ import (
 //     cut. More than Config.OutboxBytes cut it at once.
 //   - Above seven eighths of Config.OutboxTotal the reaper cuts the largest backlogs.
 
-// countAbove is how many bytes may wait, in frames, for a client that takes what
-// it is sent before they count.
+// countAbove is how many bytes of frames may wait for a client that reads before
+// they count in the budget.
 const countAbove = 16 << 10
 
-// volatileBytes is how much may wait for a client that is sent a volatile frame:
-// what is sent in one go still goes out together, and nothing goes out late.
+// volatileBytes is how much may wait for a client when a volatile frame is sent
+// to it: frames that are sent together still go out together, and none goes out
+// late.
 const volatileBytes = 4 << 10
 
 // lateBytes is how much may wait for a client before it counts as behind.
@@ -50,8 +51,8 @@ func (s *Session) behind() bool {
 	return s.out.bytes > countAbove || s.link.flow() != flowFree
 }
 
-// late reports whether so much waits, or for such a cause, that the session is cut
-// rather than sent more when the budget is spent. mu is held.
+// late reports whether the session is cut, rather than sent more, when the budget
+// is spent: by how much waits for it, or why. mu is held.
 func (s *Session) late() bool {
 	return s.out.bytes > lateBytes || s.link.flow() != flowFree
 }

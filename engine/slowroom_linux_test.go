@@ -25,9 +25,9 @@ func TestMemoryUnderThousandsOfSlowReadersStaysWithinTheBudget(t *testing.T) {
 	const quick, messages, perPass = 10, 250, 50
 	slow, total := wiretest.Crowd(5000), wiretest.Crowd(8<<20)
 	onPaths(t, Config{Limits: Limits{OutboxTotal: total, OutboxAge: time.Hour, PingInterval: time.Hour, CloseTimeout: time.Second}}, func(t *testing.T, cfg Config) {
-		// What a session may hold beside the budget: what the allocator rounds up,
-		// the end of a cut one, and where there is no loop a goroutine that waits
-		// for room.
+		// A session may hold this much beside the budget: what the allocator
+		// rounds up, the end of a cut session, and without a loop a goroutine that
+		// waits for room.
 		beside := 2 << 10
 		if cfg.Portable {
 			beside = 8 << 10

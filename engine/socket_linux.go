@@ -23,8 +23,7 @@ func acceptSocket(listener uintptr, from *unix.RawSockaddrAny) (fd int, peer net
 	return int(n), addrPort(from), nil
 }
 
-// addrPort reads an address. It is not valid for what Request.RemoteAddr needs a zone
-// for.
+// addrPort reads an address. The result is not valid for an address that has a zone.
 func addrPort(a *unix.RawSockaddrAny) netip.AddrPort {
 	port := func(p *uint16) uint16 { return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(p))[:]) }
 	switch a.Addr.Family {

@@ -15,7 +15,8 @@ type Stats struct {
 	// IncomingBytes is what is held of what clients have sent, as
 	// Config.IncomingTotal counts it.
 	IncomingBytes int64
-	// IncomingCuts is how many sessions were closed for that so far.
+	// IncomingCuts is how many sessions were closed because of
+	// Config.IncomingTotal so far.
 	IncomingCuts uint64
 	// Cuts are the sessions that were closed with ReasonSlow so far.
 	Cuts Cuts

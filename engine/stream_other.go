@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// rawConn returns nil: elsewhere a goroutine reads and one writes on demand.
+// rawConn returns nil: on this system a goroutine reads each connection, and
+// one writes on demand.
 func rawConn(net.Conn) syscall.RawConn { return nil }
 
 func readSome(uintptr, []byte) (int, error) { return 0, syscall.EINVAL }

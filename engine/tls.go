@@ -74,7 +74,7 @@ type tlsLink struct {
 	over atomic.Pointer[tlsStream]
 }
 
-// handshakeTurn says what a connection's handshake does.
+// handshakeTurn is the step of a connection's handshake.
 type handshakeTurn uint8
 
 const (
@@ -102,7 +102,7 @@ func (l *tlsLink) beginHandshake() error {
 	return nil
 }
 
-// endHandshake gives the turn back; next says what the handshake does then.
+// endHandshake gives the turn back; next is the step that the handshake is in then.
 func (l *tlsLink) endHandshake(next handshakeTurn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,8 +210,9 @@ func (l *tlsLink) SyscallConn() (syscall.RawConn, error) {
 	return nil, syscall.EINVAL
 }
 
-// errNothingArrived says that all that the loop has read is used up. It is
-// temporary: crypto/tls goes on where it stopped when it is asked again.
+// errNothingArrived says that crypto/tls has used up all that the loop has
+// read. It is temporary: crypto/tls goes on where it stopped when it is
+// called again.
 type errNothingArrived struct{}
 
 // Error implements error.

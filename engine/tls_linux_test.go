@@ -72,8 +72,8 @@ func TestTLSCarriesMessagesOfAllSizes(t *testing.T) {
 	}
 }
 
-// A client that ends properly, and one whose server does, see the end of TLS and not
-// of the connection alone, which anybody in between could have made.
+// Both sides see a proper end of TLS, whichever of them ends the connection: anybody
+// in between could end the connection alone.
 func TestTLSIsEndedByBothSides(t *testing.T) {
 	r := newRig(t, Config{}, overTLS)
 	c := r.dial(t, "websocket").(wsClient)
@@ -310,7 +310,7 @@ func takeTurns(t *testing.T, curves ...tls.CurveID) {
 	}
 }
 
-// Who is gone waits for no turn, and takes none.
+// A client that is gone waits for no turn, and takes none.
 func TestATLSHandshakeOfAClosedConnectionEnds(t *testing.T) {
 	turns := make(chan struct{}, 1)
 	link := func() *tlsLink {

@@ -25,7 +25,7 @@ type tlsStream struct {
 	failed error  // reported, when it is, after the right is given back
 
 	mu     sync.Mutex // guards what follows; a leaf
-	sealed []byte     // what a flusher is about to write; nil if none is
+	sealed []byte     // the records that a flusher is about to write, or nil
 	lent   bool       // it is writing
 	out    []byte     // records that the socket had no room for
 	unread bool       // out is full
@@ -40,8 +40,8 @@ const maxUnsent = 2 * flushBytes
 // errUnread says that a client does not read what TLS itself has to answer.
 var errUnread = errors.New("tls: the peer does not read its answers")
 
-// takeTLS makes a stream of a connection under TLS whose handshake is through. take
-// makes one of the socket.
+// takeTLS makes a stream of a connection under TLS whose handshake is done. take
+// makes the stream of its socket.
 func (srv *Server) takeTLS(conn *tls.Conn, owner streamOwner) (stream, bool) {
 	link, ok := conn.NetConn().(*tlsLink)
 	if !ok {
@@ -102,8 +102,8 @@ func (s *tlsStream) readable(b []byte) {
 	}
 }
 
-// failure is what ends the stream, if anything does, when reading stopped with err.
-// An answer of its own that it could not write crypto/tls tells only who writes next.
+// failure returns the error that ends the stream, or nil, when reading stopped with
+// err. crypto/tls reports a failed answer of its own only to the next write.
 func (s *tlsStream) failure(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,8 +126,8 @@ func (s *tlsStream) arrived(b []byte) (int, error) {
 	return n, nil
 }
 
-// send writes records. What finds no room waits: to crypto/tls a record is gone when
-// it was written, and an error would end the connection.
+// send writes records. Those that find no room wait: crypto/tls takes a record for
+// sent once it was written, and an error would end the connection.
 func (s *tlsStream) send(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +182,8 @@ func (s *tlsStream) lend(b, room []byte) (fd int, wire []byte, ok bool) {
 	return fd, wire, s.lent
 }
 
-// conclude implements jointSocket. What is sealed counts as written: the rest waits.
+// conclude implements jointSocket. Sealed records count as written: the rest of them
+// waits.
 func (s *tlsStream) conclude(b int, wire []byte, result int) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,7 +234,7 @@ func (s *tlsStream) sendRest() (bool, error) {
 	switch {
 	case s.closed || len(s.out) == 0:
 		return true, nil
-	case s.lent: // what a flusher is writing comes first; conclude goes on
+	case s.lent: // the flusher's records come first; conclude goes on
 		return false, nil
 	}
 	n, err := s.inner.tryWrite(s.out)

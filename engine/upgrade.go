@@ -152,7 +152,7 @@ func (s *Session) abandonProbe(c *websocket) bool {
 	return true
 }
 
-// tellUpgrade tells whoever asks of an upgrade that is over.
+// tellUpgrade calls Config.Upgraded with the result of an upgrade.
 func (s *Session) tellUpgrade(began time.Time, done bool) {
 	if f := s.srv.cfg.Upgraded; f != nil {
 		f(s.handler, time.Since(began), done)
@@ -224,8 +224,8 @@ func (s *Session) freeGET(c *websocket) {
 // switchTo makes c the transport: what waits goes out over it, in order. A GET
 // that is still pending gets its NOOP first, so that the two never write at
 // once. A session that is closing still switches: its client may have stopped
-// polling already, and what was sent before the close has no other way. It
-// returns when the upgrade began.
+// polling already, and frames sent before the close could not reach it
+// otherwise. It returns when the upgrade began.
 func (s *Session) switchTo(c *websocket) (began time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -280,8 +280,8 @@ func (w *stuck) Write(b []byte) (int, error) {
 	return w.ResponseRecorder.Write(b)
 }
 
-// Who upgrades may abort a GET that brings a NOOP, but nothing that stands behind
-// the NOOP may get lost with it in silence.
+// A client that upgrades may abort a GET that brings a NOOP, but no frame behind
+// the NOOP may get lost in silence.
 func TestAMessageBehindANoopIsNotLostInSilence(t *testing.T) {
 	r := newRig(t, Config{CompressAbove: -1})
 	c := r.dialPolling(t)
@@ -367,7 +367,7 @@ func (d *deadlines) SetReadDeadline(at time.Time) error {
 	return nil
 }
 
-// What comes of a body just as it is given up gives the rest no more time.
+// Bytes of a body that come just as it is given up give the rest no more time.
 func TestABodyThatIsGivenUpGetsNoMoreTime(t *testing.T) {
 	_, _, w, s := probing(t, Config{})
 	res, post := &deadlines{ResponseRecorder: httptest.NewRecorder()}, &pendingPOST{}

@@ -85,8 +85,8 @@ func taken(t testing.TB, r *rig) {
 	}
 }
 
-// Whatever writes to a room, everybody gets all of it in order: who reads at once, and
-// who lets it wait for long. Who leaves holds nobody up.
+// Every member of a room gets all messages in order, with and without io_uring,
+// whether it reads at once or late. A member that leaves holds nobody up.
 func TestARoomIsWrittenInOrder(t *testing.T) {
 	const members, messages = 40, 200
 	for name, rig := range map[string]func(*testing.T) *rig{

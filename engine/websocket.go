@@ -87,8 +87,8 @@ func (c *websocket) leave() {
 	}
 }
 
-// later starts a goroutine that goes on with what would hold up a loop. Until it is through
-// nothing is read.
+// later starts a goroutine that does what would hold up a loop. Nothing is read until it is
+// done.
 func (c *websocket) later() {
 	c.stream.pause()
 	c.s.srv.spawn(c.resume)
@@ -113,7 +113,7 @@ func (c *websocket) feed(b []byte) {
 		return
 	}
 	err := c.reader.Feed(b, int(c.s.maxMessage.Load()), c)
-	waits := c.reader.Deferral == rfc6455.Deferred // and behind it may stand what comes after the probe
+	waits := c.reader.Deferral == rfc6455.Deferred // and packets that come after the probe may stand behind it
 	if err == nil && c.probing != notProbing && !waits && c.reader.Pending() > probeBytes {
 		err = errUpgradeOrder
 	}
@@ -133,7 +133,7 @@ const probeBytes = 1 << 10
 func (c *websocket) resume() {
 	c.enter()
 	defer c.s.in.Unlock()
-	c.arrived = true // what is begun was held up by us: its time starts anew
+	c.arrived = true // the server held up the message that is begun: its time starts anew
 	c.feed(nil)
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -143,7 +143,7 @@ func (c *websocket) resume() {
 }
 
 // Stopped implements rfc6455.Sink. A probe is read while the session is paused: it
-// carries no messages, and what it could bring instead would have to be kept.
+// carries no messages, and its bytes would have to be kept otherwise.
 func (c *websocket) Stopped() bool {
 	return c.probing == notProbing && (c.s.paused.Load() || c.slowed())
 }

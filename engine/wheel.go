@@ -6,9 +6,9 @@ import (
 )
 
 // wheel is the one timer of all sessions. Each session has at most one place in
-// it. Times are rounded up to the next tick, so that nothing comes early and what
-// comes late does so by at most a tick; a session whose time lies further than one
-// turn ahead is looked at once a turn.
+// it. Times are rounded up to the next tick, so that nothing comes early, or late
+// by more than a tick; a session whose time lies further than one turn ahead is
+// looked at once a turn.
 type wheel struct {
 	tick time.Duration
 	now  func() int64

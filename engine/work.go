@@ -10,11 +10,11 @@ import (
 	"gatehouse/internal/limit"
 )
 
-// What strangers send costs work, and a stranger that opens connection after
-// connection has the limits of a connection anew each time. So the work also counts
-// for the client's address (IPv6 by /64), in packets. An address that has spent its
-// share is read more slowly, and its handshakes are refused; nothing of that
-// concerns other addresses, or connections that were admitted.
+// Packets of strangers cost work, and a stranger can have the limits of a
+// connection anew by opening another one. So the work counts for the client's
+// address (IPv6 by /64) too, in packets. An address that has spent its share is
+// read more slowly, and its handshakes are refused; nothing of that concerns other
+// addresses, or connections that were admitted.
 const (
 	handshakeWork = 16 // packets that a handshake or an upgrade counts as
 	requestWork   = 4  // packets that a request of a polling client counts as
@@ -27,13 +27,13 @@ const workBurst = 10
 // share waits before it is read again.
 const longestSlowdown = 2 * time.Second
 
-// workTurn is how long the next connection of an address waits, unless the line is so
-// long that this were too long: it then finds more than one packet's worth earned.
+// workTurn is how long the next connection of an address waits, or less in a long
+// line. After it the address has earned more than one packet.
 const workTurn = 10 * time.Millisecond
 
 // earlyWork is what strangers may do, by address. Connections of an address that owes
 // work wait in a line, and one at a time goes on: thousands that went on together
-// would be in everybody's way, again and again. It is safe for concurrent use.
+// would hold up everybody else. It is safe for concurrent use.
 type earlyWork struct {
 	*limit.Rate[budget.Owner]
 	start func(func()) bool // starts a goroutine
@@ -79,8 +79,8 @@ func (w *earlyWork) scheduleLocked(owner budget.Owner) {
 	})
 }
 
-// letGo has all in line go on: the server is closed, and nothing is left that they could
-// do too much of.
+// letGo has all in line go on, because the server is closed and the limit has no use any
+// more.
 func (w *earlyWork) letGo(owner budget.Owner) {
 	w.mu.Lock()
 	line := w.lines[owner]

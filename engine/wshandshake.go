@@ -94,9 +94,9 @@ func (c *websocket) respond(b []byte) error {
 	return err
 }
 
-// respondNow writes where tryWrite would leave it to a goroutine, behind TLS: a
-// client that has the answer may send its probe before that goroutine is through,
-// and the answer to the probe would find no room.
+// respondNow writes at once, where tryWrite under TLS would leave it to a
+// goroutine. A client that has the answer may send its probe before that
+// goroutine is done, and the answer to the probe would find no room.
 func (c *websocket) respondNow(conn net.Conn, b []byte) error {
 	_ = conn.SetWriteDeadline(time.Now().Add(answerTimeout))
 	_, err := conn.Write(b)
@@ -104,9 +104,9 @@ func (c *websocket) respondNow(conn net.Conn, b []byte) error {
 	return err
 }
 
-// webSocketAnswer checks the handshake and makes the head of the answer. Header
-// fields that are set on w already, such as those for CORS, mean nothing to a
-// WebSocket and are left out.
+// webSocketAnswer checks the handshake and makes the head of the answer. It
+// leaves out header fields that are set on w already, such as those for CORS: a
+// WebSocket ignores them.
 func (srv *Server) webSocketAnswer(w http.ResponseWriter, r *http.Request, extension string) ([]byte, error) {
 	key := r.Header.Get("Sec-Websocket-Key")
 	raw, err := base64.StdEncoding.DecodeString(key)

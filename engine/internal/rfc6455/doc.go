@@ -7,6 +7,6 @@
 // [Compressor] are used by one goroutine at a time; [InflaterPools] are shared.
 package rfc6455
 
-// ReadBytes is how much is read from a connection at a time, in bytes: what is kept of
-// a frame, and a first buffer for a message that is unpacked, are no larger.
+// ReadBytes is how much is read from a connection at a time, in bytes. The kept part
+// of a frame, and the first buffer for unpacking a message, are no larger.
 const ReadBytes = 16 << 10

@@ -42,7 +42,7 @@ func TestSlideKeepsTheLastBytes(t *testing.T) {
 
 // FuzzCompressedReader feeds compressed frames whole and in pieces: what comes
 // out is the same, no message is above the limit, and what is kept stays within
-// it. What was compressed comes back.
+// it. Compressed messages come back whole.
 func FuzzCompressedReader(f *testing.F) {
 	const max = 1 << 12
 	f.Add([]byte("4hello"), []byte{1, 2}, true)
