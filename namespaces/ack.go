@@ -16,9 +16,9 @@ type waiter interface {
 	gone(s *Socket) // the socket has ended
 }
 
-// EmitAck sends an event and waits for the client's acknowledgement: its arguments. It fails with ErrNotAdmitted during
-// admission, ErrClosed when the socket ends, and an error of ctx; ctx without a deadline gets [Config.AckTimeout]. A handler
-// may await its own client.
+// EmitAck sends an event, waits for the client's acknowledgement and returns its arguments. It fails with ErrNotAdmitted
+// during admission, ErrClosed when the socket ends, and an error of ctx; ctx without a deadline gets [Config.AckTimeout]. A
+// handler may await its own client.
 func (s *Socket) EmitAck(ctx context.Context, event string, args ...any) (packet.Args, error) {
 	p, err := s.ns.newEvent(event, args)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Socket) emitAck(ctx context.Context, p packet.Packet) (packet.Args, err
 	}
 }
 
-// deadline gives a context one if it has none.
+// deadline gives a context a deadline if it has none.
 func (ns *Namespace) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok || ns.hub == nil {
 		return context.WithCancel(ctx)
@@ -90,7 +90,7 @@ func (s *Socket) expectAck(id uint64, w waiter) error {
 	return err
 }
 
-// resolve hands an acknowledgement to who waits for it. One that nobody waits for is late or made up, and ignored.
+// resolve hands an acknowledgement to its waiter. Without a waiter it is late or made up, and ignored.
 func (s *Socket) resolve(id uint64, args packet.Args) {
 	if w := s.takeWaiter(id); w != nil {
 		w.answered(s, args)

@@ -10,26 +10,26 @@ import (
 	"gatehouse/packet"
 )
 
-// Adapter carries out what a namespace does to its sockets, on this node or on all. [Local] is the adapter of one node, and
-// what others use to act on the sockets of this one: an adapter for several nodes has a Local, carries every operation to
-// the other nodes, and does on each of them what Local does.
+// Adapter carries out what a namespace does to its sockets, on this node or on all. [Local] is the adapter of one node. An
+// adapter for several nodes has a Local for the sockets of its own node, carries every operation to the other nodes, and
+// does on each of them what Local does.
 //
 // An adapter belongs to one namespace. It is made when the namespace is mounted ([Config.Adapter]) and closed when the
 // namespace ends.
 //
-// Order. On one node, operations on a room reach all its members in the same order, and what one goroutine does reaches a
-// socket in the order in which it was done: Send after Broadcast, Broadcast after Send, both before an Apply that comes
-// after them. An adapter that delivers a broadcast later than its call, such as when it reads its own operation back,
-// therefore makes what follows wait behind it. What more it promises over several nodes, its documentation says.
+// Order. On one node, operations on a room reach all its members in the same order, and operations of one goroutine reach
+// a socket in their order: Send after Broadcast, Broadcast after Send, both before an Apply that comes after them. An
+// adapter that delivers a broadcast later than its call, such as when it reads its own operation back, therefore makes
+// later operations wait behind it. Its documentation says what more it promises over several nodes.
 //
 // Waiting. Send, Broadcast and Apply only queue and never wait for the network: handlers call them as if they cost nothing.
-// An error means that the operation could not be queued and has had no effect; that sockets end meanwhile, or a
-// node cannot be reached, is none. BroadcastAck, Sockets, ServerEmit and Nodes wait, at most until their context ends, and
+// An error means that the operation could not be queued and has had no effect. Sockets that end meanwhile, and nodes that
+// cannot be reached, are no errors. BroadcastAck, Sockets, ServerEmit and Nodes wait, at most until their context ends, and
 // do not wait for nodes that are known to be gone.
 //
-// Methods are safe for concurrent use and are called under no lock of this package. Selections, operations and packets are borrowed for the call; their slices and Args
-// are shared and must not be changed. What an adapter hands to its Local has the form of what an application may emit: names
-// that [CheckEvent] refuses have been refused, and the Args are valid.
+// Methods are safe for concurrent use and are called under no lock of this package. Selections, operations and packets are
+// borrowed for the call; their slices and Args are shared and must not be changed. An adapter checks the events that it hands
+// to its Local: [CheckEvent] accepts their names, and their Args are valid.
 type Adapter interface {
 	// Send queues a packet for one socket of this node: an event, or an acknowledgement.
 	Send(s *Socket, p *packet.Packet, flags Flags) error
@@ -43,13 +43,13 @@ type Adapter interface {
 	Sockets(ctx context.Context, sel *Selection) iter.Seq2[Info, error]
 	// Apply changes all selected sockets.
 	Apply(sel *Selection, c Change) error
-	// ServerEmit sends an event to the namespace on all other nodes, see [Namespace.ServerEmit]. With a nil to nobody is
-	// asked to answer.
+	// ServerEmit sends an event to the namespace on all other nodes, see [Namespace.ServerEmit]. When to is nil, no
+	// answers are asked for.
 	ServerEmit(ctx context.Context, event string, args packet.Args, to Replies) error
 	// Nodes returns the number of nodes, this one included.
 	Nodes(ctx context.Context) (int, error)
-	// Close ends what the adapter started, after what was queued has been handed to the other nodes, or ctx has ended. The
-	// namespace has no sockets any more; other methods may still be called and have no effect.
+	// Close ends what the adapter started, once it has handed all queued operations to the other nodes, or ctx has ended.
+	// The namespace has no sockets any more; other methods may still be called and have no effect.
 	Close(ctx context.Context) error
 }
 
@@ -63,7 +63,7 @@ const (
 	LocalOnly
 	// Uncompressed events are not compressed by the transports, whatever is configured.
 	Uncompressed
-	// Direct marks a broadcast by which an adapter carries what it was asked to Send: hooks have been told of it.
+	// Direct marks a broadcast that carries a packet of Send: hooks have been told of it.
 	Direct
 )
 
@@ -79,9 +79,9 @@ type Selection struct {
 type Operation struct {
 	Selection
 	Packet packet.Packet
-	// By is the socket of this node that caused it, or nil: see [Broadcast.By].
+	// By is the socket of this node that caused the operation, or nil: see [Broadcast.By].
 	By *Socket
-	// Within is the context in whose course it is sent, see [Broadcast.Within]; nil when nobody has said.
+	// Within is the context of [Broadcast.Within], or nil.
 	Within context.Context // its values, for who traces
 }
 
@@ -99,14 +99,14 @@ type Info struct {
 	ID       string
 	Identity handshake.Identity
 	Rooms    []string
-	// Handshake and Data are what another node said of its socket, as JSON, when that node is Node's server; nil otherwise.
+	// Handshake and Data describe a socket of a Node server, as JSON; nil for others.
 	Handshake, Data json.RawMessage
 }
 
-// Replies takes the answers to a question as they come. Its methods are called concurrently and must not block. A call may
-// still come when what asked has returned, and has no effect.
+// Replies takes the answers to a question as they come. Its methods are called concurrently and must not block. A call
+// that comes when the question has ended has no effect.
 type Replies interface {
-	// Expect is called once for each node that is asked, before any of its replies: so many of them will come.
+	// Expect is called once for each node that is asked, before any of its replies, with how many will come.
 	Expect(n int)
 	// Reply is called once for each that was expected, unless the question ends before.
 	Reply(r Reply)
@@ -114,7 +114,7 @@ type Replies interface {
 
 // Reply is one answer to a question that was put to sockets or nodes.
 type Reply struct {
-	Socket string // its id; "" when a node answers, and for sockets of Node's servers, which do not say
+	Socket string // its id; "" when a node answers, and for sockets of Node's servers, whose replies carry none
 	Args   packet.Args
 	Err    error // set when there will be no answer: ErrClosed when the socket has ended
 }
@@ -125,7 +125,7 @@ type Answers struct {
 	Missing int     // how many were asked and did not answer: too late, or gone
 }
 
-// LostNodes is the error of a question that some nodes were asked and did not answer, because they are gone.
+// LostNodes is the error of a question that some nodes did not answer, because they are gone.
 type LostNodes struct{ Names []string }
 
 // Error names the nodes.

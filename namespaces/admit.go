@@ -12,7 +12,7 @@ import (
 	"gatehouse/packet"
 )
 
-// admission is what a socket holds until it is admitted or refused.
+// admission is the state of a socket until it is admitted or refused.
 type admission struct {
 	request *handshake.Request
 	rooms   []string        // joined so far, distinct
@@ -21,7 +21,7 @@ type admission struct {
 	tries   int             // how often it was refused and held
 	until   time.Time       // when it is held no longer, after the first try
 	kept    int             // bytes of it that count in the connection's budget
-	claim   *claim          // of a session before; nil while recovery is off, and until the gate has answered
+	claim   *claim          // claim of an earlier session; nil while recovery is off, and until the gate has answered
 }
 
 // stop ends an admission that was there.
@@ -37,9 +37,9 @@ func (p *admission) stop(conn Conn) {
 	}
 }
 
-// connect begins the admission to a namespace. A client sends a second CONNECT when it disconnects and connects again before
-// it has seen the reply: there was nothing yet that it could leave by a DISCONNECT. The newer one counts, with its
-// credentials. From a socket that has been heard it is a fault, which closes the connection as in Node.
+// connect begins the admission to a namespace. A client that disconnects and connects again before it has seen the reply
+// sends a second CONNECT, and no DISCONNECT. The newer one counts, with its credentials. A CONNECT after the socket's first
+// packet is a fault, which closes the connection as in Node.
 func (c *Client) connect(p *packet.Packet) {
 	ns := c.hub.enter(p.Namespace)
 	if ns == nil {
@@ -88,7 +88,7 @@ func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 	switch old := c.find(s.ns.name); {
 	case old == nil:
 	case old.over():
-		old.left = true // the server is just ending it, the client knows already
+		old.left = true // the server is ending it, and the client knows already
 	case old.heard:
 		return nil, false, errTwice
 	default:
@@ -120,8 +120,8 @@ func (c *Client) present() int {
 	return n
 }
 
-// advance starts the admissions that wait and need not: a few run at once, and each after the socket that the client had in
-// that namespace before. mu is held.
+// advance starts waiting admissions: a few run at once, and each after the end of the socket that the client had in that
+// namespace before. mu is held.
 func (c *Client) advance() {
 	for _, s := range c.sockets {
 		if s.waiting && int(c.admissions) < c.hub.cfg.MaxAdmissions && !c.leaving(s.ns) {
@@ -194,8 +194,8 @@ func (s *Socket) runAdmission() {
 	}
 }
 
-// decide examines an admission and admits it if nothing speaks against it. The socket that it returns is one that it has taken
-// over from, and is to be retired.
+// decide examines an admission and admits it unless it is refused. It returns the socket that the new one has taken over from,
+// which is to be retired, or nil.
 func (s *Socket) decide() (old *Socket, admitted bool, err error) {
 	if err := s.examine(); err != nil {
 		return nil, false, err
@@ -204,14 +204,14 @@ func (s *Socket) decide() (old *Socket, admitted bool, err error) {
 	return old, admitted, nil
 }
 
-// examine asks the gate who the client is and the middleware whether that one may enter.
+// examine runs the gate, then the admission steps.
 func (s *Socket) examine() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.ns.hub.caught(p, "admission", s.fields()...)
 		}
 	}()
-	// The context is the admission's own: the socket's would have to remember it ever after.
+	// The context is the admission's own: the socket would have to keep a context made from its own.
 	ctx, cancel := context.WithTimeout(valuesOf(s.conn), s.ns.hub.cfg.AdmitTimeout)
 	defer cancel()
 	s.mu.Lock()
@@ -341,7 +341,7 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 	if !ok {
 		return false
 	}
-	// Who is told of by name is found before its client knows that it is in; mu has such events wait behind the reply.
+	// A user can be found by name before its client knows that it is in: mu makes events to the user wait behind the reply.
 	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
 	s.ns.addUser(s)
 	reply := packet.Packet{Type: packet.Connect, Namespace: s.ns.name, Payload: s.granted()}

@@ -32,7 +32,8 @@ func TestAdmitsWithAPublicID(t *testing.T) {
 	})
 }
 
-// elsewhere is a namespace that lets everybody in: who is there is told of each refusal, as only then the connection stays.
+// elsewhere is a namespace that admits everybody. A client in it is told of each refusal elsewhere, because its connection
+// stays.
 func elsewhere() *namespaces.Namespace {
 	return namespaces.New("/elsewhere", namespaces.WithGate(open))
 }
@@ -93,9 +94,9 @@ func TestRefusesAnUnknownNamespaceAsNode(t *testing.T) {
 		})
 }
 
-// A client that disconnects and connects again before it has seen the reply has only
-// CONNECT to say so with. There is one socket at a time, and one reply to each that
-// was not given up before its own.
+// A client that disconnects and connects again before it has seen the reply sends
+// only CONNECT. There is one socket at a time, and one reply for each socket that
+// the client has not given up.
 func TestANewerCONNECTReplacesASocketThatWasNotHeard(t *testing.T) {
 	ns, slow := namespaces.New("/"), namespaces.New("/slow")
 	var ended []string
@@ -199,8 +200,8 @@ func TestAParseErrorClosesWithItsReason(t *testing.T) {
 	}
 }
 
-// A client that has the reply may send another's credentials at once, or go: its connection must know by then whose it is,
-// and of the socket that the log names.
+// A client that has the reply may send other credentials at once, or go: by then its connection must know its user, and
+// the socket for the log.
 func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
 	run(t, namespaces.Config{}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
@@ -217,7 +218,7 @@ func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
 	})
 }
 
-// What is emitted to a user by another one, who has heard that the client is in, must find it.
+// An event to a user reaches a client that another user knows to be in.
 func TestASocketIsFoundByNameWhenItsClientHasTheReply(t *testing.T) {
 	ns := namespaces.New("/")
 	var local namespaces.Local

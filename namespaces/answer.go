@@ -30,7 +30,7 @@ func (a *Answer) Give(values ...any) error {
 	return a.send(args)
 }
 
-// Fail answers as a handler does that returns err.
+// Fail answers as the return of err by a handler does.
 func (a *Answer) Fail(err error) error {
 	return a.send(a.socket.ns.hub.failed(err))
 }

@@ -18,8 +18,8 @@ import (
 	"gatehouse/packet"
 )
 
-// TestAnUnknownEventIsNotAcknowledged lets a client's timeout say so, as with Node's server, and names the event in
-// development.
+// TestAnUnknownEventIsNotAcknowledged checks that the client gets no answer, as with Node's server, and that the
+// log names the event in development.
 func TestAnUnknownEventIsNotAcknowledged(t *testing.T) {
 	for _, development := range []bool{false, true} {
 		core, logs := observer.New(zap.InfoLevel)
@@ -110,8 +110,8 @@ func TestAnArgumentThatIsAPointerMayBeMissing(t *testing.T) {
 	})
 }
 
-// TestCausesReachTheLog holds that whatever a handler or a gate names as the cause is in the log, at a level that says whose
-// it is, and never with the client.
+// TestCausesReachTheLog checks that the cause that a handler or a gate names is in the log, at the level of whose fault it
+// is, and never sent to the client.
 func TestCausesReachTheLog(t *testing.T) {
 	ns := namespaces.New("/")
 	failing := func(err error) {
@@ -158,7 +158,7 @@ func TestInDevelopmentTheClientLearnsWhichFieldIsWrong(t *testing.T) {
 	})
 }
 
-// TestTheCauseOfARefusedConnectIsInTheLog at a level that says whose trouble it is.
+// TestTheCauseOfARefusedConnectIsInTheLog checks its level too, which depends on whose fault it is.
 func TestTheCauseOfARefusedConnectIsInTheLog(t *testing.T) {
 	cause := errors.New("connection refused")
 	for name, c := range map[string]struct {
@@ -215,7 +215,7 @@ func TestWhoIsRevokedStaysOutWhateverTheGate(t *testing.T) {
 	})
 }
 
-// TestEmitsThatReachNobodyEverAreErrors where the namespace is no part of a running hub.
+// TestEmitsThatReachNobodyEverAreErrors emits in namespaces that are not part of a running hub.
 func TestEmitsThatReachNobodyEverAreErrors(t *testing.T) {
 	ns := namespaces.New("/")
 	if err := ns.Emit("e"); !errors.Is(err, namespaces.ErrNotMounted) {

@@ -7,15 +7,14 @@ import (
 	"gatehouse/packet"
 )
 
-// Backlogged is a [Conn] that tells how much waits for its client. With it, who sends to a room faster than its members read
-// is slowed down before they are cut: see [Broadcast.By].
+// Backlogged is a [Conn] that tells how much waits for its client. With it, a client that sends to a room faster than its
+// members read is slowed down before they are cut: see [Broadcast.By].
 type Backlogged interface {
-	// Backlog returns how much waits for the client, in eighths of what may. It is called with locks held, as Send is.
+	// Backlog returns how full the client's send queue is, in eighths. It is called with locks held, as Send is.
 	Backlog() int
 }
 
-// crowd watches the receivers of a broadcast that somebody caused: of so many of them, how many are how far behind. In a large
-// room some of them stand for all.
+// crowd counts how far behind the receivers of a broadcast with a cause are. In a large room it looks at some of them only.
 type crowd struct {
 	every  int // of the receivers one is asked
 	seen   int
@@ -48,7 +47,8 @@ func (c *crowd) note(s *Socket) {
 	}
 }
 
-// level is how far a quarter of the receivers is behind, at least: fewer slow ones hold up nobody, and are cut in the end.
+// level returns how far at least a quarter of the receivers is behind: fewer slow ones slow down nobody, and are cut in the
+// end.
 func (c *crowd) level() int {
 	behind := 0
 	for level := backlogLevels; level > 0; level-- {
@@ -80,7 +80,8 @@ func (p *pace) crowded(s *Socket, size, level int) {
 	p.rests.set(s, now.Add(wait))
 }
 
-// rests are the waits of senders before their next events. They are kept here and not with each socket, few of which ever wait.
+// rests are the waits of senders before their next events. They are kept here, not in each socket, because few sockets ever
+// wait.
 type rests struct {
 	mu  sync.Mutex // guards what follows; a leaf
 	all map[*Socket]*rest
@@ -115,8 +116,8 @@ func (r *rests) put(s *Socket, one *rest) {
 	r.all[s] = one
 }
 
-// rest begins the wait that s owes, and reports whether there is one: then the queue goes on when it is over. The client's mu
-// is held.
+// rest begins the wait of s, and reports whether it has one: then the queue goes on when the wait is over. The client's mu is
+// held.
 func (s *Socket) rest() bool {
 	if s.due&owing == 0 {
 		return false
@@ -152,7 +153,7 @@ func (s *Socket) goOn() {
 	s.ns.hub.turns.start(s)
 }
 
-// lapseRest forgets what a socket that ends owes. The client's mu is held.
+// lapseRest forgets the wait of a socket that ends. The client's mu is held.
 func (s *Socket) lapseRest() {
 	s.goOn()
 	if s.due&owing != 0 {

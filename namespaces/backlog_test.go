@@ -12,8 +12,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// hall is a namespace whose members hear what one of them says, and says how many
-// events it has handled and how many sockets it has seen off.
+// hall is a namespace that broadcasts each event to all members, and counts the
+// events and the disconnects that it has handled.
 type hall struct {
 	*namespaces.Namespace
 	handled, parted atomic.Int32
@@ -71,7 +71,7 @@ func TestASenderWaitsWhenItsReceiversAreBehind(t *testing.T) {
 	}
 }
 
-// However many connections a user has: they wait together.
+// All connections of a user wait together.
 func TestASendersConnectionsWaitTogether(t *testing.T) {
 	ns := newHall(func(s *namespaces.Socket, text string) error { return s.Namespace().In().By(s).Emit("said", text) })
 	run(t, namespaces.Config{}, []*namespaces.Namespace{ns.Namespace}, func(t *testing.T, h *namespaces.Hub) {

@@ -12,7 +12,7 @@ import (
 	"gatehouse/packet"
 )
 
-// sink is a connection that forgets what is sent; it signals replies, one for each that it lets through.
+// sink is a connection that drops frames; it signals each reply.
 type sink struct{ replies chan struct{} }
 
 func (s *sink) Send(f *packet.Frame) error {
@@ -107,7 +107,7 @@ func BenchmarkConnect(b *testing.B) {
 	}
 }
 
-// BenchmarkFanOut is one broadcast, encoding included, to a room of so many members.
+// BenchmarkFanOut sends one broadcast to rooms of several sizes, encoding included.
 func BenchmarkFanOut(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -131,7 +131,7 @@ func benchFanOut(b *testing.B, ns *namespaces.Namespace, n int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/delivery")
 }
 
-// BenchmarkEcho is events with acknowledgement of one socket: one at a time, and many in flight.
+// BenchmarkEcho sends events with acknowledgements from one socket: one at a time, and many in flight.
 func BenchmarkEcho(b *testing.B) {
 	event := []byte(`2["echo",{"text":"a message of about sixty bytes, as people write in a chat"}]`)
 	event = append([]byte("21"), event[1:]...)
@@ -161,7 +161,7 @@ func (*sink) Transport() string { return "websocket" }
 
 func (*sink) Context() context.Context { return nil }
 
-// withRecovery is what benchmarks of recovery keep.
+// withRecovery is the configuration of the benchmarks of recovery.
 var withRecovery = namespaces.Recovery{For: time.Minute}
 
 // BenchmarkIdleSocketRecovery is BenchmarkIdleSocket with recovery on; sent is how many messages of a broadcast were

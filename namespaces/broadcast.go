@@ -14,7 +14,7 @@ import (
 // Rooms add to each other: In("a").In("b") is everybody in a or in b, once. Without a room it is the whole namespace.
 type Broadcast struct {
 	ns     *Namespace
-	from   *Socket         // caused it; one that began it gets it only when nothing else is named
+	from   *Socket         // the socket that caused it; a socket that began it gets it only when nothing else is named
 	within context.Context // of what sends it; nil when nobody has said
 	toSelf bool            // nothing else has been named
 	sel    Selection
@@ -112,16 +112,15 @@ func (b Broadcast) Local() Broadcast {
 
 // By names the socket that causes what is sent, such as the one whose event a handler passes on. When a quarter of the
 // receivers is behind with reading, the next event of that socket waits, the longer the more they are behind, so that they
-// are not cut. What a socket begins itself ([Socket.To] and the like) is by that socket already;
-// nil names nobody.
+// are not cut. A broadcast that a socket begins ([Socket.To] and the like) is by that socket already; nil names none.
 func (b Broadcast) By(s *Socket) Broadcast {
 	b = b.others()
 	b.from = s
 	return b
 }
 
-// Within says what an event is sent in the course of, by the context of a handler or a request: whoever traces has the
-// broadcast below the span in it. The broadcast does not end with the context. nil says nothing.
+// Within ties a broadcast to the context of a handler or a request: in traces it is below the span in that context.
+// The broadcast does not end with the context. nil ties it to none.
 func (b Broadcast) Within(ctx context.Context) Broadcast {
 	b.within = ctx
 	return b

@@ -36,7 +36,7 @@ func newCrowd(t *testing.T, cfg namespaces.Config, users ...string) *crowd {
 	return c
 }
 
-// heard returns who got the event since the last call, once for each time.
+// heard returns the users that got the event since the last call, once for each time.
 func (c *crowd) heard(event string) string {
 	synctest.Wait()
 	var names []string

@@ -5,11 +5,11 @@ import (
 	"reflect"
 )
 
-// carriedData is what SetData has set on another node, in JSON: nobody here has asked for it yet.
+// carriedData is a value of SetData from another node, as JSON that no Data call has decoded yet.
 type carriedData json.RawMessage
 
-// carry writes what SetData has set for other nodes. It returns nothing for a value that can only be used where it is: one of a
-// type that JSON does not tell everything of. It returns false when the value cannot be written.
+// carry encodes a value of SetData for other nodes. It returns nil for a value of a type that JSON does not carry whole, which
+// stays on this node, and false when the value cannot be encoded.
 func carry(data any) (json.RawMessage, bool) {
 	switch data := data.(type) {
 	case nil:

@@ -13,14 +13,14 @@ import (
 	"gatehouse/packet"
 )
 
-// claim is what an admission says of a session that its client had before, and what came of it.
+// claim is an admission's request to go on with an earlier session of its client, and the outcome.
 type claim struct {
 	pid, offset string
 	ownID       string // the admission's
 	old         *Socket
 	stale       *Socket // a session of the same user that cannot be recovered any more
 	failure     RecoveryFailure
-	lost        bool // old, or remote, ended before it could be taken over: nothing else is tried
+	lost        bool // old, or remote, ended before it could be taken over; no other is tried
 
 	remote *Session        // the session, when another node has it
 	missed []*packet.Frame // what its client has missed
@@ -164,8 +164,8 @@ func (ns *Namespace) session(c *claim, s *Socket) (old, stale *Socket, failure R
 	return old, nil, ""
 }
 
-// sameUser reports whether two identities are one user's. A guest has a name of its own on each connection: the private id
-// alone says that it is the same.
+// sameUser reports whether two identities are one user's. A guest has a new name on each connection, so for guests the
+// private id alone decides.
 func sameUser(a, b handshake.Identity) bool {
 	return a.User() == b.User() || isGuest(a) && isGuest(b)
 }
@@ -183,7 +183,7 @@ func (s *Socket) recheckOld() error {
 	return s.forsake()
 }
 
-// claim returns what an admission says of a session before; nil while recovery is off.
+// claim returns the claim of an admission; nil while recovery is off.
 func (s *Socket) claim() *claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +193,8 @@ func (s *Socket) claim() *claim {
 	return s.admission.claim
 }
 
-// report tells of a client that came back and was admitted as a new one. A session of its own that it cannot go on with ends.
+// report tells hooks and log of a client that came back and was admitted as a new one, and ends the session that it cannot
+// go on with.
 func (c *claim) report(s *Socket) {
 	if c == nil || c.failure == "" {
 		return
@@ -244,16 +245,16 @@ func (s *Socket) wantedLocked() []string {
 	return rooms
 }
 
-// supersede ends a connection that this server still believes in, without a word to whoever is there: the client itself has
-// come anew. Its sockets are parked, for their own returns.
+// supersede ends a connection whose client has already come back on another one, and sends nothing on it. Its sockets are
+// parked, for their own returns.
 func (c *Client) supersede() {
 	c.finish(ReasonTransportClose, lost)
 	c.conn.Close(closeNormal, "the client has come anew")
 }
 
-// takeOver moves what the session of an admission has to its socket, if there is one, and returns what its client has missed.
-// Rooms, those of both, are locked, and s.mu is held. It returns false when the session has ended meanwhile, or joined a room
-// that is not among them.
+// takeOver moves the state of the claimed session, if any, to the socket of an admission, and returns the frames that its
+// client has missed. Rooms, those of both, are locked, and s.mu is held. It returns false when the session has ended
+// meanwhile, or joined a room that is not among them.
 func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 	old := s.admission.claimed()
 	if c := s.admission.claim; c != nil && c.remote != nil {
@@ -295,7 +296,7 @@ func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 	return missed, true
 }
 
-// comeback says how a recovered socket differs from the one before it.
+// comeback describes how a recovered socket differs from the one before it.
 type comeback struct {
 	was    handshake.Identity // before
 	joined []string           // rooms that it was not in

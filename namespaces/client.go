@@ -43,7 +43,7 @@ type Client struct {
 
 // Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It waits for nothing that
 // another connection can hold up, neither a handler nor a room that a broadcast has locked: the caller reads many
-// connections. What is no packet, or comes out of order, closes the connection.
+// connections. Malformed or out-of-order packets close the connection.
 func (c *Client) Message(binary bool, data []byte) {
 	defer c.recovered()
 	decode := c.decoder.Text
@@ -77,7 +77,7 @@ func (c *Client) Sockets() []*Socket {
 	})
 }
 
-// recovered ends the connection on a panic of our own code: the state of this client cannot be trusted any more.
+// recovered ends the connection on a panic of this package: the state of this client cannot be trusted any more.
 func (c *Client) recovered() {
 	if p := recover(); p != nil {
 		_ = c.hub.caught(p, "message")
@@ -146,8 +146,8 @@ type unanswered struct {
 	acks   map[uint64]waiter
 }
 
-// parkAll parks the sockets that are kept for the client to come back, and returns those that are to end. mu is held: who
-// looks for the sockets of a user finds each of them here or among the parked ones.
+// parkAll parks the sockets that are kept for the client to come back, and returns those that are to end. mu is held, so
+// that each socket of a user is found either here or among the parked ones.
 func (c *Client) parkAll(reason string, how ending) (others []*Socket, kept []unanswered) {
 	others, c.sockets = c.sockets, nil
 	if !how.keep || !c.hub.cfg.Recovery.on() {
@@ -217,8 +217,8 @@ func (c *Client) dispatch(p *packet.Packet, size int) {
 	}
 }
 
-// leave ends a socket that the client has left. It may enter the namespace again at once: the admission then waits until the
-// old socket is out of its rooms, or the client would take what is sent there for the new one's.
+// leave ends a socket that the client has left. A client that enters the namespace again at once waits until the old socket
+// is out of its rooms: events to those would look like the new socket's.
 func (c *Client) leave(s *Socket) {
 	c.mu.Lock()
 	s.left = true
@@ -241,8 +241,8 @@ func (c *Client) expect(namespace string) *Socket {
 	return s
 }
 
-// addressee returns the socket of a namespace. It returns false when a packet for it is a fault of the client: a socket
-// that the server has ended may still be written to by a client that does not know yet. mu is held.
+// addressee returns the socket of a namespace. It returns false when a packet for it is a fault of the client, which it
+// is not for a socket that the server has ended: the client may not know yet. mu is held.
 func (c *Client) addressee(namespace string) (s *Socket, ok bool) {
 	if s = c.find(namespace); s != nil {
 		return s, true
@@ -250,7 +250,7 @@ func (c *Client) addressee(namespace string) (s *Socket, ok bool) {
 	return nil, c.closed || slices.Contains(c.departed, namespace)
 }
 
-// find returns the socket of a namespace, or nil; one that the client has left is none. mu is held.
+// find returns the socket of a namespace, or nil, also for one that the client has left. mu is held.
 func (c *Client) find(namespace string) *Socket {
 	for _, s := range c.sockets {
 		if !s.left && s.ns.name == namespace {
@@ -292,7 +292,8 @@ func (c *Client) onEvent(p *packet.Packet, size int) *Socket {
 	return s
 }
 
-// release takes an ended socket out and settles its queue. A socket that was never admitted has no last words.
+// release takes an ended socket out and settles its queue. A socket that was never admitted has no disconnect handlers to
+// run.
 func (c *Client) release(s *Socket, how ending, admitted bool) {
 	c.mu.Lock()
 	held := c.remove(s)

@@ -15,15 +15,15 @@ import (
 type Config struct {
 	// Gate identifies clients, unless a namespace has its own ([WithGate]). Required when one has not.
 	Gate Gate
-	// Rechecker is asked about every identity, also those that a namespace's own gate gave: before its admission and at the
-	// end of it, and at the end of a refresh. It keeps out who is revoked. May be nil.
+	// Rechecker is asked about every identity, also those of a namespace's own gate: before and at the end of an admission,
+	// and at the end of a refresh. It keeps out revoked identities. May be nil.
 	Rechecker Rechecker
 	// Logger takes what handlers and middleware did wrong; nil means slog.Default().
 	Logger *slog.Logger
 	// Hooks are told what happens, each of them of everything.
 	Hooks []Hooks
-	// Adapter makes the adapter of a namespace, around what acts on the sockets of this node; nil is for one node. The
-	// context lives until the adapter has been closed.
+	// Adapter makes the adapter of a namespace, around local, which acts on the sockets of this node; nil is for one
+	// node. The context lives until the adapter has been closed.
 	Adapter func(ctx context.Context, local Local) (Adapter, error)
 	// Users counts users' connections over several nodes; nil counts them on this one.
 	Users SharedUsers
@@ -64,7 +64,7 @@ type ConnectLimits struct {
 // Derive fills the limits whose defaults follow from others.
 func (l *ConnectLimits) Derive() { fill(&l.AdmitTimeout, min(8*time.Second, l.ConnectTimeout)) }
 
-// SessionLimits are about the time for which somebody is in. A user is issuer and subject, counted once admitted.
+// SessionLimits bound the session of a user, who is identified by issuer and subject and counted once admitted.
 type SessionLimits struct {
 	ExpiryNotice    time.Duration `koanf:"expiry_notice" default:"60s" doc:"how long before its identity ends a client is told with auth:expiring; of a short life the last quarter"`
 	ExpiryGrace     time.Duration `koanf:"expiry_grace" default:"5s" doc:"how long a socket outlives its token that was not refreshed"`
@@ -75,8 +75,9 @@ type SessionLimits struct {
 
 // SocketLimits bound what an admitted client can make the server hold. HardQueueEvents and HardQueueBytes can be reached
 // while a handler awaits its own client, and by what had been read before reading paused; it goes on at half of QueueEvents
-// and QueueBytes. UserHandlers grows up to MaxUserHandlers while sockets wait and processors are free; who has no subject
-// counts by address, IPv6 by /64. Where the caller of an acknowledgement has a deadline, that counts and not AckTimeout.
+// and QueueBytes. UserHandlers grows up to MaxUserHandlers while sockets wait and processors are free. Users without a
+// subject count by address, IPv6 by /64. Where the caller of an acknowledgement has a deadline, that counts and not
+// AckTimeout.
 type SocketLimits struct {
 	AckTimeout        time.Duration `koanf:"ack_timeout" default:"30s" doc:"how long a client has to acknowledge, where the caller sets no deadline"`
 	MaxNamespaces     int           `koanf:"max_namespaces" default:"32" doc:"namespaces of one connection"`
@@ -99,7 +100,7 @@ func (l *SocketLimits) Derive() {
 }
 
 // RateLimits say how fast admitted clients are read: so much in a second, and ten times as much at once. Nothing above it is
-// refused; the connection is read more slowly. Who has no name counts by address, IPv6 by /64.
+// refused; the connection is read more slowly. Users without a subject count by address, IPv6 by /64.
 type RateLimits struct {
 	SocketEvents int `koanf:"socket_events" default:"2000" unit:"per second" doc:"events and acknowledgements of one socket in a second; ten times as many may come at once; above it the connection is read more slowly, nothing is refused"`
 	SocketBytes  int `koanf:"socket_bytes" default:"16MiB" unit:"bytes per second" doc:"their bytes"`
@@ -125,5 +126,5 @@ func fill[T int | time.Duration](field *T, value T) {
 	}
 }
 
-// check refuses what cannot work. It sees the configuration with its defaults.
+// check refuses a configuration that cannot work. Its defaults are filled in.
 func (c Config) check() error { return settings.Check(c, settings.Fields) }

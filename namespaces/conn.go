@@ -17,8 +17,8 @@ type Conn interface {
 	// Close closes the transport after what was queued has gone out: a WebSocket close code (RFC 6455, section 7.4) and a
 	// reason of at most 123 bytes. Closed follows, or has been called already.
 	Close(code int, reason string)
-	// Pause stops reading from the client, and the heartbeat's deadline with it; Resume goes on. What was read already may
-	// still arrive.
+	// Pause stops reading from the client, and the heartbeat's deadline with it; Resume goes on. Messages that were read
+	// already may still arrive.
 	Pause()
 	Resume()
 	// Hold counts n more bytes that are kept of what the client sent, or fewer when n is negative. It reports false when there
@@ -26,11 +26,11 @@ type Conn interface {
 	Hold(n int) bool
 	// Admitted is called once, when the first namespace is about to admit the client: limits for strangers end.
 	Admitted()
-	// Identified is called for each admission, before its reply is queued: the client does not know of it yet, so nothing that
-	// it does next overtakes the call. It may be called again for the same socket, or for one whose client is gone before it
-	// is in. Of the socket it may read what is fixed: ID, Namespace and Identity.
+	// Identified is called for each admission, before its reply is queued, so that no later request of this client can
+	// overtake the call. It may be called again for the same socket, or for one whose client is gone before it is in. It may
+	// call only ID, Namespace and Identity of the socket.
 	Identified(s *Socket)
-	// ID names the connection where people may see it: the same for all its namespaces, and nothing that a client could use.
+	// ID is the public name of the connection: the same for all its namespaces, and no secret.
 	ID() string
 	// Transport is what the connection uses now, such as "polling" or "websocket".
 	Transport() string

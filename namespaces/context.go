@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// socketContext is a socket seen as the context of its handlers. It costs nothing until somebody waits for its end: then it makes
-// a context of the standard library and stands for that.
+// socketContext makes a socket the context of its handlers. It costs nothing until a handler waits for its end: then it makes
+// a context of the standard library and delegates to that.
 type socketContext Socket
 
 // lazyContext is the context behind a lifetime.

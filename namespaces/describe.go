@@ -11,13 +11,13 @@ import (
 // EventType is what an event carries.
 type EventType struct {
 	Name  string         // a * at its end stands for any rest
-	Args  []reflect.Type // packet.Args among them is any number of arguments of any type
-	Reply reflect.Type   // what the acknowledgement carries when all is well; nil when it says no more than that
-	Asks  bool           // whoever sends the event waits for the acknowledgement
+	Args  []reflect.Type // a packet.Args stands for any number of arguments of any type
+	Reply reflect.Type   // the value of the acknowledgement when all is well; nil when it has none
+	Asks  bool           // the sender of the event waits for the acknowledgement
 }
 
-// Description is what clients of a namespace send and get, as far as its definition says so: every event that has a handler,
-// with the handler's types, what [Takes], [Emits] and [Asks] declare, and the events of a session's life.
+// Description lists the events that clients of a namespace send and get, as far as its definition says so: every event that
+// has a handler, with the handler's types, what [Takes], [Emits] and [Asks] declare, and the events of a session's life.
 type Description struct {
 	Label string      // of the definition
 	Takes []EventType // that clients send, by name
@@ -27,13 +27,14 @@ type Description struct {
 	Failure reflect.Type // the acknowledgement of an event that was refused or failed
 }
 
-// Describe returns what the clients of a definition send and get. To describe a [Family], its function is called once, with a
-// namespace that no hub mounts and whose parts are their own names in braces. The error is the definition's first mistake.
+// Describe returns the events that clients of a definition send and get. To describe a [Family], its function is called once,
+// with a namespace that no hub mounts and whose parts are their own names in braces. The error is the definition's first
+// mistake.
 func Describe(def Definition) (Description, error) { return def.describe() }
 
 // Emits declares that the namespace emits an event with one argument of the type T; a [None] is no argument, a packet.Args any
-// number. What nobody declares is emitted as well: declarations are for [Describe] and for tests, since package
-// namespacestest holds what a namespace emits against them.
+// number. Events that are not declared are emitted as well: declarations are for [Describe], and for tests, in which package
+// namespacestest checks emitted events against them.
 func Emits[T any](ns *Namespace, event string) { ns.declare(event, EventType{Args: argTypes[T]()}) }
 
 // Emits2 is [Emits] for an event with two arguments.
@@ -46,8 +47,8 @@ func Asks[T, Reply any](ns *Namespace, event string) {
 	ns.declare(event, EventType{Args: argTypes[T](), Reply: reflect.TypeFor[Reply](), Asks: true})
 }
 
-// Takes declares an event of clients whose handler does not say what it takes: one for packet.Args, of [OnLater], or of
-// [Namespace.OnOther]. In and Out are what they are for [On].
+// Takes declares the arguments of a clients' event whose handler's types do not say them: one for packet.Args, of
+// [OnLater], or of [Namespace.OnOther]. In and Out are what they are for [On].
 func Takes[In, Out any](ns *Namespace, event string) {
 	ns.define()
 	if err := CheckEvent(event); err != nil {
@@ -70,14 +71,14 @@ func (ns *Namespace) declare(event string, e EventType) {
 	}
 }
 
-// declared is what a definition says of its events.
+// declared holds the declarations of a definition.
 type declared struct {
 	takes  map[string]EventType
 	spoken map[string]bool // of these, those that Takes has declared
 	emits  []EventType
 }
 
-// take notes an event of clients. What was declared stands, whatever a handler says.
+// take notes an event of clients. A declaration counts before the types of a handler.
 func (ns *Namespace) take(event string, e EventType, spoken bool) {
 	d := &ns.events
 	if ns.hub != nil || d.spoken[event] && !spoken {

@@ -18,16 +18,16 @@
 //
 // # Life of a session
 //
-// An identity belongs to one namespace, and so does its end. The client is told before ("auth:expiring") and may bring a new
-// credential ("auth:refresh"), which a [Refresher] checks and which is answered ahead of the event queue; the identity itself
-// changes between two events, and [Namespace.OnRefresh] then leaves what is no longer permitted. The way of an end decides
-// whether the client comes back by itself:
+// An identity belongs to one namespace, and so does its expiry. The client is told before ("auth:expiring") and may bring a
+// new credential ("auth:refresh"), which a [Refresher] checks and which is answered ahead of the event queue; the identity
+// itself changes between two events, and [Namespace.OnRefresh] then leaves what is no longer permitted. The way of an end
+// decides whether the client comes back by itself:
 //
 //	identity expired     DISCONNECT when another namespace of the connection lives on, else the transport closes
 //	Hub.Revoke           "auth:revoked" and DISCONNECT: it stays away
 //	Config.MaxPerUser    DISCONNECT of the oldest connection: it stays away, or two of them would push each other out forever
 //
-// Nothing of this costs a socket whose identity does not expire, nor a hub without a limit per user.
+// All this costs nothing for a socket whose identity does not expire, and in a hub without a limit per user.
 //
 // # Goroutines
 //

@@ -177,8 +177,8 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 	})
 }
 
-// A socket that is just ending when the hub closes has its farewell before Close
-// returns.
+// The disconnect handlers of a socket that is ending when the hub closes run
+// before Close returns.
 func TestCloseWaitsForWhoIsEndingAlready(t *testing.T) {
 	for name, end := range map[string]func(*namespaces.Namespace, *peer){
 		"its connection is gone": func(_ *namespaces.Namespace, p *peer) {

@@ -65,10 +65,10 @@ func causeOf(err error) error {
 	return nil
 }
 
-// verdict is what a client is told of an error. It has no cause.
+// verdict is the part of an error that a client is told. It has no cause.
 type verdict = handshake.Refusal
 
-// publicError returns what the client may read of an error, and whether it is one that was meant for it.
+// publicError returns the part of an error that the client may read, and whether the error was meant for the client.
 func publicError(err error) (verdict, bool) {
 	var failure *Error
 	if !errors.As(err, &failure) {
@@ -94,7 +94,7 @@ func dataOf(v verdict) (raw json.RawMessage) {
 	return raw
 }
 
-// answerTo is what an acknowledgement says about an error of a handler.
+// answerTo returns the acknowledgement for an error of a handler.
 func answerTo(err error) verdict {
 	if v, ok := publicError(err); ok {
 		return v
@@ -102,8 +102,8 @@ func answerTo(err error) verdict {
 	return verdict{Code: CodeInternal, Message: "The server could not handle this event."}
 }
 
-// refusalFor is what CONNECT_ERROR says about an error of an admission. An error that is no refusal says nothing about the client,
-// who is told to try again.
+// refusalFor returns the CONNECT_ERROR for an error of an admission. For an error that is no refusal it tells the client to
+// try again.
 func refusalFor(err error) verdict {
 	if v, ok := publicError(err); ok {
 		return v

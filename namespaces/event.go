@@ -28,20 +28,20 @@ type Event struct {
 	id uint64 // of the acknowledgement
 }
 
-// EventFunc handles an event, whatever its types. What it returns is the acknowledgement of a client that asked for one: the
-// arguments, or what the error says. With [ErrUnanswered] there is none.
+// EventFunc handles an event, whatever its types. It returns the arguments of the acknowledgement, if the client asked for
+// one, or an error that the acknowledgement carries instead. With [ErrUnanswered] there is none.
 type EventFunc func(ctx context.Context, s *Socket, e Event) (packet.Args, error)
 
 // On registers the handler of an event with one argument and a reply.
 //
 // In is what the argument is decoded into, by the rules of encoding/json; a []byte in it is a binary attachment. A
 // packet.Args takes all arguments undecoded, a [None] takes none. Otherwise the argument must be there, unless In is a
-// pointer: that is nil when the client left the argument out or sent null. Further arguments are ignored. What cannot be
-// decoded is answered with "bad_request"; the log says which field it was, and so does the answer in development.
+// pointer: that is nil when the client left the argument out or sent null. Further arguments are ignored. An argument
+// that cannot be decoded is answered with "bad_request"; the log names the field, and so does the answer in development.
 //
 // Out is what the acknowledgement carries when the client asked for one: one value; the values of a packet.Args; for None
-// {"ok": true}. When the handler fails it carries {"ok": false, "error": {code, message}}: of an *[Error] or a
-// *[handshake.Refusal] in the chain of the error, otherwise code "internal", and the log has the cause.
+// {"ok": true}. When the handler fails it carries {"ok": false, "error": {code, message}}: from an *[Error] or a
+// *[handshake.Refusal] in the chain of the error, otherwise with the code "internal"; the log has the cause.
 //
 // An error that wraps [ErrUnanswered] leaves the client without an acknowledgement; see also [OnLater].
 //
@@ -117,7 +117,7 @@ func (ns *Namespace) register(event string, h EventFunc) {
 	ns.handlers[event] = h
 }
 
-// arg decodes argument i, or passes the arguments on undecoded to who wants them so.
+// arg decodes argument i, or returns the arguments undecoded for a handler of packet.Args.
 func arg[T any](args packet.Args, i int) (v T, err error) {
 	switch in := any(&v).(type) {
 	case *packet.Args:
@@ -227,14 +227,13 @@ func (s *Socket) call(ctx context.Context, h EventFunc, ev *inbound) (reply pack
 	return h(ctx, s, ev.event())
 }
 
-// answersUnknown reports whether an event without a handler is acknowledged with an error. One of the session's life is in
-// any case: who sends it does not wait for a handler of the application.
+// answersUnknown reports whether an event without a handler is acknowledged with an error. An event of the session's life
+// is in any case: its sender does not wait for a handler of the application.
 func (h *Hub) answersUnknown(event string) bool {
 	return h.cfg.AnswerUnknownEvents || strings.HasPrefix(event, reservedPrefix)
 }
 
-// logFailure writes why an event failed. What the client was meant to read is its business, unless the handler named a cause
-// for the log.
+// logFailure logs why an event failed. A failure meant for the client is logged only if the handler named a cause.
 func (s *Socket) logFailure(event string, err error) {
 	level, message := slog.LevelError, "event failed"
 	v, ok := publicError(err)
@@ -255,7 +254,7 @@ func (s *Socket) logFailure(event string, err error) {
 	s.sample(level, message, slog.String("event", event), slog.Any("error", err), causeAttr(err))
 }
 
-// mistakes is the level of what a client did wrong: in development it is the person's who reads the log.
+// mistakes is the log level of a client's mistakes: a warning in development, where the log's reader writes the client.
 func (h *Hub) mistakes() slog.Level {
 	if h.cfg.Development {
 		return slog.LevelWarn

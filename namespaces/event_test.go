@@ -260,7 +260,8 @@ func TestAFullQueuePausesReading(t *testing.T) {
 	}
 }
 
-// TestWhatAClientIsToldIsCountedBefore so that a scrape after an answer finds it.
+// TestWhatAClientIsToldIsCountedBefore checks that a scrape after an answer finds
+// the event counted.
 func TestWhatAClientIsToldIsCountedBefore(t *testing.T) {
 	var events []string
 	note := func(what string) { events = append(events, what) }

@@ -41,14 +41,14 @@ type Family struct {
 
 	closing sync.WaitGroup // adapters that are being closed
 
-	mu       sync.Mutex // guards what follows, and what its namespaces say so of; a leaf
+	mu       sync.Mutex // guards what follows, and fields of child that name it; a leaf
 	mounted  bool
 	closed   bool
 	children map[string]*Namespace
 	made     int // of the children, those that have been defined
 }
 
-// child is what a namespace of a family holds besides.
+// child is the state that a namespace of a family has in addition.
 type child struct {
 	family *Family
 	parts  map[string]string
@@ -81,8 +81,8 @@ func NewFamily(text string, define func(ns *Namespace), opts ...Option) *Family 
 }
 
 // NewFamilyFunc is [NewFamily] for the names that a function accepts; the label stands for the family in metrics. The
-// function is called for every name that nothing else is mounted at, before anybody knows who asks, and must be quick: what
-// needs a database is for [Namespace.Admit].
+// function is called for every name that nothing else is mounted at, before the client is identified, and must be quick:
+// checks that need a database belong in [Namespace.Admit].
 func NewFamilyFunc(label string, accept func(name string) bool, define func(ns *Namespace), opts ...Option) *Family {
 	f := &Family{label: label, literals: -1, define: define, opts: opts, max: DefaultFamilyMax, linger: DefaultFamilyLinger}
 	f.match = func(name string) (map[string]string, bool) { return nil, accept(name) }
@@ -196,7 +196,7 @@ func (f *Family) hold(name string) *Namespace {
 	return ns
 }
 
-// letGo counts a socket that is not in the namespace any more. One that nobody could enter goes at once.
+// letGo counts a socket that is not in the namespace any more. A namespace that was not made goes at once.
 func (ns *Namespace) letGo() {
 	c := ns.child
 	if c == nil {
@@ -229,7 +229,7 @@ func (f *Family) expire(ns *Namespace, turn int) {
 	f.bury(ns)
 }
 
-// removeLocked takes a namespace out that was made; bury must follow.
+// removeLocked removes a namespace that was made; bury must follow.
 func (f *Family) removeLocked(ns *Namespace) {
 	if ns.child.end != nil {
 		ns.child.end.Stop()

@@ -15,7 +15,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// tenants is a family whose namespaces answer "who" with their part, and admit whoever has it as a scope.
+// tenants is a family whose namespaces answer "who" with their part, and admit users who have it as a scope.
 func tenants(made *atomic.Int32) *namespaces.Family {
 	return namespaces.NewFamily("/tenant-{org}", func(ns *namespaces.Namespace) {
 		made.Add(1)
@@ -197,7 +197,7 @@ func TestWhatCannotBeMadeIsTriedAgain(t *testing.T) {
 		}
 		alone := newPeer(t, h)
 		alone.push(connectTo("/ab", "ann"))
-		time.Sleep(5 * time.Second) // what fails for a passing cause is tried again
+		time.Sleep(5 * time.Second) // an admission that fails for a passing cause is tried again
 		synctest.Wait()
 		if got := strings.Join(alone.take(), ""); !strings.Contains(got, `0/ab,{"sid"`) {
 			t.Error(got)

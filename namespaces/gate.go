@@ -12,9 +12,9 @@ type Gate interface {
 	Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
 }
 
-// GateFunc makes a function a [Gate]. It is that only: around a gate that is a [Refresher] or a [Rechecker] too, a type that
-// embeds the gate keeps those. Without them a client cannot refresh its identity, and who is revoked is kept out by
-// [Config.Rechecker] alone.
+// GateFunc makes a function a [Gate], and no more: to wrap a gate that is a [Refresher] or a [Rechecker] too, embed it in a
+// type, which keeps those methods. Without them a client cannot refresh its identity, and only [Config.Rechecker] keeps out
+// revoked identities.
 type GateFunc func(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
 
 // Check implements Gate.
@@ -22,7 +22,7 @@ func (f GateFunc) Check(ctx context.Context, r *handshake.Request) (handshake.Id
 	return f(ctx, r)
 }
 
-// Refresher is a [Gate] that takes a new credential of a client that is in, and so makes "auth:refresh" work. The argument
+// Refresher is a [Gate] that checks a new credential of an admitted client, which makes "auth:refresh" work. The argument
 // of the event is the request's Auth. A client whose gate is no Refresher is told "unknown_event". It is called
 // concurrently; its context ends with the socket or after [Config.AdmitTimeout]. Errors are those of Check.
 type Refresher interface {

@@ -31,7 +31,7 @@ var open = namespaces.GateFunc(func(_ context.Context, r *handshake.Request) (ha
 	return handshake.Identity{Subject: auth.Token, Scopes: strings.Split(auth.Token, "+")}, nil
 })
 
-// conn is a connection that writes down what it is told. Frames are in their text form, attachments appended as <hex>.
+// conn is a connection that records its frames and calls. Frames are in their text form, attachments appended as <hex>.
 type conn struct {
 	mu       sync.Mutex
 	sent     []string
@@ -201,14 +201,14 @@ func (p *peer) enter(namespace, token string) string {
 	return ""
 }
 
-// join is enter for tests with real goroutines, where waiting for the server means waiting for its answer.
+// join is enter for tests with real goroutines, which wait for the server's answer.
 func (p *peer) join(namespace, token string) {
 	p.t.Helper()
 	p.push(connectTo(namespace, token))
 	p.await("0" + prefix(namespace) + "{")
 }
 
-// await returns what was sent once one of it begins as said.
+// await waits for a frame with a prefix, and returns all frames so far.
 func (p *peer) await(begin string) (sent string) {
 	p.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -243,7 +243,7 @@ func run(t *testing.T, cfg namespaces.Config, defs []*namespaces.Namespace, test
 	synctest.Test(t, func(t *testing.T) { test(t, newHub(t, cfg, defs...)) })
 }
 
-// mounting is namespaces as what a hub mounts.
+// mounting turns namespaces into definitions.
 func mounting(defs []*namespaces.Namespace) []namespaces.Definition {
 	all := make([]namespaces.Definition, len(defs))
 	for i, ns := range defs {
@@ -252,7 +252,7 @@ func mounting(defs []*namespaces.Namespace) []namespaces.Definition {
 	return all
 }
 
-// newHub makes a hub that is closed at the end of the test and must then hold nothing.
+// newHub makes a hub that is closed at the end of the test, and checks that it then holds nothing.
 func newHub(t *testing.T, cfg namespaces.Config, defs ...*namespaces.Namespace) *namespaces.Hub {
 	t.Helper()
 	if cfg.Gate == nil {

@@ -10,9 +10,9 @@ import (
 )
 
 // A default JavaScript client never comes back after a CONNECT_ERROR, but it reconnects by itself when its transport closes.
-// So an admission that is refused for a cause that passes is not answered where the connection has no other namespace: it is
-// held, the gate is asked again, and when the time of an admission is over the transport closes. The client's backoff begins
-// anew with every opening, so that it is the time that a connection is held which keeps clients from coming in a storm.
+// So an admission that is refused for a passing cause is not answered where the connection has no other namespace: it is
+// held, the gate is asked again, and when the time for an admission is over the transport closes. The client's backoff
+// begins anew with every opening, so only the time that connections are held keeps clients from coming in a storm.
 const (
 	firstAgain = 250 * time.Millisecond // after the first refusal; then twice as long, and so on
 	lastAgain  = 3 * time.Second        // at most
@@ -28,9 +28,9 @@ func passes(v verdict) bool {
 	}
 }
 
-// hold keeps an admission that was refused for a cause that passes, and returns false when it is to be refused: for any other
-// cause, and where the client is in another namespace, which the end of the transport would cost it. Of a client that is being
-// closed there is nothing to keep, nor to refuse.
+// hold keeps an admission that was refused for a passing cause. It returns false when the admission is to be refused: for any
+// other cause, and where the client is in another namespace, which it would lose with the transport. For a client that is
+// being closed it does nothing.
 func (s *Socket) hold(err error) bool {
 	v := refusalFor(err)
 	if !passes(v) {
@@ -55,7 +55,7 @@ func (s *Socket) hold(err error) bool {
 	return true
 }
 
-// plan says when a held admission is looked at again, whether its connection is over then, and whether it was held before. It
+// plan returns when a held admission is tried again, whether its connection ends then, and whether it was held before. It
 // returns 0 when the admission is gone or the client is in another namespace.
 func (s *Socket) plan(v verdict, left time.Duration) (after time.Duration, over, first bool) {
 	c := s.client
@@ -123,7 +123,7 @@ func (s *Socket) again() {
 	}
 }
 
-// turnAway ends the connection of an admission that has been held for as long as can be.
+// turnAway ends the connection of an admission that has been held for the longest time allowed.
 func (s *Socket) turnAway(err error, v verdict) {
 	c := s.client
 	c.mu.Lock()

@@ -34,7 +34,8 @@ var passing = map[string]error{
 	"no verdict":           errors.New("connection refused"),
 }
 
-// TestWhoIsRefusedForACauseThatPassesIsHeld: a default client never comes back from a CONNECT_ERROR (field fault 1).
+// TestWhoIsRefusedForACauseThatPassesIsHeld is about default clients, which never come back from a CONNECT_ERROR (field
+// fault 1).
 func TestWhoIsRefusedForACauseThatPassesIsHeld(t *testing.T) {
 	for name, err := range passing {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +72,8 @@ func (p *peer) awaitIn(ns *namespaces.Namespace) {
 	}
 }
 
-// TestTheTransportOfAHeldClientClosesInTime and without a CONNECT_ERROR, so that it comes back by itself.
+// TestTheTransportOfAHeldClientClosesInTime checks that no CONNECT_ERROR comes before, so that the client comes back by
+// itself.
 func TestTheTransportOfAHeldClientClosesInTime(t *testing.T) {
 	for name, err := range passing {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +98,7 @@ func TestTheTransportOfAHeldClientClosesInTime(t *testing.T) {
 	}
 }
 
-// TestAHeldClientGoes by itself, by leaving, by entering another namespace, and with the hub.
+// TestAHeldClientGoes ends a held client by its transport, by DISCONNECT, by another namespace, and by the end of the hub.
 func TestAHeldClientGoes(t *testing.T) {
 	const refusal = `4{"message":"Wait.","data":{"code":"unavailable"}}`
 	for name, c := range map[string]struct {
@@ -137,8 +139,8 @@ func TestARefusalForGoodIsSaidAtOnce(t *testing.T) {
 	})
 }
 
-// TestAPassingCauseAtTheLastMomentIsNoAnswerEither: the time of the client is over when the gate, slow on a busy machine, says
-// that it cannot tell. A CONNECT_ERROR would keep the client away for good.
+// TestAPassingCauseAtTheLastMomentIsNoAnswerEither has a slow gate fail when the client's time is over. A CONNECT_ERROR would
+// keep the client away for good.
 func TestAPassingCauseAtTheLastMomentIsNoAnswerEither(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 5 * time.Second

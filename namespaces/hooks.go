@@ -31,16 +31,15 @@ type Hooks struct {
 	// SocketRefused comes beside Refused for an admission that the namespace, or its gate, has refused. The namespace and the
 	// request of the socket can be read; it was never admitted. The error is what refused it, with its cause.
 	SocketRefused func(s *Socket, err error)
-	// Admission begins when the gate and the admission steps of the namespace are about to be asked. They get the context that
-	// it returns, and the function that it returns is called with what became of it; that may be nil.
+	// Admission is called before the gate and the admission steps of the namespace. They get the context that it returns. The
+	// function that it returns, which may be nil, is called with the outcome.
 	Admission func(ctx context.Context, s *Socket) (context.Context, func(err error))
-	// Event begins when a handler, its middleware included, is about to be called. It gets the context that it returns, and
-	// the function that it returns is called with what became of it; that may be nil. It is not called for an event that has
-	// no handler.
+	// Event is called before a handler and its middleware, which get the context that it returns. The function that it
+	// returns, which may be nil, is called with the outcome. Event is not called for an event that has no handler.
 	Event func(ctx context.Context, s *Socket, e Event) (context.Context, func(err error))
-	// Broadcast begins when somebody on this node is about to send an event to a selection of sockets. ctx is that of
-	// [Broadcast.Within], nil when nobody has said; the adapter gets the one that it returns. The function that it returns is
-	// called when the event is queued, or cannot be; that may be nil.
+	// Broadcast is called before this node sends an event to a selection of sockets. ctx is that of [Broadcast.Within], or
+	// nil; the adapter gets the context that Broadcast returns. The function that it returns, which may be nil, is called
+	// when the event is queued, or cannot be.
 	Broadcast func(ctx context.Context, ns *Namespace, b Broadcasting) (context.Context, func(err error))
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
@@ -50,7 +49,8 @@ type Hooks struct {
 	// package.
 	RoomMade func(ns *Namespace, room string)
 	RoomGone func(ns *Namespace, room string)
-	// EventHandled reports one event of a client, before its acknowledgement is queued: who has that finds the event counted.
+	// EventHandled reports one event of a client, before its acknowledgement is queued: a client that has that finds the
+	// event counted.
 	EventHandled func(s *Socket, h Handled)
 	// Emitted reports an event that was queued, for one socket or in a broadcast: the latter on every node that has it.
 	Emitted func(ns *Namespace, e Emitted)
@@ -58,26 +58,26 @@ type Hooks struct {
 	// has stood empty. They come in this order.
 	NamespaceMade func(ns *Namespace)
 	NamespaceGone func(ns *Namespace)
-	// OperationsMissed reports a gap in what came from another node, see [Namespace.OnMissed]: once for each namespace that may
-	// lack something.
+	// OperationsMissed reports a gap in the operations of another node, see [Namespace.OnMissed]: once for each namespace that
+	// may lack something.
 	OperationsMissed func(ns *Namespace, m Missed)
-	// IdentityChanged reports a refreshed identity, which is the socket's already.
+	// IdentityChanged reports a refreshed identity, which is in force already.
 	IdentityChanged func(s *Socket, old handshake.Identity)
 }
 
-// Handled is what became of an event of a client.
+// Handled is the outcome of a client's event.
 type Handled struct {
 	Event string // "" when there is no handler for it, so that a client cannot make up names
 	Err   error  // nil when the handler succeeded
 	Took  time.Duration
-	Name  string      // as the client said it; "" for what the server itself handles
+	Name  string      // as the client sent it; "" for events that the server itself handles
 	Args  packet.Args // without the acknowledgement
 }
 
 // Broadcasting is an event that is about to be sent to a selection of sockets.
 type Broadcasting struct {
 	Event string
-	// By is the socket that causes it, see [Broadcast.By]; nil when nobody is named.
+	// By is the socket that causes it, see [Broadcast.By], or nil.
 	By *Socket
 	// Rooms select the receivers. They are shared and must not be changed.
 	Rooms []string
@@ -95,7 +95,7 @@ type Emitted struct {
 	Receivers int
 }
 
-// hooks are the functions of several Hooks, by what they are told.
+// hooks are the functions of several Hooks, grouped by field.
 type hooks struct {
 	opened   []func(*Socket)
 	closed   []func(*Socket, string)
@@ -276,7 +276,7 @@ func (h *hooks) roomLeft(s *Socket, room string) {
 	}
 }
 
-// roomChanged returns what is told of rooms that come and go, or nil when nobody asks.
+// roomChanged returns a function for RoomMade and RoomGone, or nil when no hook has them.
 func (h *hooks) roomChanged(ns *Namespace) func(room string, there bool) {
 	if len(h.roomMade)+len(h.roomGone) == 0 {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"gatehouse/packet"
 )
 
-// Whoever asks for no beginnings and ends pays nothing on the way of an event and of a broadcast.
+// Hooks without Event and Broadcast cost nothing on the way of an event and of a broadcast.
 func TestBeginningsThatNobodyAsksForAllocateNothing(t *testing.T) {
 	h, ctx, s := newHooks(nil), context.Background(), &Socket{}
 	n := testing.AllocsPerRun(100, func() {
@@ -23,7 +23,7 @@ func TestBeginningsThatNobodyAsksForAllocateNothing(t *testing.T) {
 	}
 }
 
-// Neither does whoever asks and has nothing to be told at the end.
+// Neither do hooks that return no function for the end.
 func TestBeginningsWithoutAnEndAllocateNothing(t *testing.T) {
 	h := newHooks([]Hooks{{
 		Event: func(ctx context.Context, _ *Socket, _ Event) (context.Context, func(error)) { return ctx, nil },

@@ -20,7 +20,7 @@ type Hub struct {
 	// Fixed once made.
 	cfg        Config
 	log        *slog.Logger
-	sampled    *slog.Logger // for what clients can cause as often as they like
+	sampled    *slog.Logger // for lines that clients can cause as often as they like
 	hooks      *hooks
 	namespaces index[*Namespace] // by name
 	families   []*Family         // those that fit better first
@@ -37,8 +37,8 @@ type Hub struct {
 	turns    turns
 	pace     pace
 
-	// tasks counts what Close waits for. Close itself holds one until every client has ended, so that whatever still starts
-	// a task does so while the count is above zero.
+	// tasks counts the goroutines that Close waits for. Close itself holds one until every client has ended, so that a task
+	// is only ever started while the count is above zero.
 	tasks crew.Crew
 }
 
@@ -50,7 +50,7 @@ type Definition interface {
 	Accepts(name string) bool
 	// mount makes the definition part of a hub, which is about to start.
 	mount(h *Hub) error
-	// describe returns what clients of the definition send and get.
+	// describe returns the events that clients of the definition send and get.
 	describe() (Description, error)
 }
 
@@ -126,7 +126,7 @@ func (h *Hub) Open(ctx context.Context, name string) (ns *Namespace, ok bool, er
 	return ns, true, ns.prepare(ctx)
 }
 
-// enter returns the namespace that a client asks for, or nil. It is let go of once ([Namespace.letGo]).
+// enter returns the namespace that a client asks for, or nil. Each call is followed by one of [Namespace.letGo].
 func (h *Hub) enter(name string) *Namespace {
 	if ns := h.namespaces.find(name); ns != nil && ns.child == nil {
 		return ns
@@ -163,8 +163,8 @@ func (h *Hub) Connect(conn Conn) *Client {
 	return c
 }
 
-// ClosePending closes the connection that has been in no namespace for longest, unless that is for less than atLeast, and
-// reports whether there was one. It is for who needs room for somebody else.
+// ClosePending closes the connection that has been in no namespace for longest, and for atLeast at least, and reports
+// whether there was one. It makes room for another connection.
 func (h *Hub) ClosePending(atLeast time.Duration) bool {
 	oldest := h.registry.oldest(atLeast)
 	if oldest == nil {
@@ -189,7 +189,7 @@ func (h *Hub) Close(ctx context.Context) error {
 	}
 	for _, c := range clients {
 		if sockets, first := c.detach(ReasonShutdown, cutOff); first {
-			c.bury(sockets, cutOff) // here: a goroutine for each of them would be one for each connection
+			c.bury(sockets, cutOff) // here, because a goroutine for each of them would be one for each connection
 		}
 		c.conn.Close(closeGoingAway, ReasonShutdown)
 	}
@@ -263,7 +263,7 @@ func (h *Hub) Stats() Stats {
 	return st
 }
 
-// caught logs a panic of somebody's code and returns it as an error. It is for use in deferred functions:
+// caught logs a panic of a callback and returns it as an error. It is for use in deferred functions:
 //
 //	if p := recover(); p != nil { err = h.caught(p, "…") }
 func (h *Hub) caught(p any, where string, fields ...slog.Attr) error {

@@ -9,7 +9,7 @@ import (
 	"gatehouse/internal/ordered"
 )
 
-// expiryQueue has the identities that will expire, the next one first. One goroutine works it off for all sockets of a hub;
+// expiryQueue holds the identities that will expire, the next one first. One goroutine serves it for all sockets of a hub;
 // identities that do not expire are not in it.
 type expiryQueue struct {
 	// Fixed once made.
@@ -112,9 +112,9 @@ func (s *Socket) announceEnd(expires time.Time) {
 	_ = s.sendPacket(s.ns.notice(eventExpiring, expiring{expires.UnixMilli()}), 0)
 }
 
-// expire ends a socket whose identity has ended. When the connection has another namespace with an identity that lives, the
-// socket alone ends, by DISCONNECT; otherwise the transport closes, so that a client with an auth function comes back by
-// itself, with everything that it had.
+// expire ends a socket whose identity has expired. When the connection has another namespace with a valid identity, the
+// socket alone ends, by DISCONNECT. Otherwise the transport closes, so that a client with an auth function comes back by
+// itself to all its namespaces.
 func (c *Client) expire(s *Socket) {
 	now := time.Now()
 	c.mu.Lock()

@@ -17,7 +17,8 @@ const (
 	eventRevoked  = reservedPrefix + "revoked"  // to the client: {reason}
 )
 
-// lease is what a socket holds whose identity can end, or whose client has refreshed it. Others have none.
+// lease is the state of an identity that can expire or was refreshed. Sockets with other identities have
+// none.
 type lease struct {
 	socket *Socket // fixed
 
@@ -28,7 +29,7 @@ type lease struct {
 
 	// Guarded by the expiry queue's mu.
 	expires time.Time
-	due     time.Time     // when the expiry queue has to do something about it
+	due     time.Time     // the next time at which the expiry queue looks at it
 	pos     ordered.Place // in the expiry queue
 	noticed bool          // the client has been told
 }

@@ -16,8 +16,8 @@ import (
 // revocation does; the client is told the message of an *[Error] or *[handshake.Refusal].
 type RefreshFunc func(ctx context.Context, s *Socket, old handshake.Identity) error
 
-// OnRefresh adds a handler for refreshed identities. A refresh does not run the admission again, and never changes the
-// subject or the issuer: whatever else the admission looked at is to be looked at here.
+// OnRefresh adds a handler for refreshed identities. A refresh never changes the subject or the issuer, and does not
+// run the admission again: the handler repeats the admission's other checks.
 func (ns *Namespace) OnRefresh(h RefreshFunc) {
 	ns.define()
 	ns.refreshed = append(ns.refreshed, h)
@@ -55,7 +55,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 }
 
 // mayRefresh takes one refresh from the socket's allowance: [Config.RefreshBurst] at once, then one every
-// [Config.RefreshInterval]. A user of whose refreshes too many were refused has none. mu is held.
+// [Config.RefreshInterval]. A user with too many refused refreshes has none. mu is held.
 func (c *Client) mayRefresh(s *Socket, t *lease, now time.Time) error {
 	cfg := &c.hub.cfg
 	refusal := &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "Too many refreshes; wait a moment.", RetryAfter: time.Second}
@@ -104,7 +104,7 @@ func (s *Socket) runRefresh(ctx context.Context, p *packet.Packet) {
 	}
 }
 
-// countRefresh counts a refresh that was refused for something that the client did.
+// countRefresh counts a refresh that was refused for the client's own fault.
 func (s *Socket) countRefresh(err error) {
 	if refusalFor(err).Code == handshake.CodeUnavailable {
 		return

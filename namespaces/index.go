@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// parts is the number of parts of an index, so that those who change different entries seldom meet.
+// parts is the number of parts of an index, so that changes of different entries seldom wait for each other.
 const parts = 32
 
 // index finds things by name. It costs nothing until something is in it. It is safe for concurrent use; its locks are
@@ -93,7 +93,7 @@ func (x *index[V]) len() int {
 	return n
 }
 
-// all iterates over the entries, under no lock. What comes or goes meanwhile may be left out.
+// all iterates over the entries, under no lock. Entries that come or go meanwhile may be left out.
 func (x *index[V]) all() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		made := x.made.Load()

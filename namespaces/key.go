@@ -13,7 +13,8 @@ type Key[T any] struct {
 	_ byte // two keys have two addresses
 }
 
-// keyed are the values of keys, in the place of what SetData keeps, which they hold too: a socket without either has one word.
+// keyed holds the values of keys and the value of SetData, in whose place it stands, so that a socket without either has one
+// word.
 type keyed struct {
 	data   any
 	values map[any]any // by key

@@ -30,7 +30,7 @@ func (l Local) HasRoom(name string) bool {
 func (l Local) Rooms() iter.Seq[string] { return l.ns.rooms.names() }
 
 // WatchRooms sets f, which is called whenever a room may have got its first member or lost its last one: f then calls HasRoom,
-// or has it called later. HasRoom tells the newest state, so the order of the calls of f does not matter. f is called
+// or has it called later. HasRoom returns the newest state, so the order of the calls of f does not matter. f is called
 // concurrently, with rooms locked: it must not block and call nothing else of this package. There is one watcher; it is set
 // while the adapter is made.
 func (l Local) WatchRooms(f func(name string)) { l.ns.rooms.watch = f }
@@ -50,16 +50,16 @@ func (l Local) Session(id string) (Session, bool) {
 	return s.session()
 }
 
-// Moved ends what this node has of a session that another one has taken over, without a word to the client. Its disconnect
-// handlers are called with ReasonMoved.
+// Moved ends this node's socket of a session that another node has taken over, and sends the client nothing. Its
+// disconnect handlers are called with ReasonMoved.
 func (l Local) Moved(id string) {
 	if s := l.ns.sockets.find(id); s != nil {
 		s.moveAway()
 	}
 }
 
-// Disown ends a socket of this node, and its connection: what has changed of its session cannot be stored. The client comes
-// back by itself, and is a new one.
+// Disown ends a socket of this node, and its connection, because a change of its session cannot be stored. The client comes
+// back by itself, as a new one.
 func (l Local) Disown(id string) {
 	if s := l.ns.sockets.find(id); s != nil {
 		s.client.shut(closeTryAgainLater, "the session cannot be kept now", ReasonForcedServer)
@@ -67,8 +67,8 @@ func (l Local) Disown(id string) {
 	}
 }
 
-// Keeps reports whether what is about to be sent to a socket is kept for the return of its client, on any node: an adapter
-// that is a [SessionKeeper] broadcasts it, with the flag Direct, to the room of the socket's id.
+// Keeps reports whether a packet for a socket is kept for the return of its client, on any node. An adapter that is a
+// [SessionKeeper] then broadcasts the packet, with the flag Direct, to the room of the socket's id.
 func (l Local) Keeps(s *Socket, p *packet.Packet, flags Flags) bool {
 	if !hasOffset(p, flags) {
 		return false
@@ -78,7 +78,7 @@ func (l Local) Keeps(s *Socket, p *packet.Packet, flags Flags) bool {
 	return s.phase == open || s.phase == parked || s.phase == ended && s.exit.reason == ReasonMoved
 }
 
-// Admitting reports whether a socket is being admitted: it is in no room, and what it is sent follows the CONNECT reply.
+// Admitting reports whether a socket is being admitted: it is in no room, and packets for it follow the CONNECT reply.
 func (l Local) Admitting(s *Socket) bool { return s.in(connecting) }
 
 // Send implements Adapter. It fails with ErrClosed when the socket has ended.
@@ -123,7 +123,7 @@ func (l Local) BroadcastAt(op *Operation, placed func()) error {
 	return nil
 }
 
-// watched is each, and makes who caused the broadcast wait before the next one when the receivers are behind.
+// watched is each, and makes the socket that caused the broadcast wait before its next one when the receivers are behind.
 func (l Local) watched(op *Operation, f *frames, queue func(*Socket), placed func()) {
 	var c crowd
 	l.eachAt(placed, &op.Selection, func(s *Socket) {
@@ -163,9 +163,9 @@ func (l Local) BroadcastAck(ctx context.Context, op *Operation, to Replies) erro
 	return l.Ask(op, to)(ctx)
 }
 
-// Ask is BroadcastAck in two parts, for an adapter that must not wait where it broadcasts: when it returns, the event has
-// been queued; wait returns when BroadcastAck would, and must be called. One id and one frame serve all: the ids of a
-// namespace are one count.
+// Ask is BroadcastAck in two parts, for an adapter that must not wait where it broadcasts. When it returns, the event has
+// been queued; wait returns when BroadcastAck would, and must be called. All receivers get one frame with one id, as the
+// namespace counts ids for all its sockets.
 func (l Local) Ask(op *Operation, to Replies) (wait func(ctx context.Context) error) {
 	p := op.Packet
 	p.ID, p.HasID = l.ns.ackIDs.Add(1)-1, true
@@ -225,7 +225,7 @@ func (q *question) reply(r Reply) {
 	q.settle(1)
 }
 
-// begin tells how many have been asked, and what has come by now.
+// begin reports how many have been asked, and the replies so far.
 func (q *question) begin(asked int) {
 	q.to.Expect(asked)
 	q.mu.Lock()

@@ -10,7 +10,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// held is a room that a broadcast has locked: it waits for a member whose connection takes nothing until freed.
+// held is a room that a broadcast has locked: the broadcast waits for a member whose connection takes nothing
+// until freed.
 type held struct {
 	free chan struct{}
 	done chan struct{}
@@ -96,7 +97,7 @@ func TestReadingWaitsForNoRoom(t *testing.T) {
 	}
 }
 
-// TestAClientThatComesBackAtOnceGetsNothingOfBefore enters again while the old socket cannot leave its room yet.
+// TestAClientThatComesBackAtOnceGetsNothingOfBefore enters again while the old socket is still held in its room.
 func TestAClientThatComesBackAtOnceGetsNothingOfBefore(t *testing.T) {
 	ns := namespaces.New("/")
 	ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })

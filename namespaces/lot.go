@@ -8,8 +8,8 @@ import (
 	"gatehouse/internal/ordered"
 )
 
-// lot has the sockets that are parked: their transport is lost, and their clients may come back. One goroutine of the hub ends
-// those whose time is over.
+// lot holds the sockets that are parked: their transport is lost, and their clients may come back. One goroutine of the hub
+// ends those whose time is over.
 type lot struct {
 	// Fixed once made.
 	max  int
@@ -33,7 +33,7 @@ type berth struct {
 	own    *list.Element // in the owner's
 }
 
-// owner is a user with parked sockets; who that is, see turns.ownerKey.
+// owner is a user with parked sockets, identified as by turns.ownerKey.
 type owner struct {
 	key   uint64
 	queue *list.List    // of *berth
@@ -48,8 +48,8 @@ func (l *lot) init(r Recovery) {
 	l.owners = ordered.New(func(a, b *owner) bool { return a.queue.Len() > b.queue.Len() }, func(o *owner) *ordered.Place { return &o.place })
 }
 
-// add parks a socket and returns its place, or nil when the hub closes. When there are too many, the oldest of the user who
-// has most of them has to go: who leaves many behind spoils it for nobody else.
+// add parks a socket and returns its place, or nil when the hub closes. When there are too many, the oldest of the user
+// with the most parked sockets has to go, so that a user with many costs others nothing.
 func (l *lot) add(s *Socket) *berth {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,8 @@ func (l *lot) removeLocked(b *berth) {
 	l.owners.Set(b.owner)
 }
 
-// next takes a socket whose time is over, or returns nil and how long the first one has; zero when there is none.
+// next removes and returns a socket whose time is over, or returns nil and how long the first one has; zero when there is
+// none.
 func (l *lot) next(now time.Time) (due *Socket, left time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

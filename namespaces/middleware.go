@@ -3,8 +3,8 @@ package namespaces
 import "log/slog"
 
 // Middleware wraps the handling of an event: it may change the event before it calls next, refuse it by returning an error
-// instead, look at the acknowledgement, or measure what next takes. The error of a refusal reaches the client as a handler's
-// does.
+// instead, look at the acknowledgement, or measure what next takes. The error of a refusal reaches the client as an error of
+// a handler does.
 type Middleware func(next EventFunc) EventFunc
 
 // Use adds a middleware around the handlers of all events, those of OnOther included. The first one added is the outermost. An
@@ -21,7 +21,7 @@ func (ns *Namespace) OnOther(h EventFunc) {
 	ns.other = h
 }
 
-// OutgoingFunc is told of an event that has been queued for clients. It runs in the goroutine of whoever emits, under no lock.
+// OutgoingFunc is told of an event that has been queued for clients. It runs in the goroutine of the sender, under no lock.
 type OutgoingFunc func(e Emitted)
 
 // OnOutgoing adds a listener for all events that go out: those for one socket, and broadcasts, each once, on every node that
@@ -31,10 +31,10 @@ func (ns *Namespace) OnOutgoing(f OutgoingFunc) {
 	ns.outgoing = append(ns.outgoing, f)
 }
 
-// listened reports whether anybody asks for the events that go out.
+// listened reports whether there is a listener for outgoing events.
 func (ns *Namespace) listened() bool { return len(ns.outgoing) > 0 || len(ns.hooks.emitted) > 0 }
 
-// emitted tells whoever asks of an event that went out.
+// emitted tells hooks and listeners of an event that went out.
 func (ns *Namespace) emitted(e Emitted) {
 	for _, f := range ns.outgoing {
 		ns.tell(f, e)
@@ -52,7 +52,7 @@ func (ns *Namespace) tell(f OutgoingFunc, e Emitted) {
 	f(e)
 }
 
-// wrap puts the middleware around the handlers, once they are all there.
+// wrap puts the middleware around the handlers, when all are registered.
 func (ns *Namespace) wrap() {
 	for i := len(ns.middleware) - 1; i >= 0; i-- {
 		m := ns.middleware[i]

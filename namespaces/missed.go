@@ -1,19 +1,19 @@
 package namespaces
 
-// Missed is a gap in what came from another node: operations that this one will not get, or gets late after a failover that
+// Missed is a gap in the operations of another node: this node will not get them, or gets them late after a failover that
 // lost them. Its clients may lack events that others have.
 type Missed struct {
 	Node       string // the other node's id
-	Operations uint64 // how many; some may have been of other namespaces, which share a stream
+	Operations uint64 // how many operations; some may have been of other namespaces, which share a stream
 }
 
-// MissedFunc is told of a gap when the first operation behind it is about to be delivered. It is called by who delivers
-// operations and must not wait for other nodes; [Broadcast.Local] reaches the sockets of this node, which are those that may
-// lack something, and what it sends comes right behind that operation, or later when this node has operations on their way.
+// MissedFunc is told of a gap when the first operation behind it is about to be delivered. It runs in the goroutine that
+// delivers operations and must not wait for other nodes. [Broadcast.Local] reaches the sockets of this node, which may lack
+// events. Its events come right behind that operation, or later when this node has operations on their way.
 type MissedFunc func(m Missed)
 
-// OnMissed adds a function that is told when operations of another node are missing. A namespace that remembers what it
-// sends tells its sockets, so that they read what they lack.
+// OnMissed adds a function that is told when operations of another node are missing. A namespace with a history tells
+// its sockets, so that they read what they lack.
 func (ns *Namespace) OnMissed(f MissedFunc) {
 	ns.define()
 	ns.missed = append(ns.missed, f)

@@ -50,7 +50,7 @@ type Namespace struct {
 	rooms    roomIndex
 	everyone *room
 
-	// steps keeps a broadcast with a place and what changes rooms apart, where sessions are kept for other nodes. It is locked
+	// steps keeps a broadcast with a place apart from changes of rooms, where sessions are kept for other nodes. It is locked
 	// before rooms are.
 	steps sync.RWMutex
 }
@@ -130,9 +130,9 @@ func (ns *Namespace) OnDisconnect(h DisconnectFunc) {
 	ns.disconnected = append(ns.disconnected, h)
 }
 
-// MoveWith sets what [Broadcast.Join] and [Broadcast.Leave] call for each of the sockets of this node that they select, on
-// whichever node they are called, in place of [Socket.Leave] and [Socket.Join]: for namespaces that keep books of who is in a
-// room.
+// MoveWith sets the function that [Broadcast.Join] and [Broadcast.Leave] call, in place of [Socket.Leave] and [Socket.Join],
+// for each socket of this node that they select, on whichever node they are called. It is for namespaces that keep lists of
+// their rooms' members.
 func (ns *Namespace) MoveWith(f MoveFunc) {
 	ns.define()
 	ns.mover = f
@@ -189,7 +189,7 @@ func (ns *Namespace) attach(h *Hub) error {
 	return nil
 }
 
-// adopt gives the namespace what clients are identified with.
+// adopt gives the namespace its gate and rechecker.
 func (ns *Namespace) adopt(h *Hub) {
 	if ns.gate == nil {
 		ns.gate = h.cfg.Gate
@@ -254,7 +254,7 @@ func (ns *Namespace) newEvent(name string, args []any) (packet.Packet, error) {
 	return packet.Packet{Type: packet.Event, Namespace: ns.name, Event: name, Args: encoded}, nil
 }
 
-// live returns an error when nothing can be sent: the namespace is mounted nowhere, or its hub has closed.
+// live returns an error when the namespace is not mounted, or its hub has closed.
 func (ns *Namespace) live() error {
 	switch {
 	case !ns.mounted.Load():

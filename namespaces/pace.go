@@ -8,12 +8,12 @@ import (
 	"gatehouse/internal/limit"
 )
 
-// pace slows down who sends more than anybody honest does. Nothing is refused: reading from a connection pauses until what
-// came over it has been earned at the rate of its socket, and at that of its user over all connections. Users are those of
-// turns, so that who has no name counts by address.
+// pace slows down clients that send more than an honest one does. Nothing is refused: reading from a connection pauses
+// until the received packets have been earned, at the rate of its socket and at that of its user over all connections.
+// Users are identified as in turns, by address where they have no name.
 //
-// What arrives is counted when it has been read. A user with very many connections can therefore be above the limit by what
-// one read of each brings, which is 16 KiB at most every [maxPause].
+// Packets are counted when they have been read. A user with very many connections can therefore be above the limit by one
+// read of each, which is 16 KiB at most every [maxPause].
 type pace struct {
 	// Fixed once made.
 	hub  *Hub
@@ -26,7 +26,7 @@ type pace struct {
 // The bounds of pace.
 const (
 	paceBurst   = 10 * time.Second // at a rate; so much may come at once
-	maxPause    = 5 * time.Second  // of reading, and of what is owed at most: flooding has no long aftermath
+	maxPause    = 5 * time.Second  // longest pause of reading, and highest debt: a flood has no long aftermath
 	refusalRate = 20               // refused refreshes of a user in a second; more are not examined
 
 	paceShards    = 32
@@ -41,7 +41,7 @@ type paceShard struct {
 	young, old map[uint64]*account
 }
 
-// account is what a socket or a user has taken.
+// account counts what a socket or a user has sent.
 type account struct {
 	events, bytes limit.Allowance
 	refusals      limit.Allowance // a user's refused refreshes
@@ -87,8 +87,8 @@ func (p *pace) spend(key uint64, now time.Time, size, events, bytes int) time.Du
 	)
 }
 
-// refused counts a refused refresh of a user, and returns for how long reading has to pause: otherwise a client could have
-// an answer, which is larger than its question, as often as it likes.
+// refused counts a refused refresh of a user, and returns for how long reading has to pause: the answer is larger than the
+// question, so a client must not get it without limit.
 func (p *pace) refused(s *Socket) time.Duration { return p.refuse(s, time.Second/refusalRate) }
 
 // tooManyRefused returns how long a user has to wait before the next refresh is examined.

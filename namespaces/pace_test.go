@@ -107,7 +107,7 @@ func TestABurstOfTenThousandIsNotSlowedByRates(t *testing.T) {
 	})
 }
 
-// TestAcknowledgementsCountToo those that nobody has asked for among them.
+// TestAcknowledgementsCountToo sends acknowledgements, some of which nobody has asked for.
 func TestAcknowledgementsCountToo(t *testing.T) {
 	ns, _ := ticking()
 	run(t, namespaces.Config{RateLimits: namespaces.RateLimits{SocketEvents: 10}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
@@ -122,7 +122,8 @@ func TestAcknowledgementsCountToo(t *testing.T) {
 	})
 }
 
-// TestRefusedRefreshesAreLimitedByUser without a verifier being asked, and what answers them is read no faster.
+// TestRefusedRefreshesAreLimitedByUser checks that above the limit no verifier is asked, and that the
+// connection is read more slowly.
 func TestRefusedRefreshesAreLimitedByUser(t *testing.T) {
 	asked := 0
 	gate := &refusing{asked: &asked}
@@ -174,7 +175,8 @@ func TestAccountsAreBounded(t *testing.T) {
 	}
 }
 
-// TestALimitThatNobodyMeetsCostsNoMemory neither for the first event of a socket's burst nor later.
+// TestALimitThatNobodyMeetsCostsNoMemory measures the first event of a socket's burst, and later
+// ones.
 func TestALimitThatNobodyMeetsCostsNoMemory(t *testing.T) {
 	ns, _ := ticking()
 	h := newHub(t, namespaces.Config{}, ns)

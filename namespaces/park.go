@@ -7,9 +7,9 @@ import (
 )
 
 // A socket whose transport is lost is parked where recovery is on: it is no connected socket any more, but it stays in its
-// rooms and collects what it is sent, until its client comes back, its time is over, or somebody ends it. What can be done to
-// a socket can be done to a parked one: it joins, leaves and is disconnected; revocations, expiry and Config.MaxPerUser end
-// it. It is not counted or listed, and nothing can be asked of it.
+// rooms and collects what it is sent, until its client comes back, its time is over, or somebody ends it. A parked socket can
+// join, leave and be disconnected as any other; revocations, expiry and Config.MaxPerUser end it. It is not counted or
+// listed, and cannot acknowledge events.
 
 // park parks an open socket, and returns the acknowledgements that will not come any more. It returns false when it must end.
 // The client's mu is held.
@@ -29,12 +29,12 @@ func (s *Socket) park(reason string) (acks map[uint64]waiter, ok bool) {
 	return acks, true
 }
 
-// exit is what there is to know of a socket that is parked or has ended.
+// exit is the state of a socket that is parked or has ended.
 type exit struct {
 	reason    string
 	recovered bool    // the socket was
 	berth     *berth  // nil unless it was parked
-	heir      *Socket // has taken over from it, and is greeted when the disconnect handlers have returned
+	heir      *Socket // the socket that has taken over; its connect handlers run when the disconnect handlers have returned
 }
 
 // present reports whether the socket is one that is listed and counted: open, and not parked.
@@ -87,7 +87,7 @@ func (s *Socket) lapse() {
 	}
 }
 
-// retire ends what is left of a socket that another one has taken over from. That one's handlers run behind its own.
+// retire ends the remains of a socket that another one has taken over from. The other one's handlers run after its own.
 func (s *Socket) retire() {
 	s.ns.hub.lot.remove(s.exit.berth)
 	s.mu.Lock()
@@ -99,8 +99,8 @@ func (s *Socket) retire() {
 	s.settle(byClient, true)
 }
 
-// heir is the socket that goes on for one that has been taken over, or nil. What its handlers, which are at work still, do
-// with the socket is meant for that one.
+// heir returns the socket that goes on for one that has been taken over, or nil. Calls on the old socket by handlers that
+// still run are redirected to it.
 func (s *Socket) heir() *Socket {
 	var last *Socket
 	for {
@@ -149,7 +149,7 @@ func (h *Hub) keepParked() {
 	}
 }
 
-// age drops what has been kept of connected sockets for longer than a client may be away.
+// age drops frames that have been kept for connected sockets longer than a client may be away.
 func (h *Hub) age() {
 	for ns := range h.Namespaces() {
 		for _, s := range ns.sockets.all() {

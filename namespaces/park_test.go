@@ -77,7 +77,7 @@ func TestLapsedSession(t *testing.T) {
 	})
 }
 
-// What a client leaves behind for good is not parked.
+// A client that leaves for good has no parked socket.
 func TestWhoLeavesIsNotParked(t *testing.T) {
 	ns := namespaces.New("/")
 	namespaces.Handle(ns, "kick", func(_ context.Context, s *namespaces.Socket, _ namespaces.None) error {
@@ -98,8 +98,8 @@ func TestWhoLeavesIsNotParked(t *testing.T) {
 	})
 }
 
-// A handler that is at work when the connection breaks goes on, and what it sends is not lost; the events behind it are
-// handled before those of the connection that follows.
+// A handler that runs when the connection breaks goes on, and its events are not lost; the events that wait behind it
+// are handled before those of the next connection.
 func TestHandlersAcrossABreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log []string
@@ -129,7 +129,7 @@ func TestHandlersAcrossABreak(t *testing.T) {
 	})
 }
 
-// What a handler does that is at work when its client comes back is done to the socket that goes on. Its context ends.
+// A handler that runs while its client comes back acts on the socket that goes on. Its context ends.
 func TestHandlersOfASocketThatWasTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns := namespaces.New("/")
@@ -180,7 +180,7 @@ func TestHandlersOfASocketThatWasTakenOver(t *testing.T) {
 	})
 }
 
-// The admission runs for a client that comes back as for any: it may refuse, and what it joins and sends counts.
+// The admission runs for a client that comes back as for any other: it may refuse, and its joins and emits take effect.
 func TestAdmissionOfAReturn(t *testing.T) {
 	var refuse bool
 	var seen []string
@@ -306,7 +306,7 @@ func TestParkedSocketsExpire(t *testing.T) {
 	})
 }
 
-// judge is a rechecker that finds those good that it has not been told of.
+// judge is a rechecker that refuses the identities that it has been told of.
 type judge struct{ revoked map[string]bool }
 
 func (j *judge) Recheck(id handshake.Identity) error {

@@ -8,7 +8,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// Who leaves many sockets behind makes room for others, and the lot is bounded.
+// A user with many parked sockets makes room for others, and the lot is bounded.
 func TestParkedSocketsAreBounded(t *testing.T) {
 	cfg := recovering()
 	cfg.Recovery.Parked = 10

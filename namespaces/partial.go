@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// partial is what a client holds that sends packets with attachments. It is owned by the client's reader.
+// partial is the state of a client that sends packets with attachments. It is owned by the client's reader.
 type partial struct {
 	bytes int         // of the packet whose attachments are awaited; they count in the connection's budget
 	timer *time.Timer // ends the connection when the next attachment takes too long
 }
 
-// begun counts a message of a packet that is not complete. A stranger's is refused: what it makes the server hold is its first
-// event's business, and a stranger has none.
+// begun counts a message of a packet that is not complete. A stranger's is refused, because a stranger cannot send events.
 func (c *Client) begun(size int) {
 	c.mu.Lock()
 	stranger := !c.admitted
@@ -52,7 +51,7 @@ func (c *Client) abandonPartial() {
 	c.decoder.Forget()
 }
 
-// tooSlow ends a connection that does not go on with what it began.
+// tooSlow ends a connection whose client does not complete the packet that it began.
 func (c *Client) tooSlow() {
 	c.shut(closePolicy, "attachments did not come in time", ReasonForcedServer)
 }

@@ -14,7 +14,7 @@ type inbound struct {
 	size  int // bytes it counts for in the queue
 }
 
-// overhead is what an event counts for besides its bytes on the wire.
+// overhead is how many bytes an event counts for besides those on the wire.
 const overhead = 64
 
 // enqueue appends an event to the queue of its socket, starts what drains it, and pauses reading when too much waits. It
@@ -90,7 +90,7 @@ func (s *Socket) pop() *inbound {
 	return ev
 }
 
-// recycle lets go of an event that has been handled or dropped.
+// recycle returns an event that has been handled or dropped to the pool.
 func (c *Client) recycle(ev *inbound) {
 	c.conn.Hold(-ev.size)
 	*ev = inbound{}
@@ -110,8 +110,8 @@ func (s *Socket) drain() {
 	}
 }
 
-// turn handles some events of s, one after another, and says farewell when the socket has ended. It returns false when
-// nothing is left.
+// turn handles some events of s, one after another, and runs the disconnect handlers when the socket has ended. It
+// returns false when nothing is left.
 func (s *Socket) turn() bool {
 	for range turnEvents {
 		ev, step := s.next()

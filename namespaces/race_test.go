@@ -14,7 +14,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// These tests run with real goroutines: it is the interleavings that they are after.
+// These tests run with real goroutines, to try many interleavings.
 
 func TestNoGhostsAfterRandomLives(t *testing.T) {
 	const workers, lives = 8, 500

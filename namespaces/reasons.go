@@ -2,11 +2,11 @@ package namespaces
 
 // End is how a connection ended.
 type End struct {
-	// Reason is what disconnect handlers are told, in the words of Node's server: one of the Reason constants, or another
-	// of the transport's own.
+	// Reason is told to disconnect handlers, in the words of Node's server: one of the Reason constants, or one of the
+	// transport's own.
 	Reason string
-	// Cut says that the server ended the connection, or that what the client sent cannot be trusted: its events that still
-	// wait are dropped. Otherwise the client went, and what it sent before is handled.
+	// Cut says that the server ended the connection, or that the client's packets cannot be trusted: its waiting events
+	// are dropped. Otherwise the client went, and its waiting events are handled.
 	Cut bool
 	// Lost says that the transport broke, or was cut for being slow: the client is expected back, and where recovery is on
 	// its sockets wait for it. Otherwise they end.

@@ -16,7 +16,7 @@ import (
 // client comes back in time goes on with its id, rooms and data, and with what it was sent meanwhile. The zero value is off
 // and costs nothing.
 //
-// What is older than twice For is not kept, whatever Messages and Bytes allow.
+// Messages older than twice For are not kept, whatever Messages and Bytes allow.
 type Recovery struct {
 	For      time.Duration `koanf:"for" derived:"off" min:"0s" doc:"how long a client may be away and still go on where it stopped"`
 	Messages int           `koanf:"messages" default:"256" max:"1048576" doc:"how many messages are kept of what each socket was sent; what a broadcast sends to many is kept once"`
@@ -36,12 +36,12 @@ const (
 	FailureUnknown RecoveryFailure = "unknown"
 	// FailureUser: the session is another user's.
 	FailureUser RecoveryFailure = "user"
-	// FailureOffset: what the client has is not known, or so long ago that not all that followed is kept.
+	// FailureOffset: the client's offset is not known, or so old that not all later messages are kept.
 	FailureOffset RecoveryFailure = "offset"
 )
 
-// A private id is a socket's public id with a secret behind it. Who has it, and signs in as the same user, gets what the
-// socket was sent.
+// A private id is a socket's public id with a secret behind it. A client that has it, and signs in as the same user,
+// gets the socket's messages.
 const (
 	secretBytes  = 16
 	idLength     = (idBytes*8 + 5) / 6
@@ -72,7 +72,7 @@ func (o *offsets) next() string {
 	return string(strconv.AppendUint(b, o.count.Add(1), base))
 }
 
-// recovers reports whether what is sent in the namespace is kept.
+// recovers reports whether events of the namespace are kept for clients that come back.
 func (ns *Namespace) recovers() bool { return ns.offsets.epoch != "" }
 
 // stamp gives an event its offset, unless it has one. As on Node's server, events that ask for an acknowledgement have none,
@@ -114,7 +114,7 @@ func (s *Socket) recovered() bool {
 	return s.exit != nil && s.exit.recovered
 }
 
-// privateID is what the client proves with that it was this socket's. It is a secret and in no log.
+// privateID is the client's proof that the socket was its own. It is a secret and in no log.
 func (s *Socket) privateID() string { return s.id + s.kept.text() }
 
 // proves compares a secret that somebody brings.

@@ -18,7 +18,7 @@ import (
 // broken is how a transport ends whose client comes back.
 var broken = namespaces.End{Reason: namespaces.ReasonTransportClose, Lost: true}
 
-// recovering is a hub that keeps things for a minute.
+// recovering is a hub that keeps sessions for a minute.
 func recovering() namespaces.Config {
 	return namespaces.Config{Recovery: namespaces.Recovery{For: time.Minute}}
 }
@@ -119,7 +119,7 @@ func (v *visit) cut() {
 	v.lose()
 }
 
-// lose ends the connection with what has been sent last not received.
+// lose ends the connection; the client has not received the last messages.
 func (v *visit) lose() {
 	v.gone(broken)
 	v.conn.Close(0, "")
@@ -191,7 +191,7 @@ func TestRecoveredSocketGoesOn(t *testing.T) {
 	})
 }
 
-// last is the offset in the newest frame with attachments, which receive does not take apart.
+// last returns the offset in the newest frame with attachments, which receive does not decode.
 func (v *visit) last() string {
 	v.look()
 	for _, e := range slices.Backward(v.events) {
@@ -355,7 +355,7 @@ func flood(ns *namespaces.Namespace, n int) {
 // later is an offset of the same server that has not been given yet.
 func later(offset string) string { return offset[:len(offset)-1] + "zz" }
 
-// What fills the tail to the last message, and a client that has the message before it, are still recovered.
+// A client is still recovered when its missed messages fill the tail.
 func TestRecoveryOfAFullTail(t *testing.T) {
 	ns := namespaces.New("/")
 	run(t, recovering(), []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
@@ -372,7 +372,7 @@ func TestRecoveryOfAFullTail(t *testing.T) {
 	})
 }
 
-// What was sent long ago is forgotten, but the client that has got it goes on.
+// Old messages are forgotten, but a client that has received them is recovered.
 func TestOldMessagesAreNotKept(t *testing.T) {
 	ns := namespaces.New("/")
 	run(t, recovering(), []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
@@ -410,7 +410,7 @@ func TestVolatileEventsDoNotMisleadTheClient(t *testing.T) {
 	})
 }
 
-// Nothing can be asked of a parked socket, and what is asked of a socket that becomes one is not answered any more.
+// EmitAck on a parked socket fails, and so does one under way when a socket is parked.
 func TestAcknowledgementsOfParkedSockets(t *testing.T) {
 	ns := namespaces.New("/")
 	run(t, recovering(), []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {

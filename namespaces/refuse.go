@@ -15,7 +15,7 @@ func (s *Socket) refuse(err error) bool {
 	if !s.withdraw() {
 		return false
 	}
-	s.report(err) // before the answer: who has that finds it counted
+	s.report(err) // before the answer, so that a client that has it finds it counted
 	payload := refusalOf(refusalFor(err))
 	c := s.client
 	c.mu.Lock()
@@ -56,8 +56,8 @@ func (s *Socket) report(err error) {
 	s.countRefusal(err, v)
 }
 
-// logRefusal writes why a client was refused. What is the server's trouble is a warning, or an error when nobody has put it
-// into words for the client; the rest is the client's.
+// logRefusal logs why a client was refused. A failure of the server is a warning, or an error when it is no refusal; a
+// client's fault is logged at level debug.
 func (s *Socket) logRefusal(err error, v verdict) {
 	level := slog.LevelDebug
 	_, meant := publicError(err)

@@ -16,8 +16,8 @@ import (
 const Name = "/admin"
 
 const (
-	statsEvery   = 2 * time.Second // as Node's server; the interface counts on it
-	watchedFor   = 3 * statsEvery  // how long another node's word that somebody watches holds
+	statsEvery   = 2 * time.Second // as in Node's server; the interface relies on it
+	watchedFor   = 3 * statsEvery  // how long a node believes another one that somebody watches
 	mostEvents   = 500             // events a second that are shown; more are left out
 	mostShown    = 1 << 20         // bytes a second of their names, arguments and rooms
 	mostOfEvent  = 64 << 10        // bytes of arguments that are shown of one; of more only the size is
@@ -117,7 +117,7 @@ func (u *UI) connected(ctx context.Context, s *namespaces.Socket) {
 	u.cfg.Logger.Info("somebody watches in the admin interface", "user", s.Identity().Subject, "address", s.Request().RemoteAddr.String(), "readOnly", u.cfg.ReadOnly)
 }
 
-// watch notes that somebody does, here, and tells the other nodes.
+// watch notes that somebody watches here, and tells the other nodes.
 func (u *UI) watch() {
 	u.until.Store(time.Now().Add(watchedFor).UnixNano())
 	_ = u.ns.ServerEmit(watching) // an error: the server is ending
@@ -163,10 +163,10 @@ func (u *UI) end() bool {
 	return !u.ticks
 }
 
-// show tells who watches of something, if there is anybody.
+// show sends something to those who watch, if there are any.
 func (u *UI) show(event string, args ...any) { _ = u.ns.Volatile().Emit(event, args...) }
 
-// mayShow counts an event of an application and its bytes: of more than so many the rest is left out.
+// mayShow counts an event of an application and its bytes, and reports whether it is within the limits of a second.
 func (u *UI) mayShow(size int) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -167,7 +167,7 @@ func TestWhatIsSaidOfSocketsIsBounded(t *testing.T) {
 	}
 }
 
-// A server whose clients send large events to many rooms, and which has many namespaces, does not drown who watches.
+// A server with large events, many rooms and many namespaces does not overwhelm those who watch.
 func TestWhatIsShownOfEventsIsBounded(t *testing.T) {
 	u, err := New(Config{Open: true})
 	if err != nil {
@@ -198,7 +198,8 @@ func TestWhatIsShownOfEventsIsBounded(t *testing.T) {
 	}
 }
 
-// The list of sockets never gets so long that who watches is a slow consumer at once, and the log says that it is not whole.
+// The list of sockets never gets so long that a watcher becomes a slow consumer at once, and the log says when it is not
+// complete.
 func TestWhoComesIsToldOfAsManySocketsAsThereIsRoomFor(t *testing.T) {
 	var hub *namespacestest.Hub
 	log := make(chan string, 100)

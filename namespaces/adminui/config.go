@@ -20,7 +20,7 @@ type Config struct {
 	Username     string           // empty is "admin"
 	PasswordHash handshake.Secret // bcrypt; empty: nobody comes in by password
 	Tokens       namespaces.Gate  // verifies tokens; nil: none are taken
-	Scope        string           // that a token must have; empty is DefaultScope
+	Scope        string           // the scope that a token must have; empty is DefaultScope
 	ReadOnly     bool             // who watches can do nothing
 	Open         bool             // whoever comes may do everything: for development
 	Server       string           // the name of this node; empty is the host's
@@ -32,7 +32,8 @@ type Config struct {
 // Stats are numbers of this node.
 type Stats struct{ Clients, Polling int }
 
-// leastCost is of a bcrypt hash that takes an attacker long enough.
+// leastCost is the lowest cost of a bcrypt hash that takes an attacker long
+// enough.
 const leastCost = 10
 
 // Check says what is wrong. Each error begins with the key that it is about.

@@ -3,6 +3,6 @@
 // them. It is a namespace and the hooks that watch all others.
 //
 // While nobody watches, a hook costs the look at one number. Nodes of a cluster tell each other that somebody does.
-// Of handshakes, only what is no secret is shown: no cookie, no Authorization, no auth payload, no session id. The
-// arguments of events are shown as they are, so that who watches reads along.
+// Secrets of handshakes are not shown: no cookie, no Authorization, no auth payload, no session id. The arguments
+// of events are shown as they are: an operator who watches can read them.
 package adminui

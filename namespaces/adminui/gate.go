@@ -28,14 +28,14 @@ const (
 	tokenUser     = "token"
 )
 
-// invalid is the text that the interface knows.
+// invalid is the refusal's text that the interface recognises.
 const invalid = "invalid credentials"
 
 // gate lets operators in.
 type gate struct {
 	cfg   Config
 	clock func() time.Time
-	key   [sha256.Size]byte // signs sessions; of the password's hash, so that all nodes have it and a new password ends them
+	key   [sha256.Size]byte // signs sessions; made from the password's hash, so that all nodes have the same and a new password ends sessions
 	tries *limit.Rate[netip.Prefix]
 	tests chan struct{}
 }
@@ -49,7 +49,8 @@ func newGate(cfg Config) *gate {
 	return g
 }
 
-// credentials are what the interface sends, and what other clients may.
+// credentials are those that the interface sends, and those that other clients
+// may send.
 type credentials struct {
 	SessionID string `json:"sessionId"`
 	Username  string `json:"username"`
@@ -129,7 +130,7 @@ func (g *gate) token(ctx context.Context, r *handshake.Request, token string) (h
 	return id, err
 }
 
-// session is what the interface shows when it comes back.
+// session is the credential that the interface brings when it comes back.
 func (g *gate) session() string {
 	b := binary.BigEndian.AppendUint64(nil, uint64(g.clock().Add(sessionLife).Unix())) // positive
 	return base64.RawURLEncoding.EncodeToString(append(b, g.mac(b)...))

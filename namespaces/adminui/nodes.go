@@ -19,7 +19,7 @@ const (
 	mostDescribedBytes = 1 << 20 // of JSON
 )
 
-// descriptions are what is said of sockets to another node, or to who watches.
+// descriptions describe sockets to another node, or to those who watch.
 type descriptions struct {
 	most, mostBytes int // sockets, and bytes of JSON
 
@@ -28,7 +28,7 @@ type descriptions struct {
 	full  bool // some are left out
 }
 
-// add adds a description, and reports false from the first one on that there is no room for.
+// add adds a description. It reports false from the first one on that does not fit.
 func (d *descriptions) add(s socket) bool {
 	text, err := json.Marshal(s)
 	if d.full = d.full || err != nil || len(d.all) == d.most || d.bytes+len(text) > d.mostBytes; d.full {
@@ -80,7 +80,8 @@ func (u *UI) theirSockets(ctx context.Context) map[[2]string]socket {
 	return all
 }
 
-// everySocket lists the sockets of all nodes, as many as there is room for. Of one that no node has described little is known.
+// everySocket lists the sockets of all nodes, as many as there is room for. A socket that no node has described has few
+// fields.
 func (u *UI) everySocket(ctx context.Context) descriptions {
 	ctx, cancel := context.WithTimeout(ctx, listPatience)
 	defer cancel()
@@ -110,7 +111,7 @@ func (u *UI) everySocket(ctx context.Context) descriptions {
 	return list
 }
 
-// undescribed is what every node can say of a socket.
+// undescribed describes a socket by what every node knows of it.
 func undescribed(namespace string, info namespaces.Info) socket {
 	return socket{
 		ID: info.ID, ClientID: info.ID, Transport: "websocket", Namespace: namespace, Data: userOf(info.Identity),
@@ -118,7 +119,7 @@ func undescribed(namespace string, info namespaces.Info) socket {
 	}
 }
 
-// withOwn are the rooms that are shown of a socket, with that of its id, as on Node's server.
+// withOwn returns the rooms that are shown of a socket, with that of its id, as on Node's server.
 func withOwn(id string, rooms []string) []string {
 	others := slices.DeleteFunc(slices.Clone(rooms), func(room string) bool { return hidden(room) || room == id })
 	return slices.Insert(others, 0, id)

@@ -97,7 +97,7 @@ func (c *counts) take() []happened {
 	return all
 }
 
-// secretPrefix begins the names of events that carry credentials: nobody is shown those. Where the gate is no
+// secretPrefix begins the names of events that carry credentials, which are not shown. Where the gate is no
 // [namespaces.Refresher], a client's "auth:refresh" is an event like any other.
 const secretPrefix = "auth:"
 
@@ -182,7 +182,7 @@ func (u *UI) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
 	u.show("event_sent", ns.Name(), to, arguments(e.Event, e.Args), time.Now())
 }
 
-// enumerate names rooms, as many as there is room for, and how many more there are.
+// enumerate lists rooms, as many as there is room for, and says how many more there are.
 func enumerate(rooms []string) string {
 	var text strings.Builder
 	for i, room := range rooms {
@@ -218,7 +218,7 @@ func arguments(event string, args packet.Args) []any {
 	return all
 }
 
-// describe is what is shown of a socket of this node.
+// describe describes a socket of this node.
 func describe(s *namespaces.Socket) socket {
 	r := s.Request()
 	h := handshook{Address: r.RemoteAddr.String(), Headers: map[string]string{}, Query: map[string]string{"transport": r.Transport}, Issued: r.Opened.UnixMilli(), Time: r.Opened.Format(time.RFC1123), Secure: r.Secure, URL: "/socket.io/"}
@@ -233,8 +233,8 @@ func describe(s *namespaces.Socket) socket {
 	}
 }
 
-// entered is describe for a socket that has just come: the interface counts a room twice that it is told of here and
-// as joined, which follows for all rooms but those of a socket that was recovered.
+// entered is describe for a socket that has just come, without rooms of which a "joined" follows: the interface
+// would count them twice. None follows for rooms of a recovered socket.
 func entered(s *namespaces.Socket) socket {
 	d := describe(s)
 	if !s.Recovered() {

@@ -10,7 +10,7 @@ import (
 	"gatehouse/internal/limit"
 )
 
-// account is what one user uses of the chat, with all sockets and in all rooms that the user has opened.
+// account counts what one user uses of the chat, with all sockets and in all rooms that the user has opened.
 type account struct {
 	key   handshake.UserKey
 	bytes atomic.Int64 // that the user's rooms remember
@@ -72,8 +72,8 @@ func (rs *rooms) largest(size func(*account) int64) *account {
 	return found
 }
 
-// awaitJoin waits until the user may join a room again, which is when the answers to earlier joins are paid for. It charges as
-// much as the last join cost, so that waiting joins go on one by one; the caller passes the charge to settleJoin.
+// awaitJoin waits until the user's allowance covers the answers to earlier joins. It charges as much as the last join cost, so
+// that waiting joins go on one by one; the caller passes the charge to settleJoin.
 func (u *account) awaitJoin(ctx context.Context, cfg *Config) (charged int, err error) {
 	for {
 		u.mu.Lock()
@@ -95,8 +95,8 @@ func (u *account) awaitJoin(ctx context.Context, cfg *Config) (charged int, err 
 	}
 }
 
-// settleJoin charges the user for what a join made the server send, where something else was charged before. A join that
-// failed cost nothing.
+// settleJoin charges the user for the bytes that a join made the server send, in place of the earlier charge. A join
+// that failed costs nothing.
 func (u *account) settleJoin(cfg *Config, charged, cost int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -106,13 +106,13 @@ func (u *account) settleJoin(cfg *Config, charged, cost int) {
 	}
 }
 
-// charge takes bytes, or gives them back, and returns how long the next join has to wait. Nothing that is owed is forgiven. mu
-// is held.
+// charge takes bytes, or gives them back, and returns how long the next join has to wait. It never forgives a debt. mu is
+// held.
 func (u *account) charge(cfg *Config, bytes int) time.Duration {
 	return u.joins.Spend(cfg.Now(), earning(bytes, cfg.joinRate), earning(cfg.joinBurst, cfg.joinRate), forever)
 }
 
-// earning is how long it takes to earn so many bytes.
+// earning returns how long it takes to earn so many bytes.
 func earning(bytes, perSecond int) time.Duration {
 	return time.Duration(bytes) * time.Second / time.Duration(perSecond)
 }

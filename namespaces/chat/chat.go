@@ -58,7 +58,7 @@ type (
 		History  []Message `json:"history"`
 		Complete bool      `json:"complete"` // the history reaches back to Since, or to the room's beginning without one
 	}
-	// info is who the server takes a client for, and how large its requests may be.
+	// info tells a client its user, and how large its requests may be.
 	info struct {
 		OK bool `json:"ok" typed:"true"`
 		Member
@@ -139,8 +139,8 @@ func (c *chat) come(_ context.Context, s *namespaces.Socket) {
 	}
 }
 
-// missed tells the rooms of this node that they may lack something of another one. Who reads their history from the last
-// message on, by joining again with since, has it.
+// missed tells the rooms of this node that they may lack messages of another node. A client that joins again with since
+// gets them.
 func (c *chat) missed(namespaces.Missed) {
 	for _, room := range c.rooms.occupied() {
 		_ = c.ns.In(key(room)).Local().Emit("history:missed", map[string]string{"room": room}) // fails when the hub closes
@@ -157,7 +157,7 @@ func (c *chat) userOf(s *namespaces.Socket) user {
 	return u
 }
 
-// key is the room's name among the namespace's. The prefix keeps names that clients choose from meeting socket ids.
+// key is the name of the chat's room in the namespace. The prefix keeps names that clients choose apart from socket ids.
 func key(room string) string { return "room:" + room }
 
 func (c *chat) info(_ context.Context, s *namespaces.Socket, _ struct{}) (info, error) {
@@ -278,7 +278,7 @@ func (c *chat) post(ctx context.Context, r *room, s *namespaces.Socket, in sendR
 	return st.sent(), nil
 }
 
-// typing passes a notice on. Nobody can use them in a room that is quiet, and more of them than a person makes.
+// typing passes a notice on, unless the room is quiet or a person could not type that often.
 func (c *chat) typing(ctx context.Context, s *namespaces.Socket, in typingNotice) error {
 	r, err := present(s, in.Room)
 	if err != nil {
@@ -290,7 +290,7 @@ func (c *chat) typing(ctx context.Context, s *namespaces.Socket, in typingNotice
 	return s.To(key(in.Room)).Volatile().Within(ctx).Emit("typing", typing{in.Room, c.userOf(s).User, in.On})
 }
 
-// quiet says whether a room has too many users to be told of each other.
+// quiet reports whether a room has too many users to announce each of them.
 func (c *chat) quiet(r *room) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

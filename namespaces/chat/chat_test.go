@@ -22,14 +22,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// gate admits everybody as who {"name": …, "rooms": […]} says.
+// gate admits everybody as the user of {"name": …, "rooms": […]}.
 func gate(_ context.Context, r *handshake.Request) (handshake.Identity, error) {
 	var id handshake.Identity
 	err := json.Unmarshal(r.Auth, &id)
 	return id, err
 }
 
-// tab is a client's connection. It keeps what it heard.
+// tab is a client's connection that keeps its frames.
 type tab struct {
 	t      testing.TB
 	client *namespaces.Client
@@ -335,7 +335,7 @@ func TestAHookDecidesWhoMayJoin(t *testing.T) {
 	})
 }
 
-// refreshingGate is gate for those who refresh, too.
+// refreshingGate is gate with refreshes.
 type refreshingGate struct{ namespaces.GateFunc }
 
 func (g refreshingGate) Refresh(ctx context.Context, r *handshake.Request, _ handshake.Identity) (handshake.Identity, error) {

@@ -41,8 +41,8 @@ type Config struct {
 
 	Limits
 
-	// Joins of a user wait when what they made the server send is above joinBurst bytes and joinRate bytes a second more:
-	// 64 MiB and 8 MiB. Only tests choose others.
+	// Joins of a user wait when their answers exceed joinBurst bytes and joinRate bytes a second: 64 MiB and 8 MiB. Only
+	// tests choose others.
 	joinBurst, joinRate int
 }
 
@@ -55,7 +55,7 @@ const (
 	// shareOfOne is the part of the rooms, and of a room's nonces, that one user can take.
 	shareOfOne = 8
 
-	// joinWeight is what a join counts for besides its history; announceWeight is what telling one member of it does.
+	// joinWeight is how many bytes a join counts for besides its history, and announceWeight for telling one member of it.
 	joinWeight     = 8 << 10
 	announceWeight = 128
 
@@ -120,7 +120,7 @@ func joinError(err error) error {
 	return err
 }
 
-// joinRefusal is what a client is told of a join that is its own fault.
+// joinRefusal tells a client that its join is its own fault.
 func joinRefusal(err error) (known *namespaces.Error, ok bool) {
 	switch {
 	case errors.Is(err, namespaces.ErrTooManyRooms):

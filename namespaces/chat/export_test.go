@@ -1,6 +1,6 @@
 package chat
 
-// WithJoins returns the configuration with another allowance for what joins make the server send to one user.
+// WithJoins returns the configuration with another allowance for the answers to one user's joins.
 func (c Config) WithJoins(burst, perSecond int) Config {
 	c.joinBurst, c.joinRate = burst, perSecond
 	return c

@@ -11,7 +11,7 @@ type history struct {
 	start    int
 	bytes    int
 	dropped  string // id of the last message that was given up
-	cut      bool   // there were others in a room of this name that was forgotten
+	cut      bool   // an earlier room of this name, which was forgotten, had messages
 }
 
 func (h *history) init(most, mostBytes int, held *tally) {
@@ -29,13 +29,13 @@ type post struct {
 	text []byte // a [Message]
 }
 
-// weight is what a message counts for: its text and about what holds that.
+// weight is how many bytes a message counts for: its text and about its overhead.
 func (p post) weight() int {
 	const fixed = 96
 	return fixed + len(p.text)
 }
 
-// add appends a message and gives up the oldest ones that are too many. The last one always stays.
+// add appends a message and drops the oldest ones above the limits. The last one always stays.
 func (h *history) add(p post) {
 	h.messages = append(h.messages, p)
 	h.count(p.weight())
@@ -51,7 +51,7 @@ func (h *history) drop() {
 	h.dropped = oldest.id
 	*oldest = post{}
 	h.start++
-	if h.start > h.len() { // more was given up than is left: that memory goes back
+	if h.start > h.len() { // more was dropped than is left: free that memory
 		h.messages, h.start = slices.Clone(h.messages[h.start:]), 0
 	}
 }
@@ -61,7 +61,7 @@ func (h *history) count(bytes int) {
 	h.held.add(bytes)
 }
 
-// clear gives back what a forgotten room counts for.
+// clear uncounts a forgotten room.
 func (h *history) clear() {
 	h.count(-h.bytes)
 	h.messages, h.start = nil, 0

@@ -33,7 +33,7 @@ func TestSinceGivesWhatCameAfter(t *testing.T) {
 			"":         {"3 4 5 6 7", false},
 			"never":    {"3 4 5 6 7", false},
 			ids[1]:     {"3 4 5 6 7", false},
-			ids[2]:     {"3 4 5 6 7", true}, // the last one that was given up: nothing is missing after it
+			ids[2]:     {"3 4 5 6 7", true}, // the last message that was dropped: none after it is missing
 			ids[3]:     {"4 5 6 7", true},
 			ids[7]:     {"", true},
 			ids[7][1:]: {"3 4 5 6 7", false},
@@ -217,7 +217,7 @@ func TestANonceInFlightOnTwoTabsIsSentOnce(t *testing.T) {
 }
 
 // TestJoiningWhileOthersTalkMissesNothing lets several users talk at once while others come and go, and puts together what
-// each of those got: history and events must make one gapless sequence, the same for all.
+// each user got: history and events must make one gapless sequence, the same for all.
 func TestJoiningWhileOthersTalkMissesNothing(t *testing.T) {
 	const talkers, each, listeners = 4, 150, 6
 	synctest.Test(t, func(t *testing.T) {

@@ -31,7 +31,7 @@ type entrance struct {
 	answer packet.Args // joined
 }
 
-// joinCost is what a join counts for in bytes; nothing when it failed.
+// joinCost returns how many bytes a join counts for; 0 when it failed.
 func (c *chat) joinCost(e entrance) int {
 	if e.count == 0 {
 		return 0
@@ -82,13 +82,13 @@ func (c *chat) enter(ctx context.Context, r *room, s *namespaces.Socket, since s
 	}
 	var history []post
 	complete := true
-	if !again || since != "" { // else this socket has got everything already
+	if !again || since != "" { // else this socket has everything already
 		history, complete = r.history.since(since)
 	}
 	return entrance{r.members.len(), answerJoin(r.members.len(), r.members.first(), history, complete)}, true, nil
 }
 
-// answerJoin writes a [joined]: its texts are JSON already, as each is for many joins.
+// answerJoin writes a [joined]. Its parts are JSON already, because many joins share them.
 func answerJoin(count int, members []byte, history []post, complete bool) packet.Args {
 	size := len(`{"ok":true,"count":9223372036854775807,"members":[],"history":[],"complete":false}`) + len(members)
 	for _, p := range history {

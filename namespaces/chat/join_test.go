@@ -9,7 +9,8 @@ import (
 	"gatehouse/packet"
 )
 
-// What is written of texts that are JSON already is what the answer's type says.
+// An answer made of parts that are JSON already is what encoding/json makes of
+// the answer's type.
 func TestTheAnswerToAJoinIsAJoined(t *testing.T) {
 	strange := "<\"\\\u2028\n&\x01é\xff>"
 	for _, size := range []struct{ members, messages int }{{1, 0}, {2, 1}, {maxMembers, 3}, {maxMembers + 20, 5}} {
@@ -45,7 +46,7 @@ func TestTheAnswerToAJoinIsAJoined(t *testing.T) {
 	}
 }
 
-// The list that is kept is that of the members, whoever comes and goes.
+// The kept list is that of the members, while users come and go.
 func TestTheListOfMembersFollowsThem(t *testing.T) {
 	var m members
 	m.init()

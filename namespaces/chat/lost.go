@@ -4,7 +4,7 @@ import "hash/maphash"
 
 // lost knows the names of rooms that were forgotten with messages, so that a room made anew under such a name does not
 // claim to be at its beginning. It is a Bloom filter: it forgets nothing and takes no more memory however many names
-// there are. When it errs, a new room says that messages before it may be missing.
+// there are. A false positive makes a new room say that messages before it may be missing.
 type lost struct {
 	seed maphash.Seed
 	bits []uint64 // made with the first name

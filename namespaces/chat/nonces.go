@@ -17,20 +17,20 @@ type nonces struct {
 	answers []answer // oldest first; few enough to be looked through
 }
 
-// answer is what a message with a nonce was answered.
+// answer is the answer to a message with a nonce.
 type answer struct {
 	nonceKey
 	stamp
 }
 
-// nonceWeight is what an answer counts for: about what it takes in a list that grows and shrinks.
+// nonceWeight is how many bytes an answer counts for: about its share of a list that grows and shrinks.
 const nonceWeight = 96
 
-// nonceKey is what a nonce is known by: digests, as clients choose how long it is.
+// nonceKey identifies a nonce by digests, because clients choose its length.
 type nonceKey struct{ user, nonce digest }
 
-// digest is the beginning of a SHA-256 sum. Who finds two nonces that share one, in 2^64 attempts, loses a message of their
-// own; to share one with somebody else takes 2^128.
+// digest is the beginning of a SHA-256 sum. Finding two nonces with one digest takes 2^64 attempts and costs only a message
+// of one's own; matching the digest of another user takes 2^128.
 type digest [16]byte
 
 func digestOf(text []byte) digest {
@@ -66,7 +66,8 @@ func (n *nonces) find(k *nonceKey) (stamp, bool) {
 	return stamp{}, false
 }
 
-// add remembers an answer. When there are too many, the oldest are forgotten: the user's own if they are that user's doing.
+// add remembers an answer. When there are too many, the oldest are forgotten: the user's own where the user's share is
+// full.
 func (n *nonces) add(k *nonceKey, first stamp) {
 	if k == nil {
 		return
@@ -100,7 +101,7 @@ func (n *nonces) forget(i, some int) {
 	n.held.add(-some * nonceWeight)
 }
 
-// clear gives back what a forgotten room counts for.
+// clear uncounts a forgotten room.
 func (n *nonces) clear() {
 	n.held.add(-n.len() * nonceWeight)
 	n.answers = nil

@@ -11,7 +11,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// room is one room. Whoever changes it or sends to it holds mu: that is what gives messages, members and history one order.
+// room is one room. mu is held for each change and each message, which gives messages, members and history one order.
 type room struct {
 	name  string
 	owner *account // of who opened it
@@ -110,7 +110,7 @@ func (rs *rooms) obtain(name string, u *account) (*room, error) {
 	return r, nil
 }
 
-// settle puts a room where it belongs after its first member has come or its last has gone.
+// settle lists a room as empty or not, after its last member has gone or its first has come.
 func (rs *rooms) settle(r *room) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -211,8 +211,9 @@ func (rs *rooms) forget(r *room) bool {
 	return true
 }
 
-// relieve keeps all histories and nonces together within their limit: the user whose rooms remember the most loses first
-// the empty ones, then what is oldest in the largest. It makes some room at once, as looking for the largest takes time.
+// relieve keeps all histories and nonces together within their limit. The user whose rooms remember the most loses first
+// the empty rooms, then the oldest entries of the largest. It frees some memory in one go, because the search for the
+// largest takes time.
 func (rs *rooms) relieve() {
 	if !rs.full(0) {
 		return
@@ -234,7 +235,7 @@ func (rs *rooms) relieve() {
 	}
 }
 
-// full says whether more is remembered than is left when some bytes are to be spare.
+// full reports whether the memory in use leaves fewer than some spare bytes.
 func (rs *rooms) full(spare int) bool { return rs.bytes.Load() > int64(rs.cfg.HistoryTotal-spare) }
 
 // largest returns the room that remembers the most. rooms.mu is held; the account has rooms.
@@ -248,7 +249,7 @@ func (u *account) largest() *room {
 	return found
 }
 
-// shed takes an eighth of what a room remembers, or less when that is enough.
+// shed drops an eighth of what a room remembers, or less when that is enough.
 func (rs *rooms) shed(r *room, spare int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -258,8 +259,7 @@ func (rs *rooms) shed(r *room, spare int) {
 	}
 }
 
-// shed gives up the oldest of what the room remembers, be it a message or the answer to one, and says whether there was any.
-// mu is held.
+// shed drops the oldest entry of the room, a message or the answer to one, and reports whether there was any. mu is held.
 func (r *room) shed() bool {
 	switch {
 	case r.nonces.len() > 0 && (r.history.len() == 0 || r.nonces.answers[0].text() <= r.history.oldest()):

@@ -9,19 +9,19 @@ import (
 	"gatehouse/namespaces"
 )
 
-// seat is the rooms that a socket has joined, and whose socket it is.
+// seat holds the rooms that a socket has joined, and its user.
 type seat struct {
 	account *account // fixed
 
-	// mu is held for the whole of a change, so that who joins again and who is taken out come one after the other. It comes
-	// before those of rooms.
+	// mu is held for the whole of a change, so that a join and a removal come one after the other. It is locked before
+	// those of rooms.
 	mu     sync.Mutex
 	rooms  joinedRooms
-	moving bool // from or to another node, which nobody is told of
+	moving bool // from or to another node, which is not announced
 
 	ended    bool
 	ending   sync.Mutex     // guards ended, and adding to settling
-	settling sync.WaitGroup // what follows when others have moved the socket
+	settling sync.WaitGroup // the work that follows when others have moved the socket
 }
 
 // joinedRooms are the rooms of a seat, sorted by name: most sockets are in few, for which a map would be large.
@@ -97,7 +97,8 @@ func (at *seat) end() {
 	at.settling.Wait()
 }
 
-// settle runs f in a goroutine that end waits for, unless the socket has ended: then it leaves all rooms anyway.
+// settle runs f in a goroutine that end waits for. When the socket has ended, f does not run: the socket leaves all rooms
+// anyway.
 func (at *seat) settle(f func()) {
 	at.ending.Lock()
 	defer at.ending.Unlock()
@@ -106,8 +107,8 @@ func (at *seat) settle(f func()) {
 	}
 }
 
-// moved takes a socket out of rooms, or puts it into some, for who asks for that outside of the chat, such as a back end. The
-// members follow on a goroutine: this one may be somebody's who holds a room, and must not wait.
+// moved takes a socket out of rooms, or puts it into some, for a caller outside of the chat, such as a back end. The lists of
+// members follow on a goroutine, because the caller may hold a room's lock and must not wait.
 func (c *chat) moved(s *namespaces.Socket, leave, join []string) {
 	left := slices.DeleteFunc(slices.Clone(leave), func(name string) bool { return !s.Joined(name) })
 	s.Leave(leave...)

@@ -9,8 +9,7 @@ import (
 	"gatehouse/namespaces/chat"
 )
 
-// Whoever is taken out of a room from outside of the chat, by a back end or an operator, is no member of it any more, is told so,
-// and may join again.
+// A user whom a back end or an operator takes out of a room is no member any more, is told so, and may join again.
 func TestWhoIsTakenOutOfARoomIsNoMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{})
@@ -43,7 +42,7 @@ func TestWhoIsTakenOutOfARoomIsNoMember(t *testing.T) {
 	})
 }
 
-// The members of a room that everybody is taken out of are none, as when they are disconnected.
+// A room that everybody is taken out of has no members left, as when they are disconnected.
 func TestARoomThatIsEmptiedHasNoMembers(t *testing.T) {
 	for name, empty := range map[string]func(ns *namespaces.Namespace) error{
 		"taken out":    func(ns *namespaces.Namespace) error { return ns.In("room:r").Leave("room:r") },

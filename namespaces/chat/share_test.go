@@ -276,7 +276,7 @@ func TestF4_JoinsWaitWhenAUserHasAskedForTooMuch(t *testing.T) {
 	})
 }
 
-// Else all that wait would have their answers made at the same moment, and keep the processors from everybody.
+// Otherwise all that wait would make their answers at the same moment, and take the processors from everybody.
 func TestF4_OfJoinsThatWaitOneGoesOnAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{}.WithJoins(1, 1<<20))

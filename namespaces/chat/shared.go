@@ -15,8 +15,8 @@ import (
 	"gatehouse/packet"
 )
 
-// Where nodes share their rooms, what a room knows is with [namespaces.Shared]. What stays here is what bounds the rooms of
-// users of this node, and the members that this node has.
+// Where nodes share their rooms, [namespaces.Shared] keeps the rooms' messages and members. This node keeps the members
+// that it has, and the limits on rooms of its users.
 
 // shareRooms tells a room when one of its members turns out to be gone, such as those of a node that died, or to be here.
 func (c *chat) shareRooms() {
@@ -40,13 +40,13 @@ func (c *chat) shareRooms() {
 // nameOf names a user among all, whoever their issuer is.
 func nameOf(k handshake.UserKey) string { return fmt.Sprintf("%q %q", k.Issuer, k.Subject) }
 
-// announce makes what a room is told of a member.
+// announce makes the event that tells a room of a member.
 func (c *chat) announce(event, room string, u user) namespaces.Announcement {
 	args, _ := packet.NewArgs(membership{room, u.User, u.Name}) // three texts
 	return namespaces.Announcement{Event: event, Args: args, Quiet: c.cfg.QuietAbove}
 }
 
-// enterShared enters a room. Who was in it before, on another node, is not announced.
+// enterShared enters a room. A user who was in it before, on another node, is not announced.
 func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *room, s *namespaces.Socket, since string) (e entrance, ok bool, err error) {
 	u, at := c.userOf(s), seatOf(s)
 	counted := at.rooms.get(r.name) == r // also when somebody else has taken it out of the room
@@ -141,7 +141,7 @@ func (c *chat) reenter(ctx context.Context, at *seat, name string, s *namespaces
 	}
 }
 
-// after returns the messages after the one with an id, and whether that is all that came after it; without an id, all
+// after returns the messages after the one with an id, and whether none between is missing; without an id, all
 // messages and whether the room never had others.
 func after(found namespaces.Entered, since string) (messages []Message, complete bool) {
 	complete = since == found.Dropped && (since != "" || !found.Cut)

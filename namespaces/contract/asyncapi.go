@@ -14,8 +14,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// document is an AsyncAPI document (https://www.asyncapi.com/docs/reference/specification/v3.0.0), in the order in which one
-// reads it.
+// document is an AsyncAPI document (https://www.asyncapi.com/docs/reference/specification/v3.0.0), its fields in the order
+// of the text.
 type document struct {
 	AsyncAPI           string         `yaml:"asyncapi"`
 	Info               map[string]any `yaml:"info"`
@@ -30,8 +30,8 @@ payload is the argument of the event, or a list of the arguments where there are
 clients send. A reply is the acknowledgement. An event name with a * at its end stands for any rest.
 `
 
-// AsyncAPI writes an AsyncAPI 3.0 document, as YAML, of what the clients of the namespaces send and get. title and version are
-// the document's.
+// AsyncAPI returns an AsyncAPI 3.0 document, as YAML, of the events that clients of the namespaces send and get. title and
+// version are the document's.
 func AsyncAPI(w io.Writer, title, version string, all ...namespaces.Description) error {
 	a := &asyncAPI{catalogue: newCatalogue(), channels: map[string]any{}, operations: map[string]any{}}
 	for i, d := range all {

@@ -1,6 +1,6 @@
-// Package contract writes down what the clients of namespaces send and get, for who writes clients: as TypeScript types that
-// socket.io-client takes ([TypeScript]), and as an AsyncAPI document ([AsyncAPI]). Both are made from the definitions
-// themselves, by reflection: see [namespaces.Describe] for what of them is known.
+// Package contract describes the events that clients of namespaces send and get, for people who write clients: as TypeScript
+// types that socket.io-client takes ([TypeScript]), and as an AsyncAPI document ([AsyncAPI]). Both are made from the
+// definitions themselves, by reflection: see [namespaces.Describe] for how much of them is known.
 //
 // Types are what packet.NewArgs makes of a value: encoding/json's, but slices and maps are never null, a []byte is binary, and
 // a time.Time a text. A field with omitempty or omitzero may be left out, by whichever side sends it; a pointer may be null.

@@ -42,7 +42,7 @@ func TypeScript(w io.Writer, all ...namespaces.Description) error {
 	return err
 }
 
-// prefixesOf are what stands before the names of each namespace's interfaces: nothing where there is one namespace only.
+// prefixesOf returns the prefix for the names of each namespace's interfaces: none where there is one namespace only.
 func prefixesOf(all []namespaces.Description) []string {
 	prefixes := make([]string, len(all))
 	for i, d := range all {
@@ -92,8 +92,8 @@ func eventKey(name string) string {
 	return "[event: `" + literal + "${string}`]"
 }
 
-// signature is the type of a listener of an event. success is what an acknowledgement says when all is well; nil when there
-// is none. failure is what else it may say, or nil.
+// signature is the type of a listener of an event. success is the content of an acknowledgement when all is well; nil when
+// there is none. failure is its other content, or nil.
 func (t *typescript) signature(e namespaces.EventType, success, failure reflect.Type) string {
 	if slices.Contains(e.Args, argsType) || strings.TrimRight(e.Name, "*") == "" {
 		return "(...args: any[]) => void"

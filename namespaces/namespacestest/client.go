@@ -51,7 +51,8 @@ func (c *Client) Emit(event string, args ...any) {
 	c.send(&packet.Packet{Type: packet.Event, Event: event, Args: c.encode(args)})
 }
 
-// Ask sends an event and returns its acknowledgement. What the handler emitted has come by then, here and at all others.
+// Ask sends an event and returns its acknowledgement. Events that the handler emitted have come by then, at this client and
+// at all others.
 func (c *Client) Ask(event string, args ...any) packet.Args {
 	c.conn.hub.t.Helper()
 	id := c.asked
@@ -111,8 +112,8 @@ func (c *Client) isEvent(p *packet.Packet) bool {
 	return p.Type == packet.Event && p.Namespace == c.namespace
 }
 
-// Nothing fails the test when an event has come that was not taken. What is still on its way it cannot know of: call it when
-// an [Client.Ask] has returned, or in a bubble after synctest.Wait.
+// Nothing fails the test when an event has come that was not taken. It does not see events that are still on their way: call
+// it when an [Client.Ask] has returned, or in a bubble after synctest.Wait.
 func (c *Client) Nothing() {
 	c.conn.hub.t.Helper()
 	c.conn.mu.Lock()

@@ -18,7 +18,7 @@ const patience = 10 * time.Second
 
 var errClosed = errors.New("the connection is closed")
 
-// conn is the connection of a client, seen from the hub, and what its clients share.
+// conn is the connection of a client, as the hub sees it, with the state that its clients share.
 type conn struct {
 	hub     *Hub
 	request handshake.Request

@@ -9,7 +9,8 @@ import (
 	"gatehouse/packet"
 )
 
-// declarations are what the namespaces of a test say that they emit, by label. Who declares nothing is not there.
+// declarations are the declared events of a test's namespaces, by label. Namespaces without declarations are not
+// in it.
 type declarations map[string][]namespaces.EventType
 
 // declared collects what the definitions declare. Mistakes in them are the hub's to report.
@@ -27,7 +28,7 @@ func declared(defs []namespaces.Definition) declarations {
 	return all
 }
 
-// watch fails the test when a namespace emits what it has not declared.
+// watch fails the test when a namespace emits an event that it has not declared.
 func (all declarations) watch(t T) namespaces.Hooks {
 	return namespaces.Hooks{Emitted: func(ns *namespaces.Namespace, e namespaces.Emitted) {
 		emits, declared := all[ns.Label()]
