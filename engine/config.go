@@ -122,6 +122,11 @@ type Config struct {
 	// numbered error, such as CodeUnknownSession; not of what Check and CheckLater
 	// refuse. It must be safe for concurrent use.
 	Refused func(r *http.Request, code int)
+	// Slowed, when set, hears of a session that is read more slowly, or of a request of
+	// it that waits, because its address has spent AddressLimits.WorkPerAddress. It may come again and again
+	// for one session. It is called with locks of the session held, must not block, and
+	// must be safe for concurrent use.
+	Slowed func(h Handler)
 	// Upgraded, when set, hears how long the upgrade of a session took from its request, and whether it was done or given
 	// up after UpgradeTimeout or an error of the client. h is the session's handler. It must be safe for concurrent use,
 	// and return soon.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -123,6 +124,7 @@ func (l *epollLoop) run() {
 		}
 		if l.busy.length > 0 {
 			l.busy.pop().turn(buffer)
+			runtime.Gosched() // who is busy never parks: whom it has woken would wait until it is interrupted, after 10 ms
 		}
 	}
 	l.end()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 
@@ -107,6 +108,7 @@ func (f *flusher) run() {
 // wait returns when there is something to do, and false when all is over.
 func (f *flusher) wait() bool {
 	if f.bulk.length > 0 || len(f.shared) > 0 {
+		runtime.Gosched() // for the same reason as a loop that is busy
 		select {
 		case <-f.stop:
 			return false

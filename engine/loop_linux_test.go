@@ -2,10 +2,13 @@ package engine
 
 import (
 	"net/netip"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
 
 	"gatehouse/engine/internal/rfc6455"
 	"gatehouse/internal/budget"
@@ -118,5 +121,60 @@ func TestTurnsAreTakenByUser(t *testing.T) {
 	}
 	if got.String() != "abcaaa" || len(q.queues) > 0 || len(q.order) > 0 {
 		t.Errorf("turns: %s, left: %v", got.String(), q.queues)
+	}
+}
+
+// A loop whose connections always have more lets those run whom it has woken: on a processor
+// that it has for itself nothing else would stop it but the scheduler, after ten milliseconds.
+func TestABusyLoopLetsRunWhomItHasWoken(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const turns = 200
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	check(t, err)
+	defer func() { _ = unix.Close(ends[1]) }()
+	check(t, unix.SetsockoptInt(ends[1], unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 4*turns*turnBytes))
+	if n, err := writeSome(uintptr(ends[1]), make([]byte, turns*turnBytes)); err != nil {
+		t.Skip("the kernel takes only ", n, " bytes")
+	}
+	p, err := newEpoll(1)
+	check(t, err)
+	defer p.close()
+	o := &wakingOwner{wake: make(chan struct{}), late: make(chan int, 1), read: make(chan struct{}), left: turns * turnBytes}
+	o.stream = p.adopt(ends[0], o)
+	go func() {
+		<-o.wake
+		o.late <- int(o.turns.Load())
+	}()
+	runtime.Gosched() // it waits
+	o.stream.start()
+	await(t, o.read)
+	if late := await(t, o.late); late > turns/10 { // now and then the scheduler takes up the loop first
+		t.Errorf("the loop had %d turns first", late)
+	}
+	o.stream.close()
+}
+
+// wakingOwner counts turns, and wakes somebody in the first.
+type wakingOwner struct {
+	stream     stream
+	wake, read chan struct{}
+	late       chan int
+	turns      atomic.Int32
+	left       int
+}
+
+func (*wakingOwner) enter()                {}
+func (*wakingOwner) tryEnter() bool        { return true }
+func (*wakingOwner) leave()                {}
+func (*wakingOwner) account() budget.Owner { return 1 }
+func (*wakingOwner) writable()             {}
+func (*wakingOwner) streamFailed(error)    {}
+
+func (o *wakingOwner) readable(b []byte) {
+	if o.turns.Add(1) == 1 {
+		close(o.wake)
+	}
+	if o.left -= len(b); o.left == 0 {
+		close(o.read)
 	}
 }

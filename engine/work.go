@@ -136,12 +136,20 @@ func (srv *Server) beginWork(r *http.Request, owner budget.Owner) *Refusal {
 	}
 }
 
+// toldSlowed reports that the session waits for its address.
+func (s *Session) toldSlowed() {
+	if s.srv.cfg.Slowed != nil {
+		s.srv.cfg.Slowed(s.handler)
+	}
+}
+
 // awaitShare holds a request of a polling client back while its address owes work,
 // or until ctx ends.
 func (s *Session) awaitShare(ctx context.Context) {
 	if s.countWork(requestWork-1) == 0 { // one has been counted as a packet
 		return
 	}
+	s.toldSlowed()
 	turn := make(chan struct{})
 	s.srv.earlyWork.wait(s.incoming.Owner(), func() { close(turn) })
 	select {
@@ -160,6 +168,7 @@ func (c *websocket) slowed() bool {
 		return false
 	}
 	c.waits = true
+	c.s.toldSlowed()
 	c.stream.pause()
 	c.s.srv.earlyWork.wait(c.s.incoming.Owner(), func() {
 		c.s.in.Lock()

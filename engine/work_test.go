@@ -63,6 +63,8 @@ func TestAnAddressWhoseStrangersDoTooMuchIsRefused(t *testing.T) {
 // long it takes is not measured.
 func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 	onPaths(t, slowAddresses(), func(t *testing.T, cfg Config) {
+		told := make(chan Handler, 1000)
+		cfg.Slowed = func(h Handler) { told <- h }
 		r := newRig(t, cfg)
 		dial := func(from string) (wsClient, *side) {
 			c, err := r.tryWS("from=" + from)
@@ -90,6 +92,14 @@ func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 		defer stranger.in.Unlock()
 		if !stranger.socket().waits {
 			t.Error("the stranger is read as fast as before")
+		}
+		if len(told) == 0 {
+			t.Error("nobody was told")
+		}
+		for range len(told) {
+			if h := <-told; h != Handler(stranger) {
+				t.Errorf("%v is said to be read more slowly", h)
+			}
 		}
 	})
 }

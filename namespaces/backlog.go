@@ -130,6 +130,7 @@ func (s *Socket) rest() bool {
 		return false
 	}
 	s.due |= resting
+	hub.hooks.clientSlowed(s, SlowRoom, wait)
 	hub.tasks.Hold()
 	one.timer = time.AfterFunc(wait, func() {
 		defer hub.tasks.Release()

@@ -41,6 +41,9 @@ type Hooks struct {
 	// nil; the adapter gets the context that Broadcast returns. The function that it returns, which may be nil, is called
 	// when the event is queued, or cannot be.
 	Broadcast func(ctx context.Context, ns *Namespace, b Broadcasting) (context.Context, func(err error))
+	// Slowed reports that reading from the client of s pauses, or that the next event of s waits, because of too much that came.
+	// It is called with locks held: it must not block, and asks s for nothing but its id, namespace and identity.
+	Slowed func(s *Socket, why SlowCause, wait time.Duration)
 	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
@@ -95,6 +98,17 @@ type Emitted struct {
 	Receivers int
 }
 
+// SlowCause is why a client is slowed down.
+type SlowCause string
+
+// The causes for which a client is slowed down.
+const (
+	SlowSocket    SlowCause = "socket_limits"     // it sends more than [RateLimits] allow a socket
+	SlowUser      SlowCause = "user_limits"       // all sockets of its user do
+	SlowRefreshes SlowCause = "refused_refreshes" // too many refreshes of its user were refused
+	SlowRoom      SlowCause = "room_behind"       // the members of a room that it has sent to are behind
+)
+
 // hooks are the functions of several Hooks, grouped by field.
 type hooks struct {
 	opened   []func(*Socket)
@@ -107,6 +121,7 @@ type hooks struct {
 	admits   []func(context.Context, *Socket) (context.Context, func(error))
 	events   []func(context.Context, *Socket, Event) (context.Context, func(error))
 	sends    []func(context.Context, *Namespace, Broadcasting) (context.Context, func(error))
+	slowed   []func(*Socket, SlowCause, time.Duration)
 	joined   []func(*Socket, string)
 	left     []func(*Socket, string)
 	roomMade []func(*Namespace, string)
@@ -132,6 +147,7 @@ func newHooks(all []Hooks) *hooks {
 		h.admits = appendSet(h.admits, one.Admission, one.Admission != nil)
 		h.events = appendSet(h.events, one.Event, one.Event != nil)
 		h.sends = appendSet(h.sends, one.Broadcast, one.Broadcast != nil)
+		h.slowed = appendSet(h.slowed, one.Slowed, one.Slowed != nil)
 		h.joined = appendSet(h.joined, one.RoomJoined, one.RoomJoined != nil)
 		h.left = appendSet(h.left, one.RoomLeft, one.RoomLeft != nil)
 		h.roomMade = appendSet(h.roomMade, one.RoomMade, one.RoomMade != nil)
@@ -183,6 +199,12 @@ func (h *hooks) sessionLapsed(s *Socket) {
 func (h *hooks) recoveryFailed(s *Socket, why RecoveryFailure) {
 	for _, f := range h.failed {
 		f(s, why)
+	}
+}
+
+func (h *hooks) clientSlowed(s *Socket, why SlowCause, wait time.Duration) {
+	for _, f := range h.slowed {
+		f(s, why, wait)
 	}
 }
 

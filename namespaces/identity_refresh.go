@@ -43,7 +43,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 			s.answerAhead(p.ID, c.hub.failed(err))
 		}
 		if wait := c.hub.pace.refused(s); wait > 0 {
-			c.slow(wait)
+			c.slow(s, wait, SlowRefreshes)
 		}
 		return true
 	}
@@ -111,7 +111,7 @@ func (s *Socket) countRefresh(err error) {
 	}
 	if wait := s.ns.hub.pace.refused(s); wait > 0 {
 		s.client.mu.Lock()
-		s.client.slow(wait)
+		s.client.slow(s, wait, SlowRefreshes)
 		s.client.mu.Unlock()
 	}
 }

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"hash/maphash"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -69,12 +70,15 @@ func (p *pace) account(key uint64, now time.Time) (a *account, shard *paceShard)
 	return a, shard
 }
 
-// charge counts one packet of an open socket, and returns for how long reading from it has to pause.
-func (p *pace) charge(s *Socket, size int) time.Duration {
+// charge counts one packet of an open socket, and returns for how long reading from it has to pause, and why.
+func (p *pace) charge(s *Socket, size int) (wait time.Duration, why SlowCause) {
 	cfg, now := &p.hub.cfg, time.Now()
 	socket := p.spend(maphash.String(p.seed, s.id), now, size, cfg.SocketEvents, cfg.SocketBytes)
 	user := p.spend(s.owner, now, size, cfg.UserEvents, cfg.UserBytes)
-	return max(socket, user)
+	if user > socket {
+		return user, SlowUser
+	}
+	return socket, SlowSocket
 }
 
 // spend counts one packet in one account, at so many of them and bytes in a second.
@@ -107,21 +111,25 @@ func (c *Client) charge(s *Socket, size int) {
 	if !s.Connected() {
 		return
 	}
-	if wait := c.hub.pace.charge(s, size); wait > 0 {
+	if wait, why := c.hub.pace.charge(s, size); wait > 0 {
 		c.mu.Lock()
-		c.slow(wait)
+		c.slow(s, wait, why)
 		c.mu.Unlock()
 	}
 }
 
-// slow pauses reading for a while. Even when more is owed, it goes on after [maxPause], as the transport takes one that
-// lasts for dead. mu is held.
-func (c *Client) slow(wait time.Duration) {
+// slow pauses reading for a while because of what s has sent. Even when more is owed, it goes on after [maxPause], as the
+// transport takes one that lasts for dead. All connections of a user owe the same: they go on one after another, within a
+// fifth of the time, as hundreds that went on together would hold up everybody. mu is held.
+func (c *Client) slow(s *Socket, wait time.Duration, why SlowCause) {
 	if c.closed || c.pauses&forPace != 0 {
 		return
 	}
 	c.pause(forPace)
-	time.AfterFunc(min(wait, maxPause), func() {
+	wait = min(wait, maxPause)
+	wait -= rand.N(wait/5 + 1)
+	c.hub.hooks.clientSlowed(s, why, wait)
+	time.AfterFunc(wait, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.resume(forPace)

@@ -3,7 +3,9 @@ package namespaces_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,6 +69,72 @@ func TestWhoSendsTooMuchIsReadMoreSlowly(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowdowns counts, by cause, how often somebody was slowed down.
+func slowdowns(cfg namespaces.Config) (namespaces.Config, map[namespaces.SlowCause]int) {
+	counts := map[namespaces.SlowCause]int{}
+	var mu sync.Mutex
+	cfg.Hooks = append(cfg.Hooks, namespaces.Hooks{Slowed: func(_ *namespaces.Socket, why namespaces.SlowCause, wait time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		if wait > 0 {
+			counts[why]++
+		}
+	}})
+	return cfg, counts
+}
+
+func TestWhoIsSlowedDownIsReportedWithTheCause(t *testing.T) {
+	for why, limits := range map[namespaces.SlowCause]namespaces.RateLimits{
+		namespaces.SlowSocket: {SocketEvents: 10}, namespaces.SlowUser: {UserEvents: 10},
+	} {
+		ns, _ := ticking()
+		cfg, counts := slowdowns(namespaces.Config{RateLimits: limits})
+		run(t, cfg, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+			p := newPeer(t, h)
+			p.enter("/", "ann")
+			ticks(p, 100, "")
+			if len(counts) > 0 {
+				t.Errorf("a burst is reported: %v", counts)
+			}
+			ticks(p, 5, "") // one pause
+			if want := (map[namespaces.SlowCause]int{why: 1}); !maps.Equal(counts, want) {
+				t.Errorf("reported: %v, want %v", counts, want)
+			}
+		})
+	}
+}
+
+// What a user owes all connections owe: hundreds that went on in one moment would hold up everybody.
+func TestConnectionsOfAUserThatOwesGoOnOneAfterAnother(t *testing.T) {
+	ns, _ := ticking()
+	run(t, namespaces.Config{RateLimits: namespaces.RateLimits{UserEvents: 10}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
+		peers := make([]*peer, 100)
+		for i := range peers {
+			peers[i] = newPeer(t, h)
+			peers[i].enter("/", "ann")
+		}
+		ticks(peers[0], 1000, "") // more than the longest pause
+		for _, p := range peers[1:] {
+			ticks(p, 1, "")
+		}
+		most, before := 0, len(peers)
+		for range 60 { // tenths of a second
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			paused := 0
+			for _, p := range peers {
+				if p.isPaused() {
+					paused++
+				}
+			}
+			most, before = max(most, before-paused), paused
+		}
+		if before > 0 || most > len(peers)/2 {
+			t.Errorf("%d of %d went on in the same tenth of a second, and %d never", most, len(peers), before)
+		}
+	})
 }
 
 func TestALimitOfAUserIsOverAllConnections(t *testing.T) {

@@ -1,6 +1,8 @@
 package namespaces
 
 import (
+	"runtime"
+
 	"gatehouse/packet"
 )
 
@@ -101,12 +103,16 @@ func (c *Client) recycle(ev *inbound) {
 // drain for a socket: running says so.
 func (s *Socket) drain() {
 	turns := &s.ns.hub.turns
-	for s != nil {
+	for {
 		if s.turn() {
 			s = turns.yield(s)
 		} else {
 			s = turns.leave(s)
 		}
+		if s == nil {
+			return
+		}
+		runtime.Gosched() // a queue that never empties would keep its processor until it is interrupted
 	}
 }
 

@@ -41,9 +41,9 @@ func (c client) wire() wiretest.Client {
 	return c.poll
 }
 
-func (c client) send(packet string) {
+func (c client) send(packets ...string) {
 	c.t.Helper()
-	if err := c.wire().Send(packet); err != nil {
+	if err := c.wire().Send(packets...); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -23,6 +23,7 @@ type metrics struct {
 	closed        *bounded[prometheus.Counter] // connections
 	handshakes    *bounded[prometheus.Counter] // refused Engine.IO requests
 	refused       *bounded[prometheus.Counter] // CONNECT_ERROR
+	slowed        *bounded[prometheus.Counter] // clients that sent too much
 	requests      *bounded[prometheus.Counter] // refused requests under /auth/ and /api/
 	socketsOpened *bounded[prometheus.Counter]
 	socketsClosed *bounded[prometheus.Counter]
@@ -52,6 +53,7 @@ func newMetrics(cfg Config) *metrics {
 	m.closed = m.counter("gatehouse_connections_closed_total", "Ended sessions by reason; slow consumer is a full outbox.", "reason")
 	m.handshakes = m.counter("gatehouse_handshakes_refused_total", "Engine.IO requests refused with HTTP.", "code")
 	m.refused = m.counter("gatehouse_connects_refused_total", "CONNECTs answered with CONNECT_ERROR.", "namespace", "code")
+	m.slowed = m.counter("gatehouse_slowed_total", "Times that reading from a client, or its next event, had to wait because of too much that came.", "cause")
 	m.requests = m.counter("gatehouse_requests_refused_total", "HTTP requests refused outside the protocol.", "code")
 	m.socketsOpened = m.counter("gatehouse_sockets_opened_total", "Admitted sockets.", "namespace")
 	m.socketsClosed = m.counter("gatehouse_sockets_closed_total", "Ended sockets.", "namespace", "reason")
@@ -118,6 +120,12 @@ func (m *metrics) socketClosed(s *namespaces.Socket, reason string) {
 
 func (m *metrics) refusedConnect(namespace, code string) {
 	m.refused.of(namespace, code).Inc()
+}
+
+func (m *metrics) clientSlowed(cause string) {
+	if m != nil {
+		m.slowed.of(cause).Inc()
+	}
 }
 
 func (m *metrics) refusedHandshake(code handshake.Code) {

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
+	"gatehouse/engine"
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
 )
@@ -11,7 +14,7 @@ import (
 // watch is what the server itself wants to know of the namespaces: numbers for
 // operators.
 func (s *Server) watch() namespaces.Hooks {
-	var hooks namespaces.Hooks
+	hooks := namespaces.Hooks{Slowed: s.clientSlowed}
 	if s.metrics != nil {
 		hooks.SocketOpened = s.metrics.socketOpened
 		hooks.SocketClosed = s.metrics.socketClosed
@@ -26,6 +29,23 @@ func (s *Server) watch() namespaces.Hooks {
 		hooks.SocketRefused = s.lately.socketRefused
 	}
 	return hooks
+}
+
+// clientSlowed counts and logs who is slowed down for what they send: to them it looks as if
+// the server hung.
+func (s *Server) clientSlowed(socket *namespaces.Socket, why namespaces.SlowCause, wait time.Duration) {
+	s.metrics.clientSlowed(string(why))
+	s.refusals.Warn("a client sends too much and is slowed down", slog.String("cause", string(why)), slog.String("user", socket.Identity().Subject),
+		slog.String("namespace", socket.Namespace().Name()), slog.String("socket", socket.ID()), slog.Duration("wait", wait))
+}
+
+// strangerSlowed is the same for connections that are in no namespace.
+func (s *Server) strangerSlowed(h engine.Handler) {
+	s.metrics.clientSlowed("address_work")
+	if r, ok := h.(reader); ok {
+		s.refusals.Warn("connections of an address that are in no namespace do more than door.work_per_address allows, and are read more slowly",
+			slog.Any("peer", r.address()))
+	}
 }
 
 // notedSockets is how many sockets the line about one connection names; a

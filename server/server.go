@@ -278,6 +278,7 @@ func (s *Server) engineConfig() engine.Config {
 		Check:         s.checkHandshake,
 		CheckLater:    s.checkLater,
 		Refused:       s.refusedByEngine,
+		Slowed:        s.strangerSlowed,
 		Subprotocol:   s.subprotocol,
 		AllowOrigin:   s.allowsOrigin,
 		ClientAddr:    s.clientAddr,
