@@ -54,8 +54,8 @@ func (s *Server) adminHandler() http.Handler {
 }
 
 // operatorsOnly asks for the key. Without one the listener is on this machine
-// only; then pages that a browser on it shows must be kept out: they can send
-// requests there, under a host name of their own too.
+// only, and foreign pages in a browser of this machine are refused: they can
+// send requests there, under a host name of their own too.
 func (s *Server) operatorsOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.checkOperator(r); err != nil {
@@ -103,8 +103,8 @@ func fromPage(r *http.Request) bool {
 	return r.Header.Get("Origin") != "" || site != "" && site != "none" && site != "same-origin"
 }
 
-// namesThisMachine reports whether a Host header is an address or localhost: a
-// name that somebody else's DNS turned to this machine is neither.
+// namesThisMachine reports whether a Host header is an address or localhost. A
+// foreign DNS name that points to this machine is neither.
 func namesThisMachine(hostport string) bool {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {

@@ -18,7 +18,7 @@ import (
 func (r *running) adminAddr() string {
 	r.t.Helper()
 	if !strings.Contains(r.log.String(), "adminAddr") {
-		ask(r.t, r.url("/healthz"), nil, "") // is answered once the operators' listener is there
+		ask(r.t, r.url("/healthz"), nil, "") // is answered as soon as the operators' listener is there
 	}
 	for line := range strings.Lines(r.log.String()) {
 		var entry struct{ AdminAddr string }

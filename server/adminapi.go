@@ -46,8 +46,8 @@ func (s *Server) serveStats(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, s.stats())
 }
 
-// revocationJSON is what operators send and get: one of subject, tokenId and
-// session.
+// revocationJSON is a revocation as operators send and get it, with one of
+// subject, tokenId and session.
 type revocationJSON struct {
 	Subject string    `json:"subject,omitempty"` // everything that the user holds, issued up to At
 	TokenID string    `json:"tokenId,omitempty"` // one token, by its jti
@@ -97,8 +97,9 @@ func revocationOf(m handshake.Revocation) revocationJSON {
 	return v
 }
 
-// addRevocation puts a revocation in force, ends the sockets that it names and
-// answers the revocation with how many those were (security requirement 20).
+// addRevocation puts a revocation in force, ends the sockets that it names,
+// and answers with the revocation and the number of sockets (security
+// requirement 20).
 func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 	revocation, ok := readRevocation(w, r)
 	if !ok {
@@ -143,7 +144,7 @@ func readRevocation(w http.ResponseWriter, r *http.Request) (revocation handshak
 	return revocation, true
 }
 
-// liftRevocation takes a revocation back on this node: whoever it kept out may sign in
+// liftRevocation takes a revocation back: the users that it kept out may sign in
 // again.
 func (s *Server) liftRevocation(w http.ResponseWriter, r *http.Request) {
 	revocation, ok := readRevocation(w, r)

@@ -17,7 +17,7 @@ type AdminUI struct {
 	// Scope does.
 	Username     string           `koanf:"username"`
 	PasswordHash handshake.Secret `koanf:"password_hash"`
-	// Scope is what a token must have. Default "admin".
+	// Scope is the scope that a token must have. Default "admin".
 	Scope string `koanf:"scope"`
 	// ReadOnly lets operators watch only. Default false.
 	ReadOnly bool `koanf:"read_only"`
@@ -48,7 +48,7 @@ func (s *Server) prepareAdminUI(defs []namespaces.Definition) ([]namespaces.Defi
 	if open {
 		s.log.Warn("DEVELOPMENT MODE: the admin interface lets everybody in, without a password", "namespace", adminui.Name)
 	}
-	var node string // of a server without a cluster, the host's name
+	var node string // the host's name, for a server without a cluster
 	if s.node != nil {
 		node = s.node.ID()
 	}

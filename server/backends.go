@@ -47,8 +47,8 @@ func (s *Server) prepareAPI() (err error) {
 	return err
 }
 
-// API serves the paths below /api/v1/ for who shows one of api.keys, for programs
-// that serve it on a listener of their own. [Server.Handler] has it too.
+// API serves the paths below /api/v1/ for requests with one of api.keys, for
+// programs that serve it on a listener of their own. [Server.Handler] has it too.
 func (s *Server) API() http.Handler { return s.api }
 
 func (s *Server) serveRevocations(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func (s *Server) serveRevocations(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// backEndsOr serves back ends, and leaves whoever shows no key of theirs to others.
+// backEndsOr serves requests with a back end's key, and leaves others to next.
 func (s *Server) backEndsOr(others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller := s.api.Caller(r); caller != nil {
@@ -73,19 +73,19 @@ func (s *Server) backEndsOr(others http.Handler) http.Handler {
 	})
 }
 
-// backEndsOnly refuses whoever shows no key of a back end.
+// backEndsOnly refuses requests without a back end's key.
 func (s *Server) backEndsOnly() http.Handler {
 	return s.backEndsOr(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, r, handshake.AsRefusal(s.wrongKey(r, "Send a key of api.keys as Authorization: Bearer.")))
 	}))
 }
 
-// asOperator serves who has shown the operators' key.
+// asOperator serves requests with the operators' key.
 func (s *Server) asOperator(w http.ResponseWriter, r *http.Request) {
 	s.api.Serve(w, r, api.Operator())
 }
 
-// wrongKey counts a wrong key, or none, as a failure of the address.
+// wrongKey counts a wrong or missing key as a failure of the address.
 func (s *Server) wrongKey(r *http.Request, message string) error {
 	q := s.describe(r, "")
 	if wait := s.guard.byAddress.Wait(handshake.AddressKey(q.RemoteAddr)); wait > 0 {

@@ -22,10 +22,10 @@ import (
 	"gatehouse/server"
 )
 
-// BenchmarkPublish compares a broadcast from a handler, which a client asks for and hears the end of, with the same one
-// through the interface for back ends: one operation in a request, with and without Idempotency-Key, and a hundred. An
-// operation of the benchmark is one broadcast to a room, written to its receivers. cpu-µs/op is the time of processors of
-// the whole process, those who ask and who listen included: unlike ns/op it is the same on a machine that is busy.
+// BenchmarkPublish compares a broadcast from a handler, which a client asks for and which is acknowledged, with the same
+// one through the interface for back ends: one operation in a request, with and without Idempotency-Key, and a hundred.
+// An operation of the benchmark is one broadcast to a room, written to its receivers. cpu-µs/op is the processor time of
+// the whole process, clients included: unlike ns/op it is the same on a busy machine.
 func BenchmarkPublish(b *testing.B) {
 	for _, receivers := range []int{1, 100} {
 		ns := namespaces.New("/app")
@@ -93,7 +93,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// cpuTime is what the process has used of processors.
+// cpuTime is the processor time that the process has used.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var use syscall.Rusage
@@ -161,7 +161,7 @@ func listens(b *testing.B, addr string) {
 	})
 }
 
-// publisher is a back end with one connection, and no more of HTTP than that needs: what is measured is the server.
+// publisher is a back end with one connection and the least of HTTP, so that the server is measured and not the client.
 type publisher struct {
 	conn net.Conn
 	in   *bufio.Reader

@@ -111,7 +111,7 @@ func TestABackEndPublishesToWhomItNames(t *testing.T) {
 			gets(t, one, `42/app,["e",1]`)
 		}
 	}
-	// In a list the order is kept, and nothing of the above reached anybody else.
+	// A list keeps its order, and no event of the above reached anybody else.
 	r.publishes(`[{"namespace":"/app","event":"a"},{"namespace":"/app","event":"b","args":[1,{"x":"y"}]}]`)
 	for _, one := range []client{ada, bob} {
 		gets(t, one, `42/app,["a"]`)

@@ -118,7 +118,8 @@ func TestABackEndSpeaksInANamespaceOfTheConfiguration(t *testing.T) {
 	do("POST", "publish", `{"namespace":"/app","event":"e","args":[1]}`, 400)
 	do("POST", "publish", `{"namespace":"/app","event":"e","data":1,"rooms":["org:acme"],"store":true}`, 400)
 	do("POST", "publish", `{"namespace":"/app","event":"e","data":1,"rooms":["a\u202eb"]}`, 400)
-	// What is sent while nobody is there is found by who joins later.
+	// An event that is sent while nobody is there is in the history for a client that
+	// joins later.
 	do("POST", "publish", `{"namespace":"/app","event":"edit:a","data":{"n":1},"rooms":["doc:acme:7"],"store":true}`, 200)
 	says(t, do("GET", "namespaces/%2Fapp/rooms/doc:acme:7/history", "", 200), `"data":{"n":1}`, `"event":"edit:a"`, `"from":"orders"`, `"complete":true`)
 	ack, _ := ann.ask("room:join", `{"room":"doc:acme:7"}`)
@@ -129,7 +130,7 @@ func TestABackEndSpeaksInANamespaceOfTheConfiguration(t *testing.T) {
 	if text := do("GET", "namespaces/%2Fapp/sockets", "", 200); strings.Contains(text, `\u0000`) {
 		t.Errorf("the server's own rooms are shown: %s", text)
 	}
-	// A back end stands above the rules about clients; presence knows of what it does.
+	// The rules about clients do not bind a back end; presence follows its changes.
 	do("POST", "namespaces/%2Fapp/leave", `{"users":["ann"],"leave":["doc:acme:7"]}`, 200)
 	says(t, do("GET", "namespaces/%2Fapp/rooms/doc:acme:7/presence", "", 200), `"count":0`)
 	do("POST", "namespaces/%2Fapp/join", `{"users":["ann"],"join":["doc:other:1"]}`, 200)

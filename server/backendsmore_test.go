@@ -13,7 +13,7 @@ import (
 	"gatehouse/server/api"
 )
 
-// TestABackEndPublishesToAFamilyThatNobodyIsIn: whether somebody is there is no business of who publishes.
+// TestABackEndPublishesToAFamilyThatNobodyIsIn publishes to a family without clients, which is no error.
 func TestABackEndPublishesToAFamilyThatNobodyIsIn(t *testing.T) {
 	const tenant = "a-key-of-one-tenant-of-these-tests-0"
 	cfg := server.Config{API: everything()}
@@ -47,7 +47,7 @@ func TestABackEndPublishesToAFamilyThatNobodyIsIn(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	for i := range 5 { // more than there may be: those that nobody is in give way
+	for i := range 5 { // more than the limit: namespaces without clients give way
 		if n := r.publishes(fmt.Sprintf(`{"namespace":"/tenant-%d","event":"e"}`, i)); n != 0 {
 			t.Errorf("queued for %d", n)
 		}
@@ -89,7 +89,8 @@ func TestAKeyThatAsksTooFastWaits(t *testing.T) {
 	}
 }
 
-// TestPagesWhileSocketsComeAndGo: whoever stays while the pages are read is in exactly one of them.
+// TestPagesWhileSocketsComeAndGo checks that a socket that stays while the pages are read is in exactly
+// one of them.
 func TestPagesWhileSocketsComeAndGo(t *testing.T) {
 	r := serve(t, server.Config{API: everything()}, rooms("/app")...)
 	dice := rand.New(rand.NewPCG(1, 2)) // repeatable

@@ -5,8 +5,8 @@ import "sync"
 // labels are the values of up to three labels.
 type labels [3]string
 
-// maxSeries bounds one metric; what comes after is counted together. Namespaces,
-// events and codes are the program's own, so this is not reached.
+// maxSeries bounds one metric; further combinations are counted together.
+// Namespaces, events and codes are the program's own, so this is not reached.
 const maxSeries = 4096
 
 // bounded is one metric with labels: at most [maxSeries] combinations of their

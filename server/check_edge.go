@@ -105,9 +105,9 @@ func (c Config) checkMethods() error {
 	return errors.Join(errs...)
 }
 
-// Warnings says, one sentence each, what [New] logs of a configuration that it
-// takes with these definitions: what deserves a second thought. Of one that it
-// refuses it says less, or nothing.
+// Warnings returns the warnings, one sentence each, that [New] logs of a
+// configuration that it accepts with these definitions. For one that it
+// refuses there are fewer, or none.
 func (c Config) Warnings(defs ...namespaces.Definition) []string {
 	c, defs = withLab(c.WithDefaults(), defs)
 	gate, err := handshake.NewGate(c.gate())
@@ -118,7 +118,7 @@ func (c Config) Warnings(defs ...namespaces.Definition) []string {
 	return slices.Concat(gate.Warnings(), c.warnings(defs))
 }
 
-// warnings says what is on around the gate that deserves a second thought.
+// warnings returns the warnings about settings around the gate.
 func (c Config) warnings(defs []namespaces.Definition) []string {
 	out := c.warningsOfCluster()
 	encrypted := c.TLS.enabled() || len(c.TrustedProxies) > 0 || c.ExternalTLS
@@ -195,7 +195,7 @@ func (c Config) laxerTickets(ns handshake.NamespaceAuth) bool {
 		slices.ContainsFunc(c.Auth.Methods, func(method string) bool { return !slices.Contains(ns.Methods, method) })
 }
 
-// readable says which file of a key cannot be read.
+// readable reads the file of a key, which its error names.
 func readable(key, path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -29,7 +29,7 @@ import (
 // churned is how many connections come and go; make soak asks for 100,000.
 var churned = flag.Int("churn", wiretest.Crowd(5000), "connections of TestConnectionsLeaveNothingBehind")
 
-// comer is a connection that goes again, from a far too early moment to a proper
+// comer is a connection that ends at any moment, from far too early to a proper
 // end. It works on raw TCP, so that it can stop anywhere.
 type comer struct {
 	addr, token string
@@ -212,7 +212,7 @@ func (c *comer) polls() (sid string, err error) {
 	return text[len(`0{"sid":"`):][:22], nil
 }
 
-// then opens a session and leaves a request under way.
+// then opens a session and leaves a request pending.
 func (c *comer) then(method, more string) error {
 	sid, err := c.polls()
 	if err != nil {
@@ -256,8 +256,8 @@ func (c *comer) probes(texts ...string) error {
 	return p.frames(texts[1:]...)
 }
 
-// comes lets one connection come as far as its phase says, and go with or
-// without a word to the network.
+// comes opens one connection, takes it as far as its phase, and ends it with
+// a FIN or without.
 func comes(addr, token string, n int) error {
 	phase := phases[n%len(phases)]
 	c := &comer{addr: addr, token: token}
@@ -294,7 +294,7 @@ func crowd(t *testing.T, addr string, count int) {
 	all.Wait()
 }
 
-// unlogged is serve without a log, which would be most of what is held.
+// unlogged is serve without a log, which would be most of the memory.
 func unlogged(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *running {
 	t.Helper()
 	cfg.JWT = handshake.JWTConfig{HMACSecret: secret}
@@ -316,7 +316,7 @@ func unlogged(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *r
 	return r
 }
 
-// footprint is what the whole process holds, the test included.
+// footprint is the memory of the whole process, the test included.
 type footprint struct {
 	goroutines int
 	heap       uint64
@@ -331,8 +331,8 @@ func measure() (f footprint) {
 	return footprint{runtime.NumGoroutine(), mem.HeapAlloc}
 }
 
-// A server that many have come to and left holds what it held before, however
-// they went.
+// A server holds no more memory after many clients have come and gone, in
+// whatever way they went.
 func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	count := *churned
 	const key = "operators of the tests come with this key"
@@ -344,7 +344,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 		Connections: server.ConnectionLimits{MaxPendingPerAddress: 100_000, AddressFailures: handshake.ThrottleConfig{Free: 1 << 30}}, // many are refused
 	}, echo.New(), chat.New(chat.Config{}))
 	operator := http.Header{"Authorization": {"Bearer " + key}}
-	crowd(t, r.addr, 500) // what is made once is there, and the history of the room is full
+	crowd(t, r.addr, 500) // allocations that happen once are done, and the history of the room is full
 	r.empties(t, r.addr, operator)
 	before := measure()
 	crowd(t, r.addr, count)
@@ -354,7 +354,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	after := measure()
 	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); after = measure() {
 		if after.goroutines <= before.goroutines && after.heap <= allowed {
-			break // who has just gone may have had a last step to do, and finalizers take their turns
+			break // a client that has just gone may have a last step to do, and finalizers need time
 		}
 	}
 	t.Logf("%d connections: %d goroutines before, %d after; heap %d KB before, %d KB after",

@@ -57,7 +57,7 @@ func (c Config) checkCluster() error {
 	return errors.Join(append(errs, c.checkForwarding(), k.checkTLS())...)
 }
 
-// warningsOfCluster are what an operator should know of a cluster's settings.
+// warningsOfCluster returns the warnings about a cluster's settings.
 func (c Config) warningsOfCluster() []string {
 	if !c.Cluster.on() || c.Cluster.Secret != "" {
 		return nil
@@ -113,8 +113,8 @@ func (s *Server) sharedHistory() history.Log {
 		func(c rueidis.Client, err error) error { return s.redis.Note(c, err) })
 }
 
-// Misfits asks the Redis of a cluster whether it fits, and returns what does not, as sentences that say what to do; nothing
-// without a cluster. It takes a few seconds at most. The error is Redis that cannot be asked.
+// Misfits checks the settings of a cluster's Redis, and returns those that do not fit, as sentences that say what to do;
+// nothing without a cluster. It takes a few seconds at most. It fails when Redis cannot be reached.
 func (c Config) Misfits(ctx context.Context) ([]string, error) {
 	c = c.WithDefaults()
 	if !c.Cluster.on() {
@@ -128,7 +128,7 @@ func (c Config) Misfits(ctx context.Context) ([]string, error) {
 	return cluster.Misfits(ctx, client, c.Cluster.node())
 }
 
-// redisAsk is how long connecting may take where a person waits.
+// redisAsk is how long connecting may take when a person waits.
 const redisAsk = 2 * time.Second
 
 // node is what the section says of a node.
@@ -138,7 +138,7 @@ func (c *Cluster) node() cluster.NodeConfig {
 	}
 }
 
-// warnOfRedis says what of Redis does not fit.
+// warnOfRedis logs the settings of Redis that do not fit.
 func (s *Server) warnOfRedis(ctx context.Context) {
 	misfits, err := s.node.Misfits(ctx)
 	if err != nil {

@@ -65,7 +65,8 @@ func (c *Cluster) checkTLS() error {
 	return err
 }
 
-// loadTLS reads the files and makes what both ends of a hop need of them. Other nodes judge the certificate as this does.
+// loadTLS reads the files and makes the TLS settings of both ends of a hop. Other nodes check the certificate in the same
+// way.
 func (c *Cluster) loadTLS(now time.Time) (*tls.Config, error) {
 	t := c.TLS
 	cert, err := keyPair("cluster.tls", t.CertFile, t.KeyFile)

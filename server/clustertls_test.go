@@ -65,8 +65,8 @@ func TestMistakesInTheTLSBetweenNodesAreNamed(t *testing.T) {
 	}
 }
 
-// Polling and the upgrade to a WebSocket pass from node to node over TLS; nobody without a
-// certificate of a node gets a word out of the listener.
+// Polling and the upgrade to a WebSocket pass from node to node over TLS; the listener
+// answers nobody without a certificate of a node.
 func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	a, named := wiretest.NewAuthority(t, "ours"), wiretest.Node()
 	named.IPAddresses, named.DNSNames = nil, []string{"nodes.example"} // whatever address a node gets
@@ -74,7 +74,7 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	files.ServerName = "nodes.example"
 	one, other := twoNodes(t, func() []namespaces.Definition { return who("/who") }, func(c *server.Cluster) { c.TLS = files })
 	one.waitFor("certificate for the other nodes loaded")
-	// through gives what goes on with a session of one node by way of the other.
+	// through opens a session on one node, and goes on with it through the other.
 	through := func(transport string) client {
 		c := way{}.resume(t, other.addr, dial(t, one.addr, "polling").session())
 		if transport == "polling" {
@@ -134,7 +134,7 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	}
 	talk(through("upgrade"))
 
-	// Nor do they keep a key in force that is to go.
+	// Wrong files do not keep a key in force that is to go.
 	next := other.config
 	next.JWT.HMACSecret = handshake.Secret(strings.Repeat("another secret of the tests ", 2))
 	if _, err := other.server.Reload(next); err != nil {

@@ -15,21 +15,21 @@ import (
 	"gatehouse/engine"
 )
 
-// collector gives what the server can say of itself at the moment of a scrape,
-// and what its metrics have counted. It implements prometheus.Collector.
+// collector gives the state of the server at the moment of a scrape, and its
+// counters. It implements prometheus.Collector.
 type collector struct {
 	srv    *Server
 	gauges []gauge
 }
 
-// reading is what the gauges of one scrape are taken from.
+// reading is the state that the gauges of one scrape show.
 type reading struct {
 	stats  stats
 	engine engine.Stats
 	node   cluster.Status
 	nodes  int
 	counts *cluster.Counts
-	ready  bool // Redis, as far as it was asked; true without one
+	ready  bool // the last state of Redis; true without one
 }
 
 // gauge is one series whose value is there already.
@@ -102,7 +102,7 @@ func (c *collector) build() {
 	})
 }
 
-// cluster is what a node knows of the others.
+// cluster is the node's state in its cluster.
 func (c *collector) cluster(gauge func(name, help string, value func(*reading) float64), counter func(name, help string, value func(*reading) uint64)) {
 	gauge("gatehouse_cluster_nodes", "Nodes that are there, this one included.", func(r *reading) float64 { return float64(r.nodes) })
 	gauge("gatehouse_cluster_alone", "1 while Redis does not answer and the node goes on alone.", func(r *reading) float64 { return flag(r.node.Alone) })
@@ -154,8 +154,8 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// prepareMetrics makes what /metrics serves, and gives the program that embeds the
-// server its share.
+// prepareMetrics makes the metrics of /metrics, and registers them with the
+// program that embeds the server.
 func (s *Server) prepareMetrics() error {
 	if s.metrics == nil {
 		return nil

@@ -105,18 +105,18 @@ type Config struct {
 	Backends   map[string]backend.Config `koanf:"-"`
 
 	// AllowRequest may refuse an Engine.IO handshake before there is a session, after
-	// the server's own checks: by a *handshake.Refusal, whose code says the HTTP
-	// status; any other error counts as "unavailable" and is logged. It must be safe
-	// for concurrent use.
+	// the server's own checks: by a *handshake.Refusal, whose code determines the
+	// HTTP status; any other error counts as "unavailable" and is logged. It must be
+	// safe for concurrent use.
 	AllowRequest func(r *http.Request) error `koanf:"-"`
 	// Headers adds header fields to all answers of the realtime endpoint, the 101 of a
 	// WebSocket among them. It must be safe for concurrent use.
 	Headers func(h http.Header, r *http.Request) `koanf:"-"`
 	// Context makes of the request that opens a session a context whose values all
 	// handlers of its sockets find in theirs: r.Context() for what a handler around
-	// [Server.Handler] has learned. What it refers to stays as long as the session.
-	// Run and Serve open most WebSockets without net/http, and r.Context() is empty
-	// then. It must be safe for concurrent use.
+	// [Server.Handler] has learned. The context stays in memory as long as the
+	// session. Run and Serve open most WebSockets without net/http, and r.Context()
+	// is empty then. It must be safe for concurrent use.
 	Context func(r *http.Request) context.Context `koanf:"-"`
 
 	// Verifiers of a program that embeds the server are asked before the
@@ -128,8 +128,8 @@ type Config struct {
 	// Hooks of a program that embeds the server are told what happens in the
 	// namespaces.
 	Hooks []namespaces.Hooks `koanf:"-"`
-	// Traces makes the spans of what happens in the server, see docs/operating.md; nil: none are made. What it keeps is
-	// flushed when the server ends, if it has a ForceFlush as the SDK's provider does; its owner shuts it down after that.
+	// Traces makes the spans of what happens in the server, see docs/operating.md; nil: none are made. The server flushes
+	// it at its end, if it has a ForceFlush as the SDK's provider does; its owner shuts it down after that.
 	Traces trace.TracerProvider `koanf:"-"`
 	// Registry of a program that embeds the server gets the server's metrics too, until the server has
 	// ended. A name that is taken in it is an error of New; a registry for several
@@ -146,8 +146,9 @@ type Config struct {
 	Logger *slog.Logger `koanf:"-"`
 }
 
-// The sections below say of each key in its tags what package internal/settings
-// reads. What bounds sessions, namespaces and packets is written there.
+// The sections below describe each key by the tags of package
+// internal/settings. The limits of sessions, namespaces and packets are in the
+// packages that hold them.
 
 // Log says what is logged, and how.
 type Log struct {
@@ -166,10 +167,10 @@ type Engine struct {
 	IOUring    string `koanf:"io_uring" default:"auto" oneof:"auto,off" doc:"on Linux, writes of several connections go to the kernel in one call where it allows that (io_uring), which many containers do not; off: one call each. The log says at start which it is"`
 }
 
-// Compression says what is compressed on its way, for clients that can read it.
-// A secret and what a stranger makes the server say beside it do not belong into
-// one compressed message: its length tells of both (the BREACH attack). WebSocket
-// says whether messages are compressed, whatever Deflate.Enabled is.
+// Compression says which messages and answers are compressed, for clients that
+// can read it. A secret must not be in one compressed message with text that a
+// stranger chooses: the length of the message tells of both (the BREACH attack).
+// WebSocket says whether messages are compressed, whatever Deflate.Enabled is.
 type Compression struct {
 	WebSocket string `koanf:"websocket" default:"off" oneof:"on,off" doc:"permessage-deflate (RFC 7692) for clients that offer it"`
 	Polling   string `koanf:"polling" default:"on" oneof:"on,off" doc:"gzip of polling answers"`
@@ -183,11 +184,11 @@ type Handshake struct {
 	engine.EarlyLimits       `koanf:",squash"`
 }
 
-// Session is about the time for which somebody is in.
+// Session bounds the time for which a user is signed in.
 type Session = namespaces.SessionLimits
 
-// Recovery is what is kept for clients whose connection breaks, so that they go on
-// with their rooms and what they missed.
+// Recovery bounds the sessions that are kept for clients whose connection breaks,
+// so that they go on with their rooms and missed messages.
 type Recovery = namespaces.Recovery
 
 // Limits says how fast admitted clients are read.
@@ -203,7 +204,7 @@ type Sockets struct {
 	UnknownEvents string `koanf:"unknown_events" default:"ignore" oneof:"ignore,answer" doc:"an event without a handler that asks for an acknowledgement: ignore leaves it unanswered, as Node's server does; answer says unknown_event"`
 }
 
-// ioUringOff is the value of Engine.IOUring that does without.
+// ioUringOff is the value of Engine.IOUring that turns io_uring off.
 const ioUringOff = "off"
 
 // answerUnknown is the value of Sockets.UnknownEvents that answers.

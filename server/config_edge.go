@@ -34,8 +34,8 @@ type Redis struct {
 	Prefix string           `koanf:"prefix" default:"gatehouse:" doc:"stands before every key, for servers that share one Redis"`
 }
 
-// Admin opens what operators use: /api/v1/, /metrics and /debug/pprof/. It is
-// off unless one of its fields is set.
+// Admin opens the operators' surfaces: /api/v1/, /metrics and /debug/pprof/.
+// It is off unless one of its fields is set.
 type Admin struct {
 	// Addr is a listener of its own, HOST:PORT. Beyond this machine it needs Key.
 	Addr string `koanf:"addr"`

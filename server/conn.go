@@ -25,11 +25,11 @@ type conn struct {
 	session *engine.Session
 	id      string // a secret of the server: neither the engine's nor a socket's
 	client  *namespaces.Client
-	gate    *handshake.Gate // that was in force when it opened: later requests are compared by it
+	gate    *handshake.Gate // the gate in force when the session opened: later requests are compared by it
 	began   time.Time
 	digest  *[32]byte // of the credentials that the transport came with; nil without any
 
-	origin  atomic.Pointer[string] // of the last request that brought messages; nil: the opening one
+	origin  atomic.Pointer[string] // origin of the last request that brought messages; nil: the opening one
 	waiting atomic.Bool            // counts as pending at its address
 	polls   atomic.Bool            // counts as one that polls
 
@@ -46,7 +46,7 @@ func (t *traffic) count(bytes int) {
 	t.bytes.Add(int64(bytes))
 }
 
-// open is what the engine calls for every new session.
+// open is called by the engine for every new session.
 func (s *Server) open(session *engine.Session) engine.Handler {
 	c := &conn{srv: s, session: session, id: rand.Text(), began: time.Now(), gate: s.gate()}
 	p := session.Peer()
@@ -80,7 +80,7 @@ func (c *conn) opened() [32]byte {
 	return *c.digest
 }
 
-// unpend ends what counts strangers: somebody has admitted the client, or it is
+// unpend uncounts a stranger: a namespace has admitted the client, or it is
 // gone.
 func (c *conn) unpend() {
 	if c.waiting.Swap(false) {
@@ -88,7 +88,7 @@ func (c *conn) unpend() {
 	}
 }
 
-// upgraded is what the engine calls when an upgrade is over: done, or given up.
+// upgraded is called by the engine when an upgrade is done or given up.
 func (s *Server) upgraded(h engine.Handler, took time.Duration, done bool) {
 	r, ok := h.(reader)
 	if !ok {
@@ -103,7 +103,7 @@ func (s *Server) upgraded(h engine.Handler, took time.Duration, done bool) {
 	}
 }
 
-// unpoll ends what counts those that poll: the session has a WebSocket, or has ended.
+// unpoll uncounts a polling session: it has a WebSocket, or has ended.
 func (c *conn) unpoll() {
 	if c.polls.Swap(false) {
 		c.srv.polling.Add(-1)
@@ -191,10 +191,10 @@ func (c *conn) Hold(n int) bool { return c.session.Hold(n) }
 // Admitted implements namespaces.Conn: the limits before admission end.
 func (c *conn) Admitted() { c.unpend() }
 
-// Identified implements namespaces.Conn: from here on later requests are held
-// against the identity, and the line about the connection names the socket. Were it
-// noted only when the socket is open, a client could answer the reply with a request
-// of somebody else's before (security requirement 5), or be gone from the log's line.
+// Identified implements namespaces.Conn: from here on later requests are checked
+// against the identity, and the log's line about the connection names the socket. It
+// comes before the reply, so that no request with another user's credentials can
+// overtake it (security requirement 5), and no socket is missing in the log.
 func (c *conn) Identified(s *namespaces.Socket) {
 	c.used.addSocket(s)
 	id := s.Identity()
@@ -215,8 +215,7 @@ func (c *conn) Request() *handshake.Request {
 	return r
 }
 
-// withOrigin makes a request one that came from origin, whatever the session
-// was opened from.
+// withOrigin sets the origin of a request in place of that of the session.
 func withOrigin(r *handshake.Request, origin string) {
 	r.Origin = origin
 	if origin == "" && r.Header["Origin"] != nil {
@@ -228,7 +227,7 @@ func withOrigin(r *handshake.Request, origin string) {
 // Transport implements namespaces.Conn.
 func (c *conn) Transport() string { return c.session.Transport() }
 
-// ID implements namespaces.Conn. It tells nothing of the ids that are secrets.
+// ID implements namespaces.Conn. It is not derived from secret ids.
 func (c *conn) ID() string {
 	sum := sha256.Sum256([]byte("connection " + c.id))
 	return base64.RawURLEncoding.EncodeToString(sum[:15])

@@ -13,9 +13,8 @@ import (
 	"gatehouse/server/internal/dev"
 )
 
-// withLab adds the lab to a server in dev mode that can sign tokens. The ways
-// into all other namespaces stay as they are configured, and so does every
-// setting that somebody made.
+// withLab adds the lab to a server in dev mode that can sign tokens. It
+// changes neither the methods of other namespaces nor a setting that is set.
 func withLab(cfg Config, defs []namespaces.Definition) (Config, []namespaces.Definition) {
 	if !cfg.Dev || cfg.Check() != nil {
 		return cfg, defs
@@ -56,7 +55,7 @@ func sameSubprotocol(a, b handshake.SubprotocolConfig) bool {
 		a.Prefix == b.Prefix && a.Domain == b.Domain && a.Plain == b.Plain
 }
 
-// prepareDev makes the endpoints of dev mode, and finds what signs their tokens.
+// prepareDev makes the endpoints of dev mode, and the signer of their tokens.
 func (s *Server) prepareDev() {
 	if !s.cfg.Dev {
 		return

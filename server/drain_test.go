@@ -13,8 +13,8 @@ import (
 	"gatehouse/server"
 )
 
-// held is a namespace whose event "hold" is being handled until the test lets
-// it go on.
+// held is a namespace whose handler of "hold" waits until the test lets it go
+// on.
 func held() (ns *namespaces.Namespace, entered, release chan struct{}) {
 	ns, entered, release = namespaces.New("/held"), make(chan struct{}), make(chan struct{})
 	namespaces.On(ns, "hold", func(context.Context, *namespaces.Socket, int) (string, error) {

@@ -14,8 +14,8 @@ import (
 // defaultPath is where clients look for the realtime endpoint.
 const defaultPath = "/socket.io/"
 
-// realtimeAt returns what tells the engine's paths: everything below base is, as with
-// Node's server, but the client bundle.
+// realtimeAt returns a function that recognises the engine's paths: all below base,
+// as with Node's server, but the client bundle.
 func realtimeAt(base string) func(path string) bool {
 	base = strings.TrimSuffix(base, "/")
 	return func(path string) bool {
@@ -24,8 +24,8 @@ func realtimeAt(base string) func(path string) bool {
 	}
 }
 
-// headers adds the cookie for balancers, and what the program wants, to the answers
-// of the realtime endpoint; nil when there is nothing to add.
+// headers returns a function that adds the cookie for balancers, and the program's
+// header fields, to the answers of the realtime endpoint; nil when there are none.
 func (s *Server) headers() func(http.Header, *http.Request) {
 	name, own := s.cfg.Engine.Cookie, s.cfg.Headers
 	if name == "" {
@@ -42,7 +42,8 @@ func (s *Server) headers() func(http.Header, *http.Request) {
 	}
 }
 
-// checkEndpoint refuses what cannot be reached or understood.
+// checkEndpoint refuses paths that cannot be served and header names that are not
+// valid.
 func (c Config) checkEndpoint() error {
 	var errs []error
 	if base := strings.TrimSuffix(c.Path, "/"); base == "" || path.Clean("/"+base) != base || strings.ContainsAny(base, "?#%{} ") {

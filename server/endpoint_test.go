@@ -16,7 +16,7 @@ import (
 
 type tenantKey struct{}
 
-// asked is a namespace whose handler tells what it knows of the request.
+// asked is a namespace whose handler answers with what it sees of the request.
 func asked() *namespaces.Namespace {
 	ns := namespaces.New("/asked")
 	namespaces.On(ns, "request", func(ctx context.Context, s *namespaces.Socket, _ namespaces.None) ([]string, error) {

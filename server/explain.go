@@ -11,8 +11,8 @@ import (
 	"gatehouse/namespaces/relay"
 )
 
-// Question is what somebody with a token wants to do in a namespace of the
-// configuration. Without a room and an event it is to enter.
+// Question asks whether the owner of a token may do something in a namespace
+// of the configuration: enter it, or with a room and an event join or send.
 type Question struct {
 	Token     string
 	Namespace string
@@ -22,9 +22,9 @@ type Question struct {
 }
 
 // Explain verifies the token as the server would, in the auth payload of a client,
-// and returns who it speaks for and what the rules decide, up to the first refusal.
-// It asks no running server: a revocation is not known to it. The error says that
-// nobody is let in with the token, or that there are no such rules.
+// and returns its identity and the decisions of the rules, up to the first refusal.
+// It asks no running server, so it does not know revocations. It fails when the
+// token is refused, or when there are no such rules.
 func (c Config) Explain(ctx context.Context, q Question) (handshake.Identity, []relay.Decision, error) {
 	c = c.WithDefaults()
 	label, parts, ok := relay.Find(c.Namespaces, q.Namespace)
@@ -57,7 +57,7 @@ func (c Config) Explain(ctx context.Context, q Question) (handshake.Identity, []
 	}), nil
 }
 
-// causeOf is what the log would say of a refusal.
+// causeOf returns the cause of a refusal, as the log would have it.
 func causeOf(why *handshake.Refusal) string {
 	if why.Cause != nil {
 		return why.Cause.Error()

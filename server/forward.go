@@ -55,7 +55,7 @@ func (s *Server) elsewhere() func(http.ResponseWriter, *http.Request, string) bo
 	}
 }
 
-// forwardKind tells a poll, which waits for what it is to carry, from a POST.
+// forwardKind tells a poll, which waits for messages, from a POST.
 func forwardKind(r *http.Request) string {
 	switch {
 	case r.Header.Get("Upgrade") != "":
@@ -79,7 +79,7 @@ func (s *Server) serveOwned(w http.ResponseWriter, r *http.Request, through *clu
 	s.engine.ServeHop(w, r, through)
 }
 
-// leaveOthers lets go of what this node has handed to others.
+// leaveOthers ends the requests that this node has handed to others.
 func (s *Server) leaveOthers(ctx context.Context) error {
 	if s.node == nil {
 		return nil
@@ -87,12 +87,13 @@ func (s *Server) leaveOthers(ctx context.Context) error {
 	return s.node.Leave(ctx)
 }
 
-// letGo has what comes through a node that is leaving come back by another way.
+// letGo ends requests that come through a node that is leaving: their clients come back by
+// another way.
 func (s *Server) letGo(ctx context.Context, through *cluster.Peer) {
 	s.engine.Leave(ctx, through, s.cfg.Drain.Spread)
 }
 
-// onlyNodes says what to do about who is refused at the TLS of cluster.addr.
+// onlyNodes explains a refusal at the TLS of cluster.addr.
 const onlyNodes = "if this is a node: it needs cluster.tls with a certificate that is in its time and signed by an authority of cluster.tls.ca_file here; nobody else should reach cluster.addr"
 
 // startForwarding listens for other nodes, when there is an address for them.

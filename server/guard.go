@@ -11,8 +11,8 @@ import (
 	"gatehouse/handshake"
 )
 
-// guard is the gate as the namespaces see it: failures slow down the connection
-// and the address that cause them (security requirement 7).
+// guard is the gate for the namespaces; it slows down connections and addresses
+// after failures (security requirement 7).
 type guard struct {
 	gate      func() *handshake.Gate // the one in force
 	log       *slog.Logger           // sampled
@@ -62,8 +62,8 @@ func (g *guard) check(ctx context.Context, r *handshake.Request) (handshake.Iden
 	return handshake.Identity{}, rateLimited(wait, tooManyRefused)
 }
 
-// Refresh checks a new credential of a client that is in: it is not delayed by
-// what others of its address do.
+// Refresh checks a new credential of an admitted client. Failures of others at
+// its address do not delay it.
 func (g *guard) Refresh(ctx context.Context, r *handshake.Request, current handshake.Identity) (handshake.Identity, error) {
 	if err := g.waitConn(r); err != nil {
 		return handshake.Identity{}, err
@@ -77,7 +77,7 @@ func (g *guard) Recheck(id handshake.Identity) error { return g.gate().Recheck(i
 
 const tooManyRefused = "Too many sign-ins were refused; wait, then try again."
 
-// waitConn refuses a try of a connection that comes too early.
+// waitConn refuses an attempt of a connection that comes too early.
 func (g *guard) waitConn(r *handshake.Request) error {
 	if r.SessionID == "" {
 		return nil
@@ -110,8 +110,9 @@ func passing(code handshake.Code) bool {
 	return code == handshake.CodeUnavailable || code == handshake.CodeRateLimited
 }
 
-// countsForAddress tells guesses from what honest clients do by the thousand
-// behind one address: coming without a credential, or with one that was good.
+// countsForAddress reports whether a refusal counts for the address. Missing
+// and expired credentials do not: thousands of honest clients behind one
+// address send those.
 func (g *guard) countsForAddress(r *handshake.Request, code handshake.Code) bool {
 	switch code {
 	case handshake.CodeTokenInvalid, handshake.CodeTicketInvalid:
@@ -123,7 +124,7 @@ func (g *guard) countsForAddress(r *handshake.Request, code handshake.Code) bool
 }
 
 // revocations keep revoked identities out of namespaces that have a gate of their
-// own. Of such an identity nothing else is known here.
+// own. Only their subject, issuer and token are known here.
 type revocations struct{ *handshake.Revocations }
 
 // Recheck implements namespaces.Rechecker.
@@ -143,7 +144,7 @@ func (g *guard) closed(session string) {
 	g.gate().SessionClosed(session)
 }
 
-// rateLimited is the refusal of who must wait.
+// rateLimited is the refusal of a client that must wait.
 func rateLimited(wait time.Duration, message string) *handshake.Refusal {
 	return &handshake.Refusal{
 		Code: handshake.CodeRateLimited, Message: message, RetryAfter: wait, Cause: errors.New("throttled"),

@@ -6,16 +6,15 @@ import (
 	"gatehouse/server/internal/reply"
 )
 
-// alive answers that the process runs, whatever its state: who restarts a
-// process that does not answer must not restart one that drains.
+// alive answers that the process runs, whatever its state: a supervisor that
+// restarts a silent process must not restart one that drains.
 func alive(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]string{"status": "alive"})
 }
 
-// ready answers whether new connections are taken. Redis that is away is told
-// of but is no reason to say no: only tickets and new revocations need it, and
-// all nodes would leave the balancer at once for what most of their clients do
-// not use.
+// ready answers whether new connections are taken. A lost Redis is reported,
+// but the node stays ready: only tickets and new revocations need Redis, and
+// otherwise all nodes would leave the balancer at once.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.leaving.Load() {
 		reply.JSON(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})

@@ -7,11 +7,11 @@ import (
 	"gatehouse/history"
 )
 
-// History says where namespaces of the configuration keep what their rooms remember.
-// How much a room remembers, its rule says.
+// History says where namespaces of the configuration keep the history of their
+// rooms. The rule of a room says how much.
 type History struct {
-	// Path is the file, in a directory that is there. Default none: what is remembered is
-	// in memory, and gone with the process, or with cluster.mode in Redis, one for all
+	// Path is the file, in a directory that exists. Default none: the history is in
+	// memory, and gone with the process, or with cluster.mode in Redis, one for all
 	// nodes.
 	Path     string        `koanf:"path"`
 	Fsync    string        `koanf:"fsync" default:"always" oneof:"always,interval" doc:"when a message is on the disk for sure: always before it is sent on, interval a moment later"`

@@ -24,8 +24,8 @@ type attacker struct {
 	in bool // is admitted to /echo
 }
 
-// texts sends packets at once: in one write, or in one POST. How that is
-// answered is what the test is about, so nothing is checked here.
+// texts sends packets at once, in one write or in one POST. It does not check
+// the answer: the test does.
 func (a *attacker) texts(packets ...string) {
 	a.t.Helper()
 	if a.c.ws == nil {
@@ -122,9 +122,9 @@ const (
 	going         // nothing happens
 )
 
-// hostilePackets are what a client may send as text and binary messages. The
-// outcome is the same over every transport, for strangers and for who is in,
-// unless it says so.
+// hostilePackets are hostile text and binary messages. The outcome is the
+// same over every transport, for strangers and for users, unless a case says
+// so.
 var hostilePackets = []struct {
 	name     string
 	do       func(a *attacker)
@@ -205,7 +205,7 @@ func TestHostilePacketsEndTheirConnectionOnly(t *testing.T) {
 	}
 }
 
-// What is larger than a message may be has another end over each transport: a
+// A message that is too large ends differently over each transport: a
 // WebSocket closes, and a POST is refused, as in Node.
 func TestMessagesThatAreTooLargeAreNotRead(t *testing.T) {
 	r := hostileServer(t)
@@ -228,8 +228,8 @@ func TestMessagesThatAreTooLargeAreNotRead(t *testing.T) {
 	})
 }
 
-// hostileFrames are what only a WebSocket can do, with the close code that
-// answers it; no code means that the session goes on.
+// hostileFrames are hostile WebSocket frames, with the close code that
+// answers each; no code means that the session goes on.
 var hostileFrames = []struct {
 	name string
 	do   func(a *attacker)
@@ -305,7 +305,7 @@ func TestHostileFramesEndTheirConnectionOnly(t *testing.T) {
 	}
 }
 
-// passPongs expects the session to go on behind the PONGs that it may owe.
+// passPongs skips PONGs, and expects the session to go on.
 func (a *attacker) passPongs() {
 	a.t.Helper()
 	a.c.send(`42/echo,78["echo",1]`)

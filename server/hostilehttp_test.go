@@ -125,8 +125,8 @@ func TestAnUpgradeOfSomebodyElsesSessionIsRefused(t *testing.T) {
 		a.goesOn()
 	}
 	w := come(t, r.addr, way{transport: "websocket"})
-	// Who knows the id of an upgraded session gets nothing of it: a close, as a page
-	// sees it with Node's server.
+	// A client that knows the id of an upgraded session gets only a close, as with
+	// Node's server.
 	second, err := (way{}).openWebSocket(t, r.addr, w.session())
 	if err != nil {
 		t.Fatal(err)
@@ -137,8 +137,7 @@ func TestAnUpgradeOfSomebodyElsesSessionIsRefused(t *testing.T) {
 	r.serves(t)
 }
 
-// A probe that does not go the way of the protocol ends, and the session goes on
-// over polling.
+// A probe that breaks the protocol ends, and the session goes on over polling.
 func TestAHostileProbeLeavesTheSessionAlone(t *testing.T) {
 	r := hostileServer(t)
 	a := &attacker{t: t, r: r, c: come(t, r.addr, way{transport: "polling"})}
@@ -196,8 +195,8 @@ func impatient(t *testing.T) *running {
 	}, echo.New())
 }
 
-// lingering is what takes time on purpose. It returns when the server has put an
-// end to it.
+// lingering are attacks that take time on purpose. Each returns when the server
+// has ended it.
 var lingering = map[string]func(a *attacker){
 	"a connection that never speaks": func(a *attacker) { over404(a.t, knock(a.t, a.r.addr, "")) },
 	"half a request":                 func(a *attacker) { over404(a.t, knock(a.t, a.r.addr, "GET /socket.io/?EIO=4&tran")) },
@@ -250,7 +249,7 @@ var lingering = map[string]func(a *attacker){
 		a.enters()
 		conn := a.c.ws.Conn
 		ask := wiretest.Frame(ws.OpText, true, []byte(`42/echo,1["echo","`+strings.Repeat("x", 50_000)+`"]`))
-		for { // until the server has had enough: it cuts, or reads no more
+		for { // until the server cuts the connection, or reads no more
 			_ = conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 			if _, err := conn.Write(ask); err != nil {
 				return
@@ -312,8 +311,8 @@ func (r *running) empties(t *testing.T, addr string, operator http.Header) {
 	t.Errorf("left behind: %+v", held)
 }
 
-// A body that was announced and never comes holds nothing for long: whoever
-// answers without reading it leaves that to net/http, which waits.
+// An announced body that never comes holds nothing for long: when a handler
+// answers without reading it, net/http waits for it.
 func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
 	r := serve(t, server.Config{}, echo.New())
 	session := come(t, r.addr, way{transport: "polling"}).session()

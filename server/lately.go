@@ -15,13 +15,13 @@ import (
 
 const (
 	examplesOfACode = 5   // refusals that are remembered of each code
-	mostCodes       = 64  // codes that have examples: an application's own count, too
+	mostCodes       = 64  // codes that have examples, an application's own included
 	mostCuts        = 20  // slow consumers that are remembered
 	longestNote     = 300 // bytes of a text of an example
 )
 
-// lately remembers examples of what operators ask about first: who was refused, and
-// who was cut because of a slow network. A nil one remembers nothing.
+// lately remembers examples of the cases that operators ask about first: refused
+// clients, and clients cut for being slow. A nil one remembers nothing.
 type lately struct {
 	mu       sync.Mutex // guards what follows; a leaf
 	refusals map[string][]refusal
@@ -42,7 +42,7 @@ type refusal struct {
 	Cause     string    `json:"cause,omitempty"`   // for operators
 }
 
-// slowCut is a client that was cut because it did not read what waited for it.
+// slowCut is a client that was cut because it did not read fast enough.
 type slowCut struct {
 	At         time.Time `json:"at"`
 	User       string    `json:"user"`
@@ -60,7 +60,7 @@ func newLately(cfg Config) *lately {
 
 func (l *lately) refused(one refusal) {
 	for _, text := range []*string{&one.Origin, &one.Path, &one.Message, &one.Cause} {
-		*text = shortened(glimpse.MaskText(*text)) // a path or an origin is whatever a client writes there
+		*text = shortened(glimpse.MaskText(*text)) // paths and origins are chosen by clients
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +90,7 @@ func (l *lately) cut(c *conn, why engine.Close) {
 	l.cuts = lastOf(append(l.cuts, one), mostCuts)
 }
 
-// since returns what there is when it has changed, and how often it has.
+// since returns the examples, if they have changed, and how often they have.
 func (l *lately) since(seen uint64) (refusals map[string][]refusal, cuts []slowCut, changes uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -35,8 +35,8 @@ func twoNodes(t *testing.T, defs func() []namespaces.Definition, edit ...func(*s
 	return one, other
 }
 
-// A node that ends lets go of what comes through it for sessions of other nodes: nothing of theirs is lost, and it waits for no
-// poll, which may last as long as a heartbeat.
+// A node that ends lets go of requests for sessions of other nodes: no message is lost, and it waits for no poll, which may
+// last as long as a heartbeat.
 func TestARollingRestartLosesNothingThatComesThroughTheNode(t *testing.T) {
 	room := func() []namespaces.Definition { return []namespaces.Definition{namespaces.New("/room")} }
 	one, other := twoNodes(t, room)

@@ -21,10 +21,11 @@ import (
 // people, console lines. A zero Log means its defaults.
 //
 // Writing a line never waits for w: a goroutine of the returned [LogWriter]
-// writes, and what does not fit into its queue is dropped and counted. What is
-// not printable, such as a terminal's control characters or a mark that turns
-// the direction of text, is escaped, so that no client can write to somebody's
-// console. [LogWriter.Close] writes what is queued and ends the goroutine.
+// writes, and lines that do not fit into its queue are dropped and counted.
+// Characters that are not printable, such as a terminal's control characters
+// or a mark that turns the direction of text, are escaped, so that no client
+// can write to somebody's console. [LogWriter.Close] writes the queue and ends
+// the goroutine.
 func NewLogger(cfg Log, w io.Writer) (*slog.Logger, *LogWriter, error) {
 	setDefault(&cfg.Level, "info")
 	setDefault(&cfg.Format, "json")
@@ -80,8 +81,8 @@ func (h logHandler) WithGroup(name string) slog.Handler {
 	return logHandler{h.Handler.WithGroup(name), h.out}
 }
 
-// printable escapes what is not, but for the runes of keep, as JSON writes it:
-// inside a JSON string it means the same as before.
+// printable escapes characters that are not printable, except those of keep,
+// as JSON does: inside a JSON string the meaning stays the same.
 func printable(s, keep string) string {
 	escaped := func(r rune) bool {
 		return (r < ' ' || r > '~') && !unicode.IsGraphic(r) && !strings.ContainsRune(keep, r)

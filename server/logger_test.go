@@ -79,7 +79,7 @@ func TestTheEndDoesNotWaitForTheLog(t *testing.T) {
 	})
 }
 
-// batches is a log that keeps apart what was written at a time.
+// batches is a log that keeps each write apart.
 type batches []string
 
 func (b *batches) Write(p []byte) (int, error) {
@@ -127,7 +127,7 @@ func TestLinesThatCannotBeWrittenAreCounted(t *testing.T) {
 	}
 }
 
-// What a stranger sends may turn a line around, move a cursor or begin a new line.
+// Text of a stranger could turn a line around, move a cursor or begin a new line.
 func TestWhatATerminalObeysNeverReachesTheLog(t *testing.T) {
 	const hostile = "a\u202eb\u009b31mc\x1b[2Jd\re\nf\u2028g\U000e0001h\x7fi"
 	for _, format := range []string{"json", "console"} {

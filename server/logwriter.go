@@ -22,9 +22,9 @@ const logPause = 10 * time.Millisecond
 // logSpare is how much of a batch's memory is kept for the next one.
 const logSpare = 64 << 10
 
-// LogWriter writes log lines behind the back of who logs: a reader of the log
-// that has stopped reading, or is gone, stops nobody. It is safe for concurrent
-// use.
+// LogWriter writes log lines in a goroutine of its own, so that a reader of the
+// log that has stopped reading, or is gone, stops nobody. It is safe for
+// concurrent use.
 type LogWriter struct {
 	out  io.Writer
 	note func(dropped uint64) []byte // the line that says so
@@ -75,7 +75,7 @@ func (w *LogWriter) Dropped() uint64 {
 	return w.dropped
 }
 
-// Flush waits until all that was queued has been written, or until ctx ends.
+// Flush waits until the queue has been written, or until ctx ends.
 func (w *LogWriter) Flush(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		w.mu.Lock()

@@ -107,7 +107,7 @@ func serve(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *runn
 	return r
 }
 
-// stopped ends the server and returns what Serve said.
+// stopped ends the server and returns the error of Serve.
 func (r *running) stopped() error {
 	r.end()
 	err := <-r.done

@@ -44,7 +44,7 @@ type metrics struct {
 	redisTook *bounded[prometheus.Observer]
 }
 
-// newMetrics is nil where nobody can see them.
+// newMetrics returns nil where no surface shows metrics.
 func newMetrics(cfg Config) *metrics {
 	if !cfg.Admin.enabled() && cfg.Registry == nil {
 		return nil
@@ -161,12 +161,12 @@ func (m *metrics) admission(ctx context.Context, s *namespaces.Socket) (context.
 	}
 }
 
-// oneFrameOf is of how many frames one has its delay of delivery measured: a clock for
-// each would cost more than the rest of a small frame.
+// oneFrameOf is how many frames there are for each one whose delay is measured: a
+// clock for each would cost more than the rest of a small frame.
 const oneFrameOf = 64
 
-// delivery measures one frame of many, and returns nil for the others. What it returns
-// is called for each client that the frame is for.
+// delivery measures one frame of many, and returns nil for the others. The returned
+// function is called for each client that the frame is for.
 func (m *metrics) delivery() func(written bool) {
 	if m == nil || m.frames.Add(1)%oneFrameOf != 1 {
 		return nil
@@ -179,8 +179,8 @@ func (m *metrics) delivery() func(written bool) {
 	}
 }
 
-// resultOf tells a handler that said no from one that failed, and both from an
-// event that has no handler.
+// resultOf tells a refusal by a handler from a failure, and both from an event
+// that has no handler.
 func resultOf(err error) string {
 	var e *namespaces.Error
 	switch {
@@ -239,8 +239,7 @@ func (m *metrics) forwarded(began time.Time, kind string) {
 	}
 }
 
-// askedRedis is told of each command that Redis was asked; nil where nobody wants
-// to know.
+// askedRedis is told of each command of Redis; nil without metrics.
 func (m *metrics) askedRedis() func(took time.Duration, err error) {
 	if m == nil {
 		return nil

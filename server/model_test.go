@@ -19,13 +19,12 @@ import (
 	"gatehouse/server"
 )
 
-// model is what a session is, as simply as it can be said. The machine holds the
-// server to it: after each step the client has seen what the model says, and
-// nothing else.
+// model describes a session as simply as possible. After each step the machine
+// checks that the client has seen exactly what the model predicts.
 type model struct {
 	over     bool              // the connection has ended
 	in       map[string]string // namespaces that the client is in, with its socket's id
-	heard    map[string]bool   // namespaces that the client has sent something to since it is in
+	heard    map[string]bool   // namespaces that the client has sent packets to since it is in
 	departed map[string]bool   // namespaces that the server ended or refused: packets for them are ignored
 	awaiting string            // the namespace of a binary event whose attachment is missing; "" for none
 	probe    probeState
@@ -168,8 +167,8 @@ func (m *machine) says(packets ...string) (ended bool) {
 	return false
 }
 
-// barrier shows that nothing else had come: the server answers a CONNECT to
-// nowhere at once, and in the order of everything.
+// barrier checks that nothing else has come: the server answers a CONNECT to
+// an unknown namespace at once, and in order.
 func (m *machine) barrier() {
 	m.t.Helper()
 	if m.model.over || m.model.awaiting != "" {
@@ -179,8 +178,8 @@ func (m *machine) barrier() {
 	m.sees(`44/nowhere,{"message":"Invalid namespace"}`)
 }
 
-// addressed is what a packet for a namespace does: the socket takes it, nobody
-// minds, or it is the end.
+// addressed is the effect of a packet for a namespace: the socket takes it, it
+// is ignored, or it ends the connection.
 func (m *machine) addressed(ns string, taken func()) {
 	m.t.Helper()
 	switch {
@@ -198,8 +197,8 @@ func (m *machine) socket(ns string) *namespaces.Socket {
 	return s
 }
 
-// step takes one step, if the model knows what it would do, and holds the
-// server to it.
+// step takes one step, if the model predicts its effect, and checks the
+// server against it.
 func (m *machine) step(b byte) {
 	m.t.Helper()
 	if m.model.over {
@@ -234,8 +233,8 @@ func (m *machine) finish() {
 	m.rig.ends(m.t, honest.born)
 }
 
-// FuzzSteps lets a client take the steps that the input says, legal or not, over
-// the transport that it says, and holds the server to the model.
+// FuzzSteps lets a client take the steps that the input encodes, legal or not,
+// over a transport that it encodes, and checks the server against the model.
 func FuzzSteps(f *testing.F) {
 	for n := range modelSteps {
 		f.Add([]byte{0, byte(n), 0, byte(n) | 0x80, byte(n)}, n%2 == 0)
@@ -288,7 +287,7 @@ func stepCalled(name string) byte {
 	return byte(slices.IndexFunc(modelSteps, func(s modelStep) bool { return s.name == name })) // there are few
 }
 
-// errEnded is what a server's request ends with when its client ends.
+// errEnded is the error of a server's request when its client ends.
 var errEnded = errors.New("ended")
 
 // run serves until the test ends.

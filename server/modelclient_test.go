@@ -15,7 +15,7 @@ import (
 	"gatehouse/internal/wiretest"
 )
 
-// puppet is a client that does whatever it is told. What it gets are packets as polling has them, over every transport.
+// puppet is a client that does whatever it is told. It returns packets in the form of polling, over every transport.
 type puppet struct {
 	t     *testing.T
 	addr  string
@@ -140,7 +140,7 @@ func (p *puppet) send(packets ...string) {
 	_ = p.main.Write(out)
 }
 
-// switchOver makes the probe the transport. What a poll brought comes first.
+// switchOver makes the probe the transport. Packets of the last poll come first.
 func (p *puppet) switchOver() {
 	_ = p.poll.Switch(p.probe)
 	p.main, p.probe = p.probe, nil

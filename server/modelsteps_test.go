@@ -14,8 +14,8 @@ import (
 	"gatehouse/internal/wiretest"
 )
 
-// modelStep is something that a client or the server does, and what the model
-// says that the client sees of it.
+// modelStep is an action of the client or the server, with what the model
+// predicts that the client sees.
 type modelStep struct {
 	name string
 	do   func(m *machine, ns string)
@@ -128,8 +128,8 @@ func connectGood(m *machine, ns string) {
 	m.born = append(m.born, reply.SID)
 }
 
-// replaces says what a CONNECT does to the socket that is there: a fault, once the
-// client has been heard in the namespace. Then it reports true.
+// replaces applies a CONNECT to the socket that is there. It reports true for a
+// fault, which it is once the client has sent something in the namespace.
 func (m *machine) replaces(ns string) bool {
 	if m.model.in[ns] != "" && m.model.heard[ns] {
 		m.ends()
@@ -174,7 +174,7 @@ func twoEvents(m *machine, ns string) {
 	m.addressed(ns, func() { m.sees("43"+ns+",1[1]", "43"+ns+",2[2]") })
 }
 
-// note is handled in its turn: the next answer comes behind it.
+// note sends an event that is handled in order: the next answer comes behind it.
 func note(m *machine, ns string) {
 	if m.says(fmt.Sprintf(`42%s,["note",%d]`, ns, m.turn)) {
 		return
@@ -295,8 +295,8 @@ func fragments(m *machine, ns string) {
 	m.addressed(ns, func() { m.sees("43" + ns + ",5[5]") })
 }
 
-// opensProbe meets nothing but a close at a session that does not poll, or probes
-// already.
+// opensProbe opens a WebSocket, which closes at once for a session that does not
+// poll, or probes already.
 func opensProbe(m *machine, _ string) {
 	got := m.p.upgrade(m.p.sid())
 	may := m.p.main == nil && m.model.probe == noProbe
@@ -328,8 +328,8 @@ func probes(m *machine, _ string) {
 	m.model.probe = answeredProbe
 }
 
-// switches ends the upgrade. What the server emitted before, and nobody polled
-// for, comes over the WebSocket.
+// switches ends the upgrade. Events that the server emitted before, and that
+// were not polled, come over the WebSocket.
 func switches(m *machine, ns string) {
 	switch m.model.probe {
 	case openProbing:
@@ -348,7 +348,7 @@ func switches(m *machine, ns string) {
 	}
 }
 
-// probeEnds expects the end of the probe, and of nothing else.
+// probeEnds expects the end of the probe alone.
 func (m *machine) probeEnds() {
 	m.t.Helper()
 	_ = m.p.probe.Conn.SetReadDeadline(time.Now().Add(overall))

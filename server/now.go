@@ -17,7 +17,7 @@ const (
 	mostRevocations = 50 // the newest
 )
 
-// nowStats is what the operators' page is told every second. Counters begin with the
+// nowStats is sent to the operators' page every second. Counters begin with the
 // process: the page makes rates of them.
 type nowStats struct {
 	stats
@@ -47,7 +47,7 @@ type refusedCount struct {
 }
 
 type redisState struct {
-	Up    bool   `json:"up"` // takes writes, as far as this node was told last
+	Up    bool   `json:"up"` // takes writes, by the last report to this node
 	Error string `json:"error,omitempty"`
 }
 
@@ -59,7 +59,7 @@ type clusterState struct {
 	Nodes   []cluster.NodeInfo `json:"nodes"`
 }
 
-// lateNews is what the page is told when it has changed.
+// lateNews is sent to the page when it has changed.
 type lateNews struct {
 	Refusals    map[string][]refusal `json:"refusals"`
 	Cuts        []slowCut            `json:"cuts"`
@@ -121,7 +121,8 @@ func (m *metrics) refusedCounts() []refusedCount {
 	return all
 }
 
-// mostBehind lists the clients that most waits for. When nothing waits, nobody is asked.
+// mostBehind lists the clients with the largest send queues. When nothing waits, no
+// client is asked.
 func (s *Server) mostBehind() []behind {
 	all := []behind{}
 	if s.engine.Stats().OutboxBytes == 0 {

@@ -11,8 +11,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// watch is what the server itself wants to know of the namespaces: numbers for
-// operators.
+// watch returns the server's own hooks, which count for operators.
 func (s *Server) watch() namespaces.Hooks {
 	hooks := namespaces.Hooks{Slowed: s.clientSlowed}
 	if s.metrics != nil {
@@ -52,7 +51,7 @@ func (s *Server) strangerSlowed(h engine.Handler) {
 // client can come and go as often as it likes.
 const notedSockets = 8
 
-// connUsers is who used a connection, and where.
+// connUsers are the users of a connection and their namespaces.
 type connUsers struct {
 	mu         sync.Mutex          // guards what follows
 	users      []handshake.UserKey // distinct; without those who signed in with nothing
@@ -79,8 +78,8 @@ func (u *connUsers) unnamed() bool {
 	return len(u.users) == 0
 }
 
-// addSocket keeps who is about to be let in, and what the log says of the socket. Once
-// for each is enough.
+// addSocket notes the identity that is about to be admitted, and the socket for the
+// log, once each.
 func (u *connUsers) addSocket(s *namespaces.Socket) {
 	id := s.Identity()
 	one := id.User()

@@ -23,7 +23,7 @@ const pagePath = "/admin"
 
 const (
 	nowEvery     = time.Second      // between two pictures of the state
-	behindEvery  = 5                // of those, one says for whom most waits: every socket is asked
+	behindEvery  = 5                // of those, only one lists the largest send queues: that asks every socket
 	streamWrites = 10 * time.Second // for what is written at a time to a page
 	mostLookers  = 32               // streams at a time
 )
@@ -71,14 +71,14 @@ func (s *Server) pageRoutes() http.Handler {
 	return mux
 }
 
-// serveDoor says whether a key is needed, so that the page need not try without one,
-// which would count as a failure.
+// serveDoor answers whether a key is needed, so that the page need not try without
+// one, which would count as a failure.
 func (s *Server) serveDoor(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]bool{"key": s.operators.Load().Key != ""})
 }
 
-// ownPage keeps all pages out but the operators' own. The key does so too, but a
-// listener of this machine may have none.
+// ownPage refuses requests of all pages but the operators' own. The key does so
+// too, but a listener of this machine may have none.
 func (s *Server) ownPage(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		site := r.Header.Get("Sec-Fetch-Site")
@@ -103,7 +103,7 @@ type stream struct {
 	err error // of the first write that failed
 }
 
-// stream begins one, or says that there are too many.
+// stream begins an answer, or refuses it when there are too many.
 func (s *Server) stream(w http.ResponseWriter) (*stream, bool) {
 	if !s.lookers.begin() {
 		reply.Refuse(w, http.StatusServiceUnavailable, string(handshake.CodeUnavailable), "too many pages watch this server; close one")
@@ -134,7 +134,7 @@ func (st *stream) send(event string, v any) {
 	}
 }
 
-// streamNow tells the state every second, and the rest when it changes.
+// streamNow sends the state every second, and the rest when it changes.
 func (s *Server) streamNow(w http.ResponseWriter, r *http.Request) {
 	st, ok := s.stream(w)
 	if !ok {
@@ -161,7 +161,7 @@ func (s *Server) streamNow(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newsOf keeps what it knew, so that what has not changed is not copied again.
+// newsOf keeps the last state, so that unchanged parts are not copied again.
 type newsOf struct {
 	srv  *Server
 	seen uint64
@@ -177,8 +177,8 @@ func (n *newsOf) text() string {
 	return string(text)
 }
 
-// lookUp answers where a user is, as the interface for back ends does, and logs that
-// somebody has asked.
+// lookUp answers with the sockets of a user, as the interface for back ends does,
+// and logs the question.
 func (s *Server) lookUp(w http.ResponseWriter, r *http.Request) {
 	subject := r.URL.Query().Get("subject")
 	if subject == "" {
@@ -201,7 +201,7 @@ type watched struct {
 }
 
 // streamFrames shows the frames of a socket of this node as they come, for a limited
-// time, and logs who has looked.
+// time, and logs the operator.
 func (s *Server) streamFrames(w http.ResponseWriter, r *http.Request) {
 	socket, c, ok := s.chosen(r)
 	if !ok {

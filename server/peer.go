@@ -10,9 +10,8 @@ import (
 	"gatehouse/handshake"
 )
 
-// keptHeaders are those of the Engine.IO handshake that the gate reads. What a
-// client cannot speak about, such as a proxy's word, is there for trusted
-// proxies only; the gate sees to that.
+// keptHeaders are the headers of the Engine.IO handshake that the gate reads.
+// The gate believes proxies' headers only from trusted proxies.
 func keptHeaders(proxy handshake.ProxyHeaderConfig, more []string) []string {
 	kept := []string{
 		"Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Protocol",
@@ -31,8 +30,8 @@ func (s *Server) subprotocol(r *http.Request) (string, error) {
 	return s.gate().SelectSubprotocol(r.Header["Sec-Websocket-Protocol"])
 }
 
-// request describes a client to the gate. It is made anew when it is asked for,
-// so that an idle connection does not keep it.
+// request describes a client to the gate. It is made anew for each call, so
+// that an idle connection does not keep it.
 func (s *Server) request(p *engine.Peer, session string) *handshake.Request {
 	peer := p.RemoteAddr.Addr()
 	return &handshake.Request{
@@ -71,8 +70,8 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	return handshake.ClientAddr(peer.Addr(), r.Header, s.proxies)
 }
 
-// allowsOrigin holds an HTTP request to the same rule as the gate does a
-// CONNECT (security requirement 1).
+// allowsOrigin applies the gate's rule for the origin of a CONNECT to an HTTP
+// request (security requirement 1).
 func (s *Server) allowsOrigin(r *http.Request) bool {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // not an address: trusted by nobody
 	secure := handshake.Secure(peer.Addr(), r.Header, r.TLS != nil, s.proxies)

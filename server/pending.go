@@ -16,7 +16,7 @@ type pendingByAddress struct {
 
 func (p *pendingByAddress) init(limit int) { p.max, p.count = limit, make(map[netip.Prefix]int) }
 
-// full reports whether an address has as many as it may have.
+// full reports whether an address is at its limit.
 func (p *pendingByAddress) full(key netip.Prefix) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -30,9 +30,9 @@ func everyWay(t *testing.T, a *authority) server.Config {
 	return cfg
 }
 
-// A run over every way, well and badly, at the debug level: nothing of what
-// clients and operators must keep secret is in anything that the server says
-// to somebody else (security requirements 7 and 21).
+// All methods are used, rightly and wrongly, at the debug level: no secret of
+// clients and operators is in anything that the server says to somebody else
+// (security requirements 7 and 21).
 func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 	a := newAuthority(t, "ours")
 	a.serverCertificate("one")

@@ -71,7 +71,8 @@ func (r Redis) options() (rueidis.ClientOption, error) {
 	return option, nil
 }
 
-// Dial connects to Redis as a server does, within the time, for who has a question of their own. The client is closed by who asked.
+// Dial connects to Redis as a server does, within the time, for a question of the caller's own. The caller closes the
+// client.
 func (r Redis) Dial(within time.Duration) (rueidis.Client, error) {
 	option, err := r.options()
 	if err != nil {

@@ -62,8 +62,8 @@ func secureRedis(t *testing.T, a *wiretest.Authority, sentinel ...string) (addr 
 	}
 }
 
-// Tickets, revocations and the cluster go over a Redis with TLS and certificates of one's own; what is wrong with one is said in
-// the log and by config check.
+// Tickets, revocations and the cluster use a Redis with TLS and certificates of one's own; the log and config check say what
+// is wrong with one.
 func TestEverythingSharedGoesOverARedisWithTLS(t *testing.T) {
 	a, other := wiretest.NewAuthority(t, "ours"), wiretest.NewAuthority(t, "theirs")
 	addr := secureRedis(t, a)

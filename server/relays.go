@@ -26,12 +26,13 @@ type relays struct {
 	log      *slog.Logger
 }
 
-// tellTime is how long a server that ends goes on telling its back ends what they
-// have not taken yet.
+// tellTime is how long a server that ends goes on sending its back ends the
+// events that they have not taken yet.
 const tellTime = 5 * time.Second
 
-// newRelays makes what the configuration names, and the definitions to be mounted.
-// shared is the history that all nodes have together, or nil.
+// newRelays makes the namespaces and back ends of the configuration, and the
+// definitions to be mounted. shared is the history that all nodes have together,
+// or nil.
 func newRelays(cfg Config, shared history.Log, log *slog.Logger) (_ *relays, defs []namespaces.Definition, err error) {
 	r := &relays{backends: map[string]*backend.Client{}, byLabel: map[string]*relay.Relay{}, log: log}
 	defer func() {
@@ -113,7 +114,7 @@ func underKey(key string, err error) error {
 	return errors.Join(all...)
 }
 
-// checkRelays finds all that is wrong with the namespaces of the configuration.
+// checkRelays returns all mistakes in the namespaces of the configuration.
 func (c Config) checkRelays() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
@@ -129,8 +130,8 @@ func (c Config) checkRelays() error {
 	return errors.Join(errs...)
 }
 
-// methods are the methods that namespaces of the configuration have for
-// themselves, as far as auth.namespaces does not say them already.
+// methods are the methods of signing in that namespaces of the configuration
+// set, unless auth.namespaces sets them.
 func (c Config) methods() []handshake.NamespaceAuth {
 	var all []handshake.NamespaceAuth
 	for _, label := range slices.Sorted(maps.Keys(c.Namespaces)) {

@@ -17,7 +17,7 @@ var reloadable = []string{
 	"tls", "cluster.tls", "admin.key", "admin.previous_key", "log.level",
 }
 
-// ErrEnded is what Reload says of a server that ends.
+// ErrEnded is the error of Reload for a server that ends.
 var ErrEnded = errors.New("the server is about to end")
 
 // Reload takes over what can change while the server runs: who is let in and by

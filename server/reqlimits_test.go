@@ -63,7 +63,7 @@ func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 		}
 		come(t, r.addr, way{transport: transport, header: from("203.0.113.8")}).close()
 	}
-	// Who is admitted is a stranger no more, and makes room.
+	// An admitted client is a stranger no more, and makes room.
 	if got := sendConnect(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 		t.Fatal(got)
 	}
@@ -142,7 +142,8 @@ func strangers(t *testing.T, addr string, count int, greeting string) (early net
 	return early
 }
 
-// Neither what never speaks TCP, nor HTTP, nor Socket.IO keeps out who does.
+// Connections that never speak TCP, HTTP or Socket.IO keep out no client that
+// does.
 func TestReq06_ThousandsWhoNeverSpeakKeepNobodyOut(t *testing.T) {
 	many := min(wiretest.Crowd(5000), filesAllowed(t)/4) // each is two files here: the stranger's and the server's
 	websocket := "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +

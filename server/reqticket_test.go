@@ -260,7 +260,8 @@ func TestReq12_WithoutItsStoreNoTicketOpensAnything(t *testing.T) {
 	}
 }
 
-// relay passes connections on to Redis from an address at which nobody was.
+// relay passes connections on to Redis from an address at which nothing
+// listened before.
 func relay(t *testing.T, at, redis string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", at)

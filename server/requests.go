@@ -55,8 +55,8 @@ func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
 	}
 }
 
-// engineCodes name the numbered errors of Engine.IO in the metrics, and last what the
-// engine refuses by engine.CodeAddressBusy.
+// engineCodes name the numbered errors of Engine.IO in the metrics, and
+// engine.CodeAddressBusy last.
 var engineCodes = [...]handshake.Code{"unknown_transport", "unknown_session", "bad_method", "bad_request", "forbidden", "unsupported_version", handshake.CodeRateLimited}
 
 // refusedByEngine counts what breaks the protocol. Sessions that are not known
@@ -75,9 +75,9 @@ func (s *Server) refusedByEngine(r *http.Request, code int) {
 	}
 }
 
-// checkLater holds every further request of a session to what it was opened
-// with: another user's credentials are refused, and so is a foreign page. What
-// comes with such a request never changes an identity (security requirement 5).
+// checkLater compares every further request of a session with the opening one:
+// another user's credentials are refused, and so is a foreign page. Credentials
+// of such a request never change an identity (security requirement 5).
 func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
 	c, ok := h.(reader)
 	if !ok {
@@ -121,7 +121,7 @@ func (c *conn) checkCredentials(r *http.Request) error {
 	}
 	err := c.srv.guard.judgedConn(q, c.checkUsers(r.Context(), q))
 	if err != nil && passing(handshake.AsRefusal(err).Code) {
-		return nil // the session lives until what it shows is known to be bad
+		return nil // the session lives until its credential is known to be bad
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func TestAttackW5_GuestsGetNoTickets(t *testing.T) {
 	}
 }
 
-// Attack W12: what an operator should hear of.
+// Attack W12: an operator is warned.
 func TestAttackW12_WhatIsUnsafeIsSaid(t *testing.T) {
 	for want, cfg := range map[string]server.Config{
 		"trusted_proxies: 0.0.0.0/1": {TrustedProxies: []string{"0.0.0.0/1", "128.0.0.0/1"}},

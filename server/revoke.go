@@ -18,9 +18,9 @@ type Revoked struct {
 
 // Revoke puts a revocation in force and ends the sockets that it names: no CONNECT of
 // such an identity succeeds until the revocation lapses. With Config.Redis it holds
-// on all nodes within a second; when Redis cannot be reached it holds on this
-// one, and the others hear of it once Redis is back. The error is
-// [handshake.ErrRevocationsFull] or a revocation that names nothing.
+// on all nodes within a second; when Redis cannot be reached it holds on this one,
+// and the others hear of it once Redis is back. It fails with
+// [handshake.ErrRevocationsFull], or when the revocation names nothing.
 func (s *Server) Revoke(ctx context.Context, m handshake.Revocation) (Revoked, error) {
 	kept, err := s.gate().Revocations().Add(m)
 	if err != nil {
@@ -42,9 +42,9 @@ func (s *Server) Revoke(ctx context.Context, m handshake.Revocation) (Revoked, e
 }
 
 // Lift takes a revocation back: its kind, value and issuer name it. It reports whether
-// there was one. With Config.Redis the revocation is taken out there first, and an error
-// is Redis that cannot be asked; other nodes keep what they have heard until it
-// lapses or they are asked, too.
+// there was one. With Config.Redis the revocation is removed there first, which fails
+// when Redis cannot be reached. Other nodes keep it until it lapses or is lifted there,
+// too.
 func (s *Server) Lift(ctx context.Context, m handshake.Revocation) (bool, error) {
 	stored := false
 	if s.bus != nil {
@@ -71,7 +71,7 @@ func (s *Server) startBus() {
 	})
 }
 
-// meet says what nodes that share a Redis do not share.
+// meet warns of what nodes that share a Redis do not share.
 func (s *Server) meet(others int64) {
 	if s.cfg.Adapter == nil && s.node == nil {
 		s.log.Warn("other nodes use the same redis, and rooms are not shared: a broadcast reaches the clients of its own node only; "+
@@ -83,7 +83,7 @@ func (s *Server) meet(others int64) {
 // all sockets together.
 const fewRevocations = 16
 
-// applyRevocations puts in force what other nodes have revoked.
+// applyRevocations puts revocations of other nodes in force.
 func (s *Server) applyRevocations(revocations []handshake.Revocation) {
 	list, ended, failed := s.gate().Revocations(), 0, 0
 	for _, m := range revocations {

@@ -106,7 +106,7 @@ func TestReq20_RevocationReachesEveryNode(t *testing.T) {
 	}
 }
 
-// sharing waits until the node says for the nth time that it is connected.
+// sharing waits until the node logs for the nth time that it is connected.
 func (r *running) sharing(n int) {
 	r.t.Helper()
 	for limit := time.Now().Add(time.Minute); strings.Count(r.log.String(), "revocations are shared") < n; {

@@ -73,7 +73,7 @@ func modest(h http.Handler) http.Handler {
 	})
 }
 
-// withDeadlines gives a request the time that its size deserves and no more.
+// withDeadlines limits the time of a request and its answer.
 func withDeadlines(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, now := http.NewResponseController(w), time.Now()

@@ -36,16 +36,16 @@ func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// publicServer serves everybody, and counts who keeps silent.
+// publicServer makes the public http.Server, which counts silent connections.
 func (s *Server) publicServer() *http.Server {
 	hs := s.httpServer(s.idle.busy(s.handler))
 	hs.ConnState, hs.ConnContext = s.idle.state, s.idle.context
 	return hs
 }
 
-// Serve takes connections from ln until ctx ends, then drains within
-// Config.Drain. With Config.TLS it speaks TLS on ln. It closes ln and returns when nothing that it started runs any
-// more; nil after a complete drain. A server serves once.
+// Serve takes connections from ln until ctx ends, then drains within Config.Drain. With Config.TLS it speaks TLS on
+// ln. It closes ln, and returns when nothing that it started runs any more: nil after a complete drain. A server
+// serves once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stopAdmin, err := s.startAdmin(func(addr string) (net.Listener, error) {
 		return listen(ctx, "admin.addr", addr)
@@ -93,7 +93,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // stop drains and closes the listener last, so that the answer to a late client
-// is 503 and not a refused connection. What is left at the deadline is cut.
+// is 503 and not a refused connection. Connections that are left at the
+// deadline are cut.
 func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Drain.Timeout)
 	defer cancel()
@@ -117,7 +118,7 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.HTTP.IdleTimeout,
 		MaxHeaderBytes:    s.cfg.HTTP.MaxHeaderBytes,
-		// What net/http says there, anybody can make it say: about TLS, above all.
+		// Any client can cause net/http's messages, above all those about TLS.
 		ErrorLog: slog.NewLogLogger(s.refusals.With(slog.String("logger", "http")).Handler(), slog.LevelWarn),
 	}
 }

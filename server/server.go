@@ -45,7 +45,7 @@ type Server struct {
 	traces   *traces                        // nil when nobody asks for them
 	scrape   http.Handler                   // answers /metrics
 	render   func(*packet.Frame) any        // the engine's form of a packet
-	lately   *lately                        // for the operators' page; nil when nobody can ask
+	lately   *lately                        // for the operators' page; nil without one
 	lookers  lookers                        // who watches there
 	began    time.Time
 	adminUI  *adminui.UI // nil when it is off
@@ -65,12 +65,12 @@ type Server struct {
 	leaving          atomic.Bool // /readyz says so; all else is served
 	draining         atomic.Bool
 	gateClosed       sync.Once
-	unregister       func()         // takes the metrics out of Config.Registry; nil without one
+	unregister       func()         // removes the metrics from Config.Registry; nil without one
 	reading          sync.WaitGroup // of key sets at the start
 	readCtx          context.Context
 	endReading       context.CancelFunc // nil before it begins
 
-	reload    sync.Mutex            // held while something is taken over, and to end that
+	reload    sync.Mutex            // held during a reload, and at the end of reloads
 	given     Config                // in force, as far as it can change
 	gateDeps  handshake.Deps        // what each gate gets
 	operators atomic.Pointer[Admin] // whose keys are accepted
@@ -100,7 +100,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	return s, nil
 }
 
-// assemble makes the parts, those that hold goroutines last.
+// assemble makes the parts, those with goroutines last.
 func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 	if s.proxies, err = s.cfg.proxies(); err != nil {
 		return err
@@ -146,7 +146,7 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 	return nil
 }
 
-// prepareGate makes the gate with what it needs from outside.
+// prepareGate makes the gate with its dependencies.
 func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 	cfg := s.cfg.gate()
 	if s.cfg.TLS.enabled() {
@@ -194,8 +194,8 @@ func (s *Server) readKeySets() {
 	s.reading.Go(func() { s.gate().ReadKeySets(s.readCtx) })
 }
 
-// prepareDoor makes what counts strangers. Files that the process may not open
-// bound what it can promise.
+// prepareDoor makes the counters of strangers, within the files that the
+// process may open.
 func (s *Server) prepareDoor() {
 	files := openFiles()
 	s.cfg.Handshake.MaxPending, s.cfg.Connections.MaxSilent = withFiles(s.cfg, files)
@@ -211,13 +211,13 @@ func (s *Server) prepareDoor() {
 	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Connections.TicketsPerSubject, time.Now)
 }
 
-// perUser is how many connections one user may have where the process may open so
-// many files: a load test with one token works, and nobody takes all.
+// perUser is how many connections one user may have when the process may open so
+// many files: a load test with one token works, and no user takes all.
 func perUser(files int) int { return max(files/20, 1) }
 
-// inAll is how many sessions there may be where the process may open so many files.
-// A quarter of them is for connections that belong to no session, closing has its
-// share, and as much is left for whatever else the process opens.
+// inAll is how many sessions there may be when the process may open so many files.
+// A quarter of the files is for connections that belong to no session, an eighth is
+// for other files of the process, and closing sessions have their share.
 func inAll(files int) int { return max(files/8*5, 1) }
 
 // closing is how many sessions may be closing.
@@ -287,10 +287,9 @@ func (s *Server) engineConfig() engine.Config {
 	}
 }
 
-// Handler serves everything that the server has on HTTP, for who brings an
-// http.Server of their own. TLS, timeouts for the head of a request and for idle
-// connections, and a limit on connections that say nothing are then theirs; a ReadTimeout or WriteTimeout would end
-// long-polling.
+// Handler serves all HTTP paths of the server, for programs with an http.Server of their own. TLS, timeouts for the
+// head of a request and for idle connections, and a limit on connections that say nothing are then theirs; a
+// ReadTimeout or WriteTimeout would end long-polling.
 //
 // Config.TLS and Config.Admin.Addr have no listener then; see
 // Config.ExternalTLS and [Server.AdminHandler].
@@ -305,9 +304,9 @@ func (s *Server) Handler() http.Handler {
 }
 
 // AdminHandler serves the operators' surfaces (the page /admin, /api/v1/, /metrics,
-// /debug/pprof/, /healthz and /readyz), for who listens by themselves. Every
-// request needs Config.Admin.Key but those for health and the page itself; without a
-// key all others are refused.
+// /debug/pprof/, /healthz and /readyz), for programs with a listener of their own.
+// Every request needs Config.Admin.Key but those for health and the page itself;
+// without a key all others are refused.
 func (s *Server) AdminHandler() http.Handler {
 	h := s.adminHandler()
 	if s.cfg.Admin.Key != "" {
@@ -369,8 +368,8 @@ func (s *Server) leave(ctx context.Context) {
 }
 
 // Close ends the server at once: connections are cut, not drained. It waits for
-// the handlers that run. It is for who has made a server and does not run it,
-// or has no time for [Server.Shutdown]; after that it does nothing.
+// the handlers that run. It is for a server that is not run, or when there is
+// no time for [Server.Shutdown]; after that it does nothing.
 func (s *Server) Close() {
 	s.leaving.Store(true)
 	s.draining.Store(true)
@@ -384,7 +383,7 @@ func (s *Server) release() {
 	s.closeGate()
 }
 
-// closeGate lets go of what the gate and the namespaces ask.
+// closeGate closes the gate and the stores that gate and namespaces use.
 func (s *Server) closeGate() { s.gateClosed.Do(s.closeGateOnce) }
 
 func (s *Server) closeGateOnce() {

@@ -16,10 +16,10 @@ import (
 // idleConns lists the TCP connections that belong to no session: new ones whose first
 // request is not complete, with its body, kept-alive ones, and those with a request
 // that is not the engine's. Each holds a file, so there is a limit; over it the one
-// that has said nothing for longest is closed, as long as such have more than half of
-// the places; then those that wait for their answers, and last users' that say nothing
-// between two requests. Connections that never speak thus push out each other, while a
-// client that speaks at once is gone from the list before its turn comes.
+// that has been silent for longest is closed, as long as silent ones have more than
+// half of the places; then those that wait for their answers, and last users'
+// connections between two requests. Connections that never speak thus push out each
+// other, while a client that speaks at once leaves the list before its turn comes.
 type idleConns struct {
 	realtime func(path string) bool // tells the engine's paths
 	max      int
@@ -27,7 +27,7 @@ type idleConns struct {
 
 	mu    sync.Mutex // guards what follows; a leaf
 	conns map[net.Conn]*list.Element
-	users map[net.Conn]bool // have carried a request of somebody who is in a namespace
+	users map[net.Conn]bool // have carried a request of an admitted user
 	lines [3]list.List      // of guest, the longest there first; the first line is closed first
 	cut   uint64            // closed to make room
 }
@@ -87,8 +87,8 @@ func (q *idleConns) put(c net.Conn, in line) {
 }
 
 // nextLocked takes off the connection that makes place for a new one. Half of the
-// places are for those who have said nothing: else who has just come would make place
-// for itself when all others wait or are users.
+// places are for silent ones: otherwise a new connection would be closed itself when
+// all others wait or are users'.
 func (q *idleConns) nextLocked() net.Conn {
 	if q.lines[saysNothing].Len() > q.max/2 {
 		return q.oldestLocked(saysNothing, awaitsAnswer, saysNothingNow)
@@ -123,8 +123,8 @@ func (q *idleConns) closeOldest() bool {
 	return true
 }
 
-// netConn returns what is under TLS, whose own Close may wait for seconds until
-// there is room for its alert: a state is told from the loop that accepts.
+// netConn returns the connection under TLS. The Close of TLS may wait for
+// seconds to send its alert, and the caller is the loop that accepts.
 func netConn(c net.Conn) net.Conn {
 	if c, ok := c.(interface{ NetConn() net.Conn }); ok {
 		return c.NetConn()
@@ -155,7 +155,7 @@ func (q *idleConns) context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// ofUser says that a request is of somebody who is in a namespace.
+// ofUser notes that a request is an admitted user's.
 func (q *idleConns) ofUser(r *http.Request) {
 	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		q.mu.Lock()
@@ -181,7 +181,7 @@ func (q *idleConns) busy(h http.Handler) http.Handler {
 			complete()
 		} else {
 			q.put(c, saysNothing)
-			own := *r // net/http looks at its request's body when it ends: what is left of that must not become a reset
+			own := *r // net/http looks at the body of its request at the end: an unread rest must not become a reset
 			own.Body = &awaited{r.Body, func() { q.put(c, saysNothing) }, complete}
 			r = &own
 		}
@@ -189,7 +189,7 @@ func (q *idleConns) busy(h http.Handler) http.Handler {
 	})
 }
 
-// awaited is the body of a request, which says what comes of it.
+// awaited is the body of a request, and reports its end.
 type awaited struct {
 	io.ReadCloser
 	more, complete func()
@@ -230,8 +230,8 @@ const roomAtOnce = 8
 // room for no other. An honest client has signed in by then.
 const strangersTime = time.Second
 
-// makeRoom closes those that have the least use for a file: who is closing already,
-// who says nothing, strangers.
+// makeRoom closes connections that have the least use for a file: closing ones,
+// silent ones, strangers.
 func (s *Server) makeRoom() {
 	s.refusals.Warn("no file is left, closing connections that say nothing or have not signed in", slog.Int("openFiles", openFiles()))
 	for range roomAtOnce {

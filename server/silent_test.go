@@ -65,7 +65,7 @@ func (q *idleConns) listed() int {
 	return len(q.conns)
 }
 
-// What becomes of a connection in the list while a request on it is served (F12).
+// A connection in the list may be served a request (F12).
 func TestARequestCountsUntilItIsASessions(t *testing.T) {
 	for name, c := range map[string]struct {
 		path, body         string
@@ -98,7 +98,7 @@ func TestARequestCountsUntilItIsASessions(t *testing.T) {
 	}
 }
 
-// Who waits for an answer is closed after all those that say nothing.
+// Connections that wait for an answer are closed after all silent ones.
 func TestRequestsUnderWayAreClosedLast(t *testing.T) {
 	q := newIdleConns(2, slog.New(slog.DiscardHandler))
 	ends := pipes(t, 4)
@@ -121,7 +121,7 @@ func TestRequestsUnderWayAreClosedLast(t *testing.T) {
 	}
 }
 
-// A user who polls says nothing between two requests, and is not who makes room.
+// A user's polling connection, silent between two requests, is not the one that makes room.
 func TestUsersConnectionsAreClosedLast(t *testing.T) {
 	q := newIdleConns(2, slog.New(slog.DiscardHandler))
 	ends := pipes(t, 4)
@@ -185,7 +185,7 @@ func listening(t *testing.T, cfg Config, wrap func(net.Listener) net.Listener) (
 	return s, ln.Addr().String()
 }
 
-// hangs opens a connection and says the beginning of a request.
+// hangs opens a connection and sends the beginning of a request.
 func hangs(t *testing.T, addr, beginning string) net.Conn {
 	t.Helper()
 	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
@@ -235,7 +235,7 @@ func (l full) Accept() (net.Conn, error) {
 	return l.Listener.Accept()
 }
 
-// F12: with all files taken nobody else came in.
+// F12: with all files taken no other client came in.
 func TestWithoutAFileLeftTheSilentMakeRoom(t *testing.T) {
 	var now atomic.Int32
 	s, addr := listening(t, Config{}, func(ln net.Listener) net.Listener { return full{ln, &now} })
@@ -253,7 +253,7 @@ func TestWithoutAFileLeftTheSilentMakeRoom(t *testing.T) {
 	_ = c.Leave()
 }
 
-// Strangers give way to others, but not who came just now.
+// Strangers give way to others, except new ones.
 func TestAFullServerClosesTheOldestStranger(t *testing.T) {
 	s, addr := listening(t, Config{Connections: ConnectionLimits{MaxConnections: 1}}, func(ln net.Listener) net.Listener { return ln })
 	first, err := wiretest.Dial(t.Context(), addr, "websocket", wiretest.Options{})

@@ -21,21 +21,22 @@ func (c Config) headBytes() int {
 // two buffers.
 const requestBytes = 20 << 10
 
-// heads is how many heads there are of a client that polls: what its session keeps
-// of the first one, a GET and a POST.
+// heads is how many heads of requests a polling client has: the kept part of the
+// opening one, a GET and a POST.
 const heads = 3
 
 // StrangerBytes is the most memory that a client can make the server hold before it
-// is admitted, in bytes: its session, what it has sent and what waits for it, and
-// the heads of its requests. Buffers of TLS and of the kernel come on top.
+// is admitted, in bytes: its session, received messages, its send queue, and the
+// heads of its requests. Buffers of TLS and of the kernel come on top.
 func (c Config) StrangerBytes() int {
 	c = c.WithDefaults()
 	s := Server{cfg: c}
 	return s.engineConfig().StrangerBytes() + heads*c.headBytes()
 }
 
-// Strangers says in a sentence what all clients together can make the server hold
-// before they are admitted, with the limits that this process has for files.
+// Strangers returns a sentence about how much memory all clients together can
+// make the server hold before they are admitted, with this process's limits for
+// files.
 func (c Config) Strangers() string {
 	c = c.WithDefaults()
 	pending, silent := withFiles(c, openFiles())
@@ -45,8 +46,8 @@ func (c Config) Strangers() string {
 		sum>>20, pending, each>>10, silent, head>>10)
 }
 
-// withFiles are handshake.max_pending and door.max_silent as they are in force where
-// the process may open so many files.
+// withFiles returns handshake.max_pending and door.max_silent, lowered where the
+// process may open too few files.
 func withFiles(c Config, files int) (pending, silent int) {
 	return min(c.Handshake.MaxPending, max(files/2, 1)), min(c.Connections.MaxSilent, max(files/4, 1))
 }

@@ -21,8 +21,8 @@ const (
 	maxNamespace    = 256      // bytes, of the namespace that a ticket is for
 )
 
-// ticketRequest is the body of POST /auth/tickets. What else it holds is the
-// credential, as in the `auth` payload of a CONNECT: token or csrf, say.
+// ticketRequest is the body of POST /auth/tickets. Its other members are the
+// credential, as in the `auth` payload of a CONNECT, such as token or csrf.
 type ticketRequest struct {
 	Namespace string
 	auth      json.RawMessage
@@ -53,8 +53,8 @@ func (s *Server) auth(method string, serve http.HandlerFunc) http.Handler {
 	})
 }
 
-// readable lets allowed pages of other origins read what anybody may load, such
-// as a script with the attribute crossorigin.
+// readable lets allowed pages of other origins read public files, such as a
+// script with the attribute crossorigin.
 func (s *Server) readable(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")
@@ -93,8 +93,8 @@ func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]any{"ticket": ticket, "expiresAt": expires.UnixMilli()})
 }
 
-// ticketFor asks who wants a ticket. A ticket buys no ticket, and is not used
-// up by trying.
+// ticketFor identifies the client and makes its ticket. A ticket is no
+// credential for another ticket, and trying does not use it up.
 func (s *Server) ticketFor(r *http.Request, q *handshake.Request) (string, time.Time, error) {
 	if s.draining.Load() {
 		return "", time.Time{}, &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "The server is shutting down; try again in a moment.", RetryAfter: fullWait}
@@ -163,8 +163,8 @@ func (p *ticketRequest) read(body []byte) error {
 	return err
 }
 
-// csrfToken answers {csrf}: what a page with a session cookie sends as
-// auth: {csrf} when it connects, or as X-CSRF-Token when it asks for a ticket.
+// csrfToken answers {csrf}. A page with a session cookie sends it as auth:
+// {csrf} when it connects, or as X-CSRF-Token when it asks for a ticket.
 func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) {
 	token, err := s.gate().CSRFToken(s.describe(r, "polling"))
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	clientAuthRequire = "require"
 )
 
-// load reads the files and makes what a listener needs of them.
+// load reads the files and makes the TLS configuration of a listener.
 func (t TLS) load() (*tls.Config, error) {
 	cert, err := keyPair("tls", t.CertFile, t.KeyFile)
 	if err != nil {
@@ -90,7 +90,7 @@ func (k *keyring) wrap(ln net.Listener, asksClients bool) net.Listener {
 	return tls.NewListener(ln, k.config(asksClients))
 }
 
-// config is that of a listener, which asks at each handshake what is in force.
+// config is the configuration of a listener, which takes the one in force at each handshake.
 func (k *keyring) config(asksClients bool) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -105,7 +105,7 @@ func (k *keyring) config(asksClients bool) *tls.Config {
 	}
 }
 
-// ErrNoTLS is what ReloadTLS says of a server without TLS.
+// ErrNoTLS is the error of ReloadTLS for a server without TLS.
 var ErrNoTLS = errors.New("tls: there is no TLS listener to reload")
 
 // ReloadTLS reads the files of Config.TLS and Config.Cluster.TLS again; new

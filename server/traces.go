@@ -26,15 +26,15 @@ const (
 	attrTransport  = attribute.Key("gatehouse.transport")
 )
 
-// traces makes the spans of what happens on this node; nil when nobody wants them.
+// traces makes the spans of this node; nil without a provider.
 type traces struct {
 	tracer   trace.Tracer
 	provider trace.TracerProvider
-	served   trace.SpanStartOption // of a span that a client or another program has asked for
+	served   trace.SpanStartOption // of a span whose parent comes from a client or another program
 	apart    trace.SpanStartOption // of one that begins a trace
 
 	mu    sync.Mutex                   // guards doing
-	doing map[*namespaces.Socket]*work // what each socket is just doing, the last begun first
+	doing map[*namespaces.Socket]*work // the work under way of each socket, the last begun first
 }
 
 // work is an admission or an event that is under way.
@@ -107,7 +107,7 @@ func (t *traces) opened(c *conn) {
 	o.span.End()
 }
 
-// refused is the span of a request for a connection that is not let in.
+// refused makes the span of a refused handshake.
 func (t *traces) refused(r *http.Request, what string, code handshake.Code) {
 	if t == nil || what != "connection" || engine.Parameter(r, "sid") != "" {
 		return
@@ -116,7 +116,7 @@ func (t *traces) refused(r *http.Request, what string, code handshake.Code) {
 	spans.End(span, string(code))
 }
 
-// upgraded is the span of an upgrade, whose time is over.
+// upgraded makes the span of an upgrade that is over.
 func (t *traces) upgraded(c *conn, took time.Duration, done bool) {
 	if t == nil {
 		return
@@ -141,7 +141,7 @@ func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.C
 		if o := openingOf(ctx); o == nil || o.joined {
 			return ctx, nil
 		}
-		w := t.begun(ctx, s) // what is sent meanwhile is below what is dropped
+		w := t.begun(ctx, s) // events sent meanwhile belong to the dropped span
 		return ctx, func(error) { t.ended(s, w) }
 	}
 	return t.begin(ctx, s, "admission", trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(
@@ -163,7 +163,7 @@ func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.E
 	return t.begin(ctx, s, "event", t.served, about)
 }
 
-// begin begins what a socket does, and notes it for what is sent meanwhile without a context.
+// begin begins a span of a socket, and notes it for events that are sent meanwhile without a context.
 func (t *traces) begin(ctx context.Context, s *namespaces.Socket, name string, options ...trace.SpanStartOption) (context.Context, func(error)) {
 	ctx, span := t.tracer.Start(ctx, name, options...)
 	w := t.begun(ctx, s)
@@ -173,7 +173,7 @@ func (t *traces) begin(ctx context.Context, s *namespaces.Socket, name string, o
 	}
 }
 
-// begun notes what a socket does from now on.
+// begun notes the span that a socket is in from now on.
 func (t *traces) begun(ctx context.Context, s *namespaces.Socket) *work {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -200,7 +200,7 @@ func (t *traces) ended(s *namespaces.Socket, w *work) {
 	}
 }
 
-// meanwhile returns the context of the handler that a socket is in, where there is no doubt which. When the trace of the client is
+// meanwhile returns the context of the handler that a socket is in, if there is only one. When the trace of the client is
 // dropped it returns the context of the connection, below which no spans are made.
 func (t *traces) meanwhile(s *namespaces.Socket) context.Context {
 	if s == nil {
@@ -229,7 +229,7 @@ func (t *traces) broadcast(ctx context.Context, ns *namespaces.Namespace, b name
 	return ctx, func(err error) { spans.End(span, codeOf(err)) }
 }
 
-// request begins the span of an HTTP request that is no connection's, below the one that it names.
+// request begins the span of an HTTP request that opens no connection, below the span that its header names.
 func (t *traces) request(r *http.Request, name string) (*http.Request, func(code string)) {
 	if t == nil {
 		return r, func(string) {}
@@ -238,7 +238,7 @@ func (t *traces) request(r *http.Request, name string) (*http.Request, func(code
 	return r.WithContext(ctx), func(code string) { spans.End(span, code) }
 }
 
-// begins is request for requests of back ends; nil when nobody wants it.
+// begins is request for requests of back ends; nil without a provider.
 func (t *traces) begins() func(*http.Request, string) (*http.Request, func(string)) {
 	if t == nil {
 		return nil
@@ -246,7 +246,7 @@ func (t *traces) begins() func(*http.Request, string) (*http.Request, func(strin
 	return t.request
 }
 
-// codeOf is what a span says of an error: the code that the client is told, too.
+// codeOf returns the code of an error for a span: the one that the client is told, too.
 func codeOf(err error) string {
 	if err == nil {
 		return ""
@@ -276,5 +276,5 @@ func (t *traces) flush(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
-	_ = keeps.ForceFlush(ctx) // who sends says in the log that it does not work
+	_ = keeps.ForceFlush(ctx) // the sender logs that it does not work
 }

@@ -120,7 +120,7 @@ func TestABroadcastIsBelowWhatSendsIt(t *testing.T) {
 	}
 }
 
-// A client that says that its trace is not kept has no span anywhere, whether or not its handlers pass their context on.
+// A client whose trace is not sampled has no span anywhere, whether or not its handlers pass their context on.
 func TestWhatAClientWantsDroppedIsDropped(t *testing.T) {
 	ns := namespaces.New("/room")
 	below := make(chan trace.SpanContext, 1)

@@ -13,7 +13,7 @@ import (
 	"gatehouse/packet"
 )
 
-// ear is a connection that lets acknowledgements through and forgets the rest.
+// ear is a connection that returns acknowledgements and drops the rest.
 type ear struct {
 	answers chan struct{}
 	ctx     context.Context
@@ -37,15 +37,15 @@ func (*ear) Transport() string               { return "websocket" }
 func (e *ear) Context() context.Context      { return e.ctx }
 func (*ear) Request() *handshake.Request     { return nil }
 
-// sayer returns what sends one event whose handler broadcasts to a room of ten and acknowledges, and waits for that. The
-// client has brought a traceparent, unless it is "".
+// sayer returns a function that sends one event, whose handler broadcasts to a room of ten, and waits for the
+// acknowledgement. The client has brought the traceparent, unless it is "".
 func sayer(t testing.TB, traces *traces, parent string, within bool) func() {
 	t.Helper()
 	say, _ := sayerAnd(t, traces, parent, within)
 	return say
 }
 
-// handling is what a handler has been called with.
+// handling holds the arguments of a handler.
 type handling struct {
 	ctx    context.Context
 	socket *namespaces.Socket
@@ -124,7 +124,7 @@ func handled(t *testing.T, traces *traces, parent string) (context.Context, *nam
 	return h.ctx, h.socket
 }
 
-// Where little is kept, what is dropped decides what tracing costs.
+// Where few spans are kept, the dropped ones decide the cost of tracing.
 func TestASpanThatNobodyKeepsCostsLittle(t *testing.T) {
 	for name, c := range map[string]struct {
 		parent string
@@ -177,7 +177,7 @@ func TestABroadcastOfAnAdmissionThatIsDroppedHasNoSpan(t *testing.T) {
 	}
 }
 
-// What a socket sends without a context is below what it does, as long as that is one thing.
+// An event that a socket sends without a context is below the socket's span, as long as it has only one.
 func TestWhatASocketDoesIsBeyondDoubtWhileItIsOneThing(t *testing.T) {
 	ts := newTraces(sdk.NewTracerProvider())
 	hub := namespacestest.Mount(t, namespaces.New("/"))

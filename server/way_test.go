@@ -16,7 +16,7 @@ import (
 	"gatehouse/server"
 )
 
-// way is how a client comes: what its requests carry beside the protocol.
+// way is how a client signs in: what its requests carry beside the protocol.
 type way struct {
 	transport string // polling, websocket or upgrade
 	query     url.Values
@@ -125,7 +125,7 @@ func whoami(t *testing.T, c client, namespace string) string {
 	return strings.TrimPrefix(got, "43"+namespace+",7")
 }
 
-// who makes namespaces that say who came in, and how.
+// who makes namespaces that answer with the client's identity and method.
 func who(names ...string) []namespaces.Definition {
 	var defs []namespaces.Definition
 	for _, name := range names {
@@ -207,7 +207,7 @@ func (r *running) ticket(subject, body string, header http.Header) string {
 	return text
 }
 
-// startsWith says what server.New says of a configuration.
+// startsWith returns the error of server.New for a configuration.
 func startsWith(t *testing.T, cfg server.Config) error {
 	t.Helper()
 	if cfg.JWT.HMACSecret == "" {

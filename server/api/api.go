@@ -21,7 +21,7 @@ import (
 type Deps struct {
 	// Namespace finds what is mounted, and makes a namespace of a family that nobody is in: namespaces.Hub.Open.
 	Namespace func(ctx context.Context, name string) (ns *namespaces.Namespace, ok bool, err error)
-	// Names lists what is mounted, for what is asked of a user.
+	// Names lists the mounted namespaces, for questions about a user.
 	Names func() []string
 	// Ruled returns the rules of a namespace that the configuration makes, or nil. It may be nil.
 	Ruled func(name string) Ruled
@@ -29,11 +29,11 @@ type Deps struct {
 	Since func(*namespaces.Socket) time.Time
 	// Revocations serves GET, POST and DELETE of /api/v1/revocations. Without it there is none.
 	Revocations http.Handler
-	// Done is told of each request of a known path: whose it was, such as "POST /api/v1/publish", and the code of its error,
-	// or "ok". It may be nil.
+	// Done is told of each request of a known path: its caller, its method and path, such as "POST /api/v1/publish", and the
+	// code of its error, or "ok". It may be nil.
 	Done func(key, request, code string)
-	// Begin, when set, traces a request: method and path as a template. It is answered with the request that it returns, and
-	// end is called with the code of the error, "" without one.
+	// Begin, when set, begins the span of a request, given its method and path template. The returned request is then
+	// served, and end is called with the code of the error, "" without one.
 	Begin func(r *http.Request, request string) (with *http.Request, end func(code string))
 	// Logger gets the log; nil is slog.Default().
 	Logger *slog.Logger
@@ -67,7 +67,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	return a, nil
 }
 
-// ServeHTTP serves a request that shows a key.
+// ServeHTTP serves a request with a key.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	caller := a.Caller(r)
 	if caller == nil {
@@ -77,7 +77,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.Serve(w, r, caller)
 }
 
-// Serve serves a request of somebody who is known.
+// Serve serves a request of a known caller.
 func (a *API) Serve(w http.ResponseWriter, r *http.Request, caller *Caller) {
 	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 }
@@ -201,7 +201,7 @@ func (a *API) report(r *http.Request, one route, err error) {
 	a.log.LogAttrs(r.Context(), level, "request of a back end", fields...)
 }
 
-// find returns a namespace that the caller's key is for.
+// find returns a namespace if the caller's key is for it.
 func (a *API) find(ctx context.Context, caller *Caller, name string) (*namespaces.Namespace, error) {
 	switch {
 	case name == "":
@@ -219,7 +219,8 @@ func (a *API) find(ctx context.Context, caller *Caller, name string) (*namespace
 	return ns, nil
 }
 
-// namespace finds that of the path. Its first slash may be left out there: some proxies take %2F apart.
+// namespace returns the namespace that the path names. Its first slash may be left out in the path, because some proxies
+// decode %2F.
 func (a *API) namespace(r *http.Request) (*namespaces.Namespace, error) {
 	name := r.PathValue("ns")
 	if !strings.HasPrefix(name, "/") {
@@ -245,7 +246,7 @@ func shown(name string) string {
 	return fmt.Sprintf("%q", name)
 }
 
-// queryOf reads the query, and refuses names that the request has not.
+// queryOf reads the query, and refuses parameters that the request does not have.
 func queryOf(r *http.Request, known ...string) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -268,7 +269,7 @@ func (a *API) revocations(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// asReason makes what a namespace says of an emit an error of the interface.
+// asReason turns an error of an emit into one of the interface.
 func asReason(err error) error {
 	switch {
 	case err == nil:

@@ -66,7 +66,7 @@ func checkMoved(key string, rooms []string) error {
 	return checkNames(key, rooms)
 }
 
-// change reads the body into in, and does to the selected sockets what read then says.
+// change reads the body into in, and applies the change that read returns to the selected sockets.
 func (a *API) change(w http.ResponseWriter, r *http.Request, in any, read func() (*Selection, bool, namespaces.Change, error)) error {
 	ns, err := a.namespace(r)
 	if err != nil {
@@ -112,8 +112,8 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, in any, read func()
 	return say(w, out)
 }
 
-// moveRuled moves the sockets of this node by the rules of their namespace, so that presence knows of it. Who ends meanwhile, or
-// is in too many rooms, is not moved.
+// moveRuled moves the sockets of this node by the rules of their namespace, so that presence knows of it. Sockets that end
+// meanwhile, or are in too many rooms, are not moved.
 func moveRuled(r *http.Request, ns *namespaces.Namespace, ruled Ruled, to namespaces.Broadcast, c namespaces.Change) {
 	for info, err := range to.Local().Sockets(r.Context()) {
 		if err != nil {
@@ -125,7 +125,7 @@ func moveRuled(r *http.Request, ns *namespaces.Namespace, ruled Ruled, to namesp
 	}
 }
 
-// apply does what a change says, in the order of its fields.
+// apply makes a change, in the order of its fields.
 func apply(to namespaces.Broadcast, c namespaces.Change) error {
 	switch {
 	case c.Disconnect:

@@ -2,8 +2,8 @@
 // who is there, move sockets between rooms and disconnect them. It is an [http.Handler] that needs nothing of a server but
 // its namespaces, so a program that embeds Gatehouse can mount it wherever it likes.
 //
-// Who may do what is said by keys ([Key]): each has a name, scopes and namespaces. A key is kept as a hash, compared in
-// constant time, and logged by its name only.
+// Keys ([Key]) grant access: each has a name, scopes and namespaces. A key is kept as a hash, compared in constant
+// time, and logged by its name only.
 //
 // All operations of a request are checked before the first is done. The document at /api/v1/openapi.json describes requests
 // and answers.

@@ -14,7 +14,7 @@ import (
 	"gatehouse/server/api"
 )
 
-// nobody lets nobody in: this program has no clients of its own.
+// nobody refuses everybody: this program has no clients of its own.
 var nobody = namespaces.GateFunc(func(context.Context, *handshake.Request) (handshake.Identity, error) {
 	return handshake.Identity{}, &handshake.Refusal{Code: handshake.CodeForbidden}
 })

@@ -24,24 +24,24 @@ type Config struct {
 	Keys []Key `koanf:"keys"`
 }
 
-// Key is what a back end shows as Authorization: Bearer.
+// Key is a key that a back end sends as Authorization: Bearer.
 type Key struct {
-	// Name is what logs and receivers see of the key; two keys of one name are two secrets of one back end.
+	// Name is the key's name in logs and for receivers; two keys of one name are two secrets of one back end.
 	Name string `koanf:"name"`
-	// Secret is the key itself, at least 32 bytes. SHA256 is its hash in hexadecimal, for who does not want to have the key
+	// Secret is the key itself, at least 32 bytes. SHA256 is its hash in hexadecimal, so that the key itself need not be
 	// here. One of them is set.
 	Secret handshake.Secret `koanf:"secret"`
 	SHA256 string           `koanf:"sha256"`
 	// Namespaces are those that the key is for: names, beginnings of names with a * behind them, or "*" for all.
 	Namespaces []string `koanf:"namespaces"`
-	// Scopes are what the key may do: publish, rooms, read, disconnect, revoke. The last ends sign-ins in all namespaces,
-	// and needs a key for all of them.
+	// Scopes are the operations that the key allows: publish, rooms, read, disconnect, revoke. The last ends sign-ins in
+	// all namespaces, and needs a key for all of them.
 	Scopes []string `koanf:"scopes"`
 	// Rate is how many requests the key may make in a second; ten times as many may come at once. Zero is [DefaultRate].
 	Rate int `koanf:"rate"`
 }
 
-// DefaultRate is how many requests a second a key may make that says nothing else.
+// DefaultRate is how many requests a second a key may make where Rate is zero.
 const DefaultRate = 1000
 
 const rateBurst = 10 // seconds of which a key may make the requests at once
@@ -144,7 +144,7 @@ func (c Config) Hashed() Config {
 	return Config{Keys: keys}
 }
 
-// Caller is who makes a request, and what they may do.
+// Caller makes requests, with the scopes and namespaces of a key.
 type Caller struct {
 	name       string
 	namespaces []string
@@ -198,7 +198,7 @@ func callers(keys []Key) ([]*Caller, error) {
 	return all, nil
 }
 
-// Caller finds whose key a request shows, in the same time for each key. It returns nil when there is none, or nobody's.
+// Caller returns the caller whose key a request has, in the same time for each key; nil when it has none, or an unknown one.
 func (a *API) Caller(r *http.Request) *Caller {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {

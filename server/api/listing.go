@@ -70,12 +70,12 @@ type MemberPage struct {
 	Page
 }
 
-// HistoryPage is what a room remembers, in the order in which it was sent.
+// HistoryPage is a part of a room's history, in the order in which it was sent.
 type HistoryPage struct {
 	OK       bool             `json:"ok"`
 	Entries  []HistoryEntry   `json:"entries"`
 	Position history.Position `json:"position"` // since when to ask next
-	Complete bool             `json:"complete"` // false when something of what was asked for is gone
+	Complete bool             `json:"complete"` // false when a part of the requested history is gone
 }
 
 // HistoryEntry is what was sent once.
@@ -97,7 +97,7 @@ type UserNamespace struct {
 	Sockets   []SocketInfo `json:"sockets"`
 }
 
-// pager keeps what comes behind a cursor, of however much there is, no more than a page.
+// pager keeps the names behind a cursor, and never more than a page of them.
 type pager struct {
 	after string
 	limit int
@@ -281,8 +281,8 @@ func (a *API) rooms(w http.ResponseWriter, r *http.Request) error {
 	return say(w, out)
 }
 
-// presence lists users, not sockets: by the rules of the configuration where they say that a room tells who is there,
-// elsewhere those of the sockets in the room.
+// presence lists users, not sockets: those of the room's presence where the rules of the configuration have it,
+// elsewhere the users of the sockets in the room.
 func (a *API) presence(w http.ResponseWriter, r *http.Request) error {
 	ns, ruled, room, err := a.room(r)
 	if err != nil {
@@ -410,7 +410,7 @@ func offsetIn(q url.Values, name string) (uint64, error) {
 	return n, nil
 }
 
-// user lists where somebody is, in all namespaces that the key is for.
+// user lists the sockets of a user in all namespaces that the key is for.
 func (a *API) user(w http.ResponseWriter, r *http.Request) error {
 	q, err := queryOf(r, "issuer")
 	if err != nil {

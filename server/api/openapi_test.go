@@ -12,7 +12,7 @@ import (
 	"gatehouse/presence"
 )
 
-// document is what the tests read of the description.
+// document is the part of the description that the tests read.
 type document struct {
 	OpenAPI string
 	Paths   map[string]map[string]struct {
@@ -75,7 +75,8 @@ func TestTheDocumentHasTheRoutes(t *testing.T) {
 	}
 }
 
-// typed are the types of the schemas. What is read is closed, what is written says what is always there.
+// typed are the types of the schemas. Schemas of requests allow no other members; schemas of answers
+// name the members that are always there.
 var typed = map[string]struct {
 	of   any
 	read bool

@@ -25,13 +25,13 @@ type Operation struct {
 	// Attachments are binary values, in base64, in the place of {"_placeholder":true,"num":n} in Data or Args.
 	Attachments [][]byte `json:"attachments,omitempty"`
 	Volatile    bool     `json:"volatile,omitempty"` // may be dropped for clients that are behind
-	Store       bool     `json:"store,omitempty"`    // is kept in the history of the one room that is named
+	Store       bool     `json:"store,omitempty"`    // keeps the event in the history of the one room that is named
 	Ack         *Ack     `json:"ack,omitempty"`      // waits for the receivers' acknowledgements
 }
 
 // Ack asks for acknowledgements.
 type Ack struct {
-	Timeout int `json:"timeout"` // how long is waited for them, in milliseconds
+	Timeout int `json:"timeout"` // how long to wait for acknowledgements, in milliseconds
 }
 
 // Published is the answer to operations.
@@ -82,7 +82,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// publishOnce answers a request that came before with the answer that it got then.
+// publishOnce answers a repeated request with the answer to the first one.
 func (a *API) publishOnce(w http.ResponseWriter, r *http.Request, caller *Caller, key string, text []byte) error {
 	digest, kept := sha256.Sum256(text), a.replaysOf(caller)
 	for {
@@ -113,7 +113,7 @@ func (a *API) publishOnce(w http.ResponseWriter, r *http.Request, caller *Caller
 	}
 }
 
-// replaysOf is what is remembered for a caller.
+// replaysOf returns the remembered answers of a caller.
 func (a *API) replaysOf(caller *Caller) *replays {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -284,7 +284,7 @@ func (t *task) run(ctx context.Context) (out Result, err error) {
 	return out, asReason(err)
 }
 
-// ask waits for acknowledgements. That some do not come is no error.
+// ask waits for acknowledgements. Missing ones are no error.
 func (t *task) ask(ctx context.Context, args []any, out *Result) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(t.op.Ack.Timeout)*time.Millisecond)
 	defer cancel()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Bounds of what is remembered of requests with an Idempotency-Key.
+// Bounds of the remembered requests with an Idempotency-Key.
 const (
 	longestIdempotencyKey = 128 // bytes
 	replayFor             = 10 * time.Minute
@@ -16,7 +16,7 @@ const (
 	replayOverhead        = 512      // bytes, of an entry without its answer
 )
 
-// replays remembers the answers that one caller got to requests with an Idempotency-Key. What is too much, or too old, is
+// replays remembers the answers that one caller got to requests with an Idempotency-Key. Answers above the bounds are
 // forgotten, the oldest first.
 type replays struct {
 	clock func() time.Time
@@ -41,8 +41,8 @@ func newReplays(clock func() time.Time) *replays {
 	return &replays{clock: clock, by: map[string]*replay{}, order: list.New()}
 }
 
-// begin finds the request that came with the same Idempotency-Key, or notes this one as the first: then it is the caller's,
-// who must end it.
+// begin returns the request that came with the same Idempotency-Key, or notes this one as the first. The caller of the
+// first must call end.
 func (r *replays) begin(key string, digest [sha256.Size]byte) (p *replay, first bool) {
 	now := r.clock()
 	r.mu.Lock()
@@ -75,7 +75,7 @@ func (r *replays) end(p *replay, answer []byte) {
 	r.trim(r.clock())
 }
 
-// trim forgets what is too old or too much. mu is held.
+// trim forgets answers that are too old or too many. mu is held.
 func (r *replays) trim(now time.Time) {
 	for r.order.Len() > 0 {
 		oldest, _ := r.order.Front().Value.(*replay)

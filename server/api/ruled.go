@@ -10,8 +10,8 @@ import (
 	"gatehouse/presence"
 )
 
-// Ruled is what the rules of the configuration add to a namespace: what is sent there is one value with a meta behind it, and
-// rooms may remember and tell who is there. Package relay has it.
+// Ruled is a namespace that the configuration makes by rules: an event there has one value with a meta behind it, and rooms
+// may have a history and presence. Package relay implements it.
 type Ruled interface {
 	// RoomName returns the form of a room's name in which rooms are joined, or says what is wrong with it. The id of a socket
 	// stands for itself.
@@ -30,7 +30,7 @@ type Ruled interface {
 	Move(s *namespaces.Socket, leave, join []string) error
 }
 
-// Meta is who sent something, as the receivers see it behind the data.
+// Meta tells receivers the sender of an event, behind the data.
 type Meta struct {
 	Room string `json:"room,omitempty"` // when it was sent to one room
 	From string `json:"from"`           // the name of the key

@@ -13,7 +13,7 @@ import (
 // of Except. Each socket counts once.
 type Selection struct {
 	Rooms   []string `json:"rooms,omitempty"`
-	Users   []string `json:"users,omitempty"`   // in a namespace of the configuration as clients know them, elsewhere their subjects
+	Users   []string `json:"users,omitempty"`   // users as clients know them in a namespace of the configuration, elsewhere subjects
 	Sockets []string `json:"sockets,omitempty"` // ids
 	Except  []string `json:"except,omitempty"`  // rooms, and ids of sockets
 }

@@ -1,3 +1,3 @@
-// Package glimpse shows an operator what goes over one connection: its Socket.IO packets as text, with the secrets in them
-// masked. A view holds nothing of a client that does not fit its bounds, and never makes a connection wait.
+// Package glimpse shows an operator the Socket.IO packets of one connection, as text in which secrets are masked. A view
+// has bounds for the packets that it holds, and never makes a connection wait.
 package glimpse

@@ -13,7 +13,7 @@ import (
 // Hidden stands where a secret was.
 const Hidden = "•••"
 
-// secretParts are what the names of secrets have in them, in lower case and without - and _.
+// secretParts are parts of names of secrets, in lower case and without - and _.
 var secretParts = []string{
 	"token", "secret", "passw", "passphrase", "authorization", "cookie", "ticket", "apikey", "credential", "jwt", "privatekey", "csrf", "signature",
 }
@@ -27,7 +27,7 @@ var (
 	parameter = regexp.MustCompile(`(?i)([?&;]|^)([\w-]*(?:token|secret|passw\w*|ticket|apikey|api_key|auth|signature|sid|key)[\w-]*)=[^&;#\s]+`)
 )
 
-// secretName reports whether what has this name is a secret.
+// secretName reports whether a name is that of a secret.
 func secretName(name string) bool {
 	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name))
 	for _, part := range secretParts {
@@ -50,8 +50,8 @@ func MaskText(s string) string {
 	return parameter.ReplaceAllString(s, "$1$2="+Hidden)
 }
 
-// maskJSON writes JSON again with the values of secret names, and what looks like a credential, hidden. With all set every
-// value inside of the outermost one is. The error is that of the text.
+// maskJSON writes JSON again with the values of secret names, and what looks like a credential, hidden. With all set it
+// hides every value inside of the outermost one. It fails on invalid JSON.
 func maskJSON(text []byte, all bool) ([]byte, error) {
 	var out bytes.Buffer
 	dec := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))

@@ -17,7 +17,7 @@ const (
 	mostShown = 4 << 10  // bytes of its text that are shown
 )
 
-// Frame is what is shown of a packet, or of an attachment.
+// Frame is a packet, or an attachment, as it is shown.
 type Frame struct {
 	Kind      string `json:"kind"` // "event", "acknowledgement", "connect", "connected", "refused", "disconnect", "attachment", "unreadable"
 	Name      string `json:"name,omitempty"`
@@ -25,7 +25,7 @@ type Frame struct {
 	Text      string `json:"text,omitempty"` // the payload, masked
 	Bytes     int    `json:"bytes"`          // of the whole, as it was sent
 	Cut       bool   `json:"cut,omitempty"`  // Text is not all of it
-	Namespace string `json:"-"`              // "" for what names none, such as an attachment
+	Namespace string `json:"-"`              // "" for frames that name none, such as an attachment
 }
 
 // packetHead is what stands before the payload of a packet in the text codec.
@@ -63,7 +63,7 @@ func readHead(text []byte) (h packetHead, ok bool) {
 	return h, true
 }
 
-// describeText says what a packet in the text codec is. incoming tells a client's CONNECT from the server's answer.
+// describeText describes a packet in the text codec. incoming tells a client's CONNECT from the server's answer.
 func describeText(text []byte, incoming bool) Frame {
 	h, ok := readHead(text)
 	if !ok {
@@ -131,7 +131,7 @@ func shorten(text []byte) (string, bool) {
 	return string(text[:cut]), true
 }
 
-// describeBinary says what a binary message is: a packet of a client that speaks MessagePack, or an attachment.
+// describeBinary describes a binary message: a packet of a client that speaks MessagePack, or an attachment.
 func describeBinary(data []byte, incoming bool) Frame {
 	if len(data) <= mostRead && len(data) > 0 && isMap(data[0]) {
 		if p, err := packet.DecodeMsgpack(data, packet.Limits{}); err == nil {

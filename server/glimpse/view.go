@@ -52,7 +52,7 @@ func NewView(namespace string) *View {
 // Messages tells when there is something for [View.Next].
 func (v *View) Messages() <-chan Message { return v.waiting }
 
-// add leaves a message to whoever looks, or counts it. It never waits.
+// add hands a message to the view, or counts it as left out. It never waits.
 func (v *View) add(m Message) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -67,7 +67,7 @@ func (v *View) add(m Message) {
 	}
 }
 
-// Describe says what a message is: a packet with each of its attachments. It is empty for what belongs to other namespaces.
+// Describe describes a message: a packet, or one of its attachments. The result is empty for messages of other namespaces.
 func (v *View) Describe(m Message) []Seen {
 	var frames []Frame
 	switch {

@@ -22,7 +22,8 @@ const (
 	demoNameLimit = 40      // runes
 )
 
-// Login gives a token to anybody who says a name. Pages of foreign origins are kept out, as it hands out tokens.
+// Login gives a token to anybody who sends a name. Pages of foreign origins are kept out, as it hands out
+// tokens.
 func (e *Endpoints) Login(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Origin")
 	if !e.AllowsOrigin(r) {
@@ -70,7 +71,7 @@ func (e *Endpoints) giveToken(w http.ResponseWriter, name string) {
 	reply.JSON(w, http.StatusOK, map[string]string{"token": token})
 }
 
-// readName takes the name out of {"name": …}. Its errors are sentences for the
+// readName returns the name in {"name": …}. Its errors are sentences for the
 // person who signs in.
 func readName(body []byte) (string, error) {
 	var in struct {

@@ -10,16 +10,17 @@ import (
 	"gatehouse/namespaces/relay"
 )
 
-// Endpoints are those of the demo login and the lab. The fields are what they need
-// of the server; the functions are safe for concurrent use.
+// Endpoints are those of the demo login and the lab. The fields come from the
+// server; the functions are safe for concurrent use.
 type Endpoints struct {
-	Signer       *handshake.Signer // of the tokens; nil when there is nothing to sign with
+	Signer       *handshake.Signer // the signer of tokens; nil without a key
 	JWT          handshake.JWTConfig
 	Log          *slog.Logger
 	Ruled        []string // namespaces that have rules, sorted
 	Gate         func() *handshake.Gate
 	AllowsOrigin func(*http.Request) bool
 	Secure       func(*http.Request) bool // whether a request came over TLS
-	// Explain says whose a token is, and what the rules decide about its owner.
+	// Explain returns the identity of a token, and the decisions of the rules about
+	// it.
 	Explain func(*http.Request, Question) (subject string, decisions []relay.Decision, err error)
 }

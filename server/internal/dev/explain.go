@@ -10,10 +10,10 @@ import (
 
 const labQuestionLimit = 64 << 10 // bytes: a token and some names
 
-// Question is what somebody may ask of the rules.
+// Question is a question to the rules.
 type Question struct{ Token, Namespace, Room, Event string }
 
-// labAnswer says what the rules decide about the owner of a token.
+// labAnswer holds the decisions of the rules about the owner of a token.
 type labAnswer struct {
 	OK        bool             `json:"ok"`
 	Subject   string           `json:"subject"`
@@ -26,8 +26,8 @@ func (e *Endpoints) labRules(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]any{"ok": true, "namespaces": append([]string{}, e.Ruled...)})
 }
 
-// labExplain answers "what may I do here": it tells a client with a token what the rules allow to its identity. It exists in dev
-// mode only, because the rules of a server in production are not public.
+// labExplain tells a client with a token what the rules allow its identity to do. It exists in dev mode only, because the
+// rules of a server in production are not public.
 func (e *Endpoints) labExplain(w http.ResponseWriter, r *http.Request) {
 	var q Question
 	body, ok := reply.Body(w, r, labQuestionLimit)

@@ -11,9 +11,9 @@ import (
 	"gatehouse/server/internal/reply"
 )
 
-// The page /auth-lab shows every way in at work. What it needs of the server is
-// in this file: a namespace for each way, which answers who came in, and two
-// endpoints that make the credentials.
+// The page /auth-lab shows every method of signing in. This file has the
+// server's part: a namespace for each method, which answers with the client's
+// identity, and two endpoints that make credentials.
 
 // Settings of the lab where nothing is configured.
 const (
@@ -25,7 +25,7 @@ const (
 	PasswordHash = "$2a$10$ylT9emsO4RYd01m6ao8OGuxbmAHYq/XEb5e7/K8QaQTe42mU3biHy"
 )
 
-// Methods are the namespaces of the lab, each with exactly one way in.
+// Methods are the namespaces of the lab, each with exactly one method.
 func Methods() []handshake.NamespaceAuth {
 	var all []handshake.NamespaceAuth
 	for _, one := range [][2]string{
@@ -44,7 +44,8 @@ func Methods() []handshake.NamespaceAuth {
 	return all
 }
 
-// labIdentity is what a client of the lab may know about itself.
+// labIdentity is the part of its own identity that a client of the lab is
+// told.
 type labIdentity struct {
 	Subject   string    `json:"subject"`
 	Name      string    `json:"name"`
@@ -52,7 +53,8 @@ type labIdentity struct {
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
-// Namespace is one of those: it answers who came in.
+// Namespace defines a namespace of the lab, which answers with the client's
+// identity.
 func Namespace(name string) *namespaces.Namespace {
 	ns := namespaces.New(name)
 	namespaces.On(ns, "whoami", func(_ context.Context, s *namespaces.Socket, _ namespaces.None) (labIdentity, error) {

@@ -17,13 +17,13 @@ type Failure struct {
 	Error struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
-		// RetryAfterMs is when trying again makes sense; zero is at any time.
+		// RetryAfterMs is how long to wait before trying again; zero is not at all.
 		RetryAfterMs int64 `json:"retryAfterMs,omitempty"`
 	} `json:"error"`
 }
 
-// JSON writes v as the JSON body. What the server says about itself or to
-// one client is never stored on the way.
+// JSON writes v as the JSON body. Caches on the way must not store it: it is
+// about the server or for one client.
 func JSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
