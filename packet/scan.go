@@ -1,5 +1,7 @@
 package packet
 
+import "runtime"
+
 // notCounted is the number of attachments of a text in which placeholders mean nothing.
 const notCounted = -1
 
@@ -14,7 +16,13 @@ type scanner struct {
 	objects [HighestMaxDepth / 64]uint64       // bit n: container n is an object
 	named   [HighestMaxAttachments / 64]uint64 // bit n: a placeholder for attachment n was seen
 	found   int                                // placeholders seen
+
+	rested int // index at which other goroutines were last let run
 }
+
+// restBytes is how much a scanner checks before it lets other goroutines run: half a million numbers take longer than
+// anybody should wait for a processor.
+const restBytes = 32 << 10
 
 // array scans an array that begins at i, and adds to ends where each of its elements ends. Every attachment must have its
 // placeholder in it. Nothing but white space may follow.
@@ -80,6 +88,10 @@ func (s *scanner) value(i int) (int, error) {
 		}
 		if err == nil && !opened {
 			i, err = s.next(i, outer)
+		}
+		if i-s.rested > restBytes {
+			s.rested = i
+			runtime.Gosched()
 		}
 		if err != nil || s.depth == outer && !opened {
 			return i, err
