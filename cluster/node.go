@@ -128,7 +128,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 // keepTime tells the time to what depends on it.
 func (n *Node) keepTime() {
-	ticker := time.NewTicker(tickEvery)
+	ticker := time.NewTicker(min(tickEvery, n.cfg.Patience))
 	defer ticker.Stop()
 	for {
 		select {

@@ -85,7 +85,7 @@ const (
 	memberLimit = 3*heartbeat + time.Second // without one, a node is gone
 	reconnect   = 250 * time.Millisecond    // between two tries to connect
 	redisLimit  = 2 * time.Second           // for one command, or batch, of Redis
-	tickEvery   = 100 * time.Millisecond    // for what depends on time
+	tickEvery   = 250 * time.Millisecond    // for what depends on time, or more often for who is less patient
 	batchSize   = 128                       // entries written, or read, at once
 	rereadSpan  = 30 * time.Second          // read again after a new connection
 )

@@ -35,6 +35,7 @@ type Config struct {
 const (
 	retry       = time.Second     // between two tries to connect, and how long an answer about health is kept
 	dialTimeout = 2 * time.Second // of one try, and of one look at health
+	silence     = 2 * time.Second // after which a connection by which nothing comes is asked whether it is there
 )
 
 // ErrClosed is returned after Close.
@@ -65,7 +66,7 @@ type Conn struct {
 func New(cfg Config) *Conn {
 	cfg.Option.DisableCache = true
 	cfg.Option.ConnWriteTimeout = dialTimeout
-	cfg.Option.Dialer.Timeout = dialTimeout
+	cfg.Option.Dialer.Timeout, cfg.Option.Dialer.KeepAlive = dialTimeout, silence
 	cfg.Option.ClientName = "gatehouse"
 	c := &Conn{cfg: cfg}
 	if _, err := c.Client(); err != nil {

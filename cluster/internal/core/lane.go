@@ -294,6 +294,9 @@ func (l *Lane[B]) Batch(max int) []Written[B] {
 	return batch
 }
 
+// IsUnwritten reports whether Batch would return something.
+func (l *Lane[B]) IsUnwritten() bool { return l.connected && !l.inFlight && l.written < l.last }
+
 // Added tells that the batch is in the stream.
 func (l *Lane[B]) Added() { l.inFlight = false }
 
