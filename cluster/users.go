@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -84,9 +85,9 @@ const (
 type userCounts struct {
 	node *Node
 	wake chan struct{}
+	most atomic.Int64 // connections of a user
 
 	mu      sync.Mutex // guards what follows; a leaf
-	most    int
 	replace func(handshake.UserKey, string)
 	here    map[counted]time.Time // the connections of this node, and since when
 	changed map[counted]struct{}  // those that came or went and Redis has not been told of; unused while in doubt
@@ -109,8 +110,13 @@ func (n *Node) Users() namespaces.SharedUsers { return &n.users }
 
 // Limit implements namespaces.SharedUsers.
 func (u *userCounts) Limit(most int, replace func(handshake.UserKey, string)) {
+	u.most.Store(int64(most))
 	u.mu.Lock()
-	u.most, u.replace, u.doubt = most, replace, true
+	if u.here != nil { // the limit alone is another one
+		u.mu.Unlock()
+		return
+	}
+	u.replace, u.doubt = replace, true
 	u.here, u.changed = make(map[counted]time.Time), make(map[counted]struct{})
 	u.mu.Unlock()
 	u.node.run.Go(func() { u.keep(u.node.ctx) })
@@ -281,7 +287,7 @@ func (u *userCounts) tellOf(ctx context.Context, came []counted, ages []time.Dur
 	steps = nil
 	for i, c := range came {
 		steps = append(steps, rueidis.LuaExec{Keys: u.userKeys(c.user), Args: []string{
-			c.connection, u.owner, strconv.FormatInt(ages[i].Microseconds(), 10), strconv.Itoa(u.most), millis(keepUsers),
+			c.connection, u.owner, strconv.FormatInt(ages[i].Microseconds(), 10), strconv.FormatInt(u.most.Load(), 10), millis(keepUsers),
 		}})
 	}
 	found, err := u.run(ctx, countScript, steps)
@@ -325,7 +331,7 @@ func (u *userCounts) run(ctx context.Context, script *rueidis.Lua, steps []rueid
 
 // trim has the oldest connections of a user make way.
 func (u *userCounts) trim(ctx context.Context, user handshake.UserKey, owners []string) error {
-	args := []string{strconv.Itoa(u.most)}
+	args := []string{strconv.FormatInt(u.most.Load(), 10)}
 	for _, owner := range owners {
 		there, err := u.there(ctx, owner)
 		if err != nil {

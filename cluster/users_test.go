@@ -232,7 +232,8 @@ func BenchmarkClusterUserCount(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			node, _, _ := benchMember(b, startRedis(b), "")
 			u := &node.users
-			u.owner, u.most = "bench", 10
+			u.owner = "bench"
+			u.most.Store(10)
 			all, ages := make([]counted, n), make([]time.Duration, n)
 			for i := range all {
 				all[i] = counted{handshake.UserKey{Subject: fmt.Sprint("user", i)}, "a connection's id"}

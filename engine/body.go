@@ -63,7 +63,7 @@ func (b *bodyReader) extend() {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
 	if !b.post.cut {
-		_ = b.rc.SetReadDeadline(b.began.Add(b.s.srv.cfg.MessageTimeout + allowance(len(b.got))))
+		_ = b.rc.SetReadDeadline(b.began.Add(b.s.srv.limits().MessageTimeout + allowance(len(b.got))))
 	}
 }
 

@@ -24,31 +24,49 @@ import "sync/atomic"
 //
 // It is safe for concurrent use. A receiver that keeps up touches none of it.
 type sendBudget struct {
-	limit int64 // 0: none
+	limit atomic.Int64 // 0: none
 	held  atomic.Int64
 	wake  chan struct{} // to the reaper
 	stop  chan struct{}
 }
 
 func (b *sendBudget) init(limit int) {
-	b.limit = int64(limit)
+	b.limit.Store(int64(limit))
 	b.wake = make(chan struct{}, 1)
 	b.stop = make(chan struct{})
 }
 
 // add counts n more bytes, or fewer.
 func (b *sendBudget) add(n int64) {
-	if b.held.Add(n) > b.high() && n > 0 && b.limit > 0 {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+	if b.held.Add(n) > b.high() && n > 0 {
+		b.relieve()
 	}
 }
 
-func (b *sendBudget) high() int64 { return b.limit / 8 * 7 }
-func (b *sendBudget) low() int64  { return b.limit / 8 * 6 }
-func (b *sendBudget) over() bool  { return b.limit > 0 && b.held.Load() > b.limit }
+// relieve wakes the reaper, where there is a limit.
+func (b *sendBudget) relieve() {
+	if b.limit.Load() == 0 {
+		return
+	}
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// set changes the limit of a budget that has one.
+func (b *sendBudget) set(limit int) {
+	b.limit.Store(int64(limit))
+	b.relieve()
+}
+
+func (b *sendBudget) high() int64 { return b.limit.Load() / 8 * 7 }
+func (b *sendBudget) low() int64  { return b.limit.Load() / 8 * 6 }
+
+func (b *sendBudget) over() bool {
+	limit := b.limit.Load()
+	return limit > 0 && b.held.Load() > limit
+}
 
 // listCost is what the list of a send queue counts; short ones are part of the
 // session.

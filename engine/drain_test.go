@@ -100,7 +100,8 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("no randomness")
 func turning(tick time.Duration, sessions int) (*wheel, []*Session, *int64) {
 	now := new(int64)
 	w := newWheel(tick, func() int64 { return *now })
-	srv := &Server{cfg: Config{}.withDefaults(), began: time.Now(), wheel: w}
+	srv := bare()
+	srv.began, srv.wheel = time.Now(), w
 	all := make([]*Session, sessions)
 	for i := range all {
 		all[i] = &Session{srv: srv, link: &longPoll{}}

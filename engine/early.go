@@ -20,7 +20,7 @@ func (s *Session) spend(n int) error {
 	if n > 0 {
 		s.countWork(n)
 	}
-	limits := s.srv.cfg.Early
+	limits := s.srv.limits().Early
 	if limits == nil || n == 0 || !s.stranger() {
 		return nil
 	}
@@ -32,11 +32,11 @@ func (s *Session) spend(n int) error {
 
 // room returns how many bytes may wait for the client. mu is held.
 func (s *Session) room() int {
-	cfg := &s.srv.cfg
-	if cfg.Early == nil || cfg.Early.OutboxBytes == cfg.OutboxBytes || !s.stranger() {
-		return cfg.OutboxBytes
+	limits := s.srv.limits()
+	if limits.Early == nil || limits.Early.OutboxBytes == limits.OutboxBytes || !s.stranger() {
+		return limits.OutboxBytes
 	}
-	room := cfg.Early.OutboxBytes
+	room := limits.Early.OutboxBytes
 	if s.sending != nil {
 		room -= s.sending.bytes
 	}

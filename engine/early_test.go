@@ -110,7 +110,7 @@ func TestLittleWaitsForAStranger(t *testing.T) {
 }
 
 func TestOnlyTheLastPingIsAnswered(t *testing.T) {
-	s := &Session{srv: &Server{cfg: Config{}.withDefaults()}, flusher: newFlusher(nil)}
+	s := &Session{srv: bare(), flusher: newFlusher(nil)}
 	s.link = &websocket{s: s, stream: countingStream{}, blocked: true}
 	for n := range 1000 {
 		s.pong(pongFrame([]byte{byte(n)}))

@@ -140,7 +140,7 @@ func (s journaled) tryWrite(b []byte) (int, error) {
 func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const members, rounds = 1000, 20
-		srv := &Server{cfg: Config{}.withDefaults()}
+		srv := bare()
 		f := newFlusher(nil)
 		j := &journal{taken: map[string]int{}}
 		member := func(name string) *Session {
@@ -182,7 +182,7 @@ func TestAHugeRoomDoesNotStallASmallOne(t *testing.T) {
 // A frame that is sent while the bulk is written waits for a few turns of it
 // only.
 func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
-	srv := &Server{cfg: Config{}.withDefaults()}
+	srv := bare()
 	f := newFlusher(nil)
 	j := &journal{taken: map[string]int{}}
 	for n := range 1000 {
@@ -201,7 +201,7 @@ func TestSmallWritesComeBetweenTheBulk(t *testing.T) {
 // An acknowledgement does not stand behind a broadcast to thousands.
 func TestAnAnswerDoesNotWaitForABroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := &Server{cfg: Config{}.withDefaults()}
+		srv := bare()
 		f := newFlusher(nil)
 		j := &journal{taken: map[string]int{}}
 		member := func(name string) *Session {

@@ -53,7 +53,7 @@ func (srv *Server) serveHandshake(w http.ResponseWriter, r *http.Request, transp
 func (srv *Server) check(r *http.Request) *Refusal {
 	if srv.draining.Load() {
 		return &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden,
-			Message: "Server is shutting down", RetryAfter: srv.cfg.CloseTimeout}
+			Message: "Server is shutting down", RetryAfter: srv.limits().CloseTimeout}
 	}
 	if srv.cfg.Check == nil {
 		return nil
@@ -68,7 +68,7 @@ func (srv *Server) newSession(peer *Peer) (*Session, error) {
 	}
 	s := &Session{srv: srv, id: srv.sessionID(raw[:]), peer: peer}
 	s.flusher = srv.flushers[int(raw[0])%len(srv.flushers)]
-	s.maxMessage.Store(int64(srv.cfg.early().MaxPayload))
+	s.maxMessage.Store(int64(srv.limits().earlyMessage))
 	return s, nil
 }
 
@@ -120,7 +120,7 @@ func (s *Session) openFrame() *Frame {
 	text = append(append(text, `","upgrades":[`...), upgrades...)
 	text = strconv.AppendInt(append(text, `],"pingInterval":`...), cfg.PingInterval.Milliseconds(), 10)
 	text = strconv.AppendInt(append(text, `,"pingTimeout":`...), cfg.PingTimeout.Milliseconds(), 10)
-	text = strconv.AppendInt(append(text, `,"maxPayload":`...), int64(cfg.MaxPayload), 10)
+	text = strconv.AppendInt(append(text, `,"maxPayload":`...), int64(s.srv.limits().MaxPayload), 10)
 	return &Frame{kind: typeOpen, text: append(text, '}')}
 }
 

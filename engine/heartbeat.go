@@ -65,7 +65,7 @@ func (s *Session) beatHeard(kind byte) {
 func (s *Session) nextLook() int64 {
 	next := s.nextBeat()
 	if paused := s.beat.pausedAt; paused != 0 {
-		next = min(next, paused+int64(s.srv.cfg.PauseTimeout))
+		next = min(next, paused+int64(s.srv.limits().PauseTimeout))
 	}
 	if look := s.stall.look; look != 0 {
 		next = min(next, look)
@@ -144,7 +144,7 @@ func (s *Session) beatDue(now int64) error {
 	b := &s.beat
 	paused := b.pausedAt != 0
 	switch {
-	case paused && now >= b.pausedAt+int64(s.srv.cfg.PauseTimeout):
+	case paused && now >= b.pausedAt+int64(s.srv.limits().PauseTimeout):
 		return errOverload
 	case now < s.nextBeat():
 		return nil

@@ -24,7 +24,7 @@ func (srv *Server) clientAddr(r *http.Request, p *Peer) netip.Addr {
 // addition and does not block; no lock needs to be given up for it.
 func (s *Session) Hold(n int) bool {
 	room := s.incoming.Add(s.srv.incoming, n, (*incomingHolder)(s))
-	if n > 0 && s.stranger() && s.incoming.Held() > int64(s.srv.earlyIncoming) {
+	if n > 0 && s.stranger() && s.incoming.Held() > int64(s.srv.limits().earlyIncoming) {
 		room = false
 	}
 	if room {
@@ -93,7 +93,7 @@ func (c *websocket) settle() {
 // messageDue looks at a message that is not complete: it must come at a rate that
 // bounds how long it is held. mu is held.
 func (s *Session) messageDue(now int64) error {
-	if s.beat.pausedAt == 0 && s.link.unfinished().tooSlow(now, s.srv.cfg.MessageTimeout) {
+	if s.beat.pausedAt == 0 && s.link.unfinished().tooSlow(now, s.srv.limits().MessageTimeout) {
 		return errTooSlow
 	}
 	return nil

@@ -140,7 +140,8 @@ func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
 // synctest bubble.
 func beating(cfg Config) (*Session, *side) {
 	cfg = cfg.withDefaults()
-	srv := &Server{cfg: cfg, began: time.Now(), sessions: map[string]*Session{}, emptied: make(chan struct{}), incoming: budget.New(budget.Limits{}), earlyIncoming: cfg.earlyIncoming(), long: newLongQueue()}
+	srv := &Server{cfg: cfg, began: time.Now(), sessions: map[string]*Session{}, emptied: make(chan struct{}), incoming: budget.New(budget.Limits{}), long: newLongQueue()}
+	srv.live.Store(cfg.live())
 	srv.wheel = newWheel(cfg.tick(), srv.now)
 	go srv.wheel.run()
 	s := &Session{srv: srv, id: "x", peer: &Peer{}}

@@ -85,7 +85,7 @@ const writePortion = 64 << 10
 func (w *responseWriter) Write(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		if w.left == 0 {
-			w.s.deadline(w.g, time.Now().Add(w.s.srv.cfg.OutboxAge))
+			w.s.deadline(w.g, time.Now().Add(w.s.srv.limits().OutboxAge))
 			w.left = writePortion
 		}
 		var m int

@@ -68,7 +68,7 @@ func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *R
 func (srv *Server) limitRest(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(srv.cfg.CloseTimeout))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(srv.limits().CloseTimeout))
 	}
 }
 

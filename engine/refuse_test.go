@@ -255,7 +255,7 @@ func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
 // A busy machine may not run a process for longer than Config.CloseTimeout.
 func TestAnswersAreNotLostToTheLimitOfAClosing(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
-		r := newRig(t, cfg, func(_ testing.TB, r *rig) { r.srv.cfg.CloseTimeout = time.Nanosecond })
+		r := newRig(t, cfg, func(_ testing.TB, r *rig) { r.srv.limits().CloseTimeout = time.Nanosecond })
 		if got, _ := r.request(t, "GET", "EIO=5&transport=polling", nil); got != wantVersion {
 			t.Errorf("a refusal: %s, want %s", got, wantVersion)
 		}

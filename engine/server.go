@@ -22,7 +22,7 @@ import (
 // without its last slash, and safe for concurrent use.
 type Server struct {
 	// Fixed.
-	cfg       Config
+	cfg       Config // of its limits, see live
 	accept    func(*Session) Handler
 	began     time.Time
 	wheel     *wheel
@@ -35,13 +35,13 @@ type Server struct {
 
 	handshakes chan struct{} // turns of TLS handshakes
 
-	budget        sendBudget
-	incoming      *budget.Budget
-	earlyIncoming int        // fixed: Config.earlyIncoming
-	earlyWork     *earlyWork // fixed; nil without Config.Early
-	cuts          cutCounts
-	closings      closings
+	budget    sendBudget
+	incoming  *budget.Budget
+	earlyWork *earlyWork // fixed; nil without Config.Early
+	cuts      cutCounts
+	closings  closings
 
+	live     atomic.Pointer[liveLimits]
 	draining atomic.Bool
 	open     atomic.Int64
 
@@ -84,7 +84,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	srv.handshakes = make(chan struct{}, handshakeTurns())
 	srv.budget.init(cfg.OutboxTotal)
 	srv.closings.most = cfg.MaxClosing
-	srv.earlyIncoming = cfg.earlyIncoming()
+	srv.live.Store(cfg.live())
 	srv.earlyWork = newEarlyWork(cfg.Early, srv.spawn)
 	srv.incoming = budget.New(budget.Limits{Total: int64(cfg.IncomingTotal), Share: int64(cfg.IncomingShare)})
 	srv.buffers.New = func() any { return new([readBytes]byte) }

@@ -97,14 +97,14 @@ func (s *Session) Transport() string {
 // counts as that user's, or as its address's. Of several users the first counts.
 func (s *Session) Admit(issuer, subject string) {
 	s.early.Store(admitted)
-	s.setMaxMessage(s.srv.cfg.MaxPayload)
+	s.setMaxMessage(s.srv.limits().MaxPayload)
 	s.belongTo(issuer, subject)
 }
 
 // setMaxMessage changes the limit of one incoming message or POST body, in
 // bytes, within Config.MaxPayload.
 func (s *Session) setMaxMessage(bytes int) {
-	s.maxMessage.Store(int64(min(bytes, s.srv.cfg.MaxPayload)))
+	s.maxMessage.Store(int64(min(bytes, s.srv.limits().MaxPayload)))
 }
 
 // Send queues f behind all that was sent before. It returns ErrClosed when the
@@ -210,7 +210,7 @@ func (s *Session) closeWith(why Close, p closePacket, drop bool) {
 	}
 	s.state.Store(int32(stateClosing))
 	p.dropped = drop
-	p.deadline = s.srv.now() + int64(s.srv.cfg.CloseTimeout)
+	p.deadline = s.srv.now() + int64(s.srv.limits().CloseTimeout)
 	if errors.Is(why.Err, errPeerClosed) {
 		s.link.left(&p)
 	}

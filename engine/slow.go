@@ -68,7 +68,7 @@ func (s *Session) Writable() bool {
 func (s *Session) Backlog() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out.bytes * 8 / s.srv.cfg.OutboxBytes
+	return s.out.bytes * 8 / s.srv.limits().OutboxBytes
 }
 
 // stall notes since when a client has taken nothing of what waits for it.
@@ -96,7 +96,7 @@ func (s *Session) stalled() {
 
 // stallLooks is the time between two looks at a client that is behind: four
 // within Config.OutboxAge.
-func (s *Session) stallLooks() int64 { return max(int64(s.srv.cfg.OutboxAge)/4, 1) }
+func (s *Session) stallLooks() int64 { return max(int64(s.srv.limits().OutboxAge)/4, 1) }
 
 // stallDue looks at a client that was behind. mu is held.
 func (s *Session) stallDue(now int64) error {
@@ -111,7 +111,7 @@ func (s *Session) stallDue(now int64) error {
 	if s.link.takes() {
 		st.since = now
 	}
-	if now-st.since >= int64(s.srv.cfg.OutboxAge) {
+	if now-st.since >= int64(s.srv.limits().OutboxAge) {
 		return errOutboxAge
 	}
 	st.look = now + s.stallLooks()

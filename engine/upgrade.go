@@ -108,7 +108,7 @@ func (s *Session) startProbe(up *upgrade, c *websocket) bool {
 		return false
 	}
 	up.conn = c
-	up.timer = time.AfterFunc(s.srv.cfg.UpgradeTimeout, func() { s.abandonProbe(c) })
+	up.timer = time.AfterFunc(s.srv.limits().UpgradeTimeout, func() { s.abandonProbe(c) })
 	return true
 }
 

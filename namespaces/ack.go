@@ -57,7 +57,7 @@ func (ns *Namespace) deadline(ctx context.Context) (context.Context, context.Can
 	if _, ok := ctx.Deadline(); ok || ns.hub == nil {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, ns.hub.cfg.AckTimeout)
+	return context.WithTimeout(ctx, ns.hub.limits().AckTimeout)
 }
 
 // single waits for one socket.

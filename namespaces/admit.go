@@ -99,7 +99,7 @@ func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 			Code: handshake.CodeRateLimited, Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
 		}))
 	}
-	if c.present() >= c.hub.cfg.MaxNamespaces {
+	if c.present() >= c.hub.limits().MaxNamespaces {
 		return nil, false, c.reject(s.ns.name, refusalOf(verdict{Code: handshake.CodeTooManyConnections, Message: "Too many namespaces."}))
 	}
 	c.departed = slices.DeleteFunc(c.departed, func(name string) bool { return name == s.ns.name })
@@ -124,7 +124,7 @@ func (c *Client) present() int {
 // namespace before. mu is held.
 func (c *Client) advance() {
 	for _, s := range c.sockets {
-		if s.waiting && int(c.admissions) < c.hub.cfg.MaxAdmissions && !c.leaving(s.ns) {
+		if s.waiting && int(c.admissions) < c.hub.limits().MaxAdmissions && !c.leaving(s.ns) {
 			c.start(s)
 		}
 	}
@@ -141,7 +141,7 @@ func (c *Client) countConnect() (wait time.Duration) {
 	if minute := uint16(now / time.Minute); minute != c.minute { // it may wrap, in 45 days
 		c.minute, c.connects = minute, 0
 	}
-	if int(c.connects) >= c.hub.cfg.MaxConnects {
+	if int(c.connects) >= c.hub.limits().MaxConnects {
 		return time.Minute - now%time.Minute
 	}
 	c.connects++
@@ -212,7 +212,7 @@ func (s *Socket) examine() (err error) {
 		}
 	}()
 	// The context is the admission's own: the socket would have to keep a context made from its own.
-	ctx, cancel := context.WithTimeout(valuesOf(s.conn), s.ns.hub.cfg.AdmitTimeout)
+	ctx, cancel := context.WithTimeout(valuesOf(s.conn), s.ns.hub.limits().AdmitTimeout)
 	defer cancel()
 	s.mu.Lock()
 	p := s.admission

@@ -230,7 +230,7 @@ func (s *Socket) call(ctx context.Context, h EventFunc, ev *inbound) (reply pack
 // answersUnknown reports whether an event without a handler is acknowledged with an error. An event of the session's life
 // is in any case: its sender does not wait for a handler of the application.
 func (h *Hub) answersUnknown(event string) bool {
-	return h.cfg.AnswerUnknownEvents || strings.HasPrefix(event, reservedPrefix)
+	return h.limits().AnswerUnknownEvents || strings.HasPrefix(event, reservedPrefix)
 }
 
 // logFailure logs why an event failed. A failure meant for the client is logged only if the handler named a cause.

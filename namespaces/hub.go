@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/internal/crew"
@@ -18,7 +19,7 @@ import (
 // Hub holds the mounted namespaces and the connections. Its methods are safe for concurrent use.
 type Hub struct {
 	// Fixed once made.
-	cfg        Config
+	cfg        Config // of its limits, see live
 	log        *slog.Logger
 	sampled    *slog.Logger // for lines that clients can cause as often as they like
 	hooks      *hooks
@@ -32,6 +33,7 @@ type Hub struct {
 	events   sync.Pool // of *inbound
 	registry registry
 	expiries expiryQueue
+	live     atomic.Pointer[liveLimits]
 	lot      lot
 	users    *users // nil without a limit
 	turns    turns
@@ -63,6 +65,7 @@ func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 		return nil, fmt.Errorf("configure hub: %w", err)
 	}
 	h := &Hub{cfg: cfg, log: cfg.Logger, sampled: sampled.Logger(cfg.Logger), hooks: newHooks(cfg.Hooks)}
+	h.live.Store(cfg.live())
 	h.events.New = func() any { return new(inbound) }
 	h.ctx, h.giveUp = context.WithCancel(context.Background())
 	h.adapting, h.adapted = context.WithCancel(context.Background())
@@ -157,7 +160,7 @@ func (h *Hub) Connect(conn Conn) *Client {
 		c.shut(closeGoingAway, ReasonShutdown, ReasonShutdown)
 	}
 	for oldest := h.registry.excess(); oldest != nil; oldest = h.registry.excess() {
-		h.sampled.Warn("too many connections without a namespace, closing the oldest", slog.Int("limit", h.cfg.MaxPending))
+		h.sampled.Warn("too many connections without a namespace, closing the oldest", slog.Int("limit", h.limits().MaxPending))
 		oldest.shut(closeTryAgainLater, tooManyPending, ReasonForcedServer)
 	}
 	return c

@@ -12,12 +12,11 @@ import (
 // expiryQueue holds the identities that will expire, the next one first. One goroutine serves it for all sockets of a hub;
 // identities that do not expire are not in it.
 type expiryQueue struct {
-	// Fixed once made.
-	notice, grace time.Duration
-	wake          chan struct{} // there is a new first one
+	wake chan struct{} // there is a new first one
 
-	mu    sync.Mutex            // guards what follows, and the places of leases; a leaf
-	queue *ordered.Heap[*lease] // by due
+	mu            sync.Mutex // guards what follows, and the places of leases; a leaf
+	notice, grace time.Duration
+	queue         *ordered.Heap[*lease] // by due
 }
 
 // maxSleep is the longest time that the expiry queue sleeps. Tokens expire by the wall clock, which can be set while timers run.
@@ -30,6 +29,13 @@ func (a *expiryQueue) init(notice, grace time.Duration) {
 	a.notice, a.grace = notice, grace
 	a.wake = make(chan struct{}, 1)
 	a.queue = ordered.New(func(a, b *lease) bool { return a.due.Before(b.due) }, func(t *lease) *ordered.Place { return &t.pos })
+}
+
+// setLimits changes the limits: the notice of leases that are entered from now on, the grace of those that have had no notice.
+func (a *expiryQueue) setLimits(notice, grace time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.notice, a.grace = notice, grace
 }
 
 // set enters a lease, or moves it; zero takes it out.
@@ -118,7 +124,7 @@ func (s *Socket) announceEnd(expires time.Time) {
 func (c *Client) expire(s *Socket) {
 	now := time.Now()
 	c.mu.Lock()
-	if s.done || !s.expired(now, c.hub.cfg.ExpiryGrace) {
+	if s.done || !s.expired(now, 0) { // the grace, too, is over, or another identity was accepted
 		c.mu.Unlock()
 		return // it was refreshed, or ended, just now
 	}

@@ -47,7 +47,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 		}
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.hub.cfg.AdmitTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.hub.limits().AdmitTimeout)
 	t.cancel = cancel
 	ask := *p // the caller's does not leave its stack
 	c.hub.tasks.Go(func() { s.runRefresh(ctx, &ask) })
@@ -57,7 +57,7 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 // mayRefresh takes one refresh from the socket's allowance: [Config.RefreshBurst] at once, then one every
 // [Config.RefreshInterval]. A user with too many refused refreshes has none. mu is held.
 func (c *Client) mayRefresh(s *Socket, t *lease, now time.Time) error {
-	cfg := &c.hub.cfg
+	cfg := c.hub.limits()
 	refusal := &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "Too many refreshes; wait a moment.", RetryAfter: time.Second}
 	if t.cancel != nil {
 		refusal.Message = "A refresh is under way; wait for its answer."

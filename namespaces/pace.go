@@ -72,7 +72,7 @@ func (p *pace) account(key uint64, now time.Time) (a *account, shard *paceShard)
 
 // charge counts one packet of an open socket, and returns for how long reading from it has to pause, and why.
 func (p *pace) charge(s *Socket, size int) (wait time.Duration, why SlowCause) {
-	cfg, now := &p.hub.cfg, time.Now()
+	cfg, now := p.hub.limits(), time.Now()
 	socket := p.spend(maphash.String(p.seed, s.id), now, size, cfg.SocketEvents, cfg.SocketBytes)
 	user := p.spend(s.owner, now, size, cfg.UserEvents, cfg.UserBytes)
 	if user > socket {

@@ -23,9 +23,9 @@ func (c *Client) begun(size int) {
 		return
 	}
 	if c.partial == nil {
-		c.partial = &partial{timer: time.AfterFunc(c.hub.cfg.AttachmentTimeout, c.tooSlow)}
+		c.partial = &partial{timer: time.AfterFunc(c.hub.limits().AttachmentTimeout, c.tooSlow)}
 	} else {
-		c.partial.timer.Reset(c.hub.cfg.AttachmentTimeout)
+		c.partial.timer.Reset(c.hub.limits().AttachmentTimeout)
 	}
 	c.partial.bytes += size
 	c.conn.Hold(size)

@@ -22,7 +22,7 @@ const overhead = 64
 // enqueue appends an event to the queue of its socket, starts what drains it, and pauses reading when too much waits. It
 // returns false when the hard limit is reached. mu is held.
 func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
-	cfg := &c.hub.cfg
+	cfg := c.hub.limits()
 	if int(c.queued) >= cfg.HardQueueEvents || int(c.queuedBytes) >= cfg.HardQueueBytes {
 		return false
 	}
@@ -53,7 +53,7 @@ func (c *Client) run(s *Socket) {
 // throttle pauses or resumes reading. While somebody awaits an acknowledgement of this client, reading goes on: the answer
 // stands behind whatever the client sent before it. mu is held.
 func (c *Client) throttle() {
-	cfg := &c.hub.cfg
+	cfg := c.hub.limits()
 	full := int(c.queued) >= cfg.QueueEvents || int(c.queuedBytes) >= cfg.QueueBytes
 	low := int(c.queued) <= cfg.QueueEvents/2 && int(c.queuedBytes) <= cfg.QueueBytes/2
 	switch {

@@ -120,7 +120,7 @@ func refusalOf(v verdict) []byte {
 func (c *Client) reject(namespace string, raw []byte) error {
 	c.refusals++
 	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}, c.wire))
-	if int(c.refusals) > c.hub.cfg.MaxRefusals {
+	if int(c.refusals) > c.hub.limits().MaxRefusals {
 		return errRefused
 	}
 	return nil

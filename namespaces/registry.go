@@ -9,13 +9,13 @@ import (
 // they stand in the order of a queue, and one timer serves them all.
 type registry struct {
 	// Fixed once made.
-	epoch   time.Time // deadlines count from it
-	timeout time.Duration
-	max     int
-	wake    chan struct{} // the queue was empty and is no more
-	stop    chan struct{}
+	epoch time.Time     // times of clients count from it
+	wake  chan struct{} // the queue was empty and is no more, or the timeout has changed
+	stop  chan struct{}
 
 	mu       sync.Mutex // guards what follows, and the links of clients; a leaf
+	timeout  time.Duration
+	max      int
 	pending  clientList
 	admitted clientList
 	closed   bool
@@ -31,7 +31,7 @@ type clientList struct {
 type link struct {
 	list       *clientList // nil: in none
 	prev, next *Client
-	deadline   time.Duration // since the registry's epoch, while pending
+	since      time.Duration // of the registry's epoch: when it became pending
 }
 
 func (r *registry) init(timeout time.Duration, most int) {
@@ -68,7 +68,7 @@ func (r *registry) oldest(atLeast time.Duration) *Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.pending.first
-	if c == nil || time.Since(r.epoch)-(c.link.deadline-r.timeout) < atLeast {
+	if c == nil || time.Since(r.epoch)-c.link.since < atLeast {
 		return nil
 	}
 	return c
@@ -76,14 +76,27 @@ func (r *registry) oldest(atLeast time.Duration) *Client {
 
 // enqueue starts the deadline of c. mu is held.
 func (r *registry) enqueue(c *Client) {
-	c.link.deadline = time.Since(r.epoch) + r.timeout
+	c.link.since = time.Since(r.epoch)
 	r.pending.push(c)
 	if r.pending.len == 1 {
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
+		r.rouseLocked()
 	}
+}
+
+// rouseLocked has closeLate look again.
+func (r *registry) rouseLocked() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// set changes the limits, for the clients that are pending, too.
+func (r *registry) set(timeout time.Duration, most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timeout, r.max = timeout, most
+	r.rouseLocked()
 }
 
 // admit ends the deadline of c.
@@ -119,7 +132,7 @@ func (r *registry) left(c *Client) (left time.Duration, pending bool) {
 	if c.link.list != &r.pending {
 		return 0, false
 	}
-	return max(0, c.link.deadline-time.Since(r.epoch)), true
+	return max(0, c.link.since+r.timeout-time.Since(r.epoch)), true
 }
 
 // late returns a client whose deadline has passed, or how long the next one has; 0 when there is none. Closing the client
@@ -131,7 +144,7 @@ func (r *registry) late() (late *Client, next time.Duration) {
 	if c == nil {
 		return nil, 0
 	}
-	if left := c.link.deadline - time.Since(r.epoch); left > 0 {
+	if left := c.link.since + r.timeout - time.Since(r.epoch); left > 0 {
 		return nil, left
 	}
 	return c, 0
@@ -202,7 +215,7 @@ func (l *clientList) remove(c *Client) {
 
 // closeLate closes the connections that entered no namespace in time. It runs until the registry is closed.
 func (h *Hub) closeLate() {
-	timer := time.NewTimer(h.cfg.ConnectTimeout)
+	timer := time.NewTimer(h.limits().ConnectTimeout)
 	defer timer.Stop()
 	for {
 		late, next := h.registry.late()

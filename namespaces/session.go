@@ -224,7 +224,7 @@ func (s *Session) opens(secret string) bool {
 
 // sound reports whether a stored session can be one of this namespace's: it comes from outside the process.
 func (ns *Namespace) sound(s *Session) bool {
-	cfg := &ns.hub.cfg
+	cfg := ns.hub.limits()
 	if len(s.ID) != idLength || len(s.Stays) > cfg.MaxRooms+maxFormer+1 {
 		return false
 	}

@@ -112,7 +112,7 @@ func (s *Socket) Joined(room string) bool {
 // ended, and ErrRoomName or ErrTooManyRooms at the first room that cannot be joined; those before it are.
 func (s *Socket) Join(rooms ...string) error {
 	for _, name := range rooms {
-		if name == "" || len(name) > s.ns.hub.cfg.MaxRoomName || strings.HasPrefix(name, userPrefix) {
+		if name == "" || len(name) > s.ns.hub.limits().MaxRoomName || strings.HasPrefix(name, userPrefix) {
 			return fmt.Errorf("join room: %w", ErrRoomName)
 		}
 		if err := s.joinHeir(name); err != nil {
@@ -160,7 +160,7 @@ func (s *Socket) joinAside(name string) (bool, error) {
 		return false, nil
 	case slices.Contains(s.admission.rooms, name):
 		return true, nil
-	case len(s.admission.rooms) >= s.ns.hub.cfg.MaxRooms:
+	case len(s.admission.rooms) >= s.ns.hub.limits().MaxRooms:
 		return true, ErrTooManyRooms
 	}
 	s.admission.rooms = append(s.admission.rooms, name)
@@ -176,7 +176,7 @@ func (s *Socket) joinLocked(r *room) (joined bool, err error) {
 		return false, ErrClosed
 	case s.rooms.find(r.name) != nil:
 		return false, nil
-	case s.rooms.len() >= s.ns.hub.cfg.MaxRooms:
+	case s.rooms.len() >= s.ns.hub.limits().MaxRooms:
 		return false, ErrTooManyRooms
 	}
 	r.add(s, s.rooms.add(r, &s.rooms))

@@ -85,7 +85,7 @@ func (t *turns) enter(s *Socket) bool {
 	defer shard.mu.Unlock()
 	sh := shard.shares[s.owner]
 	if sh == nil {
-		sh = &share{key: s.owner, places: t.hub.cfg.UserHandlers}
+		sh = &share{key: s.owner, places: t.hub.limits().UserHandlers}
 		shard.shares[s.owner] = sh
 	}
 	if sh.running < sh.places {
@@ -154,11 +154,11 @@ func (t *turns) grow(shard *turnShard, sh *share, prompt bool) {
 	switch {
 	case sh.first == nil:
 	case prompt:
-		sh.places = min(2*sh.places, t.hub.cfg.MaxUserHandlers)
+		sh.places = min(2*sh.places, t.hub.limits().MaxUserHandlers)
 	case !sh.completed:
-		sh.places = min(sh.places+1, t.hub.cfg.MaxUserHandlers)
+		sh.places = min(sh.places+1, t.hub.limits().MaxUserHandlers)
 	default:
-		sh.places = max(sh.places/2, t.hub.cfg.UserHandlers)
+		sh.places = max(sh.places/2, t.hub.limits().UserHandlers)
 	}
 	sh.completed = false
 	for sh.first != nil && sh.running < sh.places {

@@ -12,7 +12,7 @@ import (
 // safe for concurrent use and do not wait.
 type SharedUsers interface {
 	// Limit begins to count. limit is how many connections a user may have; when there are more, replace is called on the node
-	// that has the oldest, and ends it. It is called once, before other methods.
+	// that has the oldest, and ends it. It is called before other methods, and again with the same function when the limit changes.
 	Limit(limit int, replace func(user handshake.UserKey, connection string))
 	// Came notes a connection of this node.
 	Came(user handshake.UserKey, connection string)
@@ -23,10 +23,10 @@ type SharedUsers interface {
 // users counts the connections of each user, when there is a limit. A connection counts once for however many namespaces it
 // is in.
 type users struct {
-	max    int
 	shared SharedUsers // nil on one node
 
 	mu    sync.Mutex // guards what follows; shared is told under it, in the order of the changes
+	max   int
 	byKey map[handshake.UserKey][]presence
 }
 
@@ -48,6 +48,18 @@ func newUsers(limit int, shared SharedUsers) *users {
 		shared.Limit(limit, u.replace)
 	}
 	return u
+}
+
+// setMax changes the limit. Who has more connections keeps them until the next one comes.
+func (u *users) setMax(limit int) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.max = limit; u.shared != nil {
+		u.shared.Limit(limit, u.replace)
+	}
 }
 
 // add counts a socket that becomes admitted.

@@ -41,10 +41,10 @@ type Holder interface {
 
 // Budget counts what is held. It is safe for concurrent use.
 type Budget struct {
-	limits Limits
-	held   atomic.Int64 // changed under mu
+	held atomic.Int64 // changed under mu
 
 	mu        sync.Mutex // guards what follows; a leaf
+	limits    Limits
 	accounts  map[Owner]*account
 	leaving   int64 // of held: with holders that have been cut
 	relieving bool
@@ -70,6 +70,17 @@ type claim struct {
 // New returns an empty budget.
 func New(limits Limits) *Budget {
 	return &Budget{limits: limits, accounts: map[Owner]*account{}}
+}
+
+// SetLimits changes the limits. Holders are cut when more is held than they allow.
+func (b *Budget) SetLimits(limits Limits) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limits = limits
+	if !b.relieving && !b.closed {
+		b.relieving = true
+		b.relief.Go(b.relieve)
+	}
 }
 
 // Held returns what is counted now, in bytes.

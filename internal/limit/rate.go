@@ -58,11 +58,11 @@ func (a *Allowance) Spend(now time.Time, cost, burst, most time.Duration) time.D
 // It remembers a bounded number of keys, the others are forgiven. It is safe for
 // concurrent use and never waits itself.
 type Rate[K comparable] struct {
-	burst int
-	every time.Duration // after which one comes back
 	clock func() time.Time
 
 	mu         sync.Mutex // guards what follows; a leaf
+	burst      int
+	every      time.Duration // after which one comes back
 	young, old map[K]Allowance
 }
 
@@ -81,6 +81,13 @@ func NewRateOf[K comparable](burst int, every time.Duration, clock func() time.T
 		clock = time.Now
 	}
 	return &Rate[K]{burst: burst, every: every, clock: clock, young: make(map[K]Allowance)}
+}
+
+// Set changes the limit. What a key has taken counts on.
+func (r *Rate[K]) Set(burst int, every time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.burst, r.every = burst, every
 }
 
 // Take takes one, or returns how long the key has to wait for one.
