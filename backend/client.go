@@ -21,8 +21,7 @@ import (
 
 // Client asks one back end. It is safe for concurrent use.
 type Client struct {
-	cfg     Config
-	keys    [][]byte
+	live    atomic.Pointer[live]
 	http    *http.Client
 	log     *slog.Logger
 	places  *limit.Queue[handshake.UserKey]
@@ -56,30 +55,49 @@ const waitingPerPlace = 256 // callers that wait for one of max_in_flight
 
 // New returns a client. The logger may be nil: [slog.Default].
 func New(cfg Config, log *slog.Logger) (*Client, error) {
-	if err := cfg.Check(); err != nil {
-		return nil, err
-	}
-	cfg = cfg.withDefaults()
-	signing, err := keys(cfg)
+	c := &Client{log: cmp.Or(log, slog.Default()), breaker: limit.NewBreaker[handshake.UserKey](time.Now)}
+	use, err := c.Prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
+	use()
+	cfg = c.Config()
+	c.http = &http.Client{Transport: newTransport(cfg), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	places := cfg.MaxInFlight * cfg.BatchSize
-	c := &Client{
-		cfg: cfg, keys: signing, log: cmp.Or(log, slog.Default()),
-		http: &http.Client{Transport: newTransport(cfg), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		places: limit.NewQueue[handshake.UserKey](limit.QueueConfig{
-			Places: places, PerKey: max(1, places/2), Waiting: cfg.MaxInFlight * waitingPerPlace,
-		}),
-		breaker: limit.NewBreaker[handshake.UserKey](time.Now),
-	}
+	c.places = limit.NewQueue[handshake.UserKey](limit.QueueConfig{
+		Places: places, PerKey: max(1, places/2), Waiting: cfg.MaxInFlight * waitingPerPlace,
+	})
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.told = newBacklog(c)
 	return c, nil
 }
 
-// Config returns what the client was made with.
-func (c *Client) Config() Config { return c.cfg }
+// live is the configuration in force, with its defaults.
+type live struct {
+	Config
+	keys [][]byte
+}
+
+func (c *Client) conf() *live { return c.live.Load() }
+
+// Config returns the configuration in force.
+func (c *Client) Config() Config { return c.conf().Config }
+
+// Prepare checks another configuration, which counts for each request that begins after the call of use. MaxInFlight,
+// Batch and BatchSize stay as New found them.
+func (c *Client) Prepare(cfg Config) (use func(), err error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	next := &live{Config: cfg.withDefaults()}
+	if now := c.conf(); now != nil {
+		next.MaxInFlight, next.Batch, next.BatchSize = now.MaxInFlight, now.Batch, now.BatchSize
+	}
+	if next.keys, err = keys(next.Config); err != nil {
+		return nil, err
+	}
+	return func() { c.live.Store(next) }, nil
+}
 
 // Ask sends an event and returns the answer. It waits for a place, in turn with
 // other users, as long as ctx allows; who asks for one socket asks for one event
@@ -160,10 +178,10 @@ func (c *Client) ask(ctx context.Context, user handshake.UserKey, e Event) (Answ
 	case q.err == nil:
 		return q.answer, nil
 	case how == limit.Answered:
-		c.log.Error("back end: wrong answer", "url", c.cfg.URL, "event", e.Event, "type", e.Type, "id", q.event.ID, "cause", q.err)
+		c.log.Error("back end: wrong answer", "url", c.conf().URL, "event", e.Event, "type", e.Type, "id", q.event.ID, "cause", q.err)
 		return Answer{}, q.err
 	}
-	c.log.Warn("back end: no answer", "url", c.cfg.URL, "event", e.Event, "type", e.Type, "id", q.event.ID, "cause", q.err)
+	c.log.Warn("back end: no answer", "url", c.conf().URL, "event", e.Event, "type", e.Type, "id", q.event.ID, "cause", q.err)
 	return Answer{}, &Unavailable{RetryAfter: cmp.Or(after, retrySoon), Cause: q.err}
 }
 
@@ -175,7 +193,7 @@ func (c *Client) enqueue(q *question) error {
 		return ErrClosed
 	}
 	c.waiting = append(c.waiting, q)
-	if c.sending < c.cfg.MaxInFlight {
+	if c.sending < c.conf().MaxInFlight {
 		c.sending++
 		c.senders.Go(c.send)
 	}
@@ -186,7 +204,7 @@ func (c *Client) enqueue(q *question) error {
 func (c *Client) send() {
 	for {
 		c.mu.Lock()
-		n := min(len(c.waiting), c.cfg.BatchSize)
+		n := min(len(c.waiting), c.conf().BatchSize)
 		if n == 0 {
 			c.sending--
 			c.mu.Unlock()
@@ -204,7 +222,7 @@ func (c *Client) exchange(batch []*question) {
 	events := make([]Event, len(batch))
 	for i, q := range batch {
 		events[i] = q.event
-		if c.cfg.Batch { // the header has room for one
+		if c.conf().Batch { // the header has room for one
 			events[i].Traceparent = spans.Parent(q.span)
 		}
 	}
@@ -242,7 +260,7 @@ func (c *Client) begin(events []trace.Span) (context.Context, trace.Span) {
 // deliver makes one request of some events.
 func (c *Client) deliver(ctx context.Context, events []Event) ([]Answer, error) {
 	var content any = events
-	if !c.cfg.Batch {
+	if !c.conf().Batch {
 		content = events[0]
 	}
 	body, err := json.Marshal(content)
@@ -254,7 +272,7 @@ func (c *Client) deliver(ctx context.Context, events []Event) ([]Answer, error) 
 	if err != nil {
 		return nil, err
 	}
-	answers, err := decode(answer, len(events), c.cfg.Batch)
+	answers, err := decode(answer, len(events), c.conf().Batch)
 	if err != nil {
 		return nil, wrongAnswer{err}
 	}

@@ -49,9 +49,10 @@ func newTransport(cfg Config) *http.Transport {
 // connection had been closed just before, net/http sends it once more with the same
 // webhook-id: the idempotency key says that it may.
 func (c *Client) post(ctx context.Context, id string, body []byte) ([]byte, error) {
-	ctx, stop := context.WithTimeout(ctx, c.cfg.Timeout)
+	cfg := c.conf()
+	ctx, stop := context.WithTimeout(ctx, cfg.Timeout)
 	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URL, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -59,21 +60,21 @@ func (c *Client) post(ctx context.Context, id string, body []byte) ([]byte, erro
 	req.Header.Set("User-Agent", "gatehouse")
 	req.Header.Set("Idempotency-Key", id)
 	spans.Give(ctx, req.Header)
-	sign(req.Header, c.keys, id, time.Now(), body)
+	sign(req.Header, cfg.keys, id, time.Now(), body)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	spans.Status(ctx, res.StatusCode)
-	answer, err := io.ReadAll(io.LimitReader(res.Body, c.cfg.AnswerBytes+1))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, cfg.AnswerBytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read the answer: %w", err)
 	case res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNoContent:
 		return nil, wrongStatus(res, answer)
-	case int64(len(answer)) > c.cfg.AnswerBytes:
-		return nil, wrongAnswer{fmt.Errorf("the answer is larger than answer_bytes (%d)", c.cfg.AnswerBytes)}
+	case int64(len(answer)) > cfg.AnswerBytes:
+		return nil, wrongAnswer{fmt.Errorf("the answer is larger than answer_bytes (%d)", cfg.AnswerBytes)}
 	}
 	return answer, nil
 }

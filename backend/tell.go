@@ -55,7 +55,7 @@ func newBacklog(c *Client) *backlog { return &backlog{client: c, seed: maphash.M
 func (c *Client) Tell(ctx context.Context, e Event, answered func(Answer)) {
 	_, span := spans.Under(ctx, "tell back end", trace.SpanKindProducer)
 	k := kept{event: e.completed(), answered: answered, since: time.Now(), span: span}
-	if c.cfg.Batch {
+	if c.conf().Batch {
 		k.event.Traceparent = spans.Parent(span)
 	}
 	if err := c.told.add(k); err != nil {
@@ -67,7 +67,7 @@ func (c *Client) lose(k kept, cause error) {
 	e := k.event
 	spans.End(k.span, "lost")
 	c.stats.lost.Add(1)
-	c.log.Error("back end: an event is lost", "url", c.cfg.URL, "type", e.Type, "namespace", e.Namespace, "room", e.Room, "socket", e.Socket, "id", e.ID, "cause", cause)
+	c.log.Error("back end: an event is lost", "url", c.conf().URL, "type", e.Type, "namespace", e.Namespace, "room", e.Room, "socket", e.Socket, "id", e.ID, "cause", cause)
 }
 
 func (b *backlog) add(k kept) error {
@@ -78,8 +78,8 @@ func (b *backlog) add(k kept) error {
 	switch {
 	case b.closing:
 		return ErrClosed
-	case b.kept >= b.client.cfg.Backlog:
-		return fmt.Errorf("backlog (%d) is full", b.client.cfg.Backlog)
+	case b.kept >= b.client.conf().Backlog:
+		return fmt.Errorf("backlog (%d) is full", b.client.conf().Backlog)
 	}
 	b.kept++
 	l := &b.lanes[i]
@@ -96,7 +96,7 @@ func (b *backlog) run(l *lane) {
 	failures := 0
 	for {
 		b.mu.Lock()
-		n := min(len(l.events), b.client.cfg.BatchSize)
+		n := min(len(l.events), b.client.conf().BatchSize)
 		if n == 0 {
 			l.running = false
 			b.mu.Unlock()
@@ -146,7 +146,7 @@ func (b *backlog) tell(batch []kept) error {
 		}
 	}
 	if err != nil && b.client.ctx.Err() == nil {
-		b.client.log.Warn("back end: an event is not taken; it is repeated", "url", b.client.cfg.URL, "type", events[0].Type, "id", events[0].ID, "cause", err)
+		b.client.log.Warn("back end: an event is not taken; it is repeated", "url", b.client.conf().URL, "type", events[0].Type, "id", events[0].ID, "cause", err)
 	}
 	return err
 }
@@ -155,7 +155,7 @@ func (b *backlog) tell(batch []kept) error {
 func (b *backlog) expire(l *lane, cause error) {
 	for {
 		b.mu.Lock()
-		old := len(l.events) > 0 && time.Since(l.events[0].since) > b.client.cfg.RetryFor
+		old := len(l.events) > 0 && time.Since(l.events[0].since) > b.client.conf().RetryFor
 		b.mu.Unlock()
 		if !old {
 			return

@@ -15,6 +15,13 @@ func bare() *Server {
 	return srv
 }
 
+func setLimits(t *testing.T, srv *Server, cfg Config) {
+	t.Helper()
+	use, err := srv.PrepareLimits(cfg)
+	check(t, err)
+	use()
+}
+
 func TestLimitsChangeWhileTheServerRuns(t *testing.T) {
 	cfg := Config{Limits: Limits{MaxPayload: 1000, OutboxBytes: 1000}}
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
@@ -24,7 +31,7 @@ func TestLimitsChangeWhileTheServerRuns(t *testing.T) {
 			old := r.opened.next(t)
 			raised := cfg
 			raised.MaxPayload, raised.OutboxBytes, raised.IncomingTotal = 2000, 3000, 64<<20
-			check(t, r.srv.SetLimits(raised))
+			setLimits(t, r.srv, raised)
 			after := r.dial(t, transport)
 			s := r.opened.next(t)
 			s.Admit("", "ann")
@@ -37,7 +44,7 @@ func TestLimitsChangeWhileTheServerRuns(t *testing.T) {
 			if got := old.maxMessage.Load(); got != 1000 {
 				t.Errorf("who was there may send %d bytes", got)
 			}
-			check(t, r.srv.SetLimits(cfg))
+			setLimits(t, r.srv, cfg)
 			if err := s.Send(NewFrame([]byte(strings.Repeat("y", 2500)), nil)); err == nil {
 				t.Error("a lowered send queue takes as much as before")
 			}
@@ -58,12 +65,12 @@ func TestAChangeOfLimitsIsWholeOrNone(t *testing.T) {
 	} {
 		cfg := Config{Early: working(30), Limits: Limits{CloseTimeout: time.Hour}}
 		change(&cfg)
-		if err := r.srv.SetLimits(cfg); err == nil || r.srv.limits().CloseTimeout == time.Hour {
+		if _, err := r.srv.PrepareLimits(cfg); err == nil || r.srv.limits().CloseTimeout == time.Hour {
 			t.Errorf("%s: %v, and the limits are %+v", name, err, r.srv.limits())
 		}
 	}
 	cfg := Config{Early: working(1), Limits: Limits{OutboxTotal: 1 << 20}}
-	check(t, r.srv.SetLimits(cfg))
+	setLimits(t, r.srv, cfg)
 	owner := budget.Owner(2)
 	r.srv.earlyWork.TakeN(owner, 1000) // more than all at once, to be earned afterwards
 	if wait := r.srv.earlyWork.TakeN(owner, 1); wait < 500*time.Second {

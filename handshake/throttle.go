@@ -32,10 +32,10 @@ func (c ThrottleConfig) withDefaults() ThrottleConfig {
 // when that is full, the one that failed longest ago is forgiven. It is safe
 // for concurrent use and never waits itself.
 type Throttle[K comparable] struct {
-	cfg   ThrottleConfig
 	clock func() time.Time
 
-	mu       sync.Mutex // guards failures
+	mu       sync.Mutex // guards what follows
+	cfg      ThrottleConfig
 	failures *expiring[K, failure]
 }
 
@@ -51,6 +51,14 @@ func NewThrottle[K comparable](cfg ThrottleConfig, clock func() time.Time) *Thro
 		clock = time.Now
 	}
 	return &Throttle[K]{cfg: cfg, clock: clock, failures: newExpiring[K, failure](cfg.MaxKeys)}
+}
+
+// Set changes the configuration, for failures from now on.
+func (t *Throttle[K]) Set(cfg ThrottleConfig) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cfg = cfg.withDefaults()
+	t.failures.limit = t.cfg.MaxKeys
 }
 
 // Fail counts a failure and returns how long the next try has to wait.

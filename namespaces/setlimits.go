@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// liveLimits are what [Hub.SetLimits] changes. They are read afresh at each use, so that one value is in force for all of it;
+// liveLimits are what [Hub.PrepareLimits] changes. They are read afresh at each use, so that one value is in force for all of it;
 // nothing waits for a change.
 type liveLimits struct {
 	ConnectLimits
@@ -23,21 +23,24 @@ func (c *Config) live() *liveLimits {
 // limits are those in force.
 func (h *Hub) limits() *liveLimits { return h.live.Load() }
 
-// SetLimits takes over the ConnectLimits, SessionLimits, SocketLimits and RateLimits of cfg and its AnswerUnknownEvents, while
-// the hub runs. They count at once for what clients do from now on: rooms, events and connections that are there already
+// PrepareLimits checks other ConnectLimits, SessionLimits, SocketLimits and RateLimits, and another AnswerUnknownEvents, which
+// are in force from the call of use on. They count at once for what clients do from now on: rooms, events and connections that are there already
 // are not ended for a limit that has become lower. ExpiryNotice is for identities that are accepted from now on. The error says
-// what NewHub would refuse, or that MaxPerUser begins or ends; then nothing is changed. It is safe for concurrent use.
-func (h *Hub) SetLimits(cfg Config) error {
+// what NewHub would refuse, or that MaxPerUser begins or ends. Both calls are safe for concurrent use.
+func (h *Hub) PrepareLimits(cfg Config) (use func(), err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
-		return fmt.Errorf("configure hub: %w", err)
+		return nil, fmt.Errorf("configure hub: %w", err)
 	}
 	if (cfg.MaxPerUser == 0) != (h.cfg.MaxPerUser == 0) {
-		return errors.New("configure hub: MaxPerUser cannot begin or end while the hub runs")
+		return nil, errors.New("configure hub: MaxPerUser cannot begin or end while the hub runs")
 	}
+	return func() { h.setLimits(cfg) }, nil
+}
+
+func (h *Hub) setLimits(cfg Config) {
 	h.live.Store(cfg.live())
 	h.registry.set(cfg.ConnectTimeout, cfg.MaxPending)
 	h.expiries.setLimits(cfg.ExpiryNotice, cfg.ExpiryGrace)
 	h.users.setMax(cfg.MaxPerUser)
-	return nil
 }

@@ -12,9 +12,11 @@ import (
 
 func setLimits(t *testing.T, h *namespaces.Hub, cfg namespaces.Config) {
 	t.Helper()
-	if err := h.SetLimits(cfg); err != nil {
+	use, err := h.PrepareLimits(cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
+	use()
 }
 
 func TestRatesChangeWhileTheHubRuns(t *testing.T) {
@@ -121,7 +123,7 @@ func TestAChangeOfLimitsIsWholeOrNone(t *testing.T) {
 			"a new count":  {SessionLimits: namespaces.SessionLimits{MaxPerUser: 1}},
 		} {
 			cfg.RateLimits.SocketEvents = 1
-			if h.SetLimits(cfg) == nil {
+			if _, err := h.PrepareLimits(cfg); err == nil {
 				t.Errorf("%s is taken", name)
 			}
 		}

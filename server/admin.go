@@ -70,7 +70,7 @@ func (s *Server) operatorsOnly(h http.Handler) http.Handler {
 }
 
 func (s *Server) checkOperator(r *http.Request) error {
-	admin := s.operators.Load()
+	admin := s.inForce.Load().Admin
 	if admin.Key == "" {
 		if fromPage(r) || !namesThisMachine(r.Host) {
 			return &handshake.Refusal{Code: handshake.CodeForbidden, Message: "Pages may not use this; set admin.key for other programs.", Cause: errors.New("admin: request of a page")}

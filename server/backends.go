@@ -15,10 +15,8 @@ const apiPath = "/api/v1/"
 
 var errWrongKey = errors.New("wrong key or none")
 
-// prepareAPI makes the interface for back ends. Their secrets are kept as hashes
-// from here on.
+// prepareAPI makes the interface for back ends.
 func (s *Server) prepareAPI() (err error) {
-	s.cfg.API = s.cfg.API.Hashed()
 	s.api, err = api.New(s.cfg.API, api.Deps{
 		Namespace: s.hub.Open,
 		Begin:     s.traces.begins(),

@@ -75,7 +75,7 @@ func (s *Server) prepareDev() {
 
 // explain answers a question of the lab.
 func (s *Server) explain(r *http.Request, q dev.Question) (string, []relay.Decision, error) {
-	id, decisions, err := s.cfg.Explain(r.Context(), Question{
+	id, decisions, err := s.inForce.Load().Explain(r.Context(), Question{
 		Token: q.Token, Namespace: q.Namespace, Room: q.Room, Event: q.Event, Address: s.describe(r, "").RemoteAddr,
 	})
 	return id.Subject, decisions, err

@@ -90,7 +90,7 @@ func (s *Server) leaveOthers(ctx context.Context) error {
 // letGo ends requests that come through a node that is leaving: their clients come back by
 // another way.
 func (s *Server) letGo(ctx context.Context, through *cluster.Peer) {
-	s.engine.Leave(ctx, through, s.cfg.Drain.Spread)
+	s.engine.Leave(ctx, through, s.inForce.Load().Drain.Spread)
 }
 
 // onlyNodes explains a refusal at the TLS of cluster.addr.

@@ -78,7 +78,7 @@ func (s *Server) now() nowStats {
 	held := s.engine.Stats()
 	n := nowStats{
 		stats: s.stats(), At: time.Now(), Version: s.cfg.Version, Leaving: s.leaving.Load(), Closing: held.Closing,
-		OutboxBytes: held.OutboxBytes, OutboxTotal: s.cfg.Engine.OutboxTotal, IncomingBytes: held.IncomingBytes, Cuts: held.Cuts,
+		OutboxBytes: held.OutboxBytes, OutboxTotal: s.inForce.Load().Engine.OutboxTotal, IncomingBytes: held.IncomingBytes, Cuts: held.Cuts,
 		Refused: []refusedCount{},
 	}
 	if m := s.metrics; m != nil {

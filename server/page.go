@@ -74,7 +74,7 @@ func (s *Server) pageRoutes() http.Handler {
 // serveDoor answers whether a key is needed, so that the page need not try without
 // one, which would count as a failure.
 func (s *Server) serveDoor(w http.ResponseWriter, _ *http.Request) {
-	reply.JSON(w, http.StatusOK, map[string]bool{"key": s.operators.Load().Key != ""})
+	reply.JSON(w, http.StatusOK, map[string]bool{"key": s.inForce.Load().Admin.Key != ""})
 }
 
 // ownPage refuses requests of all pages but the operators' own. The key does so
@@ -213,7 +213,7 @@ func (s *Server) streamFrames(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.lookers.end()
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Admin.Frames)
+	ctx, cancel := context.WithTimeout(r.Context(), s.inForce.Load().Admin.Frames)
 	defer cancel()
 	fields := []any{
 		slog.String("socket", socket.ID()), slog.String("namespace", socket.Namespace().Name()), slog.String("user", socket.Identity().Subject),

@@ -8,13 +8,19 @@ import (
 // pendingByAddress counts the connections in no namespace by address. It holds
 // no more keys than there are such connections, which the hub limits.
 type pendingByAddress struct {
-	max int
-
-	mu    sync.Mutex // guards count; a leaf
+	mu    sync.Mutex // guards what follows; a leaf
+	max   int
 	count map[netip.Prefix]int
 }
 
 func (p *pendingByAddress) init(limit int) { p.max, p.count = limit, make(map[netip.Prefix]int) }
+
+// set changes the limit.
+func (p *pendingByAddress) set(limit int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.max = limit
+}
 
 // full reports whether an address is at its limit.
 func (p *pendingByAddress) full(key netip.Prefix) bool {

@@ -22,7 +22,7 @@ func TestAUserMayHaveATwentiethOfTheFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.hubConfig().MaxPerUser; got != want {
+		if got := s.hubConfig(s.cfg).MaxPerUser; got != want {
 			t.Errorf("with %d set a user may have %d connections, want %d", set, got, want)
 		}
 		_ = s.Shutdown(t.Context())

@@ -3,34 +3,29 @@ package server
 import (
 	"errors"
 	"log/slog"
-	"reflect"
+	"maps"
 	"slices"
-	"strings"
+	"time"
 
 	"gatehouse/handshake"
 )
 
-// reloadable are the sections and keys that Reload takes over: who is let in, by which
-// keys and secrets.
-var reloadable = []string{
-	"auth", "jwt", "issuers", "origins", "subprotocol", "cookie", "basic", "certificate", "callback", "introspection",
-	"tls", "cluster.tls", "admin.key", "admin.previous_key", "log.level",
-}
-
 // ErrEnded is the error of Reload for a server that ends.
 var ErrEnded = errors.New("the server is about to end")
 
-// Reload takes over what can change while the server runs: who is let in and by
-// which keys (auth, jwt, issuers, origins, subprotocol, cookie, basic, certificate,
-// callback, introspection), the files of tls and cluster.tls, and the operators' keys. Connections that are there go on as they are, and
-// requests of theirs are compared by what was in force when they opened; a secret
-// that is to go stays valid as long as it is the previous one. Files of cluster.tls
-// that other nodes would refuse are logged and not taken over, but everything else is:
-// a key that is to go must not stay for a node's certificate that has expired.
+// Reload takes over what can change while the server runs: who is let in and by which keys and secrets, the rules of its
+// namespaces, the limits, and the rest that [NeedRestart] does not list. It is all or nothing: on an error nothing is changed.
 //
-// It returns the other keys that differ from what the server runs with, for which
-// it has to be started anew; log.level is the logger's, see [LogWriter.SetLevel].
-// On an error nothing is changed. It is safe for concurrent use.
+// Connections that are there go on as they are. Rules count for what clients do from now on: who is in a namespace or a room
+// stays there. Limits do so, too, but what clients are told at their handshake, the largest message, is for those that come;
+// nothing is ended for a limit that has become lower, except what waits above those of memory.
+// Requests of a connection are compared by what was in force when it opened; a secret that is to go stays valid as
+// long as it is the previous one. Files of cluster.tls that other nodes would refuse are logged and not taken over, but
+// everything else is: a key that is to go must not stay for a node's certificate that has expired.
+//
+// It returns the other keys that differ from what the server runs with, for which it has to be started anew: those of
+// NeedRestart, namespaces and back ends that come or go, and what switches a part on or off. log.level is the logger's, see
+// [LogWriter.SetLevel]. It is safe for concurrent use.
 func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
@@ -42,8 +37,8 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	if err := s.withoutHops(cfg).Check(); err != nil {
 		return nil, err
 	}
-	restart = s.needRestart(cfg)
-	next := s.taking(cfg)
+	cfg.API = cfg.API.Hashed()
+	next, restart := s.taking(cfg)
 	gateConfig := next.gate()
 	gateConfig.Deps = s.gateDeps
 	gate, err := handshake.NewGate(gateConfig)
@@ -57,19 +52,62 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 			next.Cluster.TLS, hops = s.given.Cluster.TLS, false
 		}
 	}
-	if err := s.reloadKeys(cfg.TLS.enabled(), hops, next); err != nil {
+	use, err := s.prepareParts(next, cfg.TLS.enabled(), hops)
+	if err != nil {
 		gate.Close()
 		return nil, err
 	}
+	use()
 	old := s.gates.Swap(gate)
 	old.Close() // only what it keeps open and does not use
-	s.operators.Store(&next.Admin)
 	s.given = next
 	for _, w := range gate.Warnings() {
 		s.log.Warn("configuration: " + w)
 	}
 	s.reading.Go(func() { gate.ReadKeySets(s.readCtx) })
 	return restart, nil
+}
+
+// prepareParts has each part of the server check what it is to take over, which use then has them do.
+func (s *Server) prepareParts(next Config, tls, hops bool) (use func(), err error) {
+	now := next.within(openFiles())
+	var uses []func()
+	add := func(use func(), failed error) {
+		uses = append(uses, use)
+		err = errors.Join(err, failed)
+	}
+	add(s.prepareKeys(tls, hops, next))
+	add(s.engine.PrepareLimits(s.engineConfig(now)))
+	add(s.hub.PrepareLimits(s.hubConfig(now)))
+	add(s.api.Prepare(next.API))
+	for _, name := range slices.Sorted(maps.Keys(next.Backends)) {
+		use, failed := s.relays.backends[name].Prepare(next.Backends[name])
+		add(use, underKey("backends."+name, failed))
+	}
+	for _, label := range slices.Sorted(maps.Keys(next.Namespaces)) {
+		use, failed := s.relays.byLabel[label].Prepare(next.Namespaces[label])
+		add(use, underKey("namespaces."+label, failed))
+	}
+	return func() {
+		for _, use := range uses {
+			use()
+		}
+		s.useDoor(now.Connections)
+		if s.adminUI != nil {
+			s.adminUI.SetAccess(next.AdminUI.Username, next.AdminUI.PasswordHash, next.AdminUI.Scope)
+		}
+		s.inForce.Store(&now)
+	}, err
+}
+
+// useDoor takes over what bounds strangers.
+func (s *Server) useDoor(c ConnectionLimits) {
+	s.pending.set(c.MaxPendingPerAddress)
+	s.idle.set(c.MaxSilent)
+	s.guard.byAddress.Set(c.AddressFailures)
+	s.guard.byConn.Set(c.ConnectionFailures)
+	s.ticketsByAddress.Set(c.TicketsPerAddress, time.Minute/time.Duration(c.TicketsPerAddress))
+	s.ticketsBySubject.Set(c.TicketsPerSubject, time.Minute/time.Duration(c.TicketsPerSubject))
 }
 
 // gate is the one in force.
@@ -87,65 +125,4 @@ func (s *Server) withoutHops(cfg Config) Config {
 		cfg.Cluster.Advertise, cfg.Cluster.TLS = cfg.Cluster.advertisedHost(), ClusterTLS{}
 	}
 	return cfg
-}
-
-// taking gives the configuration in force with what can be taken over from cfg.
-func (s *Server) taking(cfg Config) Config {
-	next := s.given
-	next.Auth, next.JWT, next.Issuers, next.Origins = cfg.Auth, cfg.JWT, cfg.Issuers, cfg.Origins
-	next.Subprotocol, next.Cookie, next.Basic, next.Certificate = cfg.Subprotocol, cfg.Cookie, cfg.Basic, cfg.Certificate
-	next.Callback, next.Introspection = cfg.Callback, cfg.Introspection
-	if s.given.TLS.enabled() && cfg.TLS.enabled() {
-		next.TLS = cfg.TLS
-	}
-	if s.reloadsHops(cfg) {
-		next.Cluster.TLS = cfg.Cluster.TLS
-	}
-	if s.given.Admin.Key != "" && cfg.Admin.Key != "" {
-		next.Admin.Key, next.Admin.PreviousKey = cfg.Admin.Key, cfg.Admin.PreviousKey
-	}
-	return next
-}
-
-// needRestart lists the keys of cfg that are not taken over and differ from what is
-// in force.
-func (s *Server) needRestart(cfg Config) []string {
-	var keys []string
-	differing(reflect.ValueOf(s.given), reflect.ValueOf(cfg), "", func(key string) {
-		if !slices.ContainsFunc(reloadable, func(one string) bool { return key == one || strings.HasPrefix(key, one+".") }) {
-			keys = append(keys, key)
-		}
-	})
-	if s.given.TLS.enabled() != cfg.TLS.enabled() {
-		keys = append(keys, "tls")
-	}
-	if s.given.Cluster.TLS.enabled() != cfg.Cluster.TLS.enabled() {
-		keys = append(keys, "cluster.tls")
-	}
-	if (s.given.Admin.Key == "") != (cfg.Admin.Key == "") {
-		keys = append(keys, "admin.key")
-	}
-	if !reflect.DeepEqual(s.given.Namespaces, cfg.Namespaces) {
-		keys = append(keys, "namespaces")
-	}
-	if !reflect.DeepEqual(s.given.Backends, cfg.Backends) {
-		keys = append(keys, "backends")
-	}
-	return keys
-}
-
-// differing calls f with each key whose values differ.
-func differing(a, b reflect.Value, prefix string, f func(key string)) {
-	for i := range a.NumField() {
-		name, option, _ := strings.Cut(a.Type().Field(i).Tag.Get("koanf"), ",")
-		switch {
-		case option == "squash":
-			differing(a.Field(i), b.Field(i), prefix, f)
-		case name == "-" || name == "":
-		case a.Field(i).Kind() == reflect.Struct:
-			differing(a.Field(i), b.Field(i), prefix+name+".", f)
-		case !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()):
-			f(prefix + name)
-		}
-	}
 }

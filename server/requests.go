@@ -21,7 +21,7 @@ func (s *Server) checkHandshake(r *http.Request) *engine.Refusal {
 	if refusal := s.checkOrigin(r); refusal != nil {
 		return refusal
 	}
-	if s.engine.Sessions() >= s.cfg.Connections.MaxConnections && !s.hub.ClosePending(strangersTime) {
+	if s.engine.Sessions() >= s.inForce.Load().Connections.MaxConnections && !s.hub.ClosePending(strangersTime) {
 		return s.tooMany(r, "The server has as many connections as it takes; try again in a moment.")
 	}
 	if s.pending.full(handshake.AddressKey(s.clientAddr(r))) {

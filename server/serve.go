@@ -96,7 +96,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // is 503 and not a refused connection. Connections that are left at the
 // deadline are cut.
 func (s *Server) stop(ctx context.Context, hs *http.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Drain.Timeout)
+	limit := s.inForce.Load().Drain.Timeout
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := s.Shutdown(ctx)
 	if herr := hs.Shutdown(ctx); herr != nil {
@@ -104,7 +105,7 @@ func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 		_ = hs.Close() // it has no more to say than Shutdown
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("not drained within drain.timeout (%s), what was left is cut: %w", s.cfg.Drain.Timeout, err)
+		err = fmt.Errorf("not drained within drain.timeout (%s), what was left is cut: %w", limit, err)
 	}
 	return err
 }

@@ -70,10 +70,10 @@ type Server struct {
 	readCtx          context.Context
 	endReading       context.CancelFunc // nil before it begins
 
-	reload    sync.Mutex            // held during a reload, and at the end of reloads
-	given     Config                // in force, as far as it can change
-	gateDeps  handshake.Deps        // what each gate gets
-	operators atomic.Pointer[Admin] // whose keys are accepted
+	reload   sync.Mutex             // held during a reload, and at the end of reloads
+	given    Config                 // in force, as far as it can change
+	gateDeps handshake.Deps         // what each gate gets
+	inForce  atomic.Pointer[Config] // given, within what the process may open
 }
 
 // New makes a server that mounts the definitions. It reads the key files that
@@ -85,6 +85,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	cfg.API = cfg.API.Hashed() // their secrets are kept as hashes from here on
 	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg), traces: newTraces(cfg.Traces), lately: newLately(cfg)}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -123,7 +124,7 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 		s.closeGate()
 		return err
 	}
-	if s.hub, err = namespaces.NewHub(s.hubConfig(), defs...); err != nil {
+	if s.hub, err = namespaces.NewHub(s.hubConfig(s.cfg), defs...); err != nil {
 		s.closeGate()
 		return fmt.Errorf("mount the namespaces: %w", err)
 	}
@@ -132,7 +133,7 @@ func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 		s.closeGate()
 		return fmt.Errorf("api.%w", err)
 	}
-	if s.engine, err = engine.New(s.engineConfig(), s.open); err != nil {
+	if s.engine, err = engine.New(s.engineConfig(s.cfg), s.open); err != nil {
 		s.closeHub()
 		s.closeGate()
 		return fmt.Errorf("start the engine: %w", err)
@@ -177,7 +178,6 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 	s.gateDeps = cfg.Deps
 	s.gateDeps.Revocations = gate.Revocations()
 	s.gates.Store(gate)
-	s.operators.Store(&s.cfg.Admin)
 	s.guard = newGuard(s.gate, s.cfg.Connections, s.refusals, s.metrics)
 	for _, w := range slices.Concat(s.gate().Warnings(), s.cfg.warnings(defs)) {
 		s.log.Warn("configuration: " + w)
@@ -198,10 +198,9 @@ func (s *Server) readKeySets() {
 // process may open.
 func (s *Server) prepareDoor() {
 	files := openFiles()
-	s.cfg.Handshake.MaxPending, s.cfg.Connections.MaxSilent = withFiles(s.cfg, files)
 	s.perUser = s.cfg.Session.MaxPerUser != 0
-	setDefault(&s.cfg.Session.MaxPerUser, perUser(files))
-	setDefault(&s.cfg.Connections.MaxConnections, inAll(files))
+	s.cfg = s.cfg.within(files)
+	s.inForce.Store(&s.cfg)
 	s.log.Debug("limits of connections", slog.Int("maxConnections", s.cfg.Connections.MaxConnections), slog.Int("maxPerUser", s.cfg.Session.MaxPerUser), slog.Int("openFiles", files),
 		slog.Int("maxPending", s.cfg.Handshake.MaxPending), slog.Int("maxSilent", s.cfg.Connections.MaxSilent))
 	s.pending.init(s.cfg.Connections.MaxPendingPerAddress)
@@ -209,6 +208,14 @@ func (s *Server) prepareDoor() {
 	s.idle.realtime = realtimeAt(s.cfg.Path)
 	s.ticketsByAddress = limit.NewRate[netip.Prefix](s.cfg.Connections.TicketsPerAddress, time.Now)
 	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Connections.TicketsPerSubject, time.Now)
+}
+
+// within is the configuration with what the number of files that the process may open bounds.
+func (c Config) within(files int) Config {
+	c.Handshake.MaxPending, c.Connections.MaxSilent = withFiles(c, files)
+	setDefault(&c.Session.MaxPerUser, perUser(files))
+	setDefault(&c.Connections.MaxConnections, inAll(files))
+	return c
 }
 
 // perUser is how many connections one user may have when the process may open so
@@ -235,13 +242,13 @@ func (s *Server) hooks() []namespaces.Hooks {
 	return append(all, s.cfg.Hooks...)
 }
 
-func (s *Server) hubConfig() namespaces.Config {
+func (s *Server) hubConfig(cfg Config) namespaces.Config {
 	return namespaces.Config{
 		Gate:      s.guard,
 		Rechecker: revocations{s.gate().Revocations()},
 		Logger:    s.log,
 
-		AnswerUnknownEvents: s.cfg.Sockets.UnknownEvents == answerUnknown,
+		AnswerUnknownEvents: cfg.Sockets.UnknownEvents == answerUnknown,
 		Development:         s.cfg.Dev,
 
 		Adapter:  s.adapter(),
@@ -250,20 +257,20 @@ func (s *Server) hubConfig() namespaces.Config {
 		Packet:   s.cfg.Packet,
 		Recovery: s.cfg.Recovery,
 
-		ConnectLimits: s.cfg.Handshake.ConnectLimits,
-		SessionLimits: s.cfg.Session,
-		SocketLimits:  s.cfg.Sockets.SocketLimits,
-		RateLimits:    s.cfg.Limits,
+		ConnectLimits: cfg.Handshake.ConnectLimits,
+		SessionLimits: cfg.Session,
+		SocketLimits:  cfg.Sockets.SocketLimits,
+		RateLimits:    cfg.Limits,
 	}
 }
 
-func (s *Server) engineConfig() engine.Config {
-	e := s.cfg.Engine
+func (s *Server) engineConfig(cfg Config) engine.Config {
+	e := cfg.Engine
 	return engine.Config{
 		Node:          s.nodeID(),
 		Elsewhere:     s.elsewhere(),
 		Limits:        e.Limits,
-		Early:         &engine.Early{EarlyLimits: s.cfg.Handshake.EarlyLimits, AddressLimits: s.cfg.Connections.AddressLimits},
+		Early:         &engine.Early{EarlyLimits: cfg.Handshake.EarlyLimits, AddressLimits: cfg.Connections.AddressLimits},
 		MaxClosing:    closing(openFiles()),
 		CompressAbove: s.cfg.Compression.above(),
 		Deflate:       s.cfg.Compression.deflate(),
@@ -333,7 +340,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	began, open := time.Now(), s.engine.Sessions()
 	s.log.Info("draining", slog.Int("connections", open))
-	over := min(s.cfg.Drain.Spread, time.Duration(open)*drainPace)
+	over := min(s.inForce.Load().Drain.Spread, time.Duration(open)*drainPace)
 	through := make(chan error, 1)
 	go func() { through <- s.leaveOthers(ctx) }()
 	err := errors.Join(s.engine.Drain(ctx, over), <-through)
@@ -355,11 +362,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // leave goes on serving for drain.delay, while /readyz tells the balancer.
 func (s *Server) leave(ctx context.Context) {
-	if s.leaving.Swap(true) || s.cfg.Drain.Delay == 0 {
+	wait := s.inForce.Load().Drain.Delay
+	if s.leaving.Swap(true) || wait == 0 {
 		return
 	}
-	s.log.Info("leaving: still serving, not ready any more", slog.Duration("for", s.cfg.Drain.Delay))
-	delay := time.NewTimer(s.cfg.Drain.Delay)
+	s.log.Info("leaving: still serving, not ready any more", slog.Duration("for", wait))
+	delay := time.NewTimer(wait)
 	defer delay.Stop()
 	select {
 	case <-delay.C:

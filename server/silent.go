@@ -22,10 +22,10 @@ import (
 // other, while a client that speaks at once leaves the list before its turn comes.
 type idleConns struct {
 	realtime func(path string) bool // tells the engine's paths
-	max      int
-	log      *slog.Logger // sampled
+	log      *slog.Logger           // sampled
 
 	mu    sync.Mutex // guards what follows; a leaf
+	max   int
 	conns map[net.Conn]*list.Element
 	users map[net.Conn]bool // have carried a request of an admitted user
 	lines [3]list.List      // of guest, the longest there first; the first line is closed first
@@ -76,14 +76,22 @@ func (q *idleConns) put(c net.Conn, in line) {
 	}
 	q.conns[c] = q.lines[in].PushBack(guest{c, in})
 	var oldest net.Conn
-	if len(q.conns) > q.max {
+	limit := q.max
+	if len(q.conns) > limit {
 		oldest = q.nextLocked()
 	}
 	q.mu.Unlock()
 	if oldest != nil {
-		q.log.Warn("too many silent connections, closing the oldest", slog.Int("limit", q.max))
+		q.log.Warn("too many silent connections, closing the oldest", slog.Int("limit", limit))
 		_ = netConn(oldest).Close()
 	}
+}
+
+// set changes the limit. Where it has become lower, each new connection takes the place of one that is there.
+func (q *idleConns) set(limit int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.max = limit
 }
 
 // nextLocked takes off the connection that makes place for a new one. Half of the

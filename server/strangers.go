@@ -31,7 +31,7 @@ const heads = 3
 func (c Config) StrangerBytes() int {
 	c = c.WithDefaults()
 	s := Server{cfg: c}
-	return s.engineConfig().StrangerBytes() + heads*c.headBytes()
+	return s.engineConfig(c).StrangerBytes() + heads*c.headBytes()
 }
 
 // Strangers returns a sentence about how much memory all clients together can

@@ -119,31 +119,36 @@ func (s *Server) ReloadTLS() error {
 	if !clients && !nodes {
 		return ErrNoTLS
 	}
-	return s.reloadKeys(clients, nodes, s.given)
+	use, err := s.prepareKeys(clients, nodes, s.given)
+	if err == nil {
+		use()
+	}
+	return err
 }
 
-// reloadKeys reads files of cfg, and takes them over if all are good: for clients, where they had TLS before, and for nodes.
-func (s *Server) reloadKeys(clients, nodes bool, cfg Config) (err error) {
+// prepareKeys reads files of cfg, which use takes over: for clients, where they had TLS before, and for nodes.
+func (s *Server) prepareKeys(clients, nodes bool, cfg Config) (use func(), err error) {
 	var forClients, forNodes *tls.Config
 	if clients && s.keys.current.Load() != nil {
 		if forClients, err = cfg.TLS.load(); err != nil {
-			return fmt.Errorf("reload: %w", err)
+			return nil, fmt.Errorf("reload: %w", err)
 		}
 	}
 	if nodes && s.hopKeys.current.Load() != nil {
 		if forNodes, err = cfg.Cluster.loadTLS(time.Now()); err != nil {
-			return fmt.Errorf("reload: %w", err)
+			return nil, fmt.Errorf("reload: %w", err)
 		}
 	}
-	if forClients != nil {
-		s.keys.current.Store(forClients)
-		s.log.Info("certificate loaded", slog.Time("until", expiryOf(forClients)))
-	}
-	if forNodes != nil {
-		s.hopKeys.current.Store(forNodes)
-		s.sayHopKeys(forNodes)
-	}
-	return nil
+	return func() {
+		if forClients != nil {
+			s.keys.current.Store(forClients)
+			s.log.Info("certificate loaded", slog.Time("until", expiryOf(forClients)))
+		}
+		if forNodes != nil {
+			s.hopKeys.current.Store(forNodes)
+			s.sayHopKeys(forNodes)
+		}
+	}, nil
 }
 
 func expiryOf(cfg *tls.Config) time.Time {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"gatehouse/handshake"
+	limits "gatehouse/internal/settings"
 	"gatehouse/server"
 )
 
@@ -66,14 +67,5 @@ func (c *serveCommand) reload(p *program, srv *server.Server, out *server.LogWri
 	if restart, err = srv.Reload(next.Config); err != nil {
 		return nil, fmt.Errorf("reload: %w", next.where.locate(err))
 	}
-	if next.Chat != s.Chat {
-		restart = append(restart, "chat")
-	}
-	if next.Echo != s.Echo {
-		restart = append(restart, "echo")
-	}
-	if next.Files != s.Files {
-		restart = append(restart, "files")
-	}
-	return restart, out.SetLevel(next.Log.Level)
+	return append(restart, limits.Changed(s.ownSettings, next.ownSettings)...), out.SetLevel(next.Log.Level)
 }

@@ -122,7 +122,7 @@ func TestAHangupTakesNewSecretsAndALevelAndSaysWhatCannotBeTaken(t *testing.T) {
 		t.Errorf("after a wrong file: %s", reply)
 	}
 	r := s.stop()
-	for _, want := range []string{`"keys":["engine.ping_interval","chat","files"]`, file + ":1: jwt.hmac_secret", "draining"} {
+	for _, want := range []string{`"keys":["engine.ping_interval","chat.max_text","files"]`, file + ":1: jwt.hmac_secret", "draining"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("the log has no %s:\n%s", want, r.stderr)
 		}

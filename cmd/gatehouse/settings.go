@@ -20,7 +20,13 @@ import (
 // built-in namespaces it mounts.
 type settings struct {
 	server.Config `koanf:",squash"`
+	ownSettings   `koanf:",squash"`
 
+	where *positions `koanf:"-"` // of the file's keys; nil without a file
+}
+
+// ownSettings are what the program does beside the server. None of it changes while it runs.
+type ownSettings struct {
 	Chat chatSettings `koanf:"chat"`
 	Echo echoSettings `koanf:"echo"`
 
@@ -28,8 +34,6 @@ type settings struct {
 
 	// Files is a folder whose files are served beside the server's own paths. Default none.
 	Files string `koanf:"files"`
-
-	where *positions `koanf:"-"` // of the file's keys; nil without a file
 }
 
 // echoSettings configure the namespace that answers what it gets.
@@ -163,7 +167,7 @@ func (l *loader) take(source string, good map[string]any) error {
 
 // settings decodes what was merged over the defaults.
 func (l *loader) settings() (settings, error) {
-	s := settings{Chat: defaultChat()}
+	s := settings{ownSettings: ownSettings{Chat: defaultChat()}}
 	if err := l.merged.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
 		return settings{}, fmt.Errorf("decode the configuration: %w", err)
 	}

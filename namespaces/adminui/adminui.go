@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/handshake"
 	"gatehouse/internal/limit"
 	"gatehouse/namespaces"
 )
@@ -31,7 +32,7 @@ const (
 // UI is the interface of one node.
 type UI struct {
 	cfg   Config
-	gate  *gate
+	door  door
 	ns    *namespaces.Namespace
 	host  string
 	began time.Time
@@ -60,8 +61,8 @@ func New(cfg Config) (*UI, error) {
 	if u.cfg.Server == "" {
 		u.cfg.Server = u.host
 	}
-	u.gate = newGate(u.cfg)
-	u.ns = namespaces.New(Name, namespaces.WithGate(u.gate))
+	u.door.now.Store(newGate(u.cfg))
+	u.ns = namespaces.New(Name, namespaces.WithGate(&u.door))
 	u.ns.OnConnect(u.connected)
 	u.ns.OnDisconnect(func(_ context.Context, s *namespaces.Socket, _ string) {
 		if _, counted := namespaces.Data[watcher](s); counted { // its connect handler did run
@@ -74,6 +75,15 @@ func New(cfg Config) (*UI, error) {
 		u.defineCommands()
 	}
 	return u, nil
+}
+
+// SetAccess changes by which name, password and scope operators come in. Who is there stays; sessions of another name or
+// password are at an end. The hash must be one that [Config.Check] finds good.
+func (u *UI) SetAccess(username string, passwordHash handshake.Secret, scope string) {
+	now := u.door.now.Load()
+	cfg := now.cfg
+	cfg.Username, cfg.PasswordHash, cfg.Scope = username, passwordHash, scope
+	u.door.now.Store(now.with(cfg.withDefaults()))
 }
 
 // Definition is the namespace.
@@ -100,8 +110,8 @@ func (u *UI) connected(ctx context.Context, s *namespaces.Socket) {
 	s.SetData(watcher{})
 	u.here.Add(1)
 	u.watch()
-	if s.Identity().Method != "token" && u.cfg.PasswordHash != "" && !u.cfg.Open {
-		_ = s.Emit("session", u.gate.session()) // an error: it has gone again
+	if gate := u.door.now.Load(); s.Identity().Method != "token" && gate.cfg.PasswordHash != "" && !gate.cfg.Open {
+		_ = s.Emit("session", gate.session()) // an error: it has gone again
 	}
 	features := []string{"AGGREGATED_EVENTS", "ALL_EVENTS"}
 	if !u.cfg.ReadOnly {

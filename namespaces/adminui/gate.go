@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -31,6 +32,14 @@ const (
 // invalid is the refusal's text that the interface recognises.
 const invalid = "invalid credentials"
 
+// door is the gate in force.
+type door struct{ now atomic.Pointer[gate] }
+
+// Check implements namespaces.Gate.
+func (d *door) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
+	return d.now.Load().Check(ctx, r)
+}
+
 // gate lets operators in.
 type gate struct {
 	cfg   Config
@@ -38,6 +47,13 @@ type gate struct {
 	key   [sha256.Size]byte // signs sessions; made from the password's hash, so that all nodes have the same and a new password ends sessions
 	tries *limit.Rate[netip.Prefix]
 	tests chan struct{}
+}
+
+// with is a gate for other operators, which counts on.
+func (g *gate) with(cfg Config) *gate {
+	next := newGate(cfg)
+	next.clock, next.tries, next.tests = g.clock, g.tries, g.tests
+	return next
 }
 
 func newGate(cfg Config) *gate {

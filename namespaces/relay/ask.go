@@ -20,12 +20,12 @@ func (r *Relay) event(s *namespaces.Socket, what backend.Type) backend.Event {
 }
 
 // askConnect lets the back end refuse an admission.
-func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket) error {
+func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket, client *backend.Client) error {
 	event := r.event(s, backend.Connect)
 	if s.Identity().Method == handshake.MethodAnonymous {
 		event.Auth = s.Request().Auth
 	}
-	answer, err := r.backend.Ask(ctx, event)
+	answer, err := client.Ask(ctx, event)
 	if err != nil {
 		return r.noAnswer(err)
 	}
@@ -44,13 +44,13 @@ func (r *Relay) askConnect(ctx context.Context, s *namespaces.Socket) error {
 }
 
 // askEvent lets the back end handle an event.
-func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (packet.Args, error) {
+func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces.Event, client *backend.Client) (packet.Args, error) {
 	event := r.event(s, backend.ClientEvent)
 	event.Event, event.ExpectsAck, event.Attachments = e.Name, e.Asked, e.Args.Attachments()
 	for i := range e.Args.Len() {
 		event.Args = append(event.Args, e.Args.Raw(i))
 	}
-	answer, err := r.backend.Ask(ctx, event)
+	answer, err := client.Ask(ctx, event)
 	if err != nil {
 		return packet.Args{}, r.noAnswer(err)
 	}

@@ -19,7 +19,9 @@ func Describe(label string, cfg Config, backends map[string]backend.Config) (nam
 		return namespaces.Description{}, err
 	}
 	ns := namespaces.New(label)
-	(&Relay{policy: policy}).define(ns, nil)
+	described := new(Relay)
+	described.rules.Store(&rules{policy: policy})
+	described.define(ns, nil)
 	if cfg.Backend != "" {
 		for _, name := range orAll(backends[cfg.Backend].Events) {
 			namespaces.Takes[packet.Args, any](ns, name)
@@ -32,7 +34,7 @@ func Describe(label string, cfg Config, backends map[string]backend.Config) (nam
 func (r *Relay) declare(ns *namespaces.Namespace) {
 	namespaces.Takes[sendRequest, sent](ns, "room:send")
 	presence, history := false, false
-	for _, rule := range r.policy.rooms {
+	for _, rule := range r.Policy().rooms {
 		presence, history = presence || rule.Presence, history || rule.History.On()
 		for _, name := range orAll(rule.Events) {
 			namespaces.Emits2[any, meta](ns, name)
@@ -47,7 +49,7 @@ func (r *Relay) declare(ns *namespaces.Namespace) {
 	if history {
 		namespaces.Emits[missed](ns, "history:missed")
 	}
-	for _, rule := range r.policy.relays {
+	for _, rule := range r.Policy().relays {
 		for _, name := range rule.Events {
 			namespaces.Takes[packet.Args, struct{}](ns, name)
 			namespaces.Emits[packet.Args](ns, name)

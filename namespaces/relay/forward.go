@@ -18,7 +18,7 @@ func (r *Relay) forward(ctx context.Context, s *namespaces.Socket, e namespaces.
 	if !allowed {
 		return packet.Args{}, namespaces.Forbidden("You may not send this.")
 	}
-	if err := r.charge(ctx, s, rule.Key(), rule.Rule().Limits, "", e.Name, size(e.Args)); err != nil {
+	if err := r.charge(ctx, s, rule.rule.meter, rule.Rule().Limits, "", e.Name, size(e.Args)); err != nil {
 		return packet.Args{}, err
 	}
 	args := []any{e.Args}

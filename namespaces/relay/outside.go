@@ -29,7 +29,7 @@ func (r *Relay) UserRoom(user string) string { return hiddenRoom(user) }
 
 // rule is the configuration of a room.
 func (r *Relay) rule(namespace, room string) (rule RoomRule, ok bool) {
-	found, err := r.policy.Room(&Facts{Namespace: namespace}, room)
+	found, err := r.Policy().Room(&Facts{Namespace: namespace}, room)
 	if err != nil {
 		return rule, false
 	}

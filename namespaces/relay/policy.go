@@ -20,6 +20,7 @@ type Policy struct {
 type roomPolicy struct {
 	RoomRule
 	at         string
+	meter      string
 	pattern    roomPattern
 	join, send *rule
 }
@@ -27,6 +28,7 @@ type roomPolicy struct {
 type relayPolicy struct {
 	ForwardRule
 	at    string
+	meter string
 	allow *rule
 	rooms []template
 }
@@ -90,7 +92,7 @@ func (c *compiler) template(at, text string) template {
 }
 
 func (c *compiler) room(at string, r RoomRule) roomPolicy {
-	p := roomPolicy{RoomRule: r, at: at}
+	p := roomPolicy{RoomRule: r, at: at, meter: meterOf(at, r.Limits)}
 	var err error
 	if p.pattern, err = parseRoomPattern(r.Match); err != nil {
 		c.add(fmt.Errorf("%s.match: %w", at, err))
@@ -113,7 +115,7 @@ func (c *compiler) room(at string, r RoomRule) roomPolicy {
 }
 
 func (c *compiler) relay(at string, r ForwardRule) relayPolicy {
-	p := relayPolicy{ForwardRule: r, at: at, allow: c.rule(at+".allow", r.Allow, c.parts)}
+	p := relayPolicy{ForwardRule: r, at: at, meter: meterOf(at, r.Limits), allow: c.rule(at+".allow", r.Allow, c.parts)}
 	for i, text := range r.Rooms {
 		p.rooms = append(p.rooms, c.template(fmt.Sprintf("%s.rooms[%d]", at, i), text))
 	}
@@ -204,9 +206,9 @@ func merged(outer, inner map[string]string) map[string]string {
 // Rule is the configuration of the room.
 func (r Room) Rule() RoomRule { return r.rule.RoomRule }
 
-// Key is where that configuration stands, such as "rooms[0]": limits are counted by
-// it.
-func (r Room) Key() string { return r.rule.at }
+// meterOf is what the limits of a rule are counted by: where it stands, and what they are,
+// as what was taken under one limit says nothing about another.
+func meterOf(at string, l LimitRule) string { return fmt.Sprintf("%s %v", at, l) }
 
 // MayJoin says whether the client may join the room.
 func (r Room) MayJoin(f *Facts) (bool, error) { return r.rule.join.may(r.rule.at+".join", f) }
@@ -250,9 +252,6 @@ func (p *Policy) Forward(event string) (Forward, bool) {
 
 // Rule is the configuration.
 func (r Forward) Rule() ForwardRule { return r.rule.ForwardRule }
-
-// Key is where that configuration stands.
-func (r Forward) Key() string { return r.rule.at }
 
 // allows says whether the client may send the event.
 func (r Forward) allows(f *Facts) (bool, error) {

@@ -125,8 +125,8 @@ func TestTheFirstPatternThatFitsDecides(t *testing.T) {
 		f.Event = c.event
 		join, _ := room.MayJoin(&f)
 		send, _ := room.maySend(&f)
-		if join != c.join || send != c.send || room.Key() != c.rule {
-			t.Errorf("%s %s: join %v, send %v, by %s", c.room, c.event, join, send, room.Key())
+		if join != c.join || send != c.send || room.rule.at != c.rule {
+			t.Errorf("%s %s: join %v, send %v, by %s", c.room, c.event, join, send, room.rule.at)
 		}
 	}
 }

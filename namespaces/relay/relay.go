@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/backend"
@@ -31,17 +32,18 @@ type Deps struct {
 
 // Relay makes one namespace of a policy, or each of a family.
 type Relay struct {
-	policy  *Policy
-	backend *backend.Client // nil: nobody handles other events
-	history history.Log
-	naming  *presence.Naming
-	tracker *presence.Tracker
-	quiet   int
-	log     *slog.Logger
+	parts    []string // the variables of the namespace's name
+	backends map[string]*backend.Client
+	history  history.Log
+	naming   *presence.Naming
+	tracker  *presence.Tracker
+	quiet    int
+	log      *slog.Logger
 
 	seed  maphash.Seed
 	lines [64]sync.Mutex // by room: what is sent to a room and who reads its history come one after the other
 
+	rules    atomic.Pointer[rules] // those in force
 	meters   meters
 	settling sync.WaitGroup // presence after moves, and what rooms are told of gaps
 
@@ -60,20 +62,16 @@ type Relay struct {
 // it is a family. The error names all that is wrong with it. The result must be
 // closed after its hub.
 func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
-	policy, err := NewPolicy(cfg, parts)
 	r := &Relay{
-		policy: policy, history: deps.History, naming: deps.Naming, log: deps.Logger, seed: maphash.MakeSeed(),
+		parts: parts, backends: deps.Backends, history: deps.History, naming: deps.Naming, log: deps.Logger, seed: maphash.MakeSeed(),
 		quiet: deps.Quiet, spaces: map[string]*space{}, occupied: map[string]int{}, gaps: map[*namespaces.Namespace]bool{},
 		holders: map[string]*holder{}, carrying: make(chan struct{}, carriers),
 	}
-	if cfg.Backend != "" {
-		if r.backend = deps.Backends[cfg.Backend]; r.backend == nil {
-			err = errors.Join(err, fmt.Errorf("backend: there is no %q in backends", cfg.Backend))
-		}
-	}
+	use, err := r.Prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
+	use()
 	if r.history == nil {
 		r.history = history.NewMemory(0)
 	}
@@ -95,8 +93,34 @@ func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 	return r, nil
 }
 
-// Policy returns the rules.
-func (r *Relay) Policy() *Policy { return r.policy }
+// rules are what decides, and who handles the events that no rule is about.
+type rules struct {
+	policy  *Policy
+	backend *backend.Client // nil: nobody handles other events
+}
+
+// Prepare compiles other rules, which decide about all that comes after the call of use. Who is in the namespace or in a
+// room stays there; who joined a room before it told who is there is told of when they join again. Max and Linger stay as
+// Mount found them. Of what both calls return nothing waits for events that are being decided.
+func (r *Relay) Prepare(cfg Config) (use func(), err error) {
+	next := new(rules)
+	next.policy, err = NewPolicy(cfg, r.parts)
+	if cfg.Backend != "" {
+		if next.backend = r.backends[cfg.Backend]; next.backend == nil {
+			err = errors.Join(err, fmt.Errorf("backend: there is no %q in backends", cfg.Backend))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { r.rules.Store(next) }, nil
+}
+
+// Policy returns the rules in force.
+func (r *Relay) Policy() *Policy { return r.rules.Load().policy }
+
+// backend is whom events are asked that no rule is about; nil when there is nobody.
+func (r *Relay) backend() *backend.Client { return r.rules.Load().backend }
 
 // Close ends what the relay keeps of users whose connection broke.
 func (r *Relay) Close() {
@@ -176,14 +200,14 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 	}
 	s.SetData(m)
 	f := m.facts(s)
-	allowed, err := r.policy.Admit(f)
+	allowed, err := r.Policy().Admit(f)
 	if err != nil {
 		r.failed(s, err)
 	}
 	if !allowed {
 		return namespaces.Forbidden("You may not enter " + f.Namespace + ".")
 	}
-	rooms, err := r.policy.entryRooms(f)
+	rooms, err := r.Policy().entryRooms(f)
 	if err != nil {
 		return &namespaces.Error{Code: namespaces.CodeForbidden, Message: "Your sign-in does not name your rooms as " + f.Namespace + " needs it.", Cause: err}
 	}
@@ -194,8 +218,8 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 			return err
 		}
 	}
-	if r.told(backend.OnConnect) {
-		if err := r.askConnect(ctx, s); err != nil {
+	if client := r.told(backend.OnConnect); client != nil {
+		if err := r.askConnect(ctx, s, client); err != nil {
 			return err
 		}
 	}
@@ -247,7 +271,7 @@ func (r *Relay) moveIn(ctx context.Context, s *namespaces.Socket) {
 	r.countIn(ctx, s)
 	f := memberOf(s).facts(s)
 	for _, name := range visible(s) {
-		if room, err := r.policy.Room(f, name); err == nil && room.Rule().Presence {
+		if room, err := r.Policy().Room(f, name); err == nil && room.Rule().Presence {
 			r.tracker.Enter(key(s, name), r.describe(s), s.ID())
 		}
 	}
@@ -264,14 +288,14 @@ func (r *Relay) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake
 		m.counted = true // as the one it goes on for: it may end before its connect handlers run
 	}
 	f := m.facts(s)
-	allowed, err := r.policy.Admit(f)
+	allowed, err := r.Policy().Admit(f)
 	if err != nil {
 		r.failed(s, err)
 	}
 	if !allowed {
 		return namespaces.Forbidden("You may not be in " + f.Namespace + " any more.")
 	}
-	entry, err := r.policy.entryRooms(f)
+	entry, err := r.Policy().entryRooms(f)
 	if err != nil {
 		r.failed(s, err)
 	}
@@ -286,7 +310,7 @@ func (r *Relay) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake
 // mayJoin says whether the client may be in a room by a rule about rooms.
 func (r *Relay) mayJoin(s *namespaces.Socket, name string) bool {
 	f := memberOf(s).facts(s)
-	room, err := r.policy.Room(f, name)
+	room, err := r.Policy().Room(f, name)
 	if err != nil {
 		return false
 	}
@@ -321,10 +345,10 @@ func (r *Relay) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 		delete(r.spaces, name)
 	}
 	r.mu.Unlock()
-	if r.told(backend.OnDisconnect) {
+	if client := r.told(backend.OnDisconnect); client != nil {
 		e := r.event(s, backend.Disconnect)
 		e.Reason = reason
-		r.backend.Tell(ctx, e, r.answered(ctx, s.Namespace()))
+		client.Tell(ctx, e, r.answered(ctx, s.Namespace()))
 	}
 }
 
@@ -372,20 +396,30 @@ func (r *Relay) count(ctx context.Context, s *namespaces.Socket, rooms []string,
 		} else {
 			r.occupied[k] = now
 		}
-		tell := backend.Event{Namespace: s.Namespace().Name(), Room: name}
-		switch {
-		case before == 0 && now > 0 && r.told(backend.OnOccupied):
-			tell.Type = backend.RoomOccupied
-			r.backend.Tell(ctx, tell, r.answered(ctx, s.Namespace())) // under the lock, so that both come in order; it never waits
-		case before > 0 && now <= 0 && r.told(backend.OnVacated):
-			tell.Type = backend.RoomVacated
-			r.backend.Tell(ctx, tell, r.answered(ctx, s.Namespace()))
+		switch { // under the lock, so that both come in order; it never waits
+		case before == 0 && now > 0:
+			r.tellRoom(ctx, s, name, backend.OnOccupied, backend.RoomOccupied)
+		case before > 0 && now <= 0:
+			r.tellRoom(ctx, s, name, backend.OnVacated, backend.RoomVacated)
 		}
 		r.mu.Unlock()
 	}
 }
 
-func (r *Relay) told(what string) bool { return r.backend != nil && r.backend.Config().Told(what) }
+// tellRoom tells the back end of a room, if it wants to know.
+func (r *Relay) tellRoom(ctx context.Context, s *namespaces.Socket, name, what string, kind backend.Type) {
+	if client := r.told(what); client != nil {
+		client.Tell(ctx, backend.Event{Type: kind, Namespace: s.Namespace().Name(), Room: name}, r.answered(ctx, s.Namespace()))
+	}
+}
+
+// told returns the back end, if it wants to be told of something; else nil.
+func (r *Relay) told(what string) *backend.Client {
+	if client := r.backend(); client != nil && client.Config().Told(what) {
+		return client
+	}
+	return nil
+}
 
 // announce tells a room who came and went.
 func (r *Relay) announce(k string, c presence.Change) {
@@ -427,11 +461,11 @@ type count struct {
 // other takes what has no handler here: events that a rule passes on, and those of
 // the back end.
 func (r *Relay) other(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (packet.Args, error) {
-	if forward, ok := r.policy.Forward(e.Name); ok {
+	if forward, ok := r.Policy().Forward(e.Name); ok {
 		return r.forward(ctx, s, e, forward)
 	}
-	if r.backend != nil && r.backend.Config().Handles(e.Name) {
-		return r.askEvent(ctx, s, e)
+	if client := r.backend(); client != nil && client.Config().Handles(e.Name) {
+		return r.askEvent(ctx, s, e, client)
 	}
 	return packet.Args{}, &namespaces.Error{Code: namespaces.CodeUnknownEvent, Message: "This namespace has no such event."}
 }

@@ -99,7 +99,7 @@ func (r *Relay) meta(s *namespaces.Socket, room string) meta {
 
 // room finds the rule about a room that a client names.
 func (r *Relay) room(f *Facts, name string) (Room, error) {
-	room, err := r.policy.Room(f, name)
+	room, err := r.Policy().Room(f, name)
 	switch {
 	case errors.Is(err, ErrNoRule):
 		return room, namespaces.Forbidden("No rule opens this room.")
@@ -229,7 +229,7 @@ func (r *Relay) send(ctx context.Context, s *namespaces.Socket, args packet.Args
 	if id, ok := m.answered(room.Name, in.Nonce); ok {
 		return sent{true, id}, nil
 	}
-	if err := r.charge(ctx, s, room.Key(), room.Rule().Limits, room.Name, in.Event, size(args)); err != nil {
+	if err := r.charge(ctx, s, room.rule.meter, room.Rule().Limits, room.Name, in.Event, size(args)); err != nil {
 		return sent{}, err
 	}
 	about := r.meta(s, room.Name)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/namespaces"
@@ -42,7 +43,7 @@ type Deps struct {
 // API is the interface. It is safe for concurrent use.
 type API struct {
 	deps    Deps
-	callers []*Caller
+	callers atomic.Pointer[[]*Caller]
 	mux     *http.ServeMux
 	log     *slog.Logger
 
@@ -52,19 +53,37 @@ type API struct {
 
 // New makes the interface. The error is that of [Config.Check].
 func New(cfg Config, deps Deps) (*API, error) {
-	if err := cfg.Check(); err != nil {
-		return nil, err
-	}
-	callers, err := callers(cfg.Keys)
-	if err != nil {
-		return nil, err
-	}
-	a := &API{deps: deps, callers: callers, log: deps.Logger, replays: map[string]*replays{}}
+	a := &API{deps: deps, log: deps.Logger, replays: map[string]*replays{}}
 	if a.log == nil {
 		a.log = slog.Default()
 	}
+	use, err := a.Prepare(cfg)
+	if err != nil {
+		return nil, err
+	}
+	use()
 	a.mux = a.routes()
 	return a, nil
+}
+
+// Prepare checks other keys, which count for each request that comes after the call of use. A key that stays as it is goes
+// on with what it has taken of its rate. The error is that of [Config.Check].
+func (a *API) Prepare(cfg Config) (use func(), err error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	next, err := callers(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if now := a.callers.Load(); now != nil {
+		for i, c := range next {
+			if known := slices.IndexFunc(*now, c.same); known >= 0 {
+				next[i] = (*now)[known]
+			}
+		}
+	}
+	return func() { a.callers.Store(&next) }, nil
 }
 
 // ServeHTTP serves a request with a key.

@@ -174,6 +174,12 @@ func Operator() *Caller {
 	return &Caller{name: "operator", namespaces: []string{everywhere}, scopes: scopes}
 }
 
+// same reports whether both callers are made of the same key.
+func (c *Caller) same(other *Caller) bool {
+	return c.name == other.name && c.hash == other.hash && c.rate == other.rate &&
+		slices.Equal(c.namespaces, other.namespaces) && slices.Equal(c.scopes, other.scopes)
+}
+
 // may reports whether the caller has a scope.
 func (c *Caller) may(scope string) bool { return slices.Contains(c.scopes, scope) }
 
@@ -206,7 +212,7 @@ func (a *API) Caller(r *http.Request) *Caller {
 	}
 	sum := sha256.Sum256([]byte(given))
 	var found *Caller
-	for _, c := range a.callers {
+	for _, c := range *a.callers.Load() {
 		if subtle.ConstantTimeCompare(sum[:], c.hash[:]) == 1 {
 			found = c
 		}

@@ -1,0 +1,113 @@
+package server_test
+
+import (
+	"strings"
+	"testing"
+
+	"gatehouse/internal/wiretest"
+	rules "gatehouse/namespaces/relay"
+	"gatehouse/server"
+)
+
+// reloads takes another configuration over, and fails the test when that is not possible as a whole.
+func (r *running) reloads(change func(*server.Config)) {
+	r.t.Helper()
+	cfg := r.config
+	change(&cfg)
+	if restart, err := r.server.Reload(cfg); err != nil || len(restart) > 0 {
+		r.t.Fatalf("needs a restart: %v, %v", restart, err)
+	}
+}
+
+func TestRulesChangeUnderWhoSends(t *testing.T) {
+	cfg := server.Config{}
+	cfg.Namespaces = map[string]rules.Config{"/app": app()}
+	r := serve(t, cfg)
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for open := true; ; open = !open {
+			select {
+			case <-ended:
+				return
+			default:
+			}
+			changed := app()
+			if !open {
+				changed.Rooms = changed.Rooms[1:]
+			}
+			next := r.config
+			next.Namespaces = map[string]rules.Config{"/app": changed}
+			if _, err := r.server.Reload(next); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for _, transport := range wiretest.Transports {
+		ann := arrives(t, r.addr, transport, editor("ann", transport))
+		for range 50 {
+			ack, _ := ann.ask("room:join", `{"room":"doc:`+transport+`:1"}`)
+			if !strings.Contains(ack, `"ok":true`) && !strings.Contains(ack, `"code":"forbidden"`) {
+				t.Errorf("%s: neither rule answers so: %s", transport, ack)
+			}
+		}
+	}
+	close(ended)
+	<-done
+}
+
+// Who was in a room before it told who is there counts from the next time that they join.
+func TestARoomBeginsAndStopsToTellWhoIsThere(t *testing.T) {
+	for _, transport := range wiretest.Transports {
+		t.Run(transport, func(t *testing.T) {
+			cfg := server.Config{}
+			quiet := app()
+			quiet.Rooms[0].Presence = false
+			cfg.Namespaces = map[string]rules.Config{"/app": quiet}
+			r := serve(t, cfg)
+			room := `{"room":"doc:acme:1"}`
+			ann, bob := arrives(t, r.addr, transport, editor("ann", "acme")), arrives(t, r.addr, transport, editor("bob", "acme"))
+			for _, one := range []*guest{ann, bob} {
+				ack, _ := one.ask("room:join", room)
+				says(t, ack, `"ok":true`)
+			}
+			r.reloads(func(c *server.Config) { c.Namespaces = map[string]rules.Config{"/app": app()} })
+			ack, _ := ann.ask("room:leave", room)
+			says(t, ack, `"ok":true`)
+			ack, _ = bob.ask("room:join", room)
+			says(t, ack, `"count":1`, `"user":"bob"`)
+			r.reloads(func(c *server.Config) { c.Namespaces = map[string]rules.Config{"/app": quiet} })
+			ack, _ = bob.ask("presence:get", room)
+			says(t, ack, `"code":"bad_request"`)
+			ack, _ = bob.ask("room:leave", room)
+			says(t, ack, `"ok":true`)
+		})
+	}
+}
+
+// A new part that cannot be had leaves all others as they are.
+func TestAReloadIsAllOrNothing(t *testing.T) {
+	cfg := server.Config{}
+	cfg.Namespaces = map[string]rules.Config{"/app": app()}
+	r := serve(t, cfg)
+	ann := arrives(t, r.addr, "websocket", editor("ann", "acme"))
+	closed := app()
+	closed.Rooms = nil
+	for name, wrong := range map[string]func(*server.Config){
+		"a rule":           func(c *server.Config) { c.Namespaces["/other"] = rules.Config{Admit: "nonsense("} },
+		"a limit":          func(c *server.Config) { c.Sockets.MaxRooms = -1 },
+		"a key of the API": func(c *server.Config) { c.API.Keys = append(c.API.Keys, c.API.Keys...) },
+		"a secret":         func(c *server.Config) { c.JWT.HMACSecret = "short" },
+	} {
+		next := r.config
+		next.API = everything()
+		next.Namespaces = map[string]rules.Config{"/app": closed}
+		wrong(&next)
+		if restart, err := r.server.Reload(next); err == nil {
+			t.Errorf("%s is taken: %v", name, restart)
+		}
+		ack, _ := ann.ask("room:join", `{"room":"doc:acme:1"}`)
+		says(t, ack, `"ok":true`)
+	}
+}
