@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -15,6 +16,7 @@ import (
 // holds no memory.
 type Reader struct {
 	partial []byte    // the bytes of a frame that is not complete, or not wanted yet
+	long    *pieces   // the same of a long frame that is not complete; nil without one
 	message []byte    // the fragments of a message so far
 	op      ws.OpCode // of the fragmented message that is under way; 0 when none is
 	deflate bool      // and it is compressed
@@ -61,16 +63,29 @@ func (r *Reader) Feed(b []byte, max int, sink Sink) error {
 		n := min(len(b), int(r.skip))
 		b, r.skip = b[n:], r.skip-uint32(n)
 	}
-	if len(r.partial) > 0 {
+	switch {
+	case r.long != nil:
+		n := r.long.add(b)
+		if r.long.missing() > 0 {
+			return nil
+		}
+		r.partial, r.long = r.long.join(b[n:]), nil
+		b = r.partial
+	case len(r.partial) > 0:
 		r.partial = extend(r.partial, b, max)
 		b = r.partial
 	}
-	rest, err := r.frames(b, max, sink)
-	if err != nil {
+	rest, size, err := r.frames(b, max, sink)
+	switch {
+	case err != nil:
 		*r = Reader{Inflater: r.Inflater, Deferral: r.Deferral}
 		return err
+	case size > longFrame:
+		r.long, r.partial = newPieces(size), nil
+		r.long.add(rest)
+	default:
+		r.keep(rest)
 	}
-	r.keep(rest)
 	return nil
 }
 
@@ -79,8 +94,8 @@ func (r *Reader) Feed(b []byte, max int, sink Sink) error {
 // not beyond the longest message.
 func extend(partial, b []byte, limit int) []byte {
 	if n := len(partial) + len(b); n > cap(partial) {
-		room := min(n+max(n/4, minGrowth), limit) + MaxClientHeader
-		partial = append(make([]byte, 0, max(n, room)), partial...)
+		room := max(n, min(n+max(n/4, minGrowth), limit)+MaxClientHeader)
+		partial = slices.Grow(slices.Clip(partial), room-len(partial)) // clears only what it adds
 	}
 	return append(partial, b...)
 }
@@ -92,15 +107,18 @@ const minGrowth = 256
 const MaxClientHeader = 14
 
 // Pending is how many bytes of messages that are not complete the reader holds.
-func (r *Reader) Pending() int { return len(r.partial) + len(r.message) }
+func (r *Reader) Pending() int { return len(r.partial) + r.long.size() + len(r.message) }
 
 // Discard lets go of what is there of messages, and passes over those that come:
 // nobody takes them any more, but a close frame may stand behind them.
 func (r *Reader) Discard(sink Sink) {
 	r.Discards, r.message = true, nil
 	rest := r.partial
-	r.partial = nil
-	if rest, err := r.frames(rest, math.MaxInt32, sink); err == nil {
+	if r.long != nil {
+		rest = r.long.join(nil)
+	}
+	r.partial, r.long = nil, nil
+	if rest, _, err := r.frames(rest, math.MaxInt32, sink); err == nil {
 		r.partial = bytes.Clone(rest)
 	}
 }
@@ -137,15 +155,16 @@ func (r *Reader) keep(rest []byte) {
 	r.partial = append([]byte(nil), rest...)
 }
 
-// frames handles the complete frames of b and returns what is left.
-func (r *Reader) frames(b []byte, max int, sink Sink) ([]byte, error) {
+// frames handles the complete frames of b and returns what is left, with the size of
+// the frame that this begins when that is known and more of it is to come.
+func (r *Reader) frames(b []byte, max int, sink Sink) (rest []byte, size int, err error) {
 	for len(b) > 0 && !sink.Stopped() {
 		h, start := readHeader(b)
 		if start == 0 {
-			return b, nil
+			return b, 0, nil
 		}
 		if err := r.check(h, max); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if r.Discards && !h.OpCode.IsControl() {
 			b = r.pass(h, b[start:])
@@ -153,20 +172,20 @@ func (r *Reader) frames(b []byte, max int, sink Sink) ([]byte, error) {
 		}
 		end := start + int(h.Length)
 		if end > len(b) {
-			return b, nil
+			return b, end, nil
 		}
 		if r.Deferral != DeferNothing && r.takesLong(h) {
 			r.Deferral = Deferred
-			return b, nil
+			return b, 0, nil
 		}
 		payload := b[start:end]
 		ws.Cipher(payload, h.Mask, 0)
 		b = b[end:]
 		if err := r.frame(h, payload, max, sink); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
-	return b, nil
+	return b, 0, nil
 }
 
 // readHeader reads the header of a frame (RFC 6455, section 5.2) and returns it

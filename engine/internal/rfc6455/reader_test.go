@@ -41,12 +41,14 @@ func (p *pausing) Stopped() bool { return p.stop }
 // FuzzFrameReader cuts the same bytes in different places: what comes out must
 // be the same, and what is kept stays within the limit.
 func FuzzFrameReader(f *testing.F) {
-	const max = 1 << 12
+	const max = 2 * longFrame
 	long := clientFrame(ws.OpBinary, make([]byte, 300))
 	f.Add(clientFrame(ws.OpText, []byte("4hello")), []byte{1, 2})
 	f.Add(append(fragment(ws.OpText, false, "4a"), fragment(ws.OpContinuation, true, "b")...), []byte{3})
 	f.Add(append(clientFrame(ws.OpPing, []byte("p")), long...), []byte{7, 0, 1})
 	f.Add(header(0x81, true, 1<<62), []byte{1})
+	inPieces := clientFrame(ws.OpText, []byte("4"+strings.Repeat("long ", longFrame/4)))
+	f.Add(append(inPieces, clientFrame(ws.OpPing, []byte("behind it"))...), []byte{255, 100})
 	f.Add([]byte{0x81, 0x80, 0, 0, 0, 0, 0x88, 0x82, 1, 2, 3, 4, 2, 234}, []byte{5})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
 		sameHeader(t, data)
@@ -90,7 +92,7 @@ func feedInPieces(t *testing.T, r *Reader, data, cuts []byte, max int, sink Sink
 		if err := r.Feed(data[:n], max, sink); err != nil {
 			return err
 		}
-		if kept := len(r.partial) + len(r.message); kept > 2*max+ws.MaxHeaderSize {
+		if kept := r.Pending(); kept > 2*max+ws.MaxHeaderSize {
 			t.Fatalf("%d bytes kept", kept)
 		}
 		data = data[n:]
