@@ -9,8 +9,8 @@ import (
 	"gatehouse/internal/smalljson"
 )
 
-// Answer is what the back end wants done, in this order: leave, join, emit,
-// acknowledge, disconnect. The zero value asks for nothing.
+// Answer holds the actions that the back end asks for, in this order: leave,
+// join, emit, acknowledge, disconnect. The zero value asks for none.
 type Answer struct {
 	Leave []string `json:"leave,omitempty"` // rooms
 	Join  []string `json:"join,omitempty"`
@@ -19,7 +19,7 @@ type Answer struct {
 	// placeholders in them stand for Attachments.
 	Ack         []json.RawMessage `json:"ack,omitempty"`
 	Attachments [][]byte          `json:"attachments,omitempty"`
-	// Error is the acknowledgement of what failed; of connect, a refusal.
+	// Error is the acknowledgement of a failed event; for connect, a refusal.
 	Error      *Failure `json:"error,omitempty"`
 	Disconnect bool     `json:"disconnect,omitempty"`
 }

@@ -42,7 +42,7 @@ type Client struct {
 // question is an event that waits for its answer.
 type question struct {
 	event  Event
-	span   trace.Span // of the asking; nothing where that is not traced
+	span   trace.Span // the span of the question; none where it is not traced
 	answer Answer
 	err    error
 	done   chan struct{}
@@ -100,9 +100,9 @@ func (c *Client) Prepare(cfg Config) (use func(), err error) {
 }
 
 // Ask sends an event and returns the answer. It waits for a place, in turn with
-// other users, as long as ctx allows; who asks for one socket asks for one event
-// after the other. The error is an [*Unavailable] when the back end did not answer,
-// ctx's when that ended first, or says what is wrong with the answer.
+// other users, as long as ctx allows; for one socket, events are asked one after
+// the other. The error is an [*Unavailable] when the back end did not answer, ctx's
+// when that ended first, or says what is wrong with the answer.
 func (c *Client) Ask(ctx context.Context, e Event) (Answer, error) {
 	c.stats.asked.Add(1)
 	ctx, span := spans.Under(ctx, "back end", trace.SpanKindInternal)
@@ -279,8 +279,8 @@ func (c *Client) deliver(ctx context.Context, events []Event) ([]Answer, error) 
 	return answers, nil
 }
 
-// Close gives what [Client.Tell] still keeps until ctx ends, ends what is under
-// way, and returns when all is gone.
+// Close sends the events that [Client.Tell] still keeps until ctx ends, then
+// ends requests under way, and returns when all have ended.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
@@ -292,7 +292,7 @@ func (c *Client) Close(ctx context.Context) error {
 	return err
 }
 
-// counts are the numbers since the start, and what waits now.
+// counts are the numbers since the start, and of waiting events.
 type counts struct {
 	Asked, Failed   uint64 // questions
 	Requests        uint64 // all, questions and what was told

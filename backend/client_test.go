@@ -98,7 +98,7 @@ func TestAnEventIsAskedAndAnswered(t *testing.T) {
 	}
 }
 
-// signed is the signature that the test's secret gives a request.
+// signed returns the signature of a request by the test's secret.
 func signed(t *testing.T, r *http.Request, body []byte) string {
 	t.Helper()
 	unix, err := strconv.ParseInt(r.Header.Get("webhook-timestamp"), 10, 64)

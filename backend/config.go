@@ -27,18 +27,18 @@ type Config struct {
 	InsecureHTTP bool               `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
 
 	Events []string `koanf:"events" yaml:"events"` // names it handles; a trailing * stands for any rest; empty is all
-	On     []string `koanf:"on" yaml:"on"`         // of connect, disconnect, occupied, vacated: what it is told besides
+	On     []string `koanf:"on" yaml:"on"`         // of connect, disconnect, occupied, vacated: those that it is told of
 
 	Timeout     time.Duration `koanf:"timeout" yaml:"timeout"`             // of one request; zero is 5s, at most 1m
 	MaxInFlight int           `koanf:"max_in_flight" yaml:"max_in_flight"` // requests at once; zero is 64
 	AnswerBytes int64         `koanf:"answer_bytes" yaml:"answer_bytes"`   // the largest answer; zero is 1 MiB
 	Batch       bool          `koanf:"batch" yaml:"batch"`                 // what waits goes out together, as an array
 	BatchSize   int           `koanf:"batch_size" yaml:"batch_size"`       // events in one request; zero is 100
-	Backlog     int           `koanf:"backlog" yaml:"backlog"`             // what Tell keeps while the back end is down; zero is 10000
+	Backlog     int           `koanf:"backlog" yaml:"backlog"`             // events that Tell keeps while the back end is down; zero is 10000
 	RetryFor    time.Duration `koanf:"retry_for" yaml:"retry_for"`         // how long one of them is repeated; zero is 10m
 }
 
-// Things that a back end can be told besides events.
+// Notices that a back end can be sent besides events.
 const (
 	OnConnect    = "connect"
 	OnDisconnect = "disconnect"

@@ -20,7 +20,7 @@ const (
 	RoomVacated  Type = "room.vacated"  // the last one left
 )
 
-// Event is what the back end gets. ID and At are filled in when they are empty.
+// Event is an event for the back end. ID and At are filled in when they are empty.
 type Event struct {
 	Type      Type     `json:"type"`
 	ID        string   `json:"id"` // the same when the event is sent again; also the header webhook-id
@@ -30,7 +30,8 @@ type Event struct {
 	Socket    string   `json:"socket,omitempty"` // its public id
 	User      *User    `json:"user,omitempty"`
 	Rooms     []string `json:"rooms,omitempty"` // that the socket is in
-	// Auth is, of connect, the auth payload of an anonymous client. Whoever signs in has a credential there, which stays here.
+	// Auth is the auth payload of an anonymous client, for connect. That of other clients has a credential in it, and is not
+	// sent.
 	Auth  json.RawMessage   `json:"auth,omitempty"`
 	Event string            `json:"event,omitempty"`
 	Args  []json.RawMessage `json:"args,omitempty"`

@@ -12,8 +12,8 @@ import (
 	"gatehouse/backend"
 )
 
-// An application's back end hears that somebody has sent an event, and says what is to be done: here an acknowledgement, and an
-// event to a room. The back end could be written in any language.
+// An application's back end gets an event of a client, and answers with actions: here an acknowledgement, and an event to a
+// room. The back end could be written in any language.
 func ExampleClient_Ask() {
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var e backend.Event

@@ -30,7 +30,7 @@ func (u *Unavailable) Error() string {
 func (u *Unavailable) Unwrap() error { return u.Cause }
 
 const (
-	retrySoon    = time.Second // what a client is told without a better word
+	retrySoon    = time.Second // the message for a client without a better one
 	longestAfter = time.Minute // of what a back end may ask for
 	quoted       = 200         // bytes of a wrong answer in the log
 )
@@ -79,8 +79,7 @@ func (c *Client) post(ctx context.Context, id string, body []byte) ([]byte, erro
 	return answer, nil
 }
 
-// wrongAnswer is an answer of a back end that is there and does not keep to the
-// form: asking again would not help.
+// wrongAnswer is an answer in a wrong form: asking again would not help.
 type wrongAnswer struct{ error }
 
 // statusError is an answer that is none.
@@ -104,7 +103,7 @@ func wrongStatus(res *http.Response, body []byte) error {
 	return e
 }
 
-// outcome is what an error says about the back end.
+// outcome returns what an error means for the breaker.
 func outcome(ctx context.Context, err error) limit.Outcome {
 	var status *statusError
 	switch {

@@ -47,11 +47,10 @@ type kept struct {
 
 func newBacklog(c *Client) *backlog { return &backlog{client: c, seed: maphash.MakeSeed()} }
 
-// Tell sends an event that nobody waits for, soon. It never waits. answered gets the answer, unless it is nil. What
-// concerns one socket or one room arrives in order. An event that the back end does
-// not take is repeated with growing pauses for Config.RetryFor; when Config.Backlog
-// events are kept, further ones are lost. Both are logged and counted. Of ctx only the
-// span is used, below which the event is traced.
+// Tell queues an event that no caller waits for. It never waits. answered gets the answer, unless it is nil. Events
+// of one socket or one room arrive in order. An event that the back end does not take is repeated with growing
+// pauses for Config.RetryFor; when Config.Backlog events are kept, further ones are lost. Both are logged and
+// counted. Of ctx only the span is used, below which the event is traced.
 func (c *Client) Tell(ctx context.Context, e Event, answered func(Answer)) {
 	_, span := spans.Under(ctx, "tell back end", trace.SpanKindProducer)
 	k := kept{event: e.completed(), answered: answered, since: time.Now(), span: span}
@@ -91,7 +90,7 @@ func (b *backlog) add(k kept) error {
 	return nil
 }
 
-// run tells what is in a lane until it is empty.
+// run sends the events of a lane until it is empty.
 func (b *backlog) run(l *lane) {
 	failures := 0
 	for {
@@ -151,7 +150,7 @@ func (b *backlog) tell(batch []kept) error {
 	return err
 }
 
-// expire gives up what has been tried for too long.
+// expire gives up events that have been tried for too long.
 func (b *backlog) expire(l *lane, cause error) {
 	for {
 		b.mu.Lock()
@@ -192,7 +191,7 @@ func (b *backlog) len() int {
 	return b.kept
 }
 
-// close waits until all is told, or ctx ends; then what is left is lost.
+// close waits until all events are sent, or ctx ends; then the rest is lost.
 func (b *backlog) close(ctx context.Context) error {
 	b.mu.Lock()
 	b.closing = true

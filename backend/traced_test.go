@@ -12,7 +12,8 @@ import (
 	"gatehouse/internal/spans"
 )
 
-// What is told has a span until it is; the request that brings several of them is below the first and links to the others.
+// An event of Tell has a span until it is sent; a request with several events is below the first span and links to the
+// others.
 func TestWhatIsToldIsTraced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := tracetest.NewSpanRecorder()

@@ -20,7 +20,7 @@ type held struct{ client rueidis.Client }
 func (h held) Client() (rueidis.Client, error)        { return h.client, nil }
 func (h held) Note(_ rueidis.Client, err error) error { return err }
 
-// restrict makes clients of the server the user that the page about clusters makes.
+// restrict has clients of the server use the Redis user of the page about clusters.
 func (r *redisServer) restrict() {
 	r.t.Helper()
 	page, err := os.ReadFile("../docs/cluster.md")
@@ -32,7 +32,7 @@ func (r *redisServer) restrict() {
 	r.user, r.password = "gatehouse", "password"
 }
 
-// Field faults, last paragraph: a user of Redis with the documented rights is enough.
+// Field faults, last paragraph: a Redis user with the documented rights is enough.
 func TestField_TheDocumentedUserOfRedisIsEnough(t *testing.T) {
 	r := startRedis(t)
 	admin := r.client()

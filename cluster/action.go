@@ -19,16 +19,16 @@ type action struct {
 	operation namespaces.Operation
 	change    namespaces.Change
 	data      string // as in the stream; of own actions
-	classic   bool   // it asks in the form of Node's redis-adapter, and is answered so
+	classic   bool   // the question and its answers have the form of Node's redis-adapter
 
 	parent string     // the traceparent that goes with it; "" when nobody traces it
 	span   trace.Span // of an own action that is on its way; nil when nobody traces it
 
-	raw     *entry   // of an action without a kind: what it was read from
+	raw     *entry   // the message that an action without a kind was read from
 	session *holding // of an action without a kind: is stored
 
 	direct func()                  // what an action without a kind does
-	begun  func(wait waitForLocal) // of an own broadcast that asks: takes what waits for this node's sockets
+	begun  func(wait waitForLocal) // of an own broadcast with acknowledgements: takes the function that waits for this node's sockets
 	to     namespaces.Replies      // of such a broadcast
 }
 
@@ -80,7 +80,7 @@ func (a *action) size() int {
 	return overhead + len(a.data) + a.operation.Packet.Args.Size()
 }
 
-// requestIn returns the question that an entry asks, without a look at the rest: "" when it asks nothing.
+// requestIn returns the id of an entry's question, without decoding the rest; "" when it has none.
 func requestIn(e entry) string {
 	if e.kind != typeBroadcast || e.data == "" || e.data[0] == '{' && !strings.Contains(e.data, fieldRequest) {
 		return ""
@@ -96,7 +96,8 @@ func requestIn(e entry) string {
 	return id
 }
 
-// decodeAction reads an entry of another node. What it returns has been checked as if a client had sent it.
+// decodeAction reads an entry of another node. The returned action has been checked as if a client had sent
+// it.
 func decodeAction(e entry, l packet.Limits) (*action, error) {
 	d, err := dataOfText(e.data)
 	if err != nil {
@@ -121,7 +122,7 @@ func actionOf(m letter, l packet.Limits) (*action, error) {
 			}
 		}
 		if d.has(fieldParent) && d.value(fieldParent, &a.parent) != nil {
-			a.parent = "" // what happens is not spoilt by what is told of it
+			a.parent = "" // errors of tracing do not affect the operation
 		}
 		a.operation.Packet, err = d.packet(m.namespace, l)
 	case typeJoin:

@@ -13,30 +13,30 @@ import (
 	"gatehouse/packet"
 )
 
-// adapter is the adapter of a namespace. What it promises beyond [namespaces.Adapter], its carrier says.
+// adapter is the adapter of a namespace. Its carrier says what it promises beyond [namespaces.Adapter].
 type adapter struct {
 	node  *Node
 	local namespaces.Local
 	name  string
 	carrier
-	present  present    // whom this node has in rooms that all nodes share
+	present  present    // the members of shared rooms at this node
 	holdings holdings   // the sessions that this node owns; none without recovery
-	numbers  numbers    // of published operations; not in the mode "streams", whose lanes have theirs
+	numbers  numbers    // numbers of published operations; in the mode "streams" the lanes have them
 	saying   sync.Mutex // from an operation's number to its place in the queue; it never waits for Redis
 }
 
 // carrier takes the operations of namespaces to the other nodes, and carries them out on this one. It is safe for concurrent
 // use.
 //
-// A [lane] promises that all nodes see the operations of a namespace in one order, that of its stream, except what a node
-// does while it is alone; a selection means the sockets that it fits when the operation comes back. An [outlet] carries an
-// operation out at once and promises that the other nodes see those of one node in their order, each at most once.
+// A [lane] promises that all nodes see the operations of a namespace in one order, that of its stream, except operations
+// of a node that is alone; a selection means the sockets that it fits when the operation comes back. An [outlet] carries
+// an operation out at once and promises that the other nodes see those of one node in their order, each at most once.
 type carrier interface {
 	// publish takes an own action for all nodes. It only queues.
 	publish(a *action)
 	// direct does something on this node, behind what it published before.
 	direct(do func())
-	// idle reports whether nothing of this node is on its way: what is done now comes behind everything before.
+	// idle reports whether no operation of this node is on its way, so that a direct one keeps its order.
 	idle() bool
 	// flush waits until everything of this node has been handed to Redis, or ctx ends.
 	flush(ctx context.Context) error
@@ -63,8 +63,8 @@ func (n *Node) isClosed() bool {
 	return n.closed
 }
 
-// Send implements namespaces.Adapter. What waits behind operations of this node fails without an error, as any frame of a
-// socket that ends.
+// Send implements namespaces.Adapter. A packet that waits behind operations of this node fails without an error, as any
+// frame of a socket that ends.
 func (a *adapter) Send(s *namespaces.Socket, p *packet.Packet, flags namespaces.Flags) error {
 	if a.recovers() && a.local.Admitting(s) {
 		return a.local.Send(s, p, flags)
@@ -95,7 +95,7 @@ func (a *adapter) Broadcast(op *namespaces.Operation) error {
 	return a.spread(&action{kind: typeBroadcast, operation: kept})
 }
 
-// spread gives an action to all nodes. What they would not read is refused.
+// spread gives an action to all nodes. It refuses an action that they would not read.
 func (a *adapter) spread(act *action) error {
 	if a.node.isClosed() {
 		return errClosed
@@ -109,7 +109,7 @@ func (a *adapter) spread(act *action) error {
 	return nil
 }
 
-// tooLong says whether a selection names more than one message may.
+// tooLong reports whether a selection names more than one message may.
 func tooLong(sel *namespaces.Selection) bool {
 	return max(len(sel.Rooms), len(sel.Except)) > maxSelection
 }
@@ -163,7 +163,7 @@ func (a *adapter) BroadcastAck(ctx context.Context, op *namespaces.Operation, to
 	return err
 }
 
-// await waits for the other nodes. When ctx ends before, the error names those that have not answered too.
+// await waits for the other nodes. When ctx ends before, the error also names those that have not answered.
 func (a *adapter) await(ctx context.Context, id string, q *asked) error {
 	select {
 	case s := <-q.done:
@@ -204,7 +204,7 @@ func (a *adapter) Sockets(ctx context.Context, sel *namespaces.Selection) iter.S
 	}
 }
 
-// settled waits until what this node did before has come back.
+// settled waits until all earlier operations of this node have come back.
 func (a *adapter) settled(ctx context.Context) error {
 	done := make(chan struct{})
 	a.direct(func() { close(done) })

@@ -11,13 +11,13 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
-// asker is who has put a question, and in which form the answers go there.
+// asker is the node that has asked a question, and the form of its answers.
 type asker struct {
 	uid, id string
 	classic bool // of Node's redis-adapter
 }
 
-// askerOf reads who asks; the id is empty when nobody waits for an answer.
+// askerOf reads the asking node; the id is empty when no answer is awaited.
 func askerOf(m letter) (asker, error) {
 	to := asker{uid: m.uid}
 	var err error
@@ -27,7 +27,7 @@ func askerOf(m letter) (asker, error) {
 	return to, err
 }
 
-// question answers what another node asks this one's share of the namespace.
+// question answers another node's question about this node's share of the namespace.
 func (a *adapter) question(m letter) error {
 	to, err := askerOf(m)
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *adapter) respond(uid string, kind int, data []byte) {
 	_ = a.node.tell(a.node.private(a.name, uid), a.name, kind, data) // whoever asked is told by the deadline
 }
 
-// nobodyHere answers for a namespace that this node has not.
+// nobodyHere answers for a namespace that this node does not have.
 func (n *Node) nobodyHere(m letter) error {
 	to, err := askerOf(m)
 	if err != nil || to.id == "" {
@@ -74,7 +74,7 @@ func (n *Node) nobodyHere(m letter) error {
 	return n.settledFor(m.namespace, to.uid, to.id)
 }
 
-// settledFor tells that this node has no more to say to a question.
+// settledFor tells the asker that this node sends no more answers to a question.
 func (n *Node) settledFor(namespace, uid, id string) error {
 	b := newBuilder(true, 1)
 	b.json(fieldRequest, id)
@@ -101,7 +101,7 @@ func (a *adapter) describe(sel *namespaces.Selection, to asker) error {
 	return nil
 }
 
-// describe is a socket as Node's servers describe theirs; what they have in the handshake, this one does not tell.
+// describe describes a socket as Node's servers do, but without their details of the handshake.
 func describe(info namespaces.Info) remote {
 	return remote{
 		ID: info.ID, Rooms: append([]string{info.ID}, info.Rooms...), Identity: &info.Identity,
@@ -109,7 +109,7 @@ func describe(info namespaces.Info) remote {
 	}
 }
 
-// serve has the namespace's handler of a server's event called.
+// serve calls the namespace's handler of a server's event.
 func (a *adapter) serve(p packet.Packet, to asker) {
 	a.node.task(func(ctx context.Context) {
 		args, err := a.local.Serve(ctx, p.Event, p.Args)
@@ -123,7 +123,7 @@ func (a *adapter) serve(p packet.Packet, to asker) {
 	})
 }
 
-// failure is the answer for an error: what of it is public.
+// failure returns the answer for an error: its public part.
 func failure(err error) packet.Args {
 	public := &namespaces.Error{Code: namespaces.CodeInternal, Message: "The handler failed."}
 	_ = errors.As(err, &public)
@@ -210,7 +210,7 @@ const maxQuestion = defaultQuestion
 type relay struct {
 	adapter *adapter
 	to      asker
-	fewer   atomic.Bool // fewer came than were announced: sockets have ended
+	fewer   atomic.Bool // fewer acknowledgements came than were announced: sockets have ended
 }
 
 // Expect implements namespaces.Replies.

@@ -17,7 +17,7 @@ import (
 // waitForLocal waits for the sockets of this node.
 type waitForLocal = func(ctx context.Context) error
 
-// asking is what this node has asked the others, and who they are.
+// asking holds the open questions of this node, and the other nodes.
 type asking struct {
 	greet chan struct{} // holds a token when somebody new is there
 
@@ -71,7 +71,7 @@ func (q *asking) sayHello() {
 	}
 }
 
-// bye takes that a node leaves; it reports whether it was there.
+// bye removes a node that leaves; it reports whether it was there.
 func (q *asking) bye(uid string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -87,7 +87,7 @@ func (q *asking) goneLocked(uid string) {
 	delete(q.infos, uid)
 }
 
-// deaf tells whether signs of life can be heard. While they cannot, nobody is gone.
+// deaf notes whether heartbeats can be heard. While they cannot, no node counts as gone.
 func (q *asking) deaf(yes bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -118,7 +118,7 @@ func (q *asking) nodes() []NodeInfo {
 	return infos
 }
 
-// node returns what a node that is there says of itself.
+// node returns the description of a node that is there, by itself.
 func (q *asking) node(uid string) (NodeInfo, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -141,7 +141,7 @@ func (q *asking) settleLocked(settled []core.Settled) {
 	}
 }
 
-// begin notes a question to all nodes and to some more that are Node's servers. It returns false when there is nobody.
+// begin notes a question to all nodes and to a number of Node's servers. It returns false when there are none.
 func (q *asking) begin(ctx context.Context, a *asked, unnamed int) (id string, ok bool) {
 	deadline, limited := ctx.Deadline()
 	if !limited {
@@ -162,7 +162,7 @@ func (q *asking) begin(ctx context.Context, a *asked, unnamed int) (id string, o
 
 const defaultDeadline = 5 * time.Second // as Node's adapters have it
 
-// giveUp ends a question whose time is over: who has not answered is lost.
+// giveUp ends a question whose time is over: nodes that have not answered are lost.
 func (q *asking) giveUp(id string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -184,7 +184,7 @@ func (q *asking) isOpen(id string) bool {
 	return q.open[id] != nil
 }
 
-// answer takes what another node says to a question of this one.
+// answer takes another node's answer to a question of this one.
 func (q *asking) answer(m letter, l packet.Limits) error {
 	d := m.body
 	id, err := d.text(fieldRequest)
@@ -299,7 +299,7 @@ func (q *asking) ackedLocked(id string, a *asked, m letter, d data, l packet.Lim
 		return nil
 	}
 	nodes := 1
-	if m.uid == "" { // whose acknowledgements these were is not known; now all of them are there
+	if m.uid == "" { // the nodes of these acknowledgements are not known, but now all have come
 		nodes, a.nameless = a.nameless, 0
 	}
 	for range nodes {

@@ -81,7 +81,7 @@ func BenchmarkClusterLatency(b *testing.B) {
 	}
 }
 
-// As many broadcasts as pass, to a client on each of two nodes.
+// Broadcasts as fast as possible, to a client on each of two nodes.
 func BenchmarkClusterThroughput(b *testing.B) {
 	r := startRedis(b)
 	_, ns, here := benchMember(b, r, "")

@@ -10,8 +10,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// What recovery costs a node for what a client does, each waited for until what the client is told of it may leave: commands that
-// Redis gets and the bytes that it reads, but for the reading of the stream.
+// The cost of recovery for each action of a client, until its answer may leave: the commands that Redis gets and the bytes
+// that it reads, without the reading of the stream.
 func BenchmarkClusterRecovery(b *testing.B) {
 	for _, recovery := range []time.Duration{0, time.Minute} {
 		b.Run(map[bool]string{true: "on", false: "off"}[recovery > 0], func(b *testing.B) {
@@ -102,7 +102,8 @@ func (c *counting) socket(b testing.TB, ns *namespaces.Namespace) *namespaces.So
 	return s
 }
 
-// Where recovery is off nothing is kept for it: what a client does allocates on a node of a cluster what it does on one node.
+// Without recovery nothing is kept for it: an action of a client allocates as much on a node of a cluster as on a single
+// node.
 func TestWithoutRecoveryNothingIsAllocatedForIt(t *testing.T) {
 	_, _, ns, there := benchMemberWith(t, startRedis(t), NodeConfig{})
 	single := namespaces.New("/")

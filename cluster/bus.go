@@ -18,8 +18,8 @@ type Config struct {
 	// Client gives the client, which stays its owner's to close, after the bus;
 	// an error while Redis cannot be reached. It may take a few seconds.
 	Client func() (rueidis.Client, error)
-	// Note is told what became of a command on a client, and returns the error;
-	// nil hears of nothing.
+	// Note is told the error of each command on a client, and returns it; may
+	// be nil.
 	Note func(client rueidis.Client, err error) error
 	// Prefix stands before the keys and the channel.
 	Prefix string
@@ -28,11 +28,11 @@ type Config struct {
 	// Revocations lists the revocations in force on this node.
 	Revocations func() []handshake.Revocation
 	// Apply puts revocations in force on this node and ends the sockets that they
-	// name. It hears revocations more than once, its own among them. Calls come one at
-	// a time.
+	// name. It gets revocations more than once, those of this node included. Calls
+	// come one at a time.
 	Apply func([]handshake.Revocation)
-	// Others hears how many other servers listen on the same channel, each time
-	// that the bus has connected; nil hears of nothing.
+	// Others is told how many other servers listen on the same channel, each
+	// time that the bus has connected; may be nil.
 	Others func(n int64)
 	// Clock is compared with the clock of Redis; nil is time.Now.
 	Clock func() time.Time
@@ -97,7 +97,7 @@ func (b *Bus) Spread(ctx context.Context, m handshake.Revocation) error {
 	}
 	client, err := b.cfg.Client()
 	if err != nil {
-		return err // when Redis is there, the list is compared anyway
+		return err // the list is compared anyway when Redis is there
 	}
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
@@ -151,9 +151,9 @@ func (b *Bus) run(ctx context.Context) {
 	}
 }
 
-// listen subscribes, reads what it has missed, and applies what it hears until
-// the connection is lost. The connection is its own: one that came back by
-// itself would not say that it was away.
+// listen subscribes, reads missed revocations, and applies new ones until the
+// connection is lost. The connection is its own: one that reconnects by itself
+// would not tell that it was lost.
 func (b *Bus) listen(ctx context.Context, up func()) error {
 	client, err := b.cfg.Client()
 	if err != nil {
@@ -177,8 +177,8 @@ func (b *Bus) listen(ctx context.Context, up func()) error {
 	return b.follow(ctx, client, lost)
 }
 
-// count tells Config.Others who else is there. It is a courtesy: what Redis does
-// not say is not told.
+// count tells Config.Others how many other servers there are. Errors of Redis
+// are ignored.
 func (b *Bus) count(ctx context.Context, client rueidis.Client) {
 	if b.cfg.Others == nil {
 		return
@@ -192,9 +192,9 @@ func (b *Bus) count(ctx context.Context, client rueidis.Client) {
 }
 
 // compareClocks warns when the clocks of this node and of Redis are apart. A
-// revocation says up to which time of issue it holds, so that a clock that is
-// ahead locks out who signs in anew, and one that is behind lets in who should
-// stay out.
+// revocation holds for tokens issued up to a time, so that a clock that is
+// ahead locks out users who sign in anew, and one that is behind lets in
+// revoked ones.
 func (b *Bus) compareClocks(ctx context.Context, client rueidis.Client) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -249,7 +249,8 @@ func (b *Bus) hear(msg rueidis.PubSubMessage) {
 	}
 }
 
-// compare applies what Redis has, and stores there what only this node has.
+// compare applies the revocations of Redis, and stores there those that only this node
+// has.
 func (b *Bus) compare(ctx context.Context, client rueidis.Client) error {
 	there, broken, err := b.store.list(ctx, client)
 	if err != nil {

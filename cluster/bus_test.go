@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
-// connect gives a client on the Redis that TEST_REDIS_ADDR names (make
-// test starts it), nil when there is none, and a prefix of the test's own.
+// connect returns a client of the Redis that TEST_REDIS_ADDR names (make test
+// starts it), nil when there is none, and a prefix of the test's own.
 func connect(t *testing.T) (rueidis.Client, string) {
 	t.Helper()
 	addr := os.Getenv("TEST_REDIS_ADDR")
@@ -38,7 +38,7 @@ func connect(t *testing.T) (rueidis.Client, string) {
 	return client, fmt.Sprintf("gatehouse:test:%s:%d:", t.Name(), time.Now().UnixNano())
 }
 
-// join starts the bus of a node; heard gets what it applies.
+// join starts the bus of a node; heard gets the revocations that it applies.
 func join(t *testing.T, client rueidis.Client, prefix string, limit int) (bus *Bus, list *handshake.Revocations, heard chan handshake.Revocation) {
 	t.Helper()
 	list, heard = handshake.NewRevocations(handshake.RevocationConfig{}, nil), make(chan handshake.Revocation, 100)

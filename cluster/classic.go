@@ -29,7 +29,7 @@ var classicKinds = map[int]int{
 	classicServerEmit: typeServerEmit, classicBroadcast: typeBroadcast,
 }
 
-// fieldData is where a request or a response has an event or an answer.
+// fieldData is the field with the event of a request or the answer of a response.
 const fieldData = "data"
 
 // classicOperation writes an action as Node's redis-adapter does, with two fields that the adapter ignores: the version and the
@@ -67,7 +67,7 @@ func (n *Node) classicOperation(act *action, number uint64) (channel string, pay
 	return channel, jsonOf(request)
 }
 
-// classicBroadcast writes a broadcast: what Node's adapter reads, and an object for nodes of ours.
+// classicBroadcast writes a broadcast: the parts that Node's adapter reads, and an object for Gatehouse's nodes.
 func (n *Node) classicBroadcast(act *action, number uint64) []byte {
 	out := msgpack.AppendString(msgpack.AppendArray(nil, 4), n.uid)
 	out = appendClassicPacket(out, act)
@@ -108,7 +108,7 @@ func (n *Node) classicQuestion(q query) []byte {
 	return b.bytes()
 }
 
-// respondClassic sends an answer to who asked: on the channel that all of Node's servers listen to, as they do by default.
+// respondClassic sends an answer to the asker, on the channel that all of Node's servers listen to, as they do by default.
 func (a *adapter) respondClassic(response map[string]any) { a.sayClassic(jsonOf(response)) }
 
 func (a *adapter) sayClassic(response []byte) {
@@ -145,7 +145,7 @@ func (b *builder) first(name string, args packet.Args) {
 	}
 }
 
-// heardClassic acts on what was published for Node's redis-adapter.
+// heardClassic handles messages that were published for Node's redis-adapter.
 func (n *Node) heardClassic(h heard) error {
 	prefix := n.cfg.Key
 	switch {
@@ -163,7 +163,7 @@ func (n *Node) heardClassic(h heard) error {
 	return nil
 }
 
-// heardBroadcast takes what came on the channel of a namespace or of one of its rooms.
+// heardBroadcast handles a message on the channel of a namespace or of one of its rooms.
 func (n *Node) heardBroadcast(h heard, namespace string) error {
 	a := n.adapter(namespace)
 	if a == nil {
@@ -301,7 +301,7 @@ func classicRequest(payload, namespace string) (m letter, typ int, err error) {
 	return m, typ, nil
 }
 
-// answerClassic answers what only Node's redis-adapter asks: for the ids of sockets, and for all rooms.
+// answerClassic answers the questions of Node's redis-adapter alone: for the ids of sockets, and for all rooms.
 func (a *adapter) answerClassic(typ int, m letter) error {
 	to, err := askerOf(m)
 	if err != nil {
@@ -334,8 +334,8 @@ func (a *adapter) answerClassic(typ int, m letter) error {
 	return nil
 }
 
-// heardResponse takes an answer of one of Node's servers, which does not say whose it is. Those to questions of others come
-// here too.
+// heardResponse takes an answer of one of Node's servers, which does not name its sender. Answers to questions of others
+// come here too.
 func (n *Node) heardResponse(h heard) error {
 	d, err := dataOf(h.payload)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package cluster lets the nodes of one installation be one server, over Redis.
-// A [Node] carries what is done to the sockets of a namespace to all nodes: in
+// A [Node] carries operations on the sockets of a namespace to all nodes: in
 // one order, through streams, or published, at most once. Node's servers with
-// their streams, classic or sharded adapter may be part of it. What a node
-// decides about its streams is a state machine in internal/core, which a
+// their streams, classic or sharded adapter may be part of it. The decisions of
+// a node about its streams are a state machine in internal/core, which a
 // simulation tests; this package is the shell around it.
 //
 // Revocations (security requirement 20) do not go through streams.
@@ -15,6 +15,6 @@
 // as it is there. Revocations merge: of two on the same thing the later times hold,
 // in whatever order they arrive, so that hearing one twice changes nothing.
 //
-// A program that can write to Redis can revoke, but let nobody in: revocations only ever end
-// sockets and keep them out.
+// A program that can write to Redis can revoke, but cannot let anybody in: revocations only
+// ever end sockets and keep them out.
 package cluster

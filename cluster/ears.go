@@ -13,8 +13,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// The channels. Those of a namespace are those of Node's adapters, whose servers count their subscribers to know how many
-// answers to await; ours have one more, by which they know how many of them are not Node's.
+// The channels. Those of a namespace are those of Node's adapters, whose servers count the subscribers to know how many
+// answers to await. Gatehouse's nodes have one more, to know how many subscribers are Node's servers.
 func (n *Node) everyone() string         { return n.cfg.Key + "-gatehouse" }
 func (n *Node) public(ns string) string  { return n.cfg.Key + "#" + ns + "#" }
 func (n *Node) counted(ns string) string { return n.everyone() + "#" + ns + "#" }
@@ -27,7 +27,7 @@ func (n *Node) private(ns, uid string) string {
 	return n.public(ns) + uid + "#"
 }
 
-// asks is the channel that Node's servers subscribe once each for a namespace.
+// asks is the channel of a namespace that each of Node's servers subscribes to once.
 func (n *Node) asks(ns string) string {
 	if n.cfg.Mode == ModePubSub {
 		return n.cfg.Key + "-request#" + ns + "#"
@@ -81,8 +81,8 @@ type ear struct {
 	patterns map[string]struct{}
 }
 
-// ears are the connections that hear: one, or in the mode "sharded" one to each primary of a Redis Cluster. They belong to
-// one goroutine.
+// ears are the connections that subscribe: one, or in the mode "sharded" one to each primary of a Redis Cluster. They
+// belong to one goroutine.
 type ears struct {
 	node *Node
 	open map[string]*ear // by the server; "" when there is one
@@ -95,7 +95,7 @@ type lostEar struct {
 	err error
 }
 
-// listen keeps what is wanted heard, until the node ends.
+// listen keeps the wanted channels subscribed, until the node ends.
 func (n *Node) listen() {
 	n.signal.change(1, n.everyone())
 	e := &ears{node: n, open: make(map[string]*ear), lost: make(chan lostEar)}
@@ -149,7 +149,7 @@ func (e *ears) close() {
 	e.done.Wait()
 }
 
-// drop ends an ear; it reports whether that is new. Its end is no loss then.
+// drop ends an ear, and reports whether it was there. Its end does not count as a loss then.
 func (e *ears) drop(gone *ear) bool {
 	for server, ear := range e.open {
 		if ear == gone {
@@ -162,7 +162,7 @@ func (e *ears) drop(gone *ear) bool {
 	return false
 }
 
-// dropStale ends the ears at servers that are given up, and reports whether there were any.
+// dropStale ends the ears at servers that the client has given up, and reports whether there were any.
 func (e *ears) dropStale() (dropped bool) {
 	for _, ear := range e.open {
 		if givenUp(ear.client.from, e.node.cfg.Client) {
@@ -184,7 +184,7 @@ func (e *ears) mind(one *ear, lost <-chan error) {
 	}
 }
 
-// follow subscribes what is wanted and is not heard.
+// follow subscribes to the wanted channels that are not heard.
 func (e *ears) follow() error {
 	n := e.node
 	doubts := n.lookAtRooms()
@@ -217,7 +217,7 @@ func (e *ears) follow() error {
 	return nil
 }
 
-// at returns the ear at a server. It is found by the slot of a channel.
+// at returns the ear at a server, found by the slot of a channel.
 func (e *ears) at(ctx context.Context, server string, channels []string) (*ear, error) {
 	if ear := e.open[server]; ear != nil {
 		return ear, nil
@@ -253,7 +253,7 @@ func (n *Node) overhear(m rueidis.PubSubMessage) {
 	}
 }
 
-// places returns which channels are heard where: all at one server, or in the mode "sharded" those of a slot at its primary.
+// places returns the channels by server: all at one server, or in the mode "sharded" those of a slot at its primary.
 func (n *Node) places(ctx context.Context, channels []string) (map[string][]string, error) {
 	client, err := n.cfg.Client()
 	if err != nil {
@@ -314,7 +314,7 @@ func (e *ear) forget(channels ...string) {
 	}
 }
 
-// missing returns what is to be subscribed and what no more.
+// missing returns the channels to subscribe to and to unsubscribe from.
 func missing(have map[string]struct{}, want []string) (add, drop []string) {
 	wanted := make(map[string]struct{}, len(want))
 	for _, c := range want {
@@ -331,8 +331,8 @@ func missing(have map[string]struct{}, want []string) (add, drop []string) {
 	return add, drop
 }
 
-// follow subscribes what is wanted, and no more. A channel counts as heard before it is, so that a notice that its slot has
-// moved comes after that.
+// follow subscribes to the wanted channels and leaves the others. A channel is noted as heard before its subscription, so
+// that a notice that its slot has moved comes after that.
 func (e *ear) follow(ctx context.Context, mode Mode, channels, patterns []string) error {
 	e.mu.Lock()
 	add, drop := missing(e.have, channels)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A connection that could not subscribe is no subscription that is lost, when Redis lets the node listen at last.
+// A connection that never could subscribe does not count as a lost one, when Redis lets the node listen at last.
 func TestASubscriptionThatIsRefusedIsNotLost(t *testing.T) {
 	r := startRedis(t)
 	admin := r.client()

@@ -18,7 +18,7 @@ type entry struct {
 	kind      int
 	data      string
 	version   int    // of its form; 0 on entries of Node's servers
-	number    uint64 // 0 on entries of Node's servers, and on those that a script has written, see shared.go
+	number    uint64 // 0 on entries of Node's servers, and on entries of scripts, see shared.go
 	at        int64  // milliseconds since 1970; of signed entries
 }
 
@@ -27,13 +27,13 @@ const (
 	maxEntry = 32 << 20 // bytes of data
 )
 
-// signer signs what nodes tell each other (security requirement 29).
+// signer signs messages between nodes (security requirement 29).
 type signer struct{ secret []byte }
 
 // on reports whether there is a secret.
 func (s signer) on() bool { return len(s.secret) > 0 }
 
-// sign returns an HMAC over all parts and what they are for. Lengths keep the parts apart.
+// sign returns an HMAC over all parts and their purpose. Lengths keep the parts apart.
 func (s signer) sign(purpose string, parts ...string) []byte {
 	mac := hmac.New(sha256.New, s.secret)
 	var length [8]byte

@@ -17,7 +17,7 @@ import (
 	"gatehouse/handshake"
 )
 
-// pair is a primary with a replica behind one address, as a proxy or a name leads to whichever is the primary.
+// pair is a primary with a replica behind one address, as with a proxy or a name that leads to the primary.
 type pair struct {
 	t       *testing.T
 	servers [2]*redisServer
@@ -59,7 +59,7 @@ func (p *pair) follow(replica, primary int) {
 	p.servers[replica].do(p.single[replica], "REPLICAOF", host, port)
 }
 
-// serve passes connections on to the server that is the primary when they come. They stay there when it is none any more.
+// serve passes connections on to the server that is the primary when they come. They stay there when it becomes a replica.
 func (p *pair) serve(l net.Listener, serving *sync.WaitGroup) {
 	for {
 		in, err := l.Accept()
@@ -120,8 +120,8 @@ func (p *pair) conn() *redisconn.Conn {
 	return c
 }
 
-// A failover after which connections stay with the old primary, which is a replica now, ends in every mode with nodes that hear
-// each other. In the mode "streams" nothing is missing, in the others what is missing was counted.
+// A failover after which connections stay with the old primary, which is a replica now, ends in every mode with nodes that
+// hear each other. In the mode "streams" no operation is missing; in the others missing ones are counted.
 func TestNodesHearEachOtherAfterAFailover(t *testing.T) {
 	for _, mode := range []Mode{ModeStreams, ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -148,7 +148,8 @@ func TestNodesHearEachOtherAfterAFailover(t *testing.T) {
 			if mode != ModeStreams {
 				until(t, "both nodes are subscribed at the new primary", func() bool { return p.subscribed() >= 2 })
 			}
-			// It goes on as long as it takes: the new replica may copy for seconds, and what is published meanwhile does not reach it.
+			// It goes on as long as it takes: the new replica may copy for seconds, and misses messages that are published
+			// meanwhile.
 			polls := 0
 			until(t, "the other node hears this one again", func() bool {
 				got := there.texts()
@@ -173,7 +174,8 @@ func TestNodesHearEachOtherAfterAFailover(t *testing.T) {
 	}
 }
 
-// Revocations are heard at the new primary once a write has shown which one that is: the old one may fall behind or go away.
+// Revocations are read from the new primary once a write has shown which one that is: the old one may fall behind or go
+// away.
 func TestReq20_RevocationsAreHeardAtTheNewPrimary(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)

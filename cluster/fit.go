@@ -11,7 +11,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Misfits returns what of Redis does not fit, see [Misfits].
+// Misfits is [Misfits] for the node's own Redis.
 func (n *Node) Misfits(ctx context.Context) ([]string, error) {
 	client, err := n.cfg.Client()
 	if err != nil {
@@ -20,8 +20,8 @@ func (n *Node) Misfits(ctx context.Context) ([]string, error) {
 	return Misfits(ctx, client, n.cfg)
 }
 
-// Misfits returns what of a Redis does not fit the mode and the streams of a configuration, as sentences that say what to do;
-// nothing when all is well. It takes at most 2 s. The error is Redis that cannot be asked.
+// Misfits returns the settings of a Redis that do not fit the mode and the streams of a configuration, as sentences that say
+// what to do; nothing when all is well. It takes at most 2 s. It fails when Redis cannot be reached.
 func Misfits(ctx context.Context, client rueidis.Client, cfg NodeConfig) ([]string, error) {
 	cfg = cfg.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
@@ -44,7 +44,7 @@ func Misfits(ctx context.Context, client rueidis.Client, cfg NodeConfig) ([]stri
 	return list, nil
 }
 
-// shortStream says that a stream has been trimmed and does not reach back as far as a node may have been away.
+// shortStream reports a stream that has been trimmed and does not reach back as far as a node may have been away.
 func shortStream(ctx context.Context, client rueidis.Client, stream string, least time.Duration) ([]string, error) {
 	exists, err := client.Do(ctx, client.B().Exists().Key(stream).Build()).AsBool()
 	if err != nil || !exists {

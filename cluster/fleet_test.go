@@ -27,7 +27,7 @@ type member struct {
 	once sync.Once
 }
 
-// everybody admits everybody under the name that they say.
+// everybody is a gate that admits everybody under the name in the token.
 var everybody = namespaces.GateFunc(func(_ context.Context, r *handshake.Request) (handshake.Identity, error) {
 	var auth struct{ Token string }
 	_ = json.Unmarshal(r.Auth, &auth)

@@ -19,7 +19,7 @@ import (
 	"gatehouse/internal/sampled"
 )
 
-// forwardHeader carries who hands a request on, to whom, for which client, and the signature over all of it.
+// forwardHeader names the node that hands a request on, the node that gets it, the client, and the signature over all of it.
 const forwardHeader = "Gatehouse-Forward"
 
 // signedHeaders are the header fields that decide about a client. Other nodes and whoever is between must not change them.
@@ -135,7 +135,7 @@ func (n *Node) seal(r *http.Request, to, client string, secure bool) {
 	r.Header.Set(forwardHeader, h.text(n.signer, r))
 }
 
-// unreachable answers for a node that cannot be asked: its sessions are gone with it, and the client comes anew at once.
+// unreachable answers for a node that cannot be reached: its sessions are gone with it, and the client reconnects at once.
 func (n *Node) unreachable(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil { // the client is there
 		n.counts.Forwarded.Failed.Add(1)
@@ -147,7 +147,7 @@ func (n *Node) unreachable(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = io.WriteString(w, `{"code":1,"message":"Session ID unknown"}`) // as the engine says it
 }
 
-// unreached logs why a node could not be asked.
+// unreached logs why a node could not be reached.
 func (n *Node) unreached(info NodeInfo, err error) {
 	n.forward.log.Warn("cluster: a node cannot be reached at its cluster.advertise", slog.String("node", info.Name),
 		slog.String("address", info.Address), slog.Any("error", err))
@@ -161,7 +161,7 @@ func (n *Node) Owned(serve func(http.ResponseWriter, *http.Request, *Peer), leav
 		p, from := n.admits(r)
 		if from == nil {
 			n.counts.Forwarded.Refused.Add(1)
-			w.Header().Set(forwardHeader, "refused") // for the node, which has a better answer for its client
+			w.Header().Set(forwardHeader, "refused") // for the forwarding node, which has a better answer for its client
 			http.Error(w, "This address is for nodes of the cluster.", http.StatusForbidden)
 			return
 		}
@@ -176,14 +176,14 @@ func (n *Node) Owned(serve func(http.ResponseWriter, *http.Request, *Peer), leav
 		r.RemoteAddr = p.client
 		r.TLS = nil
 		if p.secure {
-			r.TLS = &tls.ConnectionState{} // that it was there; a certificate has been read at the handshake
+			r.TLS = &tls.ConnectionState{} // only whether it was there; the certificate was read at the handshake
 		}
 		serve(w, r, from)
 	})
 }
 
-// admits checks a request of another node: signed for this one, not long ago, and not seen before. It returns that node, or nil.
-// Who signs has the secret: whether its signs of life are heard here, now or any more, says nothing.
+// admits checks a request of another node: signed for this one, not long ago, and not seen before. It returns that node, or
+// nil. The signature shows that the node has the secret; its heartbeats need not be heard here.
 func (n *Node) admits(r *http.Request) (passage, *Peer) {
 	values := r.Header.Values(forwardHeader)
 	if len(values) != 1 || !n.signer.on() {
@@ -200,7 +200,7 @@ func (n *Node) admits(r *http.Request) (passage, *Peer) {
 	n.forward.mu.Lock()
 	defer n.forward.mu.Unlock()
 	from := n.forward.peers[p.from]
-	if from == nil { // a node that has just started may ask before its first sign of life is heard here
+	if from == nil { // a node that has just started may ask before its first heartbeat is heard here
 		if len(n.forward.peers) >= 2*maxMembers {
 			clear(n.forward.peers) // thousands of nodes have come and gone; their names do not come again
 		}
@@ -242,7 +242,7 @@ func parsePassage(text string) (p passage, signature string, ok bool) {
 	return p, signature, err == nil && err2 == nil && (p.secure || f[4] == "false")
 }
 
-// signature is over everything that decides about the request but its body, which is streamed.
+// signature signs all parts of the request that matter, but not its body, which is streamed.
 func (p *passage) signature(s signer, r *http.Request) string {
 	parts := []string{
 		p.from, p.to, strconv.FormatUint(p.number, 10), strconv.FormatInt(p.at, 10), strconv.FormatBool(p.secure), p.client,

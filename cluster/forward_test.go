@@ -15,7 +15,7 @@ import (
 	"gatehouse/packet"
 )
 
-// forwarders are two nodes of a fleet; what one hands on, the other serves and writes down.
+// forwarders are two nodes of a fleet; one hands requests on, the other serves and records them.
 func forwarders(t *testing.T) (from, to *member, listener *httptest.Server, seen chan *http.Request) {
 	t.Helper()
 	r := startRedis(t)
@@ -58,7 +58,7 @@ func TestReq29_ARequestIsHandedOnAsItCame(t *testing.T) {
 	}
 }
 
-// A node that cannot be reached is as one that is gone, for the client; the operator finds the cause in the log, and no secret.
+// For the client, a node that cannot be reached is one that is gone; the operator finds the cause in the log, and no secret.
 func TestReq29_WhyANodeIsNotReachedIsInTheLog(t *testing.T) {
 	from, to, listener, _ := forwarders(t)
 	var log strings.Builder
@@ -88,7 +88,7 @@ func TestReq29_OnlyNodesThatAreThereAreAsked(t *testing.T) {
 	}
 }
 
-// What was not signed for this node, was changed on its way, or comes a second time is refused.
+// A request that was not signed for this node, was changed on its way, or comes a second time is refused.
 func TestReq29_ForgedAndRepeatedRequestsAreRefused(t *testing.T) {
 	from, to, listener, seen := forwarders(t)
 	send := func(change func(r *http.Request, p *passage)) int {
@@ -113,7 +113,7 @@ func TestReq29_ForgedAndRepeatedRequestsAreRefused(t *testing.T) {
 		t.Fatalf("an honest one is answered with %d", code)
 	}
 	<-seen
-	// A node that has just started, or has said good-bye, has requests of clients too.
+	// A node that has just started, or is leaving, hands on requests too.
 	if code := send(func(r *http.Request, p *passage) { p.from = "0123456789abcdef"; again(r, p) }); code != http.StatusOK {
 		t.Errorf("one of a node that is not heard of is answered with %d", code)
 	}
@@ -163,7 +163,7 @@ func TestReq29_AWindowTakesEachNumberOnce(t *testing.T) {
 	}
 }
 
-// Whatever somebody writes into the channels, streams and headers ends no process.
+// No content of channels, streams and headers ends the process.
 func FuzzEntry(f *testing.F) {
 	f.Add("x", "/", "3", `{"packet":{"type":2,"data":["a"]},"opts":{"rooms":[],"except":[],"flags":{"volatile":true}}}`, "1")
 	f.Add("x", "/", "3", "gqZwYWNrZXSCpHR5cGUCpGRhdGGRoWGkb3B0c4Klcm9vbXOQpmV4Y2VwdJA=", "")

@@ -39,12 +39,12 @@ func NewHistory(prefix string, client func() (rueidis.Client, error), note func(
 
 const (
 	keepTopic  = 7 * 24 * time.Hour
-	readTries  = 8 // against what is forgotten between the two steps of a read
+	readTries  = 8 // retries when entries are forgotten between the two steps of a read
 	oldestText = "^(%d+) "
 )
 
-// settleTopic finds the facts of a topic and forgets what is too old. KEYS: entries, facts. ARGV[1]: a fresh epoch, ARGV[2]:
-// now, in milliseconds, ARGV[3]: the oldest that an entry may be, 0 for no limit.
+// settleTopic finds the facts of a topic and removes entries that are too old. KEYS: entries, facts. ARGV[1]: a fresh epoch,
+// ARGV[2]: now, in milliseconds, ARGV[3]: the oldest that an entry may be, 0 for no limit.
 const settleTopic = `
 local server = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 local facts = redis.call('HMGET', KEYS[2], 'epoch', 'server', 'next', 'bytes')
@@ -193,7 +193,7 @@ func windowOf(got []string) (w history.Window, err error) {
 	return history.Window{First: next - n, Next: next, Epoch: got[0]}, nil
 }
 
-// entryOf reads an entry. Others can write there, so nothing is taken for granted.
+// entryOf reads an entry. It checks everything, because others can write into Redis.
 func entryOf(text string) (history.Entry, error) {
 	at, rest, _ := strings.Cut(text, " ")
 	ms, err := strconv.ParseInt(at, 10, 64)

@@ -96,8 +96,8 @@ func TestAHistoryInRedisKeepsItsLimits(t *testing.T) {
 	}
 }
 
-// What a failover has taken along is not taken for something that the reader has seen: positions of before are of another
-// epoch.
+// After a failover that lost entries, earlier positions are of another epoch, so that a reader does not take new entries
+// for seen ones.
 func TestAFailoverGivesPositionsAnotherEpoch(t *testing.T) {
 	pair := startPair(t)
 	c := pair.conn()

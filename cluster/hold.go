@@ -12,11 +12,11 @@ import (
 	"gatehouse/namespaces"
 )
 
-// holdUserScript has a node hold a user in a room. KEYS: members, holders, the node's list, the names in their order, stream.
-// ARGV: room and user as the node's list has them, user, member, 1 when the member replaces what there is, quiet, number of
-// values of the entry that says that the user has come, 1 when others have been told so before, entries that the stream keeps,
-// those values, and those of the entry for a member that has been replaced. It returns the number of users, and 1 when the user
-// has come, 2 when the member has been replaced.
+// holdUserScript notes that a node holds a user in a room. KEYS: members, holders, the node's list, the names in their order,
+// stream. ARGV: room and user as the node's list has them, user, member, 1 when the member replaces what there is, quiet,
+// number of values of the entry that says that the user has come, 1 when others have been told so before, entries that the
+// stream keeps, those values, and those of the entry for a member that has been replaced. It returns the number of users, and
+// 1 when the user has come, 2 when the member has been replaced.
 var holdUserScript = rueidis.NewLuaScript(entryFunction + `
 local what, n = 0, tonumber(ARGV[6])
 local told = ARGV[7] == '1' -- who is not there then has been forgotten, and has not come

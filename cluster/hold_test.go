@@ -70,7 +70,7 @@ func (g *talker) present(event, after string) string {
 	return text
 }
 
-// news are the presence events that a client has got, in short: "joined bob".
+// news returns the presence events that a client has got, in short: "joined bob".
 func (g *talker) news() (all []string) {
 	for _, text := range g.texts() {
 		rest, ok := strings.CutPrefix(text, `2/chat,["presence:`)
@@ -96,7 +96,7 @@ func (g *talker) hears(news ...string) {
 	g.m.until(fmt.Sprintf("the news are %q, not %q", news, g.news()), func() bool { return slices.Equal(g.news(), news) })
 }
 
-// Who is in a room of the configuration is one on all nodes: the list, and who has come and gone, once for each user.
+// A room of the configuration has one presence on all nodes: one list, and each user's coming and going told once.
 func TestPresenceIsOneOnAllNodes(t *testing.T) {
 	for _, mode := range []Mode{ModeStreams, ModePubSub} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestPresenceLapsesWithItsNodeAndOutlivesRedis(t *testing.T) {
 	one.node.mu.RLock()
 	a := one.node.adapters["/chat"]
 	one.node.mu.RUnlock()
-	if err := a.bury(t.Context(), two.node.uid); err != nil { // as if only that one could not reach Redis for a while
+	if err := a.bury(t.Context(), two.node.uid); err != nil { // as if only that node could not reach Redis for a while
 		t.Fatal(err)
 	}
 	ann.hears("joined bob", "left bob", "joined bob") // when it is back
@@ -178,8 +178,8 @@ func TestPresenceLapsesWithItsNodeAndOutlivesRedis(t *testing.T) {
 	}
 }
 
-// While Redis is away, or does not answer, who joins is answered with whom this node knows. Whoever has come, gone or set a state
-// meanwhile is known everywhere when it is back, and told of once; nobody is lost and nobody stays.
+// While Redis is away, or does not answer, a join is answered with the members that this node knows. Users who have come, gone
+// or set a state meanwhile are known everywhere when it is back, and told of once; none is lost and none stays.
 func TestPresenceWithRedisAway(t *testing.T) {
 	back := func(r *redisServer) { r.start() } // empty
 	for name, c := range map[string]struct {
@@ -221,7 +221,7 @@ func TestPresenceWithRedisAway(t *testing.T) {
 			for _, g := range []*talker{ann, cleo, dan} {
 				g.m.until("all know who is there", func() bool { return g.present("presence:get", "") == "3: ann7 cleo dan" })
 			}
-			if c.mode == ModeStreams { // what is published while a link is away, is lost
+			if c.mode == ModeStreams { // messages that are published while a link is away are lost
 				ann.hearsIn("joined bob", "joined dan", "joined cleo", "state ann", "left bob")
 				dan.hearsIn("joined cleo", "state ann", "left bob")
 			}
@@ -229,7 +229,7 @@ func TestPresenceWithRedisAway(t *testing.T) {
 	}
 }
 
-// hasHeard waits until all that another node has told so far has come to this one.
+// hasHeard waits until all messages of another node so far have come to this one.
 func (m chatter) hasHeard(other chatter) {
 	m.t.Helper()
 	before := m.marks.Load()
@@ -240,7 +240,7 @@ func (m chatter) hasHeard(other chatter) {
 	m.until("the mark has come", func() bool { return m.marks.Load() > before })
 }
 
-// epoch is that of the Redis which has the rooms.
+// epoch returns the epoch of the rooms in Redis.
 func (m chatter) epoch() string {
 	m.node.mu.RLock()
 	defer m.node.mu.RUnlock()
@@ -250,8 +250,8 @@ func (m chatter) epoch() string {
 	return p.epoch
 }
 
-// hearsIn waits until a client has heard of all of the changes, and checks that it has of each once, in whatever order, and of
-// nothing else. A state may be told again: it is not known whether Redis, which did not answer, has taken it.
+// hearsIn waits until a client has got each of the changes exactly once, in any order, and nothing else. A state may come
+// twice, because it is not known whether a Redis that did not answer has taken it.
 func (g *talker) hearsIn(news ...string) {
 	g.m.t.Helper()
 	slices.Sort(news)

@@ -14,7 +14,7 @@ import (
 // secureScheme begins the address of a node that has TLS between nodes.
 const secureScheme = "https"
 
-// hopURL gives scheme and host of where a node is reached.
+// hopURL returns scheme and host of a node's address.
 func hopURL(info NodeInfo) (scheme, host string) {
 	if host, secure := strings.CutPrefix(info.Address, secureScheme+"://"); secure {
 		return secureScheme, host
@@ -28,7 +28,7 @@ type hops struct {
 	tls func() *tls.Config // nil without TLS
 }
 
-// The ways in which TLS between nodes is on at one of them only.
+// Errors when TLS between nodes is on at one of them only.
 var (
 	errTheirsHasTLS  = errors.New("it has TLS between nodes and this node has none; set cluster.tls here too")
 	errTheirsHasNone = errors.New("it has no TLS between nodes and this node has; set cluster.tls there too")
@@ -77,7 +77,7 @@ func (h *hops) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case err != nil:
 		return nil, withCure(err)
-	case !answer.ProtoAtLeast(1, 1): // so net/http answers who speaks plain HTTP to a listener with TLS
+	case !answer.ProtoAtLeast(1, 1): // net/http's answer to plain HTTP at a listener with TLS
 		err = errTheirsHasTLS
 	case answer.Header.Get(forwardHeader) != "":
 		err = errHopRefused
@@ -88,7 +88,7 @@ func (h *hops) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// withCure adds to an error of TLS what to do about it.
+// withCure adds the cure to an error of TLS.
 func withCure(err error) error {
 	var (
 		unknown  x509.UnknownAuthorityError

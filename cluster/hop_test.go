@@ -27,8 +27,8 @@ func hopEnd(config *tls.Config, secret string) *Node {
 	return n
 }
 
-// hop hands a request of a client from one node to the other, which has TLS or none, and says that it has. It returns what the
-// client gets, and what the first one logs.
+// hop hands a request of a client from one node to the other. Each has TLS or none, and the other's address says whether it
+// has. It returns the client's answer and the first node's log.
 func hop(t *testing.T, from, to *Node, saysTLS bool) (*httptest.ResponseRecorder, string) {
 	t.Helper()
 	listener := httptest.NewUnstartedServer(to.Owned(func(w http.ResponseWriter, _ *http.Request, _ *Peer) { _, _ = io.WriteString(w, "served") }, nil))
@@ -51,8 +51,8 @@ func hop(t *testing.T, from, to *Node, saysTLS bool) (*httptest.ResponseRecorder
 	return w, said.String()
 }
 
-// What is wrong between two nodes is said by the one that hands a request on, with what to do; its client is told that the session
-// is unknown, and comes anew.
+// The node that hands a request on logs what is wrong between the two nodes, and what to do; its client is told that the
+// session is unknown, and reconnects.
 func TestReq29_WhatIsWrongWithTheTLSBetweenNodesIsSaid(t *testing.T) {
 	const secret = "a secret of the fleet that is long enough"
 	ours, theirs := wiretest.NewAuthority(t, "ours"), wiretest.NewAuthority(t, "theirs")

@@ -34,7 +34,7 @@ type lane struct {
 	place   string                 // what has been carried out, see core.Kept.Before
 }
 
-// awaited is an entry that somebody waits for.
+// awaited is an entry with a waiting caller.
 type awaited struct {
 	id   string
 	done chan struct{}
@@ -81,8 +81,8 @@ func (l *lane) idle() bool {
 
 func (l *lane) idleLocked() bool { return !l.busy && len(l.todo) == 0 && l.core.Waiting() == 0 }
 
-// input gives the core an input and carries out what comes of it. One goroutine at a time carries out, without the lock:
-// what others add meanwhile it takes too, so that there is one order.
+// input gives the core an input and carries out the outputs. One goroutine at a time carries out, without the lock; it
+// takes the outputs that others add meanwhile too, so that there is one order.
 func (l *lane) input(in func() []core.Output[*action]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +105,7 @@ func (l *lane) input(in func() []core.Output[*action]) {
 	l.drained.Broadcast()
 }
 
-// arrive notes the place of what has been carried out; "" is none.
+// arrive notes the place of the operations carried out; "" is none.
 func (l *lane) arrive(place string) {
 	if place != "" && l.node.cfg.Recovery > 0 {
 		l.mu.Lock()
@@ -130,7 +130,7 @@ func (l *lane) poke() {
 
 // write keeps a connection that writes, until ctx ends.
 func (l *lane) write(ctx context.Context) {
-	select { // what is written before the reading begins would never come back
+	select { // an entry that is written before the reading begins would never come back
 	case <-l.begun:
 	case <-ctx.Done():
 		return
@@ -238,7 +238,7 @@ func (l *lane) read(ctx context.Context) {
 }
 
 // reading reads from pos on. A new connection begins a little before: after a failover entries may have the ids of others
-// that were lost. What was read before is skipped by its number, or by its id when it has none.
+// that were lost. Entries that were read before are skipped by their number, or by their id when they have none.
 func (l *lane) reading(ctx context.Context, pos *string) error {
 	client, err := l.node.dedicate(ctx, l.stream, true)
 	if err != nil {
@@ -277,7 +277,7 @@ func (l *lane) reading(ctx context.Context, pos *string) error {
 	}
 }
 
-// take takes an entry that was read. Nonsense reaches nobody and is counted.
+// take takes an entry that was read. Invalid entries are counted and dropped.
 func (l *lane) take(x rueidis.XRangeEntry) {
 	defer l.passed(x.ID)
 	n := l.node
@@ -316,7 +316,7 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 	l.poke()
 }
 
-// passed tells those who wait for an entry that it has been carried out.
+// passed wakes the callers that wait for an entry that has been carried out.
 func (l *lane) passed(id string) {
 	l.input(func() []core.Output[*action] {
 		l.at = id

@@ -15,10 +15,11 @@ type Peer struct {
 	window  window // guarded by forwarding.mu
 }
 
-// Leaving reports whether the node has said that it is about to end: what has come through it should not wait there.
+// Leaving reports whether the node is about to end, so that requests through it should not wait.
 func (p *Peer) Leaving() bool { return p.leaving.Load() }
 
-// leavingClient stands in a passage for the address of a client when the node itself says that it is leaving. No client has it.
+// leavingClient stands in place of a client's address in a passage by which the node itself says that it is leaving. No
+// client has it.
 const leavingClient = "-"
 
 // leavingPath is what that request asks for; it has no meaning but in the log of a release that does not know it.
@@ -32,8 +33,8 @@ type onWay struct {
 	ended   chan struct{} // closed when they have ended, once leaving
 }
 
-// begin notes a request until done is called. It ends with the node at the latest, unless the node is leaving: then nothing
-// waits any more, and the last requests may come when the node is closed already.
+// begin notes a request until done is called. Its context ends with the node at the latest, unless the node is leaving:
+// then no request waits, and the last ones may come when the node is closed already.
 func (o *onWay) begin(ctx, node context.Context) (_ context.Context, done func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,10 +81,10 @@ func (o *onWay) isLeaving() bool {
 	return o.leaving
 }
 
-// Leave lets go of what this node has handed on: the nodes that have the sessions answer the polls that wait, and close the
-// WebSockets that come through here so that their clients come back by another way. It returns when all of it has ended. When ctx
-// ends before, the error says so, and [Node.Close] cuts what is left. Requests that come later are handed on as before, but
-// none of them waits, and new WebSockets are refused.
+// Leave ends the requests that this node has handed on: the nodes that have the sessions answer the pending polls, and close
+// the WebSockets that come through here so that their clients come back by another way. It returns when all of it has ended.
+// When ctx ends before, the error says so, and [Node.Close] cuts what is left. Requests that come later are handed on as
+// before, but none of them waits, and new WebSockets are refused.
 func (n *Node) Leave(ctx context.Context) error {
 	if n.cfg.Advertise == "" || !n.signer.on() {
 		return nil
@@ -107,7 +108,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	}
 }
 
-// sayLeaving tells one node. One that is not to be reached has no requests under way either.
+// sayLeaving tells one node. A node that cannot be reached has no requests under way either.
 func (n *Node) sayLeaving(ctx context.Context, info NodeInfo) {
 	scheme, host := hopURL(info)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+"://"+host+leavingPath, nil)

@@ -13,7 +13,7 @@ type NodeInfo struct {
 	Address string    `json:"address,omitempty"` // where other nodes reach it
 	Version string    `json:"version,omitempty"`
 	Started time.Time `json:"started"`
-	Beat    uint64    `json:"beat"` // grows with each sign of life, so that an old one is not taken for a new one
+	Beat    uint64    `json:"beat"` // grows with each heartbeat, so that an old one is not taken for a new one
 	Heard   time.Time `json:"heard,omitzero"`
 }
 
@@ -26,15 +26,15 @@ func (n *Node) self() NodeInfo {
 	return NodeInfo{ID: n.uid, Name: n.cfg.Name, Address: n.cfg.Advertise, Version: n.cfg.Version, Started: n.began}
 }
 
-// beat gives signs of life, until the node leaves: one more would take its name again.
+// beat sends heartbeats until the node leaves: a later one would take its name again.
 func (n *Node) beat(ctx context.Context) {
 	info := n.self()
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
 		info.Beat++
-		// It says itself what is wrong. Nothing cancels it: a script that is on its way could overtake the one that gives the name
-		// back, on another connection.
+		// It logs its errors itself. It is not cancelled: a script that is on its way could overtake the one that gives the
+		// name back, on another connection.
 		_, _ = n.holdName(context.WithoutCancel(ctx))
 		_ = n.tell(n.everyone(), "", typeHello, n.infoData(info)) // the next one may pass
 		select {
@@ -52,8 +52,8 @@ func (n *Node) infoData(info NodeInfo) []byte {
 	return b.bytes()
 }
 
-// bye tells the others that the node leaves, so that nobody waits for it: behind what it has told them before, or they would
-// take that for a sign of life.
+// bye tells the others that the node leaves, so that no node waits for it. It comes behind all earlier messages, which would
+// count as heartbeats.
 func (n *Node) bye(ctx context.Context) {
 	n.hush()
 	n.beats.Wait()
@@ -61,11 +61,11 @@ func (n *Node) bye(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	if n.tell(n.everyone(), "", typeBye, n.infoData(n.self())) == nil {
-		_ = n.signal.flush(ctx) // without it the others miss the signs of life
+		_ = n.signal.flush(ctx) // without it the others miss the heartbeats
 	}
 }
 
-// fromNode acts on what one of our nodes tells all of them.
+// fromNode handles a message of a Gatehouse node to all of them.
 func (n *Node) fromNode(m letter) error {
 	switch m.kind {
 	case typeHello:

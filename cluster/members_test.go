@@ -9,7 +9,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// overheard returns what is said to all nodes of Gatehouse, by its kind, until the test ends.
+// overheard returns the kinds of the messages to all nodes of Gatehouse, until the test ends.
 func overheard(t *testing.T, r *redisServer) <-chan int {
 	t.Helper()
 	reader := &Node{cfg: NodeConfig{}.withDefaults()}
@@ -31,7 +31,7 @@ func overheard(t *testing.T, r *redisServer) <-chan int {
 	return kinds
 }
 
-// A node that leaves says so behind all that it has said before: a sign of life after it would bring the node back.
+// A node that leaves says so behind all its messages: a heartbeat after it would bring the node back.
 func TestANodeSaysGoodbyeLast(t *testing.T) {
 	r := startRedis(t)
 	kinds := overheard(t, r)
@@ -67,7 +67,7 @@ func clientOf(r *redisServer) func() (rueidis.Client, error) {
 	return func() (rueidis.Client, error) { return client, nil }
 }
 
-// A node that leaves does not take its name again, however soon a sign of life is due.
+// A node that leaves does not take its name again, however soon a heartbeat is due.
 func TestANodeThatLeavesLeavesItsName(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()

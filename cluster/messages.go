@@ -13,7 +13,7 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
-// The types of messages, those of Node's cluster adapter (npm socket.io-adapter), and of ours above 100.
+// The types of messages: those of Node's cluster adapter (npm socket.io-adapter), and Gatehouse's own above 100.
 const (
 	typeBroadcast    = 3
 	typeJoin         = 4
@@ -26,7 +26,7 @@ const (
 	typeCount        = 11 // how many sockets will acknowledge
 	typeAck          = 12
 	typeSettled      = 101  // this node will not answer any more
-	typeTaken        = 103  // its sender has taken over the session of the socket that is named as a room
+	typeTaken        = 103  // the sender has taken over the session whose socket id is named as a room
 	typeLocal        = 104  // a broadcast to the sockets of its sender, which others only remember
 	maxSelection     = 4096 // rooms named by one message
 	maxNested        = 512
@@ -58,7 +58,7 @@ type options struct {
 	Flags  map[string]any `json:"flags"`
 }
 
-// names are rooms. A room of Node's may be a number, which is another room than its text there and the same one here.
+// names are rooms. A room of Node's may be a number: there it differs from the room of its text, here it is the same.
 type names []string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -298,7 +298,7 @@ func (d data) args(l packet.Limits, values ...[]byte) (packet.Args, error) {
 	return p.Args, err
 }
 
-// builder writes the object that goes with a message, in the form that its content needs.
+// builder writes the object of a message, in the form that its content needs.
 type builder struct {
 	packed bool
 	out    []byte
@@ -391,7 +391,7 @@ func (b *builder) bytes() []byte {
 	return b.out
 }
 
-// text is bytes in the form of an entry's field.
+// text returns bytes in the form of an entry's field.
 func (b *builder) text() string {
 	if b.packed {
 		return base64.StdEncoding.EncodeToString(b.bytes())

@@ -9,7 +9,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// The operations of a node are numbered. Whoever is told of a gap hears of it right behind the operation that shows it.
+// The operations of a node are numbered. OnMissed is called right behind the operation that shows a gap.
 func TestAGapIsToldWithTheOperationThatShowsIt(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// A node's name is a lease in Redis, renewed with each sign of life: two nodes of one name would be one to the people who
-// look at logs, lists and metrics, and often are two processes with one configuration.
+// A node's name is a lease in Redis, renewed with each heartbeat. Two nodes of one name could not be told apart in logs,
+// lists and metrics, and often are two processes with one configuration.
 
 // ErrNameTaken is returned by [Node.Join] when another node that is there has the name of this one.
 var ErrNameTaken = errors.New("another node that is there has this name")
@@ -24,7 +24,7 @@ type naming struct {
 }
 
 var (
-	// holdScript takes a name, or keeps it. It answers who has it: the id of a node.
+	// holdScript takes a name, or keeps it. It returns the id of the node that has it.
 	holdScript = rueidis.NewLuaScript(`
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return owner end
@@ -38,7 +38,7 @@ return 0`)
 
 func (n *Node) nameKey() string { return n.everyone() + "#name#" + n.cfg.Name }
 
-// holdName takes the node's name or keeps it; it returns who has it, or an error while Redis cannot say.
+// holdName takes the node's name or keeps it; it returns the node that has it, or an error while Redis cannot be reached.
 func (n *Node) holdName(ctx context.Context) (owner string, err error) {
 	if n.cfg.Name == "" {
 		return n.uid, nil
@@ -71,9 +71,9 @@ func (n *Node) leaveName(ctx context.Context) {
 	_ = leaveScript.Exec(ctx, client, []string{n.nameKey()}, []string{n.uid}).Error() // or it lapses
 }
 
-// Join waits until the node has its name, hears the others and its own operations come back, or Redis has not answered for
-// the patience of the configuration: then the node begins alone. It returns [ErrNameTaken] when another node keeps the name
-// for longer than one that has died would.
+// Join waits until the node has its name, hears the others, and its own operations come back. When Redis has not answered
+// for Settings.Patience, the node begins alone. It returns [ErrNameTaken] when another node keeps the name for longer than
+// one that has died would.
 func (n *Node) Join(ctx context.Context) error {
 	if err := n.joinName(ctx); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (n *Node) joinName(ctx context.Context) error {
 		case owner == n.uid, err != nil && waited > n.cfg.Patience: // alone: it takes its name when Redis is back
 			return nil
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // the server is being stopped: nobody asks any more
+			return nil //nolint:nilerr // the server is being stopped: the result has no use any more
 		case err == nil && waited > memberLimit+heartbeat:
 			return fmt.Errorf("%w: %q belongs to the node %s; give this one another cluster.name", ErrNameTaken, n.cfg.Name, owner)
 		}

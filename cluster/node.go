@@ -55,11 +55,11 @@ type Counts struct {
 	Written   atomic.Uint64 // operations into streams, or published
 	Read      atomic.Uint64 // entries from streams, or operations that were heard
 	Refused   atomic.Uint64 // messages of the wrong form, or not signed
-	Missing   atomic.Uint64 // operations of other nodes that will not come
+	Missing   atomic.Uint64 // missing operations of other nodes
 	Dropped   atomic.Uint64 // own operations that did not fit the backlog, or could not be published
 	WentAlone atomic.Uint64 // times that the node went on alone
-	Unheard   atomic.Uint64 // messages between nodes that were dropped because this one was behind
-	LinksLost atomic.Uint64 // times that a subscription was lost: what was published meanwhile has not been heard
+	Unheard   atomic.Uint64 // messages of other nodes that were dropped because this one was behind
+	LinksLost atomic.Uint64 // times that a subscription was lost, and the messages published meanwhile
 	Forwarded Forwarded
 }
 
@@ -104,7 +104,7 @@ func newUID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Close tells the other nodes and ends the node. What it has published is in Redis, or ctx has ended.
+// Close tells the other nodes and ends the node. It returns when all published operations are in Redis, or ctx has ended.
 func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
 	again := n.closed
@@ -150,8 +150,8 @@ type dedicated struct {
 	giveBack func()
 }
 
-// dedicate gives a connection of one's own, in a Redis Cluster to the primary that has the slot of anchor. It is closed when
-// it is released: one that came back by itself would not say that it was away.
+// dedicate returns a connection of one's own, in a Redis Cluster to the primary that has the slot of anchor. It is closed
+// when it is released: one that reconnects by itself would not tell that it was lost.
 func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (*dedicated, error) {
 	client, err := n.cfg.Client()
 	if err != nil {
@@ -164,7 +164,7 @@ func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (*dedica
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
-	// A replica reads, but what it reads comes late or never: only a server that takes writes is the one.
+	// Reads from a replica come late or never, so only a server that takes writes will do.
 	write := own.B().Set().Key(probeKey(anchor)).Value("1").PxMilliseconds(1000).Build()
 	if err := n.cfg.Note(client, own.Do(ctx, write).Error()); err != nil {
 		d.release()
@@ -181,7 +181,7 @@ func (d *dedicated) release() {
 var errGivenUp = errors.New("the connection is given up, because its server takes no writes")
 
 // givenUp reports whether another client has taken the place of this one, since its server turned out to be a replica. Closing
-// a client does not close the connections that it has dedicated: they would go on to hear what the replica hears, late or never.
+// a client does not close the connections that it has dedicated: they would stay at the replica, and hear late or never.
 func givenUp(client rueidis.Client, now func() (rueidis.Client, error)) bool {
 	other, err := now()
 	return err != nil || other != client
@@ -221,14 +221,14 @@ func (n *Node) adapter(namespace string) *adapter {
 	return n.adapters[namespace]
 }
 
-// refused counts what somebody wrote into Redis that means nothing.
+// refused counts an invalid message in Redis.
 func (n *Node) refused(err error) {
 	if n.counts.Refused.Add(1) == 1 {
 		n.cfg.Logger.Warn("cluster: a message in redis was refused; the metric counts the others", slog.Any("error", err))
 	}
 }
 
-// tooOld reports whether something was signed too long ago to be of today. Clocks may differ by two minutes.
+// tooOld reports whether a signature is too old. Clocks may differ by two minutes.
 func (n *Node) tooOld(ms int64) bool {
 	age := n.cfg.Now().Sub(time.UnixMilli(ms))
 	return age > n.cfg.BacklogAge+clockSlack || age < -clockSlack
@@ -236,7 +236,7 @@ func (n *Node) tooOld(ms int64) bool {
 
 const clockSlack = 2 * time.Minute
 
-// carryOut does what the core of a lane decided.
+// carryOut carries out the outputs of a lane's core.
 func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 	switch o.Do {
 	case core.Deliver:
@@ -256,7 +256,7 @@ func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 	}
 }
 
-// missed tells the namespaces on a stream that they may lack something.
+// missed tells the namespaces on a stream that they may lack operations.
 func (n *Node) missed(l *lane, m namespaces.Missed) {
 	for _, a := range n.list() {
 		if a.carrier == carrier(l) {
@@ -265,7 +265,7 @@ func (n *Node) missed(l *lane, m namespaces.Missed) {
 	}
 }
 
-// deliver carries out what the core of a lane hands on.
+// deliver carries out an operation that the core of a lane delivers.
 func (n *Node) deliver(l *lane, o *core.Output[*action]) {
 	if o.ID == "" {
 		o.Body.arrive(alone)
@@ -338,13 +338,13 @@ func (n *Node) Adapter(_ context.Context, local namespaces.Local) (namespaces.Ad
 	return a, nil
 }
 
-// links are the connections, and which of them are there.
+// links notes which connections are up.
 type links struct {
 	mu   sync.Mutex
 	down map[string]bool
 }
 
-// lost notes that a connection is away; it reports whether that is new.
+// lost notes that a connection is down; it reports whether that is new.
 func (l *links) lost(what string) bool { return l.set(what, true) }
 
 // found notes that it is there.

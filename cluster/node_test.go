@@ -16,7 +16,7 @@ import (
 	"gatehouse/packet"
 )
 
-// What several nodes emit to a room at once reaches all members in one order.
+// Events that several nodes emit to a room at once reach all members in one order.
 func TestARoomHasOneOrderOnAllNodes(t *testing.T) {
 	r := startRedis(t)
 	nodes := fleet(t, r, 3, NodeConfig{Settings: Settings{Patience: time.Minute}}, nil)
@@ -113,7 +113,8 @@ func TestSocketsAreReachedFromAnyNode(t *testing.T) {
 	until(t, "nobody else is left", func() bool { return slices.Equal(find("room"), []string{one.id}) })
 }
 
-// An operation that names more than the other nodes would read is refused; the largest one that is not reaches them.
+// An operation that names more rooms than the other nodes would read is refused; the largest allowed one reaches
+// them.
 func TestAnOperationNamesAsManyAsTheOtherNodesRead(t *testing.T) {
 	nodes := fleet(t, startRedis(t), 2, NodeConfig{}, nil)
 	g := nodes[1].visit()
@@ -143,7 +144,7 @@ func TestAnOperationNamesAsManyAsTheOtherNodesRead(t *testing.T) {
 	}
 }
 
-// Acknowledgements of a broadcast come from all nodes. One that dies is named, and fails nobody else's answer.
+// Acknowledgements of a broadcast come from all nodes. One that dies is named, and the others' answers still count.
 func TestAcknowledgementsComeFromAllNodes(t *testing.T) {
 	r := startRedis(t)
 	nodes := fleet(t, r, 3, NodeConfig{}, nil)
@@ -175,7 +176,7 @@ func TestAcknowledgementsComeFromAllNodes(t *testing.T) {
 	}
 }
 
-// A node without a namespace answers requests for it all the same, so that nobody waits for that node.
+// A node without a namespace answers questions about it all the same, so that no node waits for it.
 func TestANodeWithoutTheNamespaceIsNotWaitedFor(t *testing.T) {
 	r := startRedis(t)
 	nodes := fleet(t, r, 1, NodeConfig{}, func(ns *namespaces.Namespace) {
@@ -237,7 +238,7 @@ func TestServersAnswerEachOther(t *testing.T) {
 	}
 }
 
-// While Redis is away a node serves its own clients; what it told them reaches the others when Redis is back, once.
+// While Redis is away a node serves its own clients; its operations reach the other nodes once when Redis is back.
 func TestANodeAloneServesItsOwnAndComesBack(t *testing.T) {
 	r := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	nodes := fleet(t, r, 2, NodeConfig{Settings: Settings{Patience: 100 * time.Millisecond}}, nil)
@@ -269,7 +270,8 @@ func TestANodeAloneServesItsOwnAndComesBack(t *testing.T) {
 	}
 }
 
-// What somebody writes into Redis reaches nobody unless it is in order, and with a secret unless it is signed.
+// Messages that somebody writes into Redis reach clients only when they are valid, and with a secret only when they
+// are signed.
 func TestNonsenseInRedisReachesNobody(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()

@@ -17,8 +17,8 @@ import (
 	"gatehouse/packet"
 )
 
-// Settings are what the nodes of one cluster have in common, and what a node keeps. The tags say of each its default and
-// bounds, see package internal/settings; zero means the default.
+// Settings are the settings that the nodes of one cluster have in common, and the limits of a node. The tags say of each
+// its default and bounds, see package internal/settings; zero means the default.
 type Settings struct {
 	Key          string        `koanf:"key" default:"socket.io" doc:"begins the names of streams and channels, as Node's adapters have it"`
 	Streams      int           `koanf:"streams" default:"1" max:"64" doc:"streams that the namespaces share; the same on all nodes"`
@@ -35,13 +35,15 @@ type NodeConfig struct {
 	// Client gives the client of Redis 7 or Valkey, which stays its owner's to close, after the node; an error while Redis
 	// cannot be reached. Required.
 	Client func() (rueidis.Client, error)
-	// Name is how people call the node. No other node of the fleet has the same, see Node.Join; Start gives the node an id
-	// that no node ever had. Empty is the machine's name with a part of that id.
+	// Name is the node's name in logs and lists. No other node of the fleet has the same, see Node.Join; Start gives the
+	// node an id that no node ever had. Empty is the machine's name with a part of that id.
 	Name string
-	// Advertise is where other nodes reach this one, as host:port, or https://host:port with TLS; empty without forwarding.
+	// Advertise is the address at which other nodes reach this one, as host:port, or https://host:port with TLS; empty
+	// without forwarding.
 	Advertise string
-	// TLS gives what a connection to another node is opened with; it is asked for each, and nothing is handed to nodes without
-	// TLS then. The certificate of the other node names ServerName, or the host of its address where that is empty. nil: no TLS.
+	// TLS returns the configuration of a connection to another node; it is called for each, and no request is handed to nodes
+	// without TLS then. The certificate of the other node names ServerName, or the host of its address where that is empty.
+	// nil: no TLS.
 	TLS func() *tls.Config
 	// Version is this program's, which others show.
 	Version string
@@ -50,17 +52,17 @@ type NodeConfig struct {
 	// Secret signs what nodes tell each other; then Node's servers cannot take part.
 	Secret []byte
 	// Recovery is how long a client may be away and then be recovered on any node, in the mode "streams", see
-	// [namespaces.Recovery]: 0, not at all. The node then keeps in memory what it has read from each stream of late: MaxLen
-	// entries of BacklogBytes at most.
+	// [namespaces.Recovery]: 0, not at all. The node then keeps the latest entries of each stream in memory: MaxLen entries
+	// of BacklogBytes at most.
 	Recovery time.Duration
 	// Packet limits what an event of another node may hold, as it does for clients.
 	Packet packet.Limits
-	// Note is told of each error of a command that the client was asked, and returns it; nil tells nobody. It connects anew
-	// to a Redis that takes no writes.
+	// Note is told the error of each command of the client, and returns it; may be nil. It connects anew to a Redis that
+	// takes no writes.
 	Note func(client rueidis.Client, err error) error
-	// Traces has a span of each traced broadcast of another node that is carried out here; nil: nobody asks.
+	// Traces gets a span for each traced broadcast of another node that is carried out here; may be nil.
 	Traces trace.TracerProvider
-	// Now is the clock that signatures are dated by, and held against: time.Now. Those of nodes may differ by two minutes.
+	// Now is the clock for dating and checking signatures: time.Now. Those of nodes may differ by two minutes.
 	Now func() time.Time
 	// Logger says what happens to the link; nil means slog.Default().
 	Logger *slog.Logger

@@ -9,8 +9,7 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
-// What somebody publishes reaches nobody unless it is in order, and ends nothing: it is counted, and what comes behind it is
-// delivered.
+// An invalid message that somebody publishes is counted and ends nothing, and later messages are delivered.
 func TestNonsenseThatIsPublishedReachesNobody(t *testing.T) {
 	packed := func(json string) string {
 		b, err := msgpack.AppendJSON(nil, []byte(json), msgpack.Attachments{})
@@ -69,7 +68,7 @@ func TestNonsenseThatIsPublishedReachesNobody(t *testing.T) {
 	}
 }
 
-// What a node has not heard while its link was away is seen by the numbers of the others' operations, and counted.
+// Operations that a node has missed while its link was away show by the gaps in the numbers, and are counted.
 func TestWhatALostLinkHasSwallowedIsCounted(t *testing.T) {
 	for _, mode := range []Mode{ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -98,11 +97,11 @@ func TestWhatALostLinkHasSwallowedIsCounted(t *testing.T) {
 			for _, m := range nodes {
 				until(t, "all is heard again", m.hearsRooms)
 			}
-			until(t, "an operation comes", func() bool { // the connection that publishes finds its own way back
+			until(t, "an operation comes", func() bool { // the publishing connection reconnects by itself
 				emit(4)
 				return len(there.texts()) > 1
 			})
-			if missing, dropped := nodes[1].node.counts.Missing.Load(), nodes[0].node.counts.Dropped.Load(); missing < 2 || missing > dropped { // what seemed not to be published may have been
+			if missing, dropped := nodes[1].node.counts.Missing.Load(), nodes[0].node.counts.Dropped.Load(); missing < 2 || missing > dropped { // a publish that failed may have succeeded
 				t.Errorf("%d are missing, %d were dropped", missing, dropped)
 			}
 		})

@@ -8,7 +8,7 @@ import (
 )
 
 // outlet carries operations in the modes "pubsub" and "sharded": it carries them out on this node at once and publishes them
-// for the others, at most once. While Redis is away the clients of this node are served, and what is not published is
+// for the others, at most once. While Redis is away the clients of this node are served, and unpublished operations are
 // counted.
 type outlet struct{ node *Node }
 
@@ -22,7 +22,7 @@ func (o outlet) publish(act *action) {
 	o.node.perform(act, true, nil)
 }
 
-// queue queues an action in the order of its number: one that another overtakes would seem to be missing.
+// queue queues an action in the order of its number: an overtaken one would count as missing.
 func (o outlet) queue(a *adapter, act *action) error {
 	a.saying.Lock()
 	defer a.saying.Unlock()
@@ -43,8 +43,8 @@ func (outlet) idle() bool { return true }
 // flush implements carrier.
 func (o outlet) flush(ctx context.Context) error { return o.node.signal.flush(ctx) }
 
-// operation writes an action for the other nodes. What goes to all nodes of a namespace has a number, by which they see what
-// they have missed; what goes on the channel of a room has none.
+// operation writes an action for the other nodes. An action for all nodes of a namespace has a number, which shows gaps; one
+// on the channel of a room has none.
 func (n *Node) operation(act *action, numbers *numbers) (channel string, payload []byte) {
 	if n.cfg.Mode == ModePubSub && !n.signer.on() {
 		return n.classicOperation(act, numbers.next())
@@ -92,7 +92,7 @@ func (s *numbers) heard(uid string, number uint64) (missing uint64) {
 	return 0
 }
 
-// operate carries out what another node has published.
+// operate carries out an operation that another node has published.
 func (a *adapter) operate(m letter) error {
 	number, err := m.body.number()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// peer is a server of Node's, see testdata/node/peer.mjs.
+// peer is a Node server, see testdata/node/peer.mjs.
 type peer struct {
 	t     *testing.T
 	in    io.WriteCloser
@@ -21,7 +21,7 @@ type peer struct {
 	asked int
 }
 
-// startPeer starts a server of Node's. Without its packages the test is skipped, unless TEST_ORACLE=1 says that they must be
+// startPeer starts a Node server. Without its packages the test is skipped, unless TEST_ORACLE=1 says that they must be
 // there.
 func startPeer(t *testing.T, mode string, r *redisServer) *peer {
 	t.Helper()

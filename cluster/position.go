@@ -49,7 +49,7 @@ func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos
 	return nil
 }
 
-// logged is how many entries of the stream a node looks at when it comes: with a log, as many as a stream has that was never cut.
+// logged is how many entries of the stream a node reads when it starts: with a log, as many as the stream may keep.
 func (l *lane) logged() int64 {
 	if l.core.Log() == nil {
 		return rereadEntries

@@ -11,17 +11,17 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// present is whom this node has in which rooms of a namespace: what its list in Redis should be.
+// present holds the users of this node by room of a namespace: the list that Redis should have.
 type present struct {
 	mu       sync.Mutex           // guards what follows; a leaf
-	tabs     map[string]*presence // those that nobody is left of stay until the next want
+	tabs     map[string]*presence // those without sockets stay until the next want
 	changes  uint64               // how many there have been
 	suspects map[string]suspect   // what the last comparison found, by field
 	unsure   bool                 // Redis may have something else
 	used     bool                 // anything was ever entered
 	epoch    string               // changes when Redis has forgotten everything
 	forgot   int                  // comparisons until other nodes have told Redis again whom they have; 0 when it has forgotten nothing
-	owed     map[string]presence  // those who have gone and of whom it is not known whether Redis heard so, by field
+	owed     map[string]presence  // users who have gone without an answer of Redis, by field
 	settled  time.Time            // from then on the leases of others count
 	onFound  func(room string, member json.RawMessage, count int, here bool)
 }
@@ -32,13 +32,13 @@ type presence struct {
 	change uint64 // the last one
 }
 
-// suspect is a field that Redis had otherwise than this node.
+// suspect is a field that differed between Redis and this node.
 type suspect struct {
 	there  int64  // what Redis had
 	change uint64 // of the presence that it was compared with; 0 without one
 }
 
-// add notes that sockets have come or gone, and returns what there is of the user then.
+// add notes that sockets have come or gone, and returns the user's tabs then.
 func (p *present) add(field string, member json.RawMessage, by int) presence {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,15 +59,15 @@ func (p *present) add(field string, member json.RawMessage, by int) presence {
 	return *one
 }
 
-// doubt notes that it is not known what Redis has.
+// doubt notes that Redis may differ from this node's list.
 func (p *present) doubt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unsure = true
 }
 
-// owe notes that a socket of a user has gone, which left what add returned, and that it is not known whether Redis has heard so.
-// By now tabs may no longer have a user whose last socket that was.
+// owe notes that a socket of a user has gone, with the tabs that add returned, and that Redis may not know. By now tabs may no
+// longer have the user, if that was the last socket.
 func (p *present) owe(field string, left presence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,8 +91,8 @@ func (p *present) in(epoch string) {
 	p.epoch = epoch
 }
 
-// settle is called after a comparison. It returns those who have gone and whom Redis has forgotten before it heard so; all others
-// whom it had, a comparison finds.
+// settle is called after a comparison. It returns users who have gone and whom Redis has forgotten before it was told; the
+// comparison finds all others.
 func (p *present) settle() (lost map[string]presence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,11 +114,11 @@ func (p *present) settle() (lost map[string]presence) {
 	return lost
 }
 
-// forgotFor is how many comparisons it takes until all nodes have told Redis again whom they have: what differs counts the second
-// time, and theirs are at other moments.
+// forgotFor is how many comparisons it takes until all nodes have told Redis again whom they have: a difference counts the
+// second time, and the other nodes compare at other moments.
 const forgotFor = 4
 
-// want returns what Redis should have, and whether that is in doubt; it is not any more.
+// want returns the list that Redis should have, and whether it was in doubt; the doubt ends.
 func (p *present) want() (tabs map[string]presence, unsure, used bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,8 +134,8 @@ func (p *present) want() (tabs map[string]presence, unsure, used bool) {
 	return tabs, unsure, p.used
 }
 
-// confirm takes what a comparison found and returns the fields of which the one before found the same. What is found for the
-// first time may be a change on its way: it is in one of the two already, and not yet in the other.
+// confirm takes the differences of a comparison and returns those that the one before found too. A new difference may be a
+// change on its way, which only one side has yet.
 func (p *present) confirm(found map[string]suspect) (fields []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +174,7 @@ func (a *adapter) OnFound(f func(room string, member json.RawMessage, count int,
 	a.present.onFound = f
 }
 
-// found tells of somebody who turns out to be gone, or here.
+// found tells of a user who turns out to be gone, or here.
 func (a *adapter) found(room, member string, count int, here bool) {
 	a.present.mu.Lock()
 	f := a.present.onFound
@@ -194,8 +194,8 @@ func (n *Node) keepRooms() {
 	}
 }
 
-// attend keeps the lease of this node for the namespaces that share rooms, takes out the members of nodes that have none any
-// more, and puts right what Redis has of this node.
+// attend keeps the lease of this node for the namespaces that share rooms, takes out the members of nodes without a lease,
+// and corrects this node's list in Redis.
 func (n *Node) attend() {
 	for _, a := range n.list() {
 		a.attend(n.ctx)
@@ -234,7 +234,7 @@ func (a *adapter) attend(ctx context.Context) {
 	}
 }
 
-// tellLost tells of those who have gone and whom Redis has forgotten, unless they are at another node.
+// tellLost tells of users who have gone and whom Redis has forgotten, unless they are at another node.
 func (a *adapter) tellLost(ctx context.Context, lost map[string]presence) {
 	for field, one := range lost {
 		room, user, _ := strings.Cut(field, fieldEnd)
@@ -284,8 +284,8 @@ func (a *adapter) bury(ctx context.Context, uid string) error {
 	return client.Do(ctx, client.B().Hdel().Key(a.leasesKey()).Field(uid).Build()).Error()
 }
 
-// compareScript enters a user of whom the list of a node has another number of sockets, unless that has changed. KEYS:
-// members, holders, the node's list, the names in their order. ARGV: room and user as the list has them, user, member, how many
+// compareScript corrects the number of a user's sockets in the list of a node, unless the list has changed. KEYS: members,
+// holders, the node's list, the names in their order. ARGV: room and user as the list has them, user, member, how many
 // sockets, how many the list has. It returns 1 and the number of users when no node had the user.
 var compareScript = rueidis.NewLuaScript(`
 if (redis.call('HGET', KEYS[3], ARGV[1]) or '0') ~= ARGV[5] then return {0, 0} end
@@ -296,7 +296,7 @@ redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 redis.call('ZADD', KEYS[4], 0, ARGV[2])
 return {first, redis.call('HLEN', KEYS[1])}`)
 
-// compare puts right what Redis has of this node, where it was the same the last time.
+// compare corrects this node's list in Redis, where the last comparison found the same difference.
 func (a *adapter) compare(ctx context.Context, want map[string]presence) error {
 	there, err := a.list(ctx, a.node.uid)
 	if err != nil {
@@ -321,7 +321,7 @@ func (a *adapter) compare(ctx context.Context, want map[string]presence) error {
 	return nil
 }
 
-// mend gives Redis what it should have of a field, unless it has no longer what it had.
+// mend corrects a field in Redis, unless the field has changed since.
 func (a *adapter) mend(ctx context.Context, field string, one presence, there int64) error {
 	room, user, _ := strings.Cut(field, fieldEnd)
 	if one.n == 0 {
@@ -341,8 +341,8 @@ func (a *adapter) mend(ctx context.Context, field string, one presence, there in
 	return nil
 }
 
-// judges reports whether the leases of others count. Not for as long as a lease lasts after this node could not keep its own: Redis
-// was away, and maybe for the others too, which have not renewed theirs.
+// judges reports whether the leases of others count. They do not for the length of a lease after this node could not keep its
+// own: Redis was away, maybe for the others too.
 func (p *present) judges(away bool, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -352,7 +352,7 @@ func (p *present) judges(away bool, now time.Time) bool {
 	return !now.Before(p.settled)
 }
 
-// forgotten reports whether Redis has forgotten everything of late: whom it lacks, others know of.
+// forgotten reports whether Redis has lately forgotten everything, so that other nodes may know of users that it lacks.
 func (p *present) forgotten() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 // fieldOf is ann in a room of the chat, as the list of a node has her.
 func fieldOf(room string) string { return "room:" + room + fieldEnd + `"" "ann"` }
 
-// What changes while a node compares itself with Redis is right in the end.
+// Changes during a comparison with Redis are right in the end.
 func TestAComparisonSparesWhatChangesMeanwhile(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -74,8 +74,8 @@ func TestAComparisonSparesWhatChangesMeanwhile(t *testing.T) {
 	}
 }
 
-// A comparison forgets who has gone. One that begins while Redis is still to hear of that, which it does not, makes no difference
-// to who is told when Redis comes back empty.
+// A comparison forgets users who have gone. One that begins before a change reaches Redis does not affect the announcements
+// when Redis comes back empty.
 func TestWhoHasGoneIsOwedAlsoAfterAComparison(t *testing.T) {
 	t.Parallel()
 	field, member := fieldOf("lobby"), json.RawMessage(`{"name":"ann"}`)

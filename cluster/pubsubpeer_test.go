@@ -8,8 +8,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// A fleet of ours with a server of Node's that has the classic adapter, or the sharded one: every operation, in both
-// directions.
+// A fleet with a Node server that has the classic adapter, or the sharded one: every operation, in both directions.
 func TestNodesRedisAdaptersArePartOfTheFleet(t *testing.T) {
 	for _, mode := range []Mode{ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -66,7 +65,7 @@ func everybodyHears(t *testing.T, nodes []*member, ours []*guest, node *peer) {
 			return len(ours[0].texts()) > 1 && len(ours[1].texts()) > 1
 		})
 	}
-	// What is under way has come when an event behind it has.
+	// An operation under way has come when a later event has.
 	node.do(map[string]any{"do": "emit", "room": "room", "event": "end of warming", "args": []any{}})
 	for _, g := range ours {
 		until(t, "the warming ends", func() bool { return slices.Contains(g.texts(), `2["end of warming"]`) })
@@ -84,7 +83,7 @@ func selects(t *testing.T, nodes []*member, ours []*guest, node *peer) {
 	if got, want := ours[0].expect(1), []string{`2["volatile"]`}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	// In the mode "sharded" what goes to one room has another way than what goes to two.
+	// In the mode "sharded" an event to one room takes another channel than one to two rooms.
 	got := ours[1].expect(2)
 	slices.Sort(got)
 	if want := []string{`2["except"]`, `2["volatile"]`}; !slices.Equal(got, want) {

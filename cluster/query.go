@@ -53,7 +53,8 @@ func (a *adapter) ask(strangers int, q query) error {
 	return err
 }
 
-// strangers returns how many of Node's servers have this namespace: who listens on its channel and is none of ours.
+// strangers returns how many of Node's servers have this namespace: subscribers of its channel that are not
+// Gatehouse's.
 func (a *adapter) strangers(ctx context.Context) int {
 	n := a.node
 	if n.signer.on() {

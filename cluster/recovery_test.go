@@ -24,7 +24,7 @@ func recovering(t *testing.T, r *redisServer, n int, define func(*namespaces.Nam
 // reply is what a CONNECT was answered with.
 type reply struct{ SID, PID string }
 
-// come connects a client that says what it had before.
+// come connects a client with its private id and offset.
 func (m *member) come(subject, pid, offset string) (*guest, reply) {
 	m.t.Helper()
 	g := &guest{m: m}
@@ -85,8 +85,7 @@ func (m *member) stored(id string) {
 	})
 }
 
-// A client whose node dies goes on at another one: with its id, rooms and data, and what it was sent meanwhile and before, once
-// and in order.
+// A client whose node dies goes on at another one, with its id, rooms and data, and gets all events once and in order.
 func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	type wish struct{ Colour string }
 	nodes := recovering(t, startRedis(t), 3, func(ns *namespaces.Namespace) {
@@ -130,7 +129,7 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	last := back.expectEvents("two", "three", "four", "five", "six", "seven")
 	nodes[1].stored(first.SID)
 
-	// It goes on to the next one, and its connection at the one before, which that still believes in, is closed.
+	// It goes on to the next node, and its connection at the one before, which is still open there, is closed.
 	third := nodes[2].recovers(first, last)
 	nodes[1].until("the former owner has nothing of it", func() bool {
 		_, there := nodes[1].ns.Socket(first.SID)
@@ -142,8 +141,8 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	third.expectEvents("eight")
 }
 
-// A client that is away while all nodes are replaced, one after the other or all at once, goes on at one that it has never seen:
-// what was sent meanwhile and before is read back from the stream.
+// A client that is away while all nodes are replaced, one after the other or all at once, goes on at one that it has never
+// seen: its events are read back from the stream.
 func TestAClientIsRecoveredWhenAllNodesHaveBeenReplaced(t *testing.T) {
 	for name, ends := range map[string]func(*member){"stopped": (*member).leave, "killed": (*member).die} {
 		t.Run(name, func(t *testing.T) {
@@ -174,8 +173,8 @@ func TestAClientIsRecoveredWhenAllNodesHaveBeenReplaced(t *testing.T) {
 	}
 }
 
-// Who enters or leaves a room just when an event to it has been carried out is told apart from who was there before: recovered on
-// another node, a client gets what it would have got at its first one, and nothing else.
+// A client that enters or leaves a room just when an event to it is carried out gets, recovered on another node, exactly the
+// events that it would have got at its first one.
 func TestARoomIsEnteredAndLeftBeforeAnEventOrBehindIt(t *testing.T) {
 	nodes := recovering(t, startRedis(t), 2, func(ns *namespaces.Namespace) {
 		ns.OnOutgoing(func(e namespaces.Emitted) { // at once when the event has been queued
@@ -201,14 +200,14 @@ func TestARoomIsEnteredAndLeftBeforeAnEventOrBehindIt(t *testing.T) {
 	_ = nodes[0].ns.In("late").Emit("behind the entry")
 	_ = nodes[0].ns.In("room").Except("out").Emit("for who is not out any more")
 	g.expectEvents("hello", "behind the entry", "for who is not out any more")
-	_ = s.Join("another") // what is stored now says of how far it was sent something the later events, which the client has not got
+	_ = s.Join("another") // the record now names the later events as sent, which the client has not got
 	nodes[0].stored(g.id)
 	nodes[0].die()
 
 	nodes[1].recovers(first, offset).expectEvents("behind the entry", "for who is not out any more")
 }
 
-// While an event gets its place nobody is admitted, enters a room or leaves one.
+// While an event gets its place no socket is admitted, enters a room or leaves one.
 func TestNobodyMovesWhileAnEventGetsItsPlace(t *testing.T) {
 	m := recovering(t, startRedis(t), 1, nil)[0]
 	g, _ := m.come("ada", "", "")
@@ -235,8 +234,8 @@ func TestNobodyMovesWhileAnEventGetsItsPlace(t *testing.T) {
 	}
 }
 
-// Who is taken out of a room, or put into one, by way of all nodes is so where it is recovered, though its own node could not store
-// that any more.
+// A socket that an operation for all nodes takes out of a room, or puts into one, is so where it is recovered, though its own
+// node could not store that any more.
 func TestWhatAllNodesAreToldOfASessionHoldsWhereItIsRecovered(t *testing.T) {
 	nodes := recovering(t, startRedis(t), 2, nil)
 	g, first := nodes[0].come("ada", "", "")

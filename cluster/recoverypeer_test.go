@@ -2,8 +2,8 @@ package cluster
 
 import "testing"
 
-// In a fleet with a server of Node's each client is recovered by its own kind of server. The other kind lets it in as a new one,
-// and leaves its session where it is.
+// In a fleet with a server of Node's each client is recovered by its own kind of server. The other kind admits it as a new
+// one, and leaves its session where it is.
 func TestNodesServersAndOursRecoverTheirOwn(t *testing.T) {
 	r := startRedis(t)
 	m := recovering(t, r, 1, nil)[0]

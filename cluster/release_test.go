@@ -13,8 +13,8 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
-// Two releases work side by side: fields that a release does not know mean nothing to it, and what has a version that it does
-// not know is dropped and counted, and does not seem to be lost.
+// Two releases work side by side: a release ignores fields that it does not know, and drops and counts messages of versions
+// that it does not know, which are not counted as lost.
 func TestALaterReleaseIsUnderstoodAsFarAsItCanBe(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -46,7 +46,7 @@ func TestALaterReleaseIsUnderstoodAsFarAsItCanBe(t *testing.T) {
 	}
 }
 
-// The clocks of nodes may differ by a minute, also where what they say is signed and dated. Three minutes are too much.
+// The clocks of nodes may differ by a minute, also where messages are signed and dated. Three minutes are too much.
 func TestClocksMayDifferByAMinute(t *testing.T) {
 	r := startRedis(t)
 	cfg := NodeConfig{Secret: []byte("a secret of the fleet that is long enough"), Settings: Settings{Patience: time.Second, BacklogAge: time.Second}}

@@ -8,8 +8,8 @@ import (
 	"gatehouse/packet"
 )
 
-// Resume implements namespaces.Sessions. What the client has missed is read from the lane's log, and the socket enters, between
-// two operations of the stream: those before it are in the log, those behind it reach the socket.
+// Resume implements namespaces.Sessions. It reads the missed operations from the lane's log and has the socket enter between
+// two operations of the stream: those before are in the log, those behind reach the socket.
 func (s sessions) Resume(session *namespaces.Session, offset string, enter func([]packet.Packet, bool)) {
 	l, done, end := s.a.lane(), make(chan struct{}), 0
 	l.input(func() []core.Output[*action] {
@@ -32,8 +32,8 @@ func (a *adapter) own(session *namespaces.Session) {
 	one.stored, one.named, one.former, one.since = true, true, session.Former, session.Taken
 }
 
-// replay returns what was sent to a session behind an offset, and changes its rooms as they were changed behind what the record
-// knows of. It returns false when that is not known any more, or the session was ended.
+// replay returns the events for a session behind an offset, and applies the changes of its rooms that the record lacks. It
+// returns false when they are not known any more, or the session was ended.
 func (a *adapter) replay(session *namespaces.Session, offset string, end int) (missed []packet.Packet, ok bool) {
 	log, ok := a.begin(session, offset, end)
 	if !ok {
@@ -60,7 +60,7 @@ func (a *adapter) replay(session *namespaces.Session, offset string, end int) (m
 	return missed, true
 }
 
-// begin returns the log from where it matters for a session, and what of it its client has got.
+// begin returns the part of the log that matters for a session, and which of it its client has got.
 func (a *adapter) begin(session *namespaces.Session, offset string, end int) (missed core.Missed[*action], ok bool) {
 	l := a.lane()
 	l.mu.Lock()
@@ -71,14 +71,13 @@ func (a *adapter) begin(session *namespaces.Session, offset string, end int) (mi
 		return missed, false
 	}
 	if missed.At != nil && a.selected(session, a.actionOf(missed.At), missed.At) == nil {
-		return missed, false // the client was in a room that the record knows nothing of
+		return missed, false // the client was in a room that the record does not have
 	}
 	session.Base, session.BaseAt = offset, missed.Start
 	return missed, true
 }
 
-// actionOf is what an entry of the log says to the namespace, or nil when that is nothing. It is called where actions are carried
-// out.
+// actionOf returns the action of a log entry for the namespace, or nil. It is called where actions are carried out.
 func (a *adapter) actionOf(k *core.Kept[*action]) *action {
 	act := k.Body
 	if act == nil || act.namespace != a.name {
@@ -97,7 +96,7 @@ func (a *adapter) actionOf(k *core.Kept[*action]) *action {
 // lostOffset marks an event of a node's own of which it is not known whether the session got it.
 const lostOffset = "?"
 
-// sent is the event of an entry if a session was sent it, with its offset.
+// sent returns the event of an entry, with its offset, if a session was sent it.
 func (a *adapter) sent(session *namespaces.Session, act *action, k *core.Kept[*action]) *packet.Packet {
 	if act.request != "" || act.operation.Flags&namespaces.Volatile != 0 {
 		return nil
@@ -116,7 +115,7 @@ func (a *adapter) sent(session *namespaces.Session, act *action, k *core.Kept[*a
 	return nil
 }
 
-// selected is the event of an entry if it selects a session.
+// selected returns the event of an entry if it selects a session.
 func (a *adapter) selected(session *namespaces.Session, act *action, k *core.Kept[*action]) *packet.Packet {
 	if act == nil || act.kind != typeBroadcast && act.kind != typeLocal || !selectsAt(session, &act.operation.Selection, k) {
 		return nil
@@ -143,7 +142,7 @@ func isIn(session *namespaces.Session, room string, k *core.Kept[*action]) bool 
 	})
 }
 
-// moved changes the rooms of a session as an entry says. It returns false when that ends the session.
+// moved changes the rooms of a session by an entry. It returns false when the entry ends the session.
 func (a *adapter) moved(session *namespaces.Session, act *action, k *core.Kept[*action]) bool {
 	if act.kind != typeJoin && act.kind != typeLeave && act.kind != typeDisconnect || !selectsAt(session, &act.operation.Selection, k) {
 		return true

@@ -12,10 +12,10 @@ import (
 )
 
 // record is a revocation as Redis keeps and publishes it: "at:until:JSON", the times
-// in microseconds since 1970, where the script finds and merges them. The JSON
-// says the rest.
+// in microseconds since 1970, where the script finds and merges them. The JSON has
+// the rest.
 type record struct {
-	id        string // what the revocation is on: revocations with the same id merge
+	id        string // the object of the revocation: revocations with the same id merge
 	at, until int64
 	rest      string
 }
@@ -41,12 +41,12 @@ func recordOf(m handshake.Revocation) (record, error) {
 	return record{id: idOf(m), at: micros(m.At), until: micros(m.Until), rest: string(rest)}, nil
 }
 
-// idOf names what a revocation is on; quoting keeps the parts apart.
+// idOf names the object of a revocation; quoting keeps the parts apart.
 func idOf(m handshake.Revocation) string {
 	return fmt.Sprintf("%s %q %q", m.Kind, m.Value, m.Issuer)
 }
 
-// micros rounds up: a revocation may not end anything less on another node.
+// micros rounds up: a revocation must not end less on another node.
 func micros(t time.Time) int64 {
 	n := t.UnixMicro()
 	if time.UnixMicro(n).Before(t) {
@@ -57,8 +57,8 @@ func micros(t time.Time) int64 {
 
 var errRecord = errors.New("not a revocation")
 
-// parseRecord reads what Redis has; others can write there, so nothing is taken
-// for granted. What the revocation may be on is for its list to say.
+// parseRecord reads a record of Redis. It checks everything, because others can
+// write there; the list of revocations checks the object.
 func parseRecord(text string) (handshake.Revocation, error) {
 	at, tail, _ := strings.Cut(text, ":")
 	until, rest, ok := strings.Cut(tail, ":")

@@ -18,10 +18,10 @@ import (
 	"gatehouse/namespaces"
 )
 
-// A session is in Redis while it lives, where cluster.mode is "streams" and recovery is on, so that its client can come back to
-// any node, also when the one that it was at has died. It has one owner at a time. What changes is stored beside a mark in the
-// stream, and so in the line in which what this node sends directly waits: what follows the change leaves behind it. Who takes
-// a session over does so in one step with an entry in the stream, by which the former owner hears of it.
+// A session is in Redis while it lives, where cluster.mode is "streams" and recovery is on, so that its client can come back
+// to any node, also when the one that it was at has died. It has one owner at a time. A change is stored beside a mark in the
+// stream, in the queue in which direct emits of this node wait, so that later emits leave behind it. A node takes a session
+// over in one step with an entry in the stream, which tells the former owner.
 
 // takeScript takes a session over. KEYS: the record, the stream. ARGV: the owner as it was found, the new one, milliseconds until
 // the record lapses, unused, and from the eighth on as of entryFunction. It returns the record, its signature and the id of the
@@ -116,7 +116,8 @@ type storedSession struct {
 	Since     string `json:"since,omitempty"`
 }
 
-// dated says up to which entry of the stream a session has been sent everything. That it was sent something alone says nothing.
+// dated notes up to which entry of the stream a session has been sent everything. Events that the node sent while alone do
+// not count.
 func (l *lane) dated(s namespaces.Session) namespaces.Session {
 	if core.IsPlace(s.Last) {
 		s.Place = core.Further(s.Place, s.Last)
@@ -152,7 +153,7 @@ func (s sessions) Find(ctx context.Context, id string) (*namespaces.Session, err
 	return s.a.readRecord(id, owner, text, seal), nil
 }
 
-// lookUp asks Redis for a session, for as long as the node is patient. What is no record of one is none.
+// lookUp asks Redis for a session, within Settings.Patience. An invalid record counts as none.
 func (a *adapter) lookUp(ctx context.Context, id string) (owner, text, seal string, err error) {
 	var got []rueidis.RedisMessage
 	err = a.patiently(ctx, func(ctx context.Context, client rueidis.Client) (err error) {
@@ -172,7 +173,7 @@ func (a *adapter) lookUp(ctx context.Context, id string) (owner, text, seal stri
 	return owner, text, seal, nil
 }
 
-// errAway is returned for what Redis has not answered within cluster.patience, and by a node that is alone.
+// errAway is returned when Redis has not answered within cluster.patience, and by a node that is alone.
 var errAway = errors.New("cluster: redis does not answer")
 
 // patiently asks Redis until it answers.
@@ -196,7 +197,7 @@ func (a *adapter) patiently(ctx context.Context, ask func(context.Context, rueid
 	}
 }
 
-// redisFor is the client that sessions are looked up with; nil while the node is alone.
+// redisFor returns the client for looking sessions up; nil while the node is alone.
 func (a *adapter) redisFor() (rueidis.Client, error) {
 	l := a.lane()
 	l.mu.Lock()
@@ -226,7 +227,7 @@ func (s sessions) Owns(ctx context.Context, id string) (bool, error) {
 	return true, nil
 }
 
-// holds reports whether an owner is this node, of a session that it still has, or is about to end.
+// holds reports whether an owner is this node, and the session is still held here or about to end.
 func (a *adapter) holds(id, owner string) bool {
 	a.holdings.mu.Lock()
 	defer a.holdings.mu.Unlock()
@@ -234,7 +235,7 @@ func (a *adapter) holds(id, owner string) bool {
 	return one != nil && one.owner == owner
 }
 
-// readRecord reads what Redis has of a session, or returns nil: it is data from outside.
+// readRecord reads the record of a session, or returns nil when it is invalid: it is data from outside.
 func (a *adapter) readRecord(id, owner, text, seal string) *namespaces.Session {
 	if len(owner) > 2*maxUID || len(text) > maxSession {
 		a.node.refused(errMessage)
@@ -296,7 +297,7 @@ func (s sessions) Take(ctx context.Context, found *namespaces.Session) (*namespa
 	return session, a.readUpTo(ctx, entry)
 }
 
-// readUpTo waits until this node has read the stream up to an entry, for as long as it is patient.
+// readUpTo waits until this node has read the stream up to an entry, within Settings.Patience.
 func (a *adapter) readUpTo(ctx context.Context, entry string) error {
 	limited, cancel := context.WithTimeout(ctx, a.node.cfg.Patience)
 	defer cancel()
@@ -307,7 +308,7 @@ func (a *adapter) readUpTo(ctx context.Context, entry string) error {
 	return err
 }
 
-// taken ends what this node has of a session that another one has taken over.
+// taken ends this node's socket of a session that another one has taken over.
 func (a *adapter) taken(act *action) {
 	if act.uid == a.node.uid || len(act.operation.Rooms) != 1 {
 		return

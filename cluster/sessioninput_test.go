@@ -14,8 +14,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// What somebody has written under the key of a session, or a client says of one, recovers nobody unless it is in order: the client
-// is let in as a new one at once. The last case holds that the others fail because of what is said of them.
+// Invalid records of a session, and invalid claims of a client, recover nobody: the client is admitted as a new one at once.
+// The last case is valid, which shows why the others fail.
 func TestNonsenseInARecordRecoversNobody(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -91,7 +91,8 @@ func TestNonsenseInARecordRecoversNobody(t *testing.T) {
 	nodes[1].recovers(first, "")
 }
 
-// What is no record under the key of a session is replaced when that is stored: it does not stop the node from writing.
+// An invalid record under the key of a session is replaced when the session is stored: it does not stop the node from
+// writing.
 func TestNonsenseUnderTheKeyOfASessionStopsNobody(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -157,8 +158,8 @@ func TestOneOfTwoNodesGetsASession(t *testing.T) {
 	}
 }
 
-// A client that comes back while Redis is away, stopped, full, or has forgotten everything, is let in as a new one, after
-// cluster.patience at most; once Redis is back, sessions are recovered again.
+// A client that comes back while Redis is away, stopped, full, or has forgotten everything, is admitted as a new one,
+// after cluster.patience at most; once Redis is back, sessions are recovered again.
 func TestWhoComesBackWithoutRedisIsANewClient(t *testing.T) {
 	outages := map[string]func(r *redisServer, back func()){
 		"away": func(r *redisServer, back func()) { r.kill(); back(); r.start() },

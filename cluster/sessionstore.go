@@ -33,11 +33,11 @@ redis.call('HSET', KEYS[1], 'o', '-')
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return done`
 
-// storeScripts are the names that a Redis has given the two scripts: stores, of which there is one for each change, name them
-// and do not bring the text. The zero value brings it.
+// storeScripts are the names of the two scripts at a Redis: stores, one for each change, send the name and not the text. The
+// zero value sends the text.
 type storeScripts struct{ store, end string }
 
-// loadStores loads the scripts. A Redis that is told to forget them later answers a store so, and is brought the text then.
+// loadStores loads the scripts. A Redis that has forgotten them since refuses a store by name, and is sent the text then.
 func loadStores(ctx context.Context, client rueidis.DedicatedClient) (s storeScripts, err error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
@@ -69,8 +69,8 @@ type holdings struct {
 type holding struct {
 	a     *adapter
 	id    string
-	owner string // this node and a number: an earlier time that it owned the session is another owner
-	// former is the owner before, here or at another node. It owns the record still until the first store, and when a failover
+	owner string // this node and a number, so that earlier ownership by the same node is another owner
+	// former is the owner before, here or at another node. It still owns the record until the first store, and when a failover
 	// has lost a takeover.
 	former string
 	since  string // the entry by which it was taken over; empty when it began here
@@ -83,8 +83,8 @@ type holding struct {
 	over    bool
 }
 
-// returned makes a session that its client has come back to another owner's, so that nobody can make a takeover of before again
-// that a failover has lost.
+// returned gives a session whose client has come back a new owner name, so that a takeover that a failover has lost cannot be
+// repeated.
 func (h *holdings) returned(a *adapter, id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,7 +93,7 @@ func (h *holdings) returned(a *adapter, id string) {
 	}
 }
 
-// find returns what is held of a session, and makes it if it is to.
+// find returns the holding of a session, and makes it if create is set.
 func (h *holdings) find(a *adapter, id string, add bool) *holding {
 	one := h.held[id]
 	if one == nil && add {
@@ -160,8 +160,8 @@ func run(b rueidis.Builder, name, text, key string, args ...string) rueidis.Comp
 	return b.Evalsha().Sha1(name).Numkeys(1).Key(key).Arg(args...).Build()
 }
 
-// kept is told that what stored a session has been carried out. A node that is alone does not know that Redis has the change: it
-// gives up a session that Redis has in another state, and the client comes back as a new one.
+// kept is told that the action that stored a session has been carried out. A node that is alone does not know whether Redis
+// has the change: it gives up a session that Redis may have in another state, and the client comes back as a new one.
 func (one *holding) kept(alone bool) {
 	h := &one.a.holdings
 	h.mu.Lock()
@@ -179,7 +179,7 @@ func (one *holding) kept(alone bool) {
 	}
 }
 
-// storing is a session that a batch stores, under which owner, and which of its commands does.
+// storing is a session that a batch stores, with its owner and the index of its command.
 type storing struct {
 	one   *holding
 	owner string
@@ -231,8 +231,8 @@ func forgotten(err error) bool {
 	return ok && answer.IsNoScript()
 }
 
-// answered takes what Redis says of a store. A session that Redis has another owner of is ended here as if the entry had come
-// that says so. A takeover that was made once more is told to the former owner once more.
+// answered takes the answer of Redis to a store. A session that has another owner in Redis is ended here, as if the entry of
+// its takeover had come. A takeover that was made once more is told to the former owner once more.
 func (one *holding) answered(owner string, reply int64) {
 	h := &one.a.holdings
 	h.mu.Lock()

@@ -26,7 +26,7 @@ func (g *guest) enter(room string) {
 	})
 }
 
-// inRedis returns what Redis has of a session.
+// inRedis returns the record of a session.
 func inRedis(m *member, c rueidis.Client, id string) map[string]string {
 	m.t.Helper()
 	fields, err := c.Do(m.t.Context(), c.B().Hgetall().Key(m.node.adapter("/").sessionKey(id)).Build()).AsStrMap()
@@ -36,8 +36,8 @@ func inRedis(m *member, c rueidis.Client, id string) map[string]string {
 	return fields
 }
 
-// A node that Redis does not let store a session, because another one has it, ends what it has of it: neither that it is stored
-// again, nor its end, touches what the other one has.
+// A node whose store Redis refuses, because another node has the session, ends its socket: neither storing again, nor the end,
+// touches the other node's record.
 func TestAStoreThatRedisRefusesEndsTheSessionHere(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -64,7 +64,7 @@ func TestAStoreThatRedisRefusesEndsTheSessionHere(t *testing.T) {
 }
 
 // A failover that loses a takeover leaves the record with the former owner. The new one takes it over anew when it stores the
-// session the next time, and the client goes on at a third node with all that it was told.
+// session the next time, and the client goes on at a third node with everything.
 func TestATakeoverThatAFailoverLosesIsMadeAgain(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -126,7 +126,7 @@ func TestSessionsThatRedisHasLostAreStoredAgain(t *testing.T) {
 	back.expectEvents("after")
 }
 
-// A Redis whose scripts somebody has it forget stores sessions all the same, and sends nothing twice.
+// A Redis whose scripts were flushed stores sessions all the same, and no event comes twice.
 func TestSessionsAreStoredThoughRedisForgetsTheScripts(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -150,8 +150,8 @@ type deaf struct{ carrier }
 
 func (deaf) publish(*action) {}
 
-// A change that is on its way is one also when a store before it comes back: should the node go on alone then, it gives up the
-// session rather than let its client be told.
+// A change stays unconfirmed when an earlier store comes back: if the node goes on alone then, it gives up the session and
+// does not tell its client.
 func TestAChangeIsOnItsWayUntilItsOwnStoreIsBack(t *testing.T) {
 	a := &adapter{carrier: deaf{}, node: &Node{uid: "here"}}
 	sessions{a}.Keep("session", true)

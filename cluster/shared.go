@@ -16,12 +16,13 @@ import (
 	"gatehouse/packet"
 )
 
-// What all nodes know of a room is in Redis: who is in it, with how many nodes; what was sent to it; and what is to be sent
-// once only. In the mode "streams" the scripts that change it write the operations that belong to the change into the stream
-// of the namespace, too. So both have one order: what a socket reads when it enters ends where what it gets begins.
+// The shared state of a room is in Redis: its members with the number of nodes that have each, its history, and the nonces
+// of messages that are sent once only. In the mode "streams" the scripts that change it write the operations that belong to
+// the change into the stream of the namespace, too. So both have one order: the history that a socket reads when it enters
+// ends where its events begin.
 //
-// Ghosts: each node has a lease and a list of whom it has in which rooms. The members of a node whose lease has lapsed are
-// taken out by any other one. What a node could not tell Redis it finds out by comparing that list with its own.
+// Ghosts: each node has a lease, and a list of its users by room. Any other node takes out the members of a node whose
+// lease has lapsed. A node that could not tell Redis of a change finds out by comparing that list with its own.
 
 // enterScript enters a room. KEYS: history, facts, members, holders, the node's list, stream. ARGV: room and user as the
 // node's list has them, user, member, how many members are wanted, 1 when the socket is in the room already, quiet, how many
@@ -146,11 +147,12 @@ func (a *adapter) keysOf(room string) roomKeys {
 	return roomKeys{k("history"), k("facts"), k("members"), k("holders"), k("once"), k("order"), k("names")}
 }
 
-// listKey is the list of whom a node has in which rooms; leasesKey are until when each node is there.
+// listKey is the key of a node's list of users by room; leasesKey that of the nodes' leases.
 func (a *adapter) listKey(uid string) string { return a.slotKey("node", uid) }
 func (a *adapter) leasesKey() string         { return a.slotKey("leases") }
 
-// inscription is an operation as values of an entry that a script writes into the stream; none in the modes that publish.
+// inscription returns the values of an operation's entry, which a script writes into the stream; none in the modes that
+// publish.
 func (a *adapter) inscription(act *action) []string {
 	if a.node.cfg.Mode != ModeStreams {
 		return nil
@@ -207,7 +209,7 @@ func (a *adapter) Enter(ctx context.Context, s *namespaces.Socket, in namespaces
 		field, in.User, string(in.Member), strconv.Itoa(in.Members), strconv.Itoa(in.Joined.Quiet), flagOf(in.Again),
 		strconv.Itoa(len(entering)), strconv.Itoa(a.node.cfg.MaxLen),
 	}, append(entering, telling...)...)
-	if a.node.cfg.Mode != ModeStreams { // nothing is missing, but what is sent just now may come twice
+	if a.node.cfg.Mode != ModeStreams { // no event is missing, but one sent just now may come twice
 		if err := s.Join(in.Room); err != nil {
 			if !in.Again {
 				a.present.add(field, nil, -1)
@@ -292,8 +294,8 @@ func (a *adapter) Exit(ctx context.Context, s *namespaces.Socket, room, user str
 	}
 }
 
-// exit takes one socket of a user at a node out of a room, or all of them when Redis still has so many. It returns how many
-// users are left when that was the user's last.
+// exit takes one socket of a user at a node out of a room, or all of them if Redis still has exactly that many. It returns
+// how many users are left if that was the user's last.
 func (a *adapter) exit(ctx context.Context, uid, room, user string, all int64, left *namespaces.Announcement) (count int, last bool, err error) {
 	k := a.keysOf(room)
 	quiet, telling := 0, []string(nil)

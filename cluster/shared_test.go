@@ -16,7 +16,7 @@ import (
 	"gatehouse/namespaces/chat"
 )
 
-// chatRooms is in how many rooms a socket of a chat may be.
+// chatRooms is how many rooms of a chat a socket may be in.
 const chatRooms = 4
 
 // chatter is a node with the chat.
@@ -172,7 +172,7 @@ func TestARoomOfTheChatIsOneOnAllNodes(t *testing.T) {
 	}
 }
 
-// Whoever cannot enter a room takes nobody out of it: not the same user, who is there with another socket.
+// A socket that cannot enter a room takes no other out of it, not even one of the same user.
 func TestAFailedJoinLeavesTheUsersOtherSocketInTheRoom(t *testing.T) {
 	for _, mode := range []Mode{ModeStreams, ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestAFailedJoinLeavesTheUsersOtherSocketInTheRoom(t *testing.T) {
 	}
 }
 
-// Whom the API takes out of a room, and who joins again, is there once: nobody stays behind who has left.
+// A user whom the API takes out of a room, and who joins again, is there once, and nobody stays after leaving.
 func TestWhoIsTakenOutOfARoomAndComesBackCountsOnce(t *testing.T) {
 	for _, mode := range []Mode{ModeStreams, ModePubSub} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -233,8 +233,8 @@ func TestWhoIsTakenOutOfARoomAndComesBackCountsOnce(t *testing.T) {
 	}
 }
 
-// Whoever enters a room while others send to it from all nodes misses nothing between the history and the messages and gets
-// nothing twice; all see one order, which is that of the history.
+// A socket that enters a room while others send to it from all nodes misses no message between the history and its events,
+// and gets none twice; all see one order, that of the history.
 func TestEnteringABusyRoomMissesNothingOnAnyNode(t *testing.T) {
 	r := startRedis(t)
 	one, two := joinChat(t, r, NodeConfig{}), joinChat(t, r, NodeConfig{})
@@ -275,8 +275,8 @@ func TestEnteringABusyRoomMissesNothingOnAnyNode(t *testing.T) {
 	}
 }
 
-// Where nodes publish, who enters a busy room may get a message twice, but misses none: the room is heard before its history
-// is read.
+// Where nodes publish, a socket that enters a busy room may get a message twice, but misses none: the room is heard before
+// its history is read.
 func TestEnteringABusyRoomMissesNothingWhereNodesPublish(t *testing.T) {
 	for _, mode := range []Mode{ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestMembersLapseWithTheirNode(t *testing.T) {
 	}
 }
 
-// A Redis that comes back empty has the members of all nodes again soon, and nobody claims to know what was sent before.
+// A Redis that comes back empty has the members of all nodes again soon, and answers say that the history is not complete.
 func TestARedisThatWasEmptiedHasTheMembersAgain(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -17,9 +17,9 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
-// signals are the messages that need no place in the order of a stream: signs of life, questions, answers, and in the modes
+// signals are the messages that need no place in the order of a stream: heartbeats, questions, answers, and in the modes
 // "pubsub" and "sharded" the operations. They go over Redis' PUBLISH or SPUBLISH, in the form of Node's cluster adapter: a
-// map {uid, nsp, type, data} in msgpack; what Node's redis-adapter says is in classic.go.
+// map {uid, nsp, type, data} in msgpack; the messages of Node's redis-adapter are in classic.go.
 type signals struct {
 	inbox        chan heard
 	outbox       chan told
@@ -49,8 +49,7 @@ func (t told) end(code string) {
 
 func (t told) size() int64 { return int64(len(t.channel) + len(t.payload)) }
 
-// signalQueue is how many messages wait in either direction. None is taken either while so many bytes wait as the backlog may
-// have.
+// signalQueue is how many messages may wait in either direction. Their bytes are bounded by Settings.BacklogBytes.
 const signalQueue = 8192
 
 func (s *signals) init() {
@@ -77,7 +76,7 @@ func (n *Node) say(t told) error {
 	return errBusy
 }
 
-// settle notes that messages do not wait any more.
+// settle notes that messages have left the queue.
 func (s *signals) settle(all ...told) {
 	for _, t := range all {
 		s.waitingBytes.Add(-t.size())
@@ -85,7 +84,7 @@ func (s *signals) settle(all ...told) {
 	s.waiting.Add(-int64(len(all)))
 }
 
-// hold queues what was heard; it reports false when too much waits.
+// hold queues a message that was heard; it reports false when too many wait.
 func (s *signals) hold(h heard, limit int) bool {
 	if s.heardBytes.Add(h.size())-h.size() < int64(limit) {
 		select {
@@ -100,8 +99,8 @@ func (s *signals) hold(h heard, limit int) bool {
 
 var errBusy = errors.New("cluster: too many messages wait for redis")
 
-// message writes a message. Ours says so: what goes to all of ours on their own channel, and to Node's servers on that of
-// the namespace, must not be heard twice.
+// message writes a message, marked as Gatehouse's: one that goes to all its nodes on their own channel, and to Node's
+// servers on that of the namespace, must not be handled twice.
 func (n *Node) message(channel, namespace string, kind int, data []byte) []byte {
 	fields := 5
 	if n.signer.on() {
@@ -122,16 +121,16 @@ func (n *Node) message(channel, namespace string, kind int, data []byte) []byte 
 }
 
 // formVersion is the version of what nodes tell each other. A node reads those of its own and of older releases, and fields
-// that it does not know it ignores. What has a later version means something that this release does not know: it is dropped
-// and counted. A release that needs a new form therefore writes it only when all nodes say, by their version, that they know
-// it.
+// that it does not know it ignores. Messages of a later version are dropped and counted, because this release cannot know
+// their meaning. A release that needs a new form therefore writes it only when all nodes say, by their version, that they
+// know it.
 const formVersion = 1
 
 func (n *Node) signMessage(channel, uid, namespace string, kind, version int, data []byte, at int64) []byte {
 	return n.signer.sign("message "+channel, uid, namespace, strconv.Itoa(kind), strconv.Itoa(version), string(data), strconv.FormatInt(at, 10))
 }
 
-// speak publishes what waits, until the node ends.
+// speak publishes the queue, until the node ends.
 func (n *Node) speak() {
 	for {
 		select {
@@ -157,8 +156,8 @@ func (s *signals) flush(ctx context.Context) error {
 	return nil
 }
 
-// publish publishes a message and what else waits, in one go. What fails is lost: operations are counted, and whoever asked is
-// told by the deadline. It returns what it took.
+// publish publishes a message and the others that wait, in one go, and returns them. Messages that fail are lost: operations
+// are counted, and questions end by their deadline.
 func (n *Node) publish(ctx context.Context, first told) (batch []told) {
 	batch = append(batch, first)
 	for len(batch) < batchSize && len(n.signal.outbox) > 0 {
@@ -189,8 +188,8 @@ func (n *Node) publish(ctx context.Context, first told) (batch []told) {
 	return batch
 }
 
-// publication is the command that publishes. In a Redis Cluster one server gets all that is published on plain channels, so
-// that it keeps its order.
+// publication returns the command that publishes a message. In a Redis Cluster one server gets all messages on plain
+// channels, so that they keep their order.
 func (n *Node) publication(client rueidis.Client, t told) rueidis.Completed {
 	message := rueidis.BinaryString(t.payload)
 	if n.cfg.Mode == ModeSharded {
@@ -199,7 +198,7 @@ func (n *Node) publication(client rueidis.Client, t told) rueidis.Completed {
 	return client.B().Publish().Channel(t.channel).Message(message).Build().SetSlot(n.cfg.Key)
 }
 
-// unsaid counts what the other nodes will not hear, as far as is known.
+// unsaid counts messages that the other nodes will not hear, as far as is known.
 func (n *Node) unsaid(t told) {
 	t.end(unpublished)
 	if t.operation {
@@ -207,7 +206,7 @@ func (n *Node) unsaid(t told) {
 	}
 }
 
-// hear acts on what was heard, until the node ends.
+// hear handles messages, until the node ends.
 func (n *Node) hear() {
 	n.run.Go(n.speak)
 	for {
@@ -258,7 +257,7 @@ func (n *Node) heard(h heard) error {
 	return nil
 }
 
-// heard acts on what was told to all nodes that have this namespace.
+// heard handles a message to all nodes that have this namespace.
 func (a *adapter) heard(m letter) error {
 	switch {
 	case m.kind == typeFetch || m.kind == typeServerEmit:
@@ -302,7 +301,7 @@ func (n *Node) open(h heard) (m letter, err error) {
 	return m, err
 }
 
-// version reads the version of a message's form. One of a later release is refused: what it means is not known.
+// version reads the version of a message's form. One of a later release is refused, because its meaning is not known.
 func (d data) version() (v int, err error) {
 	if d.has("v") {
 		err = d.value("v", &v)

@@ -25,9 +25,10 @@ type store struct {
 // whose clock is ahead would lock out everybody who signs in after it.
 const maxAhead = 2 * time.Minute
 
-// putScript drops what has lapsed by the clock of Redis, merges the revocation with
-// the one that is there, bounds its moment by ARGV[7] (how far ahead of the clock
-// of Redis), and publishes the result. It answers 0 when the list is full.
+// putScript drops revocations that have lapsed by the clock of Redis, merges the
+// revocation with the one that is there, bounds its moment by ARGV[7] (how far
+// ahead of the clock of Redis), and publishes the result. It answers 0 when the
+// list is full.
 const putScript = `
 local id, at, till, rest = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now = redis.call('TIME')

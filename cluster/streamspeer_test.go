@@ -13,7 +13,7 @@ import (
 	"gatehouse/packet"
 )
 
-// A fleet of ours with a server of Node's: every operation, in both directions.
+// A fleet with a Node server: every operation, in both directions.
 func TestNodesStreamsAdapterIsPartOfTheFleet(t *testing.T) {
 	r := startRedis(t)
 	heard := make(chan string, 10)
@@ -44,7 +44,7 @@ func TestNodesStreamsAdapterIsPartOfTheFleet(t *testing.T) {
 	})
 }
 
-// greets has a namespace answer the event "hello" of other servers and tell what came with it.
+// greets has a namespace answer the event "hello" of other servers and report its arguments.
 func greets(heard chan string) func(*namespaces.Namespace) {
 	return func(ns *namespaces.Namespace) {
 		ns.OnServer("hello", func(_ context.Context, args packet.Args) (packet.Args, error) {
@@ -86,7 +86,8 @@ func oursReachNode(t *testing.T, nodes []*member, node *peer, heard chan string)
 	if err := nodes[0].ns.In(node.id).Join("lounge"); err != nil {
 		t.Fatal(err)
 	}
-	// With a second room it takes the way of the join in the mode "sharded", too; a channel for the room may not be there yet.
+	// With a second room it takes the same channel as the join in the mode "sharded"; the room's own channel may not be
+	// there yet.
 	_ = nodes[0].ns.In("lounge", "nowhere").Emit("in the lounge")
 	if err := nodes[0].ns.In("lounge").Leave("lounge"); err != nil {
 		t.Fatal(err)
@@ -109,8 +110,8 @@ func oursReachNode(t *testing.T, nodes []*member, node *peer, heard chan string)
 	}
 }
 
-// findEvent is the next event that Node's client got, but for those that were to find out whether it listens and those that
-// its own server has sent.
+// findEvent returns the next event that Node's client got, without those that test whether it listens and those of its own
+// server.
 func findEvent(node *peer) string {
 	for {
 		if got := node.find("got", nil); !strings.Contains(got, "warm") && !strings.Contains(got, "1970") && !strings.Contains(got, "text") {
@@ -203,7 +204,7 @@ func (g *guest) reset() {
 	g.got = nil
 }
 
-// answers has the client acknowledge what asks for it.
+// answers has the client acknowledge events that ask for it.
 func (g *guest) answers(packet func(id string) string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

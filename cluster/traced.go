@@ -7,13 +7,13 @@ import (
 	"gatehouse/internal/spans"
 )
 
-// What a span says of an operation that did not get to the other nodes as it should.
+// Codes in spans of operations that did not reach the other nodes as they should.
 const (
-	alone       = "alone" // this node goes on alone; the others get it when Redis is back, unless the backlog is full
+	alone       = "alone" // this node goes on alone; the others get the operation when Redis is back, unless the backlog is full
 	unpublished = "lost"  // it was given up
 )
 
-// leave begins the span of an own broadcast that is about to leave for the other nodes, below what caused it.
+// leave begins the span of an own broadcast that is about to leave for the other nodes, below its cause.
 func (a *action) leave() {
 	ctx := a.operation.Within
 	if a.operation.Within = nil; ctx == nil || a.kind != typeBroadcast || !spans.In(ctx) {
@@ -23,7 +23,7 @@ func (a *action) leave() {
 	a.parent = spans.Parent(a.span)
 }
 
-// arrive ends the span of an own broadcast: Redis has it. The code says why not.
+// arrive ends the span of an own broadcast: Redis has it, or code says why not.
 func (a *action) arrive(code string) {
 	if a.span != nil {
 		spans.End(a.span, code)
@@ -31,7 +31,8 @@ func (a *action) arrive(code string) {
 	}
 }
 
-// trace begins the span of a broadcast of another node that is carried out here, and returns what ends it.
+// trace begins the span of a broadcast of another node that is carried out here, and returns the function
+// that ends it.
 func (n *Node) trace(act *action) (end func()) {
 	if n.cfg.Traces == nil {
 		return func() {}

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// A broadcast that is traced is so at the nodes that get it, in one trace; one that is not makes no spans there. In the form
-// of Node's redis-adapter there is no room for it.
+// A traced broadcast has spans at the nodes that get it, in one trace; others have none there. The form of Node's
+// redis-adapter has no room for a trace.
 func TestATraceFollowsABroadcastToOtherNodes(t *testing.T) {
 	r := startRedis(t)
 	for _, c := range []struct {
@@ -70,7 +70,7 @@ func drawn(spans []sdk.ReadOnlySpan) []string {
 	return all
 }
 
-// What another node says of a trace decides about nothing else.
+// A trace from another node affects nothing else.
 func TestATraceThatIsNoneSpoilsNothing(t *testing.T) {
 	for _, parent := range []string{`"x"`, `5`, `null`, `{"a":[]}`} {
 		e := entry{uid: "u", namespace: "/", kind: typeBroadcast, data: `{"opts":{"rooms":["a"],"except":[],"flags":{}},"traceparent":` + parent + `,"packet":{"type":2,"data":["e"],"nsp":"/"}}`}

@@ -17,14 +17,14 @@ import (
 	"gatehouse/namespaces"
 )
 
-// Connections of a user over all nodes. Redis has three keys of each user: the connections in their order, which node has each,
-// and how many each node has. A node tells it of each that comes and goes, behind the admission, which does not wait. When a
-// user has too many, the node that told of the last one takes out what nodes that are gone have left, and then the oldest,
-// and tells the others, of which one has it.
+// Connections of a user over all nodes. Redis has three keys of each user: the connections in their order, which node has
+// each, and how many each node has. A node tells it of each that comes and goes, behind the admission, which does not wait.
+// When a user has too many, the node of the last one takes out connections of nodes that are gone, and then the oldest, and
+// tells the others, of which one has it.
 //
-// A node counts under an owner, its id with a number, that has a lease. When it is in doubt about what Redis has, because a
-// command failed or the lease lapsed, it begins anew under another owner, and tells of all its connections: what the old
-// owner has left is that of a node that is gone.
+// A node counts under an owner, its id with a number, that has a lease. When Redis may differ from it, because a command
+// failed or the lease lapsed, it begins anew under another owner, and tells of all its connections: the old owner's count
+// as those of a node that is gone.
 
 // countScript counts a connection. KEYS: see userKeys. ARGV: connection, owner, for how many microseconds it has been there,
 // how many a user may have, for how many milliseconds the keys are kept. It returns the owners when there are too many.
@@ -89,8 +89,8 @@ type userCounts struct {
 
 	mu      sync.Mutex // guards what follows; a leaf
 	replace func(handshake.UserKey, string)
-	here    map[counted]time.Time // the connections of this node, and since when
-	changed map[counted]struct{}  // those that came or went and Redis has not been told of; unused while in doubt
+	here    map[counted]time.Time // the connections of this node, and when each began
+	changed map[counted]struct{}  // those whose change Redis has not been told of; unused while in doubt
 	doubt   bool                  // Redis may have something else
 
 	// Of the goroutine that tells Redis.
@@ -167,7 +167,7 @@ func (u *userCounts) keep(ctx context.Context) {
 	}
 }
 
-// note says once that Redis is away, and once that it is back. What was to be told is in doubt then.
+// note logs once that Redis is away, and once that it is back. The untold changes are in doubt then.
 func (u *userCounts) note(err error) {
 	away := err != nil
 	if away {
@@ -187,7 +187,7 @@ func (u *userCounts) note(err error) {
 	u.away = away
 }
 
-// renew keeps the lease of the owner, or begins anew where Redis may have something else than this node.
+// renew keeps the lease of the owner, or begins anew where Redis may differ from this node.
 func (u *userCounts) renew(ctx context.Context) error {
 	client, err := u.node.cfg.Client()
 	if err != nil {
@@ -329,7 +329,7 @@ func (u *userCounts) run(ctx context.Context, script *rueidis.Lua, steps []rueid
 	return found, nil
 }
 
-// trim has the oldest connections of a user make way.
+// trim ends the oldest connections of a user.
 func (u *userCounts) trim(ctx context.Context, user handshake.UserKey, owners []string) error {
 	args := []string{strconv.FormatInt(u.most.Load(), 10)}
 	for _, owner := range owners {
@@ -379,14 +379,14 @@ func (u *userCounts) there(ctx context.Context, owner string) (bool, error) {
 	return n > 0, u.node.cfg.Note(client, err)
 }
 
-// wayMaker is a connection that makes way, as nodes tell it.
+// wayMaker is the message about a connection that makes way.
 type wayMaker struct {
 	Issuer     string `json:"issuer"`
 	Subject    string `json:"subject"`
 	Connection string `json:"connection"`
 }
 
-// makeWay ends a connection that another node says makes way, when this node has it.
+// makeWay ends a connection that another node names as too many, if this node has it.
 func (u *userCounts) makeWay(m letter) error {
 	var w wayMaker
 	if err := m.body.value("connection", &w); err != nil {
@@ -412,8 +412,8 @@ func (u *userCounts) leave(ctx context.Context) {
 
 func (u *userCounts) leaseKey(owner string) string { return u.node.everyone() + "#users#" + owner }
 
-// userKeys are the connections in their order, who owns each, and how many each owner has. Their names do not tell who the
-// user is.
+// userKeys are the keys of a user: the connections in their order, the owner of each, and how many each owner has. Their
+// names do not reveal the user.
 func (u *userCounts) userKeys(user handshake.UserKey) []string {
 	sum := sha256.Sum256([]byte(strconv.Itoa(len(user.Issuer)) + ":" + user.Issuer + user.Subject))
 	base := u.node.everyone() + "#user#{" + hex.EncodeToString(sum[:16]) + "}#"

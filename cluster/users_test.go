@@ -26,7 +26,7 @@ func limited(t *testing.T, r *redisServer, most int, cfg NodeConfig) []*member {
 	return members
 }
 
-// sign is visitAs ann, and waits until the node has counted it.
+// sign is visitAs for ann, and waits until the node has counted it.
 func (m *member) sign() *guest {
 	m.t.Helper()
 	g := m.visitAs("ann")
@@ -156,7 +156,7 @@ func TestUsersAreCountedBesideANodeThatDoesNotCountThem(t *testing.T) {
 	}
 }
 
-// What a node that is gone had of a user pushes nobody out.
+// Connections of a node that is gone push no other out.
 func TestConnectionsOfANodeThatIsGoneDoNotCount(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -173,7 +173,7 @@ func TestConnectionsOfANodeThatIsGoneDoNotCount(t *testing.T) {
 	}
 }
 
-// Who is recovered on another node counts there, and no more where it was, though that node had no time to say so.
+// A client that is recovered on another node counts there only, though the node before had no time to say so.
 func TestWhoIsRecoveredOnAnotherNodeCountsOnce(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -226,7 +226,7 @@ func TestUsersAreCountedByEachNodeWhileRedisIsAway(t *testing.T) {
 	}
 }
 
-// BenchmarkClusterUserCount is what telling Redis of a connection that has come, and gone, costs, alone and with others.
+// BenchmarkClusterUserCount tells Redis of a connection that has come, and gone, alone and with others.
 func BenchmarkClusterUserCount(b *testing.B) {
 	for _, n := range []int{1, 100} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

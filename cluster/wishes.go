@@ -20,7 +20,7 @@ type wishes struct {
 	hears    bool              // all of it is heard
 	ever     bool              // it has been, once
 	doubts   uint64            // how often a room has come into doubt
-	settled  uint64            // the doubts up to here are settled: what they found wanted is heard
+	settled  uint64            // the doubts up to this number are settled: the channels wanted then are heard
 	news     chan struct{}     // closed when more of them are
 }
 
@@ -83,7 +83,7 @@ func (w *wishes) doubt(r room) {
 	w.poke()
 }
 
-// settle notes that what is wanted since a number of doubts is heard.
+// settle notes that the channels wanted since a number of doubts are heard.
 func (w *wishes) settle(doubts uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +125,7 @@ func (w *wishes) heardAll(yes bool) {
 	w.hears, w.ever = yes, w.ever || yes
 }
 
-// lookAtRooms wants the channels of rooms that have a member here, and no others. It returns how many doubts that settles once
+// lookAtRooms sets the wanted channels to those of rooms that have a member here. It returns how many doubts are settled once
 // they are heard.
 func (n *Node) lookAtRooms() (doubts uint64) {
 	w := &n.signal.wishes
@@ -154,7 +154,7 @@ func (n *Node) lookAtRooms() (doubts uint64) {
 	return doubts
 }
 
-// wanted returns a copy of the channels and patterns. What is added later makes them incomplete again.
+// wanted returns a copy of the channels and patterns. Later additions make the set incomplete again.
 func (w *wishes) wanted() (channels, patterns []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Who enters a room waits for the subscription that was begun after the room came into doubt, not for one that was under way.
+// A socket that enters a room waits for the subscription that was begun after the room came into doubt, not for one that was
+// under way.
 func TestARoomIsAwaitedUntilItIsHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &Node{adapters: make(map[string]*adapter)}

@@ -88,7 +88,7 @@ func write0(t *testing.T, path string, text []byte) {
 	}
 }
 
-// mark leaves a file as a process does that was killed.
+// mark leaves a file as a killed process does.
 func mark(t *testing.T, path string) {
 	t.Helper()
 	db, err := bolt.Open(path, fileMode, nil)

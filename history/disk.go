@@ -12,12 +12,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// When entries are on the disk, so that not even a loss of power takes them.
+// The values of DiskConfig.Fsync: when entries are on the disk for sure, even after a loss
+// of power.
 const (
 	// FsyncAlways writes before Append returns. Appends that come together share one write.
 	FsyncAlways = "always"
 	// FsyncInterval writes after DiskConfig.Interval at the latest. A process that is killed
-	// loses the entries since the last write. Positions given before belong to another epoch
+	// loses the entries since the last write. Earlier positions belong to another epoch
 	// then, so that no client takes a later entry for one that it has seen.
 	FsyncInterval = "interval"
 )
@@ -40,17 +41,17 @@ type DiskConfig struct {
 	Logger   *slog.Logger     // nil is slog.Default
 
 	lockFor   time.Duration // how long another process may take to end; zero is defaultLockFor
-	freeAbove int64         // bytes of a file below which nobody cares how much of it is free; zero is defaultFreeAbove
+	freeAbove int64         // bytes of a file below which its free part does not matter; zero is defaultFreeAbove
 }
 
 var (
-	// ErrClosed is the answer of a log that has been closed.
+	// ErrClosed is the error of a log that has been closed.
 	ErrClosed = errors.New("the history is closed")
-	// ErrDamaged says that the file is not one that [OpenDisk] has made, or not any more.
+	// ErrDamaged says that the file was not made by [OpenDisk], or is damaged.
 	ErrDamaged = errors.New("is damaged, or no history")
 	// ErrInUse says that another process has the file open.
 	ErrInUse = errors.New("is in use by another process")
-	// errSlow refuses what comes faster than the disk takes it.
+	// errSlow refuses entries that come faster than the disk takes them.
 	errSlow = errors.New("the disk is too slow for what is sent")
 )
 
@@ -67,8 +68,8 @@ const (
 	copySuffix = ".compact"     // of the new file
 )
 
-// Disk is a [Log] in a file of this machine. One process at a time has it open. What
-// all topics hold together is bounded: the largest forgets first.
+// Disk is a [Log] in a file of this machine. One process at a time has it open. The
+// size of all topics together is bounded: the largest forgets first.
 type Disk struct {
 	cfg  DiskConfig
 	log  *slog.Logger
@@ -84,10 +85,10 @@ type Disk struct {
 	mu      sync.Mutex // guards what follows
 	waiting tails      // of FsyncInterval: not on the disk yet
 	leaving tails      // being written
-	failed  error      // of the last write; while it is set nothing more is taken
+	failed  error      // error of the last write; while it is set no entry is taken
 }
 
-// write is an entry on its way to the disk, and what came of it.
+// write is an entry on its way to the disk, and its result.
 type write struct {
 	topic  string
 	limits Limits
@@ -146,7 +147,7 @@ func (d *Disk) Append(ctx context.Context, topic string, limits Limits, e Entry)
 	case <-ctx.Done():
 		return Position{}, ctx.Err()
 	}
-	<-w.done // it is being written: only the end of that says whether it is there
+	<-w.done // it is being written: only the end of the write tells whether it is there
 	return Position{w.at.Offset, d.file.shown(w.at.Epoch)}, w.err
 }
 
@@ -156,7 +157,7 @@ func (d *Disk) Read(ctx context.Context, topic string, limits Limits, q Query) (
 		return Page{}, err
 	}
 	d.mu.Lock()
-	end := d.endingLocked(topic) // before the file is read, so that nothing is between the two
+	end := d.endingLocked(topic) // before the file is read, so that no entry is between the two
 	d.mu.Unlock()
 	var page Page
 	err := d.file.view(func(tx *bolt.Tx) (err error) {
@@ -175,7 +176,7 @@ func (d *Disk) bytes() (n int, err error) {
 	return n, err
 }
 
-// Close writes what waits, and closes the file.
+// Close writes waiting entries, and closes the file.
 func (d *Disk) Close() error {
 	d.close.Do(func() { close(d.closing) })
 	<-d.ended

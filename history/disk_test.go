@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// act is what the other process does. It ends when it is killed, or there is no room.
+// act runs in the other process. It ends when the process is killed, or there is no
+// room.
 func act(role, path string) error {
 	switch role {
 	case FsyncAlways:
@@ -63,8 +64,8 @@ func act(role, path string) error {
 	return errors.New("there is no such role")
 }
 
-// appendForever says of each entry where it is, and with FsyncInterval how many are in
-// the file for sure.
+// appendForever prints the position of each entry, and with FsyncInterval how many are
+// in the file for sure.
 func appendForever(d *Disk) error {
 	for n := 1; ; n++ {
 		at, err := d.Append(ctx, "r", Limits{}, Entry{Event: "e", Data: json.RawMessage(strconv.Itoa(n))})
@@ -83,7 +84,7 @@ func appendForever(d *Disk) error {
 	}
 }
 
-// fillUp writes until the file may not grow any more, and says what then holds.
+// fillUp writes until the file may not grow any more, and prints the state of the log.
 func fillUp(path string) error {
 	const most = 1 << 20
 	signal.Ignore(syscall.SIGXFSZ)
@@ -132,8 +133,8 @@ func other(t *testing.T, role, path string) *exec.Cmd {
 	return c
 }
 
-// killed runs the other process until it has said enough, kills it, and returns what it
-// said last.
+// killed runs the other process until it has printed enough, kills it, and returns its
+// last line.
 func killed(t *testing.T, role, path string) (at Position, safe int) {
 	t.Helper()
 	c := other(t, role, path)
@@ -310,7 +311,7 @@ func TestAfterACrashAFileIsMadeSmallerToo(t *testing.T) {
 	}
 }
 
-// rest leaves a file with hardly an entry as a process does that is killed.
+// rest leaves a file with hardly an entry, as a killed process does.
 func rest(t *testing.T, path string) {
 	t.Helper()
 	f, err := openDatabase(path, time.Second)

@@ -11,14 +11,15 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// file is a database whose faults are errors: what is damaged ends no process.
+// file is a database whose faults are errors: damage does not end the process.
 type file struct {
 	db         *bolt.DB
-	path       string // the database's own is that of before it was renamed
+	path       string // the database's own path is the one before it was renamed
 	generation uint64 // how many times entries may have been lost
 }
 
-// shown is the epoch of a topic as positions have it: another one after entries were lost.
+// shown returns the epoch of a topic for positions, which is another one after entries
+// were lost.
 func (f *file) shown(epoch string) string {
 	if f.generation == 0 {
 		return epoch
@@ -109,7 +110,7 @@ func (f *file) compacted(cfg DiskConfig) (*file, error) {
 	switch {
 	case errors.Is(err, ErrDamaged):
 		return nil, errors.Join(err, f.db.Close())
-	case err != nil: // such as no room for the copy: the file serves as it is
+	case err != nil: // for example no room for the copy: the file is used as it is
 		cfg.Logger.Warn("the history's file cannot be made smaller", "path", path, "cause", err)
 		return f, nil
 	}
@@ -119,7 +120,7 @@ func (f *file) compacted(cfg DiskConfig) (*file, error) {
 // smaller puts a copy without gaps in the place of the file, which nobody else has open.
 func (f *file) smaller(cfg DiskConfig) (*file, error) {
 	path := cfg.Path + copySuffix
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // a process that was killed may have left one
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // a killed process may have left one
 		return nil, err
 	}
 	small, err := openDatabase(path, cfg.lockFor)
@@ -137,7 +138,7 @@ func (f *file) smaller(cfg DiskConfig) (*file, error) {
 	return small, nil
 }
 
-// used is how many bytes of the file have something in them.
+// used returns how many bytes of the file are in use.
 func (f *file) used() (n int64, err error) {
 	err = f.update(func(tx *bolt.Tx) error { // which counts what is free
 		n = tx.Size()
@@ -147,7 +148,7 @@ func (f *file) used() (n int64, err error) {
 	return n - int64(stats.FreePageN+stats.PendingPageN)*int64(f.db.Info().PageSize), err
 }
 
-// check refuses a file that has lost its end, and one in which something does not fit.
+// check refuses a file that has lost its end, or is inconsistent.
 func (f *file) check() error {
 	return f.view(func(tx *bolt.Tx) error {
 		info, err := os.Stat(f.path)
@@ -197,13 +198,13 @@ var (
 	aboutBucket   = []byte("about")
 	formatKey     = []byte("format")
 	generationKey = []byte("generation") // changes when entries may be lost
-	openKey       = []byte("open")       // while a process has it open: "always" or "interval"
+	openKey       = []byte("open")       // set while a process has the file open: "always" or "interval"
 	heldKey       = []byte("held")       // bytes of all entries
 	format        = "gatehouse history 1"
 )
 
 // begin marks the file as open. When the last process that had it open was killed, the
-// file is checked, and if what waited then is lost, the positions of before are void.
+// file is checked, and if waiting entries are lost, earlier positions are void.
 func (f *file) begin(loses bool) error {
 	var left string
 	if err := f.view(func(tx *bolt.Tx) error {
@@ -246,7 +247,7 @@ func (f *file) begin(loses bool) error {
 	})
 }
 
-// close closes the file; whole says that nothing that was promised is missing in it.
+// close closes the file; whole says that no promised entry is missing in it.
 func (f *file) close(whole bool) error {
 	var err error
 	if whole {

@@ -6,7 +6,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// reading is a topic that is being read: what the file has of it, and what came since.
+// reading is a topic that is being read: its entries in the file, and those since.
 type reading struct {
 	tx      *bolt.Tx
 	id      uint64
@@ -28,7 +28,8 @@ func (r *reading) at(offset uint64) (e Entry, ok bool) {
 	return e, err == nil
 }
 
-// ending is what a topic got since the last write. Some of it may be in the file already.
+// ending holds the entries of a topic since the last write. Some may be in the file
+// already.
 type ending struct {
 	epoch   string
 	entries []Entry

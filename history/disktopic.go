@@ -20,7 +20,7 @@ var (
 )
 
 // head is the record of a topic beside its entries, which have the offsets from first
-// up to next, without next. The zero value is a topic that nothing was sent to.
+// up to next, without next. The zero value is a topic without entries.
 type head struct {
 	id          uint64
 	first, next uint64
@@ -34,7 +34,7 @@ const headSize = 6 * 8 // bytes before the epoch
 
 func numbered(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// number reads what numbered wrote; what is not there is zero.
+// number reads a value of numbered; a missing one is zero.
 func number(b []byte) uint64 {
 	if len(b) < 8 {
 		return 0
@@ -73,7 +73,7 @@ func decodeHead(b []byte) (head, error) {
 	return h, nil
 }
 
-// newEpoch names a time in which offsets have a meaning.
+// newEpoch returns a new name for an epoch, the time in which offsets have a meaning.
 func newEpoch() string { return rand.Text()[:12] }
 
 func entryKey(id, offset uint64) []byte {
@@ -109,7 +109,7 @@ func beginChange(tx *bolt.Tx, name string) (*change, error) {
 	return &change{tx: tx, name: name, head: h, before: h.bytes, isNew: !found}, nil
 }
 
-// end writes the head and where the topic stands among the others.
+// end writes the head, and the topic's place in the order by size.
 func (c *change) end() error {
 	sizes, about := c.tx.Bucket(sizesBucket), c.tx.Bucket(aboutBucket)
 	held := number(about.Get(heldKey)) - c.before + c.bytes
@@ -231,8 +231,8 @@ func shed(tx *bolt.Tx, most int) error {
 	return nil
 }
 
-// sweepTopics forgets what is too old in some topics, from a name on. next is where to
-// go on, if there are more.
+// sweepTopics forgets entries that are too old in some topics, from a name on. next is
+// the name to go on from, if there are more.
 func sweepTopics(tx *bolt.Tx, from []byte, now time.Time) (next []byte, more bool, err error) {
 	var some []string
 	cursor := tx.Bucket(topicsBucket).Cursor()

@@ -8,7 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// tail is what a topic got since the last write.
+// tail holds the entries of a topic since the last write.
 type tail struct {
 	topic  string
 	epoch  string
@@ -24,7 +24,7 @@ type tails struct {
 
 func noTails() tails { return tails{by: map[string]*tail{}} }
 
-// endingLocked is what the file may not have yet of a topic.
+// endingLocked returns the entries of a topic that the file may not have yet.
 func (d *Disk) endingLocked(topic string) (end ending) {
 	for _, t := range []*tail{d.leaving.by[topic], d.waiting.by[topic]} {
 		if t == nil {
@@ -69,7 +69,7 @@ func (d *Disk) hold(topic string, limits Limits, e Entry) (Position, error) {
 	return Position{e.Offset, d.file.shown(t.epoch)}, nil
 }
 
-// tailLocked finds where a topic ends. What the file says of it comes from memory
+// tailLocked finds the end of a topic. The file's part is read from memory
 // mostly.
 func (d *Disk) tailLocked(topic string) (*tail, error) {
 	if t := d.waiting.by[topic]; t != nil {
@@ -153,7 +153,8 @@ func (d *Disk) write(all []*write) error {
 	})
 }
 
-// flush writes what waits. What could not be written waits on, and can be read.
+// flush writes waiting entries. Those that could not be written wait on, and
+// can be read.
 func (d *Disk) flush() {
 	d.mu.Lock()
 	if len(d.waiting.by) == 0 {
@@ -164,7 +165,7 @@ func (d *Disk) flush() {
 	d.mu.Unlock()
 	err := d.file.update(func(tx *bolt.Tx) error {
 		now := d.cfg.Clock()
-		for _, t := range d.leaving.by { // only this goroutine changes what is leaving
+		for _, t := range d.leaving.by { // only this goroutine changes leaving
 			if err := t.put(tx, now); err != nil {
 				return err
 			}
@@ -180,7 +181,8 @@ func (d *Disk) flush() {
 	d.leaving = tails{}
 }
 
-// backLocked puts what could not be written before what has come since.
+// backLocked puts entries that could not be written before those that came
+// since.
 func (d *Disk) backLocked() {
 	for topic, t := range d.leaving.by {
 		if later := d.waiting.by[topic]; later != nil {

@@ -8,7 +8,7 @@ import (
 	"gatehouse/history"
 )
 
-// Who was away asks for what came behind the last position that it knows.
+// A client that was away asks for the entries behind its last position.
 func Example() {
 	ctx, limits := context.Background(), history.Limits{Messages: 2}
 	log := history.NewMemory(0)

@@ -1,10 +1,10 @@
-// Package history remembers what was sent to rooms, so that who comes later, or
-// comes back, can read what was missed.
+// Package history keeps the events of rooms, so that a client that comes later,
+// or comes back, can read what it missed.
 //
 // A [Position] says how far one has read: an offset, which grows by one with each
-// entry of a topic, and the epoch in which it was given. When what was asked for is
-// gone, or the epoch is another one because the memory was lost, the answer says that
-// it is not complete: there is never a silent gap.
+// entry of a topic, and the epoch in which it was given. When requested entries are
+// gone, or the epoch is another one because the log was lost, the answer says that it
+// is not complete: there is never a silent gap.
 //
 // [Memory] keeps entries in this process, [Disk] in a file.
 package history
@@ -72,18 +72,18 @@ type Query struct {
 type Page struct {
 	Entries  []Entry
 	Position Position // behind the topic's newest entry; behind the last of Entries when there are more after Since
-	// Complete says that nothing is missing between Since and the first entry, or
-	// when Since was not asked, that Entries begin with the first that there ever was.
+	// Complete says that no entry is missing between Since and the first of Entries;
+	// without Since, that Entries begin with the first that there ever was.
 	Complete bool
 }
 
-// Log remembers. Its methods are safe for concurrent use. An error means that the log
-// cannot be reached, and nothing was appended.
+// Log keeps entries. Its methods are safe for concurrent use. An error means that the
+// log cannot be reached, and no entry was appended.
 type Log interface {
-	// Append adds an entry to a topic and returns the position behind it. What the
-	// limits do not allow any more is forgotten.
+	// Append adds an entry to a topic and returns the position behind it. Entries
+	// above the limits are forgotten.
 	Append(ctx context.Context, topic string, limits Limits, e Entry) (Position, error)
-	// Read returns entries of a topic. One that nothing was sent to is empty.
+	// Read returns entries of a topic. An unknown topic is empty.
 	Read(ctx context.Context, topic string, limits Limits, q Query) (Page, error)
 	// Close gives back what the log holds.
 	Close() error

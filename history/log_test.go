@@ -166,7 +166,7 @@ func limitsForgetTheOldest(t *testing.T, open opener) {
 	}
 }
 
-// written waits until nothing waits to be written.
+// written waits until all entries are written.
 func written(d *Disk) {
 	for waits := true; waits; time.Sleep(time.Millisecond) {
 		d.mu.Lock()

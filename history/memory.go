@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Memory is a [Log] in this process. What all topics hold together is bounded: the
-// largest forgets first.
+// Memory is a [Log] in this process. The size of all topics together is bounded:
+// the largest forgets first.
 type Memory struct {
 	most  int
 	clock func() time.Time
@@ -74,7 +74,7 @@ func encode(n uint64) string {
 	return text
 }
 
-// trim forgets what the limits of a topic do not allow.
+// trim forgets the entries of a topic above its limits.
 func (m *Memory) trim(name string, t *topic, limits Limits, now time.Time) {
 	for len(t.entries) > 0 {
 		tooMany := limits.Messages > 0 && len(t.entries) > limits.Messages

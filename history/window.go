@@ -1,19 +1,20 @@
 package history
 
-// Window says which entries of a topic there are: those from First to Next, without Next. It is for who makes a [Log].
+// Window says which entries of a topic there are: those from First to Next, without Next. It is for implementations of
+// [Log].
 type Window struct {
 	First, Next uint64
 	Epoch       string
 }
 
-// Nothing is the answer of a topic that nothing was sent to. Who has seen something of it
-// has lost that.
+// Nothing is the answer of a topic without entries. A client that has seen entries of it
+// has lost some.
 func Nothing(q Query) Page {
 	return Page{Entries: []Entry{}, Complete: q.Since == nil || *q.Since == Position{}}
 }
 
-// Plan returns which entries answer a query, from one offset up to
-// another that is none of them, and the page that they belong into.
+// Plan returns the range of entries that answer a query, without the last
+// offset, and the page for them.
 func (w Window) Plan(q Query) (from, to uint64, page Page) {
 	page = Page{Entries: []Entry{}, Position: Position{w.Next - 1, w.Epoch}}
 	if q.Since == nil {
@@ -38,8 +39,8 @@ func (w Window) newest(q Query) (from, to uint64) {
 	return to - min(to-w.First, q.limit()), to
 }
 
-// since are the entries behind a position. One of another epoch, or of the future, says
-// nothing: all that there is comes, and is not complete.
+// since returns the entries behind a position. For one of another epoch, or of the
+// future, it returns all that there are, as not complete.
 func (w Window) since(q Query) (from, to uint64, complete bool) {
 	from, to = q.Since.Offset+1, w.Next
 	known := (q.Since.Epoch == w.Epoch || *q.Since == Position{}) && from > 0 && from <= w.Next

@@ -20,7 +20,7 @@ func Example() {
 	tracker.Enter("desk", presence.Member{Key: ada, User: "u-17", Name: "Ada"}, "tab 1")
 	tracker.Enter("desk", presence.Member{Key: ada, User: "u-17", Name: "Ada"}, "tab 2")
 	fmt.Println(<-told, tracker.Count("desk"))
-	tracker.Leave("desk", ada, "tab 1", true) // true: she said goodbye, and is not waited for
+	tracker.Leave("desk", ada, "tab 1", true) // true: she has left on purpose, and is not waited for
 	tracker.Leave("desk", ada, "tab 2", true)
 	fmt.Println(<-told, tracker.Count("desk"))
 	// Output:

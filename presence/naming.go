@@ -8,9 +8,9 @@ import (
 	"gatehouse/handshake"
 )
 
-// Naming tells users of different issuers apart where clients see one text: "from" and "user". Subjects are unique within
-// their issuer only, so the users of one issuer, which is all of them nearly everywhere, are called by their subject
-// alone, and the others by issuer and subject. It is safe for concurrent use; the zero value has no home.
+// Naming gives users of different issuers different names, for the fields "from" and "user" that clients see. Subjects
+// are unique within their issuer only, so the users of one issuer, which is all of them nearly everywhere, are called by
+// their subject alone, and the others by issuer and subject. It is safe for concurrent use; the zero value has no home.
 type Naming struct {
 	home atomic.Pointer[string] // the issuer whose users are called by their subject
 }

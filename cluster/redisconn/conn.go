@@ -1,12 +1,12 @@
-// Package redisconn holds the one connection to Redis that tickets, revocations
-// and whatever else nodes share go over: connecting, health and connecting anew
-// are here and nowhere else.
+// Package redisconn holds the one connection to Redis, which tickets,
+// revocations and all else that nodes share use. Connecting, health and
+// reconnecting are here and nowhere else.
 //
-// Redis may be away when the server starts, and later: what needs it fails at
-// once then, and works again when it is back. A Redis that is there and takes no
-// writes, such as a primary that has become a replica and kept its connections,
-// is as good as away; the connection is made anew, which finds the new primary
-// where a name, a proxy or Sentinel leads to it.
+// Redis may be away when the server starts, and later: calls then fail at once,
+// and work again when it is back. A Redis that takes no writes, such as a
+// primary that has become a replica and kept its connections, counts as away;
+// the connection is made anew, which finds the new primary where a name, a proxy
+// or Sentinel leads to it.
 package redisconn
 
 import (
@@ -26,9 +26,9 @@ type Config struct {
 	Option rueidis.ClientOption // as Options gives it
 	Prefix string               // before the key that health is tried with
 	Logger *slog.Logger
-	// Asked is told how long each command took, but those that wait for something to happen; nil: nobody is.
+	// Asked is told how long each command took, except blocking ones; may be nil.
 	Asked func(took time.Duration, err error)
-	// Traced says that commands may be asked in the course of what is traced: they have spans then.
+	// Traced gives commands spans when their context is traced.
 	Traced bool
 }
 
@@ -54,7 +54,7 @@ type Conn struct {
 	failed error     // of the last try to connect
 	next   time.Time // when to try again
 	closed bool
-	sick   bool      // writes were refused, and nothing has shown otherwise
+	sick   bool      // writes were refused, and none has succeeded since
 	asked  time.Time // when health was last known
 	health error
 	look   chan struct{} // closed when the look under way ends; nil when none is
@@ -75,8 +75,8 @@ func New(cfg Config) *Conn {
 	return c
 }
 
-// Client returns the client, connecting first where that has not worked yet. The
-// client stays the connection's to close; ask for it anew for each use.
+// Client returns the client, connecting first if needed. The connection closes
+// the client; call Client anew for each use.
 func (c *Conn) Client() (rueidis.Client, error) {
 	if client, err, known := c.known(); known {
 		return client, err
@@ -105,7 +105,7 @@ func (c *Conn) Client() (rueidis.Client, error) {
 	return client, nil
 }
 
-// known returns what is known without connecting.
+// known returns the client without connecting.
 func (c *Conn) known() (client rueidis.Client, err error, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,9 +120,9 @@ func (c *Conn) known() (client rueidis.Client, err error, known bool) {
 	return nil, nil, false
 }
 
-// Note looks at the error of a command that client was asked. When Redis takes no
-// writes, the connection is given up and made anew with the next use, not more
-// often than once a second. It returns the error.
+// Note looks at the error of a command of client. When Redis takes no writes, the
+// connection is given up and made anew with the next use, not more often than
+// once a second. It returns the error.
 func (c *Conn) Note(client rueidis.Client, err error) error {
 	if !takesNoWrites(err) {
 		return err
@@ -141,7 +141,7 @@ func (c *Conn) Note(client rueidis.Client, err error) error {
 	return err
 }
 
-// takesNoWrites reports whether a node answers and is not the one to ask.
+// takesNoWrites reports whether an error says that the server takes no writes.
 func takesNoWrites(err error) bool {
 	var answer *rueidis.RedisError
 	if !errors.As(err, &answer) { // callers say first what they did
@@ -155,8 +155,8 @@ func takesNoWrites(err error) bool {
 	return false
 }
 
-// Known returns what is known of the health without asking: nil when Redis took
-// writes the last time, or when nobody has asked yet.
+// Known returns the last health without asking Redis: nil when Redis took
+// writes the last time, or was not asked yet.
 func (c *Conn) Known() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,9 +166,9 @@ func (c *Conn) Known() error {
 	return c.health
 }
 
-// Health returns nil when Redis takes writes, which it tries. Anybody can make the
-// server ask, so an answer is kept for a second, and callers share one look. A
-// caller whose ctx ends does the look no harm.
+// Health tries a write, and returns nil when Redis takes it. Any client of the
+// server can cause it, so a result is kept for a second, and concurrent callers
+// share one try. The end of one caller's ctx does not end the try.
 func (c *Conn) Health(ctx context.Context) error {
 	c.mu.Lock()
 	if c.closed || time.Since(c.asked) < retry {

@@ -60,7 +60,7 @@ func until(t *testing.T, what string, holds func() bool) {
 }
 
 // Field fault 9: a primary that has become a replica and kept its connections is
-// reconnected, and said; health is whether writes are taken.
+// left, which is logged; healthy means that writes are taken.
 func TestField09_ARedisThatTakesNoWritesIsReconnected(t *testing.T) {
 	addr := startRedis(t)
 	if addr == "" {
@@ -105,8 +105,8 @@ func TestField09_ARedisThatTakesNoWritesIsReconnected(t *testing.T) {
 	}
 }
 
-// Attack W9: an aborted look at the health changes nothing for others, and nobody
-// waits for a look.
+// Attack W9: an aborted check of the health changes nothing for others, and no
+// other caller waits for it.
 func TestAttackW9_AbortedProbesDoNoHarm(t *testing.T) {
 	addr := startRedis(t)
 	if addr == "" {

@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/spans"
 )
 
-// timed is a client that tells how long its commands took, and has a span for each that is asked in the course of what is
-// traced. A span names the command, not its keys.
+// timed is a client that reports how long its commands took, and makes a span for each whose context is traced. A span
+// names the command, not its keys.
 type timed struct {
 	rueidis.Client
 	asked func(took time.Duration, err error) // may be nil

@@ -13,12 +13,12 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Trust gives what connections to a Redis with TLS (rediss://) have besides what the URL says: the authorities that its
-// certificates are verified against, nil for those of the machine, and a certificate to show. Each connection asks for it.
+// Trust returns the TLS files for connections to a Redis with TLS (rediss://): the authorities that its certificates are
+// verified against, nil for those of the machine, and a client certificate. It is called for each connection.
 type Trust func() (roots *x509.CertPool, own []tls.Certificate, err error)
 
-// Options reads a URL of Redis. Connections, to Sentinels too, have what trust gives where the URL has TLS. An error of a
-// connection says what to do; that of the URL may hold the password.
+// Options reads a URL of Redis. Connections, to Sentinels too, use trust where the URL has TLS. An error of a connection
+// says what to do; that of the URL may hold the password.
 func Options(url string, trust Trust) (rueidis.ClientOption, error) {
 	option, err := rueidis.ParseURL(url)
 	if err != nil || option.TLSConfig == nil {
@@ -32,7 +32,7 @@ func Options(url string, trust Trust) (rueidis.ClientOption, error) {
 		}
 		cfg := base.Clone()
 		cfg.RootCAs = roots
-		if len(own) > 0 { // whatever authorities Redis names: it says itself what is wrong with it
+		if len(own) > 0 { // sent whatever authorities Redis names, so that Redis says what is wrong with it
 			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own[0], nil }
 		}
 		conn, err := (&tls.Dialer{NetDialer: dialer, Config: cfg}).DialContext(ctx, "tcp", addr)
@@ -41,7 +41,7 @@ func Options(url string, trust Trust) (rueidis.ClientOption, error) {
 	return option, nil
 }
 
-// withCure adds to an error of verification what to do about it.
+// withCure adds the cure to an error of verification.
 func withCure(err error) error {
 	var (
 		unknown x509.UnknownAuthorityError

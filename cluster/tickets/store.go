@@ -1,7 +1,7 @@
-// Package tickets keeps tickets in Redis, so that the node which redeems
-// one need not be the node that made it. It promises what
-// [handshake.TicketStore] asks for: a ticket is redeemed by one atomic command,
-// and a server that cannot be reached is an error, never a way in.
+// Package tickets keeps tickets in Redis, so that the node which redeems one
+// need not be the node that made it. It keeps the contract of
+// [handshake.TicketStore]: a ticket is redeemed by one atomic command, and a
+// server that cannot be reached is an error, never an admission.
 package tickets
 
 import (
@@ -35,7 +35,7 @@ var _ handshake.TicketStore = (*Store)(nil)
 type Conn interface {
 	// Client gives the client, an error while Redis cannot be reached.
 	Client() (rueidis.Client, error)
-	// Note is told what became of a command, and returns the error.
+	// Note is told the error of a command, and returns it.
 	Note(client rueidis.Client, err error) error
 }
 
@@ -71,7 +71,7 @@ func (s *Store) Put(ctx context.Context, key [32]byte, record []byte, ttl time.D
 }
 
 // Redeem takes a record out with GETDEL. When the answer is lost on its way,
-// the ticket is gone and its holder needs another: that is the safe side.
+// the ticket is gone and its holder needs another one, which is safe.
 func (s *Store) Redeem(ctx context.Context, key [32]byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

@@ -65,10 +65,10 @@ type Output[B any] struct {
 	Do    Do
 	Body  B      // of Deliver
 	Own   bool   // of Deliver: the node's own
-	ID    string // of Deliver and Passed: where the operation stands in the stream; "" when the node is alone, and of direct emits
-	Place string // of Deliver and Passed: where the node is when that is done, see [Kept.Before]
-	// Steady is true on a Deliver with an ID when all that was carried out here before stands before it in the stream: on any
-	// node, what comes behind ID is what comes here.
+	ID    string // of Deliver and Passed: the operation's id in the stream; "" when the node is alone, and of direct emits
+	Place string // of Deliver and Passed: the node's place when that is done, see [Kept.Before]
+	// Steady is true on a Deliver with an ID when all earlier deliveries stand before it in the stream: then the operations
+	// behind ID are the same on every node.
 	Steady bool
 	Node   string // of Gap
 	From   uint64 // of Gap and Drop: the first number that is missing
@@ -92,7 +92,7 @@ const (
 type Written[B any] struct {
 	Seq  uint64
 	Body B
-	Mark bool // there is no Body: the number is what it says
+	Mark bool // without Body, only its number matters
 }
 
 // maxReaders bounds the memory for other nodes, past and present.
@@ -107,7 +107,7 @@ func NewLane[B any](self string, cfg LaneConfig) *Lane[B] {
 	return l
 }
 
-// Log returns what was read of late; nil without a log.
+// Log returns the log of operations; nil without one.
 func (l *Lane[B]) Log() *Log[B] { return l.log }
 
 // take returns the outputs of an input. They are valid until the next one.
@@ -117,7 +117,7 @@ func (l *Lane[B]) take() []Output[B] {
 	return out
 }
 
-// Publish takes an operation for all nodes. size is what it counts against the backlog.
+// Publish takes an operation for all nodes. It counts as size bytes against the backlog.
 func (l *Lane[B]) Publish(now time.Time, body B, size int) []Output[B] {
 	l.push(item[B]{body: body, size: size, at: now})
 	if l.alone {
@@ -129,7 +129,7 @@ func (l *Lane[B]) Publish(now time.Time, body B, size int) []Output[B] {
 	return l.take()
 }
 
-// Direct takes what goes to one socket of this node only.
+// Direct takes a packet for one socket of this node.
 func (l *Lane[B]) Direct(now time.Time, body B) []Output[B] {
 	if l.waiting == 0 {
 		l.out = append(l.out, Output[B]{Do: Deliver, Body: body, Own: true})
@@ -166,10 +166,11 @@ func (l *Lane[B]) carryOut(it *item[B], id string) {
 	}
 }
 
-// steady reports whether this node has carried nothing out that has another place in the stream.
+// steady reports whether all operations that this node has carried out stand in their places of the stream.
 func (l *Lane[B]) steady() bool { return l.ahead == 0 && len(l.unsettled) == 0 }
 
-// IsSteady reports whether all that this node has carried out stands in the stream before what it reads next.
+// IsSteady reports whether all operations that this node has carried out stand in the stream before the next entry that it
+// reads.
 func (l *Lane[B]) IsSteady() bool { return l.steady() }
 
 // IsAhead reports whether this node has carried operations of its own out that are not in the log yet: a session that comes now
@@ -200,7 +201,7 @@ func (l *Lane[B]) goAlone() {
 	l.queue = kept
 }
 
-// bound drops the oldest operations that have been carried out here and no longer fit. What is being written stays.
+// bound drops the oldest operations that have been carried out here and no longer fit. Those of the batch in flight stay.
 func (l *Lane[B]) bound(now time.Time) {
 	if !l.alone {
 		return
@@ -224,7 +225,7 @@ func (l *Lane[B]) bound(now time.Time) {
 	}
 }
 
-// mark publishes a number without an operation, by which the others see what they miss.
+// mark publishes a number without an operation, which shows the others the gap before it.
 func (l *Lane[B]) mark(now time.Time) {
 	l.owesMark = false
 	l.push(item[B]{mark: true, at: now})
@@ -243,12 +244,12 @@ func (l *Lane[B]) Tick(now time.Time) []Output[B] {
 		clear(l.unsettled)
 	}
 	if l.connected && (l.owesMark || l.alone && len(l.queue) == 0) {
-		l.mark(now) // says what is missing, and comes back when Redis is there again
+		l.mark(now) // shows missing operations, and comes back when Redis is there again
 	}
 	return l.take()
 }
 
-// oldest returns since when the first item that has not been carried out waits.
+// oldest returns the time from which the first item that has not been carried out waits.
 func (l *Lane[B]) oldest() time.Time {
 	for i := range l.queue {
 		if !l.queue[i].done {
@@ -258,8 +259,8 @@ func (l *Lane[B]) oldest() time.Time {
 	return time.Time{}
 }
 
-// Connected tells that there is a new connection to write on: everything that is not back is written again, and a mark
-// behind it, because what Redis has lost is seen by the numbers only.
+// Connected tells that there is a new connection to write on. Everything that is not back is written again, and a mark
+// behind it, because only the numbers show what Redis has lost.
 func (l *Lane[B]) Connected(now time.Time) []Output[B] {
 	l.connected, l.inFlight, l.written = true, false, 0
 	l.mark(now)
@@ -300,8 +301,8 @@ func (l *Lane[B]) IsUnwritten() bool { return l.connected && !l.inFlight && l.wr
 // Added tells that the batch is in the stream.
 func (l *Lane[B]) Added() { l.inFlight = false }
 
-// Read takes an entry of the stream in its order: operation seq of a node. A mark has no body. size is what it counts in the
-// log.
+// Read takes an entry of the stream in its order: operation seq of a node. A mark has no body. It counts as size bytes in
+// the log.
 func (l *Lane[B]) Read(node string, seq uint64, body B, mark bool, id string, size int) []Output[B] {
 	if l.unsettled[node] <= seq {
 		delete(l.unsettled, node)
@@ -327,7 +328,7 @@ func (l *Lane[B]) Foreign(body B, id string, size int) []Output[B] {
 	return l.take()
 }
 
-// Begin tells, before the first entry, that those behind an id follow; without it, that all that there ever were do.
+// Begin tells, before the first entry, the id behind which the entries follow; without it all that there ever were follow.
 func (l *Lane[B]) Begin(id string) {
 	l.at = id
 	if l.log != nil {
@@ -335,8 +336,8 @@ func (l *Lane[B]) Begin(id string) {
 	}
 }
 
-// Seen takes an entry that was in the stream before this node came: it is not carried out, but what comes behind it is held
-// against its number, and it is in the log.
+// Seen takes an entry that was in the stream before this node came. It is not carried out, but it is in the log, and later
+// numbers are compared with its number.
 func (l *Lane[B]) Seen(node string, seq uint64, body B, id string, size int) {
 	if seq == 0 || l.count(node, seq) {
 		l.keep(Kept[B]{ID: id, Node: node, Seq: seq, Body: body, size: size})
@@ -344,7 +345,7 @@ func (l *Lane[B]) Seen(node string, seq uint64, body B, id string, size int) {
 	l.take()
 }
 
-// count holds a number of another node against those before. It returns false when it was read before.
+// count compares a number of another node with those before. It returns false when it was read before.
 func (l *Lane[B]) count(node string, seq uint64) (anew bool) {
 	last, known := l.readers[node]
 	switch {
@@ -382,8 +383,8 @@ func (l *Lane[B]) forgetOne() {
 	delete(l.readers, slices.Min(slices.Collect(maps.Keys(l.readers))))
 }
 
-// readOwn carries out what has come back. An operation before it that has not come will not: Redis has lost it, and the
-// others see its number missing.
+// readOwn carries out an own operation that has come back. Earlier ones that have not come back are lost in Redis, and
+// the others see their numbers missing.
 func (l *Lane[B]) readOwn(seq uint64, id string) {
 	if len(l.queue) == 0 || seq < l.firstSeq() {
 		return // read again
@@ -413,7 +414,8 @@ func (l *Lane[B]) readOwn(seq uint64, id string) {
 	l.queue = slices.Delete(l.queue, 0, n)
 }
 
-// keepOwn has an own operation in the log that has come back. Those before it that have not are missing on the other nodes.
+// keepOwn adds an own operation that has come back to the log. Earlier ones that have not come back are missing on the other
+// nodes.
 func (l *Lane[B]) keepOwn(it *item[B], id string) {
 	if it.seq != l.ownRead+1 {
 		l.cut()
@@ -445,5 +447,5 @@ func (l *Lane[B]) Backlog() (operations, bytes int) {
 // IsAlone reports whether the node goes on alone.
 func (l *Lane[B]) IsAlone() bool { return l.alone }
 
-// Waiting returns how many things of this node have not been carried out here.
+// Waiting returns how many operations and direct emits of this node have not been carried out here.
 func (l *Lane[B]) Waiting() int { return l.waiting }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Log is what a node has read from a stream of late, in the order in which it carried it out and each operation once. A node
-// that takes a session over finds in it what the session's client has missed. It is no copy of the stream: entries that were
-// written again, or replaced those that Redis has lost, are told apart by their numbers when they are read, and cannot be later.
+// Log holds the latest operations that a node has read from a stream, each once, in the order in which it carried them out. A
+// node that takes a session over finds in it the operations that the client has missed. It is no copy of the stream: entries
+// that were written again, or replaced lost ones, can be told apart by their numbers only when they are read.
 //
 // A Log is not safe for concurrent use.
 type Log[B any] struct {
@@ -17,7 +17,7 @@ type Log[B any] struct {
 	items           []Kept[B]
 	bytes           int
 	gone            int    // items that were dropped since the beginning
-	floor           string // the id of the last one; everything behind it is there
+	floor           string // the id of the last dropped one; everything behind it is there
 }
 
 // Kept is an operation in a log, or a mark, which has no Body.
@@ -41,7 +41,7 @@ func (l *Log[B]) add(k Kept[B]) {
 	if n > 0 {
 		l.floor = l.items[n-1].ID
 		l.gone += n
-		clear(l.items[:n]) // append moves the rest to a new array once this one is full
+		clear(l.items[:n]) // append moves the rest to a new array when this one is full
 		l.items = l.items[n:]
 	}
 }
@@ -52,10 +52,10 @@ func (l *Log[B]) cut() {
 	l.items, l.bytes, l.floor = nil, 0, nowhere
 }
 
-// nowhere is no id: nothing is known behind it.
+// nowhere is no id: no operation is known behind it.
 const nowhere = "?"
 
-// lost returns the operations behind the newest one that Redis still has. There says whether it has an entry.
+// lost returns the operations behind the newest one that Redis still has. there reports whether it has an entry.
 func (l *Log[B]) lost(there func(id string) bool) []Kept[B] {
 	i := len(l.items)
 	for i > 0 && !there(l.items[i-1].ID) {
@@ -67,8 +67,8 @@ func (l *Log[B]) lost(there func(id string) bool) []Kept[B] {
 // End names the end of the log as it is now.
 func (l *Log[B]) End() int { return l.gone + len(l.items) }
 
-// behind returns where the operations behind an entry begin, and that entry's operation; nil when it is the last one that was
-// dropped. It returns false when the entry is not known, or not all that followed is kept.
+// behind returns the index of the first operation behind an entry, and that entry's operation; nil when it is the last one
+// that was dropped. It returns false when the entry is not known, or not all later ones are kept.
 func (l *Log[B]) behind(id string) (next int, at *Kept[B], ok bool) {
 	for i := len(l.items) - 1; i >= 0; i-- {
 		if l.items[i].ID == id {
@@ -78,23 +78,23 @@ func (l *Log[B]) behind(id string) (next int, at *Kept[B], ok bool) {
 	return l.gone, nil, id == l.floor
 }
 
-// Marks are what is known of how far a session has been sent what was for it: whoever has got everything up to the offset Base,
-// has got what had been carried out at the place BaseAt, and the same holds for Last and Place. What is said of its rooms holds
-// from the place Floor on.
+// Marks say how far a session has been sent its operations: a client that has got everything up to the offset Base has got all
+// operations carried out at the place BaseAt, and the same holds for Last and Place. The record of its rooms holds from the
+// place Floor on.
 type Marks struct{ Base, BaseAt, Last, Place, Floor string }
 
-// Missed is where in a log begins what a client has missed.
+// Missed says where in a log the operations begin that a client has missed.
 type Missed[B any] struct {
 	Log   []Kept[B] // from where it matters for the session
 	Start string    // the place that the offset means
-	At    *Kept[B]  // the operation that the offset names, when it is one that the marks know nothing of
+	At    *Kept[B]  // the operation that the offset names, unless the marks know it
 	next  int       // the first in Log that stands behind Start
 }
 
-// Has reports whether the client has got the i-th operation of Log, if it was for it.
+// Has reports whether the client has got the i-th operation of Log, provided it was for the client.
 func (m *Missed[B]) Has(i int) bool { return i < m.next || m.Log[i].Before(m.Start) }
 
-// Missed finds what was sent behind an offset, up to an end. It returns false when that is not known any more.
+// Missed finds the operations behind an offset, up to an end. It returns false when they are not known any more.
 func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool) {
 	out.Start = offset
 	switch {
@@ -146,9 +146,8 @@ func placeOf(id string) []uint64 {
 	return []uint64{ms, count}
 }
 
-// Forgotten tells, for a new connection that reads, which entries Redis has. Those at the end of the log that it has lost are
-// written again by nodes that have not read them back, behind others: until that is over nothing is steady. It returns what it
-// has lost.
+// Forgotten tells, for a new connection that reads, which entries Redis has, and returns the lost ones at the end of the log.
+// Nodes that have not read those back write them again, behind others: until that is over nothing is steady.
 func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) (lost []B) {
 	if l.log == nil {
 		return nil
@@ -167,5 +166,5 @@ func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) (lost []B
 	return lost
 }
 
-// settling is how long a node has to write again what Redis has lost, or to die.
+// settling is how long a node has to write lost operations again, or to die.
 const settling = 10 * time.Second

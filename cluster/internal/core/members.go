@@ -11,19 +11,19 @@ type Members struct {
 	seen    map[string]time.Time
 }
 
-// NewMembers returns an empty list, which a node leaves when nothing was heard of it for timeout.
+// NewMembers returns an empty list. A node leaves it when nothing was heard of it for timeout.
 func NewMembers(timeout time.Duration) *Members {
 	return &Members{timeout: timeout, seen: make(map[string]time.Time)}
 }
 
-// Heard takes a sign of life. It reports whether the node is new.
+// Heard takes a heartbeat. It reports whether the node is new.
 func (m *Members) Heard(now time.Time, node string) bool {
 	_, known := m.seen[node]
 	m.seen[node] = now
 	return !known
 }
 
-// Left takes a node's own word that it leaves. It reports whether the node was there.
+// Left takes a node's message that it leaves. It reports whether the node was there.
 func (m *Members) Left(node string) bool {
 	_, known := m.seen[node]
 	delete(m.seen, node)
@@ -43,7 +43,8 @@ func (m *Members) Tick(now time.Time) []string {
 	return gone
 }
 
-// Resume tells that signs of life could not be heard until now: nobody is gone because of that.
+// Resume tells that heartbeats could not be heard until now, so that no node counts as gone
+// because of that.
 func (m *Members) Resume(now time.Time) {
 	for node := range m.seen {
 		m.seen[node] = now

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// A place is where a node is in what it carries out, as text: the id of the last entry, and behind it, a space before each, the
-// nodes whose operations up to a number have been carried out too although they stand further on in the stream, or will:
-// "1700000000000-0 node:17". Those are the node's own that it has carried out alone, and what a failover has lost.
+// A place says, as text, which operations a node has carried out: all up to the entry with an id, and behind it, a space
+// before each, nodes with the numbers up to which their operations have been carried out ahead of the stream: "1700000000000-0
+// node:17". Those are the node's own that it has carried out alone, and those that a failover has lost.
 
-// Place is the one of what has been decided so far, some of which the shell may still have to carry out.
+// Place is the place of the decisions so far, some of which the shell may still have to carry out.
 func (l *Lane[B]) Place() string {
 	if l.log == nil || l.steady() { // nobody asks without a log
 		return l.at
@@ -32,7 +32,7 @@ func entryOf(place string) string {
 	return id
 }
 
-// Further returns the later one of a place and an entry, with what the place says of nodes.
+// Further returns the later one of a place and an entry, with the nodes of the place.
 func Further(place, id string) string {
 	at, nodes, apart := strings.Cut(place, " ")
 	switch {

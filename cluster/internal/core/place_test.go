@@ -6,7 +6,7 @@ import (
 	"gatehouse/cluster/internal/core"
 )
 
-// A place is text from outside when it comes with a session: what is no place means nothing.
+// A place that comes with a session is text from outside: an invalid one means nothing.
 func TestWhatHadBeenCarriedOutAtAPlace(t *testing.T) {
 	k := core.Kept[string]{ID: "7-1", Node: "n1", Seq: 5}
 	for place, want := range map[string]bool{

@@ -18,7 +18,7 @@ type question struct {
 	unnamed  int                 // answers of nodes that do not announce themselves, such as Node's servers
 }
 
-// Settled is a question that nobody will answer any more.
+// Settled is a question that no node will answer any more.
 type Settled struct {
 	ID     string
 	Lost   []string // the nodes that are gone or late, sorted
@@ -28,8 +28,8 @@ type Settled struct {
 // NewQuestions returns an empty list.
 func NewQuestions() *Questions { return &Questions{open: make(map[string]*question)} }
 
-// Ask notes a question to nodes that are there, and to some more that have no name. It reports whether there is anybody to
-// wait for.
+// Ask notes a question to nodes that are there, and to a number of servers without a name. It reports whether there is any
+// to wait for.
 func (q *Questions) Ask(id string, deadline time.Time, nodes []string, unnamed int) bool {
 	if len(nodes) == 0 && unnamed <= 0 {
 		return false
@@ -56,7 +56,7 @@ func (q *Questions) Answered(id, node string) []Settled {
 	return q.settle(id, a)
 }
 
-// Gone takes that a node is not there any more: nobody waits for it.
+// Gone removes a node that is not there any more: no question waits for it.
 func (q *Questions) Gone(node string) []Settled {
 	var settled []Settled
 	for _, id := range q.ids() {
@@ -93,7 +93,7 @@ func (q *Questions) Tick(now time.Time) []Settled {
 	return settled
 }
 
-// lapse ends a question without the answers that it awaits.
+// lapse ends a question without its missing answers.
 func (q *Questions) lapse(id string, a *question) []Settled {
 	for node := range a.awaited {
 		a.gone = append(a.gone, node)
@@ -115,7 +115,7 @@ func (q *Questions) settle(id string, a *question) []Settled {
 	return []Settled{{ID: id, Lost: a.gone}}
 }
 
-// ids returns the open questions in an order that does not depend on chance.
+// ids returns the open questions in a fixed order.
 func (q *Questions) ids() []string {
 	ids := make([]string, 0, len(q.open))
 	for id := range q.open {

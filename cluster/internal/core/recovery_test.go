@@ -8,8 +8,8 @@ import (
 	"gatehouse/cluster/internal/core"
 )
 
-// An operation that a node has carried out alone has its place in the stream when it comes back: until then a session that comes
-// would miss it, and from then on whoever was sent it has been sent what stands there.
+// An operation that a node has carried out alone has its place in the stream when it comes back. Until then a session that
+// comes would miss it; from then on a client that got it has got the entry in that place.
 func TestWhatWasCarriedOutAloneHasItsPlaceWhenItComesBack(t *testing.T) {
 	l := core.NewLane[string]("here", core.LaneConfig{Patience: time.Second, BacklogBytes: 100, BacklogAge: time.Minute, LogLength: 10})
 	now := time.UnixMilli(0)
@@ -27,7 +27,7 @@ func TestWhatWasCarriedOutAloneHasItsPlaceWhenItComesBack(t *testing.T) {
 	}
 }
 
-// The clients of the simulation are not all told that they are new: most who come back are recovered, many at other nodes.
+// Most clients of the simulation that come back are recovered, many at other nodes.
 func TestMostClientsOfTheSimulationAreRecovered(t *testing.T) {
 	anew, here, there := 0, 0, 0
 	for i := range uint64(50) {

@@ -7,7 +7,7 @@ import (
 	"gatehouse/cluster/internal/core"
 )
 
-// ledger holds what happened against what is promised.
+// ledger compares the events of a run with the promises.
 type ledger struct {
 	ops       []*op
 	at        map[*op]int                 // when it was published
@@ -111,7 +111,7 @@ func (l *ledger) complain(format string, args ...any) {
 	l.complaint = append(l.complaint, fmt.Sprintf(format, args...))
 }
 
-// check returns everything that breaks a promise.
+// check returns all broken promises.
 func (l *ledger) check(w *world) []string {
 	for _, n := range w.nodes {
 		l.once(n)
@@ -143,7 +143,7 @@ func (l *ledger) once(n *node) {
 	}
 }
 
-// inTurn: what a node did is carried out in the order in which it did it, everywhere; direct emits, at home, too.
+// inTurn: the operations of a node are carried out in its order on every node; on its own, direct emits too.
 func (l *ledger) inTurn(n *node) {
 	last := make(map[*node]*op)
 	for _, o := range l.got[n] {
@@ -154,7 +154,8 @@ func (l *ledger) inTurn(n *node) {
 	}
 }
 
-// oneOrder: two nodes see one order, but for what a node did alone, and what a failover lost after some had seen it.
+// oneOrder: two nodes see one order, except operations that a node did alone, and operations that a failover lost after
+// some had seen them.
 func (l *ledger) oneOrder(n, m *node) {
 	place := make(map[*op]int)
 	for i, o := range l.got[m] {

@@ -53,7 +53,7 @@ type node struct {
 	published uint64 // the number of the last one that was written
 	slow      int    // milliseconds more for each message
 
-	writes, reads int // numbers of the connections; a message of an old one is nobody's
+	writes, reads int // numbers of the connections; messages of an old one are dropped
 	writeUp       bool
 	readUp        bool
 	signal        bool // the channel for signs of life and questions
@@ -68,7 +68,7 @@ type node struct {
 	apart   int // offsets that are no places
 }
 
-// start starts a node, with a name that none had before.
+// start starts a node, with a new name.
 func (w *world) start(place int) *node {
 	n := &node{
 		w: w, name: fmt.Sprintf("n%d.%d", place, len(w.nodes)), place: place, alive: true, signal: w.broker.up, started: w.now,
@@ -95,7 +95,7 @@ func (w *world) start(place int) *node {
 	return n
 }
 
-// within runs something in the node: never when it is dead, and later when it is paused.
+// within runs a function in the node: not when it is dead, and later when it is paused.
 func (n *node) within(do func()) {
 	switch {
 	case !n.alive:
@@ -190,7 +190,7 @@ func (n *node) flush() {
 	}
 	w, number := n.w, n.writes
 	n.link("write", func() {
-		// What was under way when the connection was cut may have arrived or not.
+		// A message that was under way when the connection was cut may have arrived or not.
 		if !w.broker.up || number != n.writes && w.chance(n.name+"fate", 2) == 0 {
 			return
 		}
@@ -243,7 +243,8 @@ func (n *node) cutRead(ms int) {
 	}
 }
 
-// reconnectRead goes back a little: what a failover has lost may have been replaced by entries of the same ids.
+// reconnectRead goes back a little: entries that a failover has lost may have been replaced by others of the
+// same ids.
 func (n *node) reconnectRead(ms int) {
 	n.w.after(ms, func() {
 		if !n.w.broker.up {

@@ -57,7 +57,7 @@ func (n *node) resume(c *client, s *socket) {
 	n.keep(s, true)
 }
 
-// take takes a session over at the broker, and goes on with it when all that stands before that has been read.
+// take takes a session over at the broker, and goes on with it when all earlier entries have been read.
 func (n *node) take(c *client, found *record, current func(func()) func()) {
 	owner := n.owner()
 	n.link("ask", func() {
@@ -81,7 +81,8 @@ func (n *node) take(c *client, found *record, current func(func()) func()) {
 	})
 }
 
-// replay goes on with a session of another node, with what its client has missed, or lets it in as a new one.
+// replay goes on with a session of another node and sends what its client has missed, or admits the client as
+// a new one.
 func (n *node) replay(c *client, r *record, before string) {
 	log := n.lane.Log()
 	missed, ok := log.Missed(r.marks, c.offset, log.End())

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A script is a run of the simulation as text: what happens from outside, a step a line, sorted by time. A person can edit
-// it and run it again. Delays come from the seed in its first line and the name of the link, so that a removed step moves
+// A script is a run of the simulation as text: the steps from outside, one a line, sorted by time. A person can edit it
+// and run it again. Delays come from the seed in its first line and the name of the link, so that a removed step moves
 // little else.
 type script struct {
 	seed  uint64

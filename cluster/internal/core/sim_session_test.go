@@ -76,7 +76,7 @@ func (w *world) write(id string, r *record) {
 	w.broker.writes = append(w.broker.writes, recordWrite{len(w.broker.entries), id, r})
 }
 
-// store is what the broker does with a store: 0 refuses it.
+// store carries out a store at the broker: 0 means refused.
 func (w *world) store(st store) int {
 	id := st.socket.id
 	if was := w.broker.records[id]; was != nil && was.owner != st.owner && was.owner != st.before {
@@ -89,7 +89,7 @@ func (w *world) store(st store) int {
 	return 1
 }
 
-// forgetRecords goes back to the records that the replica had, which has the entries.
+// forgetRecords restores the records that the replica had.
 func (w *world) forgetRecords() {
 	b := &w.broker
 	before := maps.Clone(b.records)
@@ -150,7 +150,7 @@ func (w *world) playSession(st step) bool {
 	return true
 }
 
-// session is what the nodes have of a client, which may be away.
+// session is a client's session at the nodes; the client may be away.
 func (c *client) session() (*node, *socket) {
 	for _, n := range c.w.live {
 		if c.visit != nil && n.alive && n.sockets[c.visit.id] != nil {
@@ -245,7 +245,7 @@ func (n *node) owner() string {
 // userRoom is the room of a client, whichever sessions it has.
 func userRoom(c *client) string { return "@" + c.name }
 
-// named reports whether a room means the socket itself.
+// named reports whether a room is the socket's own.
 func (s *socket) named(room string) bool { return room == s.id || room == userRoom(s.client) }
 
 // enter has a socket enter a room, each once.
@@ -287,10 +287,10 @@ func (n *node) keep(s *socket, changed bool) {
 	n.flush()
 }
 
-// over is the owner of a session that has ended.
+// over marks a session that has ended, in place of an owner.
 const over = "-"
 
-// storeOf describes a session as it is when it is written, or that it has ended; one that another node has is not written.
+// storeOf describes a session at the time of writing, or its end; one that another node has is not written.
 func (n *node) storeOf(s *socket) (st store, ok bool) {
 	s.queued, s.stored = false, true
 	if s.over {
@@ -356,7 +356,7 @@ func (s *socket) tell() {
 	s.pending = nil
 }
 
-// storeAgain stores what stood beside entries that the broker has lost.
+// storeAgain stores sessions that stood beside entries that the broker has lost.
 func (n *node) storeAgain(lost []*op) {
 	for _, o := range lost {
 		if o == nil {
@@ -385,7 +385,7 @@ func (n *node) takeForeign(e entry) {
 	}
 }
 
-// moved ends what a node has of a session that another one has taken over.
+// moved ends a node's socket of a session that another one has taken over.
 func (n *node) moved(o *op) {
 	if s := n.sockets[o.taken]; s != nil && o.node != n {
 		n.end(s)
@@ -411,7 +411,7 @@ func (n *node) send(o core.Output[*op]) {
 	}
 }
 
-// write sends an operation to a client. What is under way when its connection breaks is lost.
+// write sends an operation to a client. It is lost when it is under way as the connection breaks.
 func (n *node) write(s *socket, o *op, offset string) {
 	c := s.client
 	if try := c.tries; c.socket == s {

@@ -16,28 +16,28 @@ type visit struct {
 	excused bool           // a failover has lost what it was told
 }
 
-// promise is what a session promises of one room, or of its own names: what is carried out between its entry and its leaving,
-// whenever it was published, reaches its client, and nothing else.
+// promise is a session's promise for one room, or for its own names: the client gets exactly the operations that are carried
+// out between entry and leaving, whenever they were published.
 type promise struct {
 	past map[*op]bool // was carried out before
 	told bool         // the client knows that it is in
 	left bool
 	had  map[*op]bool // was carried out before it left
-	open map[*op]bool // it may have been out when this was carried out, or not
+	open map[*op]bool // it is not known whether it was in when this was carried out
 	over bool         // the client knows that it has left
 
 	undone bool // by a recovery elsewhere
 }
 
-// enter notes what a node has carried out in a room when a session enters it.
+// enter notes the operations that a node has carried out in a room when a session enters it.
 func (v *visit) enter(n *node, room string) *promise {
 	p := &promise{past: n.carriedOut(room)}
 	v.stays[room] = p
 	return p
 }
 
-// leave notes what has been carried out in a room, on this node, or sent by those before it, when a session leaves it. What was
-// carried out while it was out before, of which the broker was never told, nothing is said of.
+// leave notes the operations of a room, carried out on this node or sent by nodes before it, when a session leaves it. It
+// makes no promise about operations of an earlier absence that the broker was never told of.
 func (v *visit) leave(n *node, room string) *promise {
 	p, done := v.stays[room], n.carriedOut(room)
 	if p.left {
@@ -51,7 +51,7 @@ func (v *visit) leave(n *node, room string) *promise {
 	return p
 }
 
-// undone counts what the session did last at another node, and does not know any more: its client has not been told of it either.
+// undone counts the last changes of a session at another node that are lost: its client has not been told of them either.
 func (v *visit) undone(w *world, rooms map[string]string) {
 	for room, p := range v.stays {
 		_, in := rooms[room]
@@ -77,15 +77,15 @@ func (n *node) carriedOut(room string) map[*op]bool {
 	return done
 }
 
-// arrive notes where a node is in what it carries out.
+// arrive notes the place of a node.
 func (n *node) arrive(place string) {
-	if n.w.plant == "early" { // what it has carried out alone counts as not carried out
+	if n.w.plant == "early" { // operations that it has carried out alone count as not carried out
 		place, _, _ = strings.Cut(place, " ")
 	}
 	n.at = place
 }
 
-// placeOfEntry is the place from which on a socket is in a room that it enters.
+// placeOfEntry is the place from which a socket is in a room that it enters.
 func (n *node) placeOfEntry() string {
 	if n.w.plant == "late" { // what the node has published counts as carried out
 		return fmt.Sprintf("%s %s:%d", n.at, n.name, n.published)
@@ -93,8 +93,8 @@ func (n *node) placeOfEntry() string {
 	return n.at
 }
 
-// accounted: what was for a client it got once, in the order of each node, unless it was told that it is not recovered, or its node
-// that something is missing; and it got nothing else.
+// accounted: a client got exactly its operations, each once and in the order of each node, unless it was told that it is not
+// recovered, or its node that something is missing.
 func (l *ledger) accounted(w *world, c *client) {
 	if !slices.ContainsFunc(w.live, func(n *node) bool { return n.alive }) {
 		return
@@ -150,7 +150,7 @@ func (l *ledger) oneOwner(w *world, v *visit) {
 	}
 }
 
-// missing reports whether a node of a session has been told that it misses an operation, or cannot know.
+// missing reports whether a node of a session has been told that it misses an operation, or could not know.
 func (l *ledger) missing(v *visit, o *op) bool {
 	for n := range v.nodes {
 		first, heard := l.first[n][o.node.name]

@@ -17,7 +17,7 @@ type world struct {
 	count  int // of events, which breaks ties
 	drawn  map[string]uint64
 	broker broker
-	nodes  []*node // by number, from 1; a restarted node is a new one at the end
+	nodes  []*node // by number, from 1; a restarted node is appended as a new one
 	live   []*node // what runs in each place of the script
 	ledger *ledger
 	people []*client
@@ -40,7 +40,7 @@ func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
 func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
 func (e *events) Pop() any     { old := *e; x := old[len(old)-1]; *e = old[:len(old)-1]; return x }
 
-// after has something done so many milliseconds later.
+// after runs a function so many milliseconds later.
 func (w *world) after(ms int, do func()) {
 	w.count++
 	heap.Push(&w.events, event{w.now + ms, w.count, do})
@@ -71,7 +71,7 @@ type entry struct {
 	seq  uint64
 	op   *op
 	mark bool
-	// place is its name in the stream: one that is lost has a name that no other one gets, as with Redis' clock.
+	// place is its id in the stream. The id of a lost entry is not given again, as with Redis' clock.
 	place string
 }
 
@@ -104,7 +104,7 @@ func (w *world) add(node string, batch []core.Written[*op], stores []store) (rep
 	return replies
 }
 
-// append appends an entry and returns its place.
+// append appends an entry and returns its id.
 func (w *world) append(node string, seq uint64, o *op, mark bool) string {
 	w.broker.placed++
 	e := entry{w.broker.last() + 1, node, seq, o, mark, fmt.Sprintf("%d-0", w.broker.placed)}
@@ -152,7 +152,7 @@ func (w *world) stop(ms int, failover bool) {
 	})
 }
 
-// run plays the script and returns what the ledger holds against it.
+// run plays the script and returns the broken promises.
 func run(s script, plant string) (*world, []string) {
 	w := &world{script: s, drawn: make(map[string]uint64), plant: plant, broker: broker{up: true, records: make(map[string]*record)}, ledger: newLedger()}
 	for i := range s.nodes {
@@ -171,7 +171,7 @@ func run(s script, plant string) (*world, []string) {
 	return w, w.ledger.check(w)
 }
 
-// play does one step of the script. What makes no sense at that moment does nothing.
+// play does one step of the script. A step that makes no sense at that moment does nothing.
 func (w *world) play(st step) {
 	w.note("n%d %s %s", st.node, st.verb, st.arg)
 	var ms int
