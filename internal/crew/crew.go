@@ -4,6 +4,7 @@
 package crew
 
 import (
+	"cmp"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,10 @@ import (
 // There is no limit: no task ever waits for another. The zero value is ready; the
 // methods are safe for concurrent use.
 type Crew struct {
+	// Rest is how many workers of each processor wait for further tasks; 0 means
+	// restPerCPU. Set before the first task.
+	Rest int
+
 	tasks   sync.WaitGroup
 	workers sync.WaitGroup
 	idle    atomic.Int32 // workers without a task
@@ -24,7 +29,7 @@ type Crew struct {
 }
 
 const (
-	idlePerCPU = 16          // workers that wait for further tasks
+	restPerCPU = 16          // workers that wait for further tasks
 	idleFor    = time.Second // each of them at most, so that nothing is left of a busy time
 )
 
@@ -58,7 +63,7 @@ func (c *Crew) Wait() {
 
 // work runs f and then what is next, until there is nothing for a while.
 func (c *Crew) work(f func()) {
-	most := int32(idlePerCPU * runtime.GOMAXPROCS(0))
+	most := int32(cmp.Or(c.Rest, restPerCPU) * runtime.GOMAXPROCS(0))
 	rest := time.NewTimer(idleFor)
 	defer rest.Stop()
 	for f != nil {
