@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -131,6 +132,10 @@ type Config struct {
 	// up after UpgradeTimeout or an error of the client. h is the session's handler. It must be safe for concurrent use,
 	// and return soon.
 	Upgraded func(h Handler, took time.Duration, done bool)
+	// GivenBack, when set, hears of a connection that the listener of Intercept had to
+	// itself and now returns from Accept, if requests of a user have come by it: one
+	// for whose session Admit was called. It must be safe for concurrent use.
+	GivenBack func(net.Conn)
 	// Subprotocol, when set, picks the WebSocket subprotocol among those that the
 	// client offered; an empty string picks none. An error refuses the request.
 	Subprotocol func(*http.Request) (string, error)

@@ -24,6 +24,8 @@
 //     more than a turn of each.
 //   - Compression ([Deflate], RFC 7692) never unpacks more than the limit of a
 //     message, and is made once per frame for all receivers without a context.
+//   - A connection of a polling client is read by the loops too where [Server.Intercept]
+//     makes the listener; it owns a goroutine while a request is served or waits.
 //   - An idle WebSocket connection owns no goroutine, no buffer and no timer on
 //     Linux, with TLS from [Server.ListenTLS] too; elsewhere it owns one
 //     goroutine that waits without a buffer where the connection allows it.
@@ -37,7 +39,7 @@
 //
 // The way of the bytes: stream (TCP, TLS over it) → internal/rfc6455 (frames) → Session →
 // Handler, and Session → send queue → flusher → stream. Long-polling enters at
-// Session and leaves at the send queue.
+// Session and leaves at the send queue; net/http carries it, or a kept connection.
 //
 // Locks, in the order they may be taken: Session.in, Session.mu, then one of the
 // locks of Server, flusher, wheel and stream. No callback runs under Session.mu.

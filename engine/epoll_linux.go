@@ -34,8 +34,17 @@ type epollLoop struct {
 	busy turns[*epollStream] // owned by run: streams with more than one turn's share to read
 
 	mu      sync.Mutex // guards what follows
-	streams map[int32]*epollStream
+	streams map[int32]pollable
 	closed  bool
+}
+
+// pollable is a connection that a loop watches.
+type pollable interface {
+	// ready handles what the kernel reported. Only the loop calls it, and lends it a
+	// buffer for the call.
+	ready(events uint32, buffer []byte)
+	// close is called when the loop ends.
+	close()
 }
 
 // epollEvents is how many ready connections one wait returns.
@@ -70,7 +79,7 @@ func newEpollLoop() (*epollLoop, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("poll epoll: %w", err)
 	}
-	return &epollLoop{fd: fd, file: file, raw: raw, streams: make(map[int32]*epollStream)}, nil
+	return &epollLoop{fd: fd, file: file, raw: raw, streams: make(map[int32]pollable)}, nil
 }
 
 // take duplicates the socket of conn, so that the Go runtime's own poller lets
@@ -95,9 +104,11 @@ func (p *epollLoops) take(conn net.Conn, owner streamOwner) (stream, bool) {
 }
 
 func (p *epollLoops) adopt(socket int, owner streamOwner) stream {
-	l := p.loops[int(p.next.Add(1))%len(p.loops)]
-	return &epollStream{loop: l, fd: int32(socket), owner: owner, interest: interestRead}
+	return &epollStream{loop: p.turn(), fd: int32(socket), owner: owner, interest: interestRead}
 }
+
+// turn returns the loop whose turn it is to get a connection.
+func (p *epollLoops) turn() *epollLoop { return p.loops[int(p.next.Add(1))%len(p.loops)] }
 
 func (p *epollLoops) close() {
 	for _, l := range p.loops {
@@ -148,7 +159,7 @@ func (l *epollLoop) end() {
 	l.mu.Lock()
 	l.closed = true
 	left := l.streams
-	l.streams = map[int32]*epollStream{}
+	l.streams = map[int32]pollable{}
 	l.mu.Unlock()
 	for _, s := range left {
 		s.close()
@@ -156,10 +167,31 @@ func (l *epollLoop) end() {
 	_ = l.file.Close()
 }
 
-func (l *epollLoop) stream(fd int32) *epollStream {
+func (l *epollLoop) stream(fd int32) pollable {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.streams[fd]
+}
+
+// watch begins to watch a socket.
+func (l *epollLoop) watch(fd int32, c pollable, interest uint32) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return net.ErrClosed
+	}
+	l.streams[fd] = c
+	return unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: interest, Fd: fd})
+}
+
+// forget ends that. The socket may be pollable by another loop then.
+func (l *epollLoop) forget(fd int32, c pollable) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.streams[fd] == c {
+		delete(l.streams, fd)
+		_ = unix.EpollCtl(l.fd, unix.EPOLL_CTL_DEL, int(fd), nil)
+	}
 }
 
 // epollStream is a stream that an epollLoop reads. Its descriptor is closed
@@ -195,23 +227,19 @@ func (s *epollStream) add() error {
 	if s.closed {
 		return nil
 	}
-	s.loop.mu.Lock()
-	defer s.loop.mu.Unlock()
-	if s.loop.closed {
-		return net.ErrClosed
-	}
-	s.loop.streams[s.fd] = s
-	s.watched = true
-	return s.control(unix.EPOLL_CTL_ADD)
+	err := s.loop.watch(s.fd, s, s.interest)
+	s.watched = err == nil
+	return err
 }
 
-// control tells the kernel what to watch for. mu is held.
-func (s *epollStream) control(op int) error {
+// rewatch tells the kernel what to watch for. It cannot fail: the stream is open and
+// watched, and no new memory is needed. mu is held.
+func (s *epollStream) rewatch() {
 	ev := unix.EpollEvent{Events: s.interest, Fd: s.fd}
 	if s.busy {
 		ev.Events &^= interestRead
 	}
-	return unix.EpollCtl(s.loop.fd, op, int(s.fd), &ev)
+	_ = unix.EpollCtl(s.loop.fd, unix.EPOLL_CTL_MOD, int(s.fd), &ev)
 }
 
 // watch adds and takes away interest.
@@ -221,7 +249,7 @@ func (s *epollStream) watch(add, remove uint32) {
 	old := s.interest
 	s.interest = old&^remove | add
 	if s.watched && !s.closed && s.interest != old {
-		_ = s.control(unix.EPOLL_CTL_MOD) // cannot fail: open, watched, and no new memory
+		s.rewatch()
 	}
 }
 
@@ -269,7 +297,7 @@ func (s *epollStream) setBusy(busy bool) {
 	defer s.mu.Unlock()
 	s.busy = busy
 	if s.watched && !s.closed {
-		_ = s.control(unix.EPOLL_CTL_MOD) // as in watch
+		s.rewatch()
 	}
 }
 
@@ -313,10 +341,13 @@ func (s *epollStream) beginRead(events uint32) (int32, bool) {
 
 // hungUp asks again: the event may have been meant for an earlier connection
 // with the same number.
-func hungUp(fd int32) bool {
-	p := []unix.PollFd{{Fd: fd}}
+func hungUp(fd int32) bool { return saysNow(fd, unix.POLLHUP|unix.POLLERR) }
+
+// saysNow reports whether the kernel says any of events of a socket.
+func saysNow(fd int32, events int16) bool {
+	p := []unix.PollFd{{Fd: fd, Events: events}}
 	n, err := unix.Poll(p, 0)
-	return err == nil && n > 0 && p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+	return err == nil && n > 0 && p[0].Revents&events != 0
 }
 
 func (s *epollStream) endRead() {

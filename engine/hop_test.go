@@ -27,7 +27,7 @@ func TestAPollDoesNotWaitForAServerThatLeaves(t *testing.T) {
 			}
 			r.srv.ServeHop(w, req, &through)
 		})
-	})
+	}, throughHTTP)
 	c := r.dialPolling(t)
 	side := r.opened.next(t)
 	answers := goes(func() error {

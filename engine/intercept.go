@@ -13,13 +13,17 @@ import (
 //
 // A connection that begins with a plain request for a WebSocket at path, with and without a
 // last slash, is served at once and never seen by the http.Server: that saves more than a
-// quarter of what connecting costs. Accept returns all other connections with nothing read:
-// other requests, doubtful ones, and connections that are silent for a second. On systems
-// without epoll and for listeners that are not TCP, every connection does.
+// quarter of what connecting costs. One that begins with a plain request of a polling client
+// is kept: requests that are beyond doubt, and there with their bodies, are served without
+// the http.Server, which saves a third of what long-polling costs. Accept returns all other
+// connections with nothing read: those with another request, also behind a poll, or a
+// doubtful or refused one, and those that are silent for a second at the beginning or for
+// five between two polls. On systems without epoll and for listeners that are not TCP, it
+// returns every connection.
 //
 // Handlers around the Server do not see the requests that are served so, nor do
 // the hooks of the http.Server; what they check belongs into Config.Check and
-// Config.CheckLater.
+// Config.CheckLater. Server.Close and Config.GivenBack concern kept connections too.
 func (srv *Server) Intercept(ln net.Listener, path string) net.Listener {
 	if srv.epoll == nil {
 		return ln

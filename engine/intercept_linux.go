@@ -30,8 +30,24 @@ type interceptor struct {
 	form *http.Request               // what every request begins as
 	try  func(listener uintptr) bool // accepted.try
 
-	accepting sync.Mutex // held while a connection is waited for; guards what follows
-	accepted  accepted
+	loops   *epollLoops
+	silence silence
+
+	out     chan offer // what Accept returns
+	begin   sync.Once
+	ending  sync.Once
+	over    chan struct{} // closed by Close
+	running sync.WaitGroup
+
+	// Owned by run.
+	accepted accepted
+	fields   rfc6455.Fields // of the first request of a connection
+}
+
+// offer is a connection for net/http, or why there is none.
+type offer struct {
+	conn net.Conn
+	err  error
 }
 
 // accepted is what accept4(2) says. It is kept, as a closure would need memory for it
@@ -69,7 +85,10 @@ func (p *epollLoops) intercept(ln net.Listener, path string, srv *Server) net.Li
 		return ln
 	}
 	_ = ln.Close() // file is another descriptor of the same socket
-	i := &interceptor{srv: srv, path: path, addr: ln.Addr(), file: file, raw: raw}
+	i := &interceptor{
+		srv: srv, path: path, addr: ln.Addr(), file: file, raw: raw,
+		loops: p, silence: silence{spawn: srv.spawn, most: mostSilent}, out: make(chan offer), over: make(chan struct{}),
+	}
 	ctx, end := context.WithCancel(context.Background())
 	i.form, i.end, i.try = new(http.Request).WithContext(ctx), end, i.accepted.try
 	return i
@@ -91,42 +110,96 @@ func prepareListener(fd uintptr) {
 // Addr implements net.Listener.
 func (i *interceptor) Addr() net.Addr { return i.addr }
 
-// Close implements net.Listener.
+// Close implements net.Listener. Kept connections close when they are silent.
 func (i *interceptor) Close() error {
 	i.end()
-	return i.file.Close()
+	err := i.file.Close()
+	i.ending.Do(func() { close(i.over) })
+	i.running.Wait()
+	i.silence.close()
+	return err
 }
 
-// Accept implements net.Listener. It serves the connections that it intercepts, and
-// returns the others. The bytes that it looks at stay in the socket, for net/http.
+// Accept implements net.Listener. The bytes that were looked at are still in the
+// socket, for net/http.
 func (i *interceptor) Accept() (net.Conn, error) {
+	i.begin.Do(func() { i.running.Go(i.run) })
+	select {
+	case o := <-i.out:
+		return o.conn, o.err
+	case <-i.over:
+		return nil, i.failed(net.ErrClosed)
+	}
+}
+
+// run accepts connections until Close. It serves those that it intercepts, and offers
+// the others to net/http.
+func (i *interceptor) run() {
 	for {
 		fd, peer, err := i.accept()
-		if err != nil {
-			return nil, err
-		}
-		if r, size := i.upgradeRequest(fd, peer); r != nil && i.srv.spawn(func() { i.serve(fd, r, size) }) {
+		if err == nil && i.intercepts(fd, peer) {
 			continue
 		}
-		conn, err := netConn(fd)
-		if err != nil {
-			return nil, i.failed(err)
+		o := offer{err: err}
+		if err == nil {
+			o = i.offerOf(fd)
 		}
-		if conn.RemoteAddr() != nil {
-			return conn, nil
+		if o.conn == nil && o.err == nil {
+			continue
 		}
-		_ = conn.Close() // the client has reset it, and its address cannot be known any more
+		select {
+		case i.out <- o:
+		case <-i.over:
+			if o.conn != nil {
+				_ = o.conn.Close()
+			}
+			return
+		}
+	}
+}
+
+// offerOf gives a socket to net/http. There is nothing to offer when the client has reset
+// it: its address cannot be known any more.
+func (i *interceptor) offerOf(fd int) offer {
+	conn, err := netConn(fd)
+	if err != nil {
+		return offer{err: i.failed(err)}
+	}
+	if conn.RemoteAddr() == nil {
+		_ = conn.Close()
+		return offer{}
+	}
+	return offer{conn: conn}
+}
+
+// handOver offers a socket that was intercepted to net/http; known says whether it is a
+// user's.
+func (i *interceptor) handOver(fd int, known bool) {
+	conn, err := netConn(fd)
+	if err != nil {
+		return // no file is left: it is closed
+	}
+	if known && i.srv.cfg.GivenBack != nil {
+		i.srv.cfg.GivenBack(conn)
+	}
+	offered := i.srv.spawn(func() {
+		select {
+		case i.out <- offer{conn: conn}:
+		case <-i.over:
+			_ = conn.Close()
+		}
+	})
+	if !offered {
+		_ = conn.Close()
 	}
 }
 
 // accept waits for a connection.
 func (i *interceptor) accept() (fd int, peer netip.AddrPort, err error) {
-	i.accepting.Lock()
-	defer i.accepting.Unlock()
 	closed := i.raw.Read(i.try)
 	switch a := &i.accepted; {
 	case closed != nil:
-		return -1, peer, fmt.Errorf("accept: %w", net.ErrClosed)
+		return -1, peer, i.failed(net.ErrClosed)
 	case a.err != nil:
 		return -1, peer, i.failed(a.err)
 	default:
@@ -137,7 +210,7 @@ func (i *interceptor) accept() (fd int, peer netip.AddrPort, err error) {
 // failed says why Accept did.
 func (i *interceptor) failed(err error) error {
 	switch {
-	case errors.Is(err, unix.EBADF), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOTSOCK):
+	case errors.Is(err, net.ErrClosed), errors.Is(err, unix.EBADF), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOTSOCK):
 	default:
 		err = passing{err}
 	}
@@ -154,9 +227,22 @@ func (passing) Temporary() bool { return true }
 // Unwrap shows the error of the system.
 func (p passing) Unwrap() error { return p.error }
 
-// upgradeRequest returns the request of a connection that is to be intercepted, and the
-// size of its head, which stays in the socket; else nil.
-func (i *interceptor) upgradeRequest(fd int, from netip.AddrPort) (*http.Request, int) {
+// intercepts takes a connection whose first request is a plain one for a WebSocket or
+// of a polling client, and reports whether it did.
+func (i *interceptor) intercepts(fd int, from netip.AddrPort) bool {
+	r, size := i.firstRequest(fd, from)
+	switch {
+	case r == nil:
+		return false
+	case rfc6455.IsOpening(r):
+		return i.srv.spawn(func() { i.serve(fd, r, size) })
+	}
+	return rfc6455.IsPoll(r) && i.keep(fd, from)
+}
+
+// firstRequest returns the request of a connection, if it is beyond doubt, and the size
+// of its head, which stays in the socket.
+func (i *interceptor) firstRequest(fd int, from netip.AddrPort) (*http.Request, int) {
 	if !from.IsValid() {
 		return nil, 0
 	}
@@ -166,7 +252,8 @@ func (i *interceptor) upgradeRequest(fd int, from netip.AddrPort) (*http.Request
 	if err != nil {
 		return nil, 0
 	}
-	r, size := rfc6455.ParseRequest(b[:n], i.path, i.form)
+	i.fields = rfc6455.Fields{} // connections have nothing in common
+	r, size := rfc6455.ParseRequest(b[:n], i.path, i.form, &i.fields)
 	if r == nil || i.srv.hijackable(r.URL.RawQuery) {
 		return nil, 0
 	}
@@ -223,4 +310,14 @@ func netConn(fd int) (net.Conn, error) {
 	file := os.NewFile(uintptr(fd), "")
 	defer file.Close()
 	return net.FileConn(file) // of a duplicate
+}
+
+// closed reports whether Close was called.
+func (i *interceptor) closed() bool {
+	select {
+	case <-i.over:
+		return true
+	default:
+		return false
+	}
 }

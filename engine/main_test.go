@@ -146,7 +146,7 @@ type rigOption func(testing.TB, *rig)
 
 func overTLS(_ testing.TB, r *rig) { r.web.TLS = &tls.Config{MinVersion: tls.VersionTLS12} }
 
-// throughHTTP leaves WebSocket handshakes to net/http.
+// throughHTTP leaves all requests to net/http.
 func throughHTTP(_ testing.TB, r *rig) { r.web.Listener = struct{ net.Listener }{r.web.Listener} }
 
 func onOpen(f func(*side)) rigOption {

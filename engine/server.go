@@ -53,6 +53,7 @@ type Server struct {
 
 	taskMu sync.RWMutex // held for writing when no more tasks are taken
 	tasks  crew.Crew    // what sessions have under way
+	polls  crew.Crew    // requests of kept connections
 	over   bool         // guarded by taskMu
 
 	mu       sync.Mutex // guards what follows
@@ -60,6 +61,11 @@ type Server struct {
 	closed   bool
 	emptied  chan struct{} // closed when the last session has gone, once closed
 }
+
+// pollRest is how many goroutines of each processor rest between two polls, for a
+// second at most: each poll holds one while it waits, and a fresh one has its stack to
+// grow.
+const pollRest = 512
 
 // New makes a Server that asks accept for the handler of each new session.
 // accept must not block; what it sends goes out behind the open packet.
@@ -75,6 +81,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		sessions: make(map[string]*Session),
 		emptied:  make(chan struct{}),
 	}
+	srv.polls.Rest = pollRest
 	srv.gzips = make(chan *gzip.Writer, 2*runtime.GOMAXPROCS(0))
 	for range cap(srv.gzips) {
 		srv.gzips <- nil
@@ -114,11 +121,14 @@ func (srv *Server) Sessions() int { return int(srv.open.Load()) }
 
 // spawn runs f in a goroutine that Close waits for. When Close has ended all
 // sessions, f has no use any more: it does not run, and spawn returns false.
-func (srv *Server) spawn(f func()) bool {
+func (srv *Server) spawn(f func()) bool { return srv.begin(&srv.tasks, f) }
+
+// begin is spawn for tasks of a crew.
+func (srv *Server) begin(tasks *crew.Crew, f func()) bool {
 	srv.taskMu.RLock()
 	defer srv.taskMu.RUnlock()
 	if !srv.over {
-		srv.tasks.Go(f)
+		tasks.Go(f)
 	}
 	return !srv.over
 }
@@ -356,4 +366,5 @@ func (srv *Server) end() {
 	srv.over = true
 	srv.taskMu.Unlock()
 	srv.tasks.Wait()
+	srv.polls.Wait()
 }

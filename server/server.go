@@ -284,6 +284,7 @@ func (s *Server) engineConfig(cfg Config) engine.Config {
 		NoIOUring:     e.IOUring == ioUringOff,
 		Check:         s.checkHandshake,
 		CheckLater:    s.checkLater,
+		GivenBack:     s.idle.knows,
 		Refused:       s.refusedByEngine,
 		Slowed:        s.strangerSlowed,
 		Subprotocol:   s.subprotocol,

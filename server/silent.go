@@ -166,10 +166,15 @@ func (q *idleConns) context(ctx context.Context, c net.Conn) context.Context {
 // ofUser notes that a request is an admitted user's.
 func (q *idleConns) ofUser(r *http.Request) {
 	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-		q.mu.Lock()
-		q.users[c] = true
-		q.mu.Unlock()
+		q.knows(c)
 	}
+}
+
+// knows says that a connection carries requests of somebody who is in a namespace.
+func (q *idleConns) knows(c net.Conn) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.users[c] = true
 }
 
 // busy takes connections off the list when a request of the engine's is there

@@ -1,7 +1,7 @@
 // Package rfc6455 reads and writes the bytes of a server's WebSockets (RFC 6455) and of
 // their compression (RFC 7692). It knows no connection and no session: a [Reader] is fed
-// whatever arrived, [ParseRequest] reads the head of an upgrade request, a [Compressor]
-// makes frames.
+// whatever arrived, [ParseRequest] reads the head of an upgrade request, and that of a
+// plain request of long-polling, a [Compressor] makes frames.
 //
 // Nothing here starts a goroutine. A [Reader], an [Inflater], a [History] and a
 // [Compressor] are used by one goroutine at a time; [InflaterPools] are shared.
