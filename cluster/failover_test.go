@@ -217,3 +217,26 @@ func TestARedisThatIsFullIsOneThatIsAway(t *testing.T) {
 		}
 	}
 }
+
+// A Redis that is slow, but answers within cluster.patience, delays what goes through it and does nothing else: no node goes on
+// alone, and everybody hears everything in one order.
+func TestASlowRedisOnlyDelays(t *testing.T) {
+	r := startRedis(t)
+	client := r.client()
+	nodes := fleet(t, r, 2, NodeConfig{Settings: Settings{Patience: time.Minute}}, nil)
+	here, there := nodes[0].visit(), nodes[1].visit()
+	for i := range 5 {
+		r.do(client, "CLIENT", "PAUSE", "100", "ALL")
+		for _, m := range nodes {
+			_ = m.ns.In("room").Emit("slow", i)
+		}
+	}
+	if got, other := here.expect(10), there.expect(10); !slices.Equal(got, other) {
+		t.Errorf("%q, and elsewhere %q", got, other)
+	}
+	for _, m := range nodes {
+		if alone, missing := m.node.counts.WentAlone.Load(), m.node.counts.Missing.Load(); alone+missing > 0 {
+			t.Errorf("alone %d times, %d operations are missing", alone, missing)
+		}
+	}
+}
