@@ -32,7 +32,7 @@ func (c *conn) asks(namespace string, id uint64) {
 	c.throttle()
 }
 
-// answered settles a question. An acknowledgement of what nobody asked is late
+// answered settles a question. An acknowledgement without a question is late
 // or made up, and changes nothing. mu is held.
 func (c *conn) answered(namespace string, id uint64) {
 	i := slices.IndexFunc(c.asked, func(q question) bool { return q.id == id && q.namespace == namespace })
@@ -44,9 +44,10 @@ func (c *conn) answered(namespace string, id uint64) {
 	}
 }
 
-// awaiting reports whether a listener may be waiting for its client. Nobody says
-// when an application gives up, so the questions that ended without an answer are
-// dropped here, from the newest back to the first that is open. mu is held.
+// awaiting reports whether a listener may be waiting for its client. The library
+// does not tell when an application gives up, so questions that ended without an
+// answer are dropped here, from the newest back to the first that is open. mu is
+// held.
 func (c *conn) awaiting() bool {
 	for last := len(c.asked) - 1; last >= 0; last-- {
 		if c.open(&c.asked[last]) {

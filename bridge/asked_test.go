@@ -26,8 +26,8 @@ func nobody([]any, error) {}
 // eventWait is how long events wait where a test waits it out.
 const eventWait = 100 * time.Millisecond
 
-// settling are the ways in which questions end: ask asks, settle plays the client
-// until the application waits for nothing any more.
+// settling are the ways in which questions end: ask asks, and settle acts as the
+// client until the application waits for no answer any more.
 var settling = map[string]struct {
 	eventWait time.Duration
 	ask       func(io *socket.Server, s *socket.Socket, done func([]any, error))
@@ -56,7 +56,7 @@ var settling = map[string]struct {
 	"the client answered everybody's question": {
 		ask: func(io *socket.Server, _ *socket.Socket, done func([]any, error)) {
 			io.Timeout(patience).EmitWithAck("question")(done)
-			done(nil, nil) // an answer while the library still asks is a data race of its own
+			done(nil, nil) // an answer while the library still asks is a data race of the library
 		},
 		settle: func(c *client, done <-chan []any) {
 			receive(c.t, done)

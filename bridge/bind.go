@@ -65,7 +65,7 @@ func Bind(io *socket.Server, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// open is what the engine calls for every new session.
+// open is called by the engine for every new session.
 func (s *Server) open(session *engine.Session) engine.Handler {
 	c := newConn(s, session)
 	s.front.Clients().Store(c.id, c)
@@ -112,8 +112,8 @@ func (s *Server) Close() {
 	s.workers.Wait()
 }
 
-// recovered keeps a panic of the application in a goroutine of ours from ending
-// the process. The connection cannot be trusted any more.
+// recovered keeps a panic of the application in a goroutine of this package
+// from ending the process. The connection cannot be trusted any more.
 func (s *Server) recovered(c *conn, doing string) {
 	if p := recover(); p != nil {
 		s.log.Error("panic in a listener or middleware",

@@ -374,8 +374,8 @@ func TestOptionsOfTheApplicationGoOnToCount(t *testing.T) {
 	}
 }
 
-// What was given to ServeHandler, Attach or Listen goes to Bind; what the server
-// itself was made with wins, as there.
+// Options of ServeHandler, Attach or Listen go to Bind; those of NewServer win,
+// as there.
 func TestOptionsOfTheHandlerCount(t *testing.T) {
 	given := socket.DefaultServerOptions()
 	given.SetPingInterval(7 * time.Second)

@@ -27,14 +27,13 @@ const (
 // its listeners wait for an acknowledgement of their client.
 const hardQueue = 4
 
-// Config is what [Bind] needs to know. The zero value works. What the
-// application set in its socket.ServerOptions (ping times, buffer size,
-// transports, AllowRequest, CORS) goes on to count; a field of Engine that is set
-// here wins.
+// Config is what [Bind] needs to know. The zero value works. The application's
+// socket.ServerOptions (ping times, buffer size, transports, AllowRequest, CORS)
+// still apply; a field of Engine that is set here wins.
 type Config struct {
 	// Options are those that the application gave to ServeHandler, Attach or
-	// Listen, nil if none. What NewServer was given wins, as it does there. They
-	// are not changed.
+	// Listen, nil if none. Options of NewServer win, as they do there. They are
+	// not changed.
 	Options socket.ServerOptionsInterface
 	// Engine configures the sessions. Without KeepHeaders, those of
 	// DefaultHeaders are kept for the application and the gate.
@@ -42,9 +41,10 @@ type Config struct {
 	// Limits bound the packets of a client.
 	Limits packet.Limits
 
-	// QueuePackets and QueueBytes limit what waits for the listeners of one
-	// connection. Over them the client is not read, unless an acknowledgement is
-	// awaited for less than EventWait; at four times as much the connection ends.
+	// QueuePackets and QueueBytes limit the packets that wait for the listeners
+	// of one connection. Above them the client is not read, unless an
+	// acknowledgement has been awaited for less than EventWait; at four times as
+	// much the connection ends.
 	QueuePackets int
 	QueueBytes   int
 
@@ -52,10 +52,10 @@ type Config struct {
 	// handed over while that listener may still run.
 	EventWait time.Duration
 	// LateNext is how long an event waits for a middleware (Socket.Use) that
-	// returned without calling next. Most never will: they drop the event.
+	// returned without calling next. Most never call it: they drop the event.
 	LateNext time.Duration
 	// CloseWait limits how long a closed connection waits for the listeners of
-	// what it sent before.
+	// its earlier packets.
 	CloseWait time.Duration
 }
 
@@ -122,7 +122,7 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// supported refuses options that would be lost without a word.
+// supported refuses options that would have no effect.
 func supported(opts socket.ServerOptionsInterface) error {
 	var errs []error
 	refuse := func(when bool, what string) {

@@ -14,9 +14,9 @@ import (
 	"gatehouse/packet"
 )
 
-// conn is one session of our engine, shown to the library as an engine.Socket
-// of its own. Of the events of such a socket it emits "data" and "close", which
-// are those that the library listens to.
+// conn is one session of package engine, which implements the library's
+// engine.Socket. Of the events of such a socket it emits "data" and "close",
+// which the library listens to.
 type conn struct {
 	events.EventEmitter
 
@@ -86,7 +86,7 @@ func newConn(srv *Server, session *engine.Session) *conn {
 // reader is the conn as the engine's Handler.
 type reader struct{ *conn }
 
-// Message implements engine.Handler. What is no packet ends the connection and
+// Message implements engine.Handler. An invalid packet ends the connection and
 // does not reach the library.
 func (r reader) Message(binary bool, data []byte) {
 	c := r.conn
@@ -106,8 +106,8 @@ func (r reader) Message(binary bool, data []byte) {
 	}
 }
 
-// Close implements engine.Handler: when the listeners are through with what came
-// before, the library is told.
+// Close implements engine.Handler: when the listeners are done with earlier
+// packets, the library is told.
 func (r reader) Close(why engine.Close) {
 	c := r.conn
 	idle, reason := c.over(string(why.Reason))
@@ -117,7 +117,8 @@ func (r reader) Close(why engine.Close) {
 	})
 }
 
-// finish is the end: nobody waits any more, and the library hears of it.
+// finish ends the connection: no goroutine waits any more, and the library is
+// told.
 func (c *conn) finish(reason string, err error) {
 	defer c.srv.recovered(c, "disconnect")
 	close(c.done)
@@ -126,14 +127,14 @@ func (c *conn) finish(reason string, err error) {
 	c.Emit("close", reason, err)
 }
 
-// end closes the session from this side; what waits is dropped.
+// end closes the session from this side; waiting packets are dropped.
 func (c *conn) end(code int, reason string) {
 	c.drop(reason)
 	c.session.Close(code, reason)
 }
 
-// Close implements engine.Socket: the library wants the connection closed. What
-// it sent before still goes out.
+// Close implements engine.Socket: the library wants the connection closed.
+// Earlier packets still go out.
 func (c *conn) Close(bool) {
 	if c.state.CompareAndSwap(&stateOpen, &stateClosing) {
 		c.end(engine.CodeNormal, string(engine.ReasonForcedClose))

@@ -1,10 +1,10 @@
 // Package bridge runs applications that were written for
 // github.com/zishang520/socket.io/v2 (v2.5.0) on our handshake and our engine.
 //
-// [Middleware] asks a handshake gate who a socket is; it works on that library's
-// engine and on ours. [Bind] puts our engine under the library's server through
-// its public seams. [NewParser] keeps malformed packets from the library on its
-// own engine.
+// [Middleware] asks a handshake gate for a socket's identity; it works on that
+// library's engine and on ours. [Bind] puts our engine under the library's
+// server through its public seams. [NewParser] keeps malformed packets from the
+// library on its own engine.
 //
 // # What Bind promises
 //
@@ -26,12 +26,11 @@
 //
 // # How
 //
-// The library runs an event in two goroutines of its own and says nothing about
-// their end. So each socket gets a middleware of ours in the first place and one
-// in the last, and the event a listener behind those of the application: that one
-// is called when they have returned. A CONNECT is through when the library has
-// sent CONNECT_ERROR, or has called a listener of ours behind those of
-// "connection".
+// The library runs an event in two goroutines of its own and does not tell when
+// they end. So each socket gets a first and a last middleware of this package,
+// and each event a last listener, which is called when those of the application
+// have returned. A CONNECT is done when the library has sent CONNECT_ERROR, or
+// has called this package's last listener of "connection".
 //
 // # What the library keeps out of our hands
 //

@@ -16,9 +16,9 @@ import (
 	"gatehouse/handshake"
 )
 
-// Gate is what Middleware asks; a [*handshake.Gate] is one. It is called
-// concurrently. An error that is no [*handshake.Refusal] counts as
-// handshake.CodeUnavailable, never as a way in.
+// Gate identifies clients for Middleware; a [*handshake.Gate] is one. It is
+// called concurrently. An error that is no [*handshake.Refusal] counts as
+// handshake.CodeUnavailable, never as an admission.
 type Gate interface {
 	Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error)
 }
@@ -26,8 +26,8 @@ type Gate interface {
 // CheckTimeout limits one question to the gate.
 const CheckTimeout = 10 * time.Second
 
-// Middleware lets a socket into a namespace of a zishang520 server when the gate
-// says who it is:
+// Middleware admits a socket to a namespace of a zishang520 server when the gate
+// gives an identity:
 //
 //	io.Use(bridge.Middleware(gate))                // the namespace "/"
 //	io.Of("/chat", nil).Use(bridge.Middleware(gate))
@@ -38,12 +38,12 @@ const CheckTimeout = 10 * time.Second
 // see [Identity]. A refusal is a CONNECT_ERROR with the message for people and
 // data {code, retryAfterMs?} for programs.
 //
-// Each namespace needs its own: admission to one opens no other. Behind
-// proxies, their networks ([handshake.TrustedProxies]) are given too, or the
-// proxy's address counts as the client's. With the library's connection state
-// recovery on, call its SetSkipMiddlewares(false): else a client that comes back
-// is let in unasked, revoked or not. An identity that expires later ends no
-// socket here: the library has no place for that.
+// Each namespace needs its own: admission to one opens no other. Behind proxies,
+// their networks ([handshake.TrustedProxies]) are given too, or the proxy's
+// address counts as the client's. With the library's connection state recovery
+// on, call its SetSkipMiddlewares(false): else a client that comes back is
+// admitted without a check, revoked or not. An identity that expires later ends
+// no socket here: the library has no place for that.
 func Middleware(gate Gate, proxies ...netip.Prefix) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
 		r, err := requestOf(s, proxies)
@@ -64,9 +64,9 @@ func Middleware(gate Gate, proxies ...netip.Prefix) socket.NamespaceMiddleware {
 	}
 }
 
-// Identity returns who a socket is, when [Middleware] let it in and the
-// application has not replaced its data. It takes a *socket.Socket or a
-// *socket.RemoteSocket; sockets of other nodes carry data without its type.
+// Identity returns the identity of a socket that [Middleware] admitted,
+// unless the application has replaced its data. It takes a *socket.Socket or
+// a *socket.RemoteSocket; sockets of other nodes carry data without its type.
 func Identity(s interface{ Data() any }) (id handshake.Identity, ok bool) {
 	id, ok = s.Data().(handshake.Identity)
 	return id, ok
@@ -114,12 +114,12 @@ func refused(err error) *socket.ExtendedError {
 	return socket.NewExtendedError(refusal.Message, data)
 }
 
-// toldOfEnd marks a connection whose end the gate will hear of. A client may
-// CONNECT any number of times, and one listener is enough.
+// toldOfEnd marks a connection whose end the gate will be told of. A client
+// may CONNECT any number of times, and one listener is enough.
 const toldOfEnd = events.EventName("gatehouse:told of end")
 
-// tellOfEnd lets a gate forget what it keeps for a connection, such as the
-// ticket it came with.
+// tellOfEnd lets a gate forget its state of a connection, such as the
+// redeemed ticket.
 func tellOfEnd(gate Gate, conn zengine.Socket) {
 	keeper, ok := gate.(interface{ SessionClosed(session string) })
 	if !ok || conn.ListenerCount(toldOfEnd) > 0 {

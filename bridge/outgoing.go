@@ -67,7 +67,7 @@ func contents(data io.Reader) ([]byte, error) {
 	return io.ReadAll(data)
 }
 
-// frame returns what is to be sent, or nil while attachments are missing.
+// frame returns the frame to send, or nil while attachments are missing.
 func (c *conn) frame(text bool, b []byte, opts *zpacket.Options) *engine.Frame {
 	c.outMu.Lock()
 	defer c.outMu.Unlock()
@@ -104,9 +104,9 @@ func (s *Server) textFrame(text []byte, opts *zpacket.Options) *engine.Frame {
 	return f
 }
 
-// sending looks at what the library sends: a CONNECT reply means that the
-// connection listeners come next, and an event with an id that somebody waits
-// for the client.
+// sending looks at a packet of the library: after a CONNECT reply it calls
+// the connection listeners, and an event with an id means that the
+// application waits for the client.
 func (c *conn) sending(text []byte) {
 	switch {
 	case isType(text, packet.Connect):

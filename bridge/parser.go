@@ -12,21 +12,21 @@ import (
 	"gatehouse/packet"
 )
 
-// NewParser returns a parser for the library's own engine that refuses what is
-// no packet before the library sees it:
+// NewParser returns a parser for the library's own engine that refuses invalid
+// packets before the library sees them:
 //
 //	opts := socket.DefaultServerOptions()
 //	opts.SetParser(bridge.NewParser(packet.Limits{}))
 //	io := socket.NewServer(nil, opts)
 //
-// Without it, a frame such as `42` ends the process. It does not mend what is
+// Without it, a frame such as `42` ends the process. It does not mend faults
 // above or below the parser: lost and reordered messages, and the early PONG.
-// On our engine it is not needed; [Bind] checks packets itself.
+// With [Bind] it is not needed, which checks packets itself.
 func NewParser(l packet.Limits) parser.Parser {
 	return checkedParser{Parser: parser.NewParser(), limits: l}
 }
 
-// checkedParser has the library's encoder and a decoder of ours.
+// checkedParser has the library's encoder and a checkedDecoder.
 type checkedParser struct {
 	parser.Parser
 	limits packet.Limits
@@ -37,9 +37,9 @@ func (p checkedParser) NewDecoder() parser.Decoder {
 	return &checkedDecoder{Decoder: p.Parser.NewDecoder(), packets: packet.NewDecoder(p.limits)}
 }
 
-// checkedDecoder gives the library's decoder only what our encoder made of what
-// our decoder took, so that the packets that come out have the shapes that the
-// library takes for granted.
+// checkedDecoder decodes packets with package packet, encodes them again and
+// gives the result to the library's decoder, so that its packets have the
+// shapes that the library expects.
 type checkedDecoder struct {
 	parser.Decoder
 

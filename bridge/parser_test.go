@@ -13,7 +13,7 @@ import (
 	"gatehouse/packet"
 )
 
-// otherParser is one that our engine cannot know.
+// otherParser is a parser that package engine does not know.
 type otherParser struct{ parser.Parser }
 
 // lines is a log that a test reads.

@@ -9,7 +9,7 @@ import (
 
 // lane holds the packets of one namespace that wait their turn; a goroutine
 // handles them while there are any. Acknowledgements have a lane of their own,
-// where nobody waits for listeners.
+// which does not wait for listeners.
 type lane struct{ waiting []item }
 
 // item is a packet with the bytes that it came as.
@@ -102,8 +102,8 @@ func (c *conn) next(name string, l *lane) (item, bool) {
 	return it, true
 }
 
-// drop forgets what waits; the reason is the one that the library will hear,
-// unless there was one before.
+// drop drops waiting packets; the library will be told the reason, unless
+// there was one before.
 func (c *conn) drop(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,7 +135,7 @@ func (c *conn) over(reason string) (idle <-chan struct{}, why string) {
 	return c.idle, c.why
 }
 
-// signalIdle says that nothing is under way any more. mu is held.
+// signalIdle signals that no packet is being handled any more. mu is held.
 func (c *conn) signalIdle() {
 	if c.ended && len(c.lanes) == 0 {
 		select {

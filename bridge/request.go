@@ -11,8 +11,8 @@ import (
 	"gatehouse/engine"
 )
 
-// newRequest shows what is kept of a client's first request as the library's
-// context. It cannot be written to: the request has been answered.
+// newRequest makes the library's context from the kept part of a client's
+// first request. It cannot be written to: the request has been answered.
 func newRequest(p *engine.Peer, path string) *types.HttpContext {
 	query := url.Values{"EIO": {"4"}, "transport": {p.Transport}}
 	for name, values := range p.Query {

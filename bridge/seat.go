@@ -88,9 +88,9 @@ func (c *conn) refused(name string) {
 	}
 }
 
-// connected is the last listener of "connection" while anybody is connecting.
-// There is one for each who is, all alike, and each connecting socket takes the
-// oldest away: so the newest, behind all listeners of the application, is there
+// connected is the last listener of "connection" while sockets are connecting.
+// There is one for each such socket, all alike, and each socket removes the
+// oldest: so the newest, behind all listeners of the application, is there
 // until its own socket has come.
 func (s *Server) connected(args ...any) {
 	sock, ok := args[0].(*socket.Socket)
@@ -117,7 +117,7 @@ func (s *seat) holds(sock *socket.Socket) bool {
 }
 
 // first is the first middleware of the socket's events. When it returns, those
-// of the application have run, or are waiting for something of their own.
+// of the application have run, or wait for something themselves.
 func (s *seat) first(_ []any, next func(error)) {
 	t := s.turn.Load()
 	next(nil)
@@ -125,8 +125,8 @@ func (s *seat) first(_ []any, next func(error)) {
 }
 
 // last is the last middleware of the socket's events: the library calls the
-// listeners next. It puts one of ours behind them, but only where there are any:
-// the client chooses the names.
+// listeners next. It adds a last listener, but only where there are others,
+// because the client chooses the names.
 func (s *seat) last(event []any, next func(error)) {
 	t := s.turn.Load()
 	name, _ := event[0].(string)
@@ -146,14 +146,14 @@ func (s *seat) socketNow() *socket.Socket {
 	return s.socket
 }
 
-// failed hears of a middleware that refused the event.
+// failed is called when a middleware has refused the event.
 func (s *seat) failed(...any) {
 	if t := s.turn.Load(); t != nil && t.event != "error" {
 		t.finish()
 	}
 }
 
-// left hears that the socket has gone, when the library has forgotten it.
+// left is called when the socket has gone and the library has forgotten it.
 func (s *seat) left(args ...any) {
 	reason, _ := args[0].(string)
 	if reason == "server namespace disconnect" {
@@ -164,7 +164,7 @@ func (s *seat) left(args ...any) {
 	s.turn.Load().finish()
 }
 
-// vacate keeps in mind that the server disconnected the socket.
+// vacate notes that the server disconnected the socket.
 func (c *conn) vacate(s *seat) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 )
 
-// transport answers what an application asks of Socket.Conn().Transport(). It
+// transport is the result of Socket.Conn().Transport() for an application. It
 // stays the same across the upgrade and carries nothing.
 type transport struct {
 	transports.Transport
@@ -19,7 +19,8 @@ func (c *conn) Transport() transports.Transport {
 	return t.value
 }
 
-// Name returns "polling" or "websocket": what the connection uses now.
+// Name returns "polling" or "websocket", the transport that the connection
+// uses now.
 func (t *transport) Name() string { return t.c.session.Transport() }
 
 // Protocol returns the revision of Engine.IO.

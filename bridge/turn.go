@@ -12,7 +12,7 @@ import (
 )
 
 // turn is the handling of one packet by the library and the application's
-// listeners, which run in goroutines of the library's.
+// listeners, which run in goroutines of the library.
 type turn struct {
 	event string
 
@@ -21,7 +21,7 @@ type turn struct {
 	doneOnce sync.Once
 	backOnce sync.Once
 
-	listening string      // the event that a listener of ours waits for; fixed before heard
+	listening string      // the event of this package's own listener; fixed before heard
 	heard     atomic.Bool // there is such a listener, behind theirs
 }
 
@@ -76,8 +76,9 @@ func (c *conn) handle(p *packet.Packet) {
 	}
 }
 
-// feed is where the library takes over. For a CONNECT it calls the namespace's
-// middlewares before it returns; anything else it does in a goroutine.
+// feed hands the packet to the library. For a CONNECT the library calls the
+// namespace's middlewares before it returns; anything else it does in a
+// goroutine.
 func (c *conn) feed(p *packet.Packet) {
 	if len(p.Args.Attachments()) > 0 {
 		c.feeding.Lock()

@@ -6,7 +6,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// BenchmarkCheck is what admission costs with the first message's token.
+// BenchmarkCheck checks the token of a client's first message.
 func BenchmarkCheck(b *testing.B) {
 	g, err := NewGate(GateConfig{JWT: JWTConfig{HMACSecret: secret}, Deps: Deps{Clock: atNoon}})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"gatehouse/internal/sampled"
 )
 
-// builder turns a configuration into a gate and collects what is wrong with it.
+// builder turns a configuration into a gate and collects its mistakes.
 type builder struct {
 	cfg  GateConfig // defaults filled in
 	deps Deps
@@ -86,8 +86,9 @@ func (b *builder) openWays() {
 	})
 }
 
-// methodsNamed returns the methods that the setting at lists. place is how warnings
-// call it, to which namespaces may have been added that the file does not count.
+// methodsNamed returns the methods that the setting at lists. place names the
+// setting in warnings; namespaces may have been added to it that are not in the
+// file.
 func (b *builder) methodsNamed(at, place string, names []string) []method {
 	methods := make([]method, 0, len(names)+1)
 	for i, name := range names {
@@ -111,8 +112,8 @@ func (b *builder) methodsNamed(at, place string, names []string) []method {
 
 func (b *builder) isOpen(name string) bool { return b.open[name] != "" }
 
-// requireTicketSource refuses tickets that nobody can get: it takes another credential
-// to ask for one, and asking for no certain namespace goes by auth.methods.
+// requireTicketSource refuses tickets that nobody can get: asking for one takes
+// another credential, and without a certain namespace auth.methods decide which.
 func (b *builder) requireTicketSource() {
 	if methods := b.cfg.Auth.Methods; len(methods) == 1 && methods[0] == MethodTicket {
 		b.fail(errors.New("auth.methods: has ticket alone, and a ticket is given for another credential only; add the method that POST /auth/tickets is to take, such as bearer, token or cookie"))
@@ -153,7 +154,7 @@ func (b *builder) methodsCalled(name string) []method {
 	return nil
 }
 
-// warnings says what is on that deserves a second thought.
+// warnings returns warnings about settings that are valid and risky.
 func (b *builder) warnings() []string {
 	var out []string
 	for _, w := range []struct {
@@ -178,7 +179,7 @@ func (b *builder) warnings() []string {
 	return out
 }
 
-// needs refuses a method behind which nobody judges.
+// needs refuses a method without a verifier.
 func (b *builder) needs(name string, judged bool, what string) {
 	if b.isOpen(name) && !judged {
 		b.fail(errors.New(b.open[name] + ": " + name + " is on, but " + what))

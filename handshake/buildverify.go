@@ -89,7 +89,7 @@ func (b *builder) ticketOffice() *ticketOffice {
 	return b.gate.tickets
 }
 
-// needVerifiers refuses methods that lead nowhere.
+// needVerifiers refuses methods without a verifier.
 func (b *builder) needVerifiers(tokens, cookies, passwords bool) {
 	if b.isOpen(MethodCookie) {
 		b.fail(b.cfg.Cookie.check(b.cfg.Origins))
@@ -103,7 +103,7 @@ func (b *builder) needVerifiers(tokens, cookies, passwords bool) {
 	}
 }
 
-// othersJudge reports whether a method is open that needs no tokens.
+// othersJudge reports whether a method is open that needs no token verifier.
 func (b *builder) othersJudge() bool {
 	return slices.ContainsFunc([]string{MethodCookie, MethodBasic, MethodCertificate, MethodProxyHeader}, b.isOpen)
 }
@@ -149,7 +149,7 @@ func (b *builder) issuer(at string, cfg JWTConfig, seen map[string]string) *issu
 	return newIssuer(cfg, keys, b.deps.Clock)
 }
 
-// keys prepares the source of keys, and says what identifies it.
+// keys prepares the source of keys, and returns its identity.
 func (b *builder) keys(at string, cfg JWTConfig) (keys keySource, id string, err error) {
 	switch {
 	case cfg.HMACSecret != "" || cfg.HMACSecretFile != "":

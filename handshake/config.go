@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// GateConfig is the configuration of a [Gate]. Its parts are meant to be
-// top-level keys of a server's configuration, as the messages about them say.
+// GateConfig is the configuration of a [Gate]. Errors name its parts as
+// top-level keys of a server's configuration.
 type GateConfig struct {
 	Auth    AuthConfig   `koanf:"auth" yaml:"auth"`
 	JWT     JWTConfig    `koanf:"jwt" yaml:"jwt"`
@@ -32,9 +32,9 @@ type GateConfig struct {
 }
 
 // WithDefaults gives the configuration with every setting that was left at its
-// zero value replaced by its default; what means something when it is empty, such
-// as a verifier that is off, stays so. Filling a configuration twice changes
-// nothing more. [NewGate] does it by itself; Deps stay as they are.
+// zero value replaced by its default; an empty value with a meaning, such as a
+// verifier that is off, stays. Filling a configuration twice changes nothing
+// more. [NewGate] does it by itself; Deps stay as they are.
 func (c GateConfig) WithDefaults() GateConfig {
 	c.Auth = c.Auth.withDefaults()
 	c.JWT = c.JWT.withDefaults()
@@ -55,8 +55,8 @@ func (c GateConfig) WithDefaults() GateConfig {
 	return c
 }
 
-// positiveOr gives a limit, or its default where none is set. A negative limit is
-// none: nothing could ever be within it.
+// positiveOr returns a limit, or its default where it is zero or negative:
+// nothing could ever be within a negative limit.
 func positiveOr[T int | time.Duration](limit, usual T) T {
 	if limit <= 0 {
 		return usual
@@ -106,13 +106,14 @@ type Deps struct {
 	Verifiers []Verifier
 	// Tickets keeps tickets for several nodes; nil is a MemoryTickets.
 	Tickets TicketStore
-	// Revocations is shared with who adds marks; nil is a list of the gate's own.
+	// Revocations is shared with the code that adds revocations; nil is a list of
+	// the gate's own.
 	Revocations *Revocations
 	// HTTPClient fetches key sets and asks other servers; nil is a client
 	// that follows no redirects.
 	HTTPClient *http.Client
-	// Logger is told what goes on without a client that could be told: key sets
-	// that are read or cannot be, keys of no use. Nil is slog.Default().
+	// Logger gets events that concern no single client: key sets that are read
+	// or cannot be, keys of no use. Nil is slog.Default().
 	Logger *slog.Logger
 }
 

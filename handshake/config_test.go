@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Who prints a configuration and reads it back must get the same gate.
+// A configuration that is printed and read back makes the same gate.
 func TestDefaultsThatAreFilledInAgainChangeNothing(t *testing.T) {
 	for name, cfg := range map[string]GateConfig{
 		"empty":     {},

@@ -1,6 +1,6 @@
 package handshake
 
-// Kind says what a credential is, whichever way it came.
+// Kind is the kind of a credential, by whichever method it came.
 type Kind string
 
 // The kinds of credential.
@@ -28,7 +28,7 @@ const (
 	MethodAnonymous   = "anonymous"    // everybody
 )
 
-// Credential is what an extractor found. It prints masked.
+// Credential is a credential that an extractor found. It prints masked.
 type Credential struct {
 	Kind    Kind
 	Method  string // the method that found it

@@ -50,8 +50,8 @@ func writePart(h hash.Hash, part string) {
 // CheckLater checks a later HTTP request of a session that was opened with
 // credentials of the given digest. The same credentials, or none, pass. Others
 // are verified, and pass only if they are those of the given identity, which
-// is nil while nobody has been admitted. Whatever the answer, the session's
-// identity does not change. The error is always a [*Refusal].
+// is nil while nobody has been admitted. The session's identity does not
+// change in any case. The error is always a [*Refusal].
 func (g *Gate) CheckLater(ctx context.Context, opened [32]byte, current *Identity, later *Request) error {
 	digest := g.Digest(later)
 	if digest == ([32]byte{}) || digest == opened {

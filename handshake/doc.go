@@ -11,9 +11,9 @@
 //
 // Both chains are slices: their order is policy and comes from the
 // configuration (see [AuthConfig]). [ErrNotMine] is the only error that lets
-// the next one try; any other ends the chain, so a credential that was refused
-// never falls back to a weaker one. A field in the `auth` payload (the first
-// message of a client) decides before anything that its transport carries.
+// the next one try; any other ends the chain, so a refused credential never
+// falls back to a weaker one. A field in the `auth` payload (the first message
+// of a client) decides before anything that its transport carries.
 //
 // # Use
 //

@@ -28,7 +28,7 @@ func newExpiring[K comparable, V any](limit int) *expiring[K, V] {
 }
 
 // put sets an entry. It returns false, and changes nothing, when the map is
-// full of entries that have not lapsed.
+// full of entries that are still valid.
 func (e *expiring[K, V]) put(now time.Time, key K, value V, until time.Time) bool {
 	e.sweep(now)
 	if old, ok := e.byKey[key]; ok {

@@ -22,8 +22,8 @@ func (f extractorFunc) Extract(r *Request) (Credential, error) { return f(r) }
 type method struct {
 	name      string
 	extractor extractor
-	// fromPayload marks the methods that read the `auth` payload. When a payload
-	// brought something, only these and anonymous are asked.
+	// fromPayload marks the methods that read the `auth` payload. When the
+	// payload has a credential, only these and anonymous are asked.
 	fromPayload bool
 }
 
@@ -66,7 +66,7 @@ func accepted(methods []method) string {
 	return "Accepted: " + strings.Join(all, ", or ") + "."
 }
 
-// broughtBy is a method from the client's side.
+// broughtBy says where a client puts the credential of a method.
 func broughtBy(name string) string {
 	switch name {
 	case MethodToken:
@@ -95,7 +95,7 @@ func broughtBy(name string) string {
 var errNoCredential = errors.New("no credential")
 
 // payloadDecides reports whether the payload brought anything that may be a
-// credential. A CSRF token is none: it goes along with a cookie.
+// credential. A CSRF token is not one: it goes along with a cookie.
 func (r *Request) payloadDecides() bool {
 	if r.fields.get(csrfField) != nil {
 		return len(r.fields) > 1
@@ -105,8 +105,8 @@ func (r *Request) payloadDecides() bool {
 
 const csrfField = "csrf"
 
-// payloadString reads a credential from a field of the payload. A field that
-// is there but empty is a client that has not signed in yet.
+// payloadString reads a credential from a field of the payload. An empty
+// field means that the client has not signed in yet.
 func payloadString(r *Request, field string, code Code) (Secret, error) {
 	raw := r.fields.get(field)
 	if raw == nil {
@@ -163,8 +163,8 @@ func authorization(r *Request, scheme string) (Secret, error) {
 	return Secret(rest), nil
 }
 
-// tokenFromQuery reads ?token=, which is off unless configured: addresses end
-// up in logs and histories.
+// tokenFromQuery reads ?token=, which is off unless configured: URLs end up
+// in logs and histories.
 func tokenFromQuery(r *Request) (Credential, error) {
 	token, err := queryValue(r, "token")
 	if err != nil {

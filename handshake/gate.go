@@ -43,7 +43,7 @@ type Gate struct {
 // ErrNoVerifier means that nobody could ever be let in.
 var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make one with "openssl rand -base64 48"), jwt.public_key_file or jwt.jwks_url; start with --dev to try things out; or let everybody in without a name by auth.methods: [anonymous], in Go handshake.AuthConfig{Methods: []string{handshake.MethodAnonymous}}, which namespaces with a gate of their own (namespaces.WithGate) take no notice of`)
 
-// noVerifierError is an ErrNoVerifier that says which method leads nowhere.
+// noVerifierError is an ErrNoVerifier that names the method without a verifier.
 type noVerifierError struct {
 	method, place string
 	others        bool // users come in by other methods
@@ -73,8 +73,8 @@ func NewGate(cfg GateConfig) (*Gate, error) {
 // are under way end by their own contexts.
 func (g *Gate) Close() { g.client.CloseIdleConnections() }
 
-// Warnings says, one sentence each, what is on that deserves a second thought.
-// A server logs them at its start.
+// Warnings returns warnings, one sentence each, about settings that are valid
+// and risky. A server logs them at its start.
 func (g *Gate) Warnings() []string { return g.warnings }
 
 // ReadKeySets reads the key sets at their addresses, so that a mistake in one is
@@ -88,7 +88,7 @@ func (g *Gate) ReadKeySets(ctx context.Context) {
 	all.Wait()
 }
 
-// Origins is the policy that the gate holds cookies and browsers to.
+// Origins is the policy that the gate applies to cookies and browsers.
 func (g *Gate) Origins() *OriginPolicy { return g.origins }
 
 // Check answers who the client is, for the namespace that it asks for. The
@@ -102,9 +102,9 @@ func (g *Gate) Check(ctx context.Context, r *Request) (Identity, error) {
 	return id, nil
 }
 
-// CheckHere is [Gate.Check] without what costs much or asks another server: it
-// judges signatures, tickets and certificates. ok is false when the credential
-// is of another kind, and nothing has been judged.
+// CheckHere is [Gate.Check] for signatures, tickets and certificates only,
+// which cost little and ask no other server. ok is false when the credential
+// is of another kind, and was not checked.
 func (g *Gate) CheckHere(ctx context.Context, r *Request) (id Identity, ok bool, err error) {
 	id, err = g.checkWith(ctx, r, verifyHere)
 	if errors.Is(err, errElsewhere) {
@@ -142,7 +142,7 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 		id.Method = cred.Method
 	}
 	if id.IssuedAt.After(g.clock().Add(clockSlack)) {
-		id.IssuedAt = time.Time{} // a time that is not there yet shows nothing about what came first
+		id.IssuedAt = time.Time{} // a time in the future shows no order
 	}
 	g.revocations.see(id)
 	if err := g.checkValidity(id); err != nil {
@@ -151,10 +151,10 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 	return id, nil
 }
 
-// Recheck asks again about an identity that was let in before: whether it has
-// expired or has been revoked meanwhile. A server asks once more when it has
-// registered a socket, because a revocation may have come between the check
-// and that moment. The error is always a [*Refusal].
+// Recheck asks again about an admitted identity: whether it has expired or
+// has been revoked meanwhile. A server asks once more when it has registered
+// a socket, because a revocation may have come between the check and that
+// moment. The error is always a [*Refusal].
 func (g *Gate) Recheck(id Identity) error {
 	if err := g.checkValidity(id); err != nil {
 		return AsRefusal(err)
@@ -177,8 +177,7 @@ func (g *Gate) methodsOf(namespace string) []method {
 	return g.methods
 }
 
-// checkValidity is asked of every identity, also of one that a ticket or a cache
-// brought back.
+// checkValidity checks every identity, also one from a ticket or a cache.
 func (g *Gate) checkValidity(id Identity) error {
 	if id.Subject == "" {
 		return unavailable(errors.New("a verifier returned an identity without a subject"))
@@ -196,8 +195,8 @@ func (g *Gate) checkValidity(id Identity) error {
 	return nil
 }
 
-// Refresh checks a new credential for a client that is already in. It may
-// prolong the identity, not change whose it is.
+// Refresh checks a new credential of an admitted client. It may prolong the
+// identity, but not change its user.
 func (g *Gate) Refresh(ctx context.Context, r *Request, current Identity) (Identity, error) {
 	id, err := g.Check(ctx, r)
 	if err != nil {
@@ -210,8 +209,8 @@ func (g *Gate) Refresh(ctx context.Context, r *Request, current Identity) (Ident
 	return id, nil
 }
 
-// SessionClosed forgets what an Engine.IO session has redeemed. A server calls
-// it when the session is gone.
+// SessionClosed forgets the tickets that an Engine.IO session has redeemed. A
+// server calls it when the session is gone.
 func (g *Gate) SessionClosed(session string) {
 	if g.tickets != nil {
 		g.tickets.memory.closed(session)

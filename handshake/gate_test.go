@@ -281,7 +281,8 @@ func TestReq08_TheBestFitOfPatternsHasItsWays(t *testing.T) {
 	}
 }
 
-// TestFieldsAreThereForAGateOfOnesOwn asks a request that no gate of ours has read.
+// TestFieldsAreThereForAGateOfOnesOwn reads the fields of a request that no Gate
+// has read.
 func TestFieldsAreThereForAGateOfOnesOwn(t *testing.T) {
 	r := &Request{Auth: json.RawMessage(`{"key":"k","pid":"p"}`)}
 	if raw, ok := r.Field("key"); !ok || string(raw) != `"k"` {

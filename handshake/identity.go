@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Identity is who a client turned out to be. It is shared once it is made:
-// treat its slices and its map as read-only.
+// Identity is the identity of a client. It is shared once it is made: treat
+// its slices and its map as read-only.
 type Identity struct {
 	Subject  string         `json:"subject"`            // stable name of the user, unique within the Issuer
 	Name     string         `json:"name,omitempty"`     // for people; the subject when nothing better is known
 	Scopes   []string       `json:"scopes,omitempty"`   // what the credential allows
 	Rooms    []string       `json:"rooms,omitempty"`    // rooms that the credential names
-	Claims   map[string]any `json:"claims,omitempty"`   // what the verifier learned besides; numbers are json.Number
+	Claims   map[string]any `json:"claims,omitempty"`   // further claims; numbers are json.Number
 	TokenID  string         `json:"token_id,omitempty"` // the token's own id (jti), for revocation
 	Session  string         `json:"session,omitempty"`  // the login it belongs to (sid), for revocation
 	Issuer   string         `json:"issuer,omitempty"`
@@ -76,8 +76,8 @@ func (id Identity) Expired(now time.Time) bool {
 	return !id.ExpiresAt.IsZero() && !now.Before(id.ExpiresAt)
 }
 
-// UserKey is what a user is known by: subjects are unique within their issuer
-// only. A refresh does not change it.
+// UserKey identifies a user: subjects are unique within their issuer only. A
+// refresh does not change it.
 type UserKey struct{ Issuer, Subject string }
 
 // User returns the key of the identity's user.

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// JWTConfig says which tokens of one issuer are accepted, and what Signer
-// signs with. Exactly one source of keys is set: HMACSecret, HMACSecretFile,
-// PublicKeyFile and/or PrivateKeyFile (a pair), JWKSURL or JWKSFile.
+// JWTConfig says which tokens of one issuer are accepted, and with which key
+// Signer signs. Exactly one source of keys is set: HMACSecret,
+// HMACSecretFile, PublicKeyFile and/or PrivateKeyFile (a pair), JWKSURL or
+// JWKSFile.
 type JWTConfig struct {
 	// HMACSecret is the shared secret as it is, at least as long as the hash:
 	// 32 bytes for HS256, 48 for HS384, 64 for HS512.
 	HMACSecret Secret `koanf:"hmac_secret" yaml:"hmac_secret"`
 	// PreviousHMACSecret verifies beside HMACSecret or HMACSecretFile, while
-	// those who sign change over. Nothing is signed with it.
+	// the signers change over. Signer does not use it.
 	PreviousHMACSecret Secret `koanf:"previous_hmac_secret" yaml:"previous_hmac_secret"`
 	HMACSecretFile     string `koanf:"hmac_secret_file" yaml:"hmac_secret_file"` // a last newline is dropped
 	PublicKeyFile      string `koanf:"public_key_file" yaml:"public_key_file"`   // PEM: PKIX, PKCS #1 or certificates; each of several keys verifies
@@ -70,7 +71,7 @@ func (c JWTConfig) configured() bool {
 		c.PrivateKeyFile != "" || c.JWKSURL != "" || c.JWKSFile != ""
 }
 
-// check finds what is wrong with the settings that are not keys. at is the
+// check returns the mistakes in the settings that are not keys. at is the
 // configuration key that the errors name.
 func (c JWTConfig) check(at string) error {
 	var errs []error

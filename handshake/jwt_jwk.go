@@ -63,7 +63,7 @@ func parseKeySet(raw []byte, algorithm string) (parsedSet, error) {
 	return set, nil
 }
 
-// parseJWK reads one key. Where a certificate is said to be (x5u) is not asked.
+// parseJWK reads one key. It does not fetch a certificate's address (x5u).
 func parseJWK(raw json.RawMessage, algorithm string) (key namedKey, forSigning bool, err error) {
 	var said struct {
 		KID    string   `json:"kid"`
@@ -94,7 +94,7 @@ func parseJWK(raw json.RawMessage, algorithm string) (key namedKey, forSigning b
 }
 
 // lookUp returns the keys of a kid, or of every kid where a token names none,
-// that are for the algorithm. A key that is listed twice is one.
+// that are for the algorithm. A key that is listed twice counts once.
 func (s parsedSet) lookUp(kid, alg string) ([]verificationKey, error) {
 	var found []verificationKey
 	for _, key := range s.keys {

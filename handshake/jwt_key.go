@@ -33,7 +33,7 @@ func sharedSecret(method jwt.SigningMethod, secret []byte) verificationKey {
 	return verificationKey{method, secret, newMACs(method, secret)}
 }
 
-// verify returns nil for a signature that is of the key and of what was signed.
+// verify returns nil for a signature by the key over the signed text.
 func (k verificationKey) verify(signed string, signature []byte) error {
 	if k.macs != nil {
 		return k.macs.verify(signed, signature)
@@ -104,8 +104,8 @@ func (c JWTConfig) hmacSecret(at string) ([]byte, jwt.SigningMethod, error) {
 	return secret, method, nil
 }
 
-// checkSecret refuses a secret that is none, and returns the algorithm that it is
-// for. key names its setting.
+// checkSecret refuses a secret that is too short or a public key, and returns the
+// algorithm that it is for. key names its setting.
 func (c JWTConfig) checkSecret(at, key string, secret []byte) (jwt.SigningMethod, error) {
 	algorithm := cmp.Or(c.Algorithm, "HS256")
 	least, ok := hmacBytes(algorithm)

@@ -181,8 +181,8 @@ func (s *keySet) tellLocked(set parsedSet, err error) {
 	}
 }
 
-// fetch outlives the context of the one CONNECT that happened to cause it:
-// others wait for it.
+// fetch outlives the context of the CONNECT that caused it, because others
+// wait for it.
 func (s *keySet) fetch(ctx context.Context) (parsedSet, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keySetTimeout)
 	defer cancel()
@@ -199,8 +199,8 @@ func (s *keySet) lookUp(kid, alg string) ([]verificationKey, error) {
 	return s.set.lookUp(kid, alg)
 }
 
-// fetchKeySet reads a key set from its issuer. Redirects are not followed: who
-// answers is who is configured.
+// fetchKeySet reads a key set from its issuer. Redirects are not followed, so
+// that only the configured server answers.
 func fetchKeySet(ctx context.Context, client *http.Client, address string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -222,7 +222,7 @@ func fetchKeySet(ctx context.Context, client *http.Client, address string) ([]by
 	return raw, err
 }
 
-// movedTo tells where a redirect leads, without its query.
+// movedTo returns the target of a redirect, without its query.
 func movedTo(response *http.Response) string {
 	to, err := response.Location()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Field fault 5: a key set that was away for a moment refuses for a moment.
+// Field fault 5: a key set that is away for a moment causes refusals only for a moment.
 func TestField05_AFailedReadIsTriedAgainInASecondOrTwo(t *testing.T) {
 	key := ecKey(t, elliptic.P256())
 	p := newIDP(t, nil)
@@ -47,7 +47,7 @@ func TestField05_AnIssuerThatStaysAwayIsAskedLessOften(t *testing.T) {
 	}
 }
 
-// Field fault 5: after a rotation nobody is told to sign in again because of our cooldown.
+// Field fault 5: after a rotation of keys the cooldown causes no token_invalid.
 func TestField05_AKeyHeldUpByTheCooldownIsAPassingCause(t *testing.T) {
 	old, next := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())
 	p := newIDP(t, jwks(jwk(t, old, "old", "", "")))
@@ -73,7 +73,8 @@ func TestField05_AKeyHeldUpByTheCooldownIsAPassingCause(t *testing.T) {
 	}
 }
 
-// Field fault 11: a key that is listed twice is one; different ones under one name are each tried.
+// Field fault 11: a key that is listed twice counts once; different ones under one name are each
+// tried.
 func TestField11_AKeySetThatListsAKeyTwice(t *testing.T) {
 	one, two := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())
 	for name, set := range map[string][]byte{

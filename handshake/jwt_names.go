@@ -49,7 +49,7 @@ func (n ClaimNames) identity(claims object) Identity {
 	return id
 }
 
-// beyondFields returns the claims that no field of an identity stands for. An
+// beyondFields returns the claims that are not in a field of an identity. An
 // identity lives as long as its connection, and a map of its own weighs more
 // than all its fields; most tokens need none.
 func beyondFields(claims object) map[string]any {

@@ -12,8 +12,8 @@ import (
 )
 
 // token is a JWT in its parts (RFC 7515, section 3.1). The library's parser would read
-// the header into a map and prepare the key anew for each token, which was half of what
-// a check cost; its judgement of claims and its signatures are used.
+// the header into a map and prepare the key anew for each token, which was half of the
+// cost of a check; its validation of claims and its signatures are used.
 type token struct {
 	header    object
 	claims    tokenClaims
@@ -22,7 +22,7 @@ type token struct {
 	alg       string // one that the library knows; it decides nothing
 }
 
-// strictBase64 refuses what another text would decode to as well.
+// strictBase64 refuses a text if another one decodes to the same bytes.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
 // takeApart reads a text of three parts without line breaks. Nothing is verified. The
@@ -69,7 +69,7 @@ func objectPart(room []byte, part string) (object, []byte, error) {
 // for concurrent use.
 type macs struct{ pool sync.Pool }
 
-// mac is an HMAC and the room for what it is of.
+// mac is an HMAC with a buffer for its input.
 type mac struct {
 	hash hash.Hash
 	text []byte
@@ -85,7 +85,7 @@ func newMACs(method jwt.SigningMethod, secret []byte) *macs {
 	return &macs{sync.Pool{New: func() any { return &mac{hash: hmac.New(m.Hash.New, secret)} }}}
 }
 
-// verify compares in a time that does not depend on what differs.
+// verify compares in constant time.
 func (m *macs) verify(signed string, signature []byte) error {
 	one := m.pool.Get().(*mac)
 	defer m.pool.Put(one)

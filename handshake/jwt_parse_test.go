@@ -63,7 +63,7 @@ func TestSignaturesOfASharedSecretAreTheLibrarys(t *testing.T) {
 	}
 }
 
-// FuzzTakeApart holds what is read against the library, which must read the same.
+// FuzzTakeApart compares the reader with the library, which must read the same.
 func FuzzTakeApart(f *testing.F) {
 	f.Add(parts(`{"alg":"HS256","typ":"JWT","kid":"k"}`, `{"sub":"ann","exp":1}`, "signature"))
 	f.Add(parts(`{"alg":"none"}`, `{}`, ""))

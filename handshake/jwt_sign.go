@@ -64,7 +64,7 @@ func (s *Signer) loadKey() (err error) {
 	return errors.New("jwt: nothing to sign with; set jwt.hmac_secret or jwt.private_key_file, which minting needs")
 }
 
-// Sign mints a token and says when it expires. The token gets a random id
+// Sign mints a token and returns its expiry. The token gets a random id
 // (jti), so that it can be revoked.
 func (s *Signer) Sign(spec TokenSpec) (token string, expires time.Time, err error) {
 	if spec.Subject == "" {

@@ -36,7 +36,7 @@ func TestSignerMintsWhatTheGateAccepts(t *testing.T) {
 	}
 }
 
-// What one half signs, the half of another key never accepts.
+// A public key never accepts signatures of another pair's private key.
 func TestHalvesOfTwoKeysAreRefused(t *testing.T) {
 	private, public := keyPair(t, edKey(t))
 	_, other := keyPair(t, rsaKey(t))

@@ -18,7 +18,7 @@ import (
 type jwtVerifier struct {
 	kinds    []Kind
 	issuers  []*issuer
-	sole     bool // nobody else judges tokens: a wrong iss is a refusal
+	sole     bool // no other verifier judges tokens: a wrong iss is a refusal
 	maxBytes int
 }
 
@@ -52,7 +52,7 @@ func newIssuer(cfg JWTConfig, keys keySource, clock func() time.Time) *issuer {
 }
 
 // newJWTVerifier makes a verifier for credentials of the given kinds. alone
-// says that no other verifier judges tokens.
+// means that no other verifier judges tokens.
 func newJWTVerifier(issuers []*issuer, alone bool, kinds ...Kind) *jwtVerifier {
 	v := &jwtVerifier{kinds: kinds, issuers: issuers, sole: alone && len(issuers) == 1}
 	for _, one := range issuers {
@@ -61,8 +61,8 @@ func newJWTVerifier(issuers []*issuer, alone bool, kinds ...Kind) *jwtVerifier {
 	return v
 }
 
-// Verify judges a JWT. What is not a JWT, or is one of an issuer that is not
-// configured here, is not mine.
+// Verify judges a JWT. It returns ErrNotMine for other texts, and for tokens
+// of an issuer that is not configured here.
 func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, error) {
 	if !slices.Contains(v.kinds, cred.Kind) {
 		return Identity{}, ErrNotMine
@@ -74,7 +74,7 @@ func (v *jwtVerifier) Verify(ctx context.Context, cred Credential) (Identity, er
 	if strings.Count(raw, ".") != 2 {
 		return Identity{}, fmt.Errorf("jwt: not three parts: %w", ErrNotMine)
 	}
-	if strings.ContainsAny(raw, "\r\n") { // base64 decoders pass over them: one token would have many texts
+	if strings.ContainsAny(raw, "\r\n") { // base64 decoders skip them: one token would have many texts
 		return Identity{}, tokenRefusal(jwt.ErrTokenMalformed)
 	}
 	t, err := takeApart(raw)
@@ -110,7 +110,7 @@ func (v *jwtVerifier) issuerOf(claims *tokenClaims, size int) (*issuer, error) {
 	return nil, fmt.Errorf("jwt: the token's issuer is not configured: %w", ErrNotMine)
 }
 
-// verify holds the signature against the key, or the keys where several fit.
+// verify checks the signature with the key, or the keys where several fit.
 func (i *issuer) verify(ctx context.Context, t *token) error {
 	keys, err := i.keysFor(ctx, t)
 	if err != nil {
@@ -170,8 +170,8 @@ func (i *issuer) identity(claims object) (Identity, error) {
 	return id, nil
 }
 
-// endWithin is when an identity ends: when its token does, or, of one that came
-// in by the leeway alone, with that.
+// endWithin returns when an identity ends: with its token, or with the leeway
+// if the token was accepted by that alone.
 func endWithin(end time.Time, leeway time.Duration, now time.Time) time.Time {
 	if now.Before(end) {
 		return end
@@ -179,7 +179,7 @@ func endWithin(end time.Time, leeway time.Duration, now time.Time) time.Time {
 	return end.Add(leeway)
 }
 
-// soon is how far ahead a token's start may be for its holder to wait for it.
+// soon is how far ahead a token's start may be for the refusal to be a passing one.
 const soon = time.Minute
 
 // early is the refusal of claims that did not validate. A token whose only fault
@@ -220,7 +220,7 @@ func tokenRefusal(err error) error {
 	return refuse(CodeTokenInvalid, "The token cannot be accepted; sign in again.", errors.New("jwt: "+plainCause(err)))
 }
 
-// tokenFault is what a refusal says about an error of the library.
+// tokenFault is the code and the message for an error of the library.
 type tokenFault struct {
 	err     error
 	code    Code
@@ -244,8 +244,8 @@ func tokenFaults() []tokenFault {
 	}
 }
 
-// plainCause keeps those of our own words that say what was wrong, and nothing
-// from the token.
+// plainCause keeps the texts of this package's errors, and nothing from the
+// token.
 func plainCause(err error) string {
 	if errors.Is(err, jwt.ErrTokenUnverifiable) {
 		return "header not accepted (alg, typ, crit or kid)"

@@ -158,7 +158,7 @@ func TestReq18_Claims(t *testing.T) {
 	}
 }
 
-// What is remembered by a token's text, in caches and digests, has one text.
+// A token, which caches and digests know by its text, has only one text.
 func TestReq18_LineBreaksAreNoPartOfAToken(t *testing.T) {
 	g, token := hmacGate(t), signHS(t, good())
 	for _, text := range []string{token + "\n", token + "\r\n\r\n", "\n" + token, strings.Replace(token, ".", "\n.", 1)} {

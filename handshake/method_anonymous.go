@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// anonymous lets everybody in, each under a name of its own.
+// anonymous admits everybody, each under a name of its own.
 type anonymous struct {
 	random io.Reader
 	clock  func() time.Time
@@ -17,8 +17,8 @@ func (a anonymous) Extract(*Request) (Credential, error) {
 	return Credential{Kind: KindAnonymous}, nil
 }
 
-// Verify makes up an identity. It has no issuer, and a subject that no other
-// verifier is likely to give, so that a guest is nobody else.
+// Verify makes up an identity. It has no issuer, and a random subject that no
+// other verifier is likely to give.
 func (a anonymous) Verify(_ context.Context, cred Credential) (Identity, error) {
 	if cred.Kind != KindAnonymous {
 		return Identity{}, ErrNotMine

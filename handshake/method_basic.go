@@ -59,15 +59,15 @@ func userFromHeader(r *Request) (Credential, error) {
 // passwords verifies users of the configuration.
 type passwords struct {
 	users    map[string]user
-	dummy    passwordHash // takes as long as a real one, for names that nobody has
+	dummy    passwordHash // takes as long as a real one, for unknown names
 	throttle *Throttle[triedUser]
-	wrong    *Throttle[netip.Prefix]    // addresses that brought wrong passwords; delays nobody
+	wrong    *Throttle[netip.Prefix]    // addresses that brought wrong passwords; it delays none of them
 	hashing  *limit.Queue[netip.Prefix] // fair by address
 	clock    func() time.Time
 }
 
 // newHashing makes the queue of passwords. Half of the processors hash at a time,
-// so that the other half serves those who are in.
+// so that the other half serves admitted users.
 func newHashing(places int) *limit.Queue[netip.Prefix] {
 	return limit.NewQueue[netip.Prefix](limit.QueueConfig{Places: places, PerKey: places, Waiting: maxPasswordWaiting})
 }
@@ -77,8 +77,8 @@ type user struct {
 	identity Identity
 }
 
-// triedUser is what failures are counted by. Counting by user alone would let
-// strangers lock a user out.
+// triedUser is the key by which failures are counted. Counting by user alone
+// would let strangers lock a user out.
 type triedUser struct {
 	name    string
 	address netip.Prefix
@@ -106,8 +106,8 @@ func newPasswords(cfg BasicConfig, clock func() time.Time) (*passwords, error) {
 	return p, errors.Join(errs...)
 }
 
-// Verify compares a password. Nobody learns from the time it takes, or from
-// the answer, whether the user exists.
+// Verify compares a password. Neither its time nor its answer reveals whether
+// the user exists.
 func (p *passwords) Verify(ctx context.Context, cred Credential) (Identity, error) {
 	if cred.Kind != KindBasic {
 		return Identity{}, ErrNotMine

@@ -31,7 +31,7 @@ func slowPasswords(t *testing.T) *passwords {
 	return p
 }
 
-// try brings a password from an address and says when the answer came.
+// try sends a password from an address and returns when the answer came.
 func (p *passwords) try(t *testing.T, began time.Time, name, password string, address int) (time.Duration, error) {
 	r := &Request{RemoteAddr: netip.AddrFrom4([4]byte{198, 51, byte(address >> 8), byte(address)})}
 	_, err := p.Verify(t.Context(), Credential{Kind: KindBasic, User: name, Secret: Secret(password), Request: r})

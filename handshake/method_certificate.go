@@ -59,7 +59,7 @@ func uriNames(leaf *x509.Certificate) []string {
 }
 
 // verifiedLeaf returns the client's certificate if the TLS stack verified its
-// chain. What was only presented does not count.
+// chain. A certificate that was only presented does not count.
 func verifiedLeaf(r *Request) *x509.Certificate {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
 		return nil
@@ -75,8 +75,8 @@ func certificateOf(r *Request) (Credential, error) {
 	return Credential{Kind: KindCertificate}, nil
 }
 
-// Verify names the certificate's holder. A certificate with no name, or with
-// two, says nothing certain.
+// Verify names the certificate's holder. It refuses a certificate with no
+// name, or with two.
 func (c *certificates) Verify(_ context.Context, cred Credential) (Identity, error) {
 	if cred.Kind != KindCertificate {
 		return Identity{}, ErrNotMine

@@ -85,7 +85,7 @@ func (c *sessionCookie) Extract(r *Request) (Credential, error) {
 	return Credential{Kind: KindCookie, Secret: value}, nil
 }
 
-// value finds the cookie. Two of one name mean that somebody planted one.
+// value returns the cookie. Two of one name mean that somebody planted one.
 func (c *sessionCookie) value(r *Request) (Secret, error) {
 	cookies := (&http.Request{Header: r.Header}).CookiesNamed(c.name)
 	switch {
@@ -108,9 +108,10 @@ func csrfToken(r *Request) string {
 
 // cookiesCount reports whether the request came from a page that may act with
 // its visitor's cookies. Unlike other credentials they need an origin on the
-// list. Browsers leave it out of same-origin polling; then only their own word
-// same-origin, which a page cannot forge, stands in for it. A later request of
-// a session, which lets nobody in, may come from a browser that does not say.
+// list. Browsers leave the origin out of same-origin polling; then
+// Sec-Fetch-Site: same-origin, which a page cannot forge, takes its place. A
+// later request of a session, which admits nobody, may come from a browser
+// that sends neither.
 func (p *OriginPolicy) cookiesCount(r *Request) bool {
 	origin, single := r.origin()
 	site := r.Header.Get("Sec-Fetch-Site")
@@ -136,8 +137,8 @@ func (g *Gate) NewCookie(value Secret, expires time.Time, secure bool) *http.Coo
 
 // CSRFToken makes a token for the pages of the session in the request's
 // cookie, which they send as auth: {csrf} when they connect. It refuses when
-// there is no cookie or the origin is not allowed to use it; whether the
-// session is good is not asked.
+// there is no cookie or the origin is not allowed to use it; it does not
+// check the session.
 func (g *Gate) CSRFToken(r *Request) (string, error) {
 	session, err := g.cookies.value(r)
 	if errors.Is(err, ErrNotMine) || err == nil && g.cookies.csrf == nil {

@@ -8,9 +8,9 @@ import (
 	"io"
 )
 
-// csrf makes and checks tokens that only a page of ours can know: an HMAC over
-// the session and a random part, so that one session's token is of no use in
-// another (OWASP: signed double-submit, bound to the session).
+// csrf makes and checks tokens that only a page of an allowed origin can know:
+// an HMAC over the session and a random part, so that one session's token is
+// of no use in another (OWASP: signed double-submit, bound to the session).
 type csrf struct {
 	key      []byte
 	previous []byte // of tokens made before a change; empty without one

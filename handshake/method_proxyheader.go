@@ -7,7 +7,8 @@ import (
 	"net/textproto"
 )
 
-// ProxyHeaderConfig is about a proxy that signs users in and says who they are.
+// ProxyHeaderConfig is about a proxy that signs users in and names them in a
+// header.
 type ProxyHeaderConfig struct {
 	Name string `koanf:"name" yaml:"name"` // zero is X-Authenticated-User
 }

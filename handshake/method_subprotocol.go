@@ -75,8 +75,8 @@ func newSubprotocols(cfg SubprotocolConfig) (*subprotocols, error) {
 	return s, nil
 }
 
-// read takes an offer apart: the token in it, if any, and the other protocols.
-// lines are all Sec-WebSocket-Protocol headers as they came.
+// read parses an offer into its token, if any, and the other protocols. lines
+// are all Sec-WebSocket-Protocol headers as they came.
 func (s *subprotocols) read(lines []string) (token Secret, others []string, err error) {
 	offered, err := splitOffer(lines)
 	if err != nil {
@@ -205,11 +205,10 @@ func (s *subprotocols) Extract(r *Request) (Credential, error) {
 	return Credential{Kind: KindToken, Secret: token}, nil
 }
 
-// SelectSubprotocol answers an offer of WebSocket protocols: lines are all
-// Sec-WebSocket-Protocol headers as they came. selected is one that the client
-// offered and is never the token; it is empty when nothing was offered. The token
-// that came along the gate finds by itself. An error is a [*Refusal]: the upgrade must be refused then, because
-// browsers close a connection whose answer selects nothing.
+// SelectSubprotocol answers an offer of WebSocket protocols: lines are all Sec-WebSocket-Protocol headers as
+// they came. selected is one that the client offered and is never the token; it is empty when nothing was
+// offered. The gate finds the token in the offer by itself. An error is a [*Refusal]: the upgrade must be
+// refused then, because browsers close a connection whose answer selects nothing.
 func (g *Gate) SelectSubprotocol(lines []string) (selected string, err error) {
 	_, others, err := g.subprotocols.read(lines)
 	if err != nil || len(lines) == 0 {

@@ -12,9 +12,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// object is a JSON object taken apart: its members in their order, each name
-// once, the values raw and in the memory of the text. Nothing is decoded that
-// nobody asks for; a token has claims that only its issuer reads.
+// object is a parsed JSON object: its members in their order, each name once,
+// the values raw and in the memory of the text. Values are decoded only when
+// they are asked for: a token has claims that only its issuer reads.
 type object []member
 
 type member struct {
@@ -33,9 +33,9 @@ type objectDecoder struct {
 // objectDecoders keeps decoders with their buffers; no state outlives a call.
 var objectDecoders = sync.Pool{New: func() any { return new(objectDecoder) }}
 
-// readObject takes text apart, which must be one JSON object (RFC 8259) and
-// nothing else. A name that comes twice is an error: others might read the
-// other one (RFC 7519, section 4). Single surrogates are read as U+FFFD.
+// readObject parses text, which must be one JSON object (RFC 8259) and
+// nothing else. A name that comes twice is an error: other readers might take
+// the other one (RFC 7519, section 4). Single surrogates are read as U+FFFD.
 func readObject(text []byte) (object, error) {
 	d := objectDecoders.Get().(*objectDecoder)
 	defer func() {

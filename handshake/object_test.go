@@ -38,7 +38,8 @@ func TestReadObject(t *testing.T) {
 	}
 }
 
-// Text from the wire may be used again; a decoder that is, must not write to it.
+// The text from the wire may be used again, so a reused decoder must not write
+// to it.
 func TestReadObjectLeavesTheTextAlone(t *testing.T) {
 	text := []byte(`{"token":"a.b.c","other":{"n":1}}`)
 	before := bytes.Clone(text)
@@ -56,8 +57,8 @@ func TestReadObjectLeavesTheTextAlone(t *testing.T) {
 	}
 }
 
-// What encoding/json makes of a text is what a text means here, except that no
-// name may come twice.
+// A text means what encoding/json makes of it, except that no name may come
+// twice.
 func FuzzReadObject(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":"b","c":1.5e3,"d":[1,{"e":null}],"f":{"g":{}}}`, `{"a":"\ud83d\ude00\n\ud800"}`,

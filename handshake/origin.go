@@ -21,11 +21,11 @@ type OriginConfig struct {
 	// Empty is ["self"].
 	Allow []string `koanf:"allow" yaml:"allow"`
 	// Names are the hosts, with or without a port, under which clients reach
-	// this server. Empty is any: "self" is whatever host a request names, also
-	// one whose owner has pointed it here.
+	// this server. Empty is any: "self" is then whatever host a request names,
+	// also a foreign one that points here.
 	Names []string `koanf:"names" yaml:"names"`
-	// LoopbackOnly takes this machine's names and plain addresses, which nobody
-	// else can point here, for own ones besides Names. A server sets it in
+	// LoopbackOnly counts this machine's names and plain addresses, which no
+	// foreign name can be, as own ones besides Names. A server sets it in
 	// development mode.
 	LoopbackOnly bool `koanf:"-" yaml:"-"`
 	// AllowLocalhost lets pages of this machine in, at any port. For
@@ -116,7 +116,7 @@ func parseOrigin(entry string) (string, error) {
 // canonicalOrigin writes an origin as browsers do (RFC 6454, section 6.1): in
 // lower case, without the scheme's own port, a name with other letters in its
 // ASCII form. The schemes of WebSockets, which some programs send, are those of
-// HTTP; no page of a browser can send them. ok is false for what is no origin.
+// HTTP; no page of a browser can send them. ok is false for an invalid origin.
 func canonicalOrigin(origin string) (canonical string, ok bool) {
 	scheme, rest, ok := strings.Cut(origin, "://")
 	u, err := url.Parse(origin)
@@ -184,8 +184,8 @@ func (p *OriginPolicy) isOwn(host string) bool {
 
 // Allowed reports whether a page of the given origin may use this server, which
 // the client reached as host, over TLS or not (as a trusted proxy says, where
-// there is one). The empty origin is no page and is allowed; for credentials that
-// browsers add by themselves the gate is stricter.
+// there is one). The empty origin means that no page sends the request, and is
+// allowed; for credentials that browsers add by themselves the gate is stricter.
 func (p *OriginPolicy) Allowed(origin, host string, secure bool) bool {
 	if origin == "" || p.anyone {
 		return true
@@ -212,8 +212,8 @@ func (p *OriginPolicy) lists(origin, host string, secure bool) bool {
 		p.localhost && isLocalhost(canonical)
 }
 
-// OwnOrigin is the origin of pages that this server itself serves, when a client
-// reached it as host, over TLS or not: what "self" is compared with.
+// OwnOrigin returns the origin of pages that this server itself serves, when a
+// client reached it as host, over TLS or not. "self" is compared with it.
 func OwnOrigin(host string, secure bool) string {
 	scheme := "http"
 	if secure {
@@ -238,8 +238,8 @@ func isLocalhost(origin string) bool {
 
 // AllowedHTTP applies Allowed to a request for an endpoint of the protocol:
 // WebSocket, polling or preflight. Several Origin headers are never allowed; no
-// browser sends them. A request that the browser calls cross-site needs an
-// origin on the list, so pages of other sites cannot leave theirs out.
+// browser sends them. A request with Sec-Fetch-Site: cross-site needs an origin
+// on the list, so pages of other sites cannot leave theirs out.
 func (p *OriginPolicy) AllowedHTTP(r *http.Request, secure bool) bool {
 	return p.allows(&Request{Header: r.Header, Host: r.Host, Secure: secure})
 }

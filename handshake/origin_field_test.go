@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Field fault 7: an origin is compared by what it means, on both sides.
+// Field fault 7: origins are compared in canonical form, on both sides.
 func TestField07_OriginsAreCanonicalOnBothSides(t *testing.T) {
 	for name, c := range map[string]struct {
 		allow  []string

@@ -8,7 +8,7 @@ import (
 )
 
 // TrustedProxies are the networks of the proxies whose headers count. From any
-// other peer, X-Forwarded-… is what a client made up.
+// other peer, X-Forwarded-… is the client's own invention.
 type TrustedProxies []netip.Prefix
 
 // ParseTrustedProxies reads addresses and prefixes, such as 10.0.0.0/8 or ::1.
@@ -46,8 +46,8 @@ func (t TrustedProxies) Trusts(addr netip.Addr) bool {
 
 // ClientAddr returns the client's address: the peer's own, or, behind trusted
 // proxies, the one that the last of them saw. X-Forwarded-For is read from the
-// right, because only what trusted proxies appended is true; what cannot be
-// read ends the walk.
+// right, because only the entries of trusted proxies are true; an invalid
+// entry ends the walk.
 func ClientAddr(peer netip.Addr, h http.Header, proxies TrustedProxies) netip.Addr {
 	client := peer.Unmap().WithZone("")
 	if !proxies.Trusts(client) {
@@ -74,8 +74,8 @@ func parseHop(hop string) (netip.Addr, error) {
 }
 
 // Secure reports whether the client speaks TLS: on this connection, or to a
-// trusted proxy that says so in X-Forwarded-Proto: with https, or with wss as
-// some proxies say of an upgrade. Of several values every one must. Forwarded,
+// trusted proxy that sends X-Forwarded-Proto with https, or with wss as some
+// do for an upgrade. Of several values all must be so. Forwarded,
 // X-Forwarded-Ssl and the like are not read.
 func Secure(peer netip.Addr, h http.Header, tls bool, proxies TrustedProxies) bool {
 	if tls {

@@ -22,7 +22,7 @@ const (
 	CodeUnavailable        Code = "unavailable"          // a verifier or store cannot be reached
 )
 
-// Refusal is the answer no. Code goes to programs, Message to people; Cause is
+// Refusal says no to a client. Code is for programs, Message for people, Cause
 // for the log only. None of them holds a credential.
 type Refusal struct {
 	Code       Code
@@ -58,14 +58,15 @@ func (r *Refusal) HTTPStatus() int {
 }
 
 // ErrNotMine is returned by an extractor that finds no credential of its kind,
-// and by a verifier that does not judge this one. The next in the chain tries.
+// and by a verifier that does not judge this one. The next one in the chain is
+// asked then.
 var ErrNotMine = errors.New("not mine")
 
 func refuse(code Code, message string, cause error) *Refusal {
 	return &Refusal{Code: code, Message: message, Cause: cause}
 }
 
-// unavailable refuses for a cause that is ours, or another server's, and passes.
+// unavailable refuses for a passing cause at this server or another one.
 func unavailable(cause error) *Refusal { return unavailableFor(time.Second, cause) }
 
 func unavailableFor(wait time.Duration, cause error) *Refusal {
@@ -78,8 +79,8 @@ func unavailableFor(wait time.Duration, cause error) *Refusal {
 }
 
 // AsRefusal returns the refusal in the chain of an error, as the errors of a
-// [Gate] have one. An error without a verdict is no verdict, so it counts as
-// unavailable, with the error as its cause.
+// [Gate] have one. An error without a refusal counts as unavailable, with the
+// error as its cause.
 func AsRefusal(err error) *Refusal {
 	var refusal *Refusal
 	if errors.As(err, &refusal) {

@@ -22,7 +22,7 @@ import (
 	"gatehouse/internal/spans"
 )
 
-// remoteConfig is what asking another server about a credential needs.
+// remoteConfig are the settings for asking another server about a credential.
 type remoteConfig struct {
 	at          string // the configuration key, for errors
 	url         string
@@ -41,7 +41,8 @@ const (
 	maxRetryAfter    = time.Minute // of what another server asks for
 )
 
-// withDefaults fills the limits, which all who ask another server share.
+// withDefaults fills the limits, which are the same for all verifiers that ask
+// another server.
 func (c remoteConfig) withDefaults() remoteConfig {
 	c.timeout = positiveOr(c.timeout, 3*time.Second)
 	c.cacheTTL = cmp.Or(c.cacheTTL, 5*time.Second) // negative is none
@@ -76,8 +77,8 @@ func checkURL(address string, insecure bool) error {
 	return fmt.Errorf("%s://%s is not https, and others on the way could read and change what is said; write https://", u.Scheme, u.Host)
 }
 
-// newHTTPClient makes a client that follows no redirects: they would carry a
-// credential to who is not configured.
+// newHTTPClient makes a client that follows no redirects: they could carry a
+// credential to a server that is not configured.
 func newHTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -146,9 +147,9 @@ func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers ht
 	return got, nil
 }
 
-// send asks once. A question changes nothing at who is asked, so one that meets a
-// kept connection which was closed in that moment is sent again: that is what an
-// Idempotency-Key says to the client, whose empty value is not sent.
+// send asks once. A question changes nothing at the other server, so net/http
+// sends it again when its kept connection was just closed. An Idempotency-Key
+// allows that; its empty value is not sent.
 func (c *remote) send(ctx context.Context, body []byte, headers http.Header) (_ reply, err error) {
 	ctx, span := spans.Under(ctx, http.MethodPost, trace.SpanKindClient)
 	defer func() { spans.End(span, noAnswer(err)) }()
@@ -176,7 +177,7 @@ func (c *remote) send(ctx context.Context, body []byte, headers http.Header) (_ 
 	return got, err
 }
 
-// noAnswer is what a span says of a request that had none.
+// noAnswer is the code in the span of a request without an answer.
 func noAnswer(err error) string {
 	if err == nil {
 		return ""

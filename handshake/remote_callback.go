@@ -22,9 +22,9 @@ import (
 // The request is a POST with the JSON of [CallbackRequest]. Its header
 // Gatehouse-Timestamp has the Unix time in seconds, Gatehouse-Signature has
 // "v1=" and the hex HMAC-SHA256 of timestamp, "." and body under Secret: the
-// back end compares both and refuses what is old. It answers 200 with the JSON
-// of [CallbackReply], or 401 or 403 with a code and a message. Everything else
-// counts as unavailable.
+// back end compares both and refuses old requests. It answers 200 with the
+// JSON of [CallbackReply], or 401 or 403 with a code and a message. Any other
+// answer counts as unavailable.
 type CallbackConfig struct {
 	URL    string `koanf:"url" yaml:"url"`       // https, or http to this machine
 	Secret Secret `koanf:"secret" yaml:"secret"` // at least 32 bytes
@@ -39,7 +39,7 @@ type CallbackConfig struct {
 	InsecureHTTP   bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
 }
 
-// CallbackRequest is what the back end is asked.
+// CallbackRequest is the question to the back end.
 type CallbackRequest struct {
 	Kind       Kind   `json:"kind"`
 	Method     string `json:"way"`
@@ -50,7 +50,7 @@ type CallbackRequest struct {
 	Address    string `json:"address,omitempty"`
 }
 
-// CallbackReply is what the back end answers. Times are Unix seconds.
+// CallbackReply is the answer of the back end. Times are Unix seconds.
 type CallbackReply struct {
 	Subject   string         `json:"subject"`
 	Name      string         `json:"name"`
@@ -176,7 +176,8 @@ func (c *callback) sign(body []byte) http.Header {
 	}
 }
 
-// answer reads a verdict. What is neither a clear yes nor a clear no is none.
+// answer reads a verdict. An answer that is neither a clear yes nor a clear no
+// counts as none.
 func (c *callback) answer(got reply, kind Kind) (Identity, error) {
 	var said CallbackReply
 	err := smalljson.Decode(got.body, &said, smalljson.Exact)
@@ -223,8 +224,8 @@ func (a CallbackReply) identity() Identity {
 	return id
 }
 
-// refusal keeps the back end's words where it gives any, and its code where
-// that is one a verifier may use.
+// refusal keeps the back end's message if it gives one, and its code if a
+// verifier may use it.
 func (a CallbackReply) refusal(status int, kind Kind) *Refusal {
 	code, message := CodeForbidden, "This is not allowed for you."
 	if status == http.StatusUnauthorized {

@@ -121,8 +121,8 @@ func (v *introspection) judge(got reply) (Identity, error) {
 	return id, nil
 }
 
-// checkDates holds the times of an answer to their unit (RFC 7662, section 2.2):
-// one that cannot be read would count as none.
+// checkDates checks that the times of an answer are seconds (RFC 7662, section
+// 2.2): an invalid one would count as none.
 func checkDates(claims object) error {
 	var errs []error
 	for _, name := range []string{"iat", "nbf", "exp"} {
@@ -141,7 +141,7 @@ func checkDates(claims object) error {
 }
 
 // meant checks that the token is for this server, and in force: an active
-// token of the same issuer may still be another service's.
+// token of the same issuer may be for another service.
 func (v *introspection) meant(claims object) error {
 	if v.cfg.Issuer != "" && text(claims, "iss") != v.cfg.Issuer {
 		return refuse(CodeTokenInvalid, "The token comes from another issuer (iss).", errors.New("introspection: issuer"))

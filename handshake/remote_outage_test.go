@@ -115,7 +115,7 @@ func TestField04_AFewFailuresAmongManyAnswersRefuseNobody(t *testing.T) {
 	wantCode(t, err, "")
 }
 
-// Field fault 4: the first pause is short, and the whole crowd is let in when the back end is back.
+// Field fault 4: the first pause is short, and all clients are admitted when the back end is back.
 func TestField04_TheFirstPauseIsShortAndGrows(t *testing.T) {
 	var down atomic.Bool
 	down.Store(true)
@@ -162,7 +162,7 @@ func TestField04_TheFirstPauseIsShortAndGrows(t *testing.T) {
 	}
 }
 
-// Attack W3: credentials of one stranger that the back end fails at are no outage.
+// Attack W3: credentials of one stranger that make the back end fail are no outage.
 func TestAttackW3_AStrangersCredentialsDoNotRefuseEverybody(t *testing.T) {
 	for name, status := range map[string]int{"500": 500, "502": 502, "504": 504, "no answer": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestAttackW3_AStrangersCredentialsDoNotRefuseEverybody(t *testing.T) {
 	})
 }
 
-// Field fault 13: the documented units are held, and what is not them is said.
+// Field fault 13: the documented units are checked, and a wrong one is named.
 func TestField13_AnswersOfABackEndAreChecked(t *testing.T) {
 	for name, c := range map[string]struct {
 		status            int
@@ -257,7 +257,7 @@ func TestField13_AnswersOfABackEndAreChecked(t *testing.T) {
 	}
 }
 
-// Field fault 13: introspection answers are held to their units, too.
+// Field fault 13: the units of introspection answers are checked, too.
 func TestField13_AnswersOfIntrospectionAreChecked(t *testing.T) {
 	for name, c := range map[string]struct {
 		status      int
@@ -284,7 +284,7 @@ func TestField13_AnswersOfIntrospectionAreChecked(t *testing.T) {
 	}
 }
 
-// Field fault 20: a connection that the back end closed while it was idle costs nobody the way in.
+// Field fault 20: an idle connection that the back end has closed causes no refusal.
 func TestField20_ACallOnAJustClosedConnectionIsSentOnceMore(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

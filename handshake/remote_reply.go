@@ -15,8 +15,8 @@ type reply struct {
 	body       []byte
 }
 
-// away reports whether the answer says that the server is not there, rather than
-// anything about the question. A 500 is an answer: this question failed.
+// away reports whether the status says that the server is away. A 500 does not:
+// only this question failed.
 func (r reply) away() bool {
 	switch r.status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -35,8 +35,8 @@ func (r reply) refusal(at string) *Refusal {
 	return refusal
 }
 
-// unreadable is the refusal when the answer is not what it should be; why says
-// what is wrong with it.
+// unreadable is the refusal for an invalid answer; why says what is wrong with
+// it.
 func (r reply) unreadable(at string, why error) *Refusal {
 	return unavailable(fmt.Errorf("%s: %s: %w", at, r.form(), why))
 }
@@ -48,7 +48,7 @@ func (r reply) form() string {
 }
 
 // retryAfter reads Retry-After (RFC 9110, section 10.2.3), seconds or a date; it
-// is zero when there is none that makes sense, and at most maxRetryAfter.
+// is zero without a valid one, and at most maxRetryAfter.
 func retryAfter(value string, now time.Time) time.Duration {
 	wait := time.Duration(0)
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
@@ -59,7 +59,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// lastSecond is the end of the year 9999. Whoever means milliseconds is beyond.
+// lastSecond is the end of the year 9999. Times in milliseconds are beyond it.
 const lastSecond = 253402300799
 
 // clockSlack is how far a time of issue may lie ahead of our clock.

@@ -220,7 +220,7 @@ func TestTokensOfOtherIssuersGoToIntrospection(t *testing.T) {
 	}
 	bad := sign(t, "HS256", []byte("another secret, of which nobody knows"), good("iss", "https://one.example"))
 	_, err := g.Check(t.Context(), auth(bad))
-	wantCode(t, err, CodeTokenInvalid) // refused by its issuer: nobody else is asked
+	wantCode(t, err, CodeTokenInvalid) // refused by its issuer: no other verifier is asked
 }
 
 func TestRemoteConfigurationIsChecked(t *testing.T) {

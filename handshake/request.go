@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Request is everything that a client brought to one CONNECT. The gate only
-// reads it. It prints masked, because its header and payload are secrets.
+// Request has everything that a client brought to one CONNECT. The gate only
+// reads it. It prints masked, because its header and payload have secrets.
 type Request struct {
 	Namespace  string
 	Auth       json.RawMessage      // the CONNECT payload; nil when there was none
@@ -22,18 +22,18 @@ type Request struct {
 	Origin     string               // of the WebSocket request or of the POST that carried CONNECT; empty: Header's
 	RemoteAddr netip.Addr           // after trusted proxies
 	Secure     bool                 // TLS, or said so by a trusted proxy
-	ViaProxy   bool                 // the peer is a configured proxy, so its headers count
+	ViaProxy   bool                 // the peer is a configured proxy, whose headers count
 	TLS        *tls.ConnectionState // nil without TLS of ours
-	Transport  string               // "polling" or "websocket": what the session was opened with
+	Transport  string               // "polling" or "websocket": the transport that the session was opened with
 	SessionID  string               // opaque and secret; never logged
-	Path       string               // that the session was opened at, such as "/socket.io/"
+	Path       string               // path that the session was opened at, such as "/socket.io/"
 	Opened     time.Time            // when the session was opened
 
 	fields object // of the payload, once the gate has read them
-	later  bool   // not a CONNECT: it is compared with who is in already
+	later  bool   // not a CONNECT: its credentials are compared with those of the session
 }
 
-// Format prints where a request goes to and nothing that it carries.
+// Format prints the namespace of a request, and none of its content.
 func (r Request) Format(w fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(w, "CONNECT %q from %s", r.Namespace, r.RemoteAddr)
 }
@@ -43,20 +43,20 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	return json.Marshal(fmt.Sprintf("%v", r))
 }
 
-// Field returns one field of the `auth` payload as raw JSON. There is none of a
-// payload that is no object, has a name twice, or is larger than
-// DefaultMaxPayload where the gate has no other limit; pid and offset, which
-// belong to connection state recovery, are no fields.
+// Field returns one field of the `auth` payload as raw JSON. It returns nothing
+// for a payload that is no object, has a name twice, or is larger than
+// DefaultMaxPayload where the gate has no other limit, nor for pid and offset,
+// which belong to connection state recovery.
 func (r *Request) Field(name string) (json.RawMessage, bool) {
 	fields := r.fields
-	if fields == nil && len(r.Auth) > 0 { // a gate of somebody's own, which has not read it
+	if fields == nil && len(r.Auth) > 0 { // the program's own gate has not read it
 		fields, _ = readPayload(r.Auth, DefaultMaxPayload)
 	}
 	raw := fields.get(name)
 	return json.RawMessage(raw), raw != nil
 }
 
-// URL returns what the session was opened with, without the parameters of
+// URL returns the URL that opened the session, without the parameters of
 // Engine.IO. It may hold a credential.
 func (r *Request) URL() *url.URL {
 	u := &url.URL{Scheme: "http", Host: r.Host, Path: r.Path, RawQuery: r.Query.Encode()}
@@ -69,7 +69,7 @@ func (r *Request) URL() *url.URL {
 // DefaultMaxPayload is the size limit of an `auth` payload in bytes.
 const DefaultMaxPayload = 16 << 10
 
-// read returns a copy of the request with its payload taken apart.
+// read returns a copy of the request with its payload parsed.
 func (r *Request) read(limit int) (*Request, error) {
 	fields, err := readPayload(r.Auth, limit)
 	if err != nil {
@@ -81,8 +81,8 @@ func (r *Request) read(limit int) (*Request, error) {
 	return &q, nil
 }
 
-// readPayload takes an `auth` payload apart. It returns nil when nothing is
-// left: pid and offset belong to connection recovery and are no credentials.
+// readPayload parses an `auth` payload. It returns nil when it has only pid
+// and offset, which belong to connection recovery and are no credentials.
 func readPayload(raw json.RawMessage, limit int) (object, error) {
 	if len(raw) == 0 {
 		return nil, nil

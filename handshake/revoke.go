@@ -20,7 +20,7 @@ func (c RevocationConfig) withDefaults() RevocationConfig {
 	return c
 }
 
-// RevocationKind says what a revocation names.
+// RevocationKind is the kind of object that a revocation names.
 type RevocationKind string
 
 // The kinds of revocation.
@@ -40,9 +40,8 @@ type Revocation struct {
 	Reason string         `json:"reason,omitempty"` // for the log and the client
 }
 
-// Matches reports whether the revocation revokes an identity that was in when the revocation
-// was made. A subject's identity without a time of issue cannot show that it is
-// newer, so it is revoked.
+// Matches reports whether the revocation revokes an identity that was admitted before it. A
+// subject's identity without a time of issue counts as older, so it is revoked.
 func (m Revocation) Matches(id Identity) bool {
 	return m.names(id) && (m.Kind != RevokeSubject || !id.IssuedAt.After(m.At))
 }
@@ -67,14 +66,14 @@ func (m Revocation) names(id Identity) bool {
 const signInLeeway = 5 * time.Second
 
 // keptRevocation is a revocation with the sign-ins that it certainly revokes. Times of issue
-// are whole seconds of another machine's clock: close to the moment of the revocation
-// they do not tell what came first, but whether a sign-in had been seen does.
+// are whole seconds of another machine's clock: close to the moment of the revocation they
+// do not tell the order, so earlier sign-ins are remembered.
 type keptRevocation struct {
 	Revocation
 	before map[freshSignIn]bool
 }
 
-// revokes reports whether a revocation revokes an identity that comes in now.
+// revokes reports whether a revocation revokes an identity that signs in now.
 func (v *Revocations) revokes(m keptRevocation, id Identity) bool {
 	if !m.names(id) {
 		return false
@@ -100,13 +99,13 @@ func (v *Revocations) freshOf(id Identity) freshSignIn {
 	}
 }
 
-// maxSeen is how many fresh sign-ins are remembered; beyond it the oldest are
-// taken for new ones should their user be revoked in the next seconds.
+// maxSeen is how many fresh sign-ins are remembered. Older ones count as new
+// if their user is revoked in the next seconds.
 const maxSeen = 20_000
 
-// Revocations is the list of revocations that are in force. It is bounded: a revocation
-// that finds no place is an error for whoever adds it, never a silent loss. It
-// is safe for concurrent use.
+// Revocations is the list of revocations that are in force. It is bounded: Add fails
+// for a revocation that finds no place, which is never lost in silence. It is safe for
+// concurrent use.
 type Revocations struct {
 	keep  time.Duration
 	clock func() time.Time
@@ -180,9 +179,9 @@ func (v *Revocations) Remove(m Revocation) bool {
 	return ok
 }
 
-// see remembers a sign-in that is so fresh that its time of issue would not show
-// whether it is older than a revocation. It is called before the revocations are asked, so
-// that a revocation made meanwhile finds it.
+// see remembers a fresh sign-in, whose time of issue would not show whether it is older
+// than a revocation. It is called before the list is checked, so that a concurrent
+// revocation finds it.
 func (v *Revocations) see(id Identity) {
 	now := v.clock()
 	until := id.IssuedAt.Add(2*signInLeeway + time.Second)

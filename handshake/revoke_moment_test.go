@@ -10,7 +10,8 @@ import (
 	"gatehouse/internal/sampled"
 )
 
-// Field fault 10: whoever signs in again is in, though the times of issue are whole seconds.
+// Field fault 10: a user who signs in again is admitted, though the times of issue are whole
+// seconds.
 func TestField10_WhoSignsInAgainAfterARevocationIsIn(t *testing.T) {
 	for name, c := range map[string]struct {
 		iat  time.Duration // of the second sign-in, from the revocation

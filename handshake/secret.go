@@ -6,8 +6,8 @@ import (
 )
 
 // Secret is text that must not be shown. Printed, logged or encoded in any way
-// it gives a mask; [Secret.Reveal] is the only way to the text, so that a
-// search for it finds every use.
+// it gives a mask; [Secret.Reveal] is the only method that returns the text,
+// so that a search for it finds every use.
 type Secret string
 
 const mask = "***"

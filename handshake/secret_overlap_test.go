@@ -80,7 +80,8 @@ func TestField19_OldAndNewSecretsOfTheCallback(t *testing.T) {
 	}
 }
 
-// Field fault 19: pages that were loaded before a change of the secret go on.
+// Field fault 19: pages that were loaded before a change of the secret still
+// work.
 func TestField19_OldAndNewSecretsOfCSRFTokens(t *testing.T) {
 	gate := func(key, previous Secret) *Gate {
 		return newGate(t, GateConfig{

@@ -9,7 +9,7 @@ import (
 	"gatehouse/internal/limit"
 )
 
-// ThrottleConfig says how failures slow down whoever causes them.
+// ThrottleConfig says how failures delay further tries.
 type ThrottleConfig struct {
 	Free    int           `koanf:"free" yaml:"free"`         // failures without a delay; zero is 5, negative none
 	Base    time.Duration `koanf:"base" yaml:"base"`         // the first delay, doubled by each further failure; zero is 250ms
@@ -69,7 +69,7 @@ func (t *Throttle[K]) Fail(key K) time.Duration {
 	f, _ := t.failures.get(now, key)
 	f.count++
 	delay := t.delay(f.count)
-	if delay > 0 { // a free failure delays nobody, not even who read the clock before us
+	if delay > 0 { // a free failure delays no try, not even one whose clock was read before
 		f.next = now.Add(delay)
 	}
 	until := now.Add(t.cfg.Forget)

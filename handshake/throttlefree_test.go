@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Who read the clock just before somebody else of the same address failed is
-// not late, but comes at the same time.
+// A try whose clock was read just before another failure of its address
+// counts as simultaneous.
 func TestAFreeFailureDelaysNobodyWhoComesAtTheSameTime(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	throttle := NewThrottle[string](ThrottleConfig{Free: 2}, func() time.Time { return now })

@@ -42,9 +42,10 @@ func (c TicketConfig) check() error {
 	return nil
 }
 
-// TicketStore keeps unredeemed tickets under the SHA-256 of each, so that who
-// reads the store can redeem none. It is called concurrently; an error other
-// than ErrNoTicket and ErrTicketsFull means that the store cannot be reached.
+// TicketStore keeps unredeemed tickets under the SHA-256 of each, so that a
+// reader of the store can redeem none. It is called concurrently; an error
+// other than ErrNoTicket and ErrTicketsFull means that the store cannot be
+// reached.
 type TicketStore interface {
 	// Put keeps a record, which the store owns from then on, for ttl.
 	Put(ctx context.Context, key [32]byte, record []byte, ttl time.Duration) error
@@ -158,7 +159,7 @@ func ticketRefusal(cause error) *Refusal {
 	return refuse(CodeTicketInvalid, "This ticket is used, expired or unknown; get a new one for each connection.", cause)
 }
 
-// allows compares a binding with where the ticket turned up.
+// allows compares a binding with the request that brought the ticket.
 func (b TicketBinding) allows(r *Request) error {
 	if b.Origin != "" && !b.sameOrigin(r) {
 		return refuse(CodeTicketInvalid, "This ticket was made for another page; get one from this page.", errors.New("ticket bound to another origin"))
@@ -183,7 +184,7 @@ func (b TicketBinding) sameOrigin(r *Request) bool {
 	return r.Transport == "polling" && (site == "" || site == "same-origin") && sameOrigin(b.Origin, OwnOrigin(r.Host, r.Secure))
 }
 
-// sameOrigin compares two origins by what they mean.
+// sameOrigin compares two origins in canonical form.
 func sameOrigin(a, b string) bool {
 	if a == b {
 		return true

@@ -7,10 +7,10 @@ import (
 )
 
 // MintTicket makes a ticket for an identity that has just been checked. It is
-// good once, for the binding, for a short time and no longer than the
+// valid once, for the binding, for a short time and no longer than the
 // identity. The error is always a [*Refusal].
 //
-// The HTTP side owes the rest: POST only, a limit on how often, and
+// The HTTP handler sees to the rest: POST only, a rate limit, and
 // Cache-Control: no-store. For users of cookies [Gate.Check] has asked for the
 // CSRF token, in the body as {"csrf": …} or in the header X-Csrf-Token.
 func (g *Gate) MintTicket(ctx context.Context, id Identity, binding TicketBinding) (ticket string, expires time.Time, err error) {

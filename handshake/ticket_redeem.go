@@ -10,7 +10,7 @@ import (
 // redemptions remembers which session redeemed which ticket. Long-polling
 // repeats the query on every request, and one connection enters several
 // namespaces with it, so the session that redeemed a ticket may present it
-// again. Everybody else finds it used.
+// again. For every other session it is used.
 type redemptions struct {
 	clock func() time.Time
 
@@ -27,10 +27,10 @@ type redemption struct {
 }
 
 const (
-	// maxTicketsPerSession bounds what one session may have remembered.
+	// maxTicketsPerSession bounds the remembered tickets of one session.
 	maxTicketsPerSession = 8
 	// maxRemembered is how long a session may present its ticket again, when
-	// nobody says that the session has ended.
+	// SessionClosed is not called.
 	maxRemembered = 24 * time.Hour
 	// redeemTimeout bounds a redemption that others of the session wait for.
 	redeemTimeout = 5 * time.Second
@@ -53,7 +53,8 @@ func (m *redemptions) redeem(ctx context.Context, session string, key [32]byte, 
 	if !first {
 		return r.wait(ctx)
 	}
-	// The others of the session rely on it, so it outlives this one's context.
+	// Other CONNECTs of the session rely on it, so it outlives this one's
+	// context.
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), redeemTimeout)
 	defer cancel()
 	r.err = errors.New("redemption ended without a result") // for the others, should from panic

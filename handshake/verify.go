@@ -11,10 +11,10 @@ import (
 	"gatehouse/internal/spans"
 )
 
-// Verifier judges credentials. It returns ErrNotMine (wrapped, if it can say
-// why) for one that is not its kind, and a [*Refusal] for one that it refuses;
-// any other error counts as unavailable. It is called concurrently and must
-// put no secret into an error.
+// Verifier judges credentials. It returns ErrNotMine (wrapped, if there is a
+// reason to give) for one of another kind, and a [*Refusal] for one that it
+// refuses; any other error counts as unavailable. It is called concurrently
+// and must put no secret into an error.
 type Verifier interface {
 	Verify(ctx context.Context, cred Credential) (Identity, error)
 }
@@ -103,8 +103,8 @@ func verifyHere(ctx context.Context, chain []Verifier, cred Credential) (Identit
 	return Identity{}, noVerifier(cred.Kind, ErrNotMine)
 }
 
-// costly reports whether a verifier judges a kind of credential, and not by
-// computing a signature or a digest. A program's own verifier may do anything.
+// costly reports whether a verifier judges a kind of credential by more than
+// computing a signature or a digest, as a program's own verifier may.
 func costly(v Verifier, kind Kind) bool {
 	switch v := v.(type) {
 	case *passwords:

@@ -6,7 +6,7 @@ import (
 )
 
 // Args are the arguments of an event or an acknowledgement: raw JSON and attachments. They are immutable, so that any
-// number of goroutines may share them; what Raw, Attachments and Decode hand out shares their memory and must not be
+// number of goroutines may share them; the results of Raw, Attachments and Decode share their memory and must not be
 // changed. The zero value has no arguments.
 type Args struct {
 	raw         []byte   // the elements with the commas between them, as on the wire
@@ -14,8 +14,8 @@ type Args struct {
 	attachments [][]byte
 }
 
-// Encoded returns one argument that is JSON already, without a placeholder: such as [Args.Raw] of another one, or what was
-// made of several. The text is neither checked nor copied, so that it must not change any more.
+// Encoded returns one argument that is JSON already, without a placeholder: such as [Args.Raw] of another one, or one made
+// of several. The text is neither checked nor copied, so that it must not change any more.
 func Encoded(text []byte) Args { return Args{raw: text} }
 
 // newRawArgs copies the elements of an array that end at the given offsets of text; the first one begins somewhere after i.

@@ -97,7 +97,8 @@ func TestBytesArriveInListsAndAtTheTop(t *testing.T) {
 	}
 }
 
-// TestBytesAreAnAttachmentOrNull holds that a text is not taken for an attachment: Node hands it on as a text.
+// TestBytesAreAnAttachmentOrNull checks that a text is not taken for an attachment: Node hands it on as a
+// text.
 func TestBytesAreAnAttachmentOrNull(t *testing.T) {
 	for _, a := range []packet.Args{
 		received(t, `2["a","AQI=",null,{"data":"AQI="}]`),

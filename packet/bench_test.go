@@ -8,7 +8,7 @@ import (
 	"gatehouse/packet"
 )
 
-// chatMessage is what the chat's message:send looks like, with a text of 60 bytes.
+// chatMessage is a message:send of the chat with a text of 60 bytes.
 const (
 	chatMessage = `2/chat,17["message:send",{"room":"general","text":"` +
 		`the quick brown fox jumps over the lazy dog and then sleeps.` + `","nonce":"k3j5h2"}]`

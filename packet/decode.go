@@ -50,8 +50,8 @@ func (d *Decoder) Forget() { d.pending = nil }
 // Text decodes a text message without the Engine.IO type byte. The packet is complete unless it announces attachments:
 // then Text returns false and the last call of Binary returns the packet. b is borrowed for the call.
 //
-// An error is an [*Error]. The decoder then has forgotten the packet in progress; the session should end, as the sender and
-// we no longer agree on where packets begin.
+// An error is an [*Error]. The decoder then has forgotten the packet in progress; the session should end, as both sides no
+// longer agree on where packets begin.
 func (d *Decoder) Text(b []byte) (p Packet, complete bool, err error) {
 	d.begin(V5)
 	switch {
@@ -257,7 +257,7 @@ func (d *Decoder) eventName(b []byte, i int, ends []uint32) (string, error) {
 	if len(name) > longestEscape*int(d.limits.eventName)+len(`""`) {
 		return "", refuse(EventNameTooLong, i)
 	}
-	// The scanner has checked the string: what can fail are single surrogates, which become U+FFFD.
+	// The scanner has checked the string, so that only single surrogates can fail, which become U+FFFD.
 	unescaped, _ := jsontext.AppendUnquote(nil, name)
 	return d.checkedName(unescaped, i)
 }

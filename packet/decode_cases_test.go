@@ -6,8 +6,8 @@ import (
 	"gatehouse/packet"
 )
 
-// decodeCase is a session's messages, text as string and binary as []byte, and what becomes of them. Where it differs
-// from what Node does, differs says why.
+// decodeCase is a session's messages, text as string and binary as []byte, with the expected packets. Where the
+// result differs from Node's, differs says why.
 type decodeCase struct {
 	name    string
 	frames  []any

@@ -10,8 +10,8 @@ import (
 	"gatehouse/packet"
 )
 
-// What Node's parser accepts and refuses we accept and refuse, and both read the same, but for the differences that the
-// cases name.
+// This package accepts and refuses the same messages as Node's parser, and reads the same from them, except for the
+// differences that the cases name.
 func TestDecodesAsNode(t *testing.T) {
 	cases := decodeCases()
 	questions := make([]question, len(cases))
@@ -96,7 +96,7 @@ func sameAsNode(ours []packet.Packet, node []nodePacket) bool {
 	return true
 }
 
-// nodeView is how Node's decoder would report our packet.
+// nodeView returns a packet as Node's decoder would report it.
 func nodeView(p packet.Packet) (nodePacket, error) {
 	view := nodePacket{Type: int(p.Type), Namespace: p.Namespace}
 	if p.HasID {

@@ -168,7 +168,7 @@ func TestRefusalsCompareByReason(t *testing.T) {
 	}
 }
 
-// The first message says which wire the session has, and all that follow are held to it.
+// The first message decides the wire of the session, and later ones on another wire are refused.
 func TestTheFirstMessageDecidesTheWire(t *testing.T) {
 	connect := packet.Packet{Type: packet.Connect, Namespace: "/"}
 	binary := packet.Encode(&connect, packet.Msgpack).Attachments[0]
@@ -210,7 +210,7 @@ func refusedWith(t *testing.T, text string, want packet.Reason) {
 	}
 }
 
-// A quarter of a megabyte of whatever costs work in proportion: anything quadratic here would outlast the test's patience.
+// A quarter of a megabyte of each kind of content takes linear time: anything quadratic would run into the test's timeout.
 func TestLargeHostileMessagesTakeLinearTime(t *testing.T) {
 	const size = 250_000
 	fill := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }

@@ -11,8 +11,8 @@ import (
 // with attachments become their binary forms; for [Msgpack] as socket.io-msgpack-parser does, into a frame of one binary
 // message. p is borrowed for the call, its Args are shared.
 //
-// The packet is ours, so that it is not checked: its namespace must be "" or begin with a slash and hold no comma, its
-// event must not be [Reserved], its Payload must be JSON.
+// The packet comes from the server itself and is not checked: its namespace must be "" or begin with a slash and hold
+// no comma, its event must not be [Reserved], its Payload must be JSON.
 func Encode(p *Packet, w Wire) *Frame {
 	f := new(Frame)
 	if w == Msgpack {

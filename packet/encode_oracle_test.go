@@ -9,7 +9,7 @@ import (
 	"gatehouse/packet"
 )
 
-// encodeCase is a packet in Go and the same one as Node is given it.
+// encodeCase is a packet in Go, and the same one for Node.
 type encodeCase struct {
 	name   string
 	packet packet.Packet

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Reason says what was wrong with a packet. There are few and they hold nothing of the packet, so a log may write them
-// and a metric may use them as a label.
+// Reason says what was wrong with a packet. Reasons are few and hold nothing of the packet, so they may stand in a log
+// and as a metric's label.
 type Reason string
 
 // The reasons to refuse a packet.
@@ -42,10 +42,10 @@ const (
 	RepeatedField      Reason = "field named twice"
 )
 
-// Error is the refusal of what a client sent. It holds nothing of the content.
+// Error is the refusal of a client's packet. It holds nothing of the content.
 type Error struct {
 	Reason Reason
-	Offset int // bytes into the text, or 0 where it means nothing
+	Offset int // offset into the text in bytes, or 0 where there is none
 }
 
 // Error implements error.
@@ -59,7 +59,7 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Reason == e.Reason
 }
 
-// ErrNoArgument is what [Args.Decode] returns when there is no argument of that index.
+// ErrNoArgument is returned by [Args.Decode] when there is no argument of that index.
 var ErrNoArgument = errors.New("packet: no such argument")
 
 func refuse(reason Reason, offset int) error { return &Error{Reason: reason, Offset: offset} }

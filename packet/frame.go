@@ -23,8 +23,8 @@ type Frame struct {
 	memory    []byte // of the text
 }
 
-// Memory returns the text and the [Lead] bytes before it in memory, which whoever renders the frame may write: then the form of
-// a transport needs no memory of its own. It is nil where there is none but the text's.
+// Memory returns the text and the [Lead] bytes before it in memory, which a renderer may write, so that the form of a
+// transport needs no memory of its own. It is nil where there are no such bytes.
 func (f *Frame) Memory() []byte { return f.memory }
 
 // Rendering runs render on the first call and returns its result on that and every later one. The transport keeps its own

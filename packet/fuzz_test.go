@@ -91,8 +91,8 @@ func FuzzSequence(f *testing.F) {
 	})
 }
 
-// FuzzArgs: whatever a client sends as an argument decodes into Go values or is an error, and what it decodes to encodes
-// and decodes to the same value.
+// FuzzArgs: any argument of a client decodes into Go values or is an error, and the values encode and decode to
+// themselves.
 func FuzzArgs(f *testing.F) {
 	for _, argument := range []string{
 		"null", "1", `"AQI="`, first, second, "[" + first + "," + second + "]", `{"data":` + first + `,"more":` + second + "}",
@@ -118,7 +118,7 @@ func FuzzArgs(f *testing.F) {
 	})
 }
 
-// decodesAlike holds that decoding and encoding are inverse for values of any kind.
+// decodesAlike checks that decoding and encoding are inverse for values of any kind.
 func decodesAlike(t *testing.T, a packet.Args) {
 	t.Helper()
 	for i := range a.Len() {
@@ -142,7 +142,7 @@ func decodesAlike(t *testing.T, a packet.Args) {
 	}
 }
 
-// holdsValid holds that an accepted packet is within the limits and its raw parts are JSON to encoding/json too.
+// holdsValid checks that an accepted packet is within the limits and that its raw parts are JSON for encoding/json too.
 func holdsValid(t *testing.T, p packet.Packet) {
 	t.Helper()
 	if p.Type > packet.ConnectError || len(p.Namespace) > packet.DefaultMaxNamespace || len(p.Event) > packet.DefaultMaxEventName ||

@@ -16,10 +16,10 @@ const (
 // Limits bound what one packet of a client may hold. A field that is zero or negative means its default; one above the
 // highest value that this package supports means that value.
 //
-// The size of a message is the transport's business. What a session can make the decoder hold is one message of text and
-// MaxAttachments binary ones.
+// The transport limits the size of a message. A session can make the decoder hold one message of text and MaxAttachments
+// binary ones.
 //
-// The tags say the defaults and the highest values above once more, for configuration files.
+// The tags repeat the defaults and highest values above, for configuration files.
 type Limits struct {
 	MaxAttachments int `koanf:"max_attachments" default:"10" max:"256" doc:"binary attachments"`
 	MaxDepth       int `koanf:"max_depth" default:"64" max:"512" doc:"how deep arrays and objects nest"`      // the array of the arguments is the first

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Configuration files have the tags' values, decoders the constants.
+// The values of the tags, for configuration files, are those of the
+// constants, for decoders.
 func TestTheTagsOfLimitsAreTheirConstants(t *testing.T) {
 	for name, want := range map[string][2]int{
 		"MaxAttachments": {DefaultMaxAttachments, HighestMaxAttachments},

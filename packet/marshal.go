@@ -21,8 +21,8 @@ type Binary []byte
 // encoding/json, but nil slices become [], HTML is not escaped, and a time.Time is written as JavaScript's toISOString
 // writes it: UTC, with three digits of a second.
 //
-// The error says what cannot be encoded. More than [DefaultMaxAttachments] attachments are refused, because the
-// JavaScript client closes the connection on them; so is JSON that looks like a placeholder without being one of ours.
+// It fails for a value that cannot be encoded. More than [DefaultMaxAttachments] attachments are refused, because the
+// JavaScript client closes the connection on them; so is JSON that looks like a placeholder and is not one.
 func NewArgs(values ...any) (Args, error) {
 	switch len(values) {
 	case 0:
@@ -81,7 +81,7 @@ func writeTime(enc *jsontext.Encoder, t time.Time) error {
 	return enc.WriteValue(append(b, '"'))
 }
 
-// release returns the writer to the pool, without what it holds of the caller's.
+// release returns the writer to the pool, without references to the caller's values.
 func (w *writer) release() {
 	const keep = 512 << 10 // more than the history of a room; a rare larger message should not pin its buffer
 	if w.buf.Cap() > keep {
@@ -168,10 +168,10 @@ func (w *writer) splice(a Args) error {
 	return nil
 }
 
-// errLooksLikePlaceholder refuses values that a receiver would take for attachments that are not there.
+// errLooksLikePlaceholder refuses values that a receiver would take for missing attachments.
 var errLooksLikePlaceholder = errors.New(`an object with "_placeholder": true is not an attachment`)
 
-// args copies what was written into arguments.
+// args copies the written JSON into arguments.
 func (w *writer) args() (Args, error) {
 	if len(w.attachments) > DefaultMaxAttachments {
 		return Args{}, fmt.Errorf("encode arguments: %d attachments, clients accept %d",

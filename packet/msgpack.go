@@ -57,7 +57,7 @@ func appendData(dst []byte, kind Type, p *Packet) []byte {
 // AppendMsgpack appends the arguments one after the other, attachments in their places.
 func (a Args) AppendMsgpack(dst []byte) []byte { return appendJSON(dst, a.raw, a.attachments) }
 
-// appendJSON appends JSON of ours, which was checked when it came in.
+// appendJSON appends JSON that was checked when it came in.
 func appendJSON(dst, text []byte, attachments [][]byte) []byte {
 	out, err := msgpack.AppendJSON(dst, text, msgpack.Attachments{Data: attachments, Match: matchPlaceholder})
 	if err != nil {
@@ -75,7 +75,7 @@ func DecodeMsgpack(b []byte, l Limits) (Packet, error) {
 	return d.msgpack(b)
 }
 
-// fields are where the parts of a packet stand in its map; nil what is not there.
+// fields are the parts of a packet's map; nil where one is missing.
 type fields struct{ kind, data, id, namespace []byte }
 
 func (d *Decoder) msgpack(b []byte) (Packet, error) {
@@ -93,7 +93,7 @@ func (d *Decoder) msgpack(b []byte) (Packet, error) {
 	return p, nil
 }
 
-// readFields finds the fields and checks the form of everything, so that what is read afterwards is whole.
+// readFields finds the fields and checks their form, so that later reads cannot fail.
 func readFields(b []byte, depth int) (f fields, err error) {
 	if len(b) == 0 {
 		return f, refuse(Empty, 0)

@@ -10,8 +10,8 @@ import (
 	"gatehouse/packet"
 )
 
-// FuzzDecodeMsgpack: no message ends the process; what is accepted is a packet that the other parser could have brought,
-// and is the same after it was encoded and decoded again.
+// FuzzDecodeMsgpack: no message ends the process; an accepted one is a packet that the other parser could have made, and
+// is the same after it was encoded and decoded again.
 func FuzzDecodeMsgpack(f *testing.F) {
 	for _, c := range msgpackCases() {
 		f.Add(c.frames[0].([]byte))
@@ -40,7 +40,7 @@ func FuzzDecodeMsgpack(f *testing.F) {
 	})
 }
 
-// FuzzJSONToMsgpack: what a client with the other parser sends reaches one with msgpack with the same meaning.
+// FuzzJSONToMsgpack: packets of a client with the other parser reach one with msgpack with the same meaning.
 func FuzzJSONToMsgpack(f *testing.F) {
 	for _, c := range decodeCases() {
 		f.Add([]byte(c.frames[0].(string)))
@@ -126,7 +126,7 @@ func TestIntegersOf64BitsAreKept(t *testing.T) {
 	samePacket(t, packet.Packet{Type: packet.Event, Namespace: "/", Event: "a", Args: p.Args}, q)
 }
 
-// What was decoded shares nothing with the message: the transport uses its buffer again.
+// Decoded values share no memory with the message: the transport uses its buffer again.
 func TestDecodedMsgpackKeepsNothingOfTheMessage(t *testing.T) {
 	m := packed("", []byte{0xc4, 2, 1, 2}, text("text")).frames[0].([]byte)
 	p, err := packet.DecodeMsgpack(m, packet.Limits{})

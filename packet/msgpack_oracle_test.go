@@ -32,7 +32,7 @@ func TestEncodesMsgpackAsNode(t *testing.T) {
 	}
 }
 
-// msgpackValueCases are what msgpack has several forms for.
+// msgpackValueCases are values for which msgpack has several forms.
 func msgpackValueCases(t *testing.T) []encodeCase {
 	event := func(name, argument string) encodeCase {
 		return encodeCase{name: name, packet: packet.Packet{Type: packet.Event, Event: "a", Args: args(t, json.RawMessage(argument))},
@@ -53,7 +53,7 @@ func msgpackValueCases(t *testing.T) []encodeCase {
 	}
 }
 
-// inMsgpackOrder writes a packet with its fields in our order.
+// inMsgpackOrder writes a packet with its fields in this package's order.
 func inMsgpackOrder(t *testing.T, node string) json.RawMessage {
 	t.Helper()
 	var p struct {
@@ -72,8 +72,8 @@ func inMsgpackOrder(t *testing.T, node string) json.RawMessage {
 	return ordered
 }
 
-// What socket.io-msgpack-parser accepts and refuses we accept and refuse, and both read the same, but for the differences
-// that the cases name.
+// This package accepts and refuses the same messages as socket.io-msgpack-parser, and reads the same from them, except
+// for the differences that the cases name.
 func TestDecodesMsgpackAsNode(t *testing.T) {
 	cases := msgpackCases()
 	questions := make([]question, len(cases))

@@ -6,8 +6,8 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// conventions are the rules between Go values and JSON: those that people who write struct tags for encoding/json and
-// clients in JavaScript are used to. Nil slices become [], unknown members are ignored, HTML is not escaped.
+// conventions are the rules between Go values and JSON that users of encoding/json and of JavaScript are used to. Nil
+// slices become [], unknown members are ignored, HTML is not escaped.
 func conventions() json.Options {
 	return json.JoinOptions(
 		jsontext.AllowDuplicateNames(true),        // the last one counts, as in JavaScript

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The oracle is Node's parser. With TEST_ORACLE=1 it is asked, and must be there and still say what was recorded; with
+// The oracle is Node's parser. With TEST_ORACLE=1 it is asked, and must be there and give the recorded answers; with
 // TEST_ORACLE=record its answers are recorded anew. Otherwise it is asked when it is installed (npm ci in
 // testdata/oracle), and the recorded answers are used when it is not.
 const (
@@ -27,7 +27,7 @@ type question struct {
 	MsgpackPacket json.RawMessage `json:"msgpackPacket,omitempty"`
 }
 
-// answer is what Node makes of a question: packets and perhaps an error, or frames.
+// answer is Node's answer to a question: packets and perhaps an error, or frames.
 type answer struct {
 	Name    string       `json:"name"`
 	Packets []nodePacket `json:"packets,omitempty"`
@@ -86,7 +86,7 @@ func ask(t *testing.T, node string, questions []question) []byte {
 	return out
 }
 
-// parseAnswers holds that every question has its answer.
+// parseAnswers checks that every question has its answer.
 func parseAnswers(t *testing.T, lines []byte, questions []question) map[string]answer {
 	t.Helper()
 	answers := map[string]answer{}

@@ -43,7 +43,7 @@ const MaxID = 1<<53 - 1
 
 // Packet is one Socket.IO packet.
 type Packet struct {
-	// Type as the sender meant it. The decoder reports BINARY_EVENT as Event and BINARY_ACK as Ack, as Node's does:
+	// Type is the packet's type. The decoder reports BINARY_EVENT as Event and BINARY_ACK as Ack, as Node's does:
 	// Args.Attachments tells them apart. [Encode] chooses the binary form by itself.
 	Type Type
 	// Namespace the packet belongs to; "/" when the wire names none.
@@ -56,13 +56,14 @@ type Packet struct {
 	Event string
 	// Args are the arguments of an event or an acknowledgement.
 	Args Args
-	// Offset goes behind the arguments of an event, as one more string, and so tells the client how far it has come when
-	// its connection state is to be recovered; "" leaves it out. Its bytes need no escape in JSON. The decoder never sets it.
+	// Offset is appended to the arguments of an event, as one more string. With the last one a client asks for the recovery
+	// of its connection state; "" leaves it out. Its bytes need no escape in JSON. The decoder never sets it.
 	Offset string
 	// Uncompressed asks the transport not to compress the packet. [Encode] hands it on to the frame.
 	Uncompressed bool
-	// Sent is called when the frame has been written for its client, or with false when it will not be; again when it is
-	// sent once more to a client that was away. It must not block. It is for packets that are encoded for one client; nil for nobody. [Encode] hands it on to the frame.
+	// Sent is called when the frame has been written for its client, or with false when it will not be; and again when the
+	// frame is sent once more to a client that was away. It must not block. It is for packets that are encoded for one client;
+	// may be nil. [Encode] hands it on to the frame.
 	Sent func(written bool)
 	// Payload is the raw JSON that comes with CONNECT (an object) or CONNECT_ERROR (an object or a string); nil when
 	// there is none.

@@ -55,7 +55,7 @@ func (c *cursor) take(token string) bool {
 	return true
 }
 
-// number takes a small whole number as JSON writes it. What does not fit names no attachment anyhow.
+// number reads a small whole number as JSON writes it. One that does not fit names no attachment anyhow.
 func (c *cursor) number() (int, bool) {
 	c.at = skipSpace(c.text, c.at)
 	value, end := digits(c.text, c.at)

@@ -21,7 +21,7 @@ type scanner struct {
 }
 
 // restBytes is how much a scanner checks before it lets other goroutines run: half a million numbers take longer than
-// anybody should wait for a processor.
+// others should wait for a processor.
 const restBytes = 32 << 10
 
 // array scans an array that begins at i, and adds to ends where each of its elements ends. Every attachment must have its
@@ -163,8 +163,8 @@ func (s *scanner) key(i int) (int, error) {
 	if colon >= len(s.text) || s.text[colon] != ':' {
 		return i, refuse(InvalidJSON, colon)
 	}
-	// A well-formed placeholder was recognised as a whole before. Node takes every object with this member for one,
-	// so that any other form is either a mistake or an attempt to be read in two ways.
+	// A well-formed placeholder was recognised as a whole before. Node takes every object with this member for a
+	// placeholder, so any other form is either a mistake or meant to be read in two ways.
 	if s.attachments != notCounted && isPlaceholderKey(s.text[i:end], escaped) {
 		if c := (cursor{s.text, colon + 1}); c.take("true") {
 			return i, refuse(BadPlaceholder, i)

@@ -64,7 +64,7 @@ func (r *reader) release() {
 	readers.Put(r)
 }
 
-// errNoAttachment refuses what stands where only an attachment can.
+// errNoAttachment refuses a value where only an attachment can stand.
 var errNoAttachment = errors.New("an attachment belongs here")
 
 // fillBytes stores an attachment or null in v.

@@ -2,7 +2,7 @@
 // that a program which embeds that links none of it unless it wants to; such a program may as well give the server a
 // provider of its own.
 //
-// A collector that is away or slow delays nothing: spans wait in a queue with a limit, and what finds it full is lost.
+// A collector that is away or slow delays nothing: spans wait in a bounded queue, and are lost when it is full.
 package telemetry
 
 import (
@@ -22,7 +22,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Config says what is traced and where it goes. The zero value is good.
+// Config says which traces are kept and where they are sent. The zero value works.
 type Config struct {
 	// Endpoint is the collector's address, without /v1/traces: http://127.0.0.1:4318. Empty means what
 	// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT says, else that address.
@@ -31,7 +31,7 @@ type Config struct {
 	Ratio float64
 	// Version is the program's. Default none.
 	Version string
-	// Logger hears once that the collector takes nothing, and once that it does again; nil means slog.Default().
+	// Logger gets one line when the collector takes no spans, and one when it does again; nil means slog.Default().
 	Logger *slog.Logger
 }
 
@@ -41,7 +41,7 @@ type Traces struct {
 	exporter *exporter
 }
 
-// New begins to send what [Traces.Provider] is given. Attributes of the service, headers, timeouts, certificates, limits
+// New begins to send the spans of [Traces.Provider]. Attributes of the service, headers, timeouts, certificates, limits
 // and the sizes of batches are what the variables OTEL_… of the environment say, see
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. [Traces.Close] ends it.
 func New(ctx context.Context, cfg Config) (*Traces, error) {
@@ -68,10 +68,10 @@ func New(ctx context.Context, cfg Config) (*Traces, error) {
 	return &Traces{sdk.NewTracerProvider(options...), e}, nil
 }
 
-// Provider makes the tracers. Its ForceFlush sends what waits.
+// Provider makes the tracers. Its ForceFlush sends waiting spans.
 func (t *Traces) Provider() trace.TracerProvider { return t.provider }
 
-// Close ends at once: what has not been flushed is lost, and what is under way is cut.
+// Close ends at once: spans that have not been flushed are lost, and requests under way are cut.
 func (t *Traces) Close() {
 	t.exporter.end()
 	_ = t.provider.Shutdown(context.Background()) // nothing is left that could take time
@@ -99,7 +99,7 @@ func (s share) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
 // Description implements sdk.Sampler.
 func (s share) Description() string { return fmt.Sprintf("Share{%g}", float64(s)) }
 
-// exporter says in the log whether the collector takes what it is sent, and ends with its context.
+// exporter logs whether the collector takes spans, and ends with its context.
 type exporter struct {
 	sdk.SpanExporter
 	log    *slog.Logger
@@ -108,7 +108,7 @@ type exporter struct {
 	failed atomic.Bool
 }
 
-// ExportSpans implements sdk.SpanExporter. It fails for nobody: the log has it.
+// ExportSpans implements sdk.SpanExporter. It never fails: errors are in the log.
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -29,8 +29,7 @@ func send(t *testing.T, spans int, traces *Traces) {
 	}
 }
 
-// A collector that takes a request and never answers holds nobody up: not who makes spans, more of them than are kept, and
-// not who ends.
+// A collector that takes a request and never answers delays nothing: neither spans, more than are kept, nor the end.
 func TestACollectorThatHangsHoldsNobodyUp(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -88,7 +87,7 @@ func TestACollectorIsSaidOnceToBeAwayAndOnceToBeBack(t *testing.T) {
 	}
 }
 
-// The client may say that its trace is not kept; that it is, is decided here.
+// A client may have its trace dropped; whether it is kept is decided here.
 func TestAStrangerDoesNotChooseWhatIsKept(t *testing.T) {
 	const none = 1e-12 // the share of nothing: 0 is the default
 	for name, c := range map[string]struct {

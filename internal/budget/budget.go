@@ -1,15 +1,15 @@
 // Package budget limits the memory that clients fill, for the whole process, and
 // decides whose connections end when it is spent.
 //
-// Every connection has a [Meter] that counts what is held for it: a message that is
-// not complete, events that wait for their handler. Meters are summed by [Owner]. An
-// owner may hold a share of the total; who asks for more has the largest of its own
-// connections cut, and nobody else's. When the total is spent, the largest owner is
+// Every connection has a [Meter] that counts the bytes held for it: a message that
+// is not complete, events that wait for their handler. Meters are summed by [Owner].
+// An owner may hold a share of the total; above it the largest of its own
+// connections is cut, and no other. When the total is spent, the largest owner is
 // cut first, strangers before those who have been admitted.
 //
-// A meter differs from what its account shows by less than [Granule] bytes, and not
-// at all when it holds nothing. Small messages therefore cost one atomic addition
-// each, and an idle connection has no account.
+// A meter differs from its account by less than [Granule] bytes, and not at all
+// when it holds nothing. Small messages therefore cost one atomic addition each,
+// and an idle connection has no account.
 package budget
 
 import (
@@ -20,26 +20,26 @@ import (
 	"sync/atomic"
 )
 
-// Granule is how far a meter may be from what its account shows, in bytes. It
-// bounds what is held and not counted: less than this for each connection.
+// Granule is how far a meter may differ from its account, in bytes. The bytes
+// that are held and not counted are fewer than this for each connection.
 const Granule = 4 << 10
 
 // Limits of a Budget, in bytes.
 type Limits struct {
-	// Total is what all owners may hold together; zero means no limit.
+	// Total is how many bytes all owners may hold together; zero means no limit.
 	Total int64
-	// Share is what one owner may hold; zero means no limit.
+	// Share is how many bytes one owner may hold; zero means no limit.
 	Share int64
 }
 
-// Holder is a connection that can be made to let go of what it holds.
+// Holder is a connection that can be made to free what it holds.
 type Holder interface {
 	// Cut ends the connection. A goroutine of the budget calls it once, under
 	// none of its locks; it must not wait for the client.
 	Cut()
 }
 
-// Budget counts what is held. It is safe for concurrent use.
+// Budget counts held bytes. It is safe for concurrent use.
 type Budget struct {
 	held atomic.Int64 // changed under mu
 
@@ -83,7 +83,7 @@ func (b *Budget) SetLimits(limits Limits) {
 	}
 }
 
-// Held returns what is counted now, in bytes.
+// Held returns how many bytes are counted now.
 func (b *Budget) Held() int64 { return b.held.Load() }
 
 // Close returns when no holder is being cut any more; from then on none is.
@@ -163,7 +163,8 @@ func (b *Budget) relieve() {
 	}
 }
 
-// victimsLocked chooses who is cut now. What has been cut counts as gone.
+// victimsLocked chooses the holders to cut now. Those that were cut before count as
+// gone.
 func (b *Budget) victimsLocked() (victims []Holder) {
 	if b.closed {
 		return nil

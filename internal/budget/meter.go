@@ -2,25 +2,26 @@ package budget
 
 import "sync/atomic"
 
-// Meter counts what is held for one connection. The zero value holds nothing and
-// belongs to the zero Owner. It is safe for concurrent use.
+// Meter counts the bytes held for one connection. The zero value holds nothing
+// and belongs to the zero Owner. It is safe for concurrent use.
 type Meter struct {
 	held    atomic.Int64
-	counted atomic.Int64  // what the account shows; changed under Budget.mu
+	counted atomic.Int64  // the meter's part of its account; changed under Budget.mu
 	owner   atomic.Uint64 // changed under Budget.mu
 	account *account      // guarded by Budget.mu; nil while counted is 0
 }
 
-// Init says whose the bytes are. It comes before the meter is shared.
+// Init sets the owner of the bytes. It comes before the meter is shared.
 func (m *Meter) Init(owner Owner) { m.owner.Store(uint64(owner)) }
 
-// Held returns what is held for the connection now, in bytes.
+// Held returns how many bytes are held for the connection now.
 func (m *Meter) Held() int64 { return m.held.Load() }
 
 // Add counts n more bytes, or fewer when n is negative, and reports whether there
-// was room for them. They count in either case: whoever is told that there is none
-// ends the connection, and takes them off when they are gone. holder is who is cut
-// when m's owner, or the whole budget, holds too much; it is the same in each call.
+// was room for them. They count in either case: a caller without room ends the
+// connection, and takes them off when they are gone. holder is the connection that
+// is cut when m's owner, or the whole budget, holds too much; it is the same in
+// each call.
 func (m *Meter) Add(b *Budget, n int, holder Holder) (room bool) {
 	now := m.held.Add(int64(n))
 	if off := now - m.counted.Load(); now != 0 && off < Granule && off > -Granule {
@@ -31,7 +32,7 @@ func (m *Meter) Add(b *Budget, n int, holder Holder) (room bool) {
 	return m.settleLocked(b, holder)
 }
 
-// settleLocked has the account show what is held. Budget.mu is held.
+// settleLocked brings the account up to date. Budget.mu is held.
 func (m *Meter) settleLocked(b *Budget, holder Holder) (room bool) {
 	now := m.held.Load() // another goroutine may have changed it meanwhile
 	change := now - m.counted.Load()

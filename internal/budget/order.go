@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Claim is what one connection holds when a budget is spent.
+// Claim is the bytes that one connection holds when a budget is spent.
 type Claim struct {
 	Owner Owner
 	Bytes int64
@@ -17,8 +17,8 @@ type Claim struct {
 
 // Order yields the indexes of claims in the order in which their connections are
 // cut: strangers before those who have been admitted, among them the owner who holds
-// most at that moment, and of that owner the largest. It is lazy: whoever has enough
-// stops.
+// most at that moment, and of that owner the largest. It is lazy: the caller stops
+// when it has enough.
 func Order(claims []Claim) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		owners := byOwner(claims)
@@ -39,7 +39,7 @@ func Order(claims []Claim) iter.Seq[int] {
 	}
 }
 
-// holdings is what one owner still holds, its largest claim first.
+// holdings are the remaining claims of one owner, the largest first.
 type holdings struct {
 	owner  Owner
 	bytes  int64

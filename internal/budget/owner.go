@@ -5,23 +5,24 @@ import (
 	"net/netip"
 )
 
-// Owner is who is accountable for bytes: a user, or an address where there is no
-// user. It is a keyed hash, comparable and eight bytes long, so that a connection
-// can carry it at no cost; it means nothing outside this process. Two owners that
-// met in one hash would share an account, which takes some billions of them.
+// Owner is a user, or an address where there is no user, to whom bytes are
+// charged. It is a keyed hash, comparable and eight bytes long, so that a
+// connection can carry it at no cost; it means nothing outside this process. Two
+// owners with the same hash would share an account, which takes some billions of
+// them.
 type Owner uint64
 
-// admitted is the bit of an Owner that some namespace has let in.
+// admitted is the bit of an Owner that a namespace has admitted.
 const admitted Owner = 1
 
-// seed keeps clients from choosing with whom they share an account.
+// seed keeps clients from choosing another owner's hash.
 var seed = maphash.MakeSeed()
 
-// userKey is what makes a user: subjects are unique within their issuer.
+// userKey identifies a user: subjects are unique within their issuer.
 type userKey struct{ issuer, subject string }
 
-// Stranger returns the owner of what the clients of an address hold before they
-// are admitted. One customer has all of an IPv6 /64, so that counts as one address.
+// Stranger returns the owner for clients of an address before they are admitted.
+// One customer has all of an IPv6 /64, so that counts as one address.
 func Stranger(addr netip.Addr) Owner {
 	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
@@ -32,7 +33,7 @@ func Stranger(addr netip.Addr) Owner {
 	return Owner(maphash.Comparable(seed, prefix)) &^ admitted
 }
 
-// User returns the owner of what the admitted connections of a user hold.
+// User returns the owner for the admitted connections of a user.
 func User(issuer, subject string) Owner {
 	return Owner(maphash.Comparable(seed, userKey{issuer, subject})) | admitted
 }

@@ -1,5 +1,5 @@
-// Package cors lets pages of other origins read answers: one policy for every
-// endpoint. Who is allowed is decided elsewhere.
+// Package cors lets pages of other origins read answers, by one policy for
+// every endpoint. The caller decides which origins are allowed.
 package cors
 
 import (
@@ -11,12 +11,11 @@ import (
 // maxAge is how long a browser may keep the answer to a preflight.
 const maxAge = 2 * time.Hour
 
-// Allow sets the headers with which a browser lets the page that sent r read
-// the answer, with the credentials that it adds by itself; to a preflight it
-// answers that the methods, such as "GET, POST", and the headers asked for may
-// be used (https://fetch.spec.whatwg.org/#http-cors-protocol). A request
-// without Origin gets none. The caller has decided that the origin is allowed,
-// and sets Vary: Origin whether it is or not.
+// Allow sets the headers that let the page that sent r read the answer, with
+// credentials. For a preflight it allows the methods, such as "GET, POST", and
+// the requested headers (https://fetch.spec.whatwg.org/#http-cors-protocol). A
+// request without Origin gets none. The caller has decided that the origin is
+// allowed, and sets Vary: Origin whether it is or not.
 //
 // Headers are echoed: tracing libraries add some of their own, traceparent for
 // one, and "*" covers neither Authorization nor requests with credentials.

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Crew is the tasks that its owner waits for, in the place of a sync.WaitGroup.
-// There is no limit: no task ever waits for another. The zero value is ready; the
+// Crew runs tasks that its owner waits for, in place of a sync.WaitGroup. There
+// is no limit: no task ever waits for another. The zero value is ready; the
 // methods are safe for concurrent use.
 type Crew struct {
 	// Rest is how many workers of each processor wait for further tasks; 0 means
@@ -24,7 +24,7 @@ type Crew struct {
 	idle    atomic.Int32 // workers without a task
 
 	begin, end sync.Once
-	next       chan func() // unbuffered: a worker takes it now or nobody does
+	next       chan func() // unbuffered: an idle worker takes the task now, or none does
 	over       chan struct{}
 }
 
@@ -47,7 +47,7 @@ func (c *Crew) Go(f func()) {
 	}
 }
 
-// Hold counts as a task until Release: meanwhile others may begin.
+// Hold counts as a task until Release, so that others may begin meanwhile.
 func (c *Crew) Hold() { c.tasks.Add(1) }
 
 // Release ends one Hold.
@@ -61,7 +61,7 @@ func (c *Crew) Wait() {
 	c.workers.Wait()
 }
 
-// work runs f and then what is next, until there is nothing for a while.
+// work runs f and then further tasks, until there is none for a while.
 func (c *Crew) work(f func()) {
 	most := int32(cmp.Or(c.Rest, restPerCPU) * runtime.GOMAXPROCS(0))
 	rest := time.NewTimer(idleFor)

@@ -50,7 +50,7 @@ func TestWaitReturnsWhenTheLastTaskHasEnded(t *testing.T) {
 		close(waited)
 	}()
 	close(release)
-	c.Go(func() { ran.Add(1) }) // while somebody waits, and something is held
+	c.Go(func() { ran.Add(1) }) // while a caller waits, and a Hold is in force
 	select {
 	case <-waited:
 		t.Fatal("Wait did not wait for Release")
@@ -91,8 +91,8 @@ func TestNothingIsLeftOfABusyTime(t *testing.T) {
 	})
 }
 
-// workers counts the goroutines of crews that do nothing. The process has others,
-// which come and go as they like: the runtime's own, those of an earlier test.
+// workers counts the goroutines of crews that do nothing. The process has other
+// goroutines, of the runtime and of earlier tests, which come and go.
 func workers() int {
 	var all strings.Builder
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {

@@ -1,6 +1,6 @@
 package doctor
 
-// cures say what to change, by what is wrong: one line for each place.
+// cures say what to change for each fault: one line for each place.
 var cures = map[string][]string{
 	"path": {
 		"nginx: location / { proxy_pass http://gatehouse; }, or location /socket.io/",

@@ -1,6 +1,6 @@
 // Package doctor looks at a running server from outside, as a client would: over
 // long-polling, WebSocket and the upgrade, through whatever proxy stands in
-// front. It says what is wrong and what to change, and leaves nothing behind.
+// front. It reports what is wrong and what to change, and leaves nothing behind.
 package doctor
 
 import (
@@ -35,7 +35,7 @@ type Finding struct {
 
 // Config says where to look. URL alone is enough.
 type Config struct {
-	URL       string // of the server as clients know it, such as https://rt.example.com
+	URL       string // address of the server for clients, such as https://rt.example.com
 	Namespace string // that Token is for; empty is /
 	Token     string // of a user; without it nobody is admitted
 	Quick     bool   // do not wait for a heartbeat, which takes as long as the server's ping interval
@@ -67,7 +67,7 @@ type open struct {
 }
 
 // Look makes all checks, one after the other, and hands each result to report.
-// The error is a URL that is none; what is wrong with a server is a finding.
+// It fails for an invalid URL only; faults of the server are findings.
 func Look(ctx context.Context, cfg Config, report func(Finding)) error {
 	base, err := url.Parse(cfg.URL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -125,10 +125,11 @@ func (v *visit) at(transport, sid string) string {
 	return u.String()
 }
 
-// origin is what a page of the server's own host sends.
+// origin returns the Origin that a page of the server's own host sends.
 func (v *visit) origin() string { return v.base.Scheme + "://" + v.base.Host }
 
-// clock compares three clocks: ours, the server's, and that of who made the token.
+// clock compares three clocks: this machine's, the server's, and that of the token's
+// issuer.
 func (v *visit) clock(context.Context) {
 	const check = "clock"
 	switch claims, err := readClaims(v.cfg.Token); {
@@ -149,7 +150,7 @@ func (v *visit) clock(context.Context) {
 	}
 }
 
-// operators looks whether what is for operators is in the open.
+// operators checks whether the operators' surfaces are public.
 func (v *visit) operators(ctx context.Context) {
 	const check = "operators' paths"
 	var open, guarded []string
@@ -175,7 +176,7 @@ func (v *visit) operators(ctx context.Context) {
 	}
 }
 
-// reason says in a few words why nobody answered.
+// reason returns in a few words why there was no answer.
 func reason(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -21,10 +21,10 @@ import (
 // socket is a WebSocket to the server.
 type socket struct {
 	net.Conn
-	in io.Reader // what came with the answer, and then the connection
+	in io.Reader // the bytes that came with the answer, then the connection
 }
 
-// dial opens a WebSocket. A refusal is an answer.
+// dial opens a WebSocket. A refusal is an answer, not an error.
 func (v *visit) dial(ctx context.Context, sid string) (*socket, answer, error) {
 	var refused answer
 	d := ws.Dialer{
@@ -133,7 +133,7 @@ func (v *visit) upgrade(ctx context.Context) {
 	v.fail(check, cures["upgrade headers"], "the WebSocket of a polling session opens, and its probe is not answered")
 }
 
-// origins asks as a page of the server's own host, and as one of nobody's.
+// origins asks as a page of the server's own host, and as one of an unknown host.
 func (v *visit) origins(ctx context.Context) {
 	const check = "origin"
 	from := func(origin string) (answer, error) {
@@ -160,8 +160,8 @@ func (v *visit) origins(ctx context.Context) {
 	}
 }
 
-// admission enters the namespace, with the token where there is one, and sends
-// what is nearly as large as a message may be.
+// admission enters the namespace, with the token if there is one, and sends a
+// message of nearly the largest size.
 func (v *visit) admission(ctx context.Context) {
 	const check = "admission"
 	s, _, err := v.dial(ctx, "")
@@ -299,8 +299,8 @@ func (v *visit) idleWebSocket(ctx context.Context, hold time.Duration) string {
 	}
 }
 
-// enterOr reads the open packet, and enters the namespace where there is a token:
-// who enters none is closed by the server before long.
+// enterOr reads the open packet, and enters the namespace if there is a token:
+// the server soon closes a connection that enters none.
 func (v *visit) enterOr(s *socket) (string, error) {
 	if v.cfg.Token == "" {
 		return s.next(5 * time.Second)

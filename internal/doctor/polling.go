@@ -47,7 +47,7 @@ func (v *visit) ask(ctx context.Context, method, url, body string, header http.H
 	return a, err
 }
 
-// said gives the message of a refusal, or the beginning of what else came.
+// said returns the message of a refusal, or the beginning of another answer.
 func (a answer) said() string {
 	var refusal struct {
 		Message string
@@ -81,7 +81,7 @@ func (v *visit) post(ctx context.Context, sid, packets string) (answer, error) {
 // leave ends a session, which nobody needs any more.
 func (v *visit) leave(ctx context.Context, sid string) { _, _ = v.post(ctx, sid, "1") }
 
-// polling opens a session; without one there is nothing else to look at.
+// polling opens a session; without one the other checks are skipped.
 func (v *visit) polling(ctx context.Context) bool {
 	const check = "polling"
 	o, a, err := v.session(ctx)
@@ -146,7 +146,8 @@ func lost(a answer, err error) string {
 }
 
 // tries is how many requests of one session have to reach its node. With two
-// nodes in turns the second one fails; by chance, all pass once in 256 times.
+// nodes in turns the second request fails; with random ones all pass once in
+// 256 times.
 const tries = 8
 
 // stickiness sends requests of one session on connections of their own.
@@ -169,7 +170,7 @@ func (v *visit) stickiness(ctx context.Context) {
 	v.ok(check, "%d requests of a session, each on a connection of its own, reached it", tries)
 }
 
-// slow is longer than an answer that is ready takes on any way.
+// slow is longer than a ready answer takes on any connection.
 const slow = 3 * time.Second
 
 // delay asks for a namespace while a poll waits, and measures when its answer comes.
@@ -191,7 +192,7 @@ func (v *visit) delay(ctx context.Context) {
 		a, err := v.ask(ctx, http.MethodGet, v.at("polling", o.SID), "", nil)
 		polled <- result{a, err, v.cfg.Clock()}
 	}()
-	// A namespace that no server has is refused at once.
+	// A namespace that does not exist is refused at once.
 	if a, err := v.post(ctx, o.SID, "40/gatehouse-doctor,"); err != nil || a.status != http.StatusOK {
 		v.skip(check, "a POST of a session fails: "+lost(a, err))
 		<-polled

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Breaker leaves a server alone that does not answer, so that callers are told at
-// once when to come back instead of waiting for nothing.
+// Breaker sends no calls to a server that does not answer, and tells callers at
+// once when to come back.
 //
 // It opens when, among the last calls, at least as many failed as succeeded.
-// Failures of one key count once, however many they are: whoever asks what the
-// server fails at keeps nobody else out. A server that cannot be connected to fails
-// for everybody, so each of these counts. Then comes a pause, short at first, longer
-// with each further opening; after it some calls are let through as trials, and the
-// others wait for what becomes of them. It is safe for concurrent use.
+// Failures of one key count once, however many they are, so that a key whose calls
+// always fail does not open it for others. A failure to connect concerns every key,
+// so each counts. Then comes a pause, short at first, longer with each further
+// opening; after it some calls are let through as trials, and the others wait for
+// their outcome. It is safe for concurrent use.
 type Breaker[K comparable] struct {
 	clock func() time.Time
 
@@ -36,13 +36,13 @@ type call[K comparable] struct {
 	outcome Outcome
 }
 
-// Outcome is what a call says about the server.
+// Outcome is what the result of a call means for the server.
 type Outcome int
 
 // The outcomes of a call.
 const (
 	Answered    Outcome = iota
-	Failing             // no answer that is one, perhaps because of what was asked
+	Failing             // no valid answer, perhaps because of the question
 	Unreachable         // nobody there to ask
 	NoOutcome           // the caller went away first
 )
@@ -62,8 +62,8 @@ func NewBreaker[K comparable](clock func() time.Time) *Breaker[K] {
 	return &Breaker[K]{clock: clock, changed: make(chan struct{})}
 }
 
-// Begin asks whether a call may be made; each that may is followed by one End.
-// Otherwise the result says when to try again.
+// Begin reports whether a call may be made, which is then followed by one End.
+// Otherwise it returns when to try again.
 func (b *Breaker[K]) Begin(ctx context.Context) (wait time.Duration, err error) {
 	for {
 		b.mu.Lock()
@@ -90,7 +90,7 @@ func (b *Breaker[K]) Begin(ctx context.Context) (wait time.Duration, err error) 
 	}
 }
 
-// End says how a call went, and for how long the server asked to be left alone.
+// End takes the outcome of a call, and how long the server asked to be left alone.
 func (b *Breaker[K]) End(key K, how Outcome, retryAfter time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// errFull is returned when more wait for a place than may.
+// errFull is returned when too many callers wait for a place.
 var errFull = errors.New("too many wait for a place")
 
 // QueueConfig says how many places a [Queue] has. Every field must be positive.

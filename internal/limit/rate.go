@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Allowance is what one key has taken: the moment at which all of it will have
-// been earned. The zero value has taken nothing. It is not safe for concurrent
-// use.
+// Allowance counts what one key has taken, as the moment at which all of it
+// will have been earned. The zero value has taken nothing. It is not safe for
+// concurrent use.
 //
 // One moment is all that the generic cell rate algorithm (ITU-T I.371) keeps; it
 // needs no timer.
 type Allowance struct{ earned time.Time }
 
-// Take takes one of burst, which comes back one at a time, each after every. It
-// returns zero, or, having taken nothing, how long it has to wait.
+// Take takes one unit of burst, of which one comes back after each time every.
+// It returns zero, or, having taken nothing, how long to wait.
 func (a *Allowance) Take(now time.Time, burst int, every time.Duration) time.Duration {
 	return a.TakeN(now, 1, burst, every)
 }
 
-// TakeN takes n of burst at once. More than burst is taken when all of it is there,
-// and has to be earned afterwards.
+// TakeN takes n units of burst at once. More than burst can be taken when all of it
+// is there, and has to be earned afterwards.
 func (a *Allowance) TakeN(now time.Time, n, burst int, every time.Duration) time.Duration {
 	if wait := a.WaitN(now, n, burst, every); wait > 0 {
 		return wait
@@ -32,15 +32,15 @@ func (a *Allowance) TakeN(now time.Time, n, burst int, every time.Duration) time
 	return 0
 }
 
-// WaitN is what TakeN would return, and takes nothing.
+// WaitN returns the result of TakeN, and takes nothing.
 func (a *Allowance) WaitN(now time.Time, n, burst int, every time.Duration) time.Duration {
 	owed := max(a.earned.Sub(now), 0)
 	return max(owed-time.Duration(max(burst-n, 0))*every, 0)
 }
 
-// Spend takes what costs so much time to earn, whether it is there or not. It returns
-// zero as long as no more than burst is owed, otherwise how long it takes until that
-// is so again, at most the given time: what is owed beyond that is forgiven.
+// Spend takes an amount, given as the time to earn it, whether it is there or not. It
+// returns zero as long as no more than burst is owed, otherwise how long until that
+// is so again, at most the given time: a higher debt is forgiven.
 func (a *Allowance) Spend(now time.Time, cost, burst, most time.Duration) time.Duration {
 	earned := a.earned
 	if earned.Before(now) {
@@ -74,8 +74,8 @@ func NewRate[K comparable](perMinute int, clock func() time.Time) *Rate[K] {
 	return NewRateOf[K](perMinute, time.Minute/time.Duration(perMinute), clock)
 }
 
-// NewRateOf makes a limit of burst, which comes back one at a time, each after every.
-// Both must be positive; a nil clock is time.Now.
+// NewRateOf makes a limit of burst units, of which one comes back after each time
+// every. Both must be positive; a nil clock is time.Now.
 func NewRateOf[K comparable](burst int, every time.Duration, clock func() time.Time) *Rate[K] {
 	if clock == nil {
 		clock = time.Now

@@ -1,4 +1,4 @@
-// Package loopback tells the host names of this machine.
+// Package loopback recognises the host names of this machine.
 package loopback
 
 import "net/netip"

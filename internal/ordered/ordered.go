@@ -1,10 +1,10 @@
-// Package ordered keeps items of which the first is wanted, and any can be moved or
-// taken out: a heap whose items know their places.
+// Package ordered has a heap whose items know their places, so that any item can be
+// moved or taken out.
 package ordered
 
 import "container/heap"
 
-// Place is where an item stands in its heap; the zero value is nowhere.
+// Place is an item's position in its heap; the zero value is none.
 type Place int
 
 // Heap holds items, the first before all others. It is not safe for concurrent use.
@@ -38,7 +38,7 @@ func (h *Heap[T]) Remove(item T) {
 	}
 }
 
-// items is what container/heap works on. Places count from 1.
+// items implements heap.Interface. Places count from 1.
 type items[T any] struct {
 	all    []T
 	before func(a, b T) bool

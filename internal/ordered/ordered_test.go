@@ -11,7 +11,8 @@ type item struct {
 	place Place
 }
 
-// A heap gives what a sorted list gives, whatever was entered, moved and taken out.
+// A heap returns the same items as a sorted list, after any entering, moving and
+// removing.
 func TestTheFirstIsTheSmallest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := New(func(a, b *item) bool { return a.value < b.value }, func(i *item) *Place { return &i.place })

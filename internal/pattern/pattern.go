@@ -1,5 +1,5 @@
 // Package pattern matches names against patterns with named parts, such as /tenant-{org}: the names of namespaces that are
-// made when a client asks for them, and of those that have ways in of their own.
+// made when a client asks for them, and of those that have methods of signing in of their own.
 package pattern
 
 import (
@@ -22,8 +22,8 @@ type Pattern struct {
 func Is(text string) bool { return strings.ContainsAny(text, "{}") }
 
 // Compile reads a pattern. A part matches one or more characters, slashes not among them. A pattern begins with a slash, has
-// at least one part, something between any two parts, and at least one character that is neither a slash nor of a part: one
-// that takes every name is a mistake.
+// at least one part, something between any two parts, and at least one character that is neither a slash nor of a part, so
+// that no pattern takes every name.
 func Compile(text string) (*Pattern, error) {
 	if !strings.HasPrefix(text, "/") {
 		return nil, errors.New("does not begin with a slash")

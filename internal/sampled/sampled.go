@@ -1,5 +1,5 @@
-// Package sampled limits log lines that strangers can cause: a log that they
-// can fill tells nothing, and fills a disk.
+// Package sampled limits log lines that strangers can cause, so that they
+// cannot flood the log and fill the disk.
 package sampled
 
 import (
@@ -24,7 +24,8 @@ const maxMessages = 256
 // message and drops the rest. The next line of that message that is written
 // says in the attribute "suppressed" how many were dropped before it. Time is
 // the monotonic clock's: setting a clock back does not silence the log. It is
-// safe for concurrent use, and so is what With gives, which shares the counts.
+// safe for concurrent use, and so are the loggers of With, which share the
+// counts.
 func Logger(log *slog.Logger) *slog.Logger {
 	return slog.New(handler{log.Handler(), &counts{began: time.Now(), of: make(map[string]*count)}})
 }

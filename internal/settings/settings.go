@@ -1,12 +1,11 @@
-// Package settings fills and checks the fields of configuration structs by what
-// their tags say, so that a limit is written once.
+// Package settings fills and checks the fields of configuration structs by
+// their tags, so that a limit is written once.
 //
-// A limit is a field with the tag doc, which says what it means. Its other tags are:
-// koanf, its name in the file; default, its value where nothing is set; derived, what its default follows
-// from (see [Deriver]); min and max, its bounds (from 1 to 1 GiB, or from 1ms, where
-// there are none); atleast and atmost, the names of fields beside it that bound it;
-// oneof, the words that it may be; unit, of which sizes and rates may be written
-// with. docs/configuration.md is made of them too.
+// A limit is a field with the tag doc, its meaning. Its other tags are: koanf, its name in the file;
+// default, its value where it is zero; derived, the source of a default that follows from others (see
+// [Deriver]); min and max, its bounds (from 1 to 1 GiB, or from 1ms, where there are none); atleast and
+// atmost, the names of fields beside it that bound it; oneof, its possible words; unit, its unit, for
+// sizes and rates. The tables of docs/configuration.md are made of them too.
 package settings
 
 import (
@@ -34,8 +33,8 @@ var durationType = reflect.TypeFor[time.Duration]()
 // Naming says how errors name a field.
 type Naming int
 
-// The choices of Naming: by section and name in the file, or as Go does. Fields
-// that have no name in the file are not checked by Keys.
+// The choices of Naming: by section and name in the file, or by the name in Go.
+// Keys skips fields that have no name in the file.
 const (
 	Keys Naming = iota
 	Fields
@@ -53,15 +52,15 @@ func (n Naming) of(field reflect.StructField) string {
 // setting is one field.
 type setting struct {
 	name   string // as errors name it
-	prefix string // what stands before the names of its section
+	prefix string // prefix of the names of its section
 	by     Naming
 	tag    reflect.StructTag
 	value  reflect.Value
 	beside reflect.Value // the struct that it is in
 }
 
-// each calls f with every field that has a meaning, in section and the sections
-// below it, and then done with the section.
+// each calls f with every field that has the tag doc, in section and the
+// sections below it, and then done with the section.
 func each(section reflect.Value, prefix string, by Naming, f func(setting), done func(reflect.Value)) {
 	for i := range section.NumField() {
 		field, v := section.Type().Field(i), section.Field(i)
@@ -100,8 +99,8 @@ func fill(s setting) {
 	}
 }
 
-// Check refuses what is outside the bounds of a field, of a struct whose defaults
-// are filled in.
+// Check refuses values outside the bounds of their fields, in a struct whose
+// defaults are filled in.
 func Check(config any, by Naming) error {
 	var errs []error
 	each(reflect.ValueOf(config), "", by, func(s setting) { errs = append(errs, s.check()) }, func(reflect.Value) {})
@@ -158,7 +157,7 @@ func (s setting) checkNumber() error {
 	return nil
 }
 
-// checkBeside holds a field against those beside it.
+// checkBeside compares a field with those that its tags name.
 func (s setting) checkBeside() error {
 	if other, name := s.neighbour("atleast"); name != "" && s.value.Int() < other.Int() {
 		return fmt.Errorf("%s: %v is below %s (%v); make it larger", s.name, s.value, name, other)

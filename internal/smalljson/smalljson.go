@@ -12,7 +12,7 @@ import (
 	"net/http"
 )
 
-// How says how a document is read beyond what encoding/json does.
+// How has options beyond those of encoding/json.
 type How uint
 
 // The choices of How.

@@ -1,8 +1,7 @@
-// Package spans makes spans of OpenTelemetry below those that are there, so that what happens on the way of a request
-// is seen where it is traced, and costs nothing where it is not: without a span in its context, or with one that nobody
-// keeps, no span is made.
+// Package spans makes OpenTelemetry spans below existing ones, so that the steps of a traced request are seen, and
+// others cost nothing: without a span in the context, or below a dropped one, no span is made.
 //
-// A span never has the text of an error, a credential or what a client has sent: the text may hold any of them.
+// A span never has the text of an error, a credential or a client's data: the text may hold secrets.
 package spans
 
 import (
@@ -25,8 +24,8 @@ var w3c propagation.TraceContext
 // In reports whether ctx has a span.
 func In(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsValid() }
 
-// Dropped reports whether ctx has a span that nobody keeps. A trace is kept or dropped as a whole, so nothing is made below
-// that span; what is sent to others names it, and so tells them.
+// Dropped reports whether ctx has a dropped span. A trace is kept or dropped as a whole, so no span is made below it;
+// requests to others name it, which tells them.
 func Dropped(ctx context.Context) bool { return dropped(trace.SpanFromContext(ctx)) }
 
 func dropped(span trace.Span) bool {
@@ -35,7 +34,7 @@ func dropped(span trace.Span) bool {
 }
 
 // Under begins a span below the one of ctx, and returns it with a context that has it. Without a span in ctx it returns
-// that, and a span that does nothing. When the span of ctx is dropped it returns that one, which takes no notice of an end.
+// that, and a span that does nothing. When the span of ctx is dropped it returns that one, whose End does nothing.
 func Under(ctx context.Context, name string, kind trace.SpanKind, links ...trace.Link) (context.Context, trace.Span) {
 	above := trace.SpanFromContext(ctx)
 	switch {
@@ -47,7 +46,7 @@ func Under(ctx context.Context, name string, kind trace.SpanKind, links ...trace
 	return above.TracerProvider().Tracer(Scope).Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
 }
 
-// Over stands for a span that has ended, in contexts that live on: as much as it takes to make spans below it.
+// Over stands for a span that has ended, in contexts that live on, so that spans can be made below it.
 func Over(span trace.Span, provider trace.TracerProvider) trace.Span {
 	return over{of: span.SpanContext(), provider: provider}
 }
@@ -65,7 +64,7 @@ func (o over) SpanContext() trace.SpanContext { return o.of }
 // TracerProvider implements trace.Span.
 func (o over) TracerProvider() trace.TracerProvider { return o.provider }
 
-// End ends a span. The code says why what it stands for failed; "" says that it did not.
+// End ends a span. The code says why its operation failed; "" means success.
 func End(span trace.Span, code string) {
 	if code != "" {
 		span.SetStatus(codes.Error, code)
@@ -80,7 +79,7 @@ func Status(ctx context.Context, status int) {
 	}
 }
 
-// Parent is what a traceparent says of a span; "" for one that does nothing.
+// Parent returns the traceparent of a span; "" for one that does nothing.
 func Parent(span trace.Span) string {
 	if !span.SpanContext().IsValid() {
 		return ""
@@ -102,9 +101,9 @@ func Named(parent string) context.Context {
 	return w3c.Extract(context.Background(), propagation.MapCarrier{"traceparent": parent})
 }
 
-// Taken returns ctx with the span of whoever sent a request, if its header names one. A
-// tracestate is left out, as the W3C's recommendation allows (section 3.3): it may be
-// 16 KiB of a stranger's, which every request to a back end would bring along.
+// Taken returns ctx with the span that the header of a request names, if any. A
+// tracestate is left out, as the W3C's recommendation allows (section 3.3): a
+// stranger's may be 16 KiB, which every request to a back end would carry.
 func Taken(ctx context.Context, h http.Header) context.Context {
 	said := trace.SpanContextFromContext(w3c.Extract(context.Background(), propagation.HeaderCarrier(h)))
 	if !said.IsValid() {

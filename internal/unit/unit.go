@@ -29,8 +29,8 @@ func Size(text string) (float64, error) {
 // seconds are the times that a rate may be for.
 var seconds = map[string]float64{"s": 1, "m": 60, "h": 3600}
 
-// Rate reads how many a second: a number or a size, and the time, "100/m". Without
-// one it is a second.
+// Rate reads an amount per second: a number or a size, and the time, "100/m".
+// Without a time it is a second.
 func Rate(text string) (float64, error) {
 	amount, time, given := strings.Cut(text, "/")
 	if !given {

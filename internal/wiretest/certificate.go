@@ -17,7 +17,8 @@ import (
 )
 
 // Certificate writes a certificate for 127.0.0.1, good for a day, and its key into
-// a folder, as cert.pem and key.pem. It returns what clients have to trust.
+// a folder, as cert.pem and key.pem. It returns the authority that clients have to
+// trust.
 func Certificate(folder string) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

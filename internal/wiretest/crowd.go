@@ -1,7 +1,7 @@
 package wiretest
 
-// Crowd gives how many of n connections, steps or whatever else a test takes many of are enough where the race detector watches,
-// which makes each several times dearer: a fifth.
+// Crowd returns n, or a fifth of it under the race detector, which makes each connection or step of a test several times
+// dearer.
 func Crowd(n int) int {
 	if raced {
 		return n / 5

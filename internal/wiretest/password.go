@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// PasswordHash gives the hash of a password in the form of a configuration: one of the cheapest that the server takes, because
+// PasswordHash returns the hash of a password for a configuration. It is one of the cheapest that the server takes, because
 // under the race detector the usual ones take a second each.
 func PasswordHash(password string) string {
 	const memory = 8 << 10 // KiB

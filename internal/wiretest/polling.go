@@ -16,7 +16,7 @@ type Polling struct {
 	Header http.Header  // of every request
 	Mute   bool         // as in [Options]
 
-	ctx  context.Context // a session is a conversation: all of its requests end with it
+	ctx  context.Context // all requests of a session end with it
 	drop context.CancelFunc
 	addr string
 	opts Options
@@ -88,9 +88,9 @@ func (p *Polling) Request(method string, header http.Header, body io.Reader) (st
 	return res.StatusCode, string(b), err
 }
 
-// repeatable lets net/http send a POST once more, on another connection, when the one
-// that it took was idle and closed before any of the answer came: a server may close an
-// idle connection at the moment in which the client uses it. A GET it repeats anyway.
+// repeatable lets net/http send a POST once more when its idle connection was closed
+// before any of the answer came: a server may close an idle connection just when the
+// client uses it. net/http repeats a GET anyway.
 func repeatable(req *http.Request) {
 	req.Header["Idempotency-Key"] = nil // says so to net/http, and is not sent
 }
@@ -163,8 +163,8 @@ func (p *Polling) Poll() error {
 }
 
 // Upgrade moves the session to a WebSocket, as the JavaScript client does: it
-// probes, lets the pending GET come back, and switches. What the GET brought is
-// what Next returns first.
+// probes, lets the pending GET come back, and switches. Next then returns the
+// packets of the GET first.
 func (p *Polling) Upgrade(ctx context.Context) (*WebSocket, error) {
 	c, err := p.Probe(ctx)
 	if err != nil {

@@ -58,7 +58,7 @@ func OpenWebSocket(ctx context.Context, addr, sid string, o Options) (*WebSocket
 		return nil, err
 	}
 	c := &WebSocket{Conn: conn, In: bufio.NewReader(conn), Mute: o.Mute, Protocol: agreed.Protocol, sid: sid}
-	if early != nil { // it holds what came with the answer, and then ends
+	if early != nil { // it holds the bytes that came with the answer, and then ends
 		head, _ := early.Peek(early.Buffered())
 		c.In = bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(head)), conn))
 	}

@@ -1,7 +1,7 @@
 // Package wiretest is a raw Engine.IO 4 client for tests and for tools that
-// misbehave on purpose: what it sends and gets are packets as they are on the
-// wire, over long-polling, over a WebSocket, and over an upgrade from one to the
-// other. It checks nothing that a test might want to break.
+// misbehave on purpose. It sends and receives packets as they are on the wire,
+// over long-polling, over a WebSocket, and over an upgrade from one to the
+// other. It does not check packets, so that a test can send wrong ones.
 package wiretest
 
 import (
@@ -19,8 +19,8 @@ import (
 // Transports are the ways to connect.
 var Transports = []string{"polling", "websocket", "upgrade"}
 
-// patience is how long a client waits for any one answer. Nothing is measured by
-// it: it only ends a test that would hang.
+// patience is how long a client waits for any one answer. It only ends a test
+// that would hang.
 const patience = time.Minute
 
 // Client is one Engine.IO session. One goroutine sends and one receives.
@@ -29,13 +29,13 @@ type Client interface {
 	Send(packets ...string) error
 	// SendBinary sends one binary message.
 	SendBinary(data []byte) error
-	// Next returns what comes next. PINGs are answered and passed over unless
-	// Options.Mute is set; NOOPs are passed over. When the session has ended the
+	// Next returns the next packet. PINGs are answered and skipped unless
+	// Options.Mute is set; NOOPs are skipped. When the session has ended the
 	// error is an [*End], or says how the connection broke.
 	Next() (Packet, error)
-	// Leave ends the session as a client does that says good-bye.
+	// Leave ends the session with the packet CLOSE, as a client does.
 	Leave() error
-	// Drop ends the connection without a word.
+	// Drop ends the connection, and sends nothing.
 	Drop()
 	// SID is the Engine.IO session id.
 	SID() string

@@ -2,7 +2,7 @@
 // (https://github.com/msgpack/msgpack/blob/master/spec.md) as npm notepack.io writes and reads it: the encoding of
 // socket.io-msgpack-parser, of Node's Redis adapters and of their emitters.
 //
-// What JSON cannot say is translated as JSON.stringify would have written it, so that a handler sees the same value
+// Values that JSON does not have are translated as by JSON.stringify, so that a handler sees the same value
 // whatever parser its client has:
 //
 //	msgpack                          JSON
@@ -15,6 +15,6 @@
 // Integers of 64 bits are kept exactly in both directions. JavaScript counts exactly up to 2^53 and rounds what is beyond
 // in either encoding alike. A whole number of JSON that fits no integer of 64 bits becomes a double.
 //
-// A reader takes nothing on trust: lengths are held against what is there before anything is allocated, and the nesting is
-// limited. JSON grows to at most six times the size of the msgpack, plus 30 bytes for each attachment.
+// A reader checks everything: it compares lengths with the bytes that are there before it allocates, and limits the
+// nesting. JSON grows to at most six times the size of the msgpack, plus 30 bytes for each attachment.
 package msgpack

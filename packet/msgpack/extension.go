@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The extension types: notepack.io 2 has its own for what JavaScript has and msgpack has not, notepack.io 3 writes the
+// The extension types: notepack.io 2 has its own for types of JavaScript that msgpack lacks, notepack.io 3 writes the
 // timestamps of the specification.
 const (
 	extJavaScript = 0

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errJSON is what [AppendJSON] returns for a text that is no JSON.
+// errJSON is returned by [AppendJSON] for a text that is no JSON.
 var errJSON = errors.New("msgpack: the text is no JSON")
 
 // Attachments are the binary values of a JSON text.
@@ -55,7 +55,7 @@ func AppendJSON(dst, text []byte, a Attachments) ([]byte, error) {
 	return dst, nil
 }
 
-// match is Match for the attachments that there are.
+// match is Match with a check that the attachment exists.
 func (a Attachments) match(text []byte, i int) (num, end int, ok bool) {
 	if len(a.Data) == 0 {
 		return 0, 0, false

@@ -71,7 +71,7 @@ func TestAValueOfAnotherKindIsAnError(t *testing.T) {
 	}
 }
 
-// AppendJSON is given JSON that was checked. What is none is an error, never a panic.
+// AppendJSON is given JSON that was checked. Other text is an error, never a panic.
 func FuzzAppendJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,{}]}`, `1,"a\"",[]`, "[", "]", `"`, `{"a"`, "1x", `"\`, "[}", "-"} {
 		f.Add([]byte(seed))

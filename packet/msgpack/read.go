@@ -45,8 +45,8 @@ type token struct {
 	n    int    // values of an Array, keys of a Map
 }
 
-// Reader reads values one after another. It shares the memory of what it reads. Its first error is the end: what it
-// returns after one means nothing.
+// Reader reads values one after another. It shares the memory of what it reads. Its first error is the end: results
+// after one mean nothing.
 type Reader struct {
 	b  []byte
 	at int
@@ -192,7 +192,7 @@ func (r *Reader) length(width int) (int, error) {
 	return int(n), err // at most the length of a slice, or of no use
 }
 
-// sized makes a token of a length that the reader holds against what is there.
+// sized makes a token of a length, after checking it against the bytes that are there.
 func (r *Reader) sized(kind Kind, n int) (token, error) {
 	least := n // bytes that must follow
 	if kind == Map {
