@@ -45,7 +45,7 @@ func newLane(n *Node, stream string) *lane {
 	l.drained = sync.NewCond(&l.mu)
 	limits := core.LaneConfig{Patience: n.cfg.Patience, BacklogBytes: n.cfg.BacklogBytes, BacklogAge: n.cfg.BacklogAge}
 	if n.cfg.Recovery > 0 {
-		limits.LogLength = int(n.cfg.MaxLen)
+		limits.LogLength = n.cfg.MaxLen
 	}
 	l.core = core.NewLane[*action](n.uid, limits)
 	return l
