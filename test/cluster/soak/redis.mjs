@@ -10,7 +10,14 @@ import { launch } from "../../js/support/process.mjs";
 import { freePort } from "../support/fleet.mjs";
 
 const run = promisify(execFile);
-const soon = () => new Promise((done) => setTimeout(done, 50));
+const limit = 60_000; // ms for what a Redis is waited for
+
+// settled waits until something holds.
+async function settled(what, holds) {
+  for (const end = Date.now() + limit; !(await holds()); await new Promise((done) => setTimeout(done, 50))) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${limit / 1000} s`);
+  }
+}
 
 // Pair is the address that a fleet connects to, at whichever of the two takes writes.
 export class Pair {
@@ -45,7 +52,7 @@ export class Pair {
   // handOver makes the replica the primary when it has everything.
   async handOver() {
     await ask(this.primary, "FAILOVER");
-    while ((await role(this.replica)) !== "master") await soon();
+    await settled("the replica becomes the primary", async () => (await role(this.replica)) === "master");
     [this.primary, this.replica] = [this.replica, this.primary];
     this.#lead(this.primary);
     await this.inStep();
@@ -53,7 +60,8 @@ export class Pair {
 
   // inStep waits until the replica follows.
   async inStep() {
-    while (!/master_link_status:up/.test(await ask(this.replica, "INFO", "replication").catch(() => ""))) await soon();
+    const info = () => ask(this.replica, "INFO", "replication").catch(() => "");
+    await settled("the replica follows", async () => /master_link_status:up/.test(await info()));
   }
 
   async stop() {
@@ -77,7 +85,8 @@ export class Pair {
     if (primary) args.push("--replicaof", `127.0.0.1 ${primary.port}`);
     const child = launch("redis-server", args.map(String), { stdio: "ignore" });
     const server = { port, child, exited: once(child, "exit") };
-    while (!/PONG|LOADING|MASTERDOWN/.test(await ask(server, "PING").catch(() => ""))) await soon();
+    const answer = () => ask(server, "PING").catch(() => "");
+    await settled("redis-server starts", async () => /PONG|LOADING|MASTERDOWN/.test(await answer()));
     return server;
   }
 

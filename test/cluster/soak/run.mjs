@@ -23,4 +23,5 @@ const began = Date.now();
 const { rows, faults } = await soak({ ...numbers, plant }, (what) => console.error(`${((Date.now() - began) / 1000).toFixed(0).padStart(4)} s  ${what}`));
 for (const [what, n] of rows) console.log(`  ${what.padEnd(64)} ${String(n).padStart(9)}`);
 faults.slice(0, 20).forEach((fault) => console.log(fault));
+console.log(faults.length > 0 ? `failed: ${faults.length} faults, the first of them above` : "passed: every message is accounted for");
 process.exitCode = faults.length > 0 ? 1 : 0;
