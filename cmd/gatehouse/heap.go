@@ -18,7 +18,7 @@ const (
 	leastGrowth = 100      // percent, of a large one: Go's default
 	mostGrowth  = 400      // percent: the longer garbage stays, the wider what lives is spread among it
 	lookEvery   = time.Second
-	quietBytes  = 1 << 20          // allocations per look below which the process is quiet
+	quietBytes  = 64 << 10         // allocations per look below which the process is quiet: some 20 messages of a chat
 	returnEvery = 30 * time.Second // memory is given back no more often
 	returnWorth = 4 << 20          // bytes that make it worth a collection
 )

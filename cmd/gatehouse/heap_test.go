@@ -30,15 +30,20 @@ func TestMemoryIsGivenBackWhenItIsQuietAndNotTooOften(t *testing.T) {
 	if !held.returned.IsZero() {
 		t.Error("memory was given back while the process was busy")
 	}
-	held.look(heapSample{allocated: 100 << 20, unused: 1 << 20}, begin)
+	const talk = 100<<20 + 300<<10 // 200 rooms in which somebody says something each second: 300 KB and more
+	held.look(heapSample{allocated: talk, unused: 50 << 20}, begin)
+	if !held.returned.IsZero() {
+		t.Error("memory was given back while people talked: a processor does nothing else meanwhile")
+	}
+	held.look(heapSample{allocated: talk, unused: 1 << 20}, begin)
 	if !held.returned.IsZero() {
 		t.Error("a collection for little memory")
 	}
-	held.look(heapSample{allocated: 100 << 20, unused: 50 << 20}, begin)
+	held.look(heapSample{allocated: talk + quietBytes/2, unused: 50 << 20}, begin)
 	if !held.returned.Equal(begin) {
 		t.Error("memory was not given back when it was quiet")
 	}
-	held.look(heapSample{allocated: 100 << 20, unused: 50 << 20}, begin.Add(returnEvery-1))
+	held.look(heapSample{allocated: talk + quietBytes/2, unused: 50 << 20}, begin.Add(returnEvery-1))
 	if !held.returned.Equal(begin) {
 		t.Error("memory was given back again at once")
 	}
