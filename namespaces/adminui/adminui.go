@@ -20,7 +20,7 @@ const (
 	statsEvery   = 2 * time.Second // as in Node's server; the interface relies on it
 	watchedFor   = 3 * statsEvery  // how long a node believes another one that somebody watches
 	mostEvents   = 500             // events a second that are shown; more are left out
-	mostShown    = 1 << 20         // bytes a second of their names, arguments and rooms
+	mostShown    = 1 << 20         // bytes a second of their names, arguments and rooms, and of the rooms of recovered sockets
 	mostOfEvent  = 64 << 10        // bytes of arguments that are shown of one; of more only the size is
 	mostSockets  = 10_000          // in the list that who comes gets
 	mostListed   = 4 << 20         // bytes of that list: a quarter of what may wait for a client
@@ -188,6 +188,18 @@ func (u *UI) mayShow(size int) bool {
 		return false
 	}
 	return u.shown.Take(now, mostEvents, time.Second/mostEvents) == 0
+}
+
+// mayList counts the rooms of a socket that has come back with them: of more bytes than are shown in a second the rest is left
+// out, as thousands of clients may come back at once, each in a thousand rooms. Who comes to watch later sees all rooms.
+func (u *UI) mayList(rooms []string) bool {
+	size := 0
+	for _, room := range rooms {
+		size += len(room) + len(`"",`)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.bytes.TakeN(time.Now(), size, mostShown, time.Second/mostShown) == 0
 }
 
 // hidden reports rooms of the server's own.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -135,6 +136,27 @@ func TestArgumentsHaveTheNameFirst(t *testing.T) {
 	if got := arguments("e", args); len(got) != 3 || got[0] != "e" {
 		t.Errorf("%v", got)
 	}
+}
+
+func TestTheRoomsOfWhoComesBackAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := new(UI)
+		many, few := slices.Repeat([]string{strings.Repeat("r", 400)}, 1024), []string{"id", "desk"}
+		for i, want := range []bool{true, true, false} {
+			if got := u.mayList(many); got != want {
+				t.Errorf("thousand rooms for the %dth time: %v", i+1, got)
+			}
+		}
+		for range 1000 {
+			if !u.mayList(few) {
+				t.Fatal("two rooms do not fit")
+			}
+		}
+		time.Sleep(time.Second)
+		if !u.mayList(many) {
+			t.Error("a second later there is no room")
+		}
+	})
 }
 
 func TestWhatIsSaidOfSocketsIsBounded(t *testing.T) {

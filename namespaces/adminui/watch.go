@@ -107,7 +107,7 @@ func (u *UI) Hooks() namespaces.Hooks {
 		SocketOpened: func(s *namespaces.Socket) {
 			if u.watched() {
 				u.counted.add("rawConnection", "", 1)
-				u.show("socket_connected", entered(s), time.Now())
+				u.show("socket_connected", u.entered(s), time.Now())
 			}
 		},
 		SocketClosed: func(s *namespaces.Socket, reason string) {
@@ -235,9 +235,9 @@ func describe(s *namespaces.Socket) socket {
 
 // entered is describe for a socket that has just come, without rooms of which a "joined" follows: the interface
 // would count them twice. None follows for rooms of a recovered socket.
-func entered(s *namespaces.Socket) socket {
+func (u *UI) entered(s *namespaces.Socket) socket {
 	d := describe(s)
-	if !s.Recovered() {
+	if !s.Recovered() || !u.mayList(d.Rooms) {
 		d.Rooms = []string{s.ID()}
 	}
 	return d
