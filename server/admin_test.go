@@ -215,3 +215,20 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		t.Errorf("stats: %v", answer)
 	}
 }
+
+// The histograms of the official interface are made of these.
+func TestTheAdminInterfaceIsToldOfTraffic(t *testing.T) {
+	r := serve(t, server.Config{Dev: true})
+	watcher := dial(t, r.addr, "websocket")
+	says(t, enter(watcher, "/admin", ""), "40/admin,")
+	for next := ""; !strings.Contains(next, `"server_stats"`); next = watcher.next() {
+		continue
+	}
+	guest := dial(t, r.addr, "polling")
+	guest.close()
+	told := ""
+	for !strings.Contains(told, `"rawDisconnection"`) {
+		told += watcher.next()
+	}
+	says(t, told, `"rawConnection"`, `"bytesOut"`, `"packetsOut"`, `"type":"rawDisconnection","subType":"transport close"`)
+}

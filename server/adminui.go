@@ -64,6 +64,6 @@ func (s *Server) prepareAdminUI(defs []namespaces.Definition) ([]namespaces.Defi
 	if err != nil {
 		return nil, underKey("admin_ui", err)
 	}
-	s.adminUI = ui
+	s.adminUI, s.traffic = ui, ui.Traffic()
 	return append(slices.Clip(defs), ui.Definition()), nil
 }

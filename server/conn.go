@@ -61,6 +61,7 @@ func (s *Server) open(session *engine.Session) engine.Handler {
 		c.polls.Store(true)
 		s.polling.Add(1)
 	}
+	s.traffic.Opened()
 	s.traces.opened(c)
 	c.client = s.hub.Connect(c)
 	return reader{c}
@@ -116,6 +117,7 @@ type reader struct{ *conn }
 // Message implements engine.Handler.
 func (r reader) Message(binary bool, data []byte) {
 	r.in.count(len(data))
+	r.srv.traffic.Received(len(data))
 	r.views.Received(binary, data)
 	r.client.Message(binary, data)
 }
@@ -126,6 +128,7 @@ func (r reader) Close(why engine.Close) {
 	r.unpend()
 	r.unpoll()
 	r.srv.guard.closed(r.id)
+	r.srv.traffic.Closed(string(why.Reason))
 	r.srv.metrics.connectionClosed(why.Reason)
 	r.srv.lately.cut(r.conn, why)
 	r.logClosed(why)
@@ -133,17 +136,23 @@ func (r reader) Close(why engine.Close) {
 
 // Send implements namespaces.Conn.
 func (c *conn) Send(f *packet.Frame) error {
-	c.out.count(size(f))
-	c.views.Sent(f)
+	c.sent(f)
 	return c.session.Send(f.Rendering(c.srv.render).(*engine.Frame))
+}
+
+// sent counts a frame, for whoever looks.
+func (c *conn) sent(f *packet.Frame) {
+	n := size(f)
+	c.out.count(n)
+	c.srv.traffic.Sent(n)
+	c.views.Sent(f)
 }
 
 // SendVolatile implements namespaces.Conn.
 func (c *conn) SendVolatile(f *packet.Frame) bool {
 	sent := c.session.SendVolatile(f.Rendering(c.srv.render).(*engine.Frame))
 	if sent {
-		c.out.count(size(f))
-		c.views.Sent(f)
+		c.sent(f)
 	}
 	return sent
 }

@@ -48,8 +48,9 @@ type Server struct {
 	lately   *lately                        // for the operators' page; nil without one
 	lookers  lookers                        // who watches there
 	began    time.Time
-	adminUI  *adminui.UI // nil when it is off
-	relays   *relays     // the namespaces of the configuration
+	adminUI  *adminui.UI      // nil when it is off
+	traffic  *adminui.Traffic // for it; nil when it is off
+	relays   *relays          // the namespaces of the configuration
 	hub      *namespaces.Hub
 	api      *api.API
 	engine   *engine.Server

@@ -39,7 +39,7 @@ type UI struct {
 
 	until   atomic.Int64 // nanoseconds: somebody watches until then
 	here    atomic.Int64 // who watches on this node
-	counted counts
+	traffic Traffic
 
 	mu     sync.Mutex      // guards what follows
 	shown  limit.Allowance // events
@@ -88,6 +88,9 @@ func (u *UI) SetAccess(username string, passwordHash handshake.Secret, scope str
 
 // Definition is the namespace.
 func (u *UI) Definition() namespaces.Definition { return u.ns }
+
+// Traffic is what the server counts its connections with.
+func (u *UI) Traffic() *Traffic { return &u.traffic }
 
 // Close ends what the interface has begun.
 func (u *UI) Close() {
@@ -142,6 +145,7 @@ func (u *UI) tick() {
 		return
 	}
 	u.ticks = true
+	u.traffic.on.Store(true)
 	u.group.Go(u.run)
 }
 
@@ -170,6 +174,7 @@ func (u *UI) end() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.ticks = u.watched()
+	u.traffic.on.Store(u.ticks)
 	return !u.ticks
 }
 

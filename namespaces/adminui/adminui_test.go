@@ -29,18 +29,33 @@ func TestNothingIsCountedWhileNobodyWatches(t *testing.T) {
 	other := namespaces.New("/app")
 	hooks := u.Hooks()
 	e := namespaces.Emitted{Event: "e", Rooms: []string{"r"}, Receivers: 3}
-	if n := testing.AllocsPerRun(100, func() { hooks.Emitted(other, e) }); n != 0 || u.counted.take() == nil {
+	if n := testing.AllocsPerRun(100, func() { hooks.Emitted(other, e) }); n != 0 {
 		t.Errorf("an emit that nobody watches costs %v allocations", n)
 	}
-	if got := u.counted.take(); len(got) != 0 {
+	happens := func() string {
+		for range 2 {
+			u.Traffic().Received(10)
+			u.Traffic().Sent(20)
+		}
+		u.Traffic().Opened()
+		u.Traffic().Closed("ping timeout")
+		var all []string
+		for _, h := range u.traffic.take() {
+			all = append(all, fmt.Sprint(h.Type, " ", h.SubType, " ", h.Count))
+		}
+		return strings.Join(all, ", ")
+	}
+	if got := happens(); got != "" {
 		t.Errorf("counted %v", got)
 	}
-	u.until.Store(time.Now().Add(time.Hour).UnixNano())
-	e.Receivers = 0 // so that nothing is shown: there is no hub
-	hooks.Emitted(other, e)
-	if got := u.counted.take(); len(got) != 1 || got[0].Type != "packetsOut" {
+	u.traffic.on.Store(true)
+	if got := happens(); got != "bytesIn  20, bytesOut  40, packetsIn  2, packetsOut  2, rawConnection  1, rawDisconnection ping timeout 1" {
 		t.Errorf("while somebody watches: %v", got)
 	}
+	if got := u.traffic.take(); len(got) != 0 {
+		t.Errorf("counted twice: %v", got)
+	}
+	(*Traffic)(nil).Sent(1)
 }
 
 func TestEventsAreShownUpToAPace(t *testing.T) {

@@ -106,13 +106,11 @@ func (u *UI) Hooks() namespaces.Hooks {
 	return namespaces.Hooks{
 		SocketOpened: func(s *namespaces.Socket) {
 			if u.watched() {
-				u.counted.add("rawConnection", "", 1)
 				u.show("socket_connected", u.entered(s), time.Now())
 			}
 		},
 		SocketClosed: func(s *namespaces.Socket, reason string) {
 			if u.watched() {
-				u.counted.add("rawDisconnection", reason, 1)
 				u.show("room_left", s.Namespace().Name(), s.ID(), s.ID(), time.Now())
 				u.show("socket_disconnected", s.Namespace().Name(), s.ID(), reason, time.Now())
 			}
@@ -129,7 +127,6 @@ func (u *UI) Hooks() namespaces.Hooks {
 		},
 		EventHandled: func(s *namespaces.Socket, h namespaces.Handled) {
 			if u.watched() && s.Namespace() != u.ns {
-				u.counted.add("packetsIn", "", 1)
 				if h.Name != "" && !strings.HasPrefix(h.Name, secretPrefix) && u.mayShow(len(h.Name)+shownSize(h.Args)) {
 					u.show("event_received", s.Namespace().Name(), s.ID(), arguments(h.Name, h.Args), time.Now())
 				}
@@ -166,7 +163,6 @@ func (u *UI) emitted(ns *namespaces.Namespace, e namespaces.Emitted) {
 	if !u.watched() || ns == u.ns {
 		return
 	}
-	u.counted.add("packetsOut", "", e.Receivers)
 	if e.Receivers == 0 {
 		return
 	}
@@ -246,7 +242,7 @@ func (u *UI) entered(s *namespaces.Socket) socket {
 func userOf(id handshake.Identity) user { return user{id.Subject, id.Name, id.Scopes} }
 
 func (u *UI) stats() stats {
-	st := stats{Server: u.cfg.Server, Host: u.host, PID: os.Getpid(), Uptime: time.Since(u.began).Seconds(), Events: u.counted.take(), Namespaces: []namespace{}}
+	st := stats{Server: u.cfg.Server, Host: u.host, PID: os.Getpid(), Uptime: time.Since(u.began).Seconds(), Events: u.traffic.take(), Namespaces: []namespace{}}
 	if u.cfg.Stats != nil {
 		now := u.cfg.Stats()
 		st.Clients, st.Polling = now.Clients, now.Polling
