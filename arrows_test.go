@@ -17,8 +17,9 @@ const module = "gatehouse"
 // anything marks a package that may import all others.
 const anything = "*"
 
-// arrows are what each top-level package may import of ours, as docs/architecture.md
-// says. A package below it may import the same, and its neighbours in the tree.
+// arrows are the packages of this module that each top-level package may import, as
+// docs/architecture.md says. A package below it may import the same, and its
+// neighbours in the tree.
 var arrows = map[string][]string{
 	"cmd":        {anything},
 	"server":     {"handshake", "namespaces", "engine", "packet", "cluster", "web", "backend", "presence", "history", "internal"},

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCloseCodesAreTheSameEverywhere holds the close codes of packages that do not
-// import each other against each other (RFC 6455, section 7.4.1).
+// TestCloseCodesAreTheSameEverywhere compares the close codes of packages that do
+// not import each other (RFC 6455, section 7.4.1).
 func TestCloseCodesAreTheSameEverywhere(t *testing.T) {
 	values, files := map[string]string{}, map[string]int{}
 	for _, file := range []string{"engine/close.go", "engine/internal/rfc6455/error.go", "namespaces/reasons.go"} {

@@ -33,7 +33,7 @@ func TestTheUnitIsAsHardAsThePageSays(t *testing.T) {
 	}
 }
 
-// What the packages install as the configuration is taken, once there is a verifier.
+// The program accepts the configuration that the packages install, once there is a verifier.
 func TestTheConfigurationOfThePackagesIsTaken(t *testing.T) {
 	configures(t, build(t), block{page: "deploy/systemd/gatehouse.yaml", text: contents(t, "deploy/systemd/gatehouse.yaml")})
 	unit := contents(t, "deploy/systemd/gatehouse.service")
@@ -57,7 +57,7 @@ func TestTheConfigurationOfThePackagesIsTaken(t *testing.T) {
 	}
 }
 
-// What the pods of the chart start with is taken by the program.
+// The program accepts the configuration of the chart's pods.
 func TestTheConfigurationOfTheChartIsTaken(t *testing.T) {
 	gatehouse := build(t)
 	for _, name := range []string{"least", "full"} {

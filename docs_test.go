@@ -191,8 +191,8 @@ var (
 )
 
 // commands holds what a block of shell names against what there is: make's
-// targets, packages, scripts, and the binary's commands. What can be run is, see
-// snippets_test.go; many of the others run for minutes.
+// targets, packages, scripts, and the binary's commands. Those that can be run
+// are, see snippets_test.go; many of the others run for minutes.
 func commands(t *testing.T, b block) {
 	t.Helper()
 	for _, m := range target.FindAllStringSubmatch(b.text, -1) {

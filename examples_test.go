@@ -10,7 +10,7 @@ import (
 	"gatehouse/handshake"
 )
 
-// What the README tells back ends to do must be what the gate accepts.
+// The gate accepts the requests that the README describes to back ends.
 func TestTheMintingExampleMakesATokenThatTheGateAccepts(t *testing.T) {
 	const secret = "a secret for tests only, longer than thirty-two bytes"
 	mint := exec.CommandContext(t.Context(), "go", "run", "./examples/mint")

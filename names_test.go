@@ -16,8 +16,8 @@ import (
 // types, values as "Name", methods and fields as "Type.Name".
 type exported map[string]bool
 
-// Whoever moves an application looks names up in these pages, so each name in
-// their tables and code must be one that there is.
+// Readers who move an application look names up in these pages, so each name
+// in their tables and code must exist.
 func TestMovingPagesNameWhatThereIs(t *testing.T) {
 	known := map[string]exported{}
 	for _, name := range []string{"namespaces", "handshake", "server", "packet", "bridge", "engine"} {

@@ -61,7 +61,7 @@ func shortStream(ctx context.Context, client rueidis.Client, stream string, leas
 	end, err3 := last.ToString()
 	entry, err4 := first.ToArray()
 	if known := errors.Join(err1, err2, err3, err4) == nil; !known || len(entry) == 0 || all <= n {
-		return nil, nil // empty, nothing has been trimmed, or a Redis that does not say
+		return nil, nil // the stream is empty, was never trimmed, or Redis does not tell
 	}
 	begin, err := entry[0].ToString()
 	if err != nil {

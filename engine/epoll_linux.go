@@ -436,7 +436,7 @@ func (s *epollStream) close() {
 	if s.reading || s.lent {
 		_ = unix.Shutdown(int(s.fd), unix.SHUT_RDWR)
 	}
-	s.closeUnused() // else who has it closes it
+	s.closeUnused() // otherwise the goroutine that has it closes it
 }
 
 // queuedBytes is how many bytes a TCP socket holds that the peer has not

@@ -71,8 +71,8 @@ func (s *tlsStream) tryEnter() bool { return s.owner.tryEnter() }
 
 func (s *tlsStream) account() budget.Owner { return s.owner.account() }
 
-// leave reports a failure that readable found: an owner is told of the end of its
-// stream when it may take its locks.
+// leave reports a failure that readable found: only now may the owner, which is
+// told of the end of its stream, take its locks.
 func (s *tlsStream) leave() {
 	failed := s.failed
 	s.owner.leave()

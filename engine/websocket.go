@@ -17,7 +17,7 @@ type websocket struct {
 	s      *Session
 	stream stream
 
-	context *deflateContext // fixed; of what goes out, nil without one
+	context *deflateContext // fixed; compression of outgoing messages, nil without
 	hop     Hop             // fixed; that it came through, or nil
 
 	// Guarded by Session.in.

@@ -64,8 +64,8 @@ func (s *Socket) newest() handshake.Identity {
 	return s.latest()
 }
 
-// revoke ends a socket, or refuses its admission, and reports whether it did. What tells the client of it is kept in notices,
-// for the next one; that may be nil.
+// revoke ends a socket, or refuses its admission, and reports whether it did. It keeps the packets that tell the client in
+// notices, which may be nil, for the next socket.
 func (s *Socket) revoke(reason string, notices map[*Namespace]*frames) bool {
 	if s.refuse(&handshake.Refusal{Code: handshake.CodeTokenInvalid, Message: "This sign-in has been revoked; sign in again."}) {
 		return true

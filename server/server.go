@@ -41,8 +41,8 @@ type Server struct {
 	bus      *cluster.Bus                   // nil when nothing is shared
 	node     *cluster.Node                  // nil without a cluster
 	perUser  bool                           // session.max_per_user is set, and not its default
-	metrics  *metrics                       // nil when nobody asks for them
-	traces   *traces                        // nil when nobody asks for them
+	metrics  *metrics                       // nil when they are not asked for
+	traces   *traces                        // nil when they are not asked for
 	scrape   http.Handler                   // answers /metrics
 	render   func(*packet.Frame) any        // the engine's form of a packet
 	lately   *lately                        // for the operators' page; nil without one

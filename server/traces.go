@@ -59,20 +59,20 @@ type flusher interface {
 	ForceFlush(ctx context.Context) error
 }
 
-// opening is the handshake of a connection.
-type opening struct {
+// handshakeTrace is the trace of a connection's handshake.
+type handshakeTrace struct {
 	span   trace.Span
-	joined bool                  // the client brought a trace, which all that it does belongs to
+	joined bool                  // the client brought a trace, to which all its operations belong
 	link   trace.SpanStartOption // for what does not belong to it
 }
 
-type openingKey struct{}
+type handshakeTraceKey struct{}
 
-func openingOf(ctx context.Context) *opening {
+func handshakeTraceOf(ctx context.Context) *handshakeTrace {
 	if ctx == nil {
 		return nil
 	}
-	o, _ := ctx.Value(openingKey{}).(*opening)
+	o, _ := ctx.Value(handshakeTraceKey{}).(*handshakeTrace)
 	return o
 }
 
@@ -89,17 +89,17 @@ func (t *traces) context(given func(*http.Request) context.Context) func(*http.R
 			}
 		}
 		remote := spans.Taken(context.Background(), r.Header)
-		o := &opening{joined: spans.In(remote)}
+		o := &handshakeTrace{joined: spans.In(remote)}
 		_, o.span = t.tracer.Start(remote, "handshake", trace.WithSpanKind(trace.SpanKindServer))
 		o.link = trace.WithLinks(trace.Link{SpanContext: o.span.SpanContext()})
 		ctx = trace.ContextWithSpan(ctx, spans.Over(o.span, t.provider))
-		return context.WithValue(ctx, openingKey{}, o)
+		return context.WithValue(ctx, handshakeTraceKey{}, o)
 	}
 }
 
 // opened ends the span of a handshake: there is a session.
 func (t *traces) opened(c *conn) {
-	o := openingOf(c.Context())
+	o := handshakeTraceOf(c.Context())
 	if t == nil || o == nil {
 		return
 	}
@@ -138,7 +138,7 @@ func (t *traces) hooks() namespaces.Hooks {
 
 func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.Context, func(error)) {
 	if spans.Dropped(ctx) {
-		if o := openingOf(ctx); o == nil || o.joined {
+		if o := handshakeTraceOf(ctx); o == nil || o.joined {
 			return ctx, nil
 		}
 		w := t.begun(ctx, s) // events sent meanwhile belong to the dropped span
@@ -151,7 +151,7 @@ func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.C
 // event begins the span of one event's handler. The span belongs to the trace that the client brought. Without one it begins a
 // trace of its own, linked to the handshake: a single trace of a connection that lasts for days could not be looked at.
 func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (context.Context, func(error)) {
-	o := openingOf(ctx)
+	o := handshakeTraceOf(ctx)
 	apart := o != nil && !o.joined
 	if !apart && spans.Dropped(ctx) {
 		return ctx, nil
@@ -206,7 +206,7 @@ func (t *traces) meanwhile(s *namespaces.Socket) context.Context {
 	if s == nil {
 		return context.Background()
 	}
-	if of := s.Conn().Context(); of != nil && openingOf(of) != nil && openingOf(of).joined && spans.Dropped(of) {
+	if of := s.Conn().Context(); of != nil && handshakeTraceOf(of) != nil && handshakeTraceOf(of).joined && spans.Dropped(of) {
 		return of
 	}
 	t.mu.Lock()

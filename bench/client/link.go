@@ -241,7 +241,7 @@ func (r *raw) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// What crypto/tls wants of a connection and does not use here.
+// Methods of net.Conn that crypto/tls does not use here.
 
 func (r *raw) Close() error                     { return nil }
 func (r *raw) LocalAddr() net.Addr              { return nil }

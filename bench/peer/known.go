@@ -93,7 +93,7 @@ func inGo(root string) []Peer {
 	}
 }
 
-// floors are no servers but what a server's writes cost at least.
+// floors are programs that show the least cost of a server's writes.
 func floors(root string) []Peer {
 	floor := func(name, title, mode string) Peer {
 		return Peer{

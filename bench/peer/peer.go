@@ -23,8 +23,8 @@ type Peer struct {
 	Title string // for people: what it is, with its version
 
 	Protocol client.Protocol
-	// Aside is set of what is no other server: a floor, the product itself in
-	// another setting.
+	// Aside is set for an entry that is no other server: a floor, or the
+	// product itself in another setting.
 	Aside bool
 
 	dir     string   // where it runs

@@ -31,9 +31,9 @@ func Tolerance(row Row) float64 {
 }
 
 // Check holds the product's ratios to the other servers against those of an
-// earlier report. What counts in a row is the peer to which the ratio has grown
-// least, so that a peer that had a good run makes no regression; a figure that is
-// void now and was not is one. Rows that either report does not have are left out.
+// earlier report. In a row the peer to which the ratio has grown least counts, so
+// that a peer that had a good run makes no regression; a figure that is void now
+// and was not is one. Rows that either report does not have are left out.
 func (r *Report) Check(earlier *Report) []Regression {
 	var all []Regression
 	for _, row := range r.Rows {

@@ -35,8 +35,8 @@ type Machine struct {
 type Peer struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
-	// Aside is set of what is no other server: a floor, the product itself in
-	// another setting.
+	// Aside is set for an entry that is no other server: a floor, or the
+	// product itself in another setting.
 	Aside bool `json:"aside,omitempty"`
 }
 

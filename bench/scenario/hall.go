@@ -7,8 +7,8 @@ import (
 )
 
 // Hall is a room of the chat that stays for several runs, for whoever measures
-// something beside them. The first thing that was lost, repeated or reordered makes
-// all further runs fail.
+// something beside them. The first lost, repeated or reordered message makes all
+// further runs fail.
 type Hall struct{ room *room }
 
 // Run is what one run of a hall took.

@@ -33,7 +33,7 @@ type room struct {
 	next int    // number of the next message; numbers of earlier runs are not used again
 	last string // id of the newest message that reached everybody
 
-	// Of the run in hand.
+	// State of the present run.
 	first     int
 	book      *ledger.Ledger
 	completed int

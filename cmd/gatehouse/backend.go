@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// envURL and envKey say where the interface for back ends is and what opens it;
-// they are no keys of the configuration.
+// envURL and envKey name the address of the interface for back ends and its
+// key; they are no keys of the configuration.
 const (
 	envURL = envPrefix + "API_URL"
 	envKey = envPrefix + "API_KEY"

@@ -7,7 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completionCommand prints what makes a shell complete the command line.
+// completionCommand prints a script that makes a shell complete the command line.
 type completionCommand struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" placeholder:"SHELL" help:"bash, zsh or fish."`
 }

@@ -12,7 +12,7 @@ import (
 	document "go.yaml.in/yaml/v3"
 )
 
-// configCommand groups what looks at the configuration without serving.
+// configCommand groups the commands that look at the configuration without serving.
 type configCommand struct {
 	Check configCheckCommand `cmd:"" help:"Validate the configuration."`
 	Print configPrintCommand `cmd:"" help:"Print the effective configuration, secrets masked."`
@@ -28,7 +28,7 @@ type configFlags struct {
 	Dev  bool   `help:"Development: demo login, /echo, localhost origins, a key of our own."`
 }
 
-// settings gives what serve would run with the same flags.
+// settings returns the settings that serve would run with the same flags.
 func (f configFlags) settings(p *program) (settings, error) {
 	given := map[string]any{}
 	if f.Addr != "" {
@@ -75,7 +75,7 @@ func (c *configCheckCommand) Run(p *program) error {
 type configPrintCommand struct{ configFlags }
 
 // Run prints every key with its effective value as YAML. It does not check
-// them: who looks for a mistake wants to see it.
+// them, so that a mistake can be seen.
 func (c *configPrintCommand) Run(p *program) error {
 	s, err := c.settings(p)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"gatehouse/internal/unit"
 )
 
-// printed gives what config print says of each key, in the form of the
+// printed returns the value of each key by config print, in the form of the
 // documentation.
 func printed(t *testing.T, args ...string) map[string]string {
 	t.Helper()

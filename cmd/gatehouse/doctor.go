@@ -93,7 +93,7 @@ func (c *doctorCommand) trust() (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots}, nil
 }
 
-// redisFinding says what becomes of a write into the Redis of the configuration.
+// redisFinding reports whether the Redis of the configuration takes a write.
 func redisFinding(ctx context.Context, cfg server.Redis) doctor.Finding {
 	if err := writeRedis(ctx, cfg); err != nil {
 		return doctor.Finding{Check: "Redis", Verdict: doctor.Fail, Said: err.Error(), Do: []string{

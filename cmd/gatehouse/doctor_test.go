@@ -146,8 +146,8 @@ func TestTheDoctorFindsAProxyThatKeepsAnswersBack(t *testing.T) {
 	finds(t, found, "buffering", "after it was ready", "proxy_buffering off")
 }
 
-// A proxy that drops what comes in one segment with the head of the 101. It takes
-// as long as the doctor waits for the first packet.
+// A proxy that drops the bytes that come in one segment with the head of the 101.
+// It takes as long as the doctor waits for the first packet.
 func TestTheDoctorFindsThatTheFirstPacketIsLost(t *testing.T) {
 	to := node(t).addr
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -9,7 +9,7 @@ import (
 	"gatehouse/server"
 )
 
-// explainCommand says what the rules of the configuration decide about somebody.
+// explainCommand prints the decisions of the configuration's rules about a user.
 type explainCommand struct {
 	configFile `embed:""`
 
@@ -22,11 +22,11 @@ type explainCommand struct {
 	JSON      bool   `name:"json" help:"Print the decisions as JSON."`
 }
 
-// errRefused is the end of an explanation of what is not allowed.
+// errRefused ends an explanation of something that is not allowed.
 var errRefused = errors.New("refused")
 
-// Run prints each decision with its rule and what it looked at. Exit code 1 is for
-// what is refused.
+// Run prints each decision with its rule and its values. Exit code 1 means
+// refused.
 func (c *explainCommand) Run(p *program) error {
 	address, err := netip.ParseAddr(c.Address)
 	if err != nil {

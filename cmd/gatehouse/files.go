@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// serveFiles serves the files of a folder, and nothing that links lead to outside of it. The function that it returns lets
-// go of the folder.
+// serveFiles serves the files of a folder, and no file that a link leads to outside of it. The function that it returns
+// closes the folder.
 func serveFiles(dir string) (h http.Handler, done func(), err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -26,7 +26,8 @@ func serveFiles(dir string) (h http.Handler, done func(), err error) {
 	}), func() { _ = root.Close() }, nil
 }
 
-// listless has files, and of folders no list: only their index.html is served. Names that begin with a dot are not there.
+// listless serves files but no lists of folders: of a folder only its index.html is served. Names that begin with a dot are
+// not there.
 type listless struct{ fs.FS }
 
 // Open implements fs.FS.

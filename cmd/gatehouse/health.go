@@ -14,7 +14,7 @@ import (
 
 const healthTimeout = 5 * time.Second
 
-// wantsTLS is how net/http answers who speaks plain HTTP to a TLS listener.
+// wantsTLS is net/http's answer to plain HTTP at a TLS listener.
 const wantsTLS = "Client sent an HTTP request to an HTTPS server."
 
 // healthCommand asks a running server whether it is ready.

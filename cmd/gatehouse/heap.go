@@ -38,7 +38,7 @@ func tendHeap(ctx context.Context) {
 	}
 }
 
-// heapSample is what the runtime says of the heap, in bytes.
+// heapSample is the state of the heap by the runtime, in bytes.
 type heapSample struct {
 	live      uint64 // found by the last collection
 	allocated uint64 // since the process began

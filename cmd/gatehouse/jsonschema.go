@@ -65,7 +65,7 @@ func fileKey(t reflect.Type, name string) (reflect.StructField, bool) {
 	})
 }
 
-// fieldSchema describes a field, with what its tags say of it.
+// fieldSchema describes a field, with its tags.
 func fieldSchema(f reflect.StructField) map[string]any {
 	s := typeSchema(f.Type)
 	if unit := f.Tag.Get("unit"); unit != "" {
@@ -87,8 +87,8 @@ func fieldSchema(f reflect.StructField) map[string]any {
 	return s
 }
 
-// typeSchema describes what a value of a type looks like in the file. Numbers and
-// truth values may be texts, too: a variable fills them in.
+// typeSchema describes a value of a type in the file. Numbers and truth values
+// may be texts, too, which variables fill in.
 func typeSchema(t reflect.Type) map[string]any {
 	switch {
 	case t == durationType:

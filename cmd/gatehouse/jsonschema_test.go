@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fits holds a value of a file against the part of JSON Schema that we use, and says
-// what does not fit.
+// fits checks a value of a file by the used part of JSON Schema, and returns what
+// does not fit.
 func fits(s map[string]any, v any, at string) error {
 	if any1, ok := s["anyOf"].([]any); ok {
 		var err error

@@ -87,7 +87,8 @@ func sized(f field, value string) string {
 	return value
 }
 
-// bounds says what a limit may be, where the page has not said it for all.
+// bounds returns the bounds of a limit, unless they are those that the page gives
+// for all.
 func bounds(f field) string {
 	lowest, highest := f.tag.Get("min"), f.tag.Get("max")
 	switch {

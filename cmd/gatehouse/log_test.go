@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// built is the program as users have it: what signals do to it cannot be tried
-// in the process of a test.
+// built is the program as users have it: the effect of signals cannot be
+// tested in the test's own process.
 func built(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "gatehouse")

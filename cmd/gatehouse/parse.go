@@ -16,7 +16,7 @@ import (
 	"gatehouse/internal/unit"
 )
 
-// errForm says that a value has not the form that its key expects.
+// errForm says that a value does not have the form that its key expects.
 var errForm = errors.New("wrong form")
 
 // parse turns a value from a file, a variable or a flag into the field's type.
@@ -80,7 +80,7 @@ func toFloat(v any) (any, error) {
 	return as[float64](v)
 }
 
-// toInt takes a number, and what has a unit as people write it.
+// toInt reads a number, or one with a unit as people write it.
 func (f field) toInt(v any) (any, error) {
 	s, ok := v.(string)
 	if !ok {
@@ -105,7 +105,7 @@ func (f field) toInt(v any) (any, error) {
 	return int(n), nil
 }
 
-// form keeps the value, and of the error only that there is one.
+// form keeps the value, and drops the error's text.
 func form[T any](v T, err error) (any, error) {
 	if err != nil {
 		return nil, errForm
@@ -174,8 +174,8 @@ func parseSection(t reflect.Type, prefix string, section map[string]any) (map[st
 	return flat.Unflatten(good, "."), nil
 }
 
-// parseKeys parses all that was given, and says of every mistake. prefix stands
-// before each key where all has it; the result is without.
+// parseKeys parses all given values, and reports every mistake. prefix stands
+// before each key of all; the result is without it.
 func parseKeys(all []field, prefix string, given map[string]any) (map[string]any, error) {
 	good := map[string]any{}
 	var wrong []error
@@ -194,7 +194,7 @@ func parseKeys(all []field, prefix string, given map[string]any) (map[string]any
 	return good, errors.Join(wrong...)
 }
 
-// parseGiven parses what was given for a key, which may be one's old name or name the
+// parseGiven parses the value of a key, which may be a key's old name or name the
 // file of a secret. It returns the key whose value it is.
 func parseGiven(all []field, prefix, key string, given map[string]any) (string, any, error) {
 	if f, ok := renamed(all, prefix+key); ok {

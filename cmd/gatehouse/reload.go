@@ -51,8 +51,8 @@ func reloadOnHangup(ctx context.Context, reload func() (restart []string, err er
 	}
 }
 
-// reload takes over what the sources of the configuration hold now. s is what the
-// program was started with.
+// reload takes over the present configuration of the sources. s is the one that
+// the program was started with.
 func (c *serveCommand) reload(p *program, srv *server.Server, out *server.LogWriter, s settings) (restart []string, err error) {
 	next, err := c.settings(p)
 	if err != nil {

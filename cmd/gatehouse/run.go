@@ -12,7 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// program is what a command may touch of the world around it.
+// program is the part of the environment that a command may use.
 type program struct {
 	ctx    context.Context
 	env    environment
@@ -56,8 +56,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return 0
 }
 
-// complain writes the error that ends the program. Whoever reads it may have
-// stopped reading; the program ends all the same.
+// complain writes the error that ends the program. A failing write does not
+// keep the program from ending.
 func (p *program) complain(err error) {
 	said := make(chan struct{})
 	go func() {

@@ -47,7 +47,7 @@ func fields(t reflect.Type, section string, above []int) []field {
 	return all
 }
 
-// was is the key that the field had before; empty when it always had this one.
+// was is the former key of the field; empty when it has always had this one.
 func (f field) was() string {
 	old := f.tag.Get("was")
 	if old == "" {
@@ -65,7 +65,7 @@ func renamed(all []field, key string) (field, bool) {
 	return all[i], true
 }
 
-// lookup finds a key, or says what else may have been meant.
+// lookup finds a key, or suggests the one that may have been meant.
 func lookup(all []field, key string) (field, error) {
 	keys := make([]string, 0, len(all))
 	for _, f := range all {

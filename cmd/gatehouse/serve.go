@@ -63,10 +63,10 @@ func (c *serveCommand) Run(p *program) error {
 	return srv.Run(p.ctx)
 }
 
-// logPatience is how long the end of the program waits for whoever reads the log.
+// logPatience is how long the end of the program waits for the log to be read.
 const logPatience = 2 * time.Second
 
-// closeLog writes the last lines. That they are not read is no reason to stay.
+// closeLog writes the last lines, and does not wait for long until they are read.
 func closeLog(ctx context.Context, out *server.LogWriter) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logPatience)
 	defer cancel()
@@ -116,8 +116,8 @@ func (p *program) devKey() (string, error) {
 
 // namespaces are the built-in ones that the settings ask for.
 func (s settings) namespaces() []namespaces.Definition {
-	// "/" is empty, and asks who is there as every other does: it is where clients
-	// begin that name no namespace, artillery among them.
+	// "/" is empty, and has the same gate as the others: clients that name no
+	// namespace, artillery among them, begin there.
 	var defs []namespaces.Definition
 	if _, ruled := s.Namespaces["/"]; !ruled {
 		defs = append(defs, namespaces.New("/"))

@@ -25,7 +25,8 @@ type settings struct {
 	where *positions `koanf:"-"` // of the file's keys; nil without a file
 }
 
-// ownSettings are what the program does beside the server. None of it changes while it runs.
+// ownSettings are the settings of the program beside those of the server. None changes while
+// it runs.
 type ownSettings struct {
 	Chat chatSettings `koanf:"chat"`
 	Echo echoSettings `koanf:"echo"`
@@ -50,9 +51,9 @@ type loader struct {
 	where  *positions // nil without a file
 }
 
-// load gives the effective configuration: defaults, then the file (none when
-// its name is empty), then the environment, then the flags that were given.
-// It is complete but not yet checked as a whole. The error says of every mistake.
+// load gives the effective configuration: defaults, then the file (none when its
+// name is empty), then the environment, then the flags that were given. It is
+// complete but not yet checked as a whole. The error names every mistake.
 func load(path string, e environment, flags map[string]any) (settings, error) {
 	l := &loader{fields: schema(), merged: koanf.New(".")}
 	if path == "" {
@@ -63,7 +64,7 @@ func load(path string, e environment, flags map[string]any) (settings, error) {
 	if wrong == nil || err != nil {
 		return s, errors.Join(wrong, err)
 	}
-	// All mistakes at once. That nobody could sign in may come of one of them.
+	// All mistakes at once. One of them may be the cause of ErrNoVerifier.
 	if err := s.check(); !errors.Is(err, handshake.ErrNoVerifier) {
 		wrong = errors.Join(wrong, err)
 	}
@@ -188,7 +189,7 @@ func (s settings) check() error {
 	return s.where.locate(errors.Join(err, others))
 }
 
-// warnings says what serve would warn of. Dev mode may have no key: serve would
+// warnings returns the warnings of serve. Dev mode may have no key: serve would
 // have one.
 func (s settings) warnings() []string {
 	if s.Dev && errors.Is(s.Check(), handshake.ErrNoVerifier) {
@@ -197,11 +198,11 @@ func (s settings) warnings() []string {
 	return s.Warnings(s.namespaces()...)
 }
 
-// widest is how long a byte of text may become in JSON: a control character is six.
+// widest is how many bytes a byte of text may become in JSON: a control character takes six.
 const widest = 6
 
-// checkHistory refuses a history that could be too much for the outbox of who
-// joins its room: nobody could join any more.
+// checkHistory refuses a history that could be larger than a client's outbox:
+// no client could join the room any more.
 func (s settings) checkHistory() error {
 	if need := widest * s.Chat.HistoryBytes; s.Engine.OutboxBytes < need {
 		return fmt.Errorf("engine.outbox_bytes: %d cannot hold every history of chat.history_bytes (%d) as JSON; write %d or more, or make the history smaller",

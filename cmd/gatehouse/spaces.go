@@ -14,8 +14,8 @@ import (
 	"gatehouse/namespaces/relay"
 )
 
-// spaces are the sections whose keys are names of one's own: only the file can have
-// them.
+// spaces are the sections whose keys are the user's own names: only the file can
+// have them.
 type spaces struct {
 	Namespaces map[string]relay.Config   `yaml:"namespaces"`
 	Backends   map[string]backend.Config `yaml:"backends"`
@@ -24,7 +24,7 @@ type spaces struct {
 // isSpace reports whether a key at the top of the file is one of them.
 func isSpace(key string) bool { return key == "namespaces" || key == "backends" }
 
-// unknownField is what the YAML library says of a key that a section has not.
+// unknownField is the YAML library's error for an unknown key of a section.
 var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // readSpaces reads these sections of a file.
@@ -74,8 +74,8 @@ func onlySpaces(text []byte, top *document.Node) ([]byte, error) {
 	return document.Marshal(&document.Node{Kind: document.MappingNode, Content: kept})
 }
 
-// plainer says in this program's words what the YAML library says in its own, a line
-// for each mistake.
+// plainer turns the YAML library's error into this program's words, a line for each
+// mistake.
 func plainer(file *positions, root *document.Node, err error) error {
 	messages := []string{err.Error()}
 	var several *document.TypeError
@@ -97,8 +97,8 @@ func plainer(file *positions, root *document.Node, err error) error {
 	return errors.Join(all...)
 }
 
-// lineOfValue finds the value that a message quotes at its beginning: of values that
-// have forms of their own the library does not say where they stand.
+// lineOfValue finds the line of the value that a message quotes at its beginning:
+// the library gives no line for values that have a form of their own.
 func lineOfValue(n *document.Node, message string) int {
 	if n.Kind == document.ScalarNode && strings.HasPrefix(message, strconv.Quote(n.Value)) {
 		return n.Line

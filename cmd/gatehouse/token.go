@@ -61,7 +61,7 @@ func (c *tokenCommand) Run(p *program) error {
 }
 
 // signingKey sees that there is a key to sign with: the configured one or, for
-// dev mode, the kept one. A key that no running server knows is never made up.
+// dev mode, the kept one. It never makes a key that no running server knows.
 func (p *program) signingKey(s *settings, dev bool) error {
 	err := s.Check()
 	if !errors.Is(err, handshake.ErrNoVerifier) {

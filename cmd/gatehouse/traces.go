@@ -8,7 +8,7 @@ import (
 	"gatehouse/telemetry"
 )
 
-// telemetrySettings say what is told about the work of the server, and to whom.
+// telemetrySettings say which spans are sent, and where.
 type telemetrySettings struct {
 	Traces tracesSettings `koanf:"traces"`
 }
@@ -17,9 +17,9 @@ type telemetrySettings struct {
 type tracesSettings struct {
 	// Enabled makes spans and sends them. Default false.
 	Enabled bool `koanf:"enabled"`
-	// Endpoint is the collector's address; empty: what OTEL_EXPORTER_OTLP_ENDPOINT says, else http://localhost:4318.
+	// Endpoint is the collector's address; empty: that of OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318.
 	Endpoint string `koanf:"endpoint"`
-	// Ratio is the share of traces that are kept; 0: what OTEL_TRACES_SAMPLER says, else all.
+	// Ratio is the share of traces that are kept; 0: that of OTEL_TRACES_SAMPLER, else all.
 	Ratio float64 `koanf:"ratio"`
 }
 
@@ -33,7 +33,7 @@ func (t telemetrySettings) check() error {
 	return nil
 }
 
-// startTraces gives the server what makes spans, where they are wanted. end is called when the server has ended.
+// startTraces gives the server a provider of spans, if configured. end is called when the server has ended.
 func (s *settings) startTraces(ctx context.Context) (end func(), err error) {
 	t := s.Telemetry.Traces
 	if !t.Enabled {

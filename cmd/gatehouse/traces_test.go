@@ -25,7 +25,7 @@ import (
 	"gatehouse/internal/wiretest"
 )
 
-// collected is what a collector of the test's own has been sent.
+// collected holds the spans that a collector of the test's own has been sent.
 type collected struct {
 	mu       sync.Mutex // guards what follows
 	spans    []*traced.Span
@@ -59,7 +59,7 @@ func (c *collected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-// tree draws what is below a span: names, what failed, and attributes by their keys.
+// tree draws the spans below a span: names, codes of failures, and attributes by their keys.
 func (c *collected) tree(parent []byte, indent string) string {
 	var lines []string
 	for _, s := range c.spans {
@@ -91,7 +91,7 @@ func (c *collected) keys() []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// asked answers as a back end and as the one who knows the tokens, and keeps the traceparent of each request.
+// asked answers as a back end and as an introspection server, and keeps the traceparent of each request.
 type asked struct {
 	mu      sync.Mutex // guards parents
 	parents []string   // with what asked for it
@@ -128,8 +128,8 @@ telemetry: {traces: {enabled: true, endpoint: "%[3]s"}}
 %[4]s`, app, testSecret, to, more)
 }
 
-// One client brings a trace, polls and upgrades; another one brings none and comes with a ticket that Redis keeps. What the
-// collector has then are two kinds of trees, and nothing secret.
+// One client brings a trace, polls and upgrades; another one brings none and comes with a ticket that Redis keeps. The
+// collector has two kinds of trees then, and no secret.
 func TestTracesShowTheWayOfARequest(t *testing.T) {
 	var got collected
 	to := httptest.NewServer(&got)

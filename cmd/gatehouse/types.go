@@ -11,7 +11,7 @@ import (
 	"gatehouse/namespaces/relay"
 )
 
-// typesCommand prints what clients of the namespaces send and get.
+// typesCommand prints the events that clients of the namespaces send and get.
 type typesCommand struct {
 	configFile `embed:""`
 

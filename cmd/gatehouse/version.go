@@ -2,7 +2,7 @@ package main
 
 import "runtime/debug"
 
-// unknownVersion is what a build says that knows nothing of where it comes from.
+// unknownVersion is the version of a build without a release, module version or commit.
 const unknownVersion = "devel"
 
 // release is the version that a release is built as (go build -ldflags -X).

@@ -100,7 +100,8 @@ func TestTheImageHasTheProgramOfThePackages(t *testing.T) {
 	}
 }
 
-// What is packed is in the repository or is made beforehand, and has an owner and a time that no machine decides.
+// Packed files are in the repository or made beforehand, and have an owner and a time that do not depend on the
+// machine.
 func TestWhatIsPackedIsThere(t *testing.T) {
 	s := goreleaser(t)
 	made := []string{"bin/release/gatehouse.1", "bin/release/gatehouse.bash", "bin/release/gatehouse.zsh", "bin/release/gatehouse.fish"}

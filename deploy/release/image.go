@@ -40,7 +40,8 @@ type platform struct {
 	Arch string `json:"architecture"`
 }
 
-// nobody is who the program runs as in the image; see deploy/Dockerfile.
+// nobody is the user that the program runs as in the image; see
+// deploy/Dockerfile.
 const nobody = 65532
 
 // layer holds what deploy/Dockerfile puts into its image, and nothing else.

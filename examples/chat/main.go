@@ -1,6 +1,6 @@
 // Command chat is a room that everybody is in, with a list of users and a notice
 // of who is typing: the first thing that many people write with Socket.IO. Its
-// page, in public, is a front end as one writes it for Node's server.
+// page, in public, is a front end as written for Node's server.
 //
 //	go run ./examples/chat
 package main

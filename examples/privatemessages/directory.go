@@ -39,7 +39,7 @@ type directory struct {
 
 func newDirectory() *directory { return &directory{} }
 
-// enter finds who comes back with a secret, or takes in somebody new.
+// enter finds the person who comes back with a secret, or adds a new one.
 func (d *directory) enter(secret, name string) (*person, error) {
 	name = strings.TrimSpace(name)
 	d.mu.Lock()

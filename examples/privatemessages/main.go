@@ -1,6 +1,6 @@
 // Command privatemessages lets people who chose a name write to one another.
 // Somebody with two tabs is one person: both get what is written. Its page, in
-// public, is a front end as one writes it for Node's server.
+// public, is a front end as written for Node's server.
 //
 //	go run ./examples/privatemessages
 package main
@@ -40,7 +40,7 @@ func messages() *namespaces.Namespace {
 	ns := namespaces.New("/")
 	people := newDirectory()
 
-	// What io.use does in Node: look at the auth payload, refuse, or note who this is.
+	// As io.use in Node: look at the auth payload, refuse, or note the user.
 	ns.Admit(func(_ context.Context, s *namespaces.Socket) error {
 		var auth struct{ Session, Name string }
 		if err := json.Unmarshal(s.Request().Auth, &auth); err != nil {

@@ -43,7 +43,7 @@ type Outcome int
 const (
 	Answered    Outcome = iota
 	Failing             // no valid answer, perhaps because of the question
-	Unreachable         // nobody there to ask
+	Unreachable         // the server cannot be connected to
 	NoOutcome           // the caller went away first
 )
 

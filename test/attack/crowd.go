@@ -13,8 +13,8 @@ import (
 // connecting is how many attackers connect at once.
 const connecting = 64
 
-// crowd runs n attackers and waits for them. What goes wrong with one is the
-// attack's own trouble: it is what a server does to an attacker.
+// crowd runs n attackers and waits for them. Errors of an attacker are
+// ignored: they are the server's answer to the attack.
 func crowd(ctx context.Context, n int, one func(ctx context.Context, i int)) {
 	var group sync.WaitGroup
 	for i := range n {

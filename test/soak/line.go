@@ -124,7 +124,7 @@ func (l *leg) strike(f fault, lasts time.Duration, after int64) {
 	l.fault.Store(int64(f))
 }
 
-// heal lets delays end; what is half-open stays so, as it would.
+// heal ends the delays; half-open connections stay half-open.
 func (w *wireline) heal() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-// What is run unless the command line says otherwise.
+// The scenarios that run by default.
 const (
 	allPeers     = "gatehouse,write,node,uws,bun,centrifugo,zishang3,zishang,floor,floor-uring"
 	allScenarios = "idle,burst,paced,large,rooms,acks,poll,echo,churn,growth,tls-idle,tls-burst,tls-paced,tls-echo"

@@ -1,7 +1,6 @@
-// Command floor is no server but what one costs at least: it speaks as much of
-// Socket.IO as the load tool needs for a room, checks nothing, makes the frame of
-// a message once, and writes it to all members in one loop, by write(2) or by
-// io_uring.
+// Command floor shows the least cost of a server: it speaks as much of Socket.IO
+// as the load tool needs for a room, checks nothing, makes the frame of a message
+// once, and writes it to all members in one loop, by write(2) or by io_uring.
 package main
 
 import (

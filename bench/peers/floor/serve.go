@@ -77,7 +77,7 @@ func (r *room) packet(fd int, text []byte) (string, error) {
 	case "room:join":
 		r.join(fd)
 	case "message:send":
-		// What the chat tells of a message, as long as it says it.
+		// The chat's event for a message, of the usual length.
 		body := bytes.TrimPrefix(m[4], []byte("{"))
 		if err := r.say(frame(`42/chat,["message",{"id":"1","from":"user-1","name":"user-1","at":1700000000000,` + string(body) + `]`)); err != nil {
 			return "", err

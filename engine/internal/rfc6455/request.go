@@ -134,7 +134,7 @@ func (f *Fields) read() bool {
 	return f.host != ""
 }
 
-// maxLengthDigits is how long a Content-Length may be that is beyond doubt.
+// maxLengthDigits is the most digits of a Content-Length that ParseRequest takes.
 const maxLengthDigits = 9
 
 // takes reads what the fields say of a body, and refuses what leaves a doubt of that.
