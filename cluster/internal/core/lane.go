@@ -166,17 +166,6 @@ func (l *Lane[B]) carryOut(it *item[B], id string) {
 	}
 }
 
-// steady reports whether all operations that this node has carried out stand in their places of the stream.
-func (l *Lane[B]) steady() bool { return l.ahead == 0 && len(l.unsettled) == 0 }
-
-// IsSteady reports whether all operations that this node has carried out stand in the stream before the next entry that it
-// reads.
-func (l *Lane[B]) IsSteady() bool { return l.steady() }
-
-// IsAhead reports whether this node has carried operations of its own out that are not in the log yet: a session that comes now
-// would get them neither from the log nor when they come back.
-func (l *Lane[B]) IsAhead() bool { return l.ahead > 0 }
-
 // removed notes that an item leaves the queue.
 func (l *Lane[B]) removed(it *item[B]) {
 	l.bytes -= it.size

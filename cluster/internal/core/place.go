@@ -26,6 +26,17 @@ func (l *Lane[B]) Place() string {
 	return place
 }
 
+// steady reports whether all operations that this node has carried out stand in their places of the stream.
+func (l *Lane[B]) steady() bool { return l.ahead == 0 && len(l.unsettled) == 0 }
+
+// IsSteady reports whether all operations that this node has carried out stand in the stream before the next entry that it
+// reads.
+func (l *Lane[B]) IsSteady() bool { return l.steady() }
+
+// IsAhead reports whether this node has carried operations of its own out that are not in the log yet: a session that comes now
+// would get them neither from the log nor when they come back.
+func (l *Lane[B]) IsAhead() bool { return l.ahead > 0 }
+
 // entryOf is the id of the entry in a place.
 func entryOf(place string) string {
 	id, _, _ := strings.Cut(place, " ")
