@@ -87,7 +87,7 @@ func (p *epollLoops) intercept(ln net.Listener, path string, srv *Server) net.Li
 	_ = ln.Close() // file is another descriptor of the same socket
 	i := &interceptor{
 		srv: srv, path: path, addr: ln.Addr(), file: file, raw: raw,
-		loops: p, silence: silence{spawn: srv.spawn, most: mostSilent}, out: make(chan offer), over: make(chan struct{}),
+		loops: p, silence: silence{spawn: srv.spawn, most: mostSilent, longest: silentFor}, out: make(chan offer), over: make(chan struct{}),
 	}
 	ctx, end := context.WithCancel(context.Background())
 	i.form, i.end, i.try = new(http.Request).WithContext(ctx), end, i.accepted.try

@@ -58,6 +58,7 @@ func ends(t *testing.T, in *bufio.Reader) {
 func TestPlainRequestsDoNotPassTheHTTPServer(t *testing.T) {
 	var seen atomic.Int32
 	r := newRig(t, Config{}, counted(&seen))
+	r.keepSilent()
 	c := r.dial(t, "websocket")
 	s := r.opened.next(t)
 	check(t, c.send("hello"))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"container/list"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,14 @@ func pollPOST(sid, body string, more ...string) string {
 // interceptor is the listener of a rig.
 func (r *rig) interceptor() *interceptor { return r.web.Listener.(*interceptor) }
 
+// keepSilent has connections stay while they say nothing, however slow the machine is.
+func (r *rig) keepSilent() {
+	q := &r.interceptor().silence
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.longest = time.Hour
+}
+
 // Whatever comes on a connection that brought polls is served, by whom ever.
 func TestAnythingMayFollowAPollOnItsConnection(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -108,6 +117,7 @@ func TestAnythingMayFollowAPollOnItsConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var seen atomic.Int32
 			r := newRig(t, Config{}, counted(&seen))
+			r.keepSilent()
 			conn := r.oneConn(t)
 			sid := conn.open()
 			conn.write(c.request(sid))
@@ -195,6 +205,7 @@ func TestSilentConnectionsAreGivenToTheHTTPServer(t *testing.T) {
 	var seen atomic.Int32
 	known := make(chan net.Conn, 2)
 	r := newRig(t, Config{GivenBack: func(c net.Conn) { known <- c }}, counted(&seen), onOpen(func(s *side) { s.Admit("", "ann") }))
+	r.keepSilent()
 	conn, stranger := r.oneConn(t), r.oneConn(t)
 	stranger.ask(pollGET("none"))
 	before := seen.Load()
@@ -207,7 +218,7 @@ func TestSilentConnectionsAreGivenToTheHTTPServer(t *testing.T) {
 		t.Errorf("%d are silent, who have just spoken", n)
 	}
 	q.mu.Lock()
-	q.line.Front().Value.(*kept).since = time.Now().Add(-silentFor)
+	q.line.Front().Value.(*kept).since = time.Now().Add(-q.longest)
 	q.mu.Unlock()
 	q.sweep()
 	await(t, known)
@@ -225,34 +236,50 @@ func (q *silence) length() int {
 	return q.line.Len()
 }
 
-// awaitLength returns when so many are silent. A connection is that a moment after its
-// answer.
+// newest is the last connection in the list, or nil.
+func (q *silence) newest() *list.Element {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.line.Back()
+}
+
+// awaitLength returns when so many are silent.
 func awaitLength(t *testing.T, q *silence, want int) {
+	t.Helper()
+	awaitSilence(t, q, func() bool { return q.length() == want })
+}
+
+// awaitSilence polls the list until it is as told: a connection is silent a moment after
+// its answer.
+func awaitSilence(t *testing.T, q *silence, reached func() bool) {
 	t.Helper()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-look.C {
-		if q.length() == want {
+		if reached() {
 			return
 		}
 	}
-	t.Fatalf("%d are silent, want %d", q.length(), want)
+	t.Fatalf("%d are silent", q.length())
 }
 
 func TestOnlySoManyConnectionsAreSilent(t *testing.T) {
 	var seen atomic.Int32
 	r := newRig(t, Config{}, counted(&seen))
+	r.keepSilent()
 	q := &r.interceptor().silence
 	q.mu.Lock()
 	q.most = 2
 	q.mu.Unlock()
 	var conns []oneConn
-	for i := range 3 {
+	for range 3 {
+		before := q.newest()
 		c := r.oneConn(t)
 		c.open()
 		conns = append(conns, c)
-		awaitLength(t, q, min(i+1, 2))
+		awaitSilence(t, q, func() bool { return q.newest() != before })
 	}
+	awaitLength(t, q, 2)
 	conns[0].ask(pollGET(""))
 	conns[2].ask(pollGET(""))
 	if n := seen.Load(); n != 1 {
@@ -264,6 +291,7 @@ func TestOnlySoManyConnectionsAreSilent(t *testing.T) {
 // way says so.
 func TestConnectionsEndWithTheListener(t *testing.T) {
 	r := newRig(t, Config{})
+	r.keepSilent()
 	silent, waits := r.oneConn(t), r.oneConn(t)
 	silent.open()
 	r.opened.next(t)

@@ -12,11 +12,12 @@ import (
 type silence struct {
 	spawn func(func()) bool // fixed: starts a goroutine
 
-	mu     sync.Mutex // guards what follows, and kept.place and kept.since
-	most   int        // how many there may be: each holds a file
-	line   list.List  // of *kept, the longest silent first
-	timer  *time.Timer
-	closed bool
+	mu      sync.Mutex    // guards what follows, and kept.place and kept.since
+	most    int           // how many there may be: each holds a file
+	longest time.Duration // that one may be there
+	line    list.List     // of *kept, the longest silent first
+	timer   *time.Timer
+	closed  bool
 }
 
 const (
@@ -36,7 +37,7 @@ func (q *silence) add(k *kept) bool {
 	case q.line.Len() > q.most:
 		q.spawn(q.line.Front().Value.(*kept).dismiss)
 	case q.timer == nil:
-		q.timer = time.AfterFunc(silentFor, q.look)
+		q.timer = time.AfterFunc(q.longest, q.look)
 	}
 	return true
 }
@@ -68,7 +69,7 @@ func (q *silence) due() (long []*kept) {
 	q.timer = nil
 	for e := q.line.Front(); e != nil && !q.closed; e = e.Next() {
 		k := e.Value.(*kept)
-		if left := silentFor - time.Since(k.since); left > 0 {
+		if left := q.longest - time.Since(k.since); left > 0 {
 			q.timer = time.AfterFunc(left, q.look)
 			break
 		}
