@@ -52,6 +52,14 @@ func (e *expiring[K, V]) evict() {
 	}
 }
 
+// resize changes the limit, and drops what is over it.
+func (e *expiring[K, V]) resize(limit int) {
+	e.limit = limit
+	for len(e.byKey) > limit {
+		e.evict()
+	}
+}
+
 func (e *expiring[K, V]) get(now time.Time, key K) (value V, ok bool) {
 	entry, ok := e.byKey[key]
 	if !ok || !now.Before(entry.until) {

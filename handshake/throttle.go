@@ -53,12 +53,13 @@ func NewThrottle[K comparable](cfg ThrottleConfig, clock func() time.Time) *Thro
 	return &Throttle[K]{cfg: cfg, clock: clock, failures: newExpiring[K, failure](cfg.MaxKeys)}
 }
 
-// Set changes the configuration, for failures from now on.
+// Set changes the configuration, for failures from now on. Of more keys than are
+// to be remembered, those that failed longest ago are forgiven.
 func (t *Throttle[K]) Set(cfg ThrottleConfig) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.cfg = cfg.withDefaults()
-	t.failures.limit = t.cfg.MaxKeys
+	t.failures.resize(t.cfg.MaxKeys)
 }
 
 // Fail counts a failure and returns how long the next try has to wait.

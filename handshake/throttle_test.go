@@ -58,3 +58,22 @@ func TestAddressKeyCountsOneCustomerOnce(t *testing.T) {
 		t.Error("no address has a key")
 	}
 }
+
+func TestALowerNumberOfKeysForgivesTheOldestAndCountsTheNew(t *testing.T) {
+	now := noon
+	throttle := NewThrottle[int](ThrottleConfig{Free: -1, MaxKeys: 10}, func() time.Time { return now })
+	fail := func(key int) {
+		throttle.Fail(key)
+		now = now.Add(time.Millisecond)
+	}
+	for key := range 10 {
+		fail(key)
+	}
+	throttle.Set(ThrottleConfig{Free: -1, MaxKeys: 3})
+	fail(10)
+	for key := range 11 {
+		if counted := throttle.Wait(key) > 0; counted != (key > 7) {
+			t.Errorf("the failure of %d counts: %v", key, counted)
+		}
+	}
+}
