@@ -28,7 +28,7 @@ func (b *builder) fail(err error) {
 func (b *builder) build() *Gate {
 	b.open = make(map[string]string)
 	b.gate = &Gate{
-		clock: b.deps.Clock, client: b.deps.HTTPClient, revocations: b.deps.Revocations,
+		clock: b.deps.Clock, client: b.deps.HTTPClient, revocations: b.deps.Revocations, memory: b.deps.Memory,
 		log:        sampled.Logger(b.deps.Logger),
 		maxPayload: b.cfg.Auth.MaxPayload, proxyHeader: b.cfg.ProxyHeader.header(),
 	}

@@ -84,7 +84,7 @@ func (b *builder) ticketOffice() *ticketOffice {
 	b.gate.bindAddress = cfg.BindAddress
 	b.gate.tickets = &ticketOffice{
 		cfg: cfg, store: store, clock: b.deps.Clock, random: b.deps.Random,
-		memory: newRedemptions(cfg.MaxRemembered, b.deps.Clock),
+		memory: b.deps.Memory.redemptions,
 	}
 	return b.gate.tickets
 }

@@ -109,6 +109,9 @@ type Deps struct {
 	// Revocations is shared with the code that adds revocations; nil is a list of
 	// the gate's own.
 	Revocations *Revocations
+	// Memory is what a gate shares with those before and after it; nil is one of
+	// the gate's own.
+	Memory *Memory
 	// HTTPClient fetches key sets and asks other servers; nil is a client
 	// that follows no redirects.
 	HTTPClient *http.Client
@@ -123,6 +126,9 @@ func (d Deps) withDefaults() Deps {
 	}
 	if d.Random == nil {
 		d.Random = rand.Reader
+	}
+	if d.Memory == nil {
+		d.Memory = NewMemory(d.Clock)
 	}
 	if d.HTTPClient == nil {
 		d.HTTPClient = newHTTPClient()

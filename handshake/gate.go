@@ -32,6 +32,7 @@ type Gate struct {
 	tickets      *ticketOffice // nil when no method accepts tickets
 	bindAddress  bool          // of every ticket
 	revocations  *Revocations
+	memory       *Memory
 	keySets      []*keySet
 	client       *http.Client
 	maxPayload   int
@@ -212,7 +213,5 @@ func (g *Gate) Refresh(ctx context.Context, r *Request, current Identity) (Ident
 // SessionClosed forgets the tickets that an Engine.IO session has redeemed. A
 // server calls it when the session is gone.
 func (g *Gate) SessionClosed(session string) {
-	if g.tickets != nil {
-		g.tickets.memory.closed(session)
-	}
+	g.memory.redemptions.closed(session)
 }

@@ -125,7 +125,7 @@ func (o *ticketOffice) Verify(ctx context.Context, cred Credential) (Identity, e
 	if raw, err := base64.RawURLEncoding.Strict().DecodeString(text); err != nil || len(raw) != ticketBytes {
 		return Identity{}, ticketRefusal(errors.New("not the form of a ticket"))
 	}
-	record, err := o.memory.redeem(ctx, cred.Request.SessionID, sha256.Sum256([]byte(text)), o.redeem)
+	record, err := o.memory.redeem(ctx, cred.Request.SessionID, sha256.Sum256([]byte(text)), o.cfg.MaxRemembered, o.redeem)
 	switch {
 	case errors.Is(err, ErrNoTicket):
 		return Identity{}, ticketRefusal(err)

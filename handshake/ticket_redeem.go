@@ -36,17 +36,18 @@ const (
 	redeemTimeout = 5 * time.Second
 )
 
-func newRedemptions(limit int, clock func() time.Time) *redemptions {
-	return &redemptions{clock: clock, sessions: newExpiring[string, map[[32]byte]*redemption](limit)}
+// newRedemptions makes an empty memory, whose limit comes with each redemption.
+func newRedemptions(clock func() time.Time) *redemptions {
+	return &redemptions{clock: clock, sessions: newExpiring[string, map[[32]byte]*redemption](0)}
 }
 
 type redeemer func(ctx context.Context, key [32]byte) (ticketRecord, error)
 
 // redeem returns the record of a ticket that this session redeems now, is
 // redeeming in another CONNECT, or has redeemed before. Without a session, or
-// when no more can be remembered, the ticket is good this once.
-func (m *redemptions) redeem(ctx context.Context, session string, key [32]byte, from redeemer) (ticketRecord, error) {
-	r, first := m.enter(session, key)
+// when limit sessions are remembered, the ticket is good this once.
+func (m *redemptions) redeem(ctx context.Context, session string, key [32]byte, limit int, from redeemer) (ticketRecord, error) {
+	r, first := m.enter(session, key, limit)
 	if r == nil {
 		return from(ctx, key)
 	}
@@ -79,7 +80,7 @@ func (r *redemption) wait(ctx context.Context) (ticketRecord, error) {
 
 // enter finds the session's redemption of a ticket or begins one. It returns
 // nil when this redemption cannot be remembered.
-func (m *redemptions) enter(session string, key [32]byte) (r *redemption, first bool) {
+func (m *redemptions) enter(session string, key [32]byte, limit int) (r *redemption, first bool) {
 	if session == "" {
 		return nil, false
 	}
@@ -95,6 +96,7 @@ func (m *redemptions) enter(session string, key [32]byte) (r *redemption, first 
 	}
 	if !known {
 		tickets = make(map[[32]byte]*redemption, 1)
+		m.sessions.limit = limit // of the gate that asks; who is remembered stays so
 		if !m.sessions.put(now, session, tickets, now.Add(maxRemembered)) {
 			return nil, false
 		}

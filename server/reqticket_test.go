@@ -365,3 +365,24 @@ func TestWarningsAreThoseOfTheLog(t *testing.T) {
 		}
 	}
 }
+
+// A reload leaves the connections and what they have redeemed.
+func TestReq11_ATicketServesItsSessionOverAReload(t *testing.T) {
+	ticketStores(t, func(t *testing.T, cfg server.Config) {
+		r := serve(t, cfg, who("/who", "/other")...)
+		over(t, func(t *testing.T, transport string) {
+			ticket := r.ticket("ada", "", nil)
+			c, auth := come(t, r.addr, way{transport: transport}), `{"ticket":"`+ticket+`"}`
+			if got := sendConnect(c, "/who", auth); got != "in" {
+				t.Fatal(got)
+			}
+			r.reloads(func(*server.Config) {})
+			if got := sendConnect(c, "/other", auth); got != "in" {
+				t.Errorf("after a reload: %s", got)
+			}
+			if got := sendConnect(come(t, r.addr, way{transport: transport}), "/who", auth); got != "ticket_invalid" {
+				t.Errorf("another session: %s", got)
+			}
+		})
+	})
+}

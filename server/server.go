@@ -171,6 +171,7 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 	if cfg.Deps.Tickets == nil {
 		cfg.Deps.Tickets = handshake.NewMemoryTickets(cfg.Tickets.MaxOpen, nil)
 	}
+	cfg.Deps.Memory = handshake.NewMemory(nil)
 	gate, err := handshake.NewGate(cfg)
 	if err != nil {
 		s.closeGate()
