@@ -79,12 +79,13 @@ func (g *Gate) Close() { g.client.CloseIdleConnections() }
 func (g *Gate) Warnings() []string { return g.warnings }
 
 // ReadKeySets reads the key sets at their addresses, so that a mistake in one is
-// in the log before the first client comes. It returns when all have answered or
+// in the log before the first client comes, and that a reload takes over at once
+// which keys there are. It returns when all have answered or
 // failed, or when ctx ends; a set that failed is read again when it is needed.
 func (g *Gate) ReadKeySets(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, set := range g.keySets {
-		all.Go(func() { _ = set.fresh(ctx) })
+		all.Go(func() { _ = set.read(ctx) })
 	}
 	all.Wait()
 }

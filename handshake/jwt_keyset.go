@@ -33,6 +33,11 @@ type keySet struct {
 	clock     func() time.Time
 	log       *slog.Logger
 
+	*heldSet
+}
+
+// heldSet is what a keySet has read, which gates with the same memory share.
+type heldSet struct {
 	mu       sync.Mutex // guards what follows; not held while reading
 	set      parsedSet
 	readAt   time.Time     // of the set; zero when there is none
@@ -54,12 +59,14 @@ func newKeySet(at string, cfg JWTConfig, deps Deps) *keySet {
 	s := &keySet{
 		at: at + ".jwks_url", algorithm: cfg.Algorithm, clock: deps.Clock, log: deps.Logger,
 		refresh: cfg.JWKSRefresh, cooldown: cfg.JWKSCooldown, maxStale: cfg.JWKSMaxStale,
+		heldSet: new(heldSet),
 	}
 	if cfg.JWKSFile != "" {
 		s.at = at + ".jwks_file"
 		s.load = func(context.Context) ([]byte, error) { return os.ReadFile(cfg.JWKSFile) }
 		return s
 	}
+	s.heldSet = deps.Memory.keySet(keySetID{cfg.JWKSURL, cfg.Algorithm})
 	s.load = func(ctx context.Context) ([]byte, error) { return fetchKeySet(ctx, deps.HTTPClient, cfg.JWKSURL) }
 	return s
 }

@@ -1,6 +1,10 @@
 package handshake
 
-import "testing"
+import (
+	"crypto/elliptic"
+	"testing"
+	"time"
+)
 
 // replaced makes two gates of one memory, as a reload does.
 func replaced(t *testing.T, cfg, next GateConfig) (old, now *Gate) {
@@ -48,4 +52,53 @@ func TestALowerLimitOfRememberedSessionsForgetsNone(t *testing.T) {
 	redeem(now, "three", CodeTicketInvalid)
 	redeem(now, "one", "")
 	redeem(now, "two", "")
+}
+
+// The issuer is away when the configuration is read again.
+func TestAKeySetThatWasReadServesOverAReload(t *testing.T) {
+	key := ecKey(t, elliptic.P256())
+	for name, c := range map[string]struct {
+		change func(cfg *JWTConfig)
+		want   Code
+	}{
+		"as before":                   {func(*JWTConfig) {}, ""},
+		"other times":                 {func(cfg *JWTConfig) { cfg.JWKSRefresh = time.Second }, ""},
+		"older than it may be now":    {func(cfg *JWTConfig) { cfg.JWKSMaxStale = time.Second }, CodeUnavailable},
+		"of another address":          {func(cfg *JWTConfig) { cfg.JWKSURL += "/other" }, CodeUnavailable},
+		"read with another algorithm": {func(cfg *JWTConfig) { cfg.Algorithm = "ES256" }, CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, moment := newIDP(t, jwks(jwk(t, key, "k", "", ""))), noon
+			cfg := GateConfig{JWT: JWTConfig{JWKSURL: p.URL}, Deps: Deps{Clock: func() time.Time { return moment }}}
+			next := cfg
+			c.change(&next.JWT)
+			old, now := replaced(t, cfg, next)
+			t.Cleanup(old.Close)
+			t.Cleanup(now.Close)
+			token := auth(sign(t, "ES256", key, good(), "kid", "k"))
+			_, err := old.Check(t.Context(), token)
+			wantCode(t, err, "")
+			p.serve(nil)
+			moment = moment.Add(2 * time.Second)
+			now.ReadKeySets(t.Context())
+			_, err = now.Check(t.Context(), token)
+			wantCode(t, err, c.want)
+		})
+	}
+}
+
+func TestAReloadReadsKeySetsAgain(t *testing.T) {
+	key := ecKey(t, elliptic.P256())
+	p := newIDP(t, jwks(jwk(t, key, "k", "", "")))
+	cfg := GateConfig{JWT: JWTConfig{JWKSURL: p.URL}, Deps: Deps{Clock: atNoon}}
+	old, now := replaced(t, cfg, cfg)
+	t.Cleanup(old.Close)
+	t.Cleanup(now.Close)
+	token := auth(sign(t, "ES256", key, good(), "kid", "k"))
+	_, err := old.Check(t.Context(), token)
+	wantCode(t, err, "")
+	p.serve(jwks(jwk(t, ecKey(t, elliptic.P256()), "k", "", "")))
+	now.ReadKeySets(t.Context())
+	_, err = now.Check(t.Context(), token)
+	wantCode(t, err, CodeTokenInvalid)
 }
