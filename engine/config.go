@@ -132,6 +132,10 @@ type Config struct {
 	// up after UpgradeTimeout or an error of the client. h is the session's handler. It must be safe for concurrent use,
 	// and return soon.
 	Upgraded func(h Handler, took time.Duration, done bool)
+	// IdleTimeout is how long a connection that the listener of Intercept has to itself may
+	// be silent between two requests before it is closed, as http.Server.IdleTimeout; 0
+	// means 75 seconds.
+	IdleTimeout time.Duration
 	// GivenBack, when set, hears of a connection that the listener of Intercept had to
 	// itself and now returns from Accept, if requests of a user have come by it: one
 	// for whose session Admit was called. It must be safe for concurrent use.

@@ -181,7 +181,11 @@ func (l *epollLoop) watch(fd int32, c pollable, interest uint32) error {
 		return net.ErrClosed
 	}
 	l.streams[fd] = c
-	return unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: interest, Fd: fd})
+	err := unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: interest, Fd: fd})
+	if err != nil {
+		delete(l.streams, fd)
+	}
+	return err
 }
 
 // forget ends that. The socket may be pollable by another loop then.

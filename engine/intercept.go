@@ -15,11 +15,11 @@ import (
 // last slash, is served at once and never seen by the http.Server: that saves more than a
 // quarter of what connecting costs. One that begins with a plain request of a polling client
 // is kept: requests that are beyond doubt, and there with their bodies, are served without
-// the http.Server, which saves a third of what long-polling costs. Accept returns all other
-// connections with nothing read: those with another request, also behind a poll, or a
-// doubtful or refused one, and those that are silent for a second at the beginning or for
-// five between two polls. On systems without epoll and for listeners that are not TCP, it
-// returns every connection.
+// the http.Server, which saves a third of what long-polling costs. Between two of them it may
+// be silent for Config.IdleTimeout. Accept returns all other connections with nothing read:
+// those with another request or a doubtful one, also behind a poll, and those that are silent
+// for a second at the beginning. On systems without epoll and for listeners that are not TCP,
+// it returns every connection.
 //
 // Handlers around the Server do not see the requests that are served so, nor do
 // the hooks of the http.Server; what they check belongs into Config.Check and

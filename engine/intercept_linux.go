@@ -30,8 +30,8 @@ type interceptor struct {
 	form *http.Request               // what every request begins as
 	try  func(listener uintptr) bool // accepted.try
 
-	loops   *epollLoops
-	silence silence
+	loops                *epollLoops
+	silence, silentUsers silence // kept connections between two requests: strangers', and users'
 
 	out     chan offer // what Accept returns
 	begin   sync.Once
@@ -87,7 +87,7 @@ func (p *epollLoops) intercept(ln net.Listener, path string, srv *Server) net.Li
 	_ = ln.Close() // file is another descriptor of the same socket
 	i := &interceptor{
 		srv: srv, path: path, addr: ln.Addr(), file: file, raw: raw,
-		loops: p, silence: silence{spawn: srv.spawn, most: mostSilent, longest: silentFor}, out: make(chan offer), over: make(chan struct{}),
+		loops: p, silence: newSilence(srv), silentUsers: newSilence(srv), out: make(chan offer), over: make(chan struct{}),
 	}
 	ctx, end := context.WithCancel(context.Background())
 	i.form, i.end, i.try = new(http.Request).WithContext(ctx), end, i.accepted.try
@@ -117,6 +117,7 @@ func (i *interceptor) Close() error {
 	i.ending.Do(func() { close(i.over) })
 	i.running.Wait()
 	i.silence.close()
+	i.silentUsers.close()
 	return err
 }
 
@@ -175,22 +176,22 @@ func (i *interceptor) offerOf(fd int) offer {
 // handOver offers a socket that was intercepted to net/http; known says whether it is a
 // user's.
 func (i *interceptor) handOver(fd int, known bool) {
-	conn, err := netConn(fd)
-	if err != nil {
-		return // no file is left: it is closed
+	o := i.offerOf(fd)
+	if o.conn == nil {
+		return // no file is left, or the client has reset it: it is closed
 	}
 	if known && i.srv.cfg.GivenBack != nil {
-		i.srv.cfg.GivenBack(conn)
+		i.srv.cfg.GivenBack(o.conn)
 	}
 	offered := i.srv.spawn(func() {
 		select {
-		case i.out <- offer{conn: conn}:
+		case i.out <- o:
 		case <-i.over:
-			_ = conn.Close()
+			_ = o.conn.Close()
 		}
 	})
 	if !offered {
-		_ = conn.Close()
+		_ = o.conn.Close()
 	}
 }
 

@@ -22,7 +22,8 @@ import (
 // other. A loop looks at what has come, without taking it: a request that is beyond
 // doubt and there with its body is served; with everything else, the connection goes
 // to net/http, which finds it as the client has sent it. Nothing that has come
-// in part stays here, so that there are no deadlines for it.
+// in part stays here, so that there are no deadlines for it. A connection that says
+// nothing waits in a silence.
 type kept struct {
 	i    *interceptor
 	loop *epollLoop
@@ -33,6 +34,7 @@ type kept struct {
 	// Owned by who serves, which is one at a time.
 	fields   rfc6455.Fields // of the last request
 	known    bool           // a user's requests have come by it
+	posted   bool           // the last request was a POST
 	response keptResponse
 
 	mu     sync.Mutex // guards what follows; after it those of silence and of the loop
@@ -40,6 +42,8 @@ type kept struct {
 	more   bool       // the loop has been told something meanwhile
 	ending bool       // it closes when the request is answered
 	closed bool       // it is nobody's, or net/http's
+
+	silence *silence // that it is in, or was last; guarded by mu
 
 	// Guarded by silence.
 	since time.Time     // since when it says nothing
@@ -91,7 +95,9 @@ func (k *kept) begin() bool {
 		return false
 	}
 	k.busy = true
-	k.i.silence.remove(k)
+	if k.silence != nil {
+		k.silence.remove(k)
+	}
 	return true
 }
 
@@ -106,11 +112,20 @@ func (k *kept) look(buffer []byte) {
 		k.end()
 		return
 	}
+	if k.posted && (buffer[0] == '\r' || buffer[0] == '\n') {
+		k.passLineBreak(buffer[:n])
+		return
+	}
 	r, size := rfc6455.ParseRequest(buffer[:n], k.i.path, k.form, &k.fields)
 	if r == nil || !rfc6455.IsPoll(r) || int64(n-size) < r.ContentLength || k.i.srv.hijackable(r.URL.RawQuery) {
 		k.giveBack()
 		return
 	}
+	if k.form.Context().Err() != nil { // the client sends nothing more, and nothing may wait for its turn any more
+		k.giveBack()
+		return
+	}
+	k.posted = r.Method == http.MethodPost
 	size += int(r.ContentLength)
 	if got, err := readSome(uintptr(k.fd), buffer[:size]); err != nil || got != size {
 		k.end()
@@ -129,6 +144,24 @@ func (k *kept) look(buffer []byte) {
 	}
 }
 
+// passLineBreak takes the line break that old clients send behind the body of a POST, as
+// an http.Server does.
+func (k *kept) passLineBreak(b []byte) {
+	n := 0
+	for n < min(len(b), 4) && (b[n] == '\r' || b[n] == '\n') {
+		n++
+	}
+	if got, err := readSome(uintptr(k.fd), b[:n]); err != nil || got != n {
+		k.end()
+		return
+	}
+	k.posted = false
+	k.mu.Lock()
+	k.more = true // the kernel does not tell again what stands behind it
+	k.mu.Unlock()
+	k.rest()
+}
+
 // serve does for a request what an http.Server does.
 func (k *kept) serve(r *http.Request) {
 	defer func() {
@@ -140,13 +173,10 @@ func (k *kept) serve(r *http.Request) {
 	}()
 	k.i.srv.ServeHTTP(&k.response, r)
 	k.known = k.known || k.i.srv.ofUser(r)
-	switch status, alive := k.response.finish(); {
-	case !alive:
-		k.end()
-	case status != http.StatusOK:
-		k.giveBack()
-	default:
+	if k.response.finish() {
 		k.goOn()
+	} else {
+		k.end()
 	}
 }
 
@@ -182,7 +212,11 @@ func (k *kept) rest() {
 		k.mu.Unlock()
 		k.goOn()
 	default:
-		listed := k.i.silence.add(k)
+		k.silence = &k.i.silence
+		if k.known {
+			k.silence = &k.i.silentUsers
+		}
+		listed := k.silence.add(k)
 		k.busy = !listed
 		k.mu.Unlock()
 		if !listed {
@@ -212,23 +246,31 @@ func (k *kept) giveBack() {
 	k.i.handOver(int(k.fd), k.known)
 }
 
-// dismiss gives back a connection that says nothing.
+// dismiss closes a connection that says nothing; one whose next request has just come is
+// served.
 func (k *kept) dismiss() {
-	if k.begin() {
-		k.giveBack()
+	switch {
+	case !k.begin():
+	case saysNow(k.fd, unix.POLLIN):
+		k.mu.Lock()
+		k.more = true
+		k.mu.Unlock()
+		k.rest()
+	default:
+		k.end()
 	}
 }
 
 // close implements pollable: nothing more is read. An answer that is under way has
 // Config.CloseTimeout left.
 func (k *kept) close() {
+	k.mu.Lock()
+	k.ending = true // before begin: else it could rest in between, and nobody would close it
+	k.mu.Unlock()
 	if k.begin() {
 		k.end()
 		return
 	}
-	k.mu.Lock()
-	k.ending = true
-	k.mu.Unlock()
 	k.response.hurry(time.Now().Add(k.i.srv.limits().CloseTimeout))
 }
 

@@ -189,14 +189,14 @@ func (w *keptResponse) hurry(last time.Time) {
 	w.setDeadlineLocked(w.deadline)
 }
 
-// finish sends the rest of the answer and makes ready for the next one. It returns the
-// status, and whether the connection may carry another request.
-func (w *keptResponse) finish() (status int, alive bool) {
+// finish sends the rest of the answer and makes ready for the next one. It reports
+// whether the connection may carry another request.
+func (w *keptResponse) finish() (alive bool) {
 	w.begin()
 	w.sendOut()
-	status, alive = w.status, w.failed == nil && w.left == 0 && w.header["Connection"] == nil
+	alive = w.failed == nil && w.left == 0 && w.header["Connection"] == nil
 	w.release()
-	return status, alive
+	return alive
 }
 
 // release forgets the answer.

@@ -32,7 +32,7 @@ func (srv *Server) elsewhere(id string) string {
 
 // hijackable reports whether a request must go through net/http, which alone can hand its connection on.
 func (srv *Server) hijackable(rawQuery string) bool {
-	if srv.cfg.Elsewhere == nil || !strings.Contains(rawQuery, "sid=") {
+	if srv.cfg.Elsewhere == nil || !escaped(rawQuery) && !strings.Contains(rawQuery, "sid=") {
 		return false
 	}
 	query, err := url.ParseQuery(rawQuery)

@@ -1,14 +1,16 @@
 package engine
 
 import (
+	"cmp"
 	"container/list"
 	"sync"
 	"time"
 )
 
-// silence lists the kept connections that are between two requests. None stays there
-// for long: net/http, and who made its http.Server, have the limits for connections that
-// say nothing.
+// silence lists kept connections that are between two requests. Those that are too many
+// are closed, the longest silent first, and those that say nothing for too long, as an
+// http.Server does. net/http does not get them: it would take them for new ones and wait
+// only for as long as it waits for a first request, while a proxy may still use them.
 type silence struct {
 	spawn func(func()) bool // fixed: starts a goroutine
 
@@ -21,9 +23,13 @@ type silence struct {
 }
 
 const (
-	silentFor  = 5 * time.Second // how long a kept connection may say nothing
-	mostSilent = 1024            // and how many of them may
+	defaultIdleTimeout = 75 * time.Second // more than the 60 s after which proxies close theirs
+	mostSilent         = 1024             // users' connections, and as many of others
 )
+
+func newSilence(srv *Server) silence {
+	return silence{spawn: srv.spawn, most: mostSilent, longest: cmp.Or(srv.cfg.IdleTimeout, defaultIdleTimeout)}
+}
 
 // add lists a connection as the newest. It reports false when none is kept any more.
 func (q *silence) add(k *kept) bool {
@@ -35,7 +41,9 @@ func (q *silence) add(k *kept) bool {
 	k.since, k.place = time.Now(), q.line.PushBack(k)
 	switch {
 	case q.line.Len() > q.most:
-		q.spawn(q.line.Front().Value.(*kept).dismiss)
+		longest := q.line.Remove(q.line.Front()).(*kept)
+		longest.place = nil
+		q.spawn(longest.dismiss)
 	case q.timer == nil:
 		q.timer = time.AfterFunc(q.longest, q.look)
 	}
@@ -55,14 +63,14 @@ func (q *silence) remove(k *kept) {
 // look is what the timer does.
 func (q *silence) look() { q.spawn(q.sweep) }
 
-// sweep gives connections to net/http that have said nothing for long.
+// sweep closes the connections that have said nothing for too long.
 func (q *silence) sweep() {
 	for _, k := range q.due() {
 		k.dismiss()
 	}
 }
 
-// due returns who has said nothing for long, and sets the timer for the next one.
+// due returns the connections that have said nothing for too long, and sets the timer for the next one.
 func (q *silence) due() (long []*kept) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

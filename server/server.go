@@ -286,6 +286,7 @@ func (s *Server) engineConfig(cfg Config) engine.Config {
 		NoIOUring:     e.IOUring == ioUringOff,
 		Check:         s.checkHandshake,
 		CheckLater:    s.checkLater,
+		IdleTimeout:   s.cfg.HTTP.IdleTimeout,
 		GivenBack:     s.idle.knows,
 		Refused:       s.refusedByEngine,
 		Slowed:        s.strangerSlowed,

@@ -80,7 +80,7 @@ func (r *Reader) Feed(b []byte, max int, sink Sink) error {
 	case err != nil:
 		*r = Reader{Inflater: r.Inflater, Deferral: r.Deferral}
 		return err
-	case size > longFrame:
+	case size > longFrame && len(rest) >= pieceBytes: // below that a piece would hold more than has come
 		r.long, r.partial = newPieces(size), nil
 		r.long.add(rest)
 	default:
