@@ -56,7 +56,7 @@ func (b *builder) otherVerifiers() []Verifier {
 		chain = append(chain, b.ticketOffice())
 	}
 	if b.isOpen(MethodBasic) && len(b.cfg.Basic.Users) > 0 {
-		p, err := newPasswords(b.cfg.Basic, b.deps.Clock)
+		p, err := newPasswords(b.cfg.Basic, b.deps)
 		b.fail(err)
 		chain = append([]Verifier{p}, chain...)
 	}

@@ -12,6 +12,7 @@ import (
 // for concurrent use.
 type Memory struct {
 	redemptions *redemptions
+	passwords   *triedPasswords
 
 	mu   sync.Mutex                         // guards what follows
 	sets map[keySetID]weak.Pointer[heldSet] // those that a gate still uses
@@ -25,7 +26,10 @@ func NewMemory(clock func() time.Time) *Memory {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Memory{redemptions: newRedemptions(clock), sets: make(map[keySetID]weak.Pointer[heldSet])}
+	return &Memory{
+		redemptions: newRedemptions(clock), passwords: newTriedPasswords(clock),
+		sets: make(map[keySetID]weak.Pointer[heldSet]),
+	}
 }
 
 // keySet returns the set that a gate has read already, or an empty one.

@@ -102,3 +102,33 @@ func TestAReloadReadsKeySetsAgain(t *testing.T) {
 	_, err = now.Check(t.Context(), token)
 	wantCode(t, err, CodeTokenInvalid)
 }
+
+func TestWrongPasswordsCountOverAReload(t *testing.T) {
+	moment := noon
+	cfg := GateConfig{
+		Auth:  AuthConfig{Methods: []string{MethodBasic}},
+		Basic: BasicConfig{Users: []BasicUser{{Name: "bob", Hash: argon2Of("swordfish")}}, Throttle: ThrottleConfig{Free: -1, Base: 20 * time.Second}},
+		Deps:  Deps{Clock: func() time.Time { return moment }},
+	}
+	next := cfg
+	next.Basic.Throttle.Base = time.Second
+	old, now := replaced(t, cfg, next)
+	check := func(g *Gate, password string, want Code, wait time.Duration) {
+		t.Helper()
+		_, err := g.Check(t.Context(), basic("bob", password))
+		wantCode(t, err, want)
+		if want != "" && refusalOf(t, err).RetryAfter != wait {
+			t.Errorf("wait %s, want %s", refusalOf(t, err).RetryAfter, wait)
+		}
+	}
+	check(old, "guess", CodeUnauthenticated, 20*time.Second)
+	check(now, "swordfish", CodeRateLimited, 20*time.Second)
+	moment = moment.Add(20 * time.Second)
+	check(now, "guess", CodeUnauthenticated, 2*time.Second) // the second failure, by the limits of now
+	moment = moment.Add(2 * time.Second)
+	check(old, "guess", CodeUnauthenticated, 30*time.Second) // a request that is late
+	moment = moment.Add(30 * time.Second)
+	check(now, "guess", CodeUnauthenticated, 8*time.Second)
+	moment = moment.Add(8 * time.Second)
+	check(now, "swordfish", "", 0)
+}

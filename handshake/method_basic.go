@@ -58,12 +58,35 @@ func userFromHeader(r *Request) (Credential, error) {
 
 // passwords verifies users of the configuration.
 type passwords struct {
-	users    map[string]user
-	dummy    passwordHash // takes as long as a real one, for unknown names
+	users  map[string]user
+	dummy  passwordHash // takes as long as a real one, for unknown names
+	limits ThrottleConfig
+	clock  func() time.Time
+
+	*triedPasswords
+}
+
+// triedPasswords counts what is tried, over all gates with the same memory.
+type triedPasswords struct {
 	throttle *Throttle[triedUser]
 	wrong    *Throttle[netip.Prefix]    // addresses that brought wrong passwords; it delays none of them
 	hashing  *limit.Queue[netip.Prefix] // fair by address
-	clock    func() time.Time
+}
+
+func newTriedPasswords(clock func() time.Time) *triedPasswords {
+	return &triedPasswords{
+		throttle: NewThrottle[triedUser](ThrottleConfig{}, clock), wrong: NewThrottle[netip.Prefix](ThrottleConfig{}, clock),
+		hashing: newHashing(max(runtime.GOMAXPROCS(0)/2, 1)),
+	}
+}
+
+// fail counts a wrong password by the limits of a gate. They are set with each,
+// because a gate may be made and not taken into use.
+func (p *triedPasswords) fail(tried triedUser, limits ThrottleConfig) time.Duration {
+	p.throttle.Set(limits)
+	p.wrong.Set(limits)
+	p.wrong.Fail(tried.address)
+	return p.throttle.Fail(tried)
 }
 
 // newHashing makes the queue of passwords. Half of the processors hash at a time,
@@ -84,11 +107,10 @@ type triedUser struct {
 	address netip.Prefix
 }
 
-func newPasswords(cfg BasicConfig, clock func() time.Time) (*passwords, error) {
+func newPasswords(cfg BasicConfig, deps Deps) (*passwords, error) {
 	p := &passwords{
-		users: make(map[string]user, len(cfg.Users)), hashing: newHashing(max(runtime.GOMAXPROCS(0)/2, 1)),
-		throttle: NewThrottle[triedUser](cfg.Throttle, clock), clock: clock,
-		wrong: NewThrottle[netip.Prefix](ThrottleConfig{Forget: cfg.Throttle.Forget, MaxKeys: cfg.Throttle.MaxKeys}, clock),
+		users: make(map[string]user, len(cfg.Users)), limits: cfg.Throttle, clock: deps.Clock,
+		triedPasswords: deps.Memory.passwords,
 	}
 	var errs []error
 	for i, one := range cfg.Users {
@@ -121,10 +143,9 @@ func (p *passwords) Verify(ctx context.Context, cred Credential) (Identity, erro
 		return Identity{}, err
 	}
 	if !ok {
-		p.wrong.Fail(tried.address)
 		return Identity{}, &Refusal{
 			Code: CodeUnauthenticated, Message: "The user name or the password is wrong.",
-			RetryAfter: p.throttle.Fail(tried), Cause: errors.New("basic: wrong name or password"),
+			RetryAfter: p.fail(tried, p.limits), Cause: errors.New("basic: wrong name or password"),
 		}
 	}
 	p.throttle.Clear(tried)

@@ -21,7 +21,7 @@ func (h slowHash) matches(password string) bool {
 // slowPasswords verifies one user, a password a second.
 func slowPasswords(t *testing.T) *passwords {
 	t.Helper()
-	p, err := newPasswords(BasicConfig{}.withDefaults(), time.Now)
+	p, err := newPasswords(BasicConfig{}.withDefaults(), Deps{}.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}

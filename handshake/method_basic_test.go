@@ -85,7 +85,7 @@ func TestReq22_PasswordsNeedTLS(t *testing.T) {
 
 func TestReq22_UnknownUsersCostAHashToo(t *testing.T) {
 	counted := &countingHash{}
-	p, err := newPasswords(BasicConfig{}, atNoon)
+	p, err := newPasswords(BasicConfig{}, Deps{Clock: atNoon}.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
