@@ -442,13 +442,3 @@ func (s *epollStream) close() {
 	}
 	s.closeUnused() // otherwise the goroutine that has it closes it
 }
-
-// queuedBytes is how many bytes a TCP socket holds that the peer has not
-// acknowledged (tcp(7), SIOCOUTQ), or -1.
-func queuedBytes(fd uintptr) int {
-	n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
-	if err != nil {
-		return -1
-	}
-	return n
-}

@@ -48,3 +48,13 @@ func peek(fd int, b []byte) (int, error) {
 	}
 	return int(n), nil
 }
+
+// queuedBytes is how many bytes a TCP socket holds that the peer has not
+// acknowledged (tcp(7), SIOCOUTQ), or -1.
+func queuedBytes(fd uintptr) int {
+	n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+	if err != nil {
+		return -1
+	}
+	return n
+}

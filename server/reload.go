@@ -2,9 +2,11 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/handshake"
@@ -16,9 +18,9 @@ var ErrEnded = errors.New("the server is about to end")
 // Reload takes over what can change while the server runs: who is let in and by which keys and secrets, the rules of its
 // namespaces, the limits, and the rest that [NeedRestart] does not list. It is all or nothing: on an error nothing is changed.
 //
-// Connections that are there go on as they are. Rules count for what clients do from now on: who is in a namespace or a room
-// stays there. Limits do so, too, but what clients are told at their handshake, the largest message, is for those that come;
-// nothing is ended for a limit that has become lower, except what waits above those of memory.
+// Connections that are there go on. Rules count for what clients do from now on: a socket stays in its namespace and rooms
+// until it refreshes its identity. Limits do so, too, as if they had always been so; the largest message, which clients are told
+// at their handshake, is for those that come. The mixture of cfg and of what needs a restart must be right as well.
 // Requests of a connection are compared by what was in force when it opened; a secret that is to go stays valid as
 // long as it is the previous one. Files of cluster.tls that other nodes would refuse are logged and not taken over, but
 // everything else is: a key that is to go must not stay for a node's certificate that has expired.
@@ -35,6 +37,9 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	cfg.Verifiers = s.given.Verifiers
 	cfg, _ = withLab(cfg.WithDefaults(), nil)
 	if err := s.withoutHops(cfg).Check(); err != nil {
+		return nil, err
+	}
+	if err := s.checkMixed(cfg); err != nil {
 		return nil, err
 	}
 	cfg.API = cfg.API.Hashed()
@@ -66,6 +71,20 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	}
 	s.reading.Go(func() { gate.ReadKeySets(s.readCtx) })
 	return restart, nil
+}
+
+// checkMixed checks what would be in force: cfg, with what needs a restart as it is. A configuration that is right as a whole
+// can be wrong in part, such as passwords with the TLS for them still to come.
+func (s *Server) checkMixed(cfg Config) error {
+	mixed, restart := s.taking(cfg)
+	mixed.API = cfg.API // those in force are hashes
+	if len(restart) == 0 {
+		return nil
+	}
+	if err := s.withoutHops(mixed).Check(); err != nil {
+		return fmt.Errorf("%w; this is so because %s cannot change before a restart: restart, or change them apart", err, strings.Join(restart, ", "))
+	}
+	return nil
 }
 
 // prepareParts has each part of the server check what it is to take over, which use then has them do.

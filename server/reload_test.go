@@ -1,9 +1,12 @@
 package server_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"gatehouse/handshake"
 	"gatehouse/internal/wiretest"
 	rules "gatehouse/namespaces/relay"
 	"gatehouse/server"
@@ -99,13 +102,22 @@ func TestAReloadIsAllOrNothing(t *testing.T) {
 		"a limit":          func(c *server.Config) { c.Sockets.MaxRooms = -1 },
 		"a key of the API": func(c *server.Config) { c.API.Keys = append(c.API.Keys, c.API.Keys...) },
 		"a secret":         func(c *server.Config) { c.JWT.HMACSecret = "short" },
+		"passwords whose TLS waits for a restart": func(c *server.Config) {
+			c.TrustedProxies = []string{"127.0.0.1"} // makes the whole a right one
+			c.Auth.Methods = append(slices.Clone(c.Auth.Methods), handshake.MethodBearer, handshake.MethodBasic)
+			c.Basic.Users = []handshake.BasicUser{{Name: "ada", Hash: handshake.Secret(wiretest.PasswordHash("open sesame"))}}
+		},
 	} {
 		next := r.config
 		next.API = everything()
 		next.Namespaces = map[string]rules.Config{"/app": closed}
 		wrong(&next)
-		if restart, err := r.server.Reload(next); err == nil {
+		restart, err := r.server.Reload(next)
+		if err == nil {
 			t.Errorf("%s is taken: %v", name, restart)
+		}
+		if strings.HasPrefix(name, "passwords") {
+			says(t, fmt.Sprint(err), "auth.methods: basic would send passwords", "because trusted_proxies, ", " cannot change before a restart")
 		}
 		ack, _ := ann.ask("room:join", `{"room":"doc:acme:1"}`)
 		says(t, ack, `"ok":true`)

@@ -64,6 +64,11 @@ func (c *serveCommand) reload(p *program, srv *server.Server, out *server.LogWri
 	if next.Dev && errors.Is(next.Check(), handshake.ErrNoVerifier) {
 		next.JWT.HMACSecret = s.JWT.HMACSecret // the dev key
 	}
+	mixed := next
+	mixed.ownSettings = s.ownSettings // they stay as they are
+	if err := mixed.checkHistory(); err != nil {
+		return nil, fmt.Errorf("reload: %w; the chat's settings cannot change before a restart", next.where.locate(err))
+	}
 	if restart, err = srv.Reload(next.Config); err != nil {
 		return nil, fmt.Errorf("reload: %w", next.where.locate(err))
 	}

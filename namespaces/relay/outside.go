@@ -103,19 +103,17 @@ func (r *Relay) moved(s *namespaces.Socket, leave, join []string) {
 
 // settle makes presence say what is so of a socket, which others may change meanwhile.
 func (r *Relay) settle(s *namespaces.Socket, room string) {
-	rule, _ := r.rule(s.Namespace().Name(), room)
-	if !rule.Presence {
-		return
-	}
 	inside := func() bool {
 		now, here := s.Namespace().Socket(s.ID()) // another one, when its client has come back
 		return here && now.Connected() && now.Joined(room)
 	}
 	for {
 		in := inside()
-		if in {
+		rule, _ := r.rule(s.Namespace().Name(), room)
+		switch {
+		case in && rule.Presence:
 			r.tracker.Enter(key(s, room), r.describe(s), s.ID())
-		} else {
+		case !in: // also without the rule: it may have been another one when the socket came
 			r.tracker.Leave(key(s, room), s.Identity().User(), s.ID(), true)
 		}
 		if inside() == in {
