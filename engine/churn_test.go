@@ -36,6 +36,7 @@ func TestSessionsThatEndAreInNoList(t *testing.T) {
 		count = 100
 	}
 	cfg := Config{Limits: Limits{PingInterval: 500 * time.Millisecond, PingTimeout: 500 * time.Millisecond, CloseTimeout: 50 * time.Millisecond}}
+	cfg.IdleTimeout = 500 * time.Millisecond // of connections that polls have come by
 	onPaths(t, cfg, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
 		come(t, r, count)
