@@ -124,9 +124,9 @@ type Config struct {
 	// refuse. It must be safe for concurrent use.
 	Refused func(r *http.Request, code int)
 	// Slowed, when set, hears of a session that is read more slowly, or of a request of
-	// it that waits, because its address has spent AddressLimits.WorkPerAddress. It may come again and again
-	// for one session. It is called with locks of the session held, must not block, and
-	// must be safe for concurrent use.
+	// it that waits, because its address has spent AddressLimits.WorkPerAddress. It may
+	// come again and again for one session. It is called with locks of the session held,
+	// must not block, and must be safe for concurrent use.
 	Slowed func(h Handler)
 	// Upgraded, when set, hears how long the upgrade of a session took from its request, and whether it was done or given
 	// up after UpgradeTimeout or an error of the client. h is the session's handler. It must be safe for concurrent use,
@@ -136,6 +136,9 @@ type Config struct {
 	// be silent between two requests before it is closed, as http.Server.IdleTimeout; 0
 	// means 75 seconds.
 	IdleTimeout time.Duration
+	// MaxSilent is how many such connections may be silent, of users and of others each: each
+	// holds a file. One more closes the one that is silent for longest. 0 means 1024.
+	MaxSilent int
 	// GivenBack, when set, hears of a connection that the listener of Intercept had to
 	// itself and now returns from Accept, if requests of a user have come by it: one
 	// for whose session Admit was called. It must be safe for concurrent use.
@@ -226,8 +229,13 @@ func (c Config) validate() error {
 	if err := c.Early.validate(c.Limits); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if c.MaxClosing < 0 {
+	switch {
+	case c.MaxClosing < 0:
 		return errors.New("engine: MaxClosing must not be negative")
+	case c.MaxSilent < 0:
+		return errors.New("engine: MaxSilent must not be negative")
+	case c.IdleTimeout < 0:
+		return errors.New("engine: IdleTimeout must not be negative")
 	}
 	if strings.ContainsFunc(c.Node, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		return errors.New("engine: Node must be letters and digits")

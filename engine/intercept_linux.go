@@ -144,6 +144,8 @@ func (i *interceptor) run() {
 		o := offer{err: err}
 		if err == nil {
 			o = i.offerOf(fd)
+		} else if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+			i.makeRoom()
 		}
 		if o.conn == nil && o.err == nil {
 			continue
@@ -154,6 +156,19 @@ func (i *interceptor) run() {
 			if o.conn != nil {
 				_ = o.conn.Close()
 			}
+			return
+		}
+	}
+}
+
+// roomAtOnce is how many silent connections are closed when one finds no file.
+const roomAtOnce = 8
+
+// makeRoom closes silent connections, those of strangers first: the process may open no more
+// files.
+func (i *interceptor) makeRoom() {
+	for range roomAtOnce {
+		if !i.silence.endLongest() && !i.silentUsers.endLongest() {
 			return
 		}
 	}

@@ -310,12 +310,8 @@ func awaitSilence(t *testing.T, q *silence, reached func() bool) {
 
 func TestOnlySoManyConnectionsAreSilent(t *testing.T) {
 	var seen atomic.Int32
-	r := newRig(t, Config{}, counted(&seen))
-	r.keepSilent()
+	r := newRig(t, Config{MaxSilent: 2}, counted(&seen))
 	q := &r.interceptor().silence
-	q.mu.Lock()
-	q.most = 2
-	q.mu.Unlock()
 	var conns []oneConn
 	for range 3 {
 		before := q.newest()
@@ -329,6 +325,38 @@ func TestOnlySoManyConnectionsAreSilent(t *testing.T) {
 	conns[2].ask(pollGET(""))
 	if n := seen.Load(); n > 0 {
 		t.Errorf("the http.Server saw %d requests", n)
+	}
+}
+
+// Silent connections hold files that others need more, those of strangers first.
+func TestSilentConnectionsMakeRoomWhenNoFileIsLeft(t *testing.T) {
+	r := newRig(t, Config{}, onOpen(func(s *side) { s.Admit("", "ann") }))
+	strangers, users := &r.interceptor().silence, &r.interceptor().silentUsers
+	user := r.oneConn(t)
+	user.ask(pollPOST(user.open(), "4hi"))
+	awaitLength(t, users, 1)
+	var others []oneConn
+	for n := range roomAtOnce {
+		other := r.oneConn(t)
+		other.ask(pollGET("none"))
+		awaitLength(t, strangers, n+1)
+		others = append(others, other)
+	}
+	if n := r.srv.Stats().Silent; n != roomAtOnce+1 {
+		t.Errorf("%d are silent", n)
+	}
+	r.interceptor().makeRoom()
+	for _, other := range others {
+		ends(t, other.in)
+	}
+	if status, _ := user.ask(pollGET("none")); status != http.StatusBadRequest {
+		t.Errorf("the user's connection is answered %d", status)
+	}
+	awaitLength(t, users, 1)
+	r.interceptor().makeRoom()
+	ends(t, user.in)
+	if n := r.srv.Stats().Silent; n != 0 {
+		t.Errorf("%d are silent", n)
 	}
 }
 

@@ -44,6 +44,7 @@ type Server struct {
 	live     atomic.Pointer[liveLimits]
 	draining atomic.Bool
 	open     atomic.Int64
+	silent   atomic.Int64 // kept connections between two requests
 
 	workers sync.WaitGroup // the wheel, the flushers and the reaper
 	ending  sync.Once

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -15,20 +16,28 @@ type liveLimits struct {
 
 	earlyMessage  int // of EarlyLimits, or of all
 	earlyIncoming int // Config.earlyIncoming
+	silent        int // Config.MaxSilent
 }
 
 func (c *Config) live() *liveLimits {
-	return &liveLimits{Limits: c.Limits, Early: c.Early, earlyMessage: c.early().MaxPayload, earlyIncoming: c.earlyIncoming()}
+	return &liveLimits{
+		Limits: c.Limits, Early: c.Early,
+		earlyMessage: c.early().MaxPayload, earlyIncoming: c.earlyIncoming(), silent: cmp.Or(c.MaxSilent, defaultMaxSilent),
+	}
 }
 
 // limits are those in force.
 func (srv *Server) limits() *liveLimits { return srv.live.Load() }
 
-// PrepareLimits checks other Limits and another Early, which are in force from the call of use on. MaxPayload
-// counts for sessions that are admitted from now on, as clients are told it at their handshake; that of Early for
-// those that open from now on; the others for every session at once. The heartbeat stays
-// as it is, since clients that are there wait for its PINGs: the error says so of another
-// one, and of limits that New would refuse. Both calls are safe for concurrent use.
+// defaultMaxSilent is Config.MaxSilent where that is 0.
+const defaultMaxSilent = 1024
+
+// PrepareLimits checks other Limits, another Early and another MaxSilent, which are in
+// force from the call of use on. MaxPayload counts for sessions that are admitted from
+// now on, as clients are told it at their handshake; that of Early for those that open
+// from now on; the others for every session at once. The heartbeat stays as it is, since
+// clients that are there wait for its PINGs: the error says so of another one, and of
+// limits that New would refuse. Both calls are safe for concurrent use.
 func (srv *Server) PrepareLimits(cfg Config) (use func(), err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {

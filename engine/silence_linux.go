@@ -12,23 +12,20 @@ import (
 // http.Server does. net/http does not get them: it would take them for new ones and wait
 // only for as long as it waits for a first request, while a proxy may still use them.
 type silence struct {
-	spawn func(func()) bool // fixed: starts a goroutine
+	srv *Server // fixed
 
 	mu      sync.Mutex    // guards what follows, and kept.place and kept.since
-	most    int           // how many there may be: each holds a file
 	longest time.Duration // that one may be there
 	line    list.List     // of *kept, the longest silent first
 	timer   *time.Timer
 	closed  bool
 }
 
-const (
-	defaultIdleTimeout = 75 * time.Second // more than the 60 s after which proxies close theirs
-	mostSilent         = 1024             // users' connections, and as many of others
-)
+// defaultIdleTimeout is more than the 60 s after which proxies close their connections.
+const defaultIdleTimeout = 75 * time.Second
 
 func newSilence(srv *Server) silence {
-	return silence{spawn: srv.spawn, most: mostSilent, longest: cmp.Or(srv.cfg.IdleTimeout, defaultIdleTimeout)}
+	return silence{srv: srv, longest: cmp.Or(srv.cfg.IdleTimeout, defaultIdleTimeout)}
 }
 
 // add lists a connection as the newest. It reports false when none is kept any more.
@@ -38,15 +35,34 @@ func (q *silence) add(k *kept) bool {
 	if q.closed {
 		return false
 	}
+	q.srv.silent.Add(1)
 	k.since, k.place = time.Now(), q.line.PushBack(k)
 	switch {
-	case q.line.Len() > q.most:
-		longest := q.line.Remove(q.line.Front()).(*kept)
-		longest.place = nil
-		q.spawn(longest.dismiss)
+	case q.line.Len() > q.srv.limits().silent:
+		q.srv.spawn(q.longestLocked().dismiss)
 	case q.timer == nil:
 		q.timer = time.AfterFunc(q.longest, q.look)
 	}
+	return true
+}
+
+// longestLocked takes the longest silent connection off the list; there must be one.
+func (q *silence) longestLocked() *kept {
+	k := q.line.Front().Value.(*kept)
+	q.removeLocked(k)
+	return k
+}
+
+// endLongest closes the longest silent connection, and reports whether there was one.
+func (q *silence) endLongest() bool {
+	q.mu.Lock()
+	if q.line.Len() == 0 {
+		q.mu.Unlock()
+		return false
+	}
+	k := q.longestLocked()
+	q.mu.Unlock()
+	k.dismiss()
 	return true
 }
 
@@ -55,13 +71,18 @@ func (q *silence) remove(k *kept) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if k.place != nil {
-		q.line.Remove(k.place)
-		k.place = nil
+		q.removeLocked(k)
 	}
 }
 
+func (q *silence) removeLocked(k *kept) {
+	q.line.Remove(k.place)
+	k.place = nil
+	q.srv.silent.Add(-1)
+}
+
 // look is what the timer does.
-func (q *silence) look() { q.spawn(q.sweep) }
+func (q *silence) look() { q.srv.spawn(q.sweep) }
 
 // sweep closes the connections that have said nothing for too long.
 func (q *silence) sweep() {

@@ -9,6 +9,7 @@ import (
 type Stats struct {
 	Sessions int // open
 	Closing  int // closing: not open any more, their connections not gone yet
+	Silent   int // connections of the listener of Intercept that are between two polls
 	// OutboxBytes is what waits for all clients together, as Config.OutboxTotal
 	// counts it.
 	OutboxBytes int64
@@ -34,6 +35,7 @@ func (srv *Server) Stats() Stats {
 	return Stats{
 		Sessions:      srv.Sessions(),
 		Closing:       srv.closings.count(),
+		Silent:        int(srv.silent.Load()),
 		OutboxBytes:   srv.budget.held.Load(),
 		IncomingBytes: srv.incoming.Held(),
 		IncomingCuts:  srv.cuts.incoming.Load(),

@@ -119,8 +119,8 @@ func (c *Client) charge(s *Socket, size int) {
 }
 
 // slow pauses reading for a while because of what s has sent. Even when more is owed, it goes on after [maxPause], as the
-// transport takes one that lasts for dead. All connections of a user owe the same: they go on one after another, within a
-// fifth of the time, as hundreds that went on together would hold up everybody. mu is held.
+// transport takes one that lasts for dead. All connections of a user owe the same: each goes on at a moment of the last
+// fifth of the wait, as hundreds that went on together would hold up everybody. mu is held.
 func (c *Client) slow(s *Socket, wait time.Duration, why SlowCause) {
 	if c.closed || c.pauses&forPace != 0 {
 		return

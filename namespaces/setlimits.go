@@ -24,9 +24,10 @@ func (c *Config) live() *liveLimits {
 func (h *Hub) limits() *liveLimits { return h.live.Load() }
 
 // PrepareLimits checks other ConnectLimits, SessionLimits, SocketLimits and RateLimits, and another AnswerUnknownEvents, which
-// are in force from the call of use on. They count at once for what clients do from now on: rooms, events and connections that are there already
-// are not ended at once for a limit that has become lower, but MaxPerUser and the limits of who is in no namespace count as ever. ExpiryNotice is for identities that are accepted from now on. The error says
-// what NewHub would refuse, or that MaxPerUser begins or ends. Both calls are safe for concurrent use.
+// are in force from the call of use on. They count for what clients do from now on: no room, event or socket ends at once for a
+// limit that has become lower. The next connection of a user above MaxPerUser ends those that are too many, and connections
+// that are in no namespace end by MaxPending and ConnectTimeout. ExpiryNotice is for identities that are accepted from now on.
+// The error says what NewHub would refuse, or that MaxPerUser begins or ends. Both calls are safe for concurrent use.
 func (h *Hub) PrepareLimits(cfg Config) (use func(), err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {

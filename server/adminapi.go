@@ -36,6 +36,7 @@ func (s *Server) stats() stats {
 		Namespaces: make(map[string]int), UptimeMs: time.Since(s.began).Milliseconds(),
 	}
 	st.Silent, st.SilentClosed = s.idle.count()
+	st.Silent += s.engine.Stats().Silent
 	for ns := range s.hub.Namespaces() {
 		st.Namespaces[ns.Label()] += ns.Len()
 	}

@@ -62,7 +62,7 @@ func (a Admin) enabled() bool { return a.Addr != "" || a.Key != "" }
 type ConnectionLimits struct {
 	MaxPendingPerAddress int `koanf:"max_pending_per_address" default:"4096" doc:"connections of one address in no namespace; one more gets 503; thousands of people can share an address"`
 	MaxConnections       int `koanf:"max_connections" derived:"five eighths of the files that the process may open" min:"0" doc:"sessions in all; one more makes the oldest that is in no namespace give way, and gets 503 when none has been there for a second"`
-	MaxSilent            int `koanf:"max_silent" default:"8192" doc:"TCP connections that belong to no session: without a request, or with one that waits for its body or is no client's; one more closes the one that is silent for longest; never more than a quarter of the files that the process may open. On Linux the kernel keeps a silent one for its first second"`
+	MaxSilent            int `koanf:"max_silent" default:"8192" doc:"TCP connections that belong to no session: without a request, or with one that waits for its body or is no client's; one more closes the one that is silent for longest, and a quarter as many of users and of others each may be silent between two polls; never more than a quarter of the files that the process may open. On Linux the kernel keeps a silent one for its first second"`
 
 	engine.AddressLimits `koanf:",squash"`
 

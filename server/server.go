@@ -287,6 +287,7 @@ func (s *Server) engineConfig(cfg Config) engine.Config {
 		Check:         s.checkHandshake,
 		CheckLater:    s.checkLater,
 		IdleTimeout:   s.cfg.HTTP.IdleTimeout,
+		MaxSilent:     max(cfg.Connections.MaxSilent/4, 1),
 		GivenBack:     s.idle.knows,
 		Refused:       s.refusedByEngine,
 		Slowed:        s.strangerSlowed,
