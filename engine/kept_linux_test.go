@@ -355,8 +355,8 @@ func TestSilentConnectionsMakeRoomWhenNoFileIsLeft(t *testing.T) {
 	awaitLength(t, users, 1)
 	r.interceptor().makeRoom()
 	ends(t, user.in)
-	if n := r.srv.Stats().Silent; n != 0 {
-		t.Errorf("%d are silent", n)
+	if st := r.srv.Stats(); st.Silent != 0 || st.SilentCuts != roomAtOnce+1 {
+		t.Errorf("%d are silent, %d were closed", st.Silent, st.SilentCuts)
 	}
 }
 

@@ -39,17 +39,19 @@ func (q *silence) add(k *kept) bool {
 	k.since, k.place = time.Now(), q.line.PushBack(k)
 	switch {
 	case q.line.Len() > q.srv.limits().silent:
-		q.srv.spawn(q.longestLocked().dismiss)
+		q.srv.spawn(q.oneTooManyLocked().dismiss)
 	case q.timer == nil:
 		q.timer = time.AfterFunc(q.longest, q.look)
 	}
 	return true
 }
 
-// longestLocked takes the longest silent connection off the list; there must be one.
-func (q *silence) longestLocked() *kept {
+// oneTooManyLocked takes the longest silent connection off the list, to be closed; there
+// must be one.
+func (q *silence) oneTooManyLocked() *kept {
 	k := q.line.Front().Value.(*kept)
 	q.removeLocked(k)
+	q.srv.cuts.silent.Add(1)
 	return k
 }
 
@@ -60,7 +62,7 @@ func (q *silence) endLongest() bool {
 		q.mu.Unlock()
 		return false
 	}
-	k := q.longestLocked()
+	k := q.oneTooManyLocked()
 	q.mu.Unlock()
 	k.dismiss()
 	return true

@@ -10,6 +10,9 @@ type Stats struct {
 	Sessions int // open
 	Closing  int // closing: not open any more, their connections not gone yet
 	Silent   int // connections of the listener of Intercept that are between two polls
+	// SilentCuts is how many of those were closed so far because there were too many, or no
+	// file was left.
+	SilentCuts uint64
 	// OutboxBytes is what waits for all clients together, as Config.OutboxTotal
 	// counts it.
 	OutboxBytes int64
@@ -36,6 +39,7 @@ func (srv *Server) Stats() Stats {
 		Sessions:      srv.Sessions(),
 		Closing:       srv.closings.count(),
 		Silent:        int(srv.silent.Load()),
+		SilentCuts:    srv.cuts.silent.Load(),
 		OutboxBytes:   srv.budget.held.Load(),
 		IncomingBytes: srv.incoming.Held(),
 		IncomingCuts:  srv.cuts.incoming.Load(),
@@ -44,7 +48,7 @@ func (srv *Server) Stats() Stats {
 }
 
 // cutCounts are the counters behind Cuts.
-type cutCounts struct{ full, age, total, incoming atomic.Uint64 }
+type cutCounts struct{ full, age, total, incoming, silent atomic.Uint64 }
 
 // note counts a session that ends because of err, if it was cut.
 func (c *cutCounts) note(err error) {

@@ -29,14 +29,14 @@ type stats struct {
 }
 
 func (s *Server) stats() stats {
-	held := s.hub.Stats()
+	held, carried := s.hub.Stats(), s.engine.Stats()
 	st := stats{
-		Connections: s.engine.Sessions(), Pending: held.Pending, Sockets: held.Sockets, Parked: held.Parked, Rooms: held.Rooms,
+		Connections: carried.Sessions, Pending: held.Pending, Sockets: held.Sockets, Parked: held.Parked, Rooms: held.Rooms,
 		Revocations: len(s.gate().Revocations().All()), Draining: s.draining.Load(),
 		Namespaces: make(map[string]int), UptimeMs: time.Since(s.began).Milliseconds(),
 	}
-	st.Silent, st.SilentClosed = s.idle.count()
-	st.Silent += s.engine.Stats().Silent
+	silent, closed := s.idle.count()
+	st.Silent, st.SilentClosed = silent+carried.Silent, closed+carried.SilentCuts
 	for ns := range s.hub.Namespaces() {
 		st.Namespaces[ns.Label()] += ns.Len()
 	}
