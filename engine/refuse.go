@@ -47,7 +47,7 @@ func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, code int) {
 
 func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
 	srv.limitRest(w, r)
-	limitAnswer(w)
+	srv.limitAnswer(w)
 	h := w.Header()
 	if refusal.RetryAfter > 0 {
 		seconds := (refusal.RetryAfter + time.Second - 1) / time.Second
@@ -77,10 +77,10 @@ func (srv *Server) limitRest(w http.ResponseWriter, r *http.Request) {
 // run for that long would miss its own deadline and lose the answer.
 const answerTimeout = 10 * time.Second
 
-// limitAnswer sets answerTimeout. net/http lifts it before the connection's next
-// request.
-func limitAnswer(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+// limitAnswer limits the writing of a short answer. net/http lifts that before the
+// connection's next request.
+func (srv *Server) limitAnswer(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(srv.answerTimeout))
 }
 
 // refuseFault answers a request that broke the rules of its session, and ends
@@ -95,7 +95,7 @@ func (srv *Server) refuseFault(w http.ResponseWriter, r *http.Request, s *Sessio
 // answerText answers a POST. The type is text/html, as Node's: some browsers
 // offered text/plain as a download.
 func (srv *Server) answerText(w http.ResponseWriter, _ *http.Request, status int, text string) {
-	limitAnswer(w)
+	srv.limitAnswer(w)
 	w.Header().Set("Content-Type", "text/html")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -118,7 +118,7 @@ func (srv *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 	}
 	if preflight {
 		srv.limitRest(w, r)
-		limitAnswer(w)
+		srv.limitAnswer(w)
 		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusNoContent)
 	}

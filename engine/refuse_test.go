@@ -226,7 +226,12 @@ func (l narrow) Accept() (net.Conn, error) {
 // A client that sends request after request and reads nothing is not waited
 // for: net/http writes short answers without a limit of its own.
 func TestAnswersThatNobodyReadsHoldNothing(t *testing.T) {
-	r := newRig(t, Config{Limits: Limits{CloseTimeout: 50 * time.Millisecond}}, func(_ testing.TB, r *rig) { r.web.Listener = narrow{r.web.Listener} })
+	unreadAnswersEnd(t, func(_ testing.TB, r *rig) { r.web.Listener = narrow{r.web.Listener} })
+}
+
+func unreadAnswersEnd(t *testing.T, narrowed rigOption) {
+	t.Helper()
+	r := newRig(t, Config{}, narrowed, func(_ testing.TB, r *rig) { r.srv.answerTimeout = 50 * time.Millisecond })
 	p := r.dialPolling(t)
 	for name, request := range map[string]string{
 		"refusals":      "GET /socket.io/?EIO=4&transport=x HTTP/1.1\r\nHost: x\r\n\r\n",

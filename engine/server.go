@@ -35,6 +35,8 @@ type Server struct {
 
 	handshakes chan struct{} // turns of TLS handshakes
 
+	answerTimeout time.Duration // the constant; a test does not wait for so long
+
 	budget    sendBudget
 	incoming  *budget.Budget
 	earlyWork *earlyWork // fixed; nil without Config.Early
@@ -83,6 +85,7 @@ func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		emptied:  make(chan struct{}),
 	}
 	srv.polls.Rest = pollRest
+	srv.answerTimeout = answerTimeout
 	srv.gzips = make(chan *gzip.Writer, 2*runtime.GOMAXPROCS(0))
 	for range cap(srv.gzips) {
 		srv.gzips <- nil

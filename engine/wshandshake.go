@@ -98,7 +98,7 @@ func (c *websocket) respond(b []byte) error {
 // goroutine. A client that has the answer may send its probe before that
 // goroutine is done, and the answer to the probe would find no room.
 func (c *websocket) respondNow(conn net.Conn, b []byte) error {
-	_ = conn.SetWriteDeadline(time.Now().Add(answerTimeout))
+	_ = conn.SetWriteDeadline(time.Now().Add(c.s.srv.answerTimeout))
 	_, err := conn.Write(b)
 	_ = conn.SetWriteDeadline(time.Time{})
 	return err
