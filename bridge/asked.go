@@ -29,12 +29,12 @@ func (c *conn) asks(namespace string, id uint64) {
 		c.asked = slices.Delete(c.asked, 0, 1)
 	}
 	c.asked = append(c.asked, question{namespace, id, time.Now()})
-	c.throttle()
+	c.throttleLocked()
 }
 
-// answered settles a question. An acknowledgement without a question is late
-// or made up, and changes nothing. mu is held.
-func (c *conn) answered(namespace string, id uint64) {
+// answeredLocked settles a question. An acknowledgement without a question is
+// late or made up, and changes nothing.
+func (c *conn) answeredLocked(namespace string, id uint64) {
 	i := slices.IndexFunc(c.asked, func(q question) bool { return q.id == id && q.namespace == namespace })
 	if i >= 0 {
 		c.asked = slices.Delete(c.asked, i, i+1)
@@ -44,13 +44,12 @@ func (c *conn) answered(namespace string, id uint64) {
 	}
 }
 
-// awaiting reports whether a listener may be waiting for its client. The library
-// does not tell when an application gives up, so questions that ended without an
-// answer are dropped here, from the newest back to the first that is open. mu is
-// held.
-func (c *conn) awaiting() bool {
+// awaitingLocked reports whether a listener may be waiting for its client. The library
+// does not tell when an application gives up, so questions that ended without an answer
+// are dropped here, from the newest back to the first that is open.
+func (c *conn) awaitingLocked() bool {
 	for last := len(c.asked) - 1; last >= 0; last-- {
-		if c.open(&c.asked[last]) {
+		if c.openLocked(&c.asked[last]) {
 			return true
 		}
 		c.asked = c.asked[:last]
@@ -59,10 +58,10 @@ func (c *conn) awaiting() bool {
 	return false
 }
 
-// open reports whether somebody may still take the answer. When Timeout ends, the
-// library forgets a socket's question, but not a broadcast's; EventWait ends those,
-// as no event waits longer for the listener that asked. mu is held.
-func (c *conn) open(q *question) bool {
+// openLocked reports whether somebody may still take the answer. When Timeout ends, the
+// library forgets a socket's question, but not a broadcast's; EventWait ends those, as
+// no event waits longer for the listener that asked.
+func (c *conn) openLocked(q *question) bool {
 	s := c.seats[q.namespace]
 	if s == nil || s.gone || s.socket == nil {
 		return false

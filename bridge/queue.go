@@ -46,28 +46,28 @@ func (c *conn) enqueue(p packet.Packet, size int) {
 	c.packed++
 	c.bytes += size
 	if name == ackLane {
-		c.answered(p.Namespace, p.ID)
+		c.answeredLocked(p.Namespace, p.ID)
 	}
 	if cfg := &c.srv.cfg; c.packed > hardQueue*cfg.QueuePackets || c.bytes > hardQueue*cfg.QueueBytes {
-		c.discard(string(engine.ReasonOverload))
+		c.dropLocked(string(engine.ReasonOverload))
 		c.session.Close(engine.CodeTryAgainLater, string(engine.ReasonOverload))
 	}
-	c.throttle()
+	c.throttleLocked()
 }
 
-// throttle pauses or resumes reading. While a listener may be waiting for an
-// acknowledgement of this client, reading goes on: the answer stands behind
-// whatever the client sent before it. mu is held.
-func (c *conn) throttle() {
+// throttleLocked pauses or resumes reading. While a listener may be waiting for
+// an acknowledgement of this client, reading goes on: the answer stands behind
+// whatever the client sent before it.
+func (c *conn) throttleLocked() {
 	cfg := &c.srv.cfg
 	full := c.packed > cfg.QueuePackets || c.bytes > cfg.QueueBytes
 	low := c.packed <= cfg.QueuePackets/2 && c.bytes <= cfg.QueueBytes/2
 	switch {
 	case c.dropped:
-	case !c.paused && full && !c.awaiting():
+	case !c.paused && full && !c.awaitingLocked():
 		c.paused = true
 		c.session.Pause()
-	case c.paused && (low || c.awaiting()):
+	case c.paused && (low || c.awaitingLocked()):
 		c.paused = false
 		c.session.Resume()
 	}
@@ -90,7 +90,7 @@ func (c *conn) next(name string, l *lane) (item, bool) {
 	defer c.mu.Unlock()
 	if len(l.waiting) == 0 {
 		delete(c.lanes, name)
-		c.signalIdle()
+		c.signalIdleLocked()
 		return item{}, false
 	}
 	it := l.waiting[0]
@@ -98,7 +98,7 @@ func (c *conn) next(name string, l *lane) (item, bool) {
 	l.waiting = l.waiting[1:]
 	c.packed--
 	c.bytes -= it.size
-	c.throttle()
+	c.throttleLocked()
 	return it, true
 }
 
@@ -107,11 +107,11 @@ func (c *conn) next(name string, l *lane) (item, bool) {
 func (c *conn) drop(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.discard(reason)
+	c.dropLocked(reason)
 }
 
-// discard is drop with mu held.
-func (c *conn) discard(reason string) {
+// dropLocked is drop with mu held.
+func (c *conn) dropLocked(reason string) {
 	if c.why == "" {
 		c.why = reason
 	}
@@ -131,12 +131,12 @@ func (c *conn) over(reason string) (idle <-chan struct{}, why string) {
 		c.why = reason
 	}
 	c.ended = true
-	c.signalIdle()
+	c.signalIdleLocked()
 	return c.idle, c.why
 }
 
-// signalIdle signals that no packet is being handled any more. mu is held.
-func (c *conn) signalIdle() {
+// signalIdleLocked signals that no packet is being handled any more.
+func (c *conn) signalIdleLocked() {
 	if c.ended && len(c.lanes) == 0 {
 		select {
 		case <-c.idle:
