@@ -14,34 +14,36 @@ type deflateContext struct {
 	sent   []func(written bool) // who asks whether unsent is written
 }
 
-// unsentBytes is how many bytes wait behind the send queue. Session.mu is held.
-func (d *deflateContext) unsentBytes() int {
+// unsentBytesLocked is how many bytes wait behind the send queue. Session.mu is
+// held.
+func (d *deflateContext) unsentBytesLocked() int {
 	if d == nil {
 		return 0
 	}
 	return len(d.unsent)
 }
 
-// advance takes n written bytes off. Session.mu is held.
-func (d *deflateContext) advance(n int, b *sendBudget) {
+// advanceLocked takes n written bytes off. Session.mu is held.
+func (d *deflateContext) advanceLocked(n int, b *sendBudget) {
 	d.unsent = d.unsent[min(n, len(d.unsent)):] // it may be gone with its session
 	if len(d.unsent) == 0 {
-		d.settle(true)
-		d.forget(b)
+		d.settleLocked(true)
+		d.forgetLocked(b)
 	}
 }
 
-// settle calls the Notify functions of the unsent frames. Session.mu is held.
-func (d *deflateContext) settle(written bool) {
+// settleLocked calls the Notify functions of the unsent frames. Session.mu is
+// held.
+func (d *deflateContext) settleLocked(written bool) {
 	for _, sent := range d.sent {
 		sent(written)
 	}
 	d.sent = nil
 }
 
-// await keeps the frames' Notify functions until the unsent bytes are written.
-// Session.mu is held.
-func (d *deflateContext) await(frames []*Frame) {
+// awaitLocked keeps the frames' Notify functions until the unsent bytes are
+// written. Session.mu is held.
+func (d *deflateContext) awaitLocked(frames []*Frame) {
 	for _, f := range frames {
 		if f.sent != nil {
 			d.sent = append(d.sent, f.sent)
@@ -50,10 +52,10 @@ func (d *deflateContext) await(frames []*Frame) {
 	}
 }
 
-// forget drops the unsent bytes. Session.mu is held.
-func (d *deflateContext) forget(b *sendBudget) {
+// forgetLocked drops the unsent bytes. Session.mu is held.
+func (d *deflateContext) forgetLocked(b *sendBudget) {
 	if d != nil {
-		d.settle(false)
+		d.settleLocked(false)
 		b.add(-d.held)
 		d.unsent, d.held = nil, 0
 	}
@@ -74,7 +76,7 @@ func (f *flusher) compressNext(c *websocket, frames []*Frame) []byte {
 	if s.current() == stateClosed {
 		return nil
 	}
-	d.await(frames[:n])
+	d.awaitLocked(frames[:n])
 	s.out.shift(n, &s.srv.budget)
 	d.unsent, d.held = b, int64(cap(b))
 	s.srv.budget.add(d.held)

@@ -30,8 +30,8 @@ func (s *Session) spend(n int) error {
 	return nil
 }
 
-// room returns how many bytes may wait for the client. mu is held.
-func (s *Session) room() int {
+// roomLocked returns how many bytes may wait for the client.
+func (s *Session) roomLocked() int {
 	limits := s.srv.limits()
 	if limits.Early == nil || limits.Early.OutboxBytes == limits.OutboxBytes || !s.stranger() {
 		return limits.OutboxBytes

@@ -236,9 +236,9 @@ func (s *epollStream) add() error {
 	return err
 }
 
-// rewatch tells the kernel what to watch for. It cannot fail: the stream is open and
-// watched, and no new memory is needed. mu is held.
-func (s *epollStream) rewatch() {
+// rewatchLocked tells the kernel what to watch for. It cannot fail: the stream is open
+// and watched, and no new memory is needed.
+func (s *epollStream) rewatchLocked() {
 	ev := unix.EpollEvent{Events: s.interest, Fd: s.fd}
 	if s.busy {
 		ev.Events &^= interestRead
@@ -253,7 +253,7 @@ func (s *epollStream) watch(add, remove uint32) {
 	old := s.interest
 	s.interest = old&^remove | add
 	if s.watched && !s.closed && s.interest != old {
-		s.rewatch()
+		s.rewatchLocked()
 	}
 }
 
@@ -301,7 +301,7 @@ func (s *epollStream) setBusy(busy bool) {
 	defer s.mu.Unlock()
 	s.busy = busy
 	if s.watched && !s.closed {
-		s.rewatch()
+		s.rewatchLocked()
 	}
 }
 
@@ -357,12 +357,12 @@ func saysNow(fd int32, events int16) bool {
 func (s *epollStream) endRead() {
 	s.mu.Lock()
 	s.reading = false
-	s.closeUnused()
+	s.closeUnusedLocked()
 	s.mu.Unlock()
 }
 
-// closeUnused closes the descriptor of a closed stream when nobody has it. mu is held.
-func (s *epollStream) closeUnused() {
+// closeUnusedLocked closes the descriptor of a closed stream when nobody has it.
+func (s *epollStream) closeUnusedLocked() {
 	if s.closed && !s.reading && !s.lent {
 		_ = unix.Close(int(s.fd))
 	}
@@ -390,7 +390,7 @@ func (s *epollStream) giveBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lent = false
-	s.closeUnused()
+	s.closeUnusedLocked()
 }
 
 func (s *epollStream) tryWrite(b []byte) (int, error) {
@@ -440,5 +440,5 @@ func (s *epollStream) close() {
 	if s.reading || s.lent {
 		_ = unix.Shutdown(int(s.fd), unix.SHUT_RDWR)
 	}
-	s.closeUnused() // otherwise the goroutine that has it closes it
+	s.closeUnusedLocked() // otherwise the goroutine that has it closes it
 }

@@ -191,7 +191,7 @@ func (f *flusher) gather(c *websocket) (b []byte, whole int) {
 	s.mu.Lock()
 	unsent := c.unsent()
 	if c.blocked || s.out.empty() && unsent == 0 {
-		done := c.unlist()
+		done := c.unlistLocked()
 		s.mu.Unlock()
 		if done {
 			c.closeSent()
@@ -214,9 +214,9 @@ func (f *flusher) gather(c *websocket) (b []byte, whole int) {
 	return b, whole
 }
 
-// unlist takes a connection with nothing to write for now off the list, and reports
-// whether its close frame is with the kernel. Session.mu is held.
-func (c *websocket) unlist() (done bool) {
+// unlistLocked takes a connection with nothing to write for now off the list, and
+// reports whether its close frame is with the kernel. Session.mu is held.
+func (c *websocket) unlistLocked() (done bool) {
 	s := c.s
 	c.listed = unlisted
 	if !s.out.empty() || c.unsent() > 0 {
@@ -271,7 +271,7 @@ func (f *flusher) written(c *websocket, whole, n, want int) bool {
 	defer s.mu.Unlock()
 	switch {
 	case c.context != nil:
-		c.context.advance(n, &s.srv.budget)
+		c.context.advanceLocked(n, &s.srv.budget)
 	case n == want:
 		s.out.shift(whole, &s.srv.budget)
 	default:
@@ -285,8 +285,8 @@ func (f *flusher) written(c *websocket, whole, n, want int) bool {
 	}
 	c.blocked = true
 	c.listed = unlisted
-	s.stalled()
-	s.countOutbox()
+	s.stalledLocked()
+	s.countOutboxLocked()
 	c.stream.awaitWritable()
 	return false
 }

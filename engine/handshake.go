@@ -156,7 +156,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, s *Sess
 	s.mu.Lock()
 	c.listed = unlisted
 	if !s.out.empty() {
-		s.wake()
+		s.wakeLocked()
 	}
 	s.mu.Unlock()
 	c.begin(t.early)

@@ -20,13 +20,13 @@ func (s *Session) startBeat() {
 	defer s.mu.Unlock()
 	s.beat.pinged = s.srv.now()
 	s.beat.due = s.beat.pinged + int64(s.srv.cfg.PingInterval)
-	s.plan()
+	s.planLocked()
 }
 
-// pauseBeat stops waiting for a PONG, which is not read now, or begins anew. PINGs
-// go on: a client ends the connection when none comes for PingInterval and
-// PingTimeout together. mu is held.
-func (s *Session) pauseBeat(paused bool) {
+// pauseBeatLocked stops waiting for a PONG, which is not read now, or begins anew.
+// PINGs go on: a client ends the connection when none comes for PingInterval and
+// PingTimeout together.
+func (s *Session) pauseBeatLocked(paused bool) {
 	b, now := &s.beat, s.srv.now()
 	if paused {
 		b.pausedAt = max(now, 1)
@@ -36,7 +36,7 @@ func (s *Session) pauseBeat(paused bool) {
 			b.due = now + int64(s.srv.cfg.PingTimeout)
 		}
 	}
-	s.plan()
+	s.planLocked()
 }
 
 // beatHeard notes that the client sent a packet. A PONG counts the next
@@ -53,7 +53,7 @@ func (s *Session) beatHeard(kind byte) {
 		b.awaiting = false
 		b.due = min(now, b.pinged+timeout) + int64(s.srv.cfg.PingInterval)
 		if s.srv.cfg.PingInterval < s.srv.cfg.PingTimeout { // else the wheel looks early enough
-			s.plan()
+			s.planLocked()
 		}
 	case !b.extended:
 		b.extended = true
@@ -61,9 +61,9 @@ func (s *Session) beatHeard(kind byte) {
 	}
 }
 
-// nextLook is when the wheel must look at an open session. mu is held.
-func (s *Session) nextLook() int64 {
-	next := s.nextBeat()
+// nextLookLocked is when the wheel must look at an open session.
+func (s *Session) nextLookLocked() int64 {
+	next := s.nextBeatLocked()
 	if paused := s.beat.pausedAt; paused != 0 {
 		next = min(next, paused+int64(s.srv.limits().PauseTimeout))
 	}
@@ -73,19 +73,19 @@ func (s *Session) nextLook() int64 {
 	return next
 }
 
-// nextBeat is when to ping, or by when the PONG must be there. mu is held.
-func (s *Session) nextBeat() int64 {
+// nextBeatLocked is when to ping, or by when the PONG must be there.
+func (s *Session) nextBeatLocked() int64 {
 	if b := &s.beat; b.pausedAt != 0 && b.awaiting {
 		return b.pinged + int64(s.srv.cfg.PingInterval)
 	}
 	return s.beat.due
 }
 
-// plan tells the wheel when to look next. A session that is closing has its
-// deadline there. mu is held.
-func (s *Session) plan() {
+// planLocked tells the wheel when to look next. A session that is closing has
+// its deadline there.
+func (s *Session) planLocked() {
 	if s.current() == stateOpen {
-		s.srv.wheel.schedule(s, s.nextLook())
+		s.srv.wheel.schedule(s, s.nextLookLocked())
 	}
 }
 
@@ -101,14 +101,14 @@ func (s *Session) tick(now int64) int64 {
 		return s.closingDue(now)
 	}
 	s.mu.Lock()
-	err := s.beatDue(now)
+	err := s.beatDueLocked(now)
 	if err == nil {
-		err = s.stallDue(now)
+		err = s.stallDueLocked(now)
 	}
 	if err == nil {
-		err = s.messageDue(now)
+		err = s.messageDueLocked(now)
 	}
-	next := s.nextLook()
+	next := s.nextLookLocked()
 	s.mu.Unlock()
 	var slow *protocolError
 	switch {
@@ -139,16 +139,16 @@ var (
 	errOverload    = &protocolError{CodeTryAgainLater, ReasonOverload, "reading was paused for too long"}
 )
 
-// beatDue pings when a PING is due. mu is held.
-func (s *Session) beatDue(now int64) error {
+// beatDueLocked pings when a PING is due.
+func (s *Session) beatDueLocked(now int64) error {
 	b := &s.beat
 	paused := b.pausedAt != 0
 	switch {
 	case paused && now >= b.pausedAt+int64(s.srv.limits().PauseTimeout):
 		return errOverload
-	case now < s.nextBeat():
+	case now < s.nextBeatLocked():
 		return nil
-	case b.awaiting && !paused && s.moves():
+	case b.awaiting && !paused && s.movesLocked():
 		b.due = now + int64(s.srv.cfg.PingTimeout)
 		return nil
 	case b.awaiting && !paused:
@@ -156,6 +156,6 @@ func (s *Session) beatDue(now int64) error {
 	}
 	b.pinged, b.due = now, now+int64(s.srv.cfg.PingTimeout)
 	b.awaiting, b.extended, b.partly = true, false, 0
-	s.push(pingFrame)
+	s.pushLocked(pingFrame)
 	return nil
 }

@@ -63,13 +63,13 @@ func (s *Session) frees(hop Hop) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.probe != nil && s.probe.conn != nil && s.probe.conn.hop == hop {
-		s.dropProbe()
+		s.dropProbeLocked()
 	}
 	return s.link.letGo(hop)
 }
 
-// passOn answers the pending GET when it came through a server that is leaving. Session.mu is held.
-func (p *longPoll) passOn() {
+// passOnLocked answers the pending GET when it came through a server that is leaving. Session.mu is held.
+func (p *longPoll) passOnLocked() {
 	if p.get != nil && leaving(p.get.hop) {
 		p.reply([]*Frame{noopFrame})
 	}

@@ -37,7 +37,7 @@ func TestAPollDoesNotWaitForAServerThatLeaves(t *testing.T) {
 		}
 		return err
 	})
-	side.awaitState(t, func() bool { return side.longPoll().get != nil })
+	side.awaitState(t, func() bool { return side.longPollLocked().get != nil })
 	through.Store(true)
 	r.srv.Leave(t.Context(), &through, time.Second)
 	check(t, await(t, answers))

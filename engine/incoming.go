@@ -90,18 +90,18 @@ func (c *websocket) settle() {
 	c.s.Hold(now.memory() - before.memory())
 }
 
-// messageDue looks at a message that is not complete: it must come at a rate that
-// bounds how long it is held. mu is held.
-func (s *Session) messageDue(now int64) error {
+// messageDueLocked looks at a message that is not complete: it must come at a rate that
+// bounds how long it is held.
+func (s *Session) messageDueLocked(now int64) error {
 	if s.beat.pausedAt == 0 && s.link.unfinished().tooSlow(now, s.srv.limits().MessageTimeout) {
 		return errTooSlow
 	}
 	return nil
 }
 
-// moves reports whether a message that is not complete has grown since it was asked
-// last: a PONG stands behind it. mu is held.
-func (s *Session) moves() bool {
+// movesLocked reports whether a message that is not complete has grown since it was
+// asked last: a PONG stands behind it.
+func (s *Session) movesLocked() bool {
 	now, before := uint32(s.link.unfinished().bytes()), s.beat.partly
 	s.beat.partly = now
 	return now > before

@@ -53,14 +53,14 @@ const (
 	flowFull             // it waits for room in the stream
 )
 
-// longPoll is the transport while that is long-polling, else nil. mu is held.
-func (s *Session) longPoll() *longPoll {
+// longPollLocked is the transport while that is long-polling, else nil.
+func (s *Session) longPollLocked() *longPoll {
 	p, _ := s.link.(*longPoll)
 	return p
 }
 
-// wake gets what waits on its way. mu is held.
-func (s *Session) wake() { s.link.wake(false) }
+// wakeLocked gets what waits on its way.
+func (s *Session) wakeLocked() { s.link.wake(false) }
 
 // transport implements link.
 func (p *longPoll) transport() string { return "polling" }
@@ -69,7 +69,7 @@ func (p *longPoll) transport() string { return "polling" }
 func (p *longPoll) framing() framing { return framePolling }
 
 // wake implements link.
-func (p *longPoll) wake(bool) { p.answer() }
+func (p *longPoll) wake(bool) { p.answerLocked() }
 
 // flow implements link.
 func (p *longPoll) flow() flow {
@@ -104,7 +104,7 @@ func (p *longPoll) unfinished() partly {
 func (p *longPoll) discard() {}
 
 // sayGoodbye implements link.
-func (p *longPoll) sayGoodbye() { p.answer() }
+func (p *longPoll) sayGoodbye() { p.answerLocked() }
 
 // left implements link.
 func (p *longPoll) left(bye *closePacket) {
@@ -118,7 +118,7 @@ func (p *longPoll) reaches() bool { return p.get != nil || p.s.sending != nil }
 
 // letGo implements link.
 func (p *longPoll) letGo(Hop) bool {
-	p.passOn()
+	p.passOnLocked()
 	return false
 }
 
@@ -164,7 +164,7 @@ func (c *websocket) takes() bool {
 }
 
 // unsent implements link.
-func (c *websocket) unsent() int { return c.context.unsentBytes() }
+func (c *websocket) unsent() int { return c.context.unsentBytesLocked() }
 
 // read implements link.
 func (c *websocket) read(on bool) {
@@ -186,7 +186,7 @@ func (c *websocket) discard() {
 
 // sayGoodbye implements link.
 func (c *websocket) sayGoodbye() {
-	c.s.queueCloseFrame()
+	c.s.queueCloseFrameLocked()
 	c.wake(false)
 }
 
@@ -200,7 +200,7 @@ func (c *websocket) reaches() bool { return true }
 func (c *websocket) letGo(hop Hop) bool { return c.hop == hop }
 
 // release implements link.
-func (c *websocket) release() { c.context.forget(&c.s.srv.budget) }
+func (c *websocket) release() { c.context.forgetLocked(&c.s.srv.budget) }
 
 // close implements link.
 func (c *websocket) close() { c.stream.close() }

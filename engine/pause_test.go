@@ -64,7 +64,7 @@ func TestAPausedPOSTIsAnsweredOnlyAfterwards(t *testing.T) {
 	s := r.opened.next(t)
 	sent := goes(func() error { return c.send("1", "2") })
 	s.got.next(t)
-	s.awaitState(t, func() bool { return s.longPoll().resumed != nil })
+	s.awaitState(t, func() bool { return s.longPollLocked().resumed != nil })
 	if len(sent) > 0 {
 		t.Error("answered while paused")
 	}

@@ -40,11 +40,11 @@ var closePollFrame = control(typeClose, "")
 // It bounds what is out of the send queue, and so out of its limit, at a time.
 const pollBytes = 1 << 20
 
-// answer gives what waits to the pending GET, if there is one and the client has
-// taken the response before. A closing session sends its close packet in an
-// answer of its own, as Node does: the client acts on it at once, before the
-// messages that came in the same payload. Session.mu is held.
-func (p *longPoll) answer() {
+// answerLocked gives what waits to the pending GET, if there is one and the client has
+// taken the response before. A closing session sends its close packet in an answer of
+// its own, as Node does: the client acts on it at once, before the messages that came
+// in the same payload. Session.mu is held.
+func (p *longPoll) answerLocked() {
 	s := p.s
 	if p.get == nil || s.sending != nil {
 		return
@@ -77,7 +77,7 @@ func (p *longPoll) retire() {
 	}
 	p.resumePOST()
 	if p.post != nil {
-		p.post.cutOff()
+		p.post.cutOffLocked()
 	}
 }
 
@@ -88,12 +88,13 @@ func (p *longPoll) release() {
 	}
 	p.resumePOST()
 	if p.post != nil {
-		p.post.cutOff()
+		p.post.cutOffLocked()
 	}
 }
 
-// cutOff lets a body that is being read come to an end. Session.mu is held.
-func (p *pendingPOST) cutOff() {
+// cutOffLocked lets a body that is being read come to an end. Session.mu is
+// held.
+func (p *pendingPOST) cutOffLocked() {
 	if p.body != nil {
 		p.cut = true
 		_ = p.body.SetReadDeadline(time.Unix(1, 0))
@@ -157,7 +158,7 @@ func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 func (s *Session) taken(g *pendingGET, batch []*Frame) {
 	s.mu.Lock()
 	s.tookLocked(g, batch)
-	over := s.over()
+	over := s.overLocked()
 	s.mu.Unlock()
 	if over {
 		s.destroy()
@@ -172,19 +173,18 @@ func (s *Session) tookLocked(g *pendingGET, batch []*Frame) {
 	for _, f := range batch {
 		f.release()
 	}
-	p := s.longPoll()
+	p := s.longPollLocked()
 	if p == nil {
 		return
 	}
-	p.answer()
+	p.answerLocked()
 	if !s.out.empty() && s.sending == nil {
-		s.stalled()
+		s.stalledLocked()
 	}
 }
 
-// abortGET gives up the response that is being written, if there is one. mu is
-// held.
-func (s *Session) abortGET() {
+// abortGETLocked gives up the response that is being written, if there is one.
+func (s *Session) abortGETLocked() {
 	if s.sending != nil && !s.sending.cut {
 		s.sending.cut = true
 		_ = s.sending.out.SetWriteDeadline(time.Unix(1, 0))
@@ -194,7 +194,7 @@ func (s *Session) abortGET() {
 func (s *Session) beginGET(g *pendingGET) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.longPoll()
+	p := s.longPollLocked()
 	switch {
 	case p == nil || s.current() == stateClosed:
 		return errNotPolling
@@ -202,8 +202,8 @@ func (s *Session) beginGET(g *pendingGET) error {
 		return errOverlapGET
 	}
 	p.get = g
-	p.answer()
-	p.passOn()
+	p.answerLocked()
+	p.passOnLocked()
 	return nil
 }
 
@@ -211,7 +211,7 @@ func (s *Session) beginGET(g *pendingGET) error {
 func (s *Session) cancelGET(g *pendingGET) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.longPoll(); p != nil && p.get == g {
+	if p := s.longPollLocked(); p != nil && p.get == g {
 		p.get = nil
 		return true
 	}
@@ -252,7 +252,7 @@ func (s *Session) servePOST(w http.ResponseWriter, r *http.Request) {
 func (s *Session) beginPOST(post *pendingPOST) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.longPoll()
+	p := s.longPollLocked()
 	switch {
 	case p == nil || s.current() != stateOpen:
 		return errNotPolling
@@ -266,7 +266,7 @@ func (s *Session) beginPOST(post *pendingPOST) error {
 func (s *Session) endPOST(post *pendingPOST) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.longPoll(); p != nil && p.post == post {
+	if p := s.longPollLocked(); p != nil && p.post == post {
 		p.post = nil
 	}
 }
@@ -300,8 +300,8 @@ func (s *Session) setReading(post *pendingPOST, body *http.ResponseController) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	post.body = body
-	if s.longPoll() == nil || s.current() == stateClosed {
-		post.cutOff()
+	if s.longPollLocked() == nil || s.current() == stateClosed {
+		post.cutOffLocked()
 	}
 	return post.cut
 }
@@ -333,7 +333,7 @@ func (s *Session) waitResumed() {
 		return
 	}
 	s.mu.Lock()
-	p := s.longPoll()
+	p := s.longPollLocked()
 	if !s.paused.Load() || p == nil || s.current() != stateOpen {
 		s.mu.Unlock()
 		return

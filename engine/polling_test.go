@@ -77,7 +77,7 @@ func TestASecondPOSTEndsTheSession(t *testing.T) {
 	s := r.opened.next(t)
 	body, first := c.slowPOST()
 	must[int](t)(body.Write([]byte("4")))
-	s.awaitState(t, func() bool { return s.longPoll().post != nil })
+	s.awaitState(t, func() bool { return s.longPollLocked().post != nil })
 	if status, _, _ := c.post("4x"); status != 400 {
 		t.Errorf("second POST: %d", status)
 	}
@@ -107,7 +107,7 @@ func TestAnAbortedPOSTEndsTheSession(t *testing.T) {
 	s := r.opened.next(t)
 	body, answer := c.slowPOST()
 	must[int](t)(body.Write([]byte("4half a mess")))
-	s.awaitState(t, func() bool { return s.longPoll().post != nil })
+	s.awaitState(t, func() bool { return s.longPollLocked().post != nil })
 	_ = body.CloseWithError(io.ErrUnexpectedEOF)
 	await(t, answer)
 	s.end(t, ReasonTransportError)
@@ -186,7 +186,7 @@ func TestAPOSTThatIsCutWithItsSessionLeavesNoConnectionBehind(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	_, query, _ := strings.Cut(c.URL(), "?")
 	must[int](t)(io.WriteString(conn, "POST /socket.io/?"+query+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"))
-	s.awaitState(t, func() bool { return s.longPoll().post != nil && s.longPoll().post.body != nil })
+	s.awaitState(t, func() bool { return s.longPollLocked().post != nil && s.longPollLocked().post.body != nil })
 	s.Session.Close(CodeNormal, "bye")
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	answer := string(must[[]byte](t)(io.ReadAll(conn))) // to the end of the connection

@@ -222,7 +222,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := srv.session(id)
-	if s == nil || s.isOver() {
+	if s == nil || s.over() {
 		srv.refuse(w, r, codeUnknownSID)
 		return
 	}

@@ -116,13 +116,13 @@ func (s *Session) Send(f *Frame) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	if s.out.bytes+f.size() > s.room() {
+	if s.out.bytes+f.size() > s.roomLocked() {
 		s.mu.Unlock()
 		s.cut(errOutboxFull)
 		return ErrClosed
 	}
-	s.push(f)
-	over := s.out.counted > 0 && s.late() && s.srv.budget.over()
+	s.pushLocked(f)
+	over := s.out.counted > 0 && s.lateLocked() && s.srv.budget.over()
 	s.mu.Unlock()
 	if over {
 		s.cut(errOutboxTotal)
@@ -135,26 +135,26 @@ func (s *Session) Send(f *Frame) error {
 func (s *Session) SendVolatile(f *Frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.keepsUp() {
+	if !s.keepsUpLocked() {
 		return false
 	}
-	s.push(f)
+	s.pushLocked(f)
 	return true
 }
 
-// push queues f and sees that it goes out. mu is held.
-func (s *Session) push(f *Frame) {
+// pushLocked queues f and sees that it goes out.
+func (s *Session) pushLocked(f *Frame) {
 	s.out.push(f, &s.srv.budget)
-	if s.behind() {
-		s.countOutbox()
+	if s.behindLocked() {
+		s.countOutboxLocked()
 	}
 	s.link.wake(f.firstPush())
 }
 
-// countOutbox adds all frames that wait to the budget. mu is held.
-func (s *Session) countOutbox() {
+// countOutboxLocked adds all frames that wait to the budget.
+func (s *Session) countOutboxLocked() {
 	if s.link.flow() == flowAway {
-		s.stalled()
+		s.stalledLocked()
 	}
 	s.out.count(&s.srv.budget, s.link.framing())
 }
@@ -172,12 +172,12 @@ func (s *Session) setPaused(paused bool) {
 	if s.paused.Load() == paused || s.current() != stateOpen {
 		return
 	}
-	s.pauseBeat(paused)
-	s.read(!paused)
+	s.pauseBeatLocked(paused)
+	s.readLocked(!paused)
 }
 
-// read switches the reading of the transport in use. mu is held.
-func (s *Session) read(on bool) {
+// readLocked switches the reading of the transport in use.
+func (s *Session) readLocked(on bool) {
 	s.paused.Store(!on)
 	s.link.read(on)
 }
@@ -196,7 +196,7 @@ func (s *Session) Close(code int, reason string) {
 func (s *Session) fail(err error) {
 	pe := faultOf(err)
 	s.closeWith(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
-	if s.isOver() {
+	if s.over() {
 		s.srv.spawn(s.destroy) // a sender of a broadcast waits for no list of sessions
 	}
 }
@@ -218,10 +218,10 @@ func (s *Session) closeWith(why Close, p closePacket, drop bool) {
 	s.srv.cuts.note(why.Err)
 	if drop {
 		s.out.drop(&s.srv.budget)
-		s.dropProbe()
+		s.dropProbeLocked()
 	}
 	if s.paused.Load() {
-		s.read(true) // to see the peer's answer to the close frame
+		s.readLocked(true) // to see the peer's answer to the close frame
 	}
 	s.srv.wheel.schedule(s, p.deadline)
 	s.link.sayGoodbye()
@@ -234,22 +234,21 @@ func (s *Session) closeWith(why Close, p closePacket, drop bool) {
 	s.mu.Unlock()
 }
 
-// isOver is over for who does not hold mu.
-func (s *Session) isOver() bool {
+// over is overLocked for a caller without mu.
+func (s *Session) over() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.over()
+	return s.overLocked()
 }
 
-// over reports whether a polling session that ended for a fault has nobody to tell:
-// its next request learns that there is no such session, as from Node's server. mu is
-// held.
-func (s *Session) over() bool {
+// overLocked reports whether a polling session that ended for a fault has nobody to
+// tell: its next request learns that there is no such session, as from Node's server.
+func (s *Session) overLocked() bool {
 	return s.closing != nil && s.closing.dropped && !s.closing.owed && !s.link.reaches()
 }
 
-// queueCloseFrame puts the WebSocket close frame behind what waits. mu is held.
-func (s *Session) queueCloseFrame() {
+// queueCloseFrameLocked puts the WebSocket close frame behind what waits.
+func (s *Session) queueCloseFrameLocked() {
 	if !s.closing.queued {
 		s.closing.queued = true
 		s.out.push(closeFrame(s.closing.code, s.closing.text), &s.srv.budget)
@@ -277,8 +276,8 @@ func (s *Session) destroy() {
 	}
 	s.state.Store(int32(stateClosed))
 	s.out.forget(&s.srv.budget)
-	s.abortGET()
-	s.dropProbe()
+	s.abortGETLocked()
+	s.dropProbeLocked()
 	l := s.link
 	l.release()
 	s.mu.Unlock()

@@ -30,8 +30,8 @@ const volatileBytes = 4 << 10
 // lateBytes is how much may wait for a client before it counts as behind.
 const lateBytes = 64 << 10
 
-// keepsUp reports whether the client is there and not behind. mu is held.
-func (s *Session) keepsUp() bool {
+// keepsUpLocked reports whether the client is there and not behind.
+func (s *Session) keepsUpLocked() bool {
 	if s.current() != stateOpen || s.out.bytes > volatileBytes {
 		return false
 	}
@@ -45,15 +45,14 @@ func (s *Session) keepsUp() bool {
 	}
 }
 
-// behind reports whether what waits may stay for a time, so that it must count. mu
-// is held.
-func (s *Session) behind() bool {
+// behindLocked reports whether what waits may stay for a time, so that it must count.
+func (s *Session) behindLocked() bool {
 	return s.out.bytes > countAbove || s.link.flow() != flowFree
 }
 
-// late reports whether the session is cut, rather than sent more, when the budget
-// is spent: by how much waits for it, or why. mu is held.
-func (s *Session) late() bool {
+// lateLocked reports whether the session is cut, rather than sent more, when the budget
+// is spent: by how much waits for it, or why.
+func (s *Session) lateLocked() bool {
 	return s.out.bytes > lateBytes || s.link.flow() != flowFree
 }
 
@@ -61,7 +60,7 @@ func (s *Session) late() bool {
 func (s *Session) Writable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keepsUp()
+	return s.keepsUpLocked()
 }
 
 // Backlog returns how much waits for the client, in eighths of Config.OutboxBytes.
@@ -79,9 +78,9 @@ type stall struct {
 	queued int   // what the kernel still held for the client at the last look
 }
 
-// stalled notes that the client does not take what waits, and asks the wheel to look
-// whether that lasts. mu is held.
-func (s *Session) stalled() {
+// stalledLocked notes that the client does not take what waits, and asks the wheel to
+// look whether that lasts.
+func (s *Session) stalledLocked() {
 	st := &s.stall
 	if st.since != 0 {
 		return
@@ -90,7 +89,7 @@ func (s *Session) stalled() {
 	st.since = now
 	if st.look == 0 && s.current() == stateOpen {
 		st.look = now + s.stallLooks()
-		s.plan()
+		s.planLocked()
 	}
 }
 
@@ -98,8 +97,8 @@ func (s *Session) stalled() {
 // within Config.OutboxAge.
 func (s *Session) stallLooks() int64 { return max(int64(s.srv.limits().OutboxAge)/4, 1) }
 
-// stallDue looks at a client that was behind. mu is held.
-func (s *Session) stallDue(now int64) error {
+// stallDueLocked looks at a client that was behind.
+func (s *Session) stallDueLocked(now int64) error {
 	st := &s.stall
 	if st.look == 0 || now < st.look {
 		return nil
@@ -123,7 +122,7 @@ func (s *Session) stallDue(now int64) error {
 func (s *Session) cut(why *protocolError) {
 	s.fail(why)
 	s.mu.Lock()
-	s.abortGET()
+	s.abortGETLocked()
 	s.mu.Unlock()
 }
 

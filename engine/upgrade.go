@@ -81,7 +81,7 @@ func (srv *Server) closeAtOnce(w http.ResponseWriter, r *http.Request, s *Sessio
 func (s *Session) reserveProbe(up *upgrade) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.srv.cfg.NoUpgrades || s.current() != stateOpen || s.longPoll() == nil || s.probe != nil {
+	if s.srv.cfg.NoUpgrades || s.current() != stateOpen || s.longPollLocked() == nil || s.probe != nil {
 		return false
 	}
 	s.probe = up
@@ -112,8 +112,8 @@ func (s *Session) startProbe(up *upgrade, c *websocket) bool {
 	return true
 }
 
-// abandon closes the probing connection. Session.mu is held.
-func (up *upgrade) abandon() {
+// abandonLocked closes the probing connection. Session.mu is held.
+func (up *upgrade) abandonLocked() {
 	up.stopTimers()
 	if up.conn != nil {
 		up.conn.stream.close()
@@ -129,10 +129,10 @@ func (up *upgrade) stopTimers() {
 	}
 }
 
-// dropProbe gives up the upgrade, if there is one. mu is held.
-func (s *Session) dropProbe() {
+// dropProbeLocked gives up the upgrade, if there is one.
+func (s *Session) dropProbeLocked() {
 	if s.probe != nil {
-		s.probe.abandon()
+		s.probe.abandonLocked()
 		s.probe = nil
 	}
 }
@@ -146,7 +146,7 @@ func (s *Session) abandonProbe(c *websocket) bool {
 		defer s.mu.Unlock()
 		return s.link != c
 	}
-	s.dropProbe()
+	s.dropProbeLocked()
 	s.mu.Unlock()
 	s.tellUpgrade(up.began, false)
 	return true
@@ -216,7 +216,7 @@ func (s *Session) freeGET(c *websocket) {
 		return
 	}
 	if s.out.empty() && s.link.flow() == flowPoll {
-		s.push(noopFrame)
+		s.pushLocked(noopFrame)
 	}
 	s.probe.noop.Reset(noopInterval)
 }
@@ -235,25 +235,25 @@ func (s *Session) switchTo(c *websocket) (began time.Time, err error) {
 	s.probe.stopTimers()
 	pong, began := s.probe.pong, s.probe.began
 	s.probe = nil
-	s.longPoll().retire()
+	s.longPollLocked().retire()
 	s.link = c
 	s.out.uncount() // it may not stay, and if so in another form
 	s.stall.since = 0
-	if s.behind() {
-		s.countOutbox()
+	if s.behindLocked() {
+		s.countOutboxLocked()
 	}
 	if s.paused.Load() {
 		c.stream.pause()
 	}
 	if pong != nil {
-		s.push(pong)
+		s.pushLocked(pong)
 	}
 	if s.current() == stateClosing {
 		c.reader.Discards = true
-		s.queueCloseFrame()
+		s.queueCloseFrameLocked()
 	}
 	if !s.out.empty() {
-		s.wake()
+		s.wakeLocked()
 	}
 	return began, nil
 }

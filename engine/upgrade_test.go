@@ -347,7 +347,7 @@ func TestAPOSTThatIsUnderWayDoesNotOutliveTheUpgrade(t *testing.T) {
 	}()
 	_, err := feed.Write([]byte("4"))
 	check(t, err)
-	s.awaitState(t, func() bool { return s.longPoll().post != nil && s.longPoll().post.body != nil })
+	s.awaitState(t, func() bool { return s.longPollLocked().post != nil && s.longPollLocked().post.body != nil })
 	check(t, w.frame(ws.OpText, []byte("5")))
 	if status := await(t, answered); status != http.StatusBadRequest {
 		t.Errorf("the POST is answered with %d", status)

@@ -218,8 +218,8 @@ func (c *websocket) writable() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.blocked = false
-	if !s.out.empty() || c.context.unsentBytes() > 0 || s.closing.said() {
-		s.wake()
+	if !s.out.empty() || c.context.unsentBytesLocked() > 0 || s.closing.said() {
+		s.wakeLocked()
 	}
 }
 

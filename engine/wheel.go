@@ -123,7 +123,7 @@ func (w *wheel) turn(due []*Session) []*Session {
 	}
 	for w.at < target {
 		w.at++
-		due = w.collect(int(w.at%wheelBuckets), now, due)
+		due = w.collectLocked(int(w.at%wheelBuckets), now, due)
 	}
 	w.mu.Unlock()
 	for _, s := range due {
@@ -134,8 +134,8 @@ func (w *wheel) turn(due []*Session) []*Session {
 	return due
 }
 
-// collect takes the sessions of one bucket whose time has come. mu is held.
-func (w *wheel) collect(i int, now int64, due []*Session) []*Session {
+// collectLocked takes the sessions of one bucket whose time has come.
+func (w *wheel) collectLocked(i int, now int64, due []*Session) []*Session {
 	for s := w.buckets[i]; s != nil; {
 		next := s.slot.next
 		if s.slot.due <= now {
