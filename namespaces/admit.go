@@ -85,7 +85,7 @@ func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 	if c.closed {
 		return nil, false, nil
 	}
-	switch old := c.find(s.ns.name); {
+	switch old := c.findLocked(s.ns.name); {
 	case old == nil:
 	case old.over():
 		old.left = true // the server is ending it, and the client knows already
@@ -94,23 +94,23 @@ func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 	default:
 		return old, false, nil
 	}
-	if wait := c.countConnect(); wait > 0 {
-		return nil, false, c.reject(s.ns.name, refusalOf(verdict{
+	if wait := c.countConnectLocked(); wait > 0 {
+		return nil, false, c.rejectLocked(s.ns.name, refusalOf(verdict{
 			Code: handshake.CodeRateLimited, Message: "Too many connects; wait, then connect again.", RetryAfter: wait,
 		}))
 	}
-	if c.present() >= c.hub.limits().MaxNamespaces {
-		return nil, false, c.reject(s.ns.name, refusalOf(verdict{Code: handshake.CodeTooManyConnections, Message: "Too many namespaces."}))
+	if c.presentLocked() >= c.hub.limits().MaxNamespaces {
+		return nil, false, c.rejectLocked(s.ns.name, refusalOf(verdict{Code: handshake.CodeTooManyConnections, Message: "Too many namespaces."}))
 	}
 	c.departed = slices.DeleteFunc(c.departed, func(name string) bool { return name == s.ns.name })
 	c.sockets = append(c.sockets, s)
 	s.waiting = true
-	c.advance()
+	c.advanceLocked()
 	return nil, true, nil
 }
 
-// present is the number of namespaces that the client is in or asks to enter. mu is held.
-func (c *Client) present() int {
+// presentLocked is the number of namespaces that the client is in or asks to enter.
+func (c *Client) presentLocked() int {
 	n := 0
 	for _, s := range c.sockets {
 		if !s.left {
@@ -120,23 +120,24 @@ func (c *Client) present() int {
 	return n
 }
 
-// advance starts waiting admissions: a few run at once, and each after the end of the socket that the client had in that
-// namespace before. mu is held.
-func (c *Client) advance() {
+// advanceLocked starts waiting admissions: a few run at once, and each after the end of the socket that the client had
+// in that namespace before.
+func (c *Client) advanceLocked() {
 	for _, s := range c.sockets {
-		if s.waiting && int(c.admissions) < c.hub.limits().MaxAdmissions && !c.leaving(s.ns) {
-			c.start(s)
+		if s.waiting && int(c.admissions) < c.hub.limits().MaxAdmissions && !c.leavingLocked(s.ns) {
+			c.startLocked(s)
 		}
 	}
 }
 
-// leaving reports whether a socket that the client has left is still on its way out of a namespace. mu is held.
-func (c *Client) leaving(ns *Namespace) bool {
+// leavingLocked reports whether a socket that the client has left is still on its way out of a namespace.
+func (c *Client) leavingLocked(ns *Namespace) bool {
 	return slices.ContainsFunc(c.sockets, func(s *Socket) bool { return s.left && s.ns == ns })
 }
 
-// countConnect counts a CONNECT and returns how long the client has to wait when there were too many in this minute. mu is held.
-func (c *Client) countConnect() (wait time.Duration) {
+// countConnectLocked counts a CONNECT and returns how long the client has to wait when there were too many in this
+// minute.
+func (c *Client) countConnectLocked() (wait time.Duration) {
 	now := time.Since(c.hub.registry.epoch)
 	if minute := uint16(now / time.Minute); minute != c.minute { // it may wrap, in 45 days
 		c.minute, c.connects = minute, 0
@@ -148,8 +149,8 @@ func (c *Client) countConnect() (wait time.Duration) {
 	return 0
 }
 
-// start runs an admission. mu is held.
-func (c *Client) start(s *Socket) {
+// startLocked runs an admission.
+func (c *Client) startLocked(s *Socket) {
 	s.waiting = false
 	c.admissions++
 	c.hub.tasks.Go(s.runAdmission)
@@ -163,7 +164,7 @@ func (c *Client) admissionDone(admitted bool) {
 	if admitted {
 		c.refusals = 0
 	}
-	c.advance()
+	c.advanceLocked()
 }
 
 func (s *Socket) over() bool {
@@ -324,7 +325,7 @@ func (s *Socket) prepare() (rooms []string, ok bool) {
 	s.due |= greeting
 	c.hub.registry.admit(c)
 	if expires := s.Identity().ExpiresAt; !expires.IsZero() {
-		c.hub.expiries.set(s.leased(), expires)
+		c.hub.expiries.set(s.leasedLocked(), expires)
 	}
 	return s.wantedLocked(), true
 }
@@ -343,7 +344,7 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 	}
 	// A user can be found by name before its client knows that it is in: mu makes events to the user wait behind the reply.
 	s.ns.sockets.change(s.id, func(*Socket) (*Socket, bool) { return s, true })
-	s.ns.addUser(s)
+	s.ns.addUserLocked(s)
 	reply := packet.Packet{Type: packet.Connect, Namespace: s.ns.name, Payload: s.granted()}
 	_ = s.conn.Send(packet.Encode(&reply, s.wire)) // fails when the connection has ended: then Closed ends the socket
 	for _, f := range missed {
@@ -355,14 +356,14 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 		}
 		_ = s.conn.Send(f)
 	}
-	place := s.begunAt()
+	place := s.begunAtLocked()
 	for _, r := range rooms {
 		if r == s.ns.everyone {
-			r.add(s, &s.place)
+			r.addLocked(s, &s.place)
 			continue
 		}
-		r.add(s, s.rooms.add(r, &s.rooms))
-		s.noteJoined(r.name, place)
+		r.addLocked(s, s.rooms.add(r, &s.rooms))
+		s.noteJoinedLocked(r.name, place)
 	}
 	s.ns.hub.users.add(s)
 	if old := s.admission.claimed(); old != nil {

@@ -116,9 +116,9 @@ func (r *rests) put(s *Socket, one *rest) {
 	r.all[s] = one
 }
 
-// rest begins the wait of s, and reports whether it has one: then the queue goes on when the wait is over. The client's mu is
-// held.
-func (s *Socket) rest() bool {
+// restLocked begins the wait of s, and reports whether it has one: then the queue goes on when the wait is over. The
+// client's mu is held.
+func (s *Socket) restLocked() bool {
 	if s.due&owing == 0 {
 		return false
 	}
@@ -136,14 +136,14 @@ func (s *Socket) rest() bool {
 		defer hub.tasks.Release()
 		s.client.mu.Lock()
 		defer s.client.mu.Unlock()
-		s.goOn()
+		s.goOnLocked()
 	})
 	rests.put(s, one)
 	return true
 }
 
-// goOn ends the wait of s, if it waits, and has its queue emptied. The client's mu is held.
-func (s *Socket) goOn() {
+// goOnLocked ends the wait of s, if it waits, and has its queue emptied. The client's mu is held.
+func (s *Socket) goOnLocked() {
 	if s.due&resting == 0 {
 		return
 	}
@@ -154,9 +154,9 @@ func (s *Socket) goOn() {
 	s.ns.hub.turns.start(s)
 }
 
-// lapseRest forgets the wait of a socket that ends. The client's mu is held.
-func (s *Socket) lapseRest() {
-	s.goOn()
+// lapseRestLocked forgets the wait of a socket that ends. The client's mu is held.
+func (s *Socket) lapseRestLocked() {
+	s.goOnLocked()
 	if s.due&owing != 0 {
 		s.due &^= owing
 		s.ns.hub.pace.rests.take(s)

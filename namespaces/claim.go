@@ -127,7 +127,7 @@ func (s *Socket) assumeElsewhere(c *claim, remote *Session) {
 	defer s.mu.Unlock()
 	s.id, s.kept.recovered = remote.ID, true
 	_, _ = base64.RawURLEncoding.Decode(s.kept.secret[:], []byte(c.pid[idLength:])) // its hash was right
-	s.setCarried(remote.Data)
+	s.setCarriedLocked(remote.Data)
 }
 
 // copied is the data of a socket for another one, whose mu guards it.
@@ -258,7 +258,7 @@ func (c *Client) supersede() {
 func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 	old := s.admission.claimed()
 	if c := s.admission.claim; c != nil && c.remote != nil {
-		return s.inherit(c), true
+		return s.inheritLocked(c), true
 	}
 	if old == nil {
 		return nil, true
@@ -288,9 +288,9 @@ func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
 		}
 	}
 	for _, m := range old.rooms.all() {
-		m.room.take(m)
+		m.room.takeLocked(m)
 	}
-	s.ns.everyone.take(&old.place)
+	s.ns.everyone.takeLocked(&old.place)
 	s.ns.removeUser(old)
 	old.endLocked(ReasonRecovered).heir = s
 	return missed, true

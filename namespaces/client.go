@@ -122,7 +122,7 @@ func (c *Client) detach(reason string, how ending) (open []*Socket, first bool) 
 		return nil, false
 	}
 	c.closed = true
-	sockets, kept := c.parkAll(reason, how)
+	sockets, kept := c.parkAllLocked(reason, how)
 	c.mu.Unlock()
 
 	c.hub.registry.remove(c)
@@ -146,21 +146,21 @@ type unanswered struct {
 	acks   map[uint64]waiter
 }
 
-// parkAll parks the sockets that are kept for the client to come back, and returns those that are to end. mu is held, so
-// that each socket of a user is found either here or among the parked ones.
-func (c *Client) parkAll(reason string, how ending) (others []*Socket, kept []unanswered) {
+// parkAllLocked parks the sockets that are kept for the client to come back, and returns those that are to end. The
+// lock is held throughout, so that each socket of a user is found either here or among the parked ones.
+func (c *Client) parkAllLocked(reason string, how ending) (others []*Socket, kept []unanswered) {
 	others, c.sockets = c.sockets, nil
 	if !how.keep || !c.hub.cfg.Recovery.on() {
 		return others, nil
 	}
 	others = slices.DeleteFunc(others, func(s *Socket) bool {
-		acks, ok := s.park(reason)
+		acks, ok := s.parkLocked(reason)
 		if ok {
 			kept = append(kept, unanswered{s, acks})
 			c.sockets = append(c.sockets, s)
 		}
 		if ok && how.drop {
-			c.discard(s)
+			c.discardLocked(s)
 		}
 		return ok
 	})
@@ -233,7 +233,7 @@ func (c *Client) leave(s *Socket) {
 // cannot believe to be in closes the connection, as in Node.
 func (c *Client) expect(namespace string) *Socket {
 	c.mu.Lock()
-	s, ok := c.addressee(namespace)
+	s, ok := c.addresseeLocked(namespace)
 	c.mu.Unlock()
 	if !ok {
 		c.outOfOrder()
@@ -241,17 +241,17 @@ func (c *Client) expect(namespace string) *Socket {
 	return s
 }
 
-// addressee returns the socket of a namespace. It returns false when a packet for it is a fault of the client, which it
-// is not for a socket that the server has ended: the client may not know yet. mu is held.
-func (c *Client) addressee(namespace string) (s *Socket, ok bool) {
-	if s = c.find(namespace); s != nil {
+// addresseeLocked returns the socket of a namespace. It returns false when a packet for it is a fault of the client,
+// which it is not for a socket that the server has ended: the client may not know yet.
+func (c *Client) addresseeLocked(namespace string) (s *Socket, ok bool) {
+	if s = c.findLocked(namespace); s != nil {
 		return s, true
 	}
 	return nil, c.closed || slices.Contains(c.departed, namespace)
 }
 
-// find returns the socket of a namespace, or nil, also for one that the client has left. mu is held.
-func (c *Client) find(namespace string) *Socket {
+// findLocked returns the socket of a namespace, or nil, also for one that the client has left.
+func (c *Client) findLocked(namespace string) *Socket {
 	for _, s := range c.sockets {
 		if !s.left && s.ns.name == namespace {
 			return s
@@ -268,7 +268,7 @@ func (c *Client) outOfOrder() {
 // onEvent queues an event for its socket, and returns that; nil when there is none.
 func (c *Client) onEvent(p *packet.Packet, size int) *Socket {
 	c.mu.Lock()
-	s, ok := c.addressee(p.Namespace)
+	s, ok := c.addresseeLocked(p.Namespace)
 	if s != nil {
 		s.heard = true
 	}
@@ -280,10 +280,10 @@ func (c *Client) onEvent(p *packet.Packet, size int) *Socket {
 	case s == nil || s.done:
 		c.mu.Unlock()
 		return nil
-	case p.Event == eventRefresh && c.refresh(s, p):
+	case p.Event == eventRefresh && c.refreshLocked(s, p):
 		c.mu.Unlock()
 		return s
-	case !c.enqueue(s, p, size):
+	case !c.enqueueLocked(s, p, size):
 		c.mu.Unlock()
 		c.shut(closePolicy, "too many events waiting", ReasonForcedServer)
 		return nil
@@ -296,23 +296,23 @@ func (c *Client) onEvent(p *packet.Packet, size int) *Socket {
 // run.
 func (c *Client) release(s *Socket, how ending, admitted bool) {
 	c.mu.Lock()
-	held := c.remove(s)
+	held := c.removeLocked(s)
 	if held && how.packet && !s.left && !c.closed {
 		c.departed = append(c.departed, s.ns.name)
 		_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.Disconnect, Namespace: s.ns.name}, s.wire))
 	}
 	s.done = true
-	s.lapseRest()
-	c.endLease(s)
+	s.lapseRestLocked()
+	c.endLeaseLocked(s)
 	if admitted && (len(s.ns.disconnected) > 0 || len(s.ns.hooks.closed) > 0 || s.exit.heir != nil) {
 		s.due |= farewell
 	}
 	if !s.running && (s.due&farewell != 0 || s.head != nil) {
-		c.run(s)
+		c.runLocked(s)
 	}
-	c.throttle()
-	c.advance()
-	c.startDeadline()
+	c.throttleLocked()
+	c.advanceLocked()
+	c.startDeadlineLocked()
 	c.mu.Unlock()
 }
 
@@ -320,20 +320,20 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 func (c *Client) drop(s *Socket) {
 	c.mu.Lock()
 	s.done = true
-	c.discard(s)
-	c.throttle()
+	c.discardLocked(s)
+	c.throttleLocked()
 	c.mu.Unlock()
 }
 
-// startDeadline starts the deadline of a connection that has left its last namespace. mu is held.
-func (c *Client) startDeadline() {
+// startDeadlineLocked starts the deadline of a connection that has left its last namespace.
+func (c *Client) startDeadlineLocked() {
 	if len(c.sockets) == 0 && !c.closed {
 		c.hub.registry.suspend(c)
 	}
 }
 
-// remove takes s out of the list of sockets and says whether it was in it. mu is held.
-func (c *Client) remove(s *Socket) bool {
+// removeLocked takes s out of the list of sockets and says whether it was in it.
+func (c *Client) removeLocked(s *Socket) bool {
 	i := slices.Index(c.sockets, s)
 	if i < 0 {
 		return false

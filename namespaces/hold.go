@@ -64,7 +64,7 @@ func (s *Socket) plan(v verdict, left time.Duration) (after time.Duration, over,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.admission
-	if p == nil || c.closed || c.inOther(s) {
+	if p == nil || c.closed || c.inOtherLocked(s) {
 		return 0, false, false
 	}
 	if first = p.tries == 0; first {
@@ -87,8 +87,8 @@ func (c *Client) over() bool {
 	return c.closed
 }
 
-// inOther reports whether the client is in another namespace than that of s. mu is held.
-func (c *Client) inOther(s *Socket) bool {
+// inOtherLocked reports whether the client is in another namespace than that of s.
+func (c *Client) inOtherLocked(s *Socket) bool {
 	return slices.ContainsFunc(c.sockets, func(o *Socket) bool { return o != s && o.Connected() })
 }
 
@@ -119,7 +119,7 @@ func (s *Socket) again() {
 	defer c.mu.Unlock()
 	if !c.closed && !s.done {
 		s.waiting = true
-		c.advance()
+		c.advanceLocked()
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *Socket) again() {
 func (s *Socket) turnAway(err error, v verdict) {
 	c := s.client
 	c.mu.Lock()
-	elsewhere := c.inOther(s)
+	elsewhere := c.inOtherLocked(s)
 	c.mu.Unlock()
 	if elsewhere {
 		s.refuse(err)

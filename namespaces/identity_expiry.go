@@ -124,13 +124,13 @@ func (s *Socket) announceEnd(expires time.Time) {
 func (c *Client) expire(s *Socket) {
 	now := time.Now()
 	c.mu.Lock()
-	if s.done || !s.expired(now, 0) { // the grace, too, is over, or another identity was accepted
+	if s.done || !s.expiredLocked(now, 0) { // the grace, too, is over, or another identity was accepted
 		c.mu.Unlock()
 		return // it was refreshed, or ended, just now
 	}
 	s.done = true // no refresh is accepted any more
 	shared := slices.ContainsFunc(c.sockets, func(o *Socket) bool {
-		return o != s && !o.done && o.Connected() && !o.expired(now, 0)
+		return o != s && !o.done && o.Connected() && !o.expiredLocked(now, 0)
 	})
 	c.mu.Unlock()
 	s.debug("identity expired", slog.Bool("transport", !shared))
@@ -141,8 +141,8 @@ func (c *Client) expire(s *Socket) {
 	c.shut(closePolicy, ReasonExpired, ReasonExpired)
 }
 
-// expired reports whether the identity that was accepted last has ended that long ago. The client's mu is held.
-func (s *Socket) expired(now time.Time, ago time.Duration) bool {
-	expires := s.latest().ExpiresAt
+// expiredLocked reports whether the identity that was accepted last has ended that long ago. The client's mu is held.
+func (s *Socket) expiredLocked(now time.Time, ago time.Duration) bool {
+	expires := s.latestLocked().ExpiresAt
 	return !expires.IsZero() && !now.Before(expires.Add(ago))
 }

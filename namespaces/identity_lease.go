@@ -34,24 +34,24 @@ type lease struct {
 	noticed bool          // the client has been told
 }
 
-// leased returns the lease of s and makes it if needed. The client's mu is held.
-func (s *Socket) leased() *lease {
+// leasedLocked returns the lease of s and makes it if needed. The client's mu is held.
+func (s *Socket) leasedLocked() *lease {
 	if s.lease == nil {
 		s.lease = &lease{socket: s}
 	}
 	return s.lease
 }
 
-// latest is the identity that was accepted last, in force or about to be. The client's mu is held.
-func (s *Socket) latest() handshake.Identity {
+// latestLocked is the identity that was accepted last, in force or about to be. The client's mu is held.
+func (s *Socket) latestLocked() handshake.Identity {
 	if s.lease != nil && s.lease.fresh != nil {
 		return *s.lease.fresh
 	}
 	return s.Identity()
 }
 
-// endLease ends the lease of a socket that has ended. mu is held.
-func (c *Client) endLease(s *Socket) {
+// endLeaseLocked ends the lease of a socket that has ended.
+func (c *Client) endLeaseLocked(s *Socket) {
 	t := s.lease
 	if t == nil {
 		return

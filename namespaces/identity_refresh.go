@@ -29,21 +29,21 @@ type refreshed struct {
 	ExpiresAt int64 `json:"expiresAt,omitempty"` // milliseconds since 1970; left out when the identity does not expire
 }
 
-// refresh takes an auth:refresh of the client, and returns false when it is an event like any other: before the admission,
-// or with a gate that cannot refresh. It is handled ahead of the event queue, as acknowledgements are, so that a handler
-// that takes long does not cost its client the session: a goroutine of its own asks the gate, one at a time per socket. mu
-// is held.
-func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
+// refreshLocked takes an auth:refresh of the client, and returns false when it is an event like any other: before the
+// admission, or with a gate that cannot refresh. It is handled ahead of the event queue, as acknowledgements are, so
+// that a handler that takes long does not cost its client the session: a goroutine of its own asks the gate, one at a
+// time per socket.
+func (c *Client) refreshLocked(s *Socket, p *packet.Packet) bool {
 	if s.ns.refresher == nil || !s.Connected() {
 		return false
 	}
-	t := s.leased()
-	if err := c.mayRefresh(s, t, time.Now()); err != nil {
+	t := s.leasedLocked()
+	if err := c.mayRefreshLocked(s, t, time.Now()); err != nil {
 		if p.HasID {
 			s.answerAhead(p.ID, c.hub.failed(err))
 		}
 		if wait := c.hub.pace.refused(s); wait > 0 {
-			c.slow(s, wait, SlowRefreshes)
+			c.slowLocked(s, wait, SlowRefreshes)
 		}
 		return true
 	}
@@ -54,9 +54,9 @@ func (c *Client) refresh(s *Socket, p *packet.Packet) bool {
 	return true
 }
 
-// mayRefresh takes one refresh from the socket's allowance: [Config.RefreshBurst] at once, then one every
-// [Config.RefreshInterval]. A user with too many refused refreshes has none. mu is held.
-func (c *Client) mayRefresh(s *Socket, t *lease, now time.Time) error {
+// mayRefreshLocked takes one refresh from the socket's allowance: [Config.RefreshBurst] at once, then one every
+// [Config.RefreshInterval]. A user with too many refused refreshes has none.
+func (c *Client) mayRefreshLocked(s *Socket, t *lease, now time.Time) error {
 	cfg := c.hub.limits()
 	refusal := &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "Too many refreshes; wait a moment.", RetryAfter: time.Second}
 	if t.cancel != nil {
@@ -111,7 +111,7 @@ func (s *Socket) countRefresh(err error) {
 	}
 	if wait := s.ns.hub.pace.refused(s); wait > 0 {
 		s.client.mu.Lock()
-		s.client.slow(s, wait, SlowRefreshes)
+		s.client.slowLocked(s, wait, SlowRefreshes)
 		s.client.mu.Unlock()
 	}
 }
@@ -136,7 +136,7 @@ func (s *Socket) reidentify(ctx context.Context, p *packet.Packet) (id handshake
 		return handshake.Identity{}, err
 	}
 	s.client.mu.Lock()
-	current := s.latest()
+	current := s.latestLocked()
 	s.client.mu.Unlock()
 	request := requestOf(s.conn, s.ns.name)
 	request.Auth = auth
@@ -210,7 +210,7 @@ func (s *Socket) review(old handshake.Identity) bool {
 func (s *Socket) takeFresh() bool {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
-	if !s.hasFresh() {
+	if !s.hasFreshLocked() {
 		return false
 	}
 	s.identity.Store(s.lease.fresh)
@@ -218,8 +218,8 @@ func (s *Socket) takeFresh() bool {
 	return true
 }
 
-// hasFresh reports whether an identity waits to come into force. The client's mu is held.
-func (s *Socket) hasFresh() bool { return s.lease != nil && s.lease.fresh != nil && !s.done }
+// hasFreshLocked reports whether an identity waits to come into force. The client's mu is held.
+func (s *Socket) hasFreshLocked() bool { return s.lease != nil && s.lease.fresh != nil && !s.done }
 
 // callRefreshed calls a refresh handler; one that panics has not permitted anything.
 func (s *Socket) callRefreshed(h RefreshFunc, old handshake.Identity) (err error) {

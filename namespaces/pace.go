@@ -113,26 +113,26 @@ func (c *Client) charge(s *Socket, size int) {
 	}
 	if wait, why := c.hub.pace.charge(s, size); wait > 0 {
 		c.mu.Lock()
-		c.slow(s, wait, why)
+		c.slowLocked(s, wait, why)
 		c.mu.Unlock()
 	}
 }
 
-// slow pauses reading for a while because of what s has sent. Even when more is owed, it goes on after [maxPause], as the
-// transport takes one that lasts for dead. All connections of a user owe the same: each goes on at a moment of the last
-// fifth of the wait, as hundreds that went on together would hold up everybody. mu is held.
-func (c *Client) slow(s *Socket, wait time.Duration, why SlowCause) {
+// slowLocked pauses reading for a while because of what s has sent. Even when more is owed, it goes on after
+// [maxPause], as the transport takes one that lasts for dead. All connections of a user owe the same: each goes on at a
+// moment of the last fifth of the wait, as hundreds that went on together would hold up everybody.
+func (c *Client) slowLocked(s *Socket, wait time.Duration, why SlowCause) {
 	if c.closed || c.pauses&forPace != 0 {
 		return
 	}
-	c.pause(forPace)
+	c.pauseLocked(forPace)
 	wait = min(wait, maxPause)
 	wait -= rand.N(wait/5 + 1)
 	c.hub.hooks.clientSlowed(s, why, wait)
 	time.AfterFunc(wait, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.resume(forPace)
+		c.resumeLocked(forPace)
 	})
 }
 
@@ -144,16 +144,16 @@ const (
 	forPace                     // too much came
 )
 
-// pause stops reading. mu is held.
-func (c *Client) pause(why pauses) {
+// pauseLocked stops reading.
+func (c *Client) pauseLocked(why pauses) {
 	if c.pauses == 0 {
 		c.conn.Pause()
 	}
 	c.pauses |= why
 }
 
-// resume goes on reading when no other cause is left. mu is held.
-func (c *Client) resume(why pauses) {
+// resumeLocked goes on reading when no other cause is left.
+func (c *Client) resumeLocked(why pauses) {
 	c.pauses &^= why
 	if c.pauses == 0 && !c.closed {
 		c.conn.Resume()

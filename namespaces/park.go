@@ -11,9 +11,9 @@ import (
 // join, leave and be disconnected as any other; revocations, expiry and Config.MaxPerUser end it. It is not counted or
 // listed, and cannot acknowledge events.
 
-// park parks an open socket, and returns the acknowledgements that will not come any more. It returns false when it must end.
-// The client's mu is held.
-func (s *Socket) park(reason string) (acks map[uint64]waiter, ok bool) {
+// parkLocked parks an open socket, and returns the acknowledgements that will not come any more. It returns false when
+// it must end. The client's mu is held.
+func (s *Socket) parkLocked(reason string) (acks map[uint64]waiter, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase != open || s.kept == nil {
@@ -24,7 +24,7 @@ func (s *Socket) park(reason string) (acks map[uint64]waiter, ok bool) {
 		return nil, false
 	}
 	acks, s.acks = s.acks, nil
-	s.phase, s.exit = parked, &exit{reason: reason, recovered: s.recovered(), berth: b}
+	s.phase, s.exit = parked, &exit{reason: reason, recovered: s.recoveredLocked(), berth: b}
 	s.ns.parked.Add(1)
 	return acks, true
 }

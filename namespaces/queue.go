@@ -19,9 +19,9 @@ type inbound struct {
 // overhead is how many bytes an event counts for besides those on the wire.
 const overhead = 64
 
-// enqueue appends an event to the queue of its socket, starts what drains it, and pauses reading when too much waits. It
-// returns false when the hard limit is reached. mu is held.
-func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
+// enqueueLocked appends an event to the queue of its socket, starts what drains it, and pauses reading when too much
+// waits. It returns false when the hard limit is reached.
+func (c *Client) enqueueLocked(s *Socket, p *packet.Packet, size int) bool {
 	cfg := c.hub.limits()
 	if int(c.queued) >= cfg.HardQueueEvents || int(c.queuedBytes) >= cfg.HardQueueBytes {
 		return false
@@ -38,30 +38,30 @@ func (c *Client) enqueue(s *Socket, p *packet.Packet, size int) bool {
 	c.queuedBytes += int32(ev.size) // Config.check bounds the queue, the transport a message
 	c.conn.Hold(ev.size)
 	if !s.running {
-		c.run(s)
+		c.runLocked(s)
 	}
-	c.throttle()
+	c.throttleLocked()
 	return true
 }
 
-// run has the queue of s emptied, when its turn comes. mu is held.
-func (c *Client) run(s *Socket) {
+// runLocked has the queue of s emptied, when its turn comes.
+func (c *Client) runLocked(s *Socket) {
 	s.running = true
 	c.hub.turns.start(s)
 }
 
-// throttle pauses or resumes reading. While somebody awaits an acknowledgement of this client, reading goes on: the answer
-// stands behind whatever the client sent before it. mu is held.
-func (c *Client) throttle() {
+// throttleLocked pauses or resumes reading. While somebody awaits an acknowledgement of this client, reading goes on:
+// the answer stands behind whatever the client sent before it.
+func (c *Client) throttleLocked() {
 	cfg := c.hub.limits()
 	full := int(c.queued) >= cfg.QueueEvents || int(c.queuedBytes) >= cfg.QueueBytes
 	low := int(c.queued) <= cfg.QueueEvents/2 && int(c.queuedBytes) <= cfg.QueueBytes/2
 	switch {
 	case c.closed:
 	case c.pauses&forQueue == 0 && full && c.awaiting == 0:
-		c.pause(forQueue)
+		c.pauseLocked(forQueue)
 	case c.pauses&forQueue != 0 && (low || c.awaiting > 0):
-		c.resume(forQueue)
+		c.resumeLocked(forQueue)
 	}
 }
 
@@ -69,19 +69,19 @@ func (c *Client) throttle() {
 func (c *Client) await(n int) {
 	c.mu.Lock()
 	c.awaiting += int32(n) // sockets of a room at most
-	c.throttle()
+	c.throttleLocked()
 	c.mu.Unlock()
 }
 
-// discard drops what waits in the queue of s. mu is held.
-func (c *Client) discard(s *Socket) {
+// discardLocked drops what waits in the queue of s.
+func (c *Client) discardLocked(s *Socket) {
 	for s.head != nil {
-		c.recycle(s.pop())
+		c.recycle(s.popLocked())
 	}
 }
 
-// pop takes the first event. The client's mu is held.
-func (s *Socket) pop() *inbound {
+// popLocked takes the first event. The client's mu is held.
+func (s *Socket) popLocked() *inbound {
 	ev := s.head
 	s.head = ev.next
 	if s.head == nil {
@@ -160,13 +160,13 @@ func (s *Socket) next() (*inbound, nextStep) {
 	case s.due&greeting != 0:
 		s.due &^= greeting
 		return nil, toGreet
-	case s.hasFresh():
+	case s.hasFreshLocked():
 		return nil, toRenew
-	case s.head != nil && s.rest():
+	case s.head != nil && s.restLocked():
 		return nil, toRest // and goOn starts it again
 	case s.head != nil:
-		ev := s.pop()
-		c.throttle()
+		ev := s.popLocked()
+		c.throttleLocked()
 		return ev, toHandle
 	case s.done && s.due&farewell != 0:
 		s.due &^= farewell

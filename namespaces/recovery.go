@@ -103,11 +103,11 @@ func endsInString(p *packet.Packet) bool {
 func (s *Socket) Recovered() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.recovered()
+	return s.recoveredLocked()
 }
 
-// recovered is Recovered with mu held.
-func (s *Socket) recovered() bool {
+// recoveredLocked is Recovered with mu held.
+func (s *Socket) recoveredLocked() bool {
 	if s.kept != nil {
 		return s.kept.recovered
 	}

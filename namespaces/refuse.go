@@ -20,14 +20,14 @@ func (s *Socket) refuse(err error) bool {
 	c := s.client
 	c.mu.Lock()
 	s.done = true
-	s.lapseRest()
-	c.endLease(s)
-	c.remove(s)
-	c.discard(s)
+	s.lapseRestLocked()
+	c.endLeaseLocked(s)
+	c.removeLocked(s)
+	c.discardLocked(s)
 	c.departed = append(c.departed, s.ns.name)
-	tooMany := c.reject(s.ns.name, payload)
-	c.throttle()
-	c.startDeadline()
+	tooMany := c.rejectLocked(s.ns.name, payload)
+	c.throttleLocked()
+	c.startDeadlineLocked()
 	c.mu.Unlock()
 
 	s.ns.letGo()
@@ -85,7 +85,7 @@ func (c *Client) refuseUnknown(namespace string) {
 		c.mu.Unlock()
 		return
 	}
-	tooMany := c.reject(namespace, refusalOf(verdict{Message: "Invalid namespace"}))
+	tooMany := c.rejectLocked(namespace, refusalOf(verdict{Message: "Invalid namespace"}))
 	c.mu.Unlock()
 	if tooMany != nil {
 		c.shut(closePolicy, tooMany.Error(), ReasonForcedServer)
@@ -116,8 +116,8 @@ func refusalOf(v verdict) []byte {
 	return raw
 }
 
-// reject queues CONNECT_ERROR and counts it. It returns errRefused when there were too many in a row. mu is held.
-func (c *Client) reject(namespace string, raw []byte) error {
+// rejectLocked queues CONNECT_ERROR and counts it. It returns errRefused when there were too many in a row.
+func (c *Client) rejectLocked(namespace string, raw []byte) error {
 	c.refusals++
 	_ = c.conn.Send(packet.Encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Payload: raw}, c.wire))
 	if int(c.refusals) > c.hub.limits().MaxRefusals {

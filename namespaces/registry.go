@@ -49,7 +49,7 @@ func (r *registry) add(c *Client) bool {
 	}
 	c.hub.tasks.Hold() // until it has ended all its sockets; Hub.Close has not let go of its own yet
 	c.held = true
-	r.enqueue(c)
+	r.enqueueLocked(c)
 	return true
 }
 
@@ -74,8 +74,8 @@ func (r *registry) oldest(atLeast time.Duration) *Client {
 	return c
 }
 
-// enqueue starts the deadline of c. mu is held.
-func (r *registry) enqueue(c *Client) {
+// enqueueLocked starts the deadline of c.
+func (r *registry) enqueueLocked(c *Client) {
 	c.link.since = time.Since(r.epoch)
 	r.pending.push(c)
 	if r.pending.len == 1 {
@@ -103,7 +103,7 @@ func (r *registry) set(timeout time.Duration, most int) {
 func (r *registry) admit(c *Client) { r.move(c, &r.pending, func() { r.admitted.push(c) }) }
 
 // suspend begins a new deadline for c, which has left its last namespace.
-func (r *registry) suspend(c *Client) { r.move(c, &r.admitted, func() { r.enqueue(c) }) }
+func (r *registry) suspend(c *Client) { r.move(c, &r.admitted, func() { r.enqueueLocked(c) }) }
 
 // move takes c from a list to where push puts it. A client in another list or in none stays: it moved meanwhile or ended.
 func (r *registry) move(c *Client, from *clientList, push func()) {

@@ -52,7 +52,7 @@ func (c *Client) holders(to []holder) []holder {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.sockets {
-		to = append(to, holder{s, s.latest()})
+		to = append(to, holder{s, s.latestLocked()})
 	}
 	return to
 }
@@ -61,7 +61,7 @@ func (c *Client) holders(to []holder) []holder {
 func (s *Socket) newest() handshake.Identity {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
-	return s.latest()
+	return s.latestLocked()
 }
 
 // revoke ends a socket, or refuses its admission, and reports whether it did. It keeps the packets that tell the client in

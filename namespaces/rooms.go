@@ -32,14 +32,14 @@ type membership struct {
 	pos  int // in room.members; -1 when not in it; guarded by room.mu
 }
 
-// add appends a member. mu is held.
-func (r *room) add(s *Socket, at *membership) {
+// addLocked appends a member.
+func (r *room) addLocked(s *Socket, at *membership) {
 	at.room, at.pos = r, len(r.members)
 	r.members = append(r.members, member{s, at})
 }
 
-// take removes the member at the given membership and says whether it was one. mu is held.
-func (r *room) take(at *membership) bool {
+// takeLocked removes the member at the given membership and says whether it was one.
+func (r *room) takeLocked(at *membership) bool {
 	if at.room != r || at.pos < 0 {
 		return false
 	}
@@ -49,12 +49,12 @@ func (r *room) take(at *membership) bool {
 	r.members[last] = member{}
 	r.members = r.members[:last]
 	at.pos = -1
-	r.shrink()
+	r.shrinkLocked()
 	return true
 }
 
-// shrink gives memory back after a crowd has gone. mu is held.
-func (r *room) shrink() {
+// shrinkLocked gives memory back after a crowd has gone.
+func (r *room) shrinkLocked() {
 	const small, slack = 64, 4
 	if cap(r.members) > small && cap(r.members) > slack*len(r.members) {
 		r.members = append(make([]member, 0, 2*len(r.members)), r.members...)

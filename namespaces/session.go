@@ -331,13 +331,13 @@ func (s *Socket) takeFromElsewhere(ctx context.Context) error {
 	defer s.mu.Unlock()
 	c.remote = taken
 	if j := s.journalLocked(); j != nil && !j.set {
-		s.setCarried(taken.Data)
+		s.setCarriedLocked(taken.Data)
 	}
 	return nil
 }
 
-// setCarried gives a socket the data that another node has stored. mu is held.
-func (s *Socket) setCarried(data json.RawMessage) {
+// setCarriedLocked gives a socket the data that another node has stored.
+func (s *Socket) setCarriedLocked(data json.RawMessage) {
 	var v any
 	if data != nil {
 		v = carriedData(data)
@@ -357,16 +357,16 @@ func (s *Socket) setForAll(v any) {
 	s.changed()
 }
 
-// noteJoined notes a room for other nodes. mu is held.
-func (s *Socket) noteJoined(room, place string) {
+// noteJoinedLocked notes a room for other nodes.
+func (s *Socket) noteJoinedLocked(room, place string) {
 	if j := s.journalLocked(); j != nil {
 		j.join(room, place)
 	}
 }
 
-// begunAt is the place at which a socket enters. Who has been sent nothing by then, but what the admission did, needs what is
-// behind it. mu is held.
-func (s *Socket) begunAt() (place string) {
+// begunAtLocked is the place at which a socket enters. A client that has been sent only what the
+// admission emitted needs whatever comes after that place.
+func (s *Socket) begunAtLocked() (place string) {
 	j := s.journalLocked()
 	if j == nil {
 		return ""
@@ -409,8 +409,8 @@ func (s *Socket) fits(missed []packet.Packet, ok bool) ([]*packet.Frame, bool) {
 	return frames, bytes <= limits.Bytes
 }
 
-// inherit gives a socket what the session of another node has, and returns what its client has missed. mu is held.
-func (s *Socket) inherit(c *claim) []*packet.Frame {
+// inheritLocked gives a socket what the session of another node has, and returns what its client has missed.
+func (s *Socket) inheritLocked(c *claim) []*packet.Frame {
 	was := s.kept.journal
 	s.kept.journal = journalOf(c.remote)
 	if was.set {

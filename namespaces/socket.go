@@ -318,7 +318,7 @@ func (s *Socket) endLocked(reason string) *exit {
 		s.ns.parked.Add(-1)
 		x.reason = reason
 	} else {
-		x = &exit{reason: reason, recovered: s.recovered()}
+		x = &exit{reason: reason, recovered: s.recoveredLocked()}
 	}
 	s.phase, s.exit, s.kept = ended, x, nil
 	s.ns.hub.tasks.Hold()

@@ -179,9 +179,9 @@ func (s *Socket) joinLocked(r *room) (joined bool, err error) {
 	case s.rooms.len() >= s.ns.hub.limits().MaxRooms:
 		return false, ErrTooManyRooms
 	}
-	r.add(s, s.rooms.add(r, &s.rooms))
+	r.addLocked(s, s.rooms.add(r, &s.rooms))
 	if s.journalLocked() != nil {
-		s.noteJoined(r.name, s.ns.sessions.Place())
+		s.noteJoinedLocked(r.name, s.ns.sessions.Place())
 	}
 	return true, nil
 }
@@ -236,7 +236,7 @@ func (s *Socket) leave(name string) (left bool) {
 func (s *Socket) leaveLocked(m *membership) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == ended || !m.room.take(m) {
+	if s.phase == ended || !m.room.takeLocked(m) {
 		return false
 	}
 	s.rooms.remove(m)
@@ -262,14 +262,14 @@ func (ns *Namespace) removeWhere(s *Socket, lock func(*sync.Mutex) bool) bool {
 	if !lock(&ns.everyone.mu) {
 		return false
 	}
-	ns.everyone.take(&s.place)
+	ns.everyone.takeLocked(&s.place)
 	ns.everyone.mu.Unlock()
 	for _, m := range s.rooms.all() {
 		r := m.room
 		if !lock(&r.mu) {
 			return false
 		}
-		left := r.take(m)
+		left := r.takeLocked(m)
 		ns.rooms.unlock(r)
 		if left {
 			ns.hooks.roomLeft(s, r.name)

@@ -94,7 +94,7 @@ func (t *turns) enter(s *Socket) bool {
 	}
 	sh.push(s)
 	if sh.timer == nil {
-		t.watch(sh)
+		t.watchLocked(sh)
 	}
 	return false
 }
@@ -133,8 +133,8 @@ func (t *turns) yield(s *Socket) *Socket {
 	return next
 }
 
-// watch begins to look at how a user's work goes on. The shard's mu is held.
-func (t *turns) watch(sh *share) {
+// watchLocked begins to look at how a user's work goes on. The shard's mu is held.
+func (t *turns) watchLocked(sh *share) {
 	t.hub.tasks.Hold()
 	shard := &t.shards[sh.key%turnShards]
 	sh.timer = time.AfterFunc(growEvery, func() {
@@ -166,7 +166,7 @@ func (t *turns) grow(shard *turnShard, sh *share, prompt bool) {
 		ready = append(ready, sh.pop())
 	}
 	if sh.first != nil {
-		t.watch(sh)
+		t.watchLocked(sh)
 	}
 	shard.mu.Unlock()
 	for _, s := range ready {

@@ -28,8 +28,8 @@ func (b Broadcast) User(subject string, issuer ...string) Broadcast {
 	return b.In(append(names, names...)...)
 }
 
-// addUser lets the socket be found by its user. everyone's mu is held.
-func (ns *Namespace) addUser(s *Socket) {
+// addUserLocked lets the socket be found by its user. everyone's mu is held.
+func (ns *Namespace) addUserLocked(s *Socket) {
 	user := s.Identity().User()
 	if user.Subject == "" {
 		return

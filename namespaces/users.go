@@ -86,8 +86,8 @@ func (u *users) add(s *Socket) {
 	u.byKey[key] = append(list, p)
 }
 
-// went tells the other nodes of a connection that counts no more. mu is held.
-func (u *users) went(key handshake.UserKey, list []presence, i int) {
+// wentLocked tells the other nodes of a connection that counts no more.
+func (u *users) wentLocked(key handshake.UserKey, list []presence, i int) {
 	name := list[i].name
 	another := func(p presence) bool { return p.name == name && !p.gone && p.client != list[i].client } // it is recovered there
 	if name != "" && !list[i].gone && !slices.ContainsFunc(list, another) {
@@ -109,8 +109,8 @@ func (u *users) remove(s *Socket) {
 		return // it was in excess
 	}
 	if list[i].sockets--; list[i].sockets == 0 {
-		u.went(key, list, i)
-		u.set(key, slices.Delete(list, i, i+1))
+		u.wentLocked(key, list, i)
+		u.setLocked(key, slices.Delete(list, i, i+1))
 	}
 }
 
@@ -134,16 +134,16 @@ func (u *users) excess(key handshake.UserKey) *Client {
 	if n <= u.max {
 		return nil
 	}
-	return u.take(key, first)
+	return u.takeLocked(key, first)
 }
 
-// take takes a connection out that is replaced. mu is held.
-func (u *users) take(key handshake.UserKey, i int) *Client {
+// takeLocked takes a connection out that is replaced.
+func (u *users) takeLocked(key handshake.UserKey, i int) *Client {
 	list := u.byKey[key]
 	c := list[i].client
 	c.replaced = true
-	u.went(key, list, i)
-	u.set(key, slices.Delete(list, i, i+1))
+	u.wentLocked(key, list, i)
+	u.setLocked(key, slices.Delete(list, i, i+1))
 	return c
 }
 
@@ -155,7 +155,7 @@ func (u *users) replace(key handshake.UserKey, name string) {
 		u.mu.Unlock()
 		return
 	}
-	c := u.take(key, i)
+	c := u.takeLocked(key, i)
 	u.mu.Unlock()
 	c.makeWay()
 }
@@ -169,13 +169,13 @@ func (u *users) succeed(old *Socket) {
 	defer u.mu.Unlock()
 	list := u.byKey[old.Identity().User()]
 	if i := find(list, old.client); i >= 0 {
-		u.went(old.Identity().User(), list, i)
+		u.wentLocked(old.Identity().User(), list, i)
 		list[i].gone = true
 	}
 }
 
-// set keeps the connections of a user, and forgets a user who has none. mu is held.
-func (u *users) set(key handshake.UserKey, list []presence) {
+// setLocked keeps the connections of a user, and forgets a user who has none.
+func (u *users) setLocked(key handshake.UserKey, list []presence) {
 	if len(list) == 0 {
 		delete(u.byKey, key)
 		return

@@ -26,8 +26,8 @@ type account struct {
 	typing   limit.Allowance
 }
 
-// account returns a user's account and makes it if needed. mu is held.
-func (rs *rooms) account(key handshake.UserKey) *account {
+// accountLocked returns a user's account and makes it if needed.
+func (rs *rooms) accountLocked(key handshake.UserKey) *account {
 	u := rs.users[key]
 	if u == nil {
 		u = &account{key: key}
@@ -40,7 +40,7 @@ func (rs *rooms) account(key handshake.UserKey) *account {
 func (rs *rooms) arrive(key handshake.UserKey) *account {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	u := rs.account(key)
+	u := rs.accountLocked(key)
 	u.sockets++
 	return u
 }
@@ -50,18 +50,18 @@ func (rs *rooms) depart(u *account) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	u.sockets--
-	rs.close(u)
+	rs.closeLocked(u)
 }
 
-// close forgets an account that nothing belongs to. mu is held.
-func (rs *rooms) close(u *account) {
+// closeLocked forgets an account that nothing belongs to.
+func (rs *rooms) closeLocked(u *account) {
 	if u.sockets == 0 && len(u.rooms) == 0 {
 		delete(rs.users, u.key)
 	}
 }
 
-// largest returns the account with the most of something; nil when none has any. mu is held.
-func (rs *rooms) largest(size func(*account) int64) *account {
+// largestLocked returns the account with the most of something; nil when none has any.
+func (rs *rooms) largestLocked(size func(*account) int64) *account {
 	var most int64
 	var found *account
 	for _, u := range rs.users {
@@ -77,10 +77,10 @@ func (rs *rooms) largest(size func(*account) int64) *account {
 func (u *account) awaitJoin(ctx context.Context, cfg *Config) (charged int, err error) {
 	for {
 		u.mu.Lock()
-		wait := u.charge(cfg, 0)
+		wait := u.chargeLocked(cfg, 0)
 		if wait <= 0 {
 			charged = u.lastJoin
-			u.charge(cfg, charged)
+			u.chargeLocked(cfg, charged)
 			u.mu.Unlock()
 			return charged, nil
 		}
@@ -100,15 +100,15 @@ func (u *account) awaitJoin(ctx context.Context, cfg *Config) (charged int, err 
 func (u *account) settleJoin(cfg *Config, charged, cost int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.charge(cfg, cost-charged)
+	u.chargeLocked(cfg, cost-charged)
 	if cost > 0 {
 		u.lastJoin = cost
 	}
 }
 
-// charge takes bytes, or gives them back, and returns how long the next join has to wait. It never forgives a debt. mu is
-// held.
-func (u *account) charge(cfg *Config, bytes int) time.Duration {
+// chargeLocked takes bytes, or gives them back, and returns how long the next join has to wait. It never forgives a
+// debt.
+func (u *account) chargeLocked(cfg *Config, bytes int) time.Duration {
 	return u.joins.Spend(cfg.Now(), earning(bytes, cfg.joinRate), earning(cfg.joinBurst, cfg.joinRate), forever)
 }
 

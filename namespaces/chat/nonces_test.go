@@ -21,7 +21,7 @@ func heap() int64 {
 func chatty(t *testing.T, rs *rooms, cfg *Config) func(name string, users, each int) *room {
 	rs.init(cfg)
 	return func(name string, users, each int) *room {
-		r, err := rs.obtain(name, rs.account(handshake.UserKey{}))
+		r, err := rs.obtain(name, rs.accountLocked(handshake.UserKey{}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,14 +63,14 @@ func TestNoncesCountForWhatTheyTake(t *testing.T) {
 				t.Errorf("%d bytes are counted, %d taken", counted, taken)
 			}
 			for _, r := range list {
-				for r.shed() {
+				for r.shedLocked() {
 					continue
 				}
 			}
 			if left := heap() - before; left > rs.bytes.Load()+noise {
 				t.Errorf("%d bytes are counted when all are forgotten, %d taken", rs.bytes.Load(), left)
 			}
-			for rs.forgetOne() {
+			for rs.forgetOneLocked() {
 				continue
 			}
 			if left := rs.bytes.Load(); left != 0 {
@@ -95,7 +95,7 @@ func TestAHistoryThatWasCutGivesMemoryBack(t *testing.T) {
 		for range 2*cfg.HistoryMessages - 1 {
 			r.history.add(post{id: rs.stamp().text()})
 		}
-		for r.shed() {
+		for r.shedLocked() {
 			continue
 		}
 	}
@@ -116,7 +116,7 @@ func TestARoomForgetsTheOldestFirst(t *testing.T) {
 		r.nonces.add(nonceOf(handshake.UserKey{}, strings.Repeat("n", i+1)), st)
 	}
 	var got []string
-	for r.shed() {
+	for r.shedLocked() {
 		got = append(got, fmt.Sprint(r.nonces.len(), "+", r.history.len()))
 	}
 	if want := "4+3 3+3 2+3 2+2 1+2 1+1 0+1 0+0"; strings.Join(got, " ") != want {

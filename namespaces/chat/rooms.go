@@ -89,11 +89,11 @@ func (rs *rooms) obtain(name string, u *account) (*room, error) {
 	if r := rs.named[name]; r != nil {
 		return r, nil
 	}
-	rs.expire()
-	if len(u.rooms) >= max(1, rs.cfg.MaxRooms/shareOfOne) && !rs.forgetOldest(u) {
+	rs.expireLocked()
+	if len(u.rooms) >= max(1, rs.cfg.MaxRooms/shareOfOne) && !rs.forgetOldestLocked(u) {
 		return nil, &namespaces.Error{Code: CodeTooManyRooms, Message: "You have opened too many rooms; leave one of them, or join a room that is there."}
 	}
-	if len(rs.named) >= rs.cfg.MaxRooms && !rs.forgetOne() {
+	if len(rs.named) >= rs.cfg.MaxRooms && !rs.forgetOneLocked() {
 		return nil, &namespaces.Error{Code: CodeTooManyRooms, Message: "There are too many rooms; join one of them."}
 	}
 	r := &room{name: name, owner: u, held: tally{owner: &u.bytes, all: &rs.bytes}}
@@ -106,7 +106,7 @@ func (rs *rooms) obtain(name string, u *account) (*room, error) {
 		u.rooms = make(map[*room]struct{})
 	}
 	u.rooms[r] = struct{}{}
-	rs.park(r)
+	rs.parkLocked(r)
 	return r, nil
 }
 
@@ -120,11 +120,11 @@ func (rs *rooms) settle(r *room) {
 	switch {
 	case forgotten:
 	case empty && r.parked == nil:
-		rs.park(r)
+		rs.parkLocked(r)
 	case !empty && r.parked != nil:
-		rs.unpark(r)
+		rs.unparkLocked(r)
 	}
-	rs.expire()
+	rs.expireLocked()
 }
 
 // occupied returns the names of the rooms that have members on this node.
@@ -139,35 +139,35 @@ func (rs *rooms) occupied() (names []string) {
 	return names
 }
 
-// park lists an empty room. mu is held.
-func (rs *rooms) park(r *room) {
+// parkLocked lists an empty room.
+func (rs *rooms) parkLocked(r *room) {
 	r.emptied = rs.cfg.Now()
 	r.parked = rs.empty.PushBack(r)
 	r.owner.empty++
 }
 
-// unpark takes a room from the empty ones. mu is held.
-func (rs *rooms) unpark(r *room) {
+// unparkLocked takes a room from the empty ones.
+func (rs *rooms) unparkLocked(r *room) {
 	rs.empty.Remove(r.parked)
 	r.parked = nil
 	r.owner.empty--
 }
 
-// expire forgets the empty rooms that are too old or too many. mu is held.
-func (rs *rooms) expire() {
+// expireLocked forgets the empty rooms that are too old or too many.
+func (rs *rooms) expireLocked() {
 	oldest := rs.cfg.Now().Add(-rs.cfg.EmptyFor)
 	for first := rs.empty.Front(); first != nil && first.Value.(*room).emptied.Before(oldest); first = rs.empty.Front() {
-		rs.forget(first.Value.(*room))
+		rs.forgetLocked(first.Value.(*room))
 	}
 	for rs.empty.Len() > rs.cfg.EmptyRooms {
-		rs.forgetOne()
+		rs.forgetOneLocked()
 	}
 }
 
-// forgetOne forgets an empty room of the user who has the most of them, and says whether there was one. mu is held.
-func (rs *rooms) forgetOne() bool {
+// forgetOneLocked forgets an empty room of the user who has the most of them, and says whether there was one.
+func (rs *rooms) forgetOneLocked() bool {
 	for u := rs.mostEmpty(); u != nil; u = rs.mostEmpty() {
-		if rs.forgetOldest(u) {
+		if rs.forgetOldestLocked(u) {
 			return true
 		}
 	}
@@ -175,25 +175,25 @@ func (rs *rooms) forgetOne() bool {
 }
 
 func (rs *rooms) mostEmpty() *account {
-	return rs.largest(func(u *account) int64 { return int64(u.empty) })
+	return rs.largestLocked(func(u *account) int64 { return int64(u.empty) })
 }
 
-// forgetOldest forgets the room of a user that is empty for longest, and says whether there was one. mu is held.
-func (rs *rooms) forgetOldest(u *account) bool {
+// forgetOldestLocked forgets the room of a user that is empty for longest, and says whether there was one.
+func (rs *rooms) forgetOldestLocked(u *account) bool {
 	for e := rs.empty.Front(); e != nil && u.empty > 0; {
 		r := e.Value.(*room)
 		e = e.Next()
-		if r.owner == u && rs.forget(r) {
+		if r.owner == u && rs.forgetLocked(r) {
 			return true
 		}
 	}
 	return false
 }
 
-// forget forgets an empty room, unless somebody has just come into it; either way it is not listed as empty any more. mu
-// is held.
-func (rs *rooms) forget(r *room) bool {
-	rs.unpark(r)
+// forgetLocked forgets an empty room, unless somebody has just come into it; either way it is not listed as empty any
+// more.
+func (rs *rooms) forgetLocked(r *room) bool {
+	rs.unparkLocked(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.members.len() > 0 {
@@ -207,7 +207,7 @@ func (rs *rooms) forget(r *room) bool {
 	r.nonces.clear()
 	delete(rs.named, r.name)
 	delete(r.owner.rooms, r)
-	rs.close(r.owner)
+	rs.closeLocked(r.owner)
 	return true
 }
 
@@ -225,11 +225,11 @@ func (rs *rooms) relieve() {
 	}
 	spare := rs.cfg.HistoryTotal / 64
 	for rs.full(spare) {
-		u := rs.largest(func(u *account) int64 { return u.bytes.Load() })
+		u := rs.largestLocked(func(u *account) int64 { return u.bytes.Load() })
 		if u == nil {
 			return
 		}
-		if !rs.forgetOldest(u) {
+		if !rs.forgetOldestLocked(u) {
 			rs.shed(u.largest(), spare)
 		}
 	}
@@ -254,13 +254,13 @@ func (rs *rooms) shed(r *room, spare int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	least := r.held.room.Load() * 7 / 8
-	for rs.full(spare) && r.held.room.Load() > least && r.shed() {
+	for rs.full(spare) && r.held.room.Load() > least && r.shedLocked() {
 		continue
 	}
 }
 
-// shed drops the oldest entry of the room, a message or the answer to one, and reports whether there was any. mu is held.
-func (r *room) shed() bool {
+// shedLocked drops the oldest entry of the room, a message or the answer to one, and reports whether there was any.
+func (r *room) shedLocked() bool {
 	switch {
 	case r.nonces.len() > 0 && (r.history.len() == 0 || r.nonces.answers[0].text() <= r.history.oldest()):
 		r.nonces.forget(0, 1)

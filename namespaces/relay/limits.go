@@ -96,7 +96,7 @@ func (r *Relay) take(m *member, bounds []bound, bytes int) (wait time.Duration, 
 	for i, b := range bounds {
 		meters[i] = m.meter(b.key)
 		if b.shared {
-			meters[i] = r.meters.of(b.key)
+			meters[i] = r.meters.meterLocked(b.key)
 		}
 		if w := meters[i].wait(now, b.Limit, bytes); w > wait {
 			wait, over = w, b.Over
@@ -159,8 +159,8 @@ type meters struct {
 
 const mostMeters = 50_000 // of each of the two generations
 
-// of finds a meter. mu is held.
-func (s *meters) of(key string) *meter {
+// meterLocked finds a meter.
+func (s *meters) meterLocked(key string) *meter {
 	if c := s.young[key]; c != nil {
 		return c
 	}

@@ -178,12 +178,12 @@ func TestWhoIsDisconnectedForTooMuch(t *testing.T) {
 func TestMetersAreBounded(t *testing.T) {
 	var all meters
 	for i := range 3 * mostMeters {
-		all.of(fmt.Sprint(i))
+		all.meterLocked(fmt.Sprint(i))
 	}
 	if n := len(all.young) + len(all.old); n > 2*mostMeters {
 		t.Errorf("%d meters are kept", n)
 	}
-	if one := all.of("0"); all.of("0") != one {
+	if one := all.meterLocked("0"); all.meterLocked("0") != one {
 		t.Error("a meter is not found again")
 	}
 }
