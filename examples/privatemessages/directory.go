@@ -50,7 +50,7 @@ func (d *directory) enter(secret, name string) (*person, error) {
 	if name == "" || utf8.RuneCountInString(name) > maxName {
 		return nil, namespaces.BadRequest("A name has 1 to 32 characters.")
 	}
-	if !d.makeRoom() {
+	if !d.makeRoomLocked() {
 		return nil, namespaces.Forbidden("Too many people are here.")
 	}
 	p := &person{ID: rand.Text(), Name: name, secret: rand.Text()}
@@ -58,8 +58,8 @@ func (d *directory) enter(secret, name string) (*person, error) {
 	return p, nil
 }
 
-// makeRoom forgets who came first of those that are not here. The caller holds mu.
-func (d *directory) makeRoom() bool {
+// makeRoomLocked forgets who came first of those that are not here.
+func (d *directory) makeRoomLocked() bool {
 	if len(d.people) < maxPeople {
 		return true
 	}

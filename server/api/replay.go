@@ -47,7 +47,7 @@ func (r *replays) begin(key string, digest [sha256.Size]byte) (p *replay, first 
 	now := r.clock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trim(now)
+	r.trimLocked(now)
 	if p = r.by[key]; p != nil {
 		return p, false
 	}
@@ -68,26 +68,26 @@ func (r *replays) end(p *replay, answer []byte) {
 		return // forgotten meanwhile
 	}
 	if answer == nil {
-		r.forget(p)
+		r.forgetLocked(p)
 		return
 	}
 	r.bytes += len(answer)
-	r.trim(r.clock())
+	r.trimLocked(r.clock())
 }
 
-// trim forgets answers that are too old or too many. mu is held.
-func (r *replays) trim(now time.Time) {
+// trimLocked forgets answers that are too old or too many.
+func (r *replays) trimLocked(now time.Time) {
 	for r.order.Len() > 0 {
 		oldest, _ := r.order.Front().Value.(*replay)
 		if r.order.Len() <= mostReplays && r.bytes <= mostReplayBytes && now.Sub(oldest.at) <= replayFor {
 			return
 		}
-		r.forget(oldest)
+		r.forgetLocked(oldest)
 	}
 }
 
-// forget removes an entry. mu is held.
-func (r *replays) forget(p *replay) {
+// forgetLocked removes an entry.
+func (r *replays) forgetLocked(p *replay) {
 	r.order.Remove(p.place)
 	delete(r.by, p.key)
 	r.bytes -= replayOverhead + len(p.answer)

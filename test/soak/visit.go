@@ -99,13 +99,13 @@ func (v *visit) event(body string) error {
 	if t == nil {
 		return v.wrong("a message of %q", msg.Room)
 	}
-	m.own(msg)
+	m.ownLocked(msg)
 	m.crew.tally.deliveries.Add(1)
 	return v.m.crew.report(t.came(msg))
 }
 
-// own notes where a message of one's own stands. mu is held.
-func (m *member) own(msg message) {
+// ownLocked notes where a message of one's own stands.
+func (m *member) ownLocked(msg message) {
 	l := m.byNonce[msg.Nonce]
 	if l == nil || msg.From != m.name {
 		return
@@ -147,7 +147,7 @@ func (v *visit) arrived(room string, a answer) error {
 	defer m.mu.Unlock()
 	t := m.tracks[room]
 	for _, msg := range a.History {
-		m.own(msg)
+		m.ownLocked(msg)
 	}
 	m.crew.tally.history.Add(int64(len(a.History)))
 	since := t.seen()
