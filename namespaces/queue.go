@@ -163,7 +163,7 @@ func (s *Socket) next() (*inbound, nextStep) {
 	case s.hasFreshLocked():
 		return nil, toRenew
 	case s.head != nil && s.restLocked():
-		return nil, toRest // and goOn starts it again
+		return nil, toRest // and goOnLocked starts it again
 	case s.head != nil:
 		ev := s.popLocked()
 		c.throttleLocked()

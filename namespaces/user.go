@@ -40,7 +40,7 @@ func (ns *Namespace) addUserLocked(s *Socket) {
 	})
 }
 
-// removeUser takes back addUser; it may be called again.
+// removeUser takes back addUserLocked; it may be called again.
 func (ns *Namespace) removeUser(s *Socket) {
 	user := s.Identity().User()
 	ns.users.change(user.Subject, func(all []*Socket) ([]*Socket, bool) {
