@@ -203,7 +203,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id := Parameter(r, "sid")
 	// Before everything else: the answer of the other node is whole.
-	if node := srv.elsewhere(id); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(w, r, node) {
+	if node := srv.elsewhere(id); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(&foreignResponse{w, srv}, r, node) {
 		return
 	}
 	if srv.cfg.Headers != nil && !rfc6455.IsUpgrade(r) {
