@@ -338,7 +338,7 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 	if s.phase != connecting || !slices.Equal(names, s.wantedLocked()) {
 		return false
 	}
-	missed, ok := s.takeOver(rooms)
+	missed, ok := s.takeOverLocked(rooms)
 	if !ok {
 		return false
 	}
@@ -366,7 +366,7 @@ func (s *Socket) commit(names []string, rooms []*room) bool {
 		s.noteJoinedLocked(r.name, place)
 	}
 	s.ns.hub.users.add(s)
-	if old := s.admission.claimed(); old != nil {
+	if old := s.admission.claimedLocked(); old != nil {
 		s.ns.hub.users.succeed(old)
 	}
 	s.admission.stop(s.conn)

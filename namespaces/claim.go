@@ -213,11 +213,12 @@ func (c *claim) report(s *Socket) {
 func (s *Socket) claimed() *Socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.admission.claimed()
+	return s.admission.claimedLocked()
 }
 
-// claimed is the session; the socket's mu is held. The admission may be nil.
-func (p *admission) claimed() *Socket {
+// claimedLocked is the session; the socket's mu is held. The admission may be
+// nil.
+func (p *admission) claimedLocked() *Socket {
 	if p == nil || p.claim == nil {
 		return nil
 	}
@@ -228,7 +229,7 @@ func (p *admission) claimed() *Socket {
 func (s *Socket) wantedLocked() []string {
 	p := s.admission
 	rooms := append(make([]string, 0, len(p.rooms)), p.rooms...)
-	old := p.claimed()
+	old := p.claimedLocked()
 	var more []string
 	switch {
 	case old != nil:
@@ -252,11 +253,11 @@ func (c *Client) supersede() {
 	c.conn.Close(closeNormal, "the client has come anew")
 }
 
-// takeOver moves the state of the claimed session, if any, to the socket of an admission, and returns the frames that its
-// client has missed. Rooms, those of both, are locked, and s.mu is held. It returns false when the session has ended
-// meanwhile, or joined a room that is not among them.
-func (s *Socket) takeOver(rooms []*room) (missed []*packet.Frame, ok bool) {
-	old := s.admission.claimed()
+// takeOverLocked moves the state of the claimed session, if any, to the socket of an admission, and returns the frames
+// that its client has missed. Rooms, those of both, are locked, and s.mu is held. It returns false when the session has
+// ended meanwhile, or joined a room that is not among them.
+func (s *Socket) takeOverLocked(rooms []*room) (missed []*packet.Frame, ok bool) {
+	old := s.admission.claimedLocked()
 	if c := s.admission.claim; c != nil && c.remote != nil {
 		return s.inheritLocked(c), true
 	}
@@ -332,7 +333,7 @@ func (s *Socket) forsaken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.admission
-	if p == nil || p.claimed() == nil && (p.claim == nil || p.claim.remote == nil) || !p.claim.lost {
+	if p == nil || p.claimedLocked() == nil && (p.claim == nil || p.claim.remote == nil) || !p.claim.lost {
 		return false
 	}
 	p.rooms, p.frames = nil, nil // of an admission that took it for somebody else

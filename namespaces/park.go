@@ -51,8 +51,8 @@ func (l Local) present(sel *Selection) []*Socket {
 	return sockets
 }
 
-// keep is send for a socket whose frames are kept. mu is held, and the phase is open or parked.
-func (s *Socket) keep(f *packet.Frame, flags Flags) error {
+// keepLocked is send for a socket whose frames are kept. mu is held, and the phase is open or parked.
+func (s *Socket) keepLocked(f *packet.Frame, flags Flags) error {
 	here, limits := s.phase == open, &s.ns.hub.cfg.Recovery
 	switch {
 	case flags&Volatile != 0:

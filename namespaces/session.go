@@ -278,7 +278,7 @@ func (s *Socket) dropSession() {
 	}
 }
 
-// journalLocked is the journal of a socket, or nil. mu is held.
+// journalLocked is the journal of a socket, or nil.
 func (s *Socket) journalLocked() *journal {
 	if s.kept == nil {
 		return nil

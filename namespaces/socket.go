@@ -248,7 +248,7 @@ func (s *Socket) sendHere(f *packet.Frame, flags Flags) error {
 	case s.phase == connecting:
 		s.admission.frames = append(s.admission.frames, f)
 	case s.kept != nil:
-		return s.keep(f, flags)
+		return s.keepLocked(f, flags)
 	case flags&Volatile != 0:
 		s.conn.SendVolatile(f)
 	case s.conn.Send(f) != nil:
@@ -311,7 +311,7 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 	return admitted, true
 }
 
-// endLocked ends the socket; mu is held. Hub.Close finds it ended, and waits until settle has been called.
+// endLocked ends the socket. Hub.Close finds it ended, and waits until settle has been called.
 func (s *Socket) endLocked(reason string) *exit {
 	x := s.exit
 	if s.phase == parked {

@@ -171,7 +171,7 @@ func (c *chat) leave(ctx context.Context, s *namespaces.Socket, in leaveRequest)
 	at := seatOf(s)
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	c.exit(ctx, at, in.Room, s)
+	c.exitLocked(ctx, at, in.Room, s)
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (c *chat) gone(ctx context.Context, s *namespaces.Socket, reason string) {
 	defer at.mu.Unlock()
 	at.moving = reason == namespaces.ReasonMoved
 	for _, name := range at.rooms.names() {
-		c.exit(ctx, at, name, s)
+		c.exitLocked(ctx, at, name, s)
 	}
 	c.rooms.depart(at.account)
 }
@@ -203,14 +203,15 @@ func (c *chat) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.
 		if c.cfg.MayJoin(ctx, s.Identity(), name) == nil {
 			continue
 		}
-		c.exit(ctx, at, name, s)
+		c.exitLocked(ctx, at, name, s)
 		_ = s.Emit("member:left", membership{name, u.User, u.Name})
 	}
 	return nil
 }
 
-// exit has a socket leave a room, if it is in it. The mu of its seat is held.
-func (c *chat) exit(ctx context.Context, at *seat, name string, s *namespaces.Socket) {
+// exitLocked has a socket leave a room, if it is in it. The mu of its seat is
+// held.
+func (c *chat) exitLocked(ctx context.Context, at *seat, name string, s *namespaces.Socket) {
 	if r := at.rooms.remove(name); r != nil {
 		c.quit(ctx, r, s)
 	}

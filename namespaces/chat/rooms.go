@@ -230,7 +230,7 @@ func (rs *rooms) relieve() {
 			return
 		}
 		if !rs.forgetOldestLocked(u) {
-			rs.shed(u.largest(), spare)
+			rs.shed(u.largestLocked(), spare)
 		}
 	}
 }
@@ -238,8 +238,8 @@ func (rs *rooms) relieve() {
 // full reports whether the memory in use leaves fewer than some spare bytes.
 func (rs *rooms) full(spare int) bool { return rs.bytes.Load() > int64(rs.cfg.HistoryTotal-spare) }
 
-// largest returns the room that remembers the most. rooms.mu is held; the account has rooms.
-func (u *account) largest() *room {
+// largestLocked returns the room that remembers the most. rooms.mu is held; the account has rooms.
+func (u *account) largestLocked() *room {
 	var found *room
 	for r := range u.rooms {
 		if found == nil || r.held.room.Load() > found.held.room.Load() {

@@ -132,7 +132,7 @@ func (c *chat) takenOut(at *seat, s *namespaces.Socket, left []string) {
 		if !here || now.Joined(joined) {
 			continue
 		}
-		c.exit(context.Background(), at, name, now)
+		c.exitLocked(context.Background(), at, name, now)
 		_ = now.Emit("member:left", membership{name, u.User, u.Name})
 	}
 }
