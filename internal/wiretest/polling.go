@@ -32,7 +32,7 @@ const separator = "\x1e"
 // NewPolling makes a client of the session sid, which may have been opened at another address, or of none yet. It sends nothing.
 func NewPolling(ctx context.Context, addr, sid string, o Options) *Polling {
 	transport := &http.Transport{DialContext: o.connect, TLSClientConfig: o.TLS, DisableCompression: true}
-	p := &Polling{addr: addr, opts: o, sid: sid, Header: o.Header, Mute: o.Mute, HTTP: &http.Client{Transport: transport, Timeout: patience}}
+	p := &Polling{addr: addr, opts: o, sid: sid, Header: o.Header, Mute: o.Mute, HTTP: &http.Client{Transport: transport, Timeout: o.patience()}}
 	p.ctx, p.drop = context.WithCancel(ctx)
 	return p
 }
@@ -122,7 +122,6 @@ func (p *Polling) Next() (Packet, error) {
 		switch {
 		case next.Binary:
 			return next, nil
-		case next.Text == noop:
 		case next.Text == "1":
 			return Packet{}, &End{}
 		case next.Text == ping && !p.Mute:
@@ -138,7 +137,7 @@ func (p *Polling) Next() (Packet, error) {
 // Pending is how many packets the last GET brought that Next has not returned yet.
 func (p *Polling) Pending() int { return len(p.came) }
 
-// Poll keeps what one GET brings for Next.
+// Poll keeps the packets that one GET brings for Next, but NOOPs.
 func (p *Polling) Poll() error {
 	status, body, err := p.Do(http.MethodGet, "", nil)
 	if err != nil {
@@ -149,6 +148,9 @@ func (p *Polling) Poll() error {
 	}
 	for text := range strings.SplitSeq(body, separator) {
 		encoded, binary := strings.CutPrefix(text, "b")
+		if text == noop {
+			continue
+		}
 		if !binary {
 			p.came = append(p.came, Packet{Text: text})
 			continue

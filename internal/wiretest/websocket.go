@@ -24,8 +24,9 @@ type WebSocket struct {
 	Pongs    bool          // PONG frames are returned by Next, as "pong " and their payload; else they are passed over
 	Protocol string        // the subprotocol that the server chose
 
-	sid  string
-	came []Packet // over polling, before an upgrade
+	sid      string
+	patience time.Duration
+	came     []Packet // over polling, before an upgrade
 
 	mu sync.Mutex // held while a frame is written
 }
@@ -33,7 +34,9 @@ type WebSocket struct {
 var _ Client = (*WebSocket)(nil)
 
 // NewWebSocket makes a client of a connection whose handshake a test has made itself.
-func NewWebSocket(conn net.Conn, in *bufio.Reader) *WebSocket { return &WebSocket{Conn: conn, In: in} }
+func NewWebSocket(conn net.Conn, in *bufio.Reader) *WebSocket {
+	return &WebSocket{Conn: conn, In: in, patience: patience}
+}
 
 // OpenWebSocket opens a WebSocket, for the session sid if that is not empty, and reads nothing from it.
 // When the server refuses it, the error is an [*End] with the HTTP status.
@@ -48,7 +51,7 @@ func OpenWebSocket(ctx context.Context, addr, sid string, o Options) (*WebSocket
 		protocols = strings.Split(offered, ", ")
 		header.Del("Sec-WebSocket-Protocol")
 	}
-	d := ws.Dialer{Timeout: patience, NetDial: o.connect, TLSConfig: o.TLS, Header: ws.HandshakeHeaderHTTP(header), Protocols: protocols}
+	d := ws.Dialer{Timeout: o.patience(), NetDial: o.connect, TLSConfig: o.TLS, Header: ws.HandshakeHeaderHTTP(header), Protocols: protocols}
 	conn, early, agreed, err := d.Dial(ctx, o.url("ws", addr, query))
 	var status ws.StatusError
 	if errors.As(err, &status) {
@@ -57,7 +60,7 @@ func OpenWebSocket(ctx context.Context, addr, sid string, o Options) (*WebSocket
 	if err != nil {
 		return nil, err
 	}
-	c := &WebSocket{Conn: conn, In: bufio.NewReader(conn), Mute: o.Mute, Protocol: agreed.Protocol, sid: sid}
+	c := &WebSocket{Conn: conn, In: bufio.NewReader(conn), Mute: o.Mute, Protocol: agreed.Protocol, sid: sid, patience: o.patience()}
 	if early != nil { // it holds the bytes that came with the answer, and then ends
 		head, _ := early.Peek(early.Buffered())
 		c.In = bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(head)), conn))
@@ -112,7 +115,7 @@ func (c *WebSocket) SendBinary(data []byte) error { return c.Write(Frame(ws.OpBi
 func (c *WebSocket) Write(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(patience))
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.patience))
 	_, err := c.Conn.Write(b)
 	return err
 }
@@ -126,7 +129,7 @@ func Frame(op ws.OpCode, fin bool, payload []byte) []byte {
 
 // NextFrame reads one frame as it is.
 func (c *WebSocket) NextFrame() (ws.Frame, error) {
-	_ = c.Conn.SetReadDeadline(time.Now().Add(patience))
+	_ = c.Conn.SetReadDeadline(time.Now().Add(c.patience))
 	h, err := ws.ReadHeader(c.In)
 	if err != nil {
 		return ws.Frame{}, err

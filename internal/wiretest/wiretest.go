@@ -5,6 +5,7 @@
 package wiretest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -19,8 +20,8 @@ import (
 // Transports are the ways to connect.
 var Transports = []string{"polling", "websocket", "upgrade"}
 
-// patience is how long a client waits for any one answer. It only ends a test
-// that would hang.
+// patience is how long a client waits for any one answer by default. It only ends a
+// test that would hang.
 const patience = time.Minute
 
 // Client is one Engine.IO session. One goroutine sends and one receives.
@@ -65,9 +66,15 @@ type Options struct {
 	From   string      // the client's own IP address; empty: any
 	Mute   bool        // PINGs stay unanswered and are returned by Next
 
+	// Patience is how long the client waits for any one answer, or for the next frame
+	// of a WebSocket. Zero: a minute.
+	Patience time.Duration
+
 	// Connect makes the connections of the session. Nil: as net.Dialer does.
 	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 }
+
+func (o Options) patience() time.Duration { return cmp.Or(o.Patience, patience) }
 
 func (o Options) url(scheme, addr, query string) string {
 	path := o.Path
@@ -88,7 +95,7 @@ func (o Options) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if o.Connect != nil {
 		return o.Connect(ctx, network, addr)
 	}
-	d := &net.Dialer{Timeout: patience}
+	d := &net.Dialer{Timeout: o.patience()}
 	if o.From != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.From)}
 	}
