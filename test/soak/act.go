@@ -133,7 +133,7 @@ func (m *member) write(room string) *letter {
 }
 
 // nap stops reading now and then, as a slow client does. It says that it lives.
-func (m *member) nap(w wire) {
+func (m *member) nap(w *wire) {
 	if m.calm || m.crew.settling() || m.crew.naps.Add(1)%4000 != 0 {
 		return
 	}

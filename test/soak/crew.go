@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/wiretest"
 )
 
 // crew is all members, and what they share.
@@ -80,7 +81,7 @@ func gather(o options, kind, addr string, signer *handshake.Signer) (*crew, erro
 		calm := n < calmMembers
 		m := newMember(c, n, calm, "")
 		if calm {
-			m.transport = transports[n]
+			m.transport = wiretest.Transports[n]
 		}
 		if n == 0 {
 			for _, room := range c.rooms {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"gatehouse/internal/wiretest"
 )
 
 // member is a user of the chat with one connection at a time.
@@ -50,7 +52,7 @@ func (m *member) live(ctx context.Context) {
 	for ctx.Err() == nil && !m.crew.going() {
 		transport := m.transport
 		if transport == "" {
-			transport = transports[m.dice.IntN(len(transports))]
+			transport = wiretest.Transports[m.dice.IntN(len(wiretest.Transports))]
 		}
 		w, err := dial(ctx, m.addr, transport, m.crew.secure)
 		if err != nil {
@@ -64,7 +66,7 @@ func (m *member) live(ctx context.Context) {
 }
 
 // visit is one connection from its opening to its end.
-func (m *member) visit(ctx context.Context, w wire, transport string) {
+func (m *member) visit(ctx context.Context, w *wire, transport string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	v := &visit{m: m, wire: w, asked: make(map[uint64]chan answer), admitted: make(chan struct{}), over: make(chan struct{})}

@@ -14,7 +14,7 @@ import (
 // visit is one connection of a member. One goroutine reads, one acts.
 type visit struct {
 	m    *member
-	wire wire
+	wire *wire
 	over chan struct{} // closed when reading has ended
 	err  error         // how; valid once over
 
