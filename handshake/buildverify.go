@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
-	"net/http"
 	"slices"
 )
 
@@ -28,19 +27,17 @@ func (b *builder) addVerifiers() {
 	}
 	if asks {
 		b.fail(b.cfg.Introspection.check())
-		chain = append(chain, &introspection{newRemote(b.cfg.Introspection.remote(), b.client(), b.deps.Clock), b.cfg.Introspection})
+		chain = append(chain, &introspection{newRemote(b.cfg.Introspection.remote(), b.deps), b.cfg.Introspection})
 	}
 	if len(calls) > 0 {
 		b.fail(b.cfg.Callback.check())
-		chain = append(chain, &callback{newRemote(b.cfg.Callback.remote(), b.client(), b.deps.Clock), calls, b.cfg.Callback.secrets()})
+		chain = append(chain, &callback{newRemote(b.cfg.Callback.remote(), b.deps), calls, b.cfg.Callback.secrets()})
 	}
 	b.gate.verifiers = append(chain, b.otherVerifiers()...)
 
 	tokens := own || asks || len(issuers) > 0 || slices.Contains(calls, KindToken)
 	b.needVerifiers(tokens, own || len(issuers) > 0 || slices.Contains(calls, KindCookie), own || slices.Contains(calls, KindBasic))
 }
-
-func (b *builder) client() *http.Client { return b.deps.HTTPClient }
 
 func (b *builder) callbackKinds() []Kind {
 	if b.cfg.Callback.URL == "" {

@@ -66,7 +66,7 @@ func newKeySet(at string, cfg JWTConfig, deps Deps) *keySet {
 		s.load = func(context.Context) ([]byte, error) { return os.ReadFile(cfg.JWKSFile) }
 		return s
 	}
-	s.heldSet = deps.Memory.keySet(keySetID{cfg.JWKSURL, cfg.Algorithm})
+	s.heldSet = deps.Memory.sets.get(keySetID{cfg.JWKSURL, cfg.Algorithm}, func() *heldSet { return new(heldSet) })
 	s.load = func(ctx context.Context) ([]byte, error) { return fetchKeySet(ctx, deps.HTTPClient, cfg.JWKSURL) }
 	return s
 }

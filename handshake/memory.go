@@ -14,8 +14,8 @@ type Memory struct {
 	redemptions *redemptions
 	passwords   *triedPasswords
 
-	mu   sync.Mutex                         // guards what follows
-	sets map[keySetID]weak.Pointer[heldSet] // those that a gate still uses
+	sets     inUse[keySetID, heldSet]
+	attempts inUse[remoteID, attempts]
 }
 
 // keySetID is what decides which keys a set has.
@@ -26,21 +26,27 @@ func NewMemory(clock func() time.Time) *Memory {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Memory{
-		redemptions: newRedemptions(clock), passwords: newTriedPasswords(clock),
-		sets: make(map[keySetID]weak.Pointer[heldSet]),
-	}
+	return &Memory{redemptions: newRedemptions(clock), passwords: newTriedPasswords(clock)}
 }
 
-// keySet returns the set that a gate has read already, or an empty one.
-func (m *Memory) keySet(id keySetID) *heldSet {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if held := m.sets[id].Value(); held != nil {
-		return held
+// inUse has the values that a gate still uses.
+type inUse[K comparable, V any] struct {
+	mu     sync.Mutex // guards what follows
+	values map[K]weak.Pointer[V]
+}
+
+// get returns the value that gates before have used, or a new one.
+func (u *inUse[K, V]) get(key K, begin func() *V) *V {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if value := u.values[key].Value(); value != nil {
+		return value
 	}
-	maps.DeleteFunc(m.sets, func(_ keySetID, set weak.Pointer[heldSet]) bool { return set.Value() == nil })
-	held := new(heldSet)
-	m.sets[id] = weak.Make(held)
-	return held
+	maps.DeleteFunc(u.values, func(_ K, value weak.Pointer[V]) bool { return value.Value() == nil })
+	value := begin()
+	if u.values == nil {
+		u.values = make(map[K]weak.Pointer[V])
+	}
+	u.values[key] = weak.Make(value)
+	return value
 }

@@ -2,8 +2,14 @@ package handshake
 
 import (
 	"crypto/elliptic"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/limit"
 )
 
 // replaced makes two gates of one memory, as a reload does.
@@ -131,4 +137,116 @@ func TestWrongPasswordsCountOverAReload(t *testing.T) {
 	check(now, "guess", CodeUnauthenticated, 8*time.Second)
 	moment = moment.Add(8 * time.Second)
 	check(now, "swordfish", "", 0)
+}
+
+// elsewhere are configurations that ask the server at an address.
+var elsewhere = map[string]func(cfg *GateConfig, address string){
+	"callback": func(cfg *GateConfig, address string) {
+		cfg.Callback = CallbackConfig{URL: address, Secret: callbackSecret}
+	},
+	"introspection": func(cfg *GateConfig, address string) {
+		cfg.Introspection = IntrospectionConfig{URL: address, ClientID: "id", ClientSecret: "secret"}
+	},
+}
+
+func TestAServerThatIsAwayIsLeftAloneOverAReload(t *testing.T) {
+	for name, ask := range elsewhere {
+		for to, path := range map[string]string{"the same address": "", "another address": "/other"} {
+			t.Run(name+" to "+to, func(t *testing.T) {
+				address, asked := backend(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Retry-After", "30")
+					w.WriteHeader(http.StatusServiceUnavailable)
+				})
+				moment := noon
+				cfg := GateConfig{Deps: Deps{Clock: func() time.Time { return moment }}}
+				next := cfg
+				ask(&cfg, address)
+				ask(&next, address+path)
+				old, now := replaced(t, cfg, next)
+				for i := range 10 {
+					_, err := old.Check(t.Context(), from(i, fmt.Sprint("token", i)))
+					wantCode(t, err, CodeUnavailable)
+				}
+				before := asked.Load()
+				if before == 10 {
+					t.Fatal("the server is asked every time")
+				}
+				_, err := now.Check(t.Context(), from(99, "token"))
+				wantCode(t, err, CodeUnavailable)
+				if again := asked.Load() > before; again != (path != "") {
+					t.Errorf("asked after the reload: %v", again)
+				}
+				moment = moment.Add(30 * time.Second)
+				before = asked.Load()
+				_, err = now.Check(t.Context(), from(99, "token"))
+				wantCode(t, err, CodeUnavailable)
+				if asked.Load() == before {
+					t.Error("not asked after the pause")
+				}
+			})
+		}
+	}
+}
+
+// Calls that were under way at the reload hold places of those that are allowed now.
+func TestCallsUnderWayCountOverAReload(t *testing.T) {
+	for name, ask := range elsewhere {
+		t.Run(name, func(t *testing.T) {
+			at, hang := make(chan struct{}, 10), make(chan struct{})
+			goOn := sync.OnceFunc(func() { close(hang) })
+			defer goOn()
+			address, _ := backend(t, func(w http.ResponseWriter, r *http.Request) {
+				at <- struct{}{}
+				select {
+				case <-hang:
+				case <-r.Context().Done():
+				}
+				_, _ = w.Write([]byte(`{"subject":"ann","active":true,"sub":"ann"}`))
+			})
+			limited := func(most int) GateConfig {
+				cfg := GateConfig{Deps: Deps{Clock: atNoon}}
+				ask(&cfg, address)
+				cfg.Callback.MaxInFlight, cfg.Introspection.MaxInFlight = most, most
+				return cfg
+			}
+			old, now := replaced(t, limited(2), limited(3))
+			ended := make(chan error, 4)
+			check := func(g *Gate, i int) {
+				_, err := g.Check(t.Context(), from(i, fmt.Sprint("token", i)))
+				ended <- err
+			}
+			go check(old, 0)
+			go check(old, 1)
+			<-at
+			<-at
+			go check(now, 2)
+			<-at // the place that is new
+			go check(now, 3)
+			places := callsOf(now)
+			for places.Waiting() == 0 {
+				select {
+				case <-at:
+					t.Fatal("four calls at once")
+				case <-time.After(time.Millisecond):
+				}
+			}
+			goOn()
+			for range 4 {
+				wantCode(t, <-ended, "")
+			}
+		})
+	}
+}
+
+// callsOf is the queue of a gate that asks one server.
+func callsOf(g *Gate) *limit.Queue[netip.Prefix] {
+	for _, v := range g.verifiers {
+		switch v := v.(type) {
+		case *callback:
+			return v.calls
+		case *introspection:
+			return v.calls
+		}
+	}
+	return nil
 }

@@ -93,30 +93,44 @@ func newHTTPClient() *http.Client {
 // remote asks another server. Calls wait for their turn, fairly by the address
 // of the client that causes them.
 type remote struct {
-	cfg     remoteConfig
-	client  *http.Client
-	breaker *limit.Breaker[netip.Prefix]
-	calls   *limit.Queue[netip.Prefix]
-	clock   func() time.Time
+	cfg    remoteConfig
+	client *http.Client
+	clock  func() time.Time
+
+	*attempts
 
 	mu    sync.Mutex // guards cache
 	cache *expiring[[32]byte, Identity]
 }
 
-func newRemote(cfg remoteConfig, client *http.Client, clock func() time.Time) *remote {
+// attempts are the calls of another server, over all gates with the same memory.
+type attempts struct {
+	breaker *limit.Breaker[netip.Prefix]
+	calls   *limit.Queue[netip.Prefix]
+}
+
+// remoteID is what decides whether calls go to the same server.
+type remoteID struct{ at, url string }
+
+func newRemote(cfg remoteConfig, deps Deps) *remote {
 	return &remote{
-		cfg: cfg, client: client, clock: clock, breaker: limit.NewBreaker[netip.Prefix](clock),
-		calls: limit.NewQueue[netip.Prefix](limit.QueueConfig{
-			Places: cfg.maxInFlight, PerKey: max(cfg.maxInFlight*3/4, 1), Waiting: maxRemoteWaiting,
+		cfg: cfg, client: deps.HTTPClient, clock: deps.Clock,
+		attempts: deps.Memory.attempts.get(remoteID{cfg.at, cfg.url}, func() *attempts {
+			return &attempts{limit.NewBreaker[netip.Prefix](deps.Clock), limit.NewQueue[netip.Prefix](cfg.places())}
 		}),
 		cache: newExpiring[[32]byte, Identity](cfg.cacheSize),
 	}
+}
+
+func (c remoteConfig) places() limit.QueueConfig {
+	return limit.QueueConfig{Places: c.maxInFlight, PerKey: max(c.maxInFlight*3/4, 1), Waiting: maxRemoteWaiting}
 }
 
 // ask sends a request for a client and returns the reply, or a refusal with
 // unavailable or rate_limited. A status from 500 is no reply.
 func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers http.Header) (reply, error) {
 	address := AddressKey(from.RemoteAddr)
+	c.calls.Set(c.cfg.places()) // with each call, because a gate may be made and not taken into use
 	leave, err := c.calls.Enter(ctx, address, true)
 	if err != nil {
 		return reply{}, unavailable(fmt.Errorf("%s: wait for one of %d calls: %w", c.cfg.at, c.cfg.maxInFlight, err))

@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"gatehouse/handshake"
@@ -121,5 +124,45 @@ func TestAReloadIsAllOrNothing(t *testing.T) {
 		}
 		ack, _ := ann.ask("room:join", `{"room":"doc:acme:1"}`)
 		says(t, ack, `"ok":true`)
+	}
+}
+
+// A back end that asked for a pause gets it, also after a reload.
+func TestACallbackThatIsAwayIsLeftAloneOverAReload(t *testing.T) {
+	var asked atomic.Int32
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Retry-After", "60")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(backend.Close)
+	cfg := server.Config{TrustedProxies: []string{"127.0.0.0/8"}}
+	cfg.Callback = handshake.CallbackConfig{URL: backend.URL, Secret: "callback-secret-callback-secret-callback"}
+	r := serve(t, cfg, who("/who", "/lobby")...)
+	n := 0
+	comes := func() {
+		t.Helper()
+		n++
+		in := come(t, r.addr, way{transport: "websocket", header: page("", "X-Forwarded-For", fmt.Sprint("203.0.113.", n))})
+		if got := sendConnect(in, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
+			t.Fatalf("ada: %s", got) // who is nowhere else is held, not told
+		}
+		if got := sendConnect(in, "/who", `{"token":"opaque"}`); got != "unavailable" {
+			t.Errorf("number %d: %s", n, got)
+		}
+	}
+	for range 10 {
+		comes()
+	}
+	before := asked.Load()
+	r.reloads(func(*server.Config) {})
+	comes()
+	if asked.Load() != before {
+		t.Error("asked again at once")
+	}
+	r.reloads(func(c *server.Config) { c.Callback.URL += "/elsewhere" })
+	comes()
+	if asked.Load() != before+1 {
+		t.Error("another address is left alone, too")
 	}
 }

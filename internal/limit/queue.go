@@ -22,10 +22,9 @@ type QueueConfig struct {
 // another key's caller by one. Callers of one key are served in their order. It
 // is safe for concurrent use.
 type Queue[K comparable] struct {
-	cfg QueueConfig
-
 	mu      sync.Mutex // guards what follows; a leaf
-	taken   int        // places held
+	cfg     QueueConfig
+	taken   int // places held
 	waiting int
 	keys    map[K]*turn[K]
 	rounds  [2]list.List // of *turn: keys with waiting callers, the preferred ones and the others
@@ -46,6 +45,15 @@ type caller struct {
 // NewQueue makes a queue with all its places free.
 func NewQueue[K comparable](cfg QueueConfig) *Queue[K] {
 	return &Queue[K]{cfg: cfg, keys: make(map[K]*turn[K])}
+}
+
+// Set changes the numbers. Callers that have a place keep it, and those that wait
+// go on to.
+func (q *Queue[K]) Set(cfg QueueConfig) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.cfg = cfg
+	q.serveLocked()
 }
 
 // Enter waits for a place until ctx ends. The caller gives the place back with

@@ -76,6 +76,32 @@ func TestPreferredCallersComeFirst(t *testing.T) {
 	})
 }
 
+func TestOtherNumbersCountForThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := func(places int) QueueConfig { return QueueConfig{Places: places, PerKey: 1, Waiting: 100} }
+		q, served := NewQueue[string](of(1)), &turns{}
+		have := func(want int) {
+			t.Helper()
+			if synctest.Wait(); len(served.all()) != want {
+				t.Fatalf("served %v, want %d", served.all(), want)
+			}
+		}
+		for _, key := range []string{"a", "b", "c", "d"} {
+			enter(t, q, key, true, served)
+		}
+		have(1)
+		time.Sleep(time.Second / 2)
+		q.Set(of(3))
+		have(3)
+		q.Set(of(2))
+		time.Sleep(time.Second / 2) // the first one leaves
+		have(3)
+		time.Sleep(time.Second / 2)
+		have(4)
+		time.Sleep(time.Second)
+	})
+}
+
 func TestOneKeyDoesNotHoldAllPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, served := NewQueue[string](QueueConfig{Places: 4, PerKey: 3, Waiting: 100}), &turns{}
