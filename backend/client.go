@@ -21,13 +21,12 @@ import (
 
 // Client asks one back end. It is safe for concurrent use.
 type Client struct {
-	live    atomic.Pointer[live]
-	http    *http.Client
-	log     *slog.Logger
-	places  *limit.Queue[handshake.UserKey]
-	breaker *limit.Breaker[handshake.UserKey]
-	told    *backlog
-	stats   stats
+	live   atomic.Pointer[live]
+	http   *http.Client
+	log    *slog.Logger
+	places *limit.Queue[handshake.UserKey]
+	told   *backlog
+	stats  stats
 
 	ctx     context.Context // of requests, which outlive the caller that began a batch
 	stop    context.CancelFunc
@@ -55,7 +54,7 @@ const waitingPerPlace = 256 // callers that wait for one of max_in_flight
 
 // New returns a client. The logger may be nil: [slog.Default].
 func New(cfg Config, log *slog.Logger) (*Client, error) {
-	c := &Client{log: cmp.Or(log, slog.Default()), breaker: limit.NewBreaker[handshake.UserKey](time.Now)}
+	c := &Client{log: cmp.Or(log, slog.Default())}
 	use, err := c.Prepare(cfg)
 	if err != nil {
 		return nil, err
@@ -75,7 +74,8 @@ func New(cfg Config, log *slog.Logger) (*Client, error) {
 // live is the configuration in force, with its defaults.
 type live struct {
 	Config
-	keys [][]byte
+	keys    [][]byte
+	breaker *limit.Breaker[handshake.UserKey] // of URL, over configurations
 }
 
 func (c *Client) conf() *live { return c.live.Load() }
@@ -84,14 +84,17 @@ func (c *Client) conf() *live { return c.live.Load() }
 func (c *Client) Config() Config { return c.conf().Config }
 
 // Prepare checks another configuration, which counts for each request that begins after the call of use. MaxInFlight,
-// Batch and BatchSize stay as New found them.
+// Batch and BatchSize stay as New found them. A back end at another URL is not left alone for what the one before did.
 func (c *Client) Prepare(cfg Config) (use func(), err error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	next := &live{Config: cfg.withDefaults()}
+	next := &live{Config: cfg.withDefaults(), breaker: limit.NewBreaker[handshake.UserKey](time.Now)}
 	if now := c.conf(); now != nil {
 		next.MaxInFlight, next.Batch, next.BatchSize = now.MaxInFlight, now.Batch, now.BatchSize
+		if next.URL == now.URL {
+			next.breaker = now.breaker
+		}
 	}
 	if next.keys, err = keys(next.Config); err != nil {
 		return nil, err
@@ -149,7 +152,8 @@ func userKey(e Event) handshake.UserKey {
 
 // ask asks once the caller has a place.
 func (c *Client) ask(ctx context.Context, user handshake.UserKey, e Event) (Answer, error) {
-	pause, err := c.breaker.Begin(ctx)
+	breaker := c.conf().breaker
+	pause, err := breaker.Begin(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -158,13 +162,13 @@ func (c *Client) ask(ctx context.Context, user handshake.UserKey, e Event) (Answ
 	}
 	q := &question{event: e.completed(), span: trace.SpanFromContext(ctx), done: make(chan struct{})}
 	if err := c.enqueue(q); err != nil {
-		c.breaker.End(user, limit.NoOutcome, 0)
+		breaker.End(user, limit.NoOutcome, 0)
 		return Answer{}, err
 	}
 	select {
 	case <-q.done:
 	case <-ctx.Done():
-		c.breaker.End(user, limit.NoOutcome, 0)
+		breaker.End(user, limit.NoOutcome, 0)
 		return Answer{}, ctx.Err()
 	}
 	var status *statusError
@@ -173,7 +177,7 @@ func (c *Client) ask(ctx context.Context, user handshake.UserKey, e Event) (Answ
 		after = status.retryAfter
 	}
 	how := outcome(c.ctx, q.err)
-	c.breaker.End(user, how, after)
+	breaker.End(user, how, after)
 	switch {
 	case q.err == nil:
 		return q.answer, nil

@@ -302,6 +302,30 @@ func TestABackEndThatIsDownIsLeftAlone(t *testing.T) {
 	})
 }
 
+func TestAPauseIsThatOfTheURL(t *testing.T) {
+	for to, url := range map[string]string{"the same": "http://localhost", "another": "http://localhost/other"} {
+		t.Run(to, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				down := &fakeTransport{err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}}
+				c := fake(t, Config{}, down)
+				for range 10 {
+					_, _ = c.Ask(t.Context(), Event{Type: ClientEvent})
+				}
+				down.set(nil)
+				use, err := c.Prepare(Config{URL: url, Secret: testSecret, Timeout: time.Second})
+				if err != nil {
+					t.Fatal(err)
+				}
+				use()
+				_, err = c.Ask(t.Context(), Event{Type: ClientEvent})
+				if paused := errors.As(err, new(*Unavailable)); paused != (to == "the same") {
+					t.Errorf("asked: %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestABatchSendsWhatWaitsTogether(t *testing.T) {
 	release := make(chan struct{})
 	sizes := make(chan int, 10)
