@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,7 +38,7 @@ func TestNonsenseInARecordRecoversNobody(t *testing.T) {
 	stay := func(room any) map[string]any {
 		return map[string]any{"stays": []any{map[string]any{"room": room, "from": "0-0"}}}
 	}
-	rooms := make([]any, 5000)
+	rooms := make([]any, 17_000)
 	for i := range rooms {
 		rooms[i] = map[string]any{"room": fmt.Sprint(i), "from": "0-0"}
 	}
@@ -89,6 +90,32 @@ func TestNonsenseInARecordRecoversNobody(t *testing.T) {
 		fails(fmt.Sprintf("private id %.50q", pid), pid)
 	}
 	nodes[1].recovers(first, "")
+}
+
+// A session keeps the rooms that its node had allowed; the node that it comes to allows no further ones.
+func TestALowerLimitOfRoomsRecoversWhoHasMore(t *testing.T) {
+	nodes := recovering(t, startRedis(t), 2, enters)
+	g, in := nodes[0].come("ada", "", "")
+	for _, room := range []string{"one", "two", "three"} {
+		g.enter(room)
+	}
+	nodes[0].stored(in.SID)
+	use, err := nodes[1].hub.PrepareLimits(namespaces.Config{SocketLimits: namespaces.SocketLimits{MaxRooms: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	use()
+	for _, from := range []string{"another node", "the same node"} {
+		g = nodes[1].recovers(in, "")
+		s, _ := nodes[1].ns.Socket(in.SID)
+		if got := slices.Sorted(slices.Values(s.Rooms())); !slices.Equal(got, []string{"one", "room", "three", "two"}) {
+			t.Errorf("from %s into %q", from, got)
+		}
+		if err := s.Join("four"); !errors.Is(err, namespaces.ErrTooManyRooms) {
+			t.Errorf("from %s, a room more: %v", from, err)
+		}
+		g.client.Closed(namespaces.End{Reason: namespaces.ReasonTransportClose, Lost: true})
+	}
 }
 
 // An invalid record under the key of a session is replaced when the session is stored: it does not stop the node from

@@ -222,10 +222,14 @@ func (s *Session) opens(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Key), []byte(keyOf(secret))) == 1
 }
 
+// maxBrought is how many rooms a session may bring from another node, where MaxRooms may have been higher when it joined them.
+const maxBrought = 1 << 14
+
 // sound reports whether a stored session can be one of this namespace's: it comes from outside the process.
 func (ns *Namespace) sound(s *Session) bool {
 	cfg := ns.hub.limits()
-	if len(s.ID) != idLength || len(s.Stays) > cfg.MaxRooms+maxFormer+1 {
+	most := max(cfg.MaxRooms, maxBrought)
+	if len(s.ID) != idLength || len(s.Stays) > most+maxFormer+1 {
 		return false
 	}
 	rooms := s.Rooms()
@@ -235,7 +239,7 @@ func (ns *Namespace) sound(s *Session) bool {
 		}
 	}
 	slices.Sort(rooms)
-	return len(rooms) <= cfg.MaxRooms && len(slices.Compact(rooms)) == len(rooms)
+	return len(rooms) <= most && len(slices.Compact(rooms)) == len(rooms)
 }
 
 // changed has the session of a socket stored anew, if sessions are kept for other nodes. No lock is held.
