@@ -44,7 +44,7 @@ func (b *bodyReader) read() error {
 	}
 }
 
-// grow makes room for more, if the session may hold it.
+// grow makes room for more bytes, if the session may hold them.
 func (b *bodyReader) grow() bool {
 	room := min(max(2*cap(b.got), readBytes), b.limit+1)
 	if !b.s.Hold(room - b.held) {
@@ -56,8 +56,8 @@ func (b *bodyReader) grow() bool {
 	return true
 }
 
-// extend gives the rest of the body more time, for what has come of it, unless the
-// body was given up: its deadline stays in the past.
+// extend gives the rest of the body more time for the bytes that have come. A body
+// that was given up gets none: its deadline stays in the past.
 func (b *bodyReader) extend() {
 	b.post.came.Store(uint32(min(uint64(len(b.got)), math.MaxUint32)))
 	b.s.mu.Lock()

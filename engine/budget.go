@@ -36,7 +36,7 @@ func (b *sendBudget) init(limit int) {
 	b.stop = make(chan struct{})
 }
 
-// add counts n more bytes, or fewer.
+// add counts n more bytes; a negative n takes bytes off.
 func (b *sendBudget) add(n int64) {
 	if b.held.Add(n) > b.high() && n > 0 {
 		b.relieve()
@@ -68,8 +68,7 @@ func (b *sendBudget) over() bool {
 	return limit > 0 && b.held.Load() > limit
 }
 
-// listCost is what the list of a send queue counts; short ones are part of the
-// session.
+// listCost is the number of bytes that the list of a send queue counts for. A short list is part of the session.
 func listCost(frames []*Frame) int64 {
 	const free, pointer = 64, 8
 	if cap(frames) <= free {

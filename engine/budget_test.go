@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// held is what counts in the budget now.
+// held is how much counts in the budget now.
 func (r *rig) held() int64 { return r.srv.Stats().OutboxBytes }
 
 func TestASharedFrameCountsOnce(t *testing.T) {
@@ -19,7 +19,7 @@ func TestASharedFrameCountsOnce(t *testing.T) {
 		check(t, s.Send(f))
 		sides = append(sides, s)
 	}
-	// Once itself, once as a payload with base64.
+	// It counts once itself, and once as a payload with base64.
 	if n := r.held(); n < 300_000 || n > 340_000 {
 		t.Errorf("%d bytes count", n)
 	}
@@ -96,7 +96,7 @@ func TestTheLargestBacklogIsCutFirst(t *testing.T) {
 	})
 }
 
-// block has the session think that its WebSocket, which may be about to come, is full.
+// block makes the session think that its WebSocket, which may not be there yet, is full.
 func (h *side) block(t *testing.T) {
 	t.Helper()
 	h.awaitState(t, func() bool { return h.socket() != nil })
@@ -110,7 +110,7 @@ func (r *rig) expectHeld(t *testing.T, s *side, most int64) {
 	s.awaitState(t, func() bool { return r.srv.budget.held.Load() <= most })
 }
 
-// At the limit itself no session that is behind is sent more, however slow the reaper is.
+// At the limit, a session that is behind is sent no more, however slow the reaper is.
 func TestTheBudgetIsNotExceeded(t *testing.T) {
 	const total = 1 << 20
 	r := newRig(t, Config{Limits: Limits{OutboxTotal: total}})
@@ -129,7 +129,8 @@ func TestTheBudgetIsNotExceeded(t *testing.T) {
 		if held := r.held(); held > total {
 			t.Fatalf("%d bytes", held)
 		}
-		// A small one: what the client has may still be with the flusher, and two large ones would count.
+		// A small frame: the flusher may still hold one that the client has, and two large frames would
+		// count.
 		check(t, quickSide.Send(NewFrame([]byte("x"), nil)))
 		must[packet](t)(quick.next())
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// goings are the ways in which a session's client goes.
+// goings are the ways in which a client leaves its session.
 var goings = []func(c client){
 	func(c client) { _ = c.leave() },
 	func(c client) { // a reset, if there is a connection
@@ -28,15 +28,15 @@ var goings = []func(c client){
 	func(client) {}, // without a word: its heartbeat ends it
 }
 
-// Clients that came over any transport and went in any way leave nothing in the
-// server's lists.
+// Clients leave nothing in the server's lists, over whatever transport they
+// came and however they went.
 func TestSessionsThatEndAreInNoList(t *testing.T) {
 	count := 400
 	if testing.Short() {
 		count = 100
 	}
 	cfg := Config{Limits: Limits{PingInterval: 500 * time.Millisecond, PingTimeout: 500 * time.Millisecond, CloseTimeout: 50 * time.Millisecond}}
-	cfg.IdleTimeout = 500 * time.Millisecond // of connections that polls have come by
+	cfg.IdleTimeout = 500 * time.Millisecond // connections that have carried polls
 	onPaths(t, cfg, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg)
 		come(t, r, count)

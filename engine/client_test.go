@@ -57,8 +57,8 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// packetOf turns a packet of wiretest's client into one of these tests. The end of a WebSocket and the packet CLOSE are
-// packets too.
+// packetOf turns a packet of wiretest's client into a packet of these tests, in which the end of a WebSocket and CLOSE
+// are packets too.
 func packetOf(p wiretest.Packet, err error) (packet, error) {
 	var end *wiretest.End
 	switch {
@@ -139,7 +139,7 @@ func (r *rig) tryWS(query string) (wsClient, error) {
 	return wsClient{c}, nil
 }
 
-// byHand is a client of a connection whose handshake a test has made itself.
+// byHand makes a client of a connection whose handshake the test has made itself.
 func byHand(conn net.Conn, in *bufio.Reader) wsClient {
 	c := wiretest.NewWebSocket(conn, in)
 	c.Pongs = true

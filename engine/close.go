@@ -6,8 +6,8 @@ import (
 	"gatehouse/engine/internal/rfc6455"
 )
 
-// Reason says why a session ended, in the words of Node's server where it has
-// one.
+// Reason says why a session ended, in the words of Node's server where it has such
+// a reason.
 type Reason string
 
 // Reasons of Close.

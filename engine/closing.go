@@ -15,8 +15,8 @@ type closings struct {
 	place map[*Session]*list.Element
 }
 
-// add lists s, unless it is gone already, and returns the session that has to go at
-// once because there are too many.
+// add lists s, unless it is gone already. When there are too many it returns the
+// session that has to go at once.
 func (c *closings) add(s *Session) (excess *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,8 +70,8 @@ func (srv *Server) EndClosing() bool {
 	return true
 }
 
-// closes lists a session that begins to close. While the server drains all of them
-// close, and no others come.
+// closes lists a session that begins to close. A server that drains lists none: all
+// of its sessions close, and no others come.
 func (srv *Server) closes(s *Session) {
 	if excess := srv.closings.add(s); excess != nil && !srv.draining.Load() {
 		excess.destroy()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A client that never answers a close frame holds a file as long as it may: there
-// are only so many of them.
+// A client that never answers a close frame holds a file for as long as it is
+// allowed to, so the number of such clients is limited.
 func TestTooManyClosingSessionsEndTheOldest(t *testing.T) {
 	const most = 2
 	for _, transport := range transports {
@@ -17,7 +17,7 @@ func TestTooManyClosingSessionsEndTheOldest(t *testing.T) {
 				r.dial(t, transport)
 				s := r.opened.next(t)
 				s.Session.Close(CodeNormal, "")
-				s.end(t, ReasonForcedClose) // its handler hears of it when it is listed
+				s.end(t, ReasonForcedClose) // the handler hears of the end when the session is listed
 				all = append(all, s)
 			}
 			for i, s := range all {
@@ -42,7 +42,7 @@ func TestTooManyClosingSessionsEndTheOldest(t *testing.T) {
 	}
 }
 
-// In a drain everybody closes at once, and has the time to.
+// In a drain all sessions close at once, and have the time to.
 func TestADrainLetsAllSessionsClose(t *testing.T) {
 	r := newRig(t, Config{MaxClosing: 1})
 	var all []client

@@ -23,16 +23,13 @@ const DefaultCompressAbove = 1024
 // Limits bound what sessions may take. The tags say of each its default and bounds,
 // see package internal/settings; zero means the default.
 //
-// The heartbeat and MaxPayload have Node's values. OutboxTotal counts a frame once
-// with each wire form it is needed in, however many clients it waits for, and the
-// list of each client with 8 bytes a frame; above seven eighths of it the sessions
-// with the largest backlogs are closed with ReasonSlow. Not counted are up to 16 KiB
-// of frames for a client that takes what it is sent, and what the garbage collector
-// has not found yet. IncomingTotal counts messages that are not complete, request
-// bodies, and what handlers keep by Session.Hold, but not less than 4 KiB a session;
-// above seven eighths of it sessions are closed with ReasonOverload. MessageTimeout
-// and OutboxAge are looked at with the heartbeat and four times within the age, so
-// that a client is cut at most a quarter later.
+// The heartbeat and MaxPayload have Node's values. OutboxTotal counts a frame once with each wire form it is needed in,
+// however many clients it waits for, and the list of each client with 8 bytes a frame; above seven eighths of it the
+// sessions with the largest backlogs are closed with ReasonSlow. Not counted are up to 16 KiB of frames for a client
+// that takes what it is sent, and what the garbage collector has not found yet. IncomingTotal counts messages that are
+// not complete, request bodies, and what handlers keep by Session.Hold, but not less than 4 KiB a session; above seven
+// eighths of it sessions are closed with ReasonOverload. MessageTimeout is checked with the heartbeat, and OutboxAge
+// four times within that age, so that a client is cut at most a quarter later.
 type Limits struct {
 	PingInterval   time.Duration `koanf:"ping_interval" default:"25s" doc:"from a PONG to the next PING"`
 	PingTimeout    time.Duration `koanf:"ping_timeout" default:"20s" doc:"how long a PONG may take"`
@@ -114,10 +111,9 @@ type Config struct {
 	// Check, when set, may refuse a handshake before a session exists. It must be
 	// safe for concurrent use.
 	Check func(*http.Request) *Refusal
-	// CheckLater, when set, may refuse a further request of a session: a poll, a
-	// POST or an upgrade. h is the session's handler, as accept gave it. The
-	// request is refused, the session goes on. The messages of a POST are handed
-	// up after it was asked about. It must be safe for concurrent use.
+	// CheckLater, when set, may refuse a further request of a session: a poll, a POST or an upgrade. h is the session's
+	// handler, as accept gave it. When it refuses, the session goes on. It is asked about a POST before the messages of
+	// that POST are handed up. It must be safe for concurrent use.
 	CheckLater func(r *http.Request, h Handler) *Refusal
 	// Refused, when set, hears of requests that the engine itself refuses with a
 	// numbered error, such as CodeUnknownSession; not of what Check and CheckLater
@@ -157,10 +153,9 @@ type Config struct {
 	// request without a sid in its query opens a session. It must be safe for
 	// concurrent use.
 	Headers func(h http.Header, r *http.Request)
-	// Context, when set, returns what Peer keeps as its Context: r.Context(), when
-	// handlers around the Server have put values into it that the session's handler
-	// needs. It keeps all that the context refers to as long as the session. It must
-	// be safe for concurrent use.
+	// Context, when set, returns the context that Peer keeps, usually r.Context(): handlers around the Server may have put
+	// values into it that the session's handler needs. Everything that the context refers to stays in memory as long as
+	// the session. It must be safe for concurrent use.
 	Context func(r *http.Request) context.Context
 	// KeepHeaders names the request headers that Peer keeps, in canonical form.
 	KeepHeaders []string
@@ -168,8 +163,8 @@ type Config struct {
 	// Node names this node within a cluster, by letters and digits. Session ids end with it, so that a request that a balancer
 	// brought to another node can be handed over. Empty without a cluster.
 	Node string
-	// Elsewhere is asked to serve a request of a session that another node has, by the name at the end of its id; it reports
-	// false, and has done nothing, when there is no such node. May be nil.
+	// Elsewhere is asked to serve a request of a session that another node has, by the name at the end of its id; it does
+	// nothing and reports false when there is no such node. May be nil.
 	Elsewhere func(w http.ResponseWriter, r *http.Request, node string) bool
 
 	// Random is the source of session ids; nil means crypto/rand.

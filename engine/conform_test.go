@@ -126,7 +126,7 @@ func TestAPollingSessionThatIsCutIsUnknown(t *testing.T) {
 	}
 }
 
-// A PING and the end that follows a PONG's absence never come early, and come late by
+// A PING, and the end of a session without a PONG, never come early, and are late by
 // at most a hundredth of their period or 2 ms.
 func TestTheHeartbeatIsOnTime(t *testing.T) {
 	for _, cfg := range []Config{
@@ -183,7 +183,7 @@ func (w *writesStream) tryWrite(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Two Host lines are refused, whatever stands in them, as by net/http.
+// A request with two Host lines is refused, whatever they say, as net/http does.
 func TestTwoHostsAreNotTaken(t *testing.T) {
 	r := newRig(t, Config{})
 	for _, hosts := range []string{"Host: \r\nHost: x", "Host: x\r\nHost: ", "Host: x\r\nHost: x"} {

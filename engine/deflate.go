@@ -11,11 +11,11 @@ import (
 // Deflate configures the compression of WebSocket messages (RFC 7692,
 // permessage-deflate) for clients that offer it. The zero value is off.
 //
-// Without context takeover, the default, a connection costs no memory, and a
-// broadcast is compressed once for all its receivers. With it messages of one
-// connection refer to those before: smaller, but each receiver's are compressed
-// for it alone, and a connection keeps what they may refer to. A client that cannot be
-// told to keep to the window has 15 for what it sends.
+// Without context takeover, the default, a connection costs no memory, and a broadcast
+// is compressed once for all its receivers. With it a message may refer to earlier
+// ones of its connection. It gets smaller, but is compressed for each receiver alone,
+// and the connection keeps what later messages may refer to. A client that cannot be
+// told to keep to the window sends with a window of 15 bits.
 //
 // The tags say of each field its default and bounds, see package internal/settings;
 // zero means the default.
@@ -104,8 +104,8 @@ func (d Deflate) accept(offer string) (agreement, bool) {
 	return a, true
 }
 
-// newInflater reads what a client sends by a; it is nil when that is never
-// compressed.
+// newInflater returns the reader of the messages that a client compresses as agreed in
+// a. It is nil when the client never compresses.
 func (srv *Server) newInflater(a agreement) *rfc6455.Inflater {
 	if !a.on {
 		return nil

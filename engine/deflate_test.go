@@ -76,7 +76,7 @@ func TestDeflateIsChecked(t *testing.T) {
 type zipped struct {
 	wsClient
 	answer   string
-	up, down []byte // what may be referred to, with takeover
+	up, down []byte // the bytes that messages may refer to, with takeover
 }
 
 const offered = "permessage-deflate; client_max_window_bits"
@@ -140,8 +140,9 @@ func (z *zipped) nextMessage(t testing.TB) (text string, length int, compressed 
 	return string(plain), len(f.Payload), true
 }
 
-// The last word of an upgrade and a large message came in one read: while the word
-// waited to be unpacked, what stood behind it was taken for too large a probe.
+// The last packet of an upgrade and a large message come in one read. While the
+// packet waits to be unpacked, the bytes behind it must not be taken for too large
+// a probe.
 func TestACompressedUpgradeAndAMessageInOneRead(t *testing.T) {
 	r := newRig(t, Config{Deflate: Deflate{Enabled: true, Takeover: TakeoverClient}})
 	p := r.dialPolling(t)

@@ -11,7 +11,7 @@ type deflateContext struct {
 	// Session.mu guards what follows.
 	unsent []byte               // made for the client and not yet written
 	held   int64                // its memory, as it counts in the budget
-	sent   []func(written bool) // who asks whether unsent is written
+	sent   []func(written bool) // Notify functions that wait until unsent is written
 }
 
 // unsentBytesLocked is how many bytes wait behind the send queue. Session.mu is
@@ -61,8 +61,8 @@ func (d *deflateContext) forgetLocked(b *sendBudget) {
 	}
 }
 
-// compressNext makes the bytes of the next waiting frames for a client with a
-// context, and takes the frames off. frames are in flight.
+// compressNext compresses the next waiting frames for a client with a context,
+// and takes the frames off the queue. frames are in flight.
 func (f *flusher) compressNext(c *websocket, frames []*Frame) []byte {
 	s, d := c.s, c.context
 	var b []byte

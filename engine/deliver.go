@@ -46,9 +46,10 @@ func (s *Session) receive(kind byte, data []byte) error {
 	}
 }
 
-// enterLong waits for one of the places for messages that take long to work off, and
-// returns how it is given back. There are places for half the processors, so that short
-// messages find one. Users take turns, and strangers give way to them.
+// enterLong waits for one of the places for messages that take long to handle, and
+// returns the function that gives the place back. There are places for half the
+// processors, so that short messages find one. Users take turns, and strangers give way
+// to them.
 func (srv *Server) enterLong(owner budget.Owner, known bool) (leave func()) {
 	leave, err := srv.long.Enter(context.Background(), owner, known)
 	if err != nil {
@@ -61,7 +62,7 @@ func newLongQueue() *limit.Queue[budget.Owner] {
 	return limit.NewQueue[budget.Owner](limit.QueueConfig{Places: longPlaces(), PerKey: longPlaces(), Waiting: math.MaxInt})
 }
 
-// longPlaces is how many messages that take long are worked off at a time.
+// longPlaces is how many messages that take long are handled at a time.
 func longPlaces() int { return max(runtime.GOMAXPROCS(0)/2, 1) }
 
 func (s *Session) deliver(binary bool, data []byte) {

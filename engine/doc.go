@@ -31,7 +31,8 @@
 //     goroutine that waits without a buffer where the connection allows it.
 //   - [Server.Close] returns when every goroutine of the server is gone.
 //
-// The end of a session begins with closeWith, once, and is over with destroy. It comes from
+// The end of a session begins with closeWith, once, and is over with destroy. It is
+// begun by
 //
 //	[Session.Close]   the owner: what waits still goes out
 //	Session.fail      a fault of the client, or too much that waits: that is dropped

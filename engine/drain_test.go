@@ -59,7 +59,7 @@ func TestASessionThatCameInBetweenIsDrainedToo(t *testing.T) {
 	}})
 	c := r.newPoller(t)
 	first := goes(func() error { _, err := c.next(); return err })
-	<-entered // past the question whether the server drains
+	<-entered // past the check whether the server drains
 	check(t, r.srv.Drain(t.Context(), time.Second))
 	close(goOn)
 	if await(t, first) == nil {
@@ -105,7 +105,7 @@ func turning(tick time.Duration, sessions int) (*wheel, []*Session, *int64) {
 	all := make([]*Session, sessions)
 	for i := range all {
 		all[i] = &Session{srv: srv, link: &longPoll{}}
-		all[i].state.Store(int32(stateClosed)) // tick then asks for no other look
+		all[i].state.Store(int32(stateClosed)) // tick asks for no further look
 	}
 	return w, all, now
 }
@@ -159,7 +159,7 @@ func TestAPlanCanBeBroughtForwardAndPutOff(t *testing.T) {
 }
 
 func TestAPollingGhostEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // as after a handshake whose client never came back
+	synctest.Test(t, func(t *testing.T) { // as when the client never came back after its handshake
 		s, h := beating(Config{Limits: Limits{PingInterval: time.Second, PingTimeout: time.Second, CloseTimeout: time.Second}})
 		defer windUp(s.srv)
 		pass(3 * time.Second)

@@ -77,8 +77,8 @@ func (c Config) StrangerBytes() int {
 	return c.earlyIncoming() + budget.Granule + c.early().OutboxBytes + sessionBytes
 }
 
-// pong answers a PING of the WebSocket protocol. An answer to the last one will do
-// (RFC 6455, section 5.5.3): one that still waits gives way.
+// pong answers a PING of the WebSocket protocol. Only the last PING needs an answer
+// (RFC 6455, section 5.5.3), so a PONG that still waits is replaced.
 func (s *Session) pong(f *Frame) {
 	s.mu.Lock()
 	replaced := s.current() == stateOpen && s.out.replacePong(f)

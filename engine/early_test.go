@@ -11,7 +11,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// early is what a server like ours asks of strangers.
+// early are limits for strangers as the binary sets them.
 func early() Config {
 	return Config{
 		Early:  &Early{EarlyLimits: EarlyLimits{MaxPackets: 256}},
@@ -48,7 +48,7 @@ func TestAStrangerMaySendSoMuch(t *testing.T) {
 					}
 					return nil
 				})
-				if name == "nothings" { // too long before it is too much
+				if name == "nothings" { // the message takes too long before it is too large
 					s.end(t, ReasonTransportError, ReasonOverload)
 				} else {
 					s.endedEarly(t)
@@ -69,7 +69,7 @@ func TestAStrangerMaySendSoMuch(t *testing.T) {
 
 func TestWhoIsAdmittedMaySendMore(t *testing.T) {
 	cfg := early()
-	cfg.CloseTimeout = 0 // it limits an answer too, which a busy machine may not write at once
+	cfg.CloseTimeout = 0 // this limits answers too, which a busy machine may not write at once
 	everywhere(t, cfg, func(t *testing.T, c client, s *side) {
 		s.Admit("", "ann")
 		for n := range 300 {

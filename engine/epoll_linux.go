@@ -31,7 +31,7 @@ type epollLoop struct {
 	file *os.File // the file of fd; a read deadline in the past ends the loop
 	raw  syscall.RawConn
 
-	busy turns[*epollStream] // owned by run: streams with more than one turn's share to read
+	busy turns[*epollStream] // owned by run: streams that have more to read than one turn's share
 
 	mu      sync.Mutex // guards what follows
 	streams map[int32]pollable
@@ -135,14 +135,14 @@ func (l *epollLoop) run() {
 		}
 		if l.busy.length > 0 {
 			l.busy.pop().turn(buffer)
-			runtime.Gosched() // who is busy never parks: whom it has woken would wait until it is interrupted, after 10 ms
+			runtime.Gosched() // a busy loop never parks: the goroutines that it has woken would wait until the scheduler interrupts it, after 10 ms
 		}
 	}
 	l.end()
 }
 
-// wait returns how many events there are; at least one without an error, unless
-// somebody is busy.
+// wait returns the number of events. Without an error that is at least one, unless a
+// stream is busy.
 func (l *epollLoop) wait(events []unix.EpollEvent) (n int, err error) {
 	stopped := l.raw.Read(func(fd uintptr) bool {
 		for {
@@ -188,7 +188,7 @@ func (l *epollLoop) watch(fd int32, c pollable, interest uint32) error {
 	return err
 }
 
-// forget ends that. The socket may be pollable by another loop then.
+// forget ends watch. Another loop may watch the socket from then on.
 func (l *epollLoop) forget(fd int32, c pollable) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -440,5 +440,5 @@ func (s *epollStream) close() {
 	if s.reading || s.lent {
 		_ = unix.Shutdown(int(s.fd), unix.SHUT_RDWR)
 	}
-	s.closeUnusedLocked() // otherwise the goroutine that has it closes it
+	s.closeUnusedLocked() // otherwise the goroutine that uses the descriptor closes it
 }

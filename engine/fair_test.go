@@ -17,7 +17,7 @@ func TestAFloodDoesNotStarveAnotherClientOfTheSameLoop(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		const size = 100
 		entered, release := make(chan struct{}), make(chan struct{})
-		var log []string // of messages, in their order; the loop's, or under mu
+		var log []string // the messages, in their order; owned by the loop, or guarded by mu
 		var mu sync.Mutex
 		first := sync.OnceFunc(func() { close(entered); <-release })
 		read, quietCame := make(chan struct{}), make(chan struct{})
@@ -79,8 +79,8 @@ func oneLoop(t testing.TB, r *rig) {
 	r.srv.epoll = p
 }
 
-// A flood is slowed down by not being read, and costs no more memory than what
-// is kept of one read.
+// A flood is not read, which slows it down; it costs no more memory than the
+// bytes kept of one read.
 func TestAPausedFloodIsNotReadAndOthersAre(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg, oneLoop, onOpen(func(s *side) {

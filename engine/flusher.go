@@ -108,7 +108,7 @@ func (f *flusher) run() {
 // wait returns when there is something to do, and false when all is over.
 func (f *flusher) wait() bool {
 	if f.bulk.length > 0 || len(f.shared) > 0 {
-		runtime.Gosched() // for the same reason as a loop that is busy
+		runtime.Gosched() // a busy flusher never parks, for the same reason as a busy epollLoop
 		select {
 		case <-f.stop:
 			return false
@@ -174,7 +174,7 @@ func (f *flusher) write(c *websocket, b []byte, whole int) (n int, ok bool) {
 	return n, f.concluded(c, whole, n, len(b), err)
 }
 
-// concluded takes the result of a write, and reports whether c may go on.
+// concluded handles the result of a write, and reports whether c may go on.
 func (f *flusher) concluded(c *websocket, whole, n, want int, err error) bool {
 	if err != nil {
 		c.s.streamFailed(err)
@@ -262,8 +262,8 @@ func (f *flusher) join(frames []*Frame, offset int, form framing, z *rfc6455.Com
 	return b, n
 }
 
-// written notes that n of want bytes are with the kernel, which complete whole
-// frames if they are all. It reports false when the stream is full; it will call
+// written notes that the kernel has taken n of want bytes; all want bytes together
+// complete whole frames. It reports false when the stream is full: the stream calls
 // websocket.writable when it has room.
 func (f *flusher) written(c *websocket, whole, n, want int) bool {
 	s := c.s

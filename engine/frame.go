@@ -29,7 +29,8 @@ const separator = '\x1e'
 // its attachments. It is immutable and may be sent to any number of sessions at
 // once; each wire form is made when first needed and kept.
 type Frame struct {
-	// In this order they leave no gaps: most frames are for one client.
+	// The fields stand in an order without gaps, to save memory: most frames are for one
+	// client.
 	text        []byte
 	attachments [][]byte
 	ws          []byte // of WebSockets; guarded by wsOnce unless it was made with the frame
@@ -84,7 +85,7 @@ func (f *Frame) Notify(sent func(written bool)) *Frame {
 	return f
 }
 
-// settle calls the Notify function with whether f has been written.
+// settle calls the Notify function and tells it whether f has been written.
 func (f *Frame) settle(written bool) {
 	if f.sent != nil {
 		f.sent(written)
@@ -96,8 +97,8 @@ func control(kind byte, text string) *Frame {
 	return &Frame{kind: kind, text: []byte(text)}
 }
 
-// firstPush reports whether nobody has been sent f before: it may be for one client
-// alone.
+// firstPush reports whether f has not been sent to anybody before, and so may be for
+// one client alone.
 func (f *Frame) firstPush() bool {
 	if f.pushed.Load() {
 		return false
@@ -159,7 +160,7 @@ func (f *Frame) release() {
 		old := f.holders.state.Load()
 		now := old - oneHolder
 		if now < oneHolder {
-			now = 0 // the last one: its wire forms go with it
+			now = 0 // this was the last holder: the wire forms go with it
 		}
 		if !f.holders.state.CompareAndSwap(old, now) {
 			continue

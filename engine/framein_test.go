@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A frame in the memory of its text is the same on the wire, whatever room there is
-// before the text and however long that is.
+// A frame in the memory of its text is the same on the wire, however long the text
+// is and however much room stands before it.
 func TestAFrameInTheMemoryOfItsText(t *testing.T) {
 	for _, attachments := range [][][]byte{nil, {[]byte("binary")}} {
 		for _, size := range []int{0, 1, 124, 125, 65534, 65535, 70_000} {

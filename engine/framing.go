@@ -11,8 +11,8 @@ import (
 )
 
 // framing is how the frames of one client look on the wire. A Frame has one wire form
-// for each, made by whoever needs it first. The values are bits: holders notes all
-// framings of those that wait for a frame.
+// for each, made by the first session that needs it. The values are bits: holders notes
+// all framings of the sessions that wait for a frame.
 type framing uint8
 
 const (
@@ -54,8 +54,8 @@ func (f *Frame) formMemory(as framing) int {
 	}
 }
 
-// memory is what f takes with the wire forms of state, in bytes; nothing when nobody
-// holds it.
+// memory is what f takes with the wire forms of state, in bytes; 0 when nobody holds
+// it.
 func (f *Frame) memory(state uint64) int64 {
 	if state < oneHolder {
 		return 0
@@ -99,8 +99,8 @@ func (f *Frame) websocket() []byte {
 	return f.ws
 }
 
-// websocketIn makes that of a message without attachments in memory, where its text
-// stands behind lead bytes.
+// websocketIn makes the WebSocket frame of a message without attachments in memory,
+// where the text stands behind lead bytes.
 func (f *Frame) websocketIn(memory []byte, lead int) {
 	var room [rfc6455.MaxServerHeader]byte
 	header := rfc6455.AppendHeader(room[:0], ws.OpText, 1+len(f.text))
@@ -171,7 +171,8 @@ func (f *Frame) deflated(c *rfc6455.Compressor) []byte {
 	return makeForm(&f.compressed, func() []byte { return f.appendDeflated(nil, c, nil) })
 }
 
-// appendDeflated appends all messages of f, compressed behind what the client remembers.
+// appendDeflated appends all messages of f, compressed with reference to what the
+// client remembers.
 func (f *Frame) appendDeflated(b []byte, c *rfc6455.Compressor, past *rfc6455.History) []byte {
 	if f.kind == kindRaw || f.plain {
 		return append(b, f.websocket()...)

@@ -13,8 +13,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// FuzzPayload decodes what a client may POST, and what was decoded comes back
-// from its encoding.
+// FuzzPayload decodes bodies that a client may POST; a decoded payload that is
+// encoded again decodes to the same.
 func FuzzPayload(f *testing.F) {
 	for _, seed := range []string{"4hello", "4a\x1e4b", "bAQID", "4\x1eb\x1e3", "", "\x1e", "b!", "4\xff", "bAQ==\x1ebAQ=", "1", "2probe"} {
 		f.Add([]byte(seed))
@@ -64,7 +64,7 @@ func wire(frames []*Frame) string {
 }
 
 // FuzzSession lets a client do what the input says, step by step, legal or not.
-// In any case the owner is told of the end once, hears nothing behind it, and
+// In any case the owner is told of the end once and hears nothing after it, and
 // the server serves the next client.
 func FuzzSession(f *testing.F) {
 	f.Add([]byte{0}, true)
@@ -99,7 +99,7 @@ type walker struct {
 
 func (w *walker) open(websocket bool) {
 	w.poll = w.rig.newPoller(w.t)
-	w.poll.HTTP = w.rig.web.Client() // one for all steps: fuzzing would use up the ports
+	w.poll.HTTP = w.rig.web.Client() // one for all steps, as fuzzing would use up the ports otherwise
 	if websocket {
 		w.dial("")
 	} else {

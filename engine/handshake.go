@@ -72,8 +72,9 @@ func (srv *Server) newSession(peer *Peer) (*Session, error) {
 	return s, nil
 }
 
-// admit makes s known and asks for its handler. The open packet is out or first
-// in the send queue by then, so nothing that the handler sends comes before it.
+// admit makes s known and asks for its handler. By then the open packet has been
+// sent or is first in the send queue, so that nothing the handler sends comes
+// before it.
 func (srv *Server) admit(s *Session, r *http.Request) bool {
 	s.in.Lock() // an early end waits until there is a handler to tell
 	defer s.in.Unlock()
@@ -94,18 +95,18 @@ func (srv *Server) handlerOf(s *Session, r *http.Request) (h Handler) {
 	}()
 	defer s.recovered("open")
 	if srv.cfg.Context != nil {
-		s.peer.Context = srv.cfg.Context(r) // only now: it may begin what the handler has to end
+		s.peer.Context = srv.cfg.Context(r) // called only now: it may begin work that the handler has to end
 	}
 	return srv.accept(s)
 }
 
-// noHandler stands in when there is none to tell.
+// noHandler stands in for the handler of a session that has none.
 type noHandler struct{}
 
 func (noHandler) Message(bool, []byte) {}
 func (noHandler) Close(Close)          {}
 
-// openBytes has room for what an open packet says.
+// openBytes is room enough for an open packet, in bytes.
 const openBytes = 128
 
 // openFrame is the first packet of a session.

@@ -10,7 +10,8 @@ import (
 // some twenty.
 const MaxHeadFields = 128
 
-// TooManyFields reports whether a request has more of either.
+// TooManyFields reports whether a request has more than MaxHeadFields header fields
+// or parameters.
 func TooManyFields(r *http.Request) bool {
 	n := 0
 	for _, values := range r.Header {

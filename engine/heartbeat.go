@@ -8,7 +8,7 @@ type heartbeat struct {
 	pinged   int64  // when the last PING went out; the client counts from there
 	due      int64  // when to ping, or by when the PONG must be there
 	awaiting bool   // a PING is out
-	extended bool   // something else was heard while waiting, once
+	extended bool   // a packet other than the PONG has come while waiting; counts once
 	partly   uint32 // bytes of a message that was not complete when the PONG was due
 	pausedAt int64  // when reading was paused; 0 while it is not
 }
@@ -23,9 +23,9 @@ func (s *Session) startBeat() {
 	s.planLocked()
 }
 
-// pauseBeatLocked stops waiting for a PONG, which is not read now, or begins anew.
-// PINGs go on: a client ends the connection when none comes for PingInterval and
-// PingTimeout together.
+// pauseBeatLocked stops waiting for a PONG while nothing is read, or begins to
+// wait anew. PINGs go on: a client ends the connection when none comes for
+// PingInterval and PingTimeout together.
 func (s *Session) pauseBeatLocked(paused bool) {
 	b, now := &s.beat, s.srv.now()
 	if paused {
@@ -39,10 +39,10 @@ func (s *Session) pauseBeatLocked(paused bool) {
 	s.planLocked()
 }
 
-// beatHeard notes that the client sent a packet. A PONG counts the next
-// interval from now, or from when it was due if it stood unread; anything else
-// extends the wait for the PONG once, as Node does: a large upload may stand
-// before it.
+// beatHeard notes that the client sent a packet. After a PONG the next interval
+// begins now, or when the PONG was due if it stood unread. Any other packet
+// extends the wait for the PONG once, as with Node: a large upload may stand
+// before the PONG.
 func (s *Session) beatHeard(kind byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +73,7 @@ func (s *Session) nextLookLocked() int64 {
 	return next
 }
 
-// nextBeatLocked is when to ping, or by when the PONG must be there.
+// nextBeatLocked is when to send the next PING, or the deadline of the PONG.
 func (s *Session) nextBeatLocked() int64 {
 	if b := &s.beat; b.pausedAt != 0 && b.awaiting {
 		return b.pinged + int64(s.srv.cfg.PingInterval)
@@ -81,8 +81,8 @@ func (s *Session) nextBeatLocked() int64 {
 	return s.beat.due
 }
 
-// planLocked tells the wheel when to look next. A session that is closing has
-// its deadline there.
+// planLocked tells the wheel when to look next: for a session that is closing, at
+// its deadline.
 func (s *Session) planLocked() {
 	if s.current() == stateOpen {
 		s.srv.wheel.schedule(s, s.nextLookLocked())
@@ -122,7 +122,7 @@ func (s *Session) tick(now int64) int64 {
 	return next
 }
 
-// closingDue ends a session whose time to close is over.
+// closingDue ends a session that has not closed in time.
 func (s *Session) closingDue(now int64) int64 {
 	s.mu.Lock()
 	deadline := s.closing.deadline

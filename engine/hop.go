@@ -32,10 +32,10 @@ const hopPace = 20 * time.Millisecond
 
 var errHopLeaves = &protocolError{CodeServiceRestart, ReasonTransportClose, "the server on the way to the client shuts down"}
 
-// Leave ends the requests and WebSockets that come through a hop, which must be leaving already. A pending poll is answered
-// with nothing, so that its client polls by another way, and no later one waits. A probe for an upgrade ends. WebSockets close
-// with the code of a restart, spread over the given time but at most 20 ms apart; frames sent before still go out. It returns
-// when that is under way or ctx has ended. It is safe for concurrent use.
+// Leave ends the requests and WebSockets that come through a hop, which must be leaving already. A pending poll is
+// answered with nothing, so that its client polls by another way; a later poll does not wait. A probe for an upgrade
+// ends. WebSockets close with the code of a restart, spread over the given time but at most 20 ms apart; frames sent
+// before still go out. It returns when that is under way or ctx has ended. It is safe for concurrent use.
 func (srv *Server) Leave(ctx context.Context, hop Hop, over time.Duration) {
 	var closes []*Session
 	for _, s := range srv.snapshot() {

@@ -13,8 +13,8 @@ type hop struct{ atomic.Bool }
 
 func (h *hop) Leaving() bool { return h.Load() }
 
-// A poll that came through a server that leaves is answered with nothing, whether it waits already or comes later, and the session
-// goes on by another way.
+// A poll through a server that leaves is answered with nothing, whether it is waiting already or comes later, and the
+// session goes on by another way.
 func TestAPollDoesNotWaitForAServerThatLeaves(t *testing.T) {
 	var through hop
 

@@ -68,10 +68,10 @@ func newPartly(bytes int, since int64) partly {
 func (p partly) bytes() int   { return int(p & math.MaxUint32) }
 func (p partly) since() int64 { return int64(p >> 32) }
 
-// memory is what so much takes, at most: buffers grow by a quarter.
+// memory is how much memory these bytes take at most: buffers grow by a quarter.
 func (p partly) memory() int { return p.bytes() + p.bytes()/4 }
 
-// settle counts what the reader holds now. Session.in is held.
+// settle counts the bytes that the reader holds now. Session.in is held.
 func (c *websocket) settle() {
 	before, bytes := c.unfinished(), c.reader.Pending()
 	if bytes == 0 && before == 0 || c.reader.Discards {
@@ -99,8 +99,8 @@ func (s *Session) messageDueLocked(now int64) error {
 	return nil
 }
 
-// movesLocked reports whether a message that is not complete has grown since it was
-// asked last: a PONG stands behind it.
+// movesLocked reports whether a message that is not complete has grown since the last
+// call: the PONG may stand behind that message.
 func (s *Session) movesLocked() bool {
 	now, before := uint32(s.link.unfinished().bytes()), s.beat.partly
 	s.beat.partly = now
@@ -121,5 +121,5 @@ func (p partly) tooSlow(now int64, patience time.Duration) bool {
 	return time.Duration(now-began) > patience+allowance(p.bytes())
 }
 
-// allowance is the time that n bytes may take.
+// allowance is how long n bytes may take.
 func allowance(n int) time.Duration { return time.Duration(n) * time.Second / slowest }

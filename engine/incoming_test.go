@@ -114,7 +114,7 @@ func TestAUserTakesTheirBytesAlong(t *testing.T) {
 	}
 }
 
-// overWebSocket has a session with a WebSocket whose bytes the test hands up.
+// overWebSocket makes a session with a WebSocket whose bytes the test hands up.
 func overWebSocket(t *testing.T, test func(t *testing.T, s *Session, h *side)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := beating(Config{})
@@ -209,7 +209,8 @@ func TestAMessageMustBeCompleteInTime(t *testing.T) {
 	})
 }
 
-// A megabyte over a thin line: no PONG can come before the end of the frame.
+// While a megabyte comes over a thin line, no PONG can come before the end of
+// the frame.
 func TestASlowMessageThatMovesKeepsItsSession(t *testing.T) {
 	overWebSocket(t, func(t *testing.T, s *Session, h *side) {
 		frame := clientFrame(ws.OpText, []byte("4"+strings.Repeat("x", 900_000)))

@@ -21,9 +21,9 @@ import (
 // for a second at the beginning. On systems without epoll and for listeners that are not TCP,
 // it returns every connection.
 //
-// Handlers around the Server do not see the requests that are served so, nor do
-// the hooks of the http.Server; what they check belongs into Config.Check and
-// Config.CheckLater. Server.Close and Config.GivenBack concern kept connections too.
+// Handlers around the Server do not see the requests that are served so, nor do the hooks of
+// the http.Server; put their checks into Config.Check and Config.CheckLater. Server.Close and
+// Config.GivenBack concern kept connections too.
 func (srv *Server) Intercept(ln net.Listener, path string) net.Listener {
 	if srv.epoll == nil {
 		return ln
@@ -34,7 +34,7 @@ func (srv *Server) Intercept(ln net.Listener, path string) net.Listener {
 // bareResponse is what serves one intercepted request: its http.ResponseWriter, and
 // where takeOver finds the socket.
 type bareResponse struct {
-	socket int // its own until somebody takes it; then -1
+	socket int // owned until somebody takes it over; then -1
 
 	header http.Header
 	status int
@@ -68,9 +68,9 @@ func (h *bareResponse) take() (socket int) {
 	return socket
 }
 
-// refusal is the answer of a request that did not become a WebSocket.
+// refusal is the answer to a request that did not become a WebSocket.
 func (h *bareResponse) refusal() []byte {
-	h.WriteHeader(http.StatusOK) // of a handler that said nothing
+	h.WriteHeader(http.StatusOK) // the status when the handler has set none
 	h.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	answer := http.Response{
 		StatusCode: h.status, ProtoMajor: 1, ProtoMinor: 1, Header: h.header,

@@ -50,8 +50,8 @@ type offer struct {
 	err  error
 }
 
-// accepted is what accept4(2) says. It is kept, as a closure would need memory for it
-// each time.
+// accepted is the result of accept4(2). It is a field, as a closure would allocate it each
+// time.
 type accepted struct {
 	fd   int
 	peer netip.AddrPort
@@ -94,13 +94,13 @@ func (p *epollLoops) intercept(ln net.Listener, path string, srv *Server) net.Li
 	return i
 }
 
-// deferSeconds is how long a connection is left with the kernel while nothing has
-// come of its request. Then Accept has it anyway.
+// deferSeconds is how long the kernel keeps a connection whose request has not come. After
+// that Accept returns it anyway.
 const deferSeconds = 1
 
-// prepareListener sets what accepted sockets inherit, and asks for connections
-// when their request is there. Either is an improvement only: errors are none.
-// There is no keep-alive of TCP: a WebSocket has its heartbeat, and net sets it
+// prepareListener sets the options that accepted sockets inherit, and has the kernel hold
+// connections back until their request is there. Both only make things faster, so errors are
+// ignored. TCP keep-alive is off: a WebSocket has its heartbeat, and package net turns it on
 // for the others.
 func prepareListener(fd uintptr) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
@@ -233,8 +233,8 @@ func (i *interceptor) failed(err error) error {
 	return &net.OpError{Op: "accept", Net: "tcp", Addr: i.addr, Err: err}
 }
 
-// passing is an error of accept(2) that does not end the listener, most likely too
-// many open files: http.Server waits a moment and goes on.
+// passing is an error of accept(2) after which the listener goes on, most likely too many
+// open files: http.Server waits a moment and tries again.
 type passing struct{ error }
 
 // Temporary is what http.Server asks.
@@ -268,7 +268,7 @@ func (i *interceptor) firstRequest(fd int, from netip.AddrPort) (*http.Request, 
 	if err != nil {
 		return nil, 0
 	}
-	i.fields = rfc6455.Fields{} // connections have nothing in common
+	i.fields = rfc6455.Fields{} // connections share no header fields
 	r, size := rfc6455.ParseRequest(b[:n], i.path, i.form, &i.fields)
 	if r == nil || i.srv.hijackable(r.URL.RawQuery) {
 		return nil, 0
@@ -305,10 +305,9 @@ func (srv *Server) discard(fd, n int) bool {
 	return err == nil && got == n
 }
 
-// dismiss sends the answer to a refused client, whose connection is closed next.
-// The socket is new and has room for it. A client that waits for its answer has
-// sent nothing else. What others have sent is read, for a reset could overtake the
-// answer.
+// dismiss sends the answer to a refused client, whose connection is closed next. The socket
+// is new and has room for the answer. Whatever else the client has sent is read first:
+// unread bytes would cause a reset, which could overtake the answer.
 func (srv *Server) dismiss(fd int, answer []byte) {
 	const most = 16
 	b := srv.buffers.Get().(*[readBytes]byte)

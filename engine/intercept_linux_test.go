@@ -78,8 +78,8 @@ func TestPlainRequestsDoNotPassTheHTTPServer(t *testing.T) {
 	}
 }
 
-// Heads that come in pieces, are long or unusual go through net/http, and what
-// comes behind a head is not lost on either way.
+// Heads that are long or unusual, or come in pieces, go through net/http. The bytes
+// behind a head are not lost on either way.
 func TestHeadsOfEveryShapeOpenWebSockets(t *testing.T) {
 	head := opens(target)
 	early := string(clientFrame(0x1, []byte("4early")))
@@ -240,7 +240,7 @@ func TestTheConnectionOfARefusedClientCloses(t *testing.T) {
 		}
 		res, err := http.ReadResponse(in, nil)
 		if name == "goes on" && err != nil {
-			continue // what came behind the answer reset it
+			continue // the bytes that came after the answer have reset the connection
 		}
 		check(t, err)
 		if _, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusBadRequest {

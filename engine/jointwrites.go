@@ -117,7 +117,7 @@ func (f *flusher) enlist(c *websocket) {
 	f.joint.turns = append(f.joint.turns, jointWrite{conn: c, socket: socket, wire: wire, length: len(b), whole: whole})
 }
 
-// keep has b left alone until submit, if it stands behind what scratch keeps already.
+// keep protects b until submit, if it stands behind what scratch keeps already.
 func (f *flusher) keep(b []byte) {
 	free := f.scratch[len(f.scratch):cap(f.scratch)]
 	if len(b) > 0 && len(free) > 0 && &b[0] == &free[0] {
@@ -147,7 +147,7 @@ func (f *flusher) submit() {
 			t.conn = nil
 		}
 	}
-	f.scratch = f.scratch[:0] // no sooner: what was not sent is sent from there
+	f.scratch = f.scratch[:0] // not earlier: what was not sent now is sent from there
 	for _, t := range turns {
 		if t.conn != nil {
 			f.flush(t.conn)

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// A further request that the owner does not like is refused, and its session
-// goes on as if it had not come.
+// A further request that the owner refuses does not touch its session.
 func TestLaterRequestsCanBeRefusedWithoutHarmToTheSession(t *testing.T) {
 	asked := make(chan string, 16)
 	r := newRig(t, Config{CheckLater: func(req *http.Request, h Handler) *Refusal {

@@ -12,7 +12,7 @@ type link interface {
 	// wake starts the sending of the send queue. A direct frame goes out before frames
 	// that many clients get, as far as the order of the session's frames allows.
 	wake(direct bool)
-	// flow says how what waits goes on.
+	// flow reports how the waiting frames get to the client.
 	flow() flow
 	// takes reports whether the client has taken something since the last call.
 	takes() bool
@@ -48,9 +48,9 @@ type flow uint8
 
 const (
 	flowFree flow = iota // it goes out at once
-	flowPoll             // it goes out at once, as an answer to a GET
-	flowAway             // it waits for the next GET
-	flowFull             // it waits for room in the stream
+	flowPoll             // frames go out at once, as the answer to a GET
+	flowAway             // frames wait for the next GET
+	flowFull             // frames wait for room in the stream
 )
 
 // longPollLocked is the transport while that is long-polling, else nil.
@@ -59,7 +59,7 @@ func (s *Session) longPollLocked() *longPoll {
 	return p
 }
 
-// wakeLocked gets what waits on its way.
+// wakeLocked starts the sending of the frames that wait.
 func (s *Session) wakeLocked() { s.link.wake(false) }
 
 // transport implements link.
@@ -190,7 +190,8 @@ func (c *websocket) sayGoodbye() {
 	c.wake(false)
 }
 
-// left implements link: the answer to a close frame says all.
+// left implements link. There is nothing to complete: the answer to a close frame
+// carries the code.
 func (c *websocket) left(*closePacket) {}
 
 // reaches implements link.

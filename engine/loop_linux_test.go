@@ -34,8 +34,8 @@ func expectEcho(t *testing.T, c wsClient, s *side) {
 	}
 }
 
-// Another goroutine that hands something up for a session, such as its end, does not
-// hold up the loop that reads it.
+// Another goroutine that hands something up for a session, such as its end, does not hold up
+// the loop that reads the session's connection.
 func TestAnEndThatBlocksDoesNotDelayOthers(t *testing.T) {
 	_, busy, quiet, busySide, quietSide := neighbours(t, Config{})
 	busySide.in.Lock() // as a handler that is being told of the end
@@ -106,7 +106,8 @@ func TestALongMessageThatTakesItsTimeDoesNotDelayOthers(t *testing.T) {
 	expectEcho(t, busy, busySide)
 }
 
-// A connection that always has more waits for its turns behind all that have less.
+// A connection that always has more to read waits for its turns behind all connections that
+// have less.
 func TestTurnsAreTakenByUser(t *testing.T) {
 	var q turns[string]
 	for range 3 {
@@ -124,8 +125,8 @@ func TestTurnsAreTakenByUser(t *testing.T) {
 	}
 }
 
-// A loop whose connections always have more lets those run whom it has woken: on a processor
-// that it has for itself nothing else would stop it but the scheduler, after ten milliseconds.
+// A loop whose connections always have more to read lets the goroutines run that it has woken:
+// otherwise only the scheduler would stop it, after ten milliseconds.
 func TestABusyLoopLetsRunWhomItHasWoken(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var ends [2]int

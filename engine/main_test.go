@@ -87,8 +87,8 @@ func await[T any](t *testing.T, c <-chan T) T {
 	}
 }
 
-// side is the server's end of a session in tests: a Handler that keeps what it
-// is told.
+// side is the server's end of a session in tests: a Handler that keeps
+// everything it is told.
 type side struct {
 	*Session
 	got    *queue[message]
@@ -192,10 +192,10 @@ func newRig(t testing.TB, cfg Config, options ...rigOption) *rig {
 	return r
 }
 
-// windUp ends what a server without connections runs.
+// windUp ends everything that a server without connections runs.
 func windUp(srv *Server) {
 	srv.wheel.close()
-	srv.taskMu.Lock() // a turn of the wheel that is under way begins nothing more
+	srv.taskMu.Lock() // a turn of the wheel that is under way starts nothing more
 	srv.over = true
 	srv.taskMu.Unlock()
 	srv.tasks.Wait()

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// nodeMark stands in a session id before the name of the node. It is no character of the random part.
+// nodeMark stands in a session id before the name of the node. It does not occur in the random part.
 const nodeMark = "."
 
 // sessionID makes an id of randomness and the node's name.
@@ -30,7 +30,8 @@ func (srv *Server) elsewhere(id string) string {
 	return node
 }
 
-// hijackable reports whether a request must go through net/http, which alone can hand its connection on.
+// hijackable reports whether a request must go through net/http, because only net/http can hand its
+// connection on.
 func (srv *Server) hijackable(rawQuery string) bool {
 	if srv.cfg.Elsewhere == nil || !escaped(rawQuery) && !strings.Contains(rawQuery, "sid=") {
 		return false

@@ -53,7 +53,7 @@ func TestRequestsOfOtherNodesSessionsAreHandedOver(t *testing.T) {
 		{http.MethodOptions, random + ".b", http.StatusNoContent}, // asks for no session
 		{http.MethodGet, random + ".c", http.StatusBadRequest},    // is gone
 		{http.MethodGet, random + ".", http.StatusBadRequest},
-		{http.MethodGet, random, http.StatusBadRequest}, // of this node, it would have its name
+		{http.MethodGet, random, http.StatusBadRequest}, // an id of this node would have the node's name
 	} {
 		req := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), c.method, r.url("http", "EIO=4&transport=polling&sid="+c.sid), http.NoBody))
 		res := must[*http.Response](t)(r.web.Client().Do(req))
@@ -68,6 +68,6 @@ func TestRequestsOfOtherNodesSessionsAreHandedOver(t *testing.T) {
 	if want := []string{"GET b", "POST b", "GET c", "GET b"}; !slices.Equal(o.asked, want) {
 		t.Errorf("asked %q, want %q", o.asked, want)
 	}
-	c := r.dialWS(t, own.SID()) // its own sessions it upgrades itself
+	c := r.dialWS(t, own.SID()) // a node upgrades its own sessions itself
 	check(t, own.upgrade(c))
 }

@@ -61,7 +61,7 @@ func TestAPollThatIsNotReadIsCut(t *testing.T) {
 	}
 	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 	defer conn.Close()
-	for range responses { // one response after the other, none is read
+	for range responses { // one response after the other, of which none is read
 		_, err := conn.Write([]byte("GET " + strings.TrimPrefix(p.URL(), r.web.URL) + " HTTP/1.1\r\nHost: x\r\n\r\n"))
 		check(t, err)
 	}

@@ -130,7 +130,7 @@ func TestAPausedClientThatIsCutEndsItsSession(t *testing.T) {
 		w := r.dial(t, "websocket").(wsClient)
 		s := r.opened.next(t)
 		s.Pause()
-		check(t, w.Conn.(*net.TCPConn).SetLinger(0)) // a reset, which is seen without reading
+		check(t, w.Conn.(*net.TCPConn).SetLinger(0)) // by a reset, which is seen without reading
 		_ = w.Conn.Close()
 		s.end(t, ReasonTransportClose, ReasonOverload)
 	})
@@ -170,7 +170,7 @@ func (s *Session) pings() (n int) {
 	return n
 }
 
-// pass lets time go by: a little more than d, for the wheel rounds up.
+// pass lets a little more time than d go by, because the wheel rounds up.
 func pass(d time.Duration) {
 	time.Sleep(d + time.Second)
 	synctest.Wait()
@@ -253,7 +253,7 @@ func TestAPauseStopsTheWaitForAPong(t *testing.T) {
 			s.Pause()
 			for range 5 {
 				pass(10 * time.Second)
-				s.pings() // taken by the client, which cannot answer
+				s.pings() // the client has got the PING, and cannot answer
 			}
 			s.Resume()
 		}
@@ -275,7 +275,7 @@ func TestAPauseStopsTheWaitForAPong(t *testing.T) {
 func TestAPauseKeepsTheClient(t *testing.T) {
 	for name, c := range map[string]struct {
 		at, length time.Duration // of the pause
-		late       bool          // the PONGs before the pause are on their way when it begins
+		late       bool          // the PONGs from before the pause are on their way when it begins
 	}{
 		"over the moment of the PING": {at: 24 * time.Second, length: 2 * time.Second},
 		"with a PONG unread":          {at: 27 * time.Second, length: 30 * time.Second, late: true},
@@ -324,7 +324,7 @@ func TestAPauseEndsAtItsLimit(t *testing.T) {
 	})
 }
 
-// A session on the wheel for another reason keeps its limit.
+// A session that is on the wheel for another reason keeps its limit.
 func TestAStallDoesNotMoveTheLimitOfAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := beating(Config{Limits: Limits{PauseTimeout: 2 * time.Second}})

@@ -24,7 +24,7 @@ type Peer struct {
 	Context context.Context // its values are the session's
 }
 
-// newPeer copies what is kept, so that the request itself is let go.
+// newPeer copies what is kept, so that the request itself can be freed.
 func (srv *Server) newPeer(r *http.Request, transport string) *Peer {
 	p := &Peer{Host: strings.Clone(r.Host), Secure: r.TLS != nil, Transport: transport}
 	p.RemoteAddr, _ = netip.ParseAddrPort(r.RemoteAddr)

@@ -17,14 +17,14 @@ type longPoll struct {
 	resumed chan struct{} // closed when a paused POST may go on; nil while none waits
 }
 
-// pendingGET is the request that waits for something to send. Session.mu guards
-// what it says of its response.
+// pendingGET is the request that waits for something to send. Session.mu guards the
+// fields about its response.
 type pendingGET struct {
 	batch chan []*Frame            // one batch, the answer
 	out   *http.ResponseController // of the response
-	bytes int                      // of the batch, while it is written
+	bytes int                      // bytes of the batch, while it is written
 	cut   bool                     // the session does not wait for the client to take it
-	hop   Hop                      // fixed: that it came through, or nil
+	hop   Hop                      // fixed: the hop that the request came through, or nil
 }
 
 // pendingPOST is the request whose packets are handled.
@@ -36,8 +36,8 @@ type pendingPOST struct {
 
 var closePollFrame = control(typeClose, "")
 
-// pollBytes is what one answer holds at most, unless a single frame is larger.
-// It bounds what is out of the send queue, and so out of its limit, at a time.
+// pollBytes is what one answer holds at most, unless a single frame is larger. It
+// bounds how much is out of the send queue, and so out of its limit, at a time.
 const pollBytes = 1 << 20
 
 // answerLocked gives what waits to the pending GET, if there is one and the client has
@@ -134,9 +134,8 @@ func (s *Session) serveGET(w http.ResponseWriter, r *http.Request) {
 	s.afterGET(g, batch, err)
 }
 
-// afterGET ends a session that lost frames with a response, or whose last
-// frames are out. A lost NOOP is no loss: a client that upgrades may abort
-// its GET.
+// afterGET ends a session that lost frames with a response, or whose last frames have
+// been sent. A NOOP may get lost: a client that upgrades may abort its GET.
 func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 	for _, f := range batch {
 		f.settle(err == nil)
@@ -154,7 +153,7 @@ func (s *Session) afterGET(g *pendingGET, batch []*Frame, err error) {
 	s.taken(g, batch)
 }
 
-// taken ends the response of g. Frames that came meanwhile are for the next one.
+// taken ends the response of g. Frames that came meanwhile wait for the next GET.
 func (s *Session) taken(g *pendingGET, batch []*Frame) {
 	s.mu.Lock()
 	s.tookLocked(g, batch)
@@ -271,12 +270,12 @@ func (s *Session) endPOST(post *pendingPOST) {
 	}
 }
 
-// readBody reads the whole body within the size limit and Config.MessageTimeout,
-// which a body that keeps coming extends. The bytes read count for the session
-// until release is called, which is never nil. A connection whose deadline passed
-// must not be used again: net/http then has cancelled the context of every later
-// request on it, of other sessions too. Nor is the deadline lifted: net/http would
-// wait for the rest of the body.
+// readBody reads the whole body within the size limit and Config.MessageTimeout, which
+// a body that keeps coming extends. The bytes read count for the session until release
+// is called; release is never nil. A connection whose deadline has passed must not be
+// used again, because net/http has cancelled the context of every later request on it,
+// also those of other sessions. The deadline is not lifted either: net/http would wait
+// for the rest of the body.
 func (s *Session) readBody(w http.ResponseWriter, r *http.Request, post *pendingPOST) (body []byte, release func(), err error) {
 	rc := http.NewResponseController(w)
 	in := &bodyReader{s: s, post: post, began: time.Now(), rc: rc, body: r.Body, limit: int(s.maxMessage.Load())}

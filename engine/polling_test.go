@@ -82,7 +82,7 @@ func TestASecondPOSTEndsTheSession(t *testing.T) {
 		t.Errorf("second POST: %d", status)
 	}
 	s.end(t, ReasonTransportError)
-	await(t, first) // the slow one is let go with the session
+	await(t, first) // the slow POST is let go with the session
 	_ = body.Close()
 }
 

@@ -12,9 +12,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// writeBatch sends frames as the response of g, compressed when they are large
-// and the client takes that. They are written one by one, not joined: a client
-// that does not read must not hold a copy of frames that all others share.
+// writeBatch sends frames as the response of g, compressed when they are large and the client accepts that. They are
+// written one by one, not joined: a client that does not read must not hold a copy of frames that all others share.
 func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, g *pendingGET, batch []*Frame) error {
 	s.srv.limitRest(w, r)
 	h := w.Header()
@@ -33,13 +32,13 @@ func (s *Session) writeBatch(w http.ResponseWriter, r *http.Request, g *pendingG
 	return errors.Join(err, flush(g.out))
 }
 
-// compressible reports whether nothing in the batch must stay uncompressed: what is compressed together tells of each other.
+// compressible reports whether no frame of the batch must stay uncompressed: the size of a compressed batch tells what
+// its frames have in common.
 func compressible(batch []*Frame) bool {
 	return !slices.ContainsFunc(batch, func(f *Frame) bool { return f.plain })
 }
 
-// writeCompressed compresses first and writes then, so that no compressor waits
-// for a client.
+// writeCompressed compresses first and then writes, so that no compressor waits for a client.
 func (s *Session) writeCompressed(w http.ResponseWriter, g *pendingGET, batch []*Frame) error {
 	b, err := s.srv.compress(batch)
 	if err != nil {
@@ -52,9 +51,8 @@ func (s *Session) writeCompressed(w http.ResponseWriter, g *pendingGET, batch []
 	return err
 }
 
-// compress borrows its writer. A writer takes hundreds of kilobytes, so there are
-// only a few; a caller that finds none waits for the others, which wait for
-// nothing.
+// compress borrows its writer. A writer takes hundreds of kilobytes, so there are only a few; a caller that finds none
+// waits for one to come back, which does not depend on any client.
 func (srv *Server) compress(batch []*Frame) ([]byte, error) {
 	z := <-srv.gzips
 	defer func() { srv.gzips <- z }()

@@ -7,9 +7,8 @@ import (
 )
 
 // Parameter returns the first value of a parameter in the query of a request, "" if
-// there is none, as r.URL.Query().Get does. It does not take the whole query apart
-// where nothing in it is escaped. A poll is asked for its parameters in several
-// places.
+// there is none, as r.URL.Query().Get does. Where nothing in the query is escaped,
+// it is not parsed as a whole: several places ask a poll for its parameters.
 func Parameter(r *http.Request, name string) string {
 	query := r.URL.RawQuery
 	if escaped(query) {

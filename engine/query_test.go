@@ -13,7 +13,7 @@ var queries = []string{
 	"sid=%61%2B", "si%64=x", "sid=a+b", "sid=a;b&transport=polling", "sid=%zz", "token=x&EIO=4", "tokens&t", "b64=1&sid=a=b",
 }
 
-// FuzzQuery holds what is read of a query to net/url.
+// FuzzQuery compares the reading of a query with net/url's.
 func FuzzQuery(f *testing.F) {
 	for _, query := range queries {
 		f.Add(query)

@@ -20,8 +20,8 @@ const (
 	codeVersion          = 5
 )
 
-// CodeUnknownSession is the Engine.IO error of a request that names a session
-// which is not here: it has ended, or another node has it.
+// CodeUnknownSession is the Engine.IO error of a request for a session that is not
+// here: the session has ended, or another node has it.
 const CodeUnknownSession = 1
 
 // CodeAddressBusy tells Config.Refused of a handshake from an address that has spent
@@ -63,8 +63,8 @@ func (srv *Server) refuseWith(w http.ResponseWriter, r *http.Request, refusal *R
 	_, _ = w.Write(body)
 }
 
-// limitRest limits how long an unread request body may take: net/http reads it to its
-// end before it answers, however long that takes.
+// limitRest limits how long an unread request body may take: net/http would read it
+// to its end before it answers, however long that takes.
 func (srv *Server) limitRest(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")

@@ -212,7 +212,7 @@ func TestSessionsKnowTheirPeer(t *testing.T) {
 	}
 }
 
-// narrow listens with kernel buffers for sending that are soon full.
+// narrow listens with small kernel buffers for sending, which are soon full.
 type narrow struct{ net.Listener }
 
 func (l narrow) Accept() (net.Conn, error) {
@@ -257,7 +257,8 @@ func unreadAnswersEnd(t *testing.T, narrowed rigOption) {
 	}
 }
 
-// A busy machine may not run a process for longer than Config.CloseTimeout.
+// A busy machine may leave a process waiting for longer than
+// Config.CloseTimeout.
 func TestAnswersAreNotLostToTheLimitOfAClosing(t *testing.T) {
 	onPaths(t, Config{}, func(t *testing.T, cfg Config) {
 		r := newRig(t, cfg, func(_ testing.TB, r *rig) { r.srv.limits().CloseTimeout = time.Nanosecond })

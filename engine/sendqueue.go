@@ -2,22 +2,22 @@ package engine
 
 import "gatehouse/engine/internal/rfc6455"
 
-// sendQueue holds the frames that wait for one client, oldest first. Its owner's
-// lock guards it. Frames stay until they were written, so that its size is what
-// the client has not taken yet.
+// sendQueue holds the frames that wait for one client, oldest first. Its owner's lock
+// guards it. Frames stay until they have been written, so that the size of the queue
+// is what the client has not taken yet.
 type sendQueue struct {
 	frames  []*Frame
 	head    int // frames[:head] are gone
 	offset  int // bytes of frames[head] already written (WebSocket form)
 	flight  int // frames that the flusher is writing now: they must stay
 	bytes   int
-	counted int // the oldest frames that count in the budget
+	counted int // how many of the oldest frames count in the budget
 }
 
 func (o *sendQueue) empty() bool { return o.head == len(o.frames) }
 
-// idle reports whether nothing waits but perhaps a PING: how long that may take
-// is the heartbeat's business.
+// idle reports whether nothing waits but perhaps a PING, whose deadline is the
+// heartbeat's business.
 func (o *sendQueue) idle() bool {
 	switch len(o.frames) - o.head {
 	case 0:
@@ -99,8 +99,8 @@ func (o *sendQueue) peek(dst []*Frame, max int) ([]*Frame, int) {
 	return append(dst, o.frames[o.head:o.head+o.flight]...), o.offset
 }
 
-// advance takes off the frames that n more written bytes complete, and ends the
-// flight of the others.
+// advance takes off the frames that n more written bytes complete. The others are not
+// in flight any more.
 func (o *sendQueue) advance(n int, form framing, z *rfc6455.Compressor, b *sendBudget) {
 	o.flight = 0
 	n += o.offset
@@ -118,8 +118,8 @@ func (o *sendQueue) advance(n int, form framing, z *rfc6455.Compressor, b *sendB
 	}
 }
 
-// shift takes off the n oldest frames, which are written whole, and ends the
-// flight of the others.
+// shift takes off the n oldest frames, which have been written as a whole. The others
+// are not in flight any more.
 func (o *sendQueue) shift(n int, b *sendBudget) {
 	o.flight, o.offset = 0, 0
 	for range min(n, len(o.frames)-o.head) { // none are left of a session that is gone
@@ -130,8 +130,8 @@ func (o *sendQueue) shift(n int, b *sendBudget) {
 	}
 }
 
-// pop takes the oldest frame, which the client has then, off the queue and out
-// of the budget.
+// pop takes the oldest frame, which the client now has, off the queue and out of the
+// budget.
 func (o *sendQueue) pop() {
 	f := o.frames[o.head]
 	o.frames[o.head] = nil
@@ -144,8 +144,8 @@ func (o *sendQueue) pop() {
 	}
 }
 
-// drop forgets all frames but those in flight and one that is half written:
-// without its rest nothing behind it could be read.
+// drop forgets all frames but those in flight and one that is half written: without
+// its rest the client could read nothing that follows.
 func (o *sendQueue) drop(b *sendBudget) {
 	keep := o.flight
 	if o.offset > 0 {
@@ -167,7 +167,7 @@ func (o *sendQueue) drop(b *sendBudget) {
 	b.add(listCost(o.frames) - before)
 }
 
-// forget drops all frames: the client takes none any more.
+// forget drops all frames, as the client takes no more.
 func (o *sendQueue) forget(b *sendBudget) {
 	o.uncount()
 	for _, f := range o.frames[o.head:] {

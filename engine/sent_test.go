@@ -50,7 +50,8 @@ func hasLeft(t *testing.T, left chan bool) bool {
 	}
 }
 
-// TestAFrameMayStayUncompressed sends one between compressed ones, with and without what the client remembers of them.
+// TestAFrameMayStayUncompressed sends an uncompressed frame between compressed ones, with and without context
+// takeover.
 func TestAFrameMayStayUncompressed(t *testing.T) {
 	for _, takeover := range []Takeover{TakeoverNone, TakeoverBoth} {
 		r := newRig(t, Config{Deflate: Deflate{Enabled: true, Takeover: takeover}})

@@ -35,7 +35,7 @@ type Server struct {
 
 	handshakes chan struct{} // turns of TLS handshakes
 
-	answerTimeout time.Duration // the constant; a test does not wait for so long
+	answerTimeout time.Duration // answerTimeout; shorter in tests
 
 	budget    sendBudget
 	incoming  *budget.Budget
@@ -54,7 +54,7 @@ type Server struct {
 	unhijackable sync.Once // warned about
 	ringTold     sync.Once // whether io_uring is used
 
-	taskMu sync.RWMutex // held for writing when no more tasks are taken
+	taskMu sync.RWMutex // locked for writing when no more tasks are taken
 	tasks  crew.Crew    // what sessions have under way
 	polls  crew.Crew    // requests of kept connections
 	over   bool         // guarded by taskMu
@@ -70,8 +70,8 @@ type Server struct {
 // grow.
 const pollRest = 512
 
-// New makes a Server that asks accept for the handler of each new session.
-// accept must not block; what it sends goes out behind the open packet.
+// New makes a Server that asks accept for the handler of each new session. accept must
+// not block; frames that it sends go out after the open packet.
 func New(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -150,7 +150,7 @@ func (srv *Server) newStream(t *hijacked, owner streamOwner) stream {
 	return newGoStream(t.conn, owner, srv)
 }
 
-// takeSocket gives conn to a loop, with TLS if it has that.
+// takeSocket gives conn to a loop, with its TLS if there is any.
 func (srv *Server) takeSocket(conn net.Conn, owner streamOwner) (stream, bool) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		return srv.takeTLS(secured, owner)
@@ -202,7 +202,8 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := Parameter(r, "sid")
-	// Before everything else: the answer of the other node is whole.
+	// This comes first, because the answer of the other node is complete: nothing is
+	// added to it.
 	if node := srv.elsewhere(id); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(&foreignResponse{w, srv}, r, node) {
 		return
 	}

@@ -33,14 +33,15 @@ const (
 type Session struct {
 	// Fixed once open.
 	srv     *Server
-	id      string // a secret: with it one can speak for the client
+	id      string // a secret: whoever knows it can speak for the client
 	peer    *Peer
 	handler Handler
 	flusher *flusher
 
-	// In this order they leave no gaps: a server has many sessions.
+	// The fields stand in an order without gaps, to save memory: a server has many
+	// sessions.
 	maxMessage atomic.Int64
-	incoming   budget.Meter // what is held of what the client sent
+	incoming   budget.Meter // the bytes held of what the client has sent
 	state      atomic.Int32
 	paused     atomic.Bool // changed under mu
 
@@ -69,15 +70,15 @@ type closePacket struct {
 	queued   bool  // the close frame is in the send queue
 	dropped  bool  // what waited was dropped
 	left     bool  // a polling client has said good-bye: its GET is freed with a NOOP
-	owed     bool  // that GET has not come yet: the good-bye overtook it
+	owed     bool  // that GET has not come yet, as the good-bye has overtaken it
 }
 
 // overtaken is how long a GET may come after the good-bye of its own client, which
 // took another connection.
 const overtaken = time.Second
 
-// said reports whether the close frame is in the send queue or gone already. A nil
-// one is that of a session that is open.
+// said reports whether the close frame is in the send queue or has been sent. p is
+// nil while the session is open.
 func (p *closePacket) said() bool { return p != nil && p.queued }
 
 // Peer returns what is known of the client. It is never nil and must not be
@@ -91,10 +92,11 @@ func (s *Session) Transport() string {
 	return s.link.transport()
 }
 
-// Admit says that the client is no stranger any more but a user, known by a
-// subject and its issuer; an empty subject means that nobody knows who it is. From
-// here on the limits of Config before admission end, and what the session holds
-// counts as that user's, or as its address's. Of several users the first counts.
+// Admit says that the client is no stranger any more but a user, known by a subject
+// and its issuer; an empty subject means that nobody knows who it is. From now on the
+// limits before admission (Config.Early) no longer hold, and the memory of the
+// session counts for that user, or for its address when nobody knows who it is. After
+// several calls with users, the first user counts.
 func (s *Session) Admit(issuer, subject string) {
 	s.early.Store(admitted)
 	s.setMaxMessage(s.srv.limits().MaxPayload)
@@ -197,7 +199,7 @@ func (s *Session) fail(err error) {
 	pe := faultOf(err)
 	s.closeWith(Close{Reason: pe.reason, Err: err}, closePacket{code: pe.code, text: string(pe.reason)}, true)
 	if s.over() {
-		s.srv.spawn(s.destroy) // a sender of a broadcast waits for no list of sessions
+		s.srv.spawn(s.destroy) // in a goroutine, so that the sender of a broadcast does not wait for a list of sessions
 	}
 }
 
@@ -226,7 +228,8 @@ func (s *Session) closeWith(why Close, p closePacket, drop bool) {
 	s.srv.wheel.schedule(s, p.deadline)
 	s.link.sayGoodbye()
 	s.srv.open.Add(-1)
-	// Under mu, so that Server.Close, which comes here too, finds it under way.
+	// This is done under mu, so that Server.Close, which gets here too, finds the end
+	// under way.
 	s.srv.spawn(func() {
 		s.srv.closes(s)
 		s.tellClosed(why)
@@ -255,7 +258,8 @@ func (s *Session) queueCloseFrameLocked() {
 	}
 }
 
-// tellClosed tells the handler, after the message that may be with it now.
+// tellClosed tells the handler that the session has ended, after the message that it
+// may be handling now.
 func (s *Session) tellClosed(why Close) {
 	s.in.Lock()
 	defer s.in.Unlock()

@@ -8,8 +8,9 @@ import (
 	"gatehouse/internal/budget"
 )
 
-// liveLimits are what [Server.PrepareLimits] changes. They are read afresh at each use, so
-// that one value is in force for all of it; nothing waits for a change.
+// liveLimits are what [Server.PrepareLimits] changes. They are read once at the
+// beginning of each use, so that the same values are in force until its end. Nothing
+// waits for a change.
 type liveLimits struct {
 	Limits
 	Early *Early // as in Config
@@ -29,15 +30,16 @@ func (c *Config) live() *liveLimits {
 // limits are those in force.
 func (srv *Server) limits() *liveLimits { return srv.live.Load() }
 
-// defaultMaxSilent is Config.MaxSilent where that is 0.
+// defaultMaxSilent is used where Config.MaxSilent is 0.
 const defaultMaxSilent = 1024
 
-// PrepareLimits checks other Limits, another Early and another MaxSilent, which are in
-// force from the call of use on. MaxPayload counts for sessions that are admitted from
-// now on, as clients are told it at their handshake; that of Early for those that open
-// from now on; the others for every session at once. The heartbeat stays as it is, since
-// clients that are there wait for its PINGs: the error says so of another one, and of
-// limits that New would refuse. Both calls are safe for concurrent use.
+// PrepareLimits checks new values of Limits, Early and MaxSilent, which come into force
+// when use is called. MaxPayload counts for sessions that are admitted from then on, as
+// clients are told it at their handshake; that of Early counts for sessions that open
+// from then on; all others count for every session at once. The heartbeat cannot
+// change, since connected clients expect PINGs as they were told: a changed heartbeat
+// is an error, and so are limits that New would refuse. Both calls are safe for
+// concurrent use.
 func (srv *Server) PrepareLimits(cfg Config) (use func(), err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {

@@ -72,7 +72,7 @@ func TestAChangeOfLimitsIsWholeOrNone(t *testing.T) {
 	cfg := Config{Early: working(1), Limits: Limits{OutboxTotal: 1 << 20}}
 	setLimits(t, r.srv, cfg)
 	owner := budget.Owner(2)
-	r.srv.earlyWork.TakeN(owner, 1000) // more than all at once, to be earned afterwards
+	r.srv.earlyWork.TakeN(owner, 1000) // more than the whole burst at once, to be earned afterwards
 	if wait := r.srv.earlyWork.TakeN(owner, 1); wait < 500*time.Second {
 		t.Errorf("at one a second: %v", wait)
 	}

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// silence lists kept connections that are between two requests. Those that are too many
-// are closed, the longest silent first, and those that say nothing for too long, as an
-// http.Server does. net/http does not get them: it would take them for new ones and wait
-// only for as long as it waits for a first request, while a proxy may still use them.
+// silence lists kept connections that are between two requests. When there are too many, the one that
+// has been silent for longest is closed; those that are silent for too long are closed too, as by an
+// http.Server. net/http does not get them: it would take them for new connections and wait only as long
+// as for a first request, while a proxy may still use them.
 type silence struct {
 	srv *Server // fixed
 
@@ -28,7 +28,7 @@ func newSilence(srv *Server) silence {
 	return silence{srv: srv, longest: cmp.Or(srv.cfg.IdleTimeout, defaultIdleTimeout)}
 }
 
-// add lists a connection as the newest. It reports false when none is kept any more.
+// add lists a connection as the newest. It reports false when connections are not kept any more.
 func (q *silence) add(k *kept) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +109,7 @@ func (q *silence) due() (long []*kept) {
 	return long
 }
 
-// close ends all that are silent. Those with a request end behind its answer.
+// close ends all silent connections. One with a request under way ends after its answer.
 func (q *silence) close() {
 	q.mu.Lock()
 	q.closed = true

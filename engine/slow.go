@@ -51,7 +51,7 @@ func (s *Session) behindLocked() bool {
 }
 
 // lateLocked reports whether the session is cut, rather than sent more, when the budget
-// is spent: by how much waits for it, or why.
+// is spent. That depends on how much waits for it, and why.
 func (s *Session) lateLocked() bool {
 	return s.out.bytes > lateBytes || s.link.flow() != flowFree
 }
@@ -73,9 +73,9 @@ func (s *Session) Backlog() int {
 // stall notes since when a client has taken nothing of what waits for it.
 // Session.mu guards it. Times are nanoseconds since the server began.
 type stall struct {
-	since  int64 // 0 while nothing waits, or all that waits is on its way
+	since  int64 // 0 while nothing waits, or everything that waits is on its way
 	look   int64 // when the wheel looks at it; 0 while nobody has asked for that
-	queued int   // what the kernel still held for the client at the last look
+	queued int   // how much the kernel still held for the client at the last look
 }
 
 // stalledLocked notes that the client does not take what waits, and asks the wheel to
@@ -152,9 +152,9 @@ func (srv *Server) relieve() {
 	}
 }
 
-// backlogs lists what waits for each session for which something does. Of equal ones
-// the client that has taken nothing for longest comes first, and one that is not
-// behind last.
+// backlogs lists what waits for each session for which something does. Among equal
+// backlogs, the client that has taken nothing for longest comes first, and one that is
+// not behind comes last.
 func (srv *Server) backlogs() (claims []budget.Claim, sessions []*Session) {
 	for _, s := range srv.snapshot() {
 		if c := s.backlog(); c.Bytes > 0 {

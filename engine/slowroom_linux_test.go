@@ -19,8 +19,8 @@ import (
 	"gatehouse/internal/wiretest"
 )
 
-// The limit holds for the memory of the process: clients of a room, thousands that
-// never read, and a few that do and miss nothing.
+// The limit holds for the memory of the process. Of the clients of a room,
+// thousands never read, and a few read and miss nothing.
 func TestMemoryUnderThousandsOfSlowReadersStaysWithinTheBudget(t *testing.T) {
 	const quick, messages, perPass = 10, 250, 50
 	slow, total := wiretest.Crowd(5000), wiretest.Crowd(8<<20)
@@ -51,7 +51,7 @@ func TestMemoryUnderThousandsOfSlowReadersStaysWithinTheBudget(t *testing.T) {
 				_ = s.Send(f)
 			}
 			if (n+1)%perPass == 0 {
-				for range quick { // the room is as fast as those who read
+				for range quick { // the room is as fast as the clients that read
 					check(t, await(t, readSoFar))
 				}
 				most = max(most, inUse()-base)

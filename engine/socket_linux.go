@@ -38,8 +38,8 @@ func addrPort(a *unix.RawSockaddrAny) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// peek is recv(2) of what stays in the socket. unix.Recvfrom makes room for an
-// address that a TCP socket does not tell.
+// peek is recv(2) that leaves the bytes in the socket. unix.Recvfrom would make room
+// for an address, which a TCP socket does not report.
 func peek(fd int, b []byte) (int, error) {
 	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_PEEK, 0, 0)

@@ -8,16 +8,16 @@ import (
 // Stats is what a Server can say about itself for monitoring.
 type Stats struct {
 	Sessions int // open
-	Closing  int // closing: not open any more, their connections not gone yet
+	Closing  int // sessions that are not open any more, while their connections still are
 	Silent   int // connections of the listener of Intercept that are between two polls
-	// SilentCuts is how many of those were closed so far because there were too many, or no
-	// file was left.
+	// SilentCuts is how many silent connections have been closed because there were too
+	// many, or because no file was left.
 	SilentCuts uint64
-	// OutboxBytes is what waits for all clients together, as Config.OutboxTotal
-	// counts it.
+	// OutboxBytes is how much waits for all clients together, as Config.OutboxTotal counts
+	// it.
 	OutboxBytes int64
-	// IncomingBytes is what is held of what clients have sent, as
-	// Config.IncomingTotal counts it.
+	// IncomingBytes is how much is held of what clients have sent, as Config.IncomingTotal
+	// counts it.
 	IncomingBytes int64
 	// IncomingCuts is how many sessions were closed because of
 	// Config.IncomingTotal so far.

@@ -32,11 +32,12 @@ type stream interface {
 	resume()
 	// closeWrite ends the writing side, with nothing pending; reading goes on.
 	closeWrite()
-	// close ends both sides. Nothing is handed up that was not under way.
+	// close ends both sides. Bytes whose handing up has not begun are not handed up
+	// any more.
 	close()
 }
 
-// streamOwner is who a stream belongs to.
+// streamOwner is the owner of a stream.
 type streamOwner interface {
 	// enter waits for the right to hand bytes up, which leave gives back. tryEnter
 	// does not wait: it reports false when somebody else has it, and then the owner
@@ -47,7 +48,7 @@ type streamOwner interface {
 	// readable hands up bytes, between enter and leave; they are borrowed, and may
 	// be changed, during the call.
 	readable(b []byte)
-	// account says whose turns it takes.
+	// account returns the user or the address whose turns the owner takes.
 	account() budget.Owner
 	// writable says that a full stream has room.
 	writable()
@@ -62,9 +63,9 @@ const readBytes = rfc6455.ReadBytes
 // errBusy says that a socket would block.
 var errBusy = errors.New("would block")
 
-// goStream is a stream with a goroutine that reads: for systems without epoll
-// of ours and for connections that hide their socket, such as those of a TLS
-// listener that is not ListenTLS.
+// goStream is a stream with a goroutine that reads: for systems on which this
+// package has no epoll loops, and for connections that hide their socket, such as
+// those of a TLS listener that is not ListenTLS.
 type goStream struct {
 	owner   streamOwner
 	conn    net.Conn
@@ -253,8 +254,8 @@ func (s *goStream) close() {
 	}
 }
 
-// socket returns what is under a TLS connection: the close of TLS itself would
-// wait seconds for a peer that does not read.
+// socket returns the connection under TLS: closing TLS itself would wait seconds
+// for a peer that does not read.
 func socket(conn net.Conn) net.Conn {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		return c.NetConn()

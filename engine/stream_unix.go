@@ -21,7 +21,7 @@ func rawConn(conn net.Conn) syscall.RawConn {
 	return nil
 }
 
-// readSome reads what is there; errBusy says that nothing is.
+// readSome reads the bytes that are there; errBusy says that there are none.
 func readSome(fd uintptr, b []byte) (int, error) {
 	for {
 		n, err := unix.Read(int(fd), b)
@@ -39,8 +39,8 @@ func readSome(fd uintptr, b []byte) (int, error) {
 	}
 }
 
-// writeSome writes what the socket takes now; errBusy says that it took less
-// than all of b.
+// writeSome writes as much as the socket takes now; errBusy says that it took
+// less than all of b.
 func writeSome(fd uintptr, b []byte) (int, error) {
 	n := 0
 	for n < len(b) {

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// ListenTLS puts TLS on ln. It returns a listener for the http.Server that the
-// Server is mounted in, and takes over ln; cfg is used as [tls.NewListener] uses it;
-// what its GetConfigForClient returns should have DynamicRecordSizingDisabled set.
+// ListenTLS puts TLS on ln. It returns a listener for the http.Server that the Server
+// is mounted in, and takes over ln. cfg is used as [tls.NewListener] uses it; a
+// configuration that its GetConfigForClient returns should have
+// DynamicRecordSizingDisabled set.
 //
 // A WebSocket that comes through it is read by a loop after its TLS handshake,
 // as one without TLS is, so that an idle connection holds no goroutine. With any
@@ -21,7 +22,7 @@ import (
 // does not slow down those that exist.
 func (srv *Server) ListenTLS(ln net.Listener, cfg *tls.Config) net.Listener {
 	cfg = cfg.Clone()
-	cfg.DynamicRecordSizingDisabled = true // what waits goes out in one record
+	cfg.DynamicRecordSizingDisabled = true // all that waits goes out in one record
 	choose := cfg.GetConfigForClient
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if l, ok := hello.Conn.(*tlsLink); ok {
@@ -59,9 +60,9 @@ func (l *tlsLinks) Accept() (net.Conn, error) {
 // handshakeTurns is how many TLS handshakes compute at the same time.
 func handshakeTurns() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
-// tlsLink is the connection under a tls.Conn. At first that is a socket; when its
-// WebSocket has been taken over, crypto/tls reads from it what a loop has read, and
-// what it writes goes to the loop's stream.
+// tlsLink is the connection under a tls.Conn. At first it is a socket. Once its
+// WebSocket has been taken over, crypto/tls reads from it the bytes that a loop has
+// read, and its writes go to the loop's stream.
 type tlsLink struct {
 	net.Conn // the socket, until over is set
 	turns    chan struct{}
@@ -80,7 +81,7 @@ type handshakeTurn uint8
 const (
 	noTurn    handshakeTurn = iota
 	computing               // it holds one of the turns
-	asked                   // it has asked the client once more, and computes when that has come
+	asked                   // the server has asked the client once more, and computes when the answer has come
 )
 
 // beginHandshake waits for a turn to compute in, unless the connection has ended. The
@@ -102,7 +103,7 @@ func (l *tlsLink) beginHandshake() error {
 	return nil
 }
 
-// endHandshake gives the turn back; next is the step that the handshake is in then.
+// endHandshake gives the turn back; next is the step that follows.
 func (l *tlsLink) endHandshake(next handshakeTurn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +118,7 @@ func (l *tlsLink) Read(b []byte) (int, error) {
 	if s := l.over.Load(); s != nil {
 		return s.arrived(b)
 	}
-	l.endHandshake(asked) // nobody is waited for in a turn
+	l.endHandshake(asked) // a turn does not include waiting for the client
 	n, err := l.Conn.Read(b)
 	if n > 0 && l.takeAsked() {
 		if err := l.beginHandshake(); err != nil {
@@ -177,8 +178,8 @@ func (l *tlsLink) Close() error {
 	return l.Conn.Close()
 }
 
-// SetDeadline implements net.Conn. A stream that a loop reads has no deadlines:
-// nothing waits in it.
+// SetDeadline implements net.Conn. A stream that a loop reads has no deadlines, as
+// none of its calls waits.
 func (l *tlsLink) SetDeadline(t time.Time) error {
 	if l.over.Load() != nil {
 		return nil
@@ -202,7 +203,8 @@ func (l *tlsLink) SetWriteDeadline(t time.Time) error {
 	return l.Conn.SetWriteDeadline(t)
 }
 
-// SyscallConn implements syscall.Conn, for what asks the kernel about the socket.
+// SyscallConn implements syscall.Conn, for code that asks the kernel about the
+// socket.
 func (l *tlsLink) SyscallConn() (syscall.RawConn, error) {
 	if c, ok := l.Conn.(syscall.Conn); ok {
 		return c.SyscallConn()

@@ -50,7 +50,8 @@ func TestALoopReadsWhatIsUnderTLS(t *testing.T) {
 	}
 }
 
-// A message of many records, and many messages of one, in both directions.
+// A message may take many records, and a record may hold many messages, in both
+// directions.
 func TestTLSCarriesMessagesOfAllSizes(t *testing.T) {
 	r := newRig(t, Config{}, overTLS)
 	c := r.dial(t, "websocket")
@@ -73,7 +74,7 @@ func TestTLSCarriesMessagesOfAllSizes(t *testing.T) {
 }
 
 // Both sides see a proper end of TLS, whichever of them ends the connection: anybody
-// in between could end the connection alone.
+// in between could forge the end of the connection below.
 func TestTLSIsEndedByBothSides(t *testing.T) {
 	r := newRig(t, Config{}, overTLS)
 	c := r.dial(t, "websocket").(wsClient)
@@ -135,7 +136,7 @@ func (w *recordWriter) seal(kind byte, payload []byte) []byte {
 	return w.aead.Seal(bytes.Clone(head), nonce, inner, head)
 }
 
-// update asks for new keys of the other side, and changes its own (section 4.6.3).
+// update asks the other side for new keys, and changes its own (section 4.6.3).
 func (w *recordWriter) update() []byte {
 	record := w.seal(recordHandshake, []byte{24, 0, 0, 1, 1})
 	w.secret = expandLabel(w.secret, "traffic upd", sha256.Size)
@@ -257,7 +258,7 @@ func (k *turnstile) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) (
 	return k.Signer.Sign(random, digest, o)
 }
 
-// serveTLS serves the rig once more, through ListenTLS.
+// serveTLS serves the rig through ListenTLS, too.
 func (r *rig) serveTLS(t *testing.T, curves ...tls.CurveID) (addr string, key *turnstile) {
 	t.Helper()
 	signer := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -310,7 +311,7 @@ func takeTurns(t *testing.T, curves ...tls.CurveID) {
 	}
 }
 
-// A client that is gone waits for no turn, and takes none.
+// A client that has gone waits for no turn, and takes none.
 func TestATLSHandshakeOfAClosedConnectionEnds(t *testing.T) {
 	turns := make(chan struct{}, 1)
 	link := func() *tlsLink {

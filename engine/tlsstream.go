@@ -10,9 +10,9 @@ import (
 )
 
 // tlsStream is a stream whose bytes cross the network under TLS (RFC 8446). It stands
-// between a session and the stream of the socket, and is the owner of that. crypto/tls
-// does all that TLS asks for, over memory: the loop hands in what it has read, and
-// what crypto/tls writes goes to the socket at once.
+// between a session and the stream of the socket, which it owns. crypto/tls does all
+// that TLS asks for, over memory: the loop hands in what it has read, and what
+// crypto/tls writes goes to the socket at once.
 type tlsStream struct {
 	owner   streamOwner
 	inner   stream // of the socket
@@ -20,9 +20,9 @@ type tlsStream struct {
 	budget  *sendBudget
 	buffers *sync.Pool
 
-	// Guarded by the owner's right to hand up.
+	// Guarded by the right to hand up, see streamOwner.enter.
 	in     []byte // borrowed: read, and not yet taken by crypto/tls
-	failed error  // reported, when it is, after the right is given back
+	failed error  // if set, reported after the right is given back
 
 	mu     sync.Mutex // guards what follows; a leaf
 	sealed []byte     // the records that a flusher is about to write, or nil
@@ -71,8 +71,8 @@ func (s *tlsStream) tryEnter() bool { return s.owner.tryEnter() }
 
 func (s *tlsStream) account() budget.Owner { return s.owner.account() }
 
-// leave reports a failure that readable found: only now may the owner, which is
-// told of the end of its stream, take its locks.
+// leave reports a failure that readable has found. Only now may the owner, which is
+// told that its stream has ended, take its locks.
 func (s *tlsStream) leave() {
 	failed := s.failed
 	s.owner.leave()
@@ -81,7 +81,7 @@ func (s *tlsStream) leave() {
 	}
 }
 
-// readable has crypto/tls open the records that b completes.
+// readable has crypto/tls decrypt the records that b completes.
 func (s *tlsStream) readable(b []byte) {
 	if s.failed != nil {
 		return
@@ -126,8 +126,8 @@ func (s *tlsStream) arrived(b []byte) (int, error) {
 	return n, nil
 }
 
-// send writes records. Those that find no room wait: crypto/tls takes a record for
-// sent once it was written, and an error would end the connection.
+// send writes records. Records for which there is no room wait: crypto/tls considers a
+// record sent once it has been written, and an error would end the connection.
 func (s *tlsStream) send(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +157,7 @@ func (s *tlsStream) send(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// lend implements jointSocket: what is written is records.
+// lend implements jointSocket: it lends records.
 func (s *tlsStream) lend(b, room []byte) (fd int, wire []byte, ok bool) {
 	inner, ok := s.inner.(jointSocket)
 	if !ok {

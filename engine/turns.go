@@ -2,11 +2,11 @@ package engine
 
 import "gatehouse/internal/budget"
 
-// turns is a queue that is fair by user: each owner's first comes before any other's
-// second. It is not safe for concurrent use.
+// turns is a queue that is fair by user: the first entry of each owner comes before
+// the second entry of any other. It is not safe for concurrent use.
 type turns[T any] struct {
 	queues map[budget.Owner][]T
-	order  []budget.Owner // of those with something in their queue
+	order  []budget.Owner // owners that have an entry
 	length int
 }
 

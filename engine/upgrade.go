@@ -18,7 +18,7 @@ type upgrade struct {
 	conn  *websocket
 	timer *time.Timer // ends the probe after Config.UpgradeTimeout
 	noop  *time.Timer // the next NOOP
-	pong  *Frame      // the answer to the last PING; nil when none came
+	pong  *Frame      // the answer to the last PING; nil when no PING has come
 	began time.Time
 }
 
@@ -31,8 +31,8 @@ const (
 	awaitsUpgrade
 )
 
-// The pending GET is freed soon after the probe was answered, by when most clients
-// wait for that, and then again and again.
+// The pending GET is freed soon after the probe has been answered, when most clients
+// wait for it, and then again and again.
 const (
 	firstNoop    = 8 * time.Millisecond
 	noopInterval = 100 * time.Millisecond
@@ -63,8 +63,8 @@ func (srv *Server) serveUpgrade(w http.ResponseWriter, r *http.Request, s *Sessi
 	c.begin(t.early)
 }
 
-// closeAtOnce opens a WebSocket that the session has no use for, and closes it: a
-// page sees that, as with Node's server, where it would not see an HTTP error.
+// closeAtOnce opens a WebSocket that the session has no use for, and closes it, as
+// Node's server does: a page sees a close code, but would not see an HTTP error.
 func (srv *Server) closeAtOnce(w http.ResponseWriter, r *http.Request, s *Session) {
 	t, err := srv.hijack(w, r)
 	if err != nil {
@@ -76,8 +76,8 @@ func (srv *Server) closeAtOnce(w http.ResponseWriter, r *http.Request, s *Sessio
 	c.stream.close()
 }
 
-// reserveProbe holds the one place for a probe; a session that has upgraded has
-// none.
+// reserveProbe takes the session's one place for a probe; a session that has
+// upgraded has none.
 func (s *Session) reserveProbe(up *upgrade) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,7 +237,7 @@ func (s *Session) switchTo(c *websocket) (began time.Time, err error) {
 	s.probe = nil
 	s.longPollLocked().retire()
 	s.link = c
-	s.out.uncount() // it may not stay, and if so in another form
+	s.out.uncount() // the frames may not count any more, or in another form
 	s.stall.since = 0
 	if s.behindLocked() {
 		s.countOutboxLocked()

@@ -261,7 +261,8 @@ func TestAPausedSessionDoesNotKeepWhatItsProbeSends(t *testing.T) {
 	})
 }
 
-// stuck is a response whose client does not read until it is told, or is gone by then.
+// stuck is a response whose client does not read until it is told to, or has gone by
+// then.
 type stuck struct {
 	*httptest.ResponseRecorder
 	wrote chan struct{}
@@ -298,7 +299,7 @@ func TestAMessageBehindANoopIsNotLostInSilence(t *testing.T) {
 	firstDone := get(first)
 	s.awaitGET(t)
 	check(t, s.Send(NewFrame([]byte("one"), nil)))
-	await(t, first.wrote) // the handler has not come back from writing it
+	await(t, first.wrote) // the handler is still writing it
 	secondDone := get(second)
 	s.awaitGET(t) // the client has read it and polls again
 	w := r.dialWS(t, c.SID())
@@ -367,7 +368,7 @@ func (d *deadlines) SetReadDeadline(at time.Time) error {
 	return nil
 }
 
-// Bytes of a body that come just as it is given up give the rest no more time.
+// When bytes of a body come just as the body is given up, the rest gets no more time.
 func TestABodyThatIsGivenUpGetsNoMoreTime(t *testing.T) {
 	_, _, w, s := probing(t, Config{})
 	res, post := &deadlines{ResponseRecorder: httptest.NewRecorder()}, &pendingPOST{}

@@ -23,8 +23,8 @@ type sendRing struct {
 	submissions            []submission
 	completions            []completion
 
-	held    [][]byte // what is to be sent: the kernel has its addresses
-	results []int32  // of the last submit, by the order of add
+	held    [][]byte // the bytes to send: the kernel has their addresses
+	results []int32  // results of the last submit, in the order of add
 }
 
 // submission is struct io_uring_sqe, for IORING_OP_SEND.
@@ -180,7 +180,7 @@ func (r *sendRing) submit() (results []int32, err error) {
 	return results, err
 }
 
-// collect takes what is complete, and says how much that was.
+// collect takes the completions and returns how many there were.
 func (r *sendRing) collect(results []int32) int {
 	head, tail := *r.cqHead, atomic.LoadUint32(r.cqTail)
 	n := int(tail - head)

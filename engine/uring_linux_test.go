@@ -74,7 +74,7 @@ func socketPair(t *testing.T) [2]int {
 	return pair
 }
 
-// taken has the kernel take the rings of the server away.
+// taken makes the kernel take the server's rings away.
 func taken(t testing.TB, r *rig) {
 	for _, f := range r.srv.flushers {
 		if f.joint == nil {
@@ -152,8 +152,8 @@ func roomText(i int) []byte {
 	return fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", size))
 }
 
-// A session that was sent something for all and something for itself alone stands in
-// two lists, and may stand twice in one.
+// A session to which a frame for all and a frame for itself alone were sent is in
+// two lists, and may be twice in one.
 func TestASessionThatIsListedTwiceIsWrittenOnce(t *testing.T) {
 	srv := must[*Server](t)(New(Config{}, func(*Session) Handler { return noHandler{} }))
 	defer srv.Close()

@@ -18,7 +18,7 @@ type websocket struct {
 	stream stream
 
 	context *deflateContext // fixed; compression of outgoing messages, nil without
-	hop     Hop             // fixed; that it came through, or nil
+	hop     Hop             // fixed; the hop that it came through, or nil
 
 	// Guarded by Session.in.
 	reader rfc6455.Reader
@@ -52,7 +52,7 @@ func (srv *Server) attach(s *Session, t *hijacked) *websocket {
 	return c
 }
 
-// begin reads what came early and then what comes.
+// begin reads the bytes that came with the handshake, and then starts reading.
 func (c *websocket) begin(early []byte) {
 	if len(early) > 0 {
 		c.enter()
@@ -87,8 +87,8 @@ func (c *websocket) leave() {
 	}
 }
 
-// later starts a goroutine that does what would hold up a loop. Nothing is read until it is
-// done.
+// later starts a goroutine for work that would hold up a loop. Nothing is read until
+// that work is done.
 func (c *websocket) later() {
 	c.stream.pause()
 	c.s.srv.spawn(c.resume)
@@ -129,11 +129,12 @@ func (c *websocket) feed(b []byte) {
 // probeBytes is more than a probe needs: nothing else may come before it is through.
 const probeBytes = 1 << 10
 
-// resume reads what was kept while reading was paused and then goes on.
+// resume handles the bytes that were kept while reading was paused, and then goes on
+// reading.
 func (c *websocket) resume() {
 	c.enter()
 	defer c.s.in.Unlock()
-	c.arrived = true // the server held up the message that is begun: its time starts anew
+	c.arrived = true // the server has held up the message that has begun: its time starts anew
 	c.feed(nil)
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()

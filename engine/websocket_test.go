@@ -114,7 +114,8 @@ func TestMessagesInFragmentsOfOneByteArriveWhole(t *testing.T) {
 		if m := s.got.next(t); m.data != text[1:] {
 			t.Errorf("got %q", m)
 		}
-		// The last PING is answered; of those before it, those whose PONG was on its way.
+		// The last PING is answered. Earlier ones are answered if their PONG was on its
+		// way.
 		for last := string([]byte{byte(len(text) - 1)}); ; {
 			p := must[packet](t)(w.next())
 			if p.kind != 'P' {

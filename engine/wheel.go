@@ -15,7 +15,7 @@ type wheel struct {
 
 	mu      sync.Mutex // guards what follows and every wheelSlot
 	buckets []*Session
-	at      int64 // the last tick that was worked off
+	at      int64 // the last tick that was handled
 
 	stop chan struct{}
 }
@@ -89,7 +89,7 @@ func (w *wheel) unlink(s *Session) {
 	s.slot = wheelSlot{}
 }
 
-// run turns the wheel until close.
+// run turns the wheel until close is called.
 func (w *wheel) run() {
 	t := time.NewTimer(w.untilTick())
 	defer t.Stop()
@@ -112,7 +112,7 @@ func (w *wheel) untilTick() time.Duration { return w.tick - time.Duration(w.now(
 
 func (w *wheel) close() { close(w.stop) }
 
-// turn works off all ticks up to now.
+// turn handles all ticks up to now.
 func (w *wheel) turn(due []*Session) []*Session {
 	now := w.now()
 	w.mu.Lock()

@@ -10,11 +10,11 @@ import (
 	"gatehouse/internal/limit"
 )
 
-// Packets of strangers cost work, and a stranger can have the limits of a
-// connection anew by opening another one. So the work counts for the client's
-// address (IPv6 by /64) too, in packets. An address that has spent its share is
-// read more slowly, and its handshakes are refused; nothing of that concerns other
-// addresses, or connections that were admitted.
+// Packets of strangers cost work, and a stranger can have the limits of a connection
+// anew by opening another one. So the work also counts, in packets, for the client's
+// address (IPv6 by /64). An address that has spent its share is read more slowly, and
+// its handshakes are refused; nothing of that concerns other addresses, or connections
+// that were admitted.
 const (
 	handshakeWork = 16 // packets that a handshake or an upgrade counts as
 	requestWork   = 4  // packets that a request of a polling client counts as
@@ -68,7 +68,7 @@ func (w *earlyWork) wait(owner budget.Owner, goOn func()) {
 
 // scheduleLocked lets the first in line go on when the address owes nothing any more,
 // or earlier: in a line that stays as long as it is, each waits longestSlowdown, and
-// the last one of a line that gets shorter some times as long.
+// the last one in a line that gets shorter waits a few times as long.
 func (w *earlyWork) scheduleLocked(owner budget.Owner) {
 	owed := w.Spend(owner, 0, longestSlowdown)
 	after := min(max(owed, workTurn), longestSlowdown/time.Duration(len(w.lines[owner])))
@@ -146,7 +146,7 @@ func (s *Session) toldSlowed() {
 // awaitShare holds a request of a polling client back while its address owes work,
 // or until ctx ends.
 func (s *Session) awaitShare(ctx context.Context) {
-	if s.countWork(requestWork-1) == 0 { // one has been counted as a packet
+	if s.countWork(requestWork-1) == 0 { // one packet of the request has been counted already
 		return
 	}
 	s.toldSlowed()

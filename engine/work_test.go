@@ -38,7 +38,7 @@ func (r *rig) handshake(t *testing.T, from string) (int, http.Header) {
 func TestAnAddressWhoseStrangersDoTooMuchIsRefused(t *testing.T) {
 	r := newRig(t, slowAddresses())
 	refused := 0
-	for range 30 { // 200 packets are there, a handshake counts 16
+	for range 30 { // 200 packets are allowed, and a handshake counts as 16
 		status, header := r.handshake(t, "2001:db8::1")
 		if status == http.StatusOK {
 			continue
@@ -59,8 +59,8 @@ func TestAnAddressWhoseStrangersDoTooMuchIsRefused(t *testing.T) {
 	}
 }
 
-// TestAWebSocketOfABusyAddressIsReadMoreSlowly looks at the connection itself: how
-// long it takes is not measured.
+// TestAWebSocketOfABusyAddressIsReadMoreSlowly looks at the state of the connection,
+// and does not measure time.
 func TestAWebSocketOfABusyAddressIsReadMoreSlowly(t *testing.T) {
 	onPaths(t, slowAddresses(), func(t *testing.T, cfg Config) {
 		told := make(chan Handler, 1000)
@@ -133,7 +133,7 @@ func TestARequestOfABusyAddressWaits(t *testing.T) {
 		if passed := time.Since(began); passed != longestSlowdown {
 			t.Errorf("who is gone or admitted waits until %v", passed)
 		}
-		time.Sleep(time.Hour) // the place in line of who is gone
+		time.Sleep(time.Hour) // the place in line of a client that has gone
 		synctest.Wait()
 		if len(work.lines) > 0 {
 			t.Errorf("%d lines are left", len(work.lines))
@@ -206,7 +206,7 @@ func TestAPollOfABusyAddressIsAnsweredAllTheSame(t *testing.T) {
 	r := newRig(t, slowAddresses())
 	c := r.dialPolling(t)
 	s := r.opened.next(t)
-	for n := range 40 { // four packets each, and as many messages
+	for n := range 40 { // each address may send four packets, and as many messages
 		check(t, c.send(number(n)))
 	}
 	for n := range 40 {

@@ -2,7 +2,7 @@ package engine
 
 import (
 	"bytes"
-	"crypto/sha1" // what RFC 6455 asks for; nothing is secured by it
+	"crypto/sha1" // RFC 6455 asks for SHA-1; nothing is secured by it
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -30,7 +30,7 @@ type hijacked struct {
 	base64  bool // binary messages go out as text
 }
 
-// framing is that of what goes out.
+// framing is the framing of the frames that go out.
 func (t *hijacked) framing() framing {
 	switch {
 	case t.base64:
@@ -81,8 +81,8 @@ func wantsBase64(r *http.Request) bool {
 	return Parameter(r, "b64") != ""
 }
 
-// respond writes the answer and what goes out with it. A new connection has room
-// for that: a part that is not taken is a failure.
+// respond writes the answer and the frames that go out with it. A new connection
+// has room for all of that: when it does not take everything, that is a failure.
 func (c *websocket) respond(b []byte) error {
 	if hidden, ok := c.stream.(*goStream); ok && hidden.raw == nil {
 		return c.respondNow(hidden.conn, b)
@@ -130,7 +130,7 @@ func (srv *Server) webSocketAnswer(w http.ResponseWriter, r *http.Request, exten
 	return appendAnswer(make([]byte, 0, answerBytes), key, protocol, extension, srv.moreHeaders(r)), nil
 }
 
-// ownHeaders are those of the answer that nobody else sets.
+// ownHeaders are the header fields of the answer that nobody else may set.
 var ownHeaders = map[string]bool{
 	"Upgrade": true, "Connection": true, "Content-Length": true, "Transfer-Encoding": true,
 	"Sec-Websocket-Accept": true, "Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true,
@@ -148,7 +148,7 @@ func (srv *Server) moreHeaders(r *http.Request) []byte {
 	return b.Bytes()
 }
 
-// answerBytes has room for an answer and a first packet.
+// answerBytes is room enough for an answer and a first packet, in bytes.
 const answerBytes = 384
 
 func appendAnswer(b []byte, key, protocol, extension string, more []byte) []byte {

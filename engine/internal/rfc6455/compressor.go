@@ -31,9 +31,9 @@ func (c *Compressor) Threshold() int { return c.threshold }
 // maxCompressed is the largest buffer that is kept.
 const maxCompressed = 256 << 10
 
-// deflate compresses the parts of one message (RFC 7692, section 7.2.1) behind
-// what the receiver remembers. The result is borrowed; it is nil when it would be
-// no smaller.
+// deflate compresses the parts of one message (RFC 7692, section 7.2.1) with reference
+// to what the receiver remembers. The result is borrowed; it is nil when compression
+// does not make the message smaller.
 func (c *Compressor) deflate(past []byte, parts ...[]byte) []byte {
 	if c.buf.Cap() > maxCompressed {
 		c.buf = bytes.Buffer{}
@@ -55,9 +55,9 @@ func (c *Compressor) deflate(past []byte, parts ...[]byte) []byte {
 // rsv1 marks a compressed message (RFC 7692, section 6).
 const rsv1 = 0x40
 
-// AppendMessage appends the WebSocket frame of one message, compressed when it is
-// long enough and that makes it smaller. With a history it can refer to what
-// went before, and is remembered.
+// AppendMessage appends the WebSocket frame of one message. A message that is long
+// enough is compressed if that makes it smaller. With a history it may refer to earlier
+// messages, and is remembered.
 func (c *Compressor) AppendMessage(b []byte, op ws.OpCode, past *History, parts ...[]byte) []byte {
 	size := 0
 	for _, p := range parts {

@@ -26,8 +26,8 @@ func fragment(op ws.OpCode, fin bool, data string) []byte {
 	return b
 }
 
-// header builds the first bytes of a client's frame with everything in it free
-// to be wrong.
+// header builds the first bytes of a client's frame; every part of it may be
+// wrong.
 func header(first byte, masked bool, length uint64) []byte {
 	b := []byte{first, 127}
 	b = binary.BigEndian.AppendUint64(b, length)

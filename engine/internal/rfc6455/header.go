@@ -24,8 +24,8 @@ func AppendHeader(b []byte, op ws.OpCode, length int) []byte {
 	}
 }
 
-// CloseCode holds the body of a client's close frame against RFC 6455, sections
-// 5.5.1 and 7.4, and returns the code to echo.
+// CloseCode checks the body of a client's close frame (RFC 6455, sections 5.5.1 and
+// 7.4) and returns the code to echo.
 func CloseCode(body []byte) (int, error) {
 	if len(body) == 0 {
 		return codeNormal, nil

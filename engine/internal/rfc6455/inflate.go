@@ -17,8 +17,8 @@ type Inflater struct {
 	past   []byte // the last of them
 }
 
-// NewInflater reads what one client sends, of which later messages may refer to the
-// last window bytes; none without context takeover.
+// NewInflater returns the reader of one client's messages. Later messages may refer
+// to the last window bytes; without context takeover window is 0.
 func NewInflater(pools *InflaterPools, window int) *Inflater {
 	return &Inflater{pools: pools, window: window}
 }
@@ -36,8 +36,8 @@ type inflateReader struct {
 	flate  io.ReadCloser
 }
 
-// compressedLimit is how long a message of max bytes may be when compressed: what
-// cannot be made smaller grows by a few bytes per block.
+// compressedLimit is how long a message of max bytes may be when compressed: data
+// that cannot be made smaller grows by a few bytes per block.
 func compressedLimit(max int) int { return max + max>>10 + 64 }
 
 // inflate calls use with the message that b holds. It makes no more than max
@@ -77,7 +77,7 @@ func (p *InflaterPools) End() {
 // maxInflateBuffer is the largest buffer that is kept for other messages.
 const maxInflateBuffer = 64 << 10
 
-// read returns what comes out, in b or a larger buffer.
+// read returns the unpacked bytes, in b or a larger buffer.
 func (r *inflateReader) read(b []byte, max int) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {

@@ -10,7 +10,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A bomb must not have been unpacked to be refused.
+// A bomb must be refused without being unpacked.
 func TestABombTakesNoMoreMemoryThanTheLimit(t *testing.T) {
 	const max = 100_000
 	bomb := deflated(t, nil, make([]byte, 16<<20))

@@ -23,7 +23,7 @@ var piecePool = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
 
 func newPieces(want int) *pieces { return &pieces{want: want} }
 
-// size is how many bytes have come; a nil one has none.
+// size is how many bytes have come; a nil pieces has none.
 func (p *pieces) size() int {
 	if p == nil {
 		return 0

@@ -105,7 +105,7 @@ func TestALongFrameInPiecesIsDiscarded(t *testing.T) {
 	}
 }
 
-// A long message that comes as a loop reads it.
+// It feeds a long message in pieces of the size that a loop reads.
 func BenchmarkLongFrame(b *testing.B) {
 	for _, length := range []int{60_000, 990_000} {
 		b.Run(strconv.Itoa(length), func(b *testing.B) {

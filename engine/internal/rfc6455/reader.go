@@ -21,15 +21,15 @@ type Reader struct {
 	op      ws.OpCode // of the fragmented message that is under way; 0 when none is
 	deflate bool      // and it is compressed
 
-	Deferral Deferral // of messages that take long; changed by the owner
+	Deferral Deferral // when messages that take long are handled; set by the owner
 	Discards bool     // messages are passed over, for the sake of the close frame
 	skip     uint32   // bytes of a message that is passed over
 
 	Inflater *Inflater // nil when the client may not compress
 }
 
-// Deferral says when messages are handled that take long to work off: compressed
-// ones, and those of more than LongMessage bytes.
+// Deferral says when messages that take long are handled: compressed ones, and those
+// of more than LongMessage bytes.
 type Deferral uint8
 
 // Values of Deferral. With DeferLong a reader stops before such a message is
@@ -40,8 +40,8 @@ const (
 	Deferred
 )
 
-// LongMessage is how many bytes of a message are read in much less than a
-// millisecond.
+// LongMessage is the size in bytes above which a message takes long. Reading that
+// much takes far less than a millisecond.
 const LongMessage = 32 << 10
 
 // inside reports whether a fragmented message is under way.
@@ -109,8 +109,8 @@ const MaxClientHeader = 14
 // Pending is how many bytes of messages that are not complete the reader holds.
 func (r *Reader) Pending() int { return len(r.partial) + r.long.size() + len(r.message) }
 
-// Discard lets go of what is there of messages, and passes over those that come:
-// nobody takes them any more, but a close frame may stand behind them.
+// Discard drops the messages that are not complete, and skips those that still come:
+// nobody takes them any more, but a close frame may follow.
 func (r *Reader) Discard(sink Sink) {
 	r.Discards, r.message = true, nil
 	rest := r.partial
@@ -123,8 +123,8 @@ func (r *Reader) Discard(sink Sink) {
 	}
 }
 
-// pass passes over a frame of a message, whose rest may not be there yet, and
-// returns what is behind it.
+// pass skips a frame of a message, whose rest may not have come yet, and returns the
+// bytes behind it.
 func (r *Reader) pass(h ws.Header, b []byte) []byte {
 	if h.OpCode != ws.OpContinuation {
 		r.op = h.OpCode
@@ -216,8 +216,8 @@ func readHeader(b []byte) (h ws.Header, size int) {
 	return h, size + 4
 }
 
-// check holds a header against the rules for a client's frames (RFC 6455,
-// sections 5.1 to 5.5) and the size limit.
+// check checks a header against the rules for a client's frames (RFC 6455, sections
+// 5.1 to 5.5) and the size limit.
 func (r *Reader) check(h ws.Header, max int) error {
 	switch {
 	case !h.Masked:

@@ -68,7 +68,7 @@ func FuzzFrameReader(f *testing.F) {
 	})
 }
 
-// sameHeader holds our reading of a header against the library's.
+// sameHeader compares this package's reading of a header with the library's.
 func sameHeader(t *testing.T, data []byte) {
 	want, err := ws.ReadHeader(bytes.NewReader(data))
 	got, size := readHeader(data)

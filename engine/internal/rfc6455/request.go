@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// MaxRequest is the longest head that ParseRequest is asked about. A browser's
-// has a tenth of it beside its cookies.
+// MaxRequest is the longest head that ParseRequest is asked about, in bytes. A
+// browser's head without its cookies takes a tenth of that.
 const MaxRequest = 8 << 10
 
-// maxRequestFields is the largest number of lines of such a head. It is parsed where
-// all connections come by, so thousands of fields are not for here.
+// maxRequestFields is the largest number of lines of such a head. The parser stands in
+// the way of all connections, so heads of thousands of fields are left to net/http.
 const maxRequestFields = 64
 
-// Fields are the header fields of a request. The next one of the same client most
-// likely has the same, and then shares what was made of them.
+// Fields are the header fields of a request. The next request of the same client most
+// likely has the same fields, and then shares their memory.
 type Fields struct {
 	text   string
 	header http.Header
@@ -28,10 +28,10 @@ type Fields struct {
 
 // ParseRequest reads the head of a plain GET or POST at path and returns it with the
 // size of the head in bytes; the body of a POST is the caller's. It takes only what is
-// beyond doubt and returns nil for everything else, which net/http is to judge: whatever
-// it does take, net/http reads the same way. The request has the context of form, which
-// is not changed: http.Request.WithContext would copy it. before is what the last
-// request of the connection had, and becomes what this one has.
+// beyond doubt and returns nil for everything else, which net/http is to judge:
+// whatever it does take, net/http reads the same way. The request has the context of
+// form, which is not changed: http.Request.WithContext would copy it. before holds the
+// fields of the connection's last request; they are replaced by those of this one.
 func ParseRequest(b []byte, path string, form *http.Request, before *Fields) (*http.Request, int) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -98,7 +98,7 @@ func requestLine(line string) (method, target string, ok bool) {
 	return method, target, ok && strings.HasPrefix(target, "/") && consists(target, isTarget)
 }
 
-// read reads the text of header fields. One Host and no chunks are part of it.
+// read reads the text of header fields. There must be one Host, and no chunked body.
 func (f *Fields) read() bool {
 	n := strings.Count(f.text, "\r\n") + 1
 	if n > maxRequestFields {
@@ -137,7 +137,8 @@ func (f *Fields) read() bool {
 // maxLengthDigits is the most digits of a Content-Length that ParseRequest takes.
 const maxLengthDigits = 9
 
-// takes reads what the fields say of a body, and refuses what leaves a doubt of that.
+// takes reads what the fields say about a body, and refuses a request that leaves that
+// in doubt.
 func (f *Fields) takes(key, value string, again bool) bool {
 	switch key {
 	case "Transfer-Encoding", "Trailer", "Expect":

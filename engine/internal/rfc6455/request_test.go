@@ -100,8 +100,8 @@ func TestWhatIsInDoubtIsLeftToNetHTTP(t *testing.T) {
 	}
 }
 
-// FuzzRequest holds what is taken against net/http: it must read the same, also of a
-// request that follows another one.
+// FuzzRequest compares the requests that are taken with net/http's reading of them:
+// both must be the same, also for a request that follows another one.
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte(opens(target)), []byte(nil))
 	f.Add([]byte(opens("/socket.io?a=%zz&b=;", "Pragma: no-cache\r\n", "X-A:  b \t\r\n", "x-a: c\r\n")), []byte(polls("GET", pollTarget)))
@@ -220,7 +220,7 @@ func TestWhatMayBeNoPollIsLeftToNetHTTP(t *testing.T) {
 	}
 }
 
-// What one request has does not reach the next one.
+// The fields of one request do not get into the next one.
 func TestFieldsAreThoseOfTheirRequest(t *testing.T) {
 	var fields Fields
 	parse := func(head string) *http.Request {
