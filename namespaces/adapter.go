@@ -27,16 +27,16 @@ import (
 // cannot be reached, are no errors. BroadcastAck, Sockets, ServerEmit and Nodes wait, at most until their context ends, and
 // do not wait for nodes that are known to be gone.
 //
-// Methods are safe for concurrent use and are called under no lock of this package. Selections, operations and packets are
-// borrowed for the call; their slices and Args are shared and must not be changed. An adapter checks the events that it hands
-// to its Local: [CheckEvent] accepts their names, and their Args are valid.
+// Methods are safe for concurrent use. None is called with a lock of this package held. Selections, operations and
+// packets are borrowed for the call; their slices and Args are shared and must not be changed. An adapter checks the
+// events that it hands to its Local: [CheckEvent] accepts their names, and their Args are valid.
 type Adapter interface {
 	// Send queues a packet for one socket of this node: an event, or an acknowledgement.
 	Send(s *Socket, p *packet.Packet, flags Flags) error
 	// Broadcast queues an event for all selected sockets.
 	Broadcast(op *Operation) error
 	// BroadcastAck broadcasts an event that asks for acknowledgements, and hands them on as they come. It returns when all
-	// have been settled, or the error of ctx when that ends before.
+	// have been settled, or with the error of ctx when ctx ends before.
 	BroadcastAck(ctx context.Context, op *Operation, to Replies) error
 	// Sockets describes the selected sockets. The sequence ends early with an error, which is a *[LostNodes] when all other
 	// nodes have answered.
@@ -48,8 +48,8 @@ type Adapter interface {
 	ServerEmit(ctx context.Context, event string, args packet.Args, to Replies) error
 	// Nodes returns the number of nodes, this one included.
 	Nodes(ctx context.Context) (int, error)
-	// Close ends what the adapter started, once it has handed all queued operations to the other nodes, or ctx has ended.
-	// The namespace has no sockets any more; other methods may still be called and have no effect.
+	// Close ends everything that the adapter started, once it has handed all queued operations to the other nodes, or ctx
+	// has ended. The namespace has no sockets any more; other methods may still be called and have no effect.
 	Close(ctx context.Context) error
 }
 
@@ -85,7 +85,7 @@ type Operation struct {
 	Within context.Context // its values, for who traces
 }
 
-// Change is what is done to selected sockets, in the order of its fields.
+// Change says what is done to the selected sockets. It is done in the order of the fields.
 type Change struct {
 	Leave []string // rooms
 	Join  []string // rooms
@@ -94,7 +94,7 @@ type Change struct {
 	CloseTransport bool
 }
 
-// Info describes a socket wherever it is.
+// Info describes a socket of any node.
 type Info struct {
 	ID       string
 	Identity handshake.Identity
@@ -122,7 +122,7 @@ type Reply struct {
 // Answers are the replies to a broadcast or to a question to the other nodes.
 type Answers struct {
 	Replies []Reply // in the order of their arrival, those without an error
-	Missing int     // how many were asked and did not answer: too late, or gone
+	Missing int     // how many were asked and have not answered in time, or are gone
 }
 
 // LostNodes is the error of a question that some nodes did not answer, because they are gone.

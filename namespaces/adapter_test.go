@@ -69,7 +69,7 @@ func (s *spy) Close(context.Context) error {
 	return errors.New("the last words got lost")
 }
 
-// spied is a configuration whose namespaces have spies, and those.
+// spied returns a configuration whose namespaces have spies, and the spies.
 func spied() (namespaces.Config, map[string]*spy) {
 	spies := map[string]*spy{}
 	return namespaces.Config{Gate: open, Adapter: func(_ context.Context, local namespaces.Local) (namespaces.Adapter, error) {
@@ -104,7 +104,7 @@ func TestAnAdapterGetsWhatIsDoneToSockets(t *testing.T) {
 			"apply to [a]: {Leave:[b] Join:[] Disconnect:false CloseTransport:false}",
 			"apply to [a]: {Leave:[] Join:[] Disconnect:true CloseTransport:true}")
 		p.say(`21["ask"]`)
-		spy.expect(t, "EVENT before to ann 0", "ACK  to ann 0") // an adapter that delivers later keeps their order
+		spy.expect(t, "EVENT before to ann 0", "ACK  to ann 0") // an adapter that delivers later keeps the order of the calls
 		_ = ns.ServerEmit("flush", 7)
 		answers, err := ns.ServerEmitAck(context.Background(), "count", 8)
 		spy.expect(t, "to other nodes: flush 7", "to other nodes: count 8")

@@ -17,14 +17,14 @@ type admission struct {
 	request *handshake.Request
 	rooms   []string        // joined so far, distinct
 	frames  []*packet.Frame // emitted so far
-	cancel  func()          // ends its admission, or the time that it is held; nil while it waits for its turn
-	tries   int             // how often it was refused and held
-	until   time.Time       // when it is held no longer, after the first try
-	kept    int             // bytes of it that count in the connection's budget
-	claim   *claim          // claim of an earlier session; nil while recovery is off, and until the gate has answered
+	cancel  func()          // ends the admission, or its time on hold; nil while it waits for its turn
+	tries   int             // how often it has been refused and put on hold
+	until   time.Time       // when it is not held any longer; set after the first try
+	kept    int             // its bytes that count in the connection's budget
+	claim   *claim          // claim to an earlier session; nil while recovery is off, and until the gate has answered
 }
 
-// stop ends an admission that was there.
+// stop ends an admission. It does nothing when there is none.
 func (p *admission) stop(conn Conn) {
 	switch {
 	case p == nil:
@@ -37,9 +37,9 @@ func (p *admission) stop(conn Conn) {
 	}
 }
 
-// connect begins the admission to a namespace. A client that disconnects and connects again before it has seen the reply
-// sends a second CONNECT, and no DISCONNECT. The newer one counts, with its credentials. A CONNECT after the socket's first
-// packet is a fault, which closes the connection as in Node.
+// connect begins the admission to a namespace. A client that disconnects and connects again before it has seen the
+// reply sends a second CONNECT, and no DISCONNECT. The newer CONNECT counts, with its credentials. A CONNECT after the
+// socket's first packet is a fault, which closes the connection as in Node.
 func (c *Client) connect(p *packet.Packet) {
 	ns := c.hub.enter(p.Namespace)
 	if ns == nil {
@@ -77,8 +77,8 @@ var (
 	errRefused = errors.New("too many refused connects")
 )
 
-// place gives an admission its place in the client, or refuses it. A socket that it returns must end first. An error closes
-// the connection.
+// place gives an admission its place in the client, or refuses it. When it returns a socket, that one must end first.
+// An error closes the connection.
 func (c *Client) place(s *Socket) (old *Socket, placed bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -279,7 +279,7 @@ func (s *Socket) admit() (old *Socket, admitted bool) {
 		s.changed()
 	}
 	if c != nil && c.old != nil {
-		return c.old, true // hooks are told when that has been closed
+		return c.old, true // closed before the hooks are told
 	}
 	s.ns.hooks.socketOpened(s, rooms)
 	c.report(s)
@@ -303,8 +303,8 @@ func (s *Socket) enterRooms() (rooms []string, ok bool) {
 	return rooms, true
 }
 
-// prepare lifts the limits for strangers and tells the rooms that the admission asked for. It returns false when the socket
-// has ended meanwhile.
+// prepare lifts the limits for strangers and returns the rooms that the admission asked for. It returns false when the
+// socket has ended meanwhile.
 func (s *Socket) prepare() (rooms []string, ok bool) {
 	c := s.client
 	c.mu.Lock()

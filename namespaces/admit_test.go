@@ -200,7 +200,7 @@ func TestAParseErrorClosesWithItsReason(t *testing.T) {
 	}
 }
 
-// A client that has the reply may send other credentials at once, or go: by then its connection must know its user, and
+// A client that has the reply may at once send other credentials, or go. By then its connection must know the user, and
 // the socket for the log.
 func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
 	run(t, namespaces.Config{}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
@@ -218,7 +218,7 @@ func TestTheConnectionKnowsWhoIsInBeforeTheReply(t *testing.T) {
 	})
 }
 
-// An event to a user reaches a client that another user knows to be in.
+// An event to a user reaches a client as soon as another user can know that it is in.
 func TestASocketIsFoundByNameWhenItsClientHasTheReply(t *testing.T) {
 	ns := namespaces.New("/")
 	var local namespaces.Local

@@ -7,8 +7,8 @@ import (
 	"gatehouse/packet"
 )
 
-// Answer is the acknowledgement that a handler gives when it likes, as the callback of Node's server does. Its methods are
-// safe for concurrent use.
+// Answer is an acknowledgement that can be given at any time, like the callback of Node's server. Its methods are safe
+// for concurrent use.
 type Answer struct {
 	socket *Socket
 	id     uint64
@@ -30,7 +30,7 @@ func (a *Answer) Give(values ...any) error {
 	return a.send(args)
 }
 
-// Fail answers as the return of err by a handler does.
+// Fail gives the acknowledgement that a handler gives by returning err.
 func (a *Answer) Fail(err error) error {
 	return a.send(a.socket.ns.hub.failed(err))
 }
@@ -45,13 +45,13 @@ func (a *Answer) send(args packet.Args) error {
 	return a.socket.answer(a.id, args)
 }
 
-// Later returns the acknowledgement of an event, to be given at any time: the [EventFunc] that takes it returns
-// [ErrUnanswered].
+// Later returns the acknowledgement of an event, which can then be given at any time. The [EventFunc] that calls it
+// must return [ErrUnanswered].
 func (e Event) Later(s *Socket) *Answer { return &Answer{socket: s, id: e.id, asked: e.Asked} }
 
-// OnLater registers the handler of an event that is answered later, from any goroutine, or never: the client then waits until
-// its own limit. Its next event is handled when the handler has returned, answered or not. An error that the handler returns
-// is answered as with [On], unless an answer was given. In is what it is for [On].
+// OnLater registers the handler of an event that is answered later, from any goroutine, or never: the client then waits
+// until its own timeout. Its next event is handled when the handler has returned, answered or not. An error that the
+// handler returns is answered as with [On], unless an answer was given. In is what it is for [On].
 func OnLater[In any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, in In, answer *Answer) error) {
 	ns.take(event, taken[any](argTypes[In]()), false)
 	ns.register(event, func(ctx context.Context, s *Socket, e Event) (packet.Args, error) {

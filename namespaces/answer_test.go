@@ -110,8 +110,8 @@ func TestAnArgumentThatIsAPointerMayBeMissing(t *testing.T) {
 	})
 }
 
-// TestCausesReachTheLog checks that the cause that a handler or a gate names is in the log, at the level of whose fault it
-// is, and never sent to the client.
+// TestCausesReachTheLog checks that the cause that a handler or a gate names is in the log, never sent to the client,
+// and at a level that says whose fault it is.
 func TestCausesReachTheLog(t *testing.T) {
 	ns := namespaces.New("/")
 	failing := func(err error) {
@@ -158,7 +158,7 @@ func TestInDevelopmentTheClientLearnsWhichFieldIsWrong(t *testing.T) {
 	})
 }
 
-// TestTheCauseOfARefusedConnectIsInTheLog checks its level too, which depends on whose fault it is.
+// TestTheCauseOfARefusedConnectIsInTheLog also checks the level, which depends on whose fault it is.
 func TestTheCauseOfARefusedConnectIsInTheLog(t *testing.T) {
 	cause := errors.New("connection refused")
 	for name, c := range map[string]struct {
@@ -199,7 +199,7 @@ func (r revoked) Recheck(id handshake.Identity) error {
 	return nil
 }
 
-// TestWhoIsRevokedStaysOutWhateverTheGate holds Hub.Revoke's promise for namespaces with a gate of their own.
+// TestWhoIsRevokedStaysOutWhateverTheGate checks the promise of Hub.Revoke in namespaces with a gate of their own.
 func TestWhoIsRevokedStaysOutWhateverTheGate(t *testing.T) {
 	asked := 0
 	ns := namespaces.New("/", namespaces.WithGate(open))

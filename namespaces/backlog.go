@@ -7,8 +7,8 @@ import (
 	"gatehouse/packet"
 )
 
-// Backlogged is a [Conn] that tells how much waits for its client. With it, a client that sends to a room faster than its
-// members read is slowed down before they are cut: see [Broadcast.By].
+// Backlogged is a [Conn] that tells how much waits for its client. With such connections, a client that sends to a room
+// faster than the members read is slowed down before the members are cut: see [Broadcast.By].
 type Backlogged interface {
 	// Backlog returns how full the client's send queue is, in eighths. It is called with locks held, as Send is.
 	Backlog() int
@@ -16,7 +16,7 @@ type Backlogged interface {
 
 // crowd counts how far behind the receivers of a broadcast with a cause are. In a large room it looks at some of them only.
 type crowd struct {
-	every  int // of the receivers one is asked
+	every  int // one of so many receivers is asked
 	seen   int
 	asked  int
 	levels [backlogLevels + 1]int
@@ -24,7 +24,7 @@ type crowd struct {
 
 const (
 	backlogLevels = 8  // eighths
-	crowdSample   = 32 // receivers in a row, after which each is asked less often
+	crowdSample   = 32 // after so many were asked, only every second is asked that would have been
 )
 
 // note asks a receiver.
@@ -47,8 +47,8 @@ func (c *crowd) note(s *Socket) {
 	}
 }
 
-// level returns how far at least a quarter of the receivers is behind: fewer slow ones slow down nobody, and are cut in the
-// end.
+// level returns how far at least a quarter of the receivers is behind. If fewer are slow, they slow down nobody, and
+// are cut in the end.
 func (c *crowd) level() int {
 	behind := 0
 	for level := backlogLevels; level > 0; level-- {

@@ -92,8 +92,8 @@ func TestASendersConnectionsWaitTogether(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		// 256 bytes and more take an eighth of a second at the eighth level, each connection's
-		// first event is free.
+		// At the eighth level an event of 256 bytes or more takes an eighth of a second. The
+		// first event of each connection is free.
 		if ns.handled.Load() > 100 {
 			t.Errorf("%d events in 10 s", ns.handled.Load())
 		}

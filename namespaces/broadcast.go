@@ -14,8 +14,8 @@ import (
 // Rooms add to each other: In("a").In("b") is everybody in a or in b, once. Without a room it is the whole namespace.
 type Broadcast struct {
 	ns     *Namespace
-	from   *Socket         // the socket that caused it; a socket that began it gets it only when nothing else is named
-	within context.Context // of what sends it; nil when nobody has said
+	from   *Socket         // the socket that caused the broadcast; a socket that began it gets it only when nothing else is named
+	within context.Context // the context of Within; nil without
 	toSelf bool            // nothing else has been named
 	sel    Selection
 }
@@ -97,7 +97,7 @@ func (b Broadcast) Volatile() Broadcast {
 	return b
 }
 
-// Uncompressed keeps the transports from compressing the event: it is random already, or holds a secret beside what a
+// Uncompressed keeps the transports from compressing the event: for random data, and for a secret beside text that a
 // stranger has written.
 func (b Broadcast) Uncompressed() Broadcast {
 	b.sel.Flags |= Uncompressed
@@ -111,22 +111,23 @@ func (b Broadcast) Local() Broadcast {
 }
 
 // By names the socket that causes what is sent, such as the one whose event a handler passes on. When a quarter of the
-// receivers is behind with reading, the next event of that socket waits, the longer the more they are behind, so that they
-// are not cut. A broadcast that a socket begins ([Socket.To] and the like) is by that socket already; nil names none.
+// receivers is behind with reading, the next event of that socket waits, so that they are not cut: the further they are
+// behind, the longer it waits. A broadcast that a socket begins ([Socket.To] and the like) is by that socket already;
+// nil names none.
 func (b Broadcast) By(s *Socket) Broadcast {
 	b = b.others()
 	b.from = s
 	return b
 }
 
-// Within ties a broadcast to the context of a handler or a request: in traces it is below the span in that context.
-// The broadcast does not end with the context. nil ties it to none.
+// Within ties a broadcast to the context of a handler or a request: in traces, the broadcast is a child of the span in
+// that context. The broadcast does not end with the context. nil ties it to none.
 func (b Broadcast) Within(ctx context.Context) Broadcast {
 	b.within = ctx
 	return b
 }
 
-// others turns from the socket that began the broadcast to the others.
+// others changes the selection from the socket that began the broadcast to all other sockets.
 func (b Broadcast) others() Broadcast {
 	if b.toSelf {
 		b.toSelf = false
@@ -135,7 +136,8 @@ func (b Broadcast) others() Broadcast {
 	return b
 }
 
-// Emit sends an event. It fails when the name is reserved or an argument cannot be encoded, not for sockets that end.
+// Emit sends an event. It fails when the name is reserved or an argument cannot be encoded. Sockets that end are no
+// error.
 func (b Broadcast) Emit(event string, args ...any) error {
 	p, err := b.ns.newEvent(event, args)
 	if err != nil {
@@ -153,8 +155,8 @@ func (b Broadcast) Emit(event string, args ...any) error {
 }
 
 // EmitAck sends an event and waits until all selected sockets have answered or ctx ends; ctx without a deadline gets
-// [Config.AckTimeout]. With an error of ctx, or a *[LostNodes], come the answers that were there by then. Sockets that end
-// count as missing and are not waited for.
+// [Config.AckTimeout]. An error of ctx, or a *[LostNodes], comes with the answers that have arrived by then. Sockets
+// that end count as missing and are not waited for.
 func (b Broadcast) EmitAck(ctx context.Context, event string, args ...any) (Answers, error) {
 	p, err := b.ns.newEvent(event, args)
 	if err != nil {
@@ -214,7 +216,7 @@ func (b Broadcast) Disconnect(closeTransport bool) error {
 	return b.ns.adapter.Apply(b.selection(), Change{Disconnect: true, CloseTransport: closeTransport})
 }
 
-// selection is the selection as rooms.
+// selection expresses the broadcast as a Selection.
 func (b Broadcast) selection() *Selection {
 	if b.toSelf {
 		b.sel.Rooms = []string{b.from.id}

@@ -14,7 +14,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// crowd is sockets of one namespace by the name of their user; rooms are joined by admission: the scopes of the token.
+// crowd holds sockets of one namespace by the name of their user. Admission puts them into the rooms that the scopes
+// of their token name.
 type crowd struct {
 	ns    *namespaces.Namespace
 	peers map[string]*peer

@@ -49,7 +49,7 @@ func carriableUpTo(t reflect.Type, depth int) bool {
 	return true
 }
 
-// unpack reads carried data as a T, if it can be one.
+// unpack decodes carried data as a T, if possible.
 func unpack[T any](data carriedData) (v T, ok bool) {
 	if !carriable(reflect.TypeFor[T]()) || json.Unmarshal(data, &v) != nil {
 		var none T

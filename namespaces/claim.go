@@ -20,9 +20,9 @@ type claim struct {
 	old         *Socket
 	stale       *Socket // a session of the same user that cannot be recovered any more
 	failure     RecoveryFailure
-	lost        bool // old, or remote, ended before it could be taken over; no other is tried
+	lost        bool // the session ended before it could be taken over; no other is tried
 
-	remote *Session        // the session, when another node has it
+	remote *Session        // the session, when it is another node's
 	missed []*packet.Frame // what its client has missed
 }
 
@@ -59,7 +59,7 @@ func (s *Socket) resume(ctx context.Context) error {
 		p.claim.ownID = s.id
 	}
 	c := p.claim
-	t.base = c.offset // a client that receives nothing at all says it again
+	t.base = c.offset // a client that receives nothing at all sends the same offset again
 	if s.ns.sessions != nil {
 		t.journal = new(journal)
 	}
@@ -94,7 +94,8 @@ func (s *Socket) sessionOf(ctx context.Context, c *claim) (old *Socket, remote *
 	return nil, remote, err
 }
 
-// assume gives an admission the id, the data and, for a guest, the name of a session, or its own again.
+// assume gives an admission the id, the data and, for a guest, the name of a session. Without a session the admission
+// gets its own again.
 func (s *Socket) assume(c *claim, old *Socket, t *tail) {
 	var data any
 	id := c.ownID
@@ -130,7 +131,7 @@ func (s *Socket) assumeElsewhere(c *claim, remote *Session) {
 	s.setCarriedLocked(remote.Data)
 }
 
-// copied is the data of a socket for another one, whose mu guards it.
+// copied copies the data of a socket for another socket, whose mu then guards it.
 func copied(data any) any {
 	if all, ok := data.(*keyed); ok {
 		return &keyed{data: all.data, values: maps.Clone(all.values)}
@@ -138,7 +139,8 @@ func copied(data any) any {
 	return data
 }
 
-// session returns the session that a claim names, if it can be recovered for the admission s; stale is one that can not.
+// session returns the session that a claim names, if it can be recovered for the admission s. stale is a session that
+// cannot.
 func (ns *Namespace) session(c *claim, s *Socket) (old, stale *Socket, failure RecoveryFailure) {
 	if c.pid == "" {
 		return nil, nil, ""
@@ -172,8 +174,8 @@ func sameUser(a, b handshake.Identity) bool {
 
 func isGuest(id handshake.Identity) bool { return id.Method == handshake.MethodAnonymous }
 
-// recheckOld asks whether the identity of the session that is about to be recovered is still good: it may have been revoked,
-// and the user have signed in anew.
+// recheckOld asks whether the identity of the session that is about to be recovered is still good: it may have been
+// revoked before the user signed in anew.
 func (s *Socket) recheckOld() error {
 	old := s.claimed()
 	if old == nil || s.ns.recheck(old.Identity()) == nil {
@@ -216,8 +218,7 @@ func (s *Socket) claimed() *Socket {
 	return s.admission.claimedLocked()
 }
 
-// claimedLocked is the session; the socket's mu is held. The admission may be
-// nil.
+// claimedLocked is claimed with the socket's mu held. The admission may be nil.
 func (p *admission) claimedLocked() *Socket {
 	if p == nil || p.claim == nil {
 		return nil
@@ -301,7 +302,7 @@ func (s *Socket) takeOverLocked(rooms []*room) (missed []*packet.Frame, ok bool)
 type comeback struct {
 	was    handshake.Identity // before
 	joined []string           // rooms that it was not in
-	moved  bool               // from another node: the hooks know it as any new one
+	moved  bool               // it comes from another node: for the hooks it is a new socket
 }
 
 // takeBack returns the comeback of a recovered socket, once.
@@ -336,6 +337,6 @@ func (s *Socket) forsaken() bool {
 	if p == nil || p.claimedLocked() == nil && (p.claim == nil || p.claim.remote == nil) || !p.claim.lost {
 		return false
 	}
-	p.rooms, p.frames = nil, nil // of an admission that took it for somebody else
+	p.rooms, p.frames = nil, nil // those of the admission that would have gone on with the session
 	return true
 }

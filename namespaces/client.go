@@ -23,10 +23,10 @@ type Client struct {
 
 	mu          sync.Mutex // guards what follows, and the queues of the sockets
 	sockets     []*Socket  // connecting or admitted; once closed, those that are parked
-	departed    []string   // namespaces that the server ended or refused: packets for them may still be on their way
-	queuedBytes int32      // of events that wait for their handlers, and how many they are
+	departed    []string   // namespaces that the server has ended or refused, for which packets may still be on their way
+	queuedBytes int32      // bytes and number of the events that wait for their handlers
 	queued      int32
-	awaiting    int32  // acknowledgements that handlers and broadcasts wait for
+	awaiting    int32  // how many acknowledgements handlers and broadcasts wait for
 	admissions  int32  // admissions that run
 	refusals    int32  // in a row
 	connects    int32  // in this minute
@@ -35,15 +35,15 @@ type Client struct {
 	pauses      pauses
 	closed      bool
 
-	replaced bool // by a newer connection of its user; guarded by the hub's users
+	replaced bool // replaced by a newer connection of its user; guarded by the hub's users
 	held     bool // Hub.Close waits for it; fixed once connected
 
 	wire packet.Wire // fixed by the reader before there is a socket
 }
 
-// Message takes one message of the client: text or binary, whose bytes are borrowed for the call. It waits for nothing that
-// another connection can hold up, neither a handler nor a room that a broadcast has locked: the caller reads many
-// connections. Malformed or out-of-order packets close the connection.
+// Message takes one message of the client: text or binary, whose bytes are borrowed for the call. The caller reads many
+// connections, so Message waits for nothing that another connection can hold up: neither for a handler, nor for a room
+// that a broadcast has locked. Malformed or out-of-order packets close the connection.
 func (c *Client) Message(binary bool, data []byte) {
 	defer c.recovered()
 	decode := c.decoder.Text
@@ -52,7 +52,7 @@ func (c *Client) Message(binary bool, data []byte) {
 	}
 	p, complete, err := decode(data)
 	if wire := c.decoder.Wire(); wire != c.wire {
-		c.wire = wire // with the first message, before there is a socket
+		c.wire = wire // set with the first message, before there is a socket
 	}
 	if err != nil {
 		c.hub.log.Debug("packet refused", slog.Any("error", err))
@@ -175,7 +175,7 @@ func (c *Client) bury(sockets []*Socket, how ending) {
 	c.letGo()
 }
 
-// letGo tells Hub.Close that nothing of the connection is left.
+// letGo tells Hub.Close that the connection is gone completely.
 func (c *Client) letGo() {
 	if c.held {
 		c.hub.tasks.Release()
@@ -230,7 +230,7 @@ func (c *Client) leave(s *Socket) {
 }
 
 // expect returns the socket that a packet is for, or nil when there is none. A packet for a namespace that the client
-// cannot believe to be in closes the connection, as in Node.
+// must know it is not in closes the connection, as in Node.
 func (c *Client) expect(namespace string) *Socket {
 	c.mu.Lock()
 	s, ok := c.addresseeLocked(namespace)
@@ -241,8 +241,8 @@ func (c *Client) expect(namespace string) *Socket {
 	return s
 }
 
-// addresseeLocked returns the socket of a namespace. It returns false when a packet for it is a fault of the client,
-// which it is not for a socket that the server has ended: the client may not know yet.
+// addresseeLocked returns the socket of a namespace. It returns false when a packet for that namespace is a fault of
+// the client. For a socket that the server has ended it is none: the client may not know yet.
 func (c *Client) addresseeLocked(namespace string) (s *Socket, ok bool) {
 	if s = c.findLocked(namespace); s != nil {
 		return s, true
@@ -265,7 +265,7 @@ func (c *Client) outOfOrder() {
 	c.shut(closeProtocolError, "invalid state", ReasonForcedServer)
 }
 
-// onEvent queues an event for its socket, and returns that; nil when there is none.
+// onEvent queues an event for its socket and returns the socket; nil when there is none.
 func (c *Client) onEvent(p *packet.Packet, size int) *Socket {
 	c.mu.Lock()
 	s, ok := c.addresseeLocked(p.Namespace)
@@ -316,7 +316,7 @@ func (c *Client) release(s *Socket, how ending, admitted bool) {
 	c.mu.Unlock()
 }
 
-// drop has a socket take no more events, and forgets those that wait.
+// drop lets a socket take no more events, and forgets those that wait.
 func (c *Client) drop(s *Socket) {
 	c.mu.Lock()
 	s.done = true

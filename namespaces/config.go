@@ -13,36 +13,36 @@ import (
 
 // Config is the configuration of a [Hub]. A field that is zero has the default named with it.
 type Config struct {
-	// Gate identifies clients, unless a namespace has its own ([WithGate]). Required when one has not.
+	// Gate identifies clients, unless a namespace has its own ([WithGate]). Required when one of them has none.
 	Gate Gate
 	// Rechecker is asked about every identity, also those of a namespace's own gate: before and at the end of an admission,
 	// and at the end of a refresh. It keeps out revoked identities. May be nil.
 	Rechecker Rechecker
-	// Logger takes what handlers and middleware did wrong; nil means slog.Default().
+	// Logger gets the mistakes of handlers and middleware; nil means slog.Default().
 	Logger *slog.Logger
-	// Hooks are told what happens, each of them of everything.
+	// Hooks are told what happens; each is told everything.
 	Hooks []Hooks
 	// Adapter makes the adapter of a namespace, around local, which acts on the sockets of this node; nil is for one
 	// node. The context lives until the adapter has been closed.
 	Adapter func(ctx context.Context, local Local) (Adapter, error)
 	// Users counts users' connections over several nodes; nil counts them on this one.
 	Users SharedUsers
-	// Random is the source of socket ids: crypto/rand.
+	// Random is the source of socket ids. Default: crypto/rand.
 	Random io.Reader
 
-	// AnswerUnknownEvents has the acknowledgement of an event without a handler say "unknown_event". Otherwise there is none,
-	// as on Node's server, so that a client with a timeout fails instead of taking the answer for a result.
+	// AnswerUnknownEvents acknowledges an event without a handler with "unknown_event". Otherwise there is no
+	// acknowledgement, as on Node's server: a client with a timeout then fails, instead of taking the answer for a result.
 	AnswerUnknownEvents bool
 	// Development tells clients which argument of an event could not be decoded, and logs what they did wrong as warnings.
 	Development bool
 
-	// Recovery is what is kept for clients whose transport is lost: nothing.
+	// Recovery says what is kept for clients whose transport is lost. Default: nothing.
 	Recovery Recovery
 
 	// Packet limits what one packet may hold.
 	Packet packet.Limits
 
-	// Limits, before a client is admitted and after.
+	// ConnectLimits hold before a client is admitted, the others afterwards.
 	ConnectLimits
 	SessionLimits
 	SocketLimits
@@ -73,11 +73,11 @@ type SessionLimits struct {
 	RefreshInterval time.Duration `koanf:"refresh_interval" default:"5s" doc:"how often after that"`
 }
 
-// SocketLimits bound what an admitted client can make the server hold. HardQueueEvents and HardQueueBytes can be reached
-// while a handler awaits its own client, and by what had been read before reading paused; it goes on at half of QueueEvents
-// and QueueBytes. UserHandlers grows up to MaxUserHandlers while sockets wait and processors are free. Users without a
-// subject count by address, IPv6 by /64. Where the caller of an acknowledgement has a deadline, that counts and not
-// AckTimeout.
+// SocketLimits bound what an admitted client can make the server hold. Reading pauses at QueueEvents and QueueBytes,
+// and goes on at half of them. HardQueueEvents and HardQueueBytes can be reached by packets that were read before the
+// pause, and while a handler awaits its own client. UserHandlers grows up to MaxUserHandlers while sockets wait and
+// processors are free. Users without a subject count by address, IPv6 by /64. Where the caller of an acknowledgement
+// has a deadline, that deadline counts, and not AckTimeout.
 type SocketLimits struct {
 	AckTimeout        time.Duration `koanf:"ack_timeout" default:"30s" doc:"how long a client has to acknowledge, where the caller sets no deadline"`
 	MaxNamespaces     int           `koanf:"max_namespaces" default:"32" doc:"namespaces of one connection"`
@@ -99,8 +99,9 @@ func (l *SocketLimits) Derive() {
 	fill(&l.MaxUserHandlers, max(1024, l.UserHandlers))
 }
 
-// RateLimits say how fast admitted clients are read: so much in a second, and ten times as much at once. Nothing above it is
-// refused; the connection is read more slowly. Users without a subject count by address, IPv6 by /64.
+// RateLimits say how fast admitted clients are read: the values are per second, and ten times as much is possible at
+// once. Nothing above it is refused; the connection is read more slowly. Users without a subject count by address, IPv6
+// by /64.
 type RateLimits struct {
 	SocketEvents int `koanf:"socket_events" default:"2000" unit:"per second" doc:"events and acknowledgements of one socket in a second; ten times as many may come at once; above it the connection is read more slowly, nothing is refused"`
 	SocketBytes  int `koanf:"socket_bytes" default:"16MiB" unit:"bytes per second" doc:"their bytes"`

@@ -34,8 +34,8 @@ type Conn interface {
 	ID() string
 	// Transport is what the connection uses now, such as "polling" or "websocket".
 	Transport() string
-	// Context holds the values that the contexts of admission and handlers have. Its end and its deadline do not count. nil:
-	// none.
+	// Context holds values for the contexts of admissions and handlers. Its end and its deadline do not count. It may be
+	// nil.
 	Context() context.Context
 	// Request describes the client, without Namespace and Auth. The result is not changed and may be nil.
 	Request() *handshake.Request

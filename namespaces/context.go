@@ -9,7 +9,7 @@ import (
 // a context of the standard library and delegates to that.
 type socketContext Socket
 
-// lazyContext is the context behind a lifetime.
+// lazyContext is the context behind a socketContext.
 type lazyContext struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -39,7 +39,7 @@ func (l *socketContext) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lazy != nil {
-		return l.lazy.ctx.Err() // agrees with Done, which the cancelling goroutine may not have reached
+		return l.lazy.ctx.Err() // consistent with Done, which the cancelling goroutine may not have closed yet
 	}
 	if l.phase == ended {
 		return context.Canceled
@@ -59,7 +59,7 @@ func (l *socketContext) Value(key any) any {
 	return life.ctx.Value(key)
 }
 
-// valuesOf returns a context without an end that has the values of a connection. Most have none to begin with, and a
+// valuesOf returns a context without an end that has the values of a connection. Most connections have none, and a
 // context around them would cost two allocations for each value that is looked up.
 func valuesOf(conn Conn) context.Context {
 	values := conn.Context()

@@ -10,7 +10,7 @@ import (
 
 // EventType is what an event carries.
 type EventType struct {
-	Name  string         // a * at its end stands for any rest
+	Name  string         // a * at the end stands for any text
 	Args  []reflect.Type // a packet.Args stands for any number of arguments of any type
 	Reply reflect.Type   // the value of the acknowledgement when all is well; nil when it has none
 	Asks  bool           // the sender of the event waits for the acknowledgement
@@ -23,7 +23,7 @@ type Description struct {
 	Takes []EventType // that clients send, by name
 	Emits []EventType // that clients get, by name
 
-	Success reflect.Type // the acknowledgement that says no more than that all is well
+	Success reflect.Type // the acknowledgement that only says that all went well
 	Failure reflect.Type // the acknowledgement of an event that was refused or failed
 }
 
@@ -32,9 +32,9 @@ type Description struct {
 // mistake.
 func Describe(def Definition) (Description, error) { return def.describe() }
 
-// Emits declares that the namespace emits an event with one argument of the type T; a [None] is no argument, a packet.Args any
-// number. Events that are not declared are emitted as well: declarations are for [Describe], and for tests, in which package
-// namespacestest checks emitted events against them.
+// Emits declares that the namespace emits an event with one argument of the type T; a [None] is no argument, a
+// packet.Args any number. Events that are not declared can be emitted as well. Declarations are for [Describe], and for
+// tests: package namespacestest checks emitted events against them.
 func Emits[T any](ns *Namespace, event string) { ns.declare(event, EventType{Args: argTypes[T]()}) }
 
 // Emits2 is [Emits] for an event with two arguments.
@@ -47,8 +47,8 @@ func Asks[T, Reply any](ns *Namespace, event string) {
 	ns.declare(event, EventType{Args: argTypes[T](), Reply: reflect.TypeFor[Reply](), Asks: true})
 }
 
-// Takes declares the arguments of a clients' event whose handler's types do not say them: one for packet.Args, of
-// [OnLater], or of [Namespace.OnOther]. In and Out are what they are for [On].
+// Takes declares the arguments of a client's event where the types of the handler do not: for packet.Args, [OnLater]
+// and [Namespace.OnOther]. In and Out are what they are for [On].
 func Takes[In, Out any](ns *Namespace, event string) {
 	ns.define()
 	if err := CheckEvent(event); err != nil {
@@ -65,7 +65,7 @@ func (ns *Namespace) declare(event string, e EventType) {
 		ns.fault(err)
 		return
 	}
-	if ns.hub == nil { // else it is one of a family's, which is described by another one
+	if ns.hub == nil { // a namespace of a family is described by another one
 		e.Name = event
 		ns.events.emits = append(ns.events.emits, e)
 	}
@@ -74,7 +74,7 @@ func (ns *Namespace) declare(event string, e EventType) {
 // declared holds the declarations of a definition.
 type declared struct {
 	takes  map[string]EventType
-	spoken map[string]bool // of these, those that Takes has declared
+	spoken map[string]bool // the events among them that Takes has declared
 	emits  []EventType
 }
 

@@ -9,16 +9,17 @@ import (
 	"gatehouse/handshake"
 )
 
-// Codes of the errors that handlers answer with besides their own.
+// Codes of the errors of this package. Handlers may answer with codes of their own besides.
 const (
 	CodeInternal     = "internal"      // the handler failed; the log says why
 	CodeUnknownEvent = "unknown_event" // the namespace has no such event
-	CodeBadRequest   = "bad_request"   // the arguments are not what the event takes
+	CodeBadRequest   = "bad_request"   // the arguments do not fit the event
 	CodeForbidden    = "forbidden"     // known, but not here
 )
 
-// Error is a failure that the client is told of: code, message and data travel in its acknowledgement as
-// {ok: false, error: {code, message, data}}, or in CONNECT_ERROR when admission returns it. The log has the cause.
+// Error is a failure that the client is told about: code, message and data are sent in the acknowledgement as {ok:
+// false, error: {code, message, data}}, or in CONNECT_ERROR when admission returns the error. The cause goes to the log
+// only.
 type Error = handshake.Refusal
 
 // Forbidden is the refusal of somebody who is known but not allowed here.
@@ -77,7 +78,7 @@ func publicError(err error) (verdict, bool) {
 	return verdict{Code: failure.Code, Message: failure.Message, RetryAfter: failure.RetryAfter, Data: failure.Data}, true
 }
 
-// dataOf encodes the data of a verdict; nil when there is none, or none that can be encoded.
+// dataOf encodes the data of a verdict; nil when there is none, or when it cannot be encoded.
 func dataOf(v verdict) (raw json.RawMessage) {
 	if v.Data == nil {
 		return nil

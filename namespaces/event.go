@@ -34,13 +34,13 @@ type EventFunc func(ctx context.Context, s *Socket, e Event) (packet.Args, error
 
 // On registers the handler of an event with one argument and a reply.
 //
-// In is what the argument is decoded into, by the rules of encoding/json; a []byte in it is a binary attachment. A
-// packet.Args takes all arguments undecoded, a [None] takes none. Otherwise the argument must be there, unless In is a
-// pointer: that is nil when the client left the argument out or sent null. Further arguments are ignored. An argument
-// that cannot be decoded is answered with "bad_request"; the log names the field, and so does the answer in development.
+// The argument is decoded into In, by the rules of encoding/json; a []byte in it is a binary attachment. A packet.Args
+// takes all arguments undecoded, a [None] takes none. Otherwise the argument must be there, unless In is a pointer:
+// that is nil when the client left the argument out or sent null. Further arguments are ignored. An argument that
+// cannot be decoded is answered with "bad_request"; the log names the field, and so does the answer in development.
 //
-// Out is what the acknowledgement carries when the client asked for one: one value; the values of a packet.Args; for None
-// {"ok": true}. When the handler fails it carries {"ok": false, "error": {code, message}}: from an *[Error] or a
+// When the client asked for an acknowledgement, it carries Out: one value; the values of a packet.Args; for None {"ok":
+// true}. When the handler fails it carries {"ok": false, "error": {code, message}}: from an *[Error] or a
 // *[handshake.Refusal] in the chain of the error, otherwise with the code "internal"; the log has the cause.
 //
 // An error that wraps [ErrUnanswered] leaves the client without an acknowledgement; see also [OnLater].
@@ -88,7 +88,7 @@ func On3[A, B, C, Out any](ns *Namespace, event string, h func(ctx context.Conte
 }
 
 // Handle registers the handler of an event with one argument and no reply of its own: a client that asks for an
-// acknowledgement learns that it was handled, {"ok": true}, or why not. Everything else is as with [On].
+// acknowledgement learns that the event was handled, {"ok": true}, or why it was not. Everything else is as with [On].
 func Handle[In any](ns *Namespace, event string, h func(ctx context.Context, s *Socket, in In) error) {
 	On(ns, event, func(ctx context.Context, s *Socket, in In) (None, error) { return None{}, h(ctx, s, in) })
 }
@@ -190,15 +190,15 @@ func (s *Socket) serve(ev *inbound) {
 		s.ns.hooks.eventHandled(s, Handled{Event: label, Err: err, Took: time.Since(began), Name: ev.name, Args: ev.args})
 	}
 	if answered {
-		_ = s.answer(ev.id, reply) // to a socket that has ended there is nothing to say
+		_ = s.answer(ev.id, reply) // a socket that has ended gets no answer
 	}
 	if ev.args.Size() > largeBytes || reply.Size() > largeBytes {
 		runtime.Gosched()
 	}
 }
 
-// largeBytes is a size of arguments above which an event takes the processor for a millisecond or so: its goroutine then lets
-// others go first, which Go's scheduler would make it do after ten.
+// largeBytes is a size of arguments above which an event takes the processor for a millisecond or so: its goroutine
+// then yields to others first, which Go's scheduler would force only after ten.
 const largeBytes = 32 << 10
 
 // begin tells the hooks that a handler is about to be called.
@@ -227,8 +227,8 @@ func (s *Socket) call(ctx context.Context, h EventFunc, ev *inbound) (reply pack
 	return h(ctx, s, ev.event())
 }
 
-// answersUnknown reports whether an event without a handler is acknowledged with an error. An event of the session's life
-// is in any case: its sender does not wait for a handler of the application.
+// answersUnknown reports whether an event without a handler is acknowledged with an error. An event of the session's
+// life always is: its sender does not wait for a handler of the application.
 func (h *Hub) answersUnknown(event string) bool {
 	return h.limits().AnswerUnknownEvents || strings.HasPrefix(event, reservedPrefix)
 }
@@ -298,10 +298,10 @@ func (f failure) args() packet.Args {
 	return args
 }
 
-// answer sends an acknowledgement, behind what the handler emitted.
+// answer sends an acknowledgement, after the events that the handler has emitted.
 func (s *Socket) answer(id uint64, args packet.Args) error { return s.deliver(s.ack(id, args), 0) }
 
-// answerAhead sends an acknowledgement that has nothing to do with what handlers emit.
+// answerAhead sends an acknowledgement that need not wait for the events that handlers emit.
 func (s *Socket) answerAhead(id uint64, args packet.Args) {
 	p := s.ack(id, args)
 	_ = s.sendPacket(&p, 0)

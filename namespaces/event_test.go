@@ -260,8 +260,8 @@ func TestAFullQueuePausesReading(t *testing.T) {
 	}
 }
 
-// TestWhatAClientIsToldIsCountedBefore checks that a scrape after an answer finds
-// the event counted.
+// TestWhatAClientIsToldIsCountedBefore checks that an event has been counted when
+// its answer arrives.
 func TestWhatAClientIsToldIsCountedBefore(t *testing.T) {
 	var events []string
 	note := func(what string) { events = append(events, what) }

@@ -8,13 +8,13 @@ import (
 	"gatehouse/namespaces"
 )
 
-// Somebody whose connection breaks for a moment is neither said to have left nor to have arrived.
+// A user whose connection breaks for a moment is not announced, neither as gone nor as new.
 func ExampleSocket_Recovered() {
 	hall := namespaces.New("/hall")
 
 	hall.OnConnect(func(_ context.Context, s *namespaces.Socket) {
 		if s.Recovered() {
-			return // it was greeted before, and its rooms and data are there
+			return // it has been greeted before, and has its rooms and data
 		}
 		s.Join("hall")
 		hall.In("hall").Emit("arrived", s.Identity().Subject)

@@ -75,7 +75,7 @@ func TestReq19_NamespacesThatEndTogetherCloseTheTransport(t *testing.T) {
 	run(t, namespaces.Config{Gate: new(office)}, []*namespaces.Namespace{a, b}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
 		p.enterWith(a, `{"sub":"ann","ttl":100}`)
-		p.enterWith(b, `{"sub":"ann","ttl":103}`) // in its grace when the first one ends
+		p.enterWith(b, `{"sub":"ann","ttl":103}`) // in its grace when the first identity ends
 		after(104 * time.Second)
 		p.take()
 		after(time.Second)
@@ -95,7 +95,8 @@ func TestAnIdentityWithoutEndStays(t *testing.T) {
 	})
 }
 
-// TestEachSocketEndsAtItsOwnTime has many lives of random length, some of them cut short, in one expiry queue.
+// TestEachSocketEndsAtItsOwnTime puts many lives of random length into one expiry queue, and cuts some of them
+// short.
 func TestEachSocketEndsAtItsOwnTime(t *testing.T) {
 	ns := namespaces.New("/")
 	var ends atomic.Int32

@@ -22,14 +22,14 @@ const (
 	DefaultFamilyLinger = 10 * time.Second
 )
 
-// Family is the definition of namespaces that are made when a client asks for them (Node's dynamic namespaces). Each is a
-// namespace of its own, with its rooms and its adapter. It is made when the first client has been identified that asks for
-// it, and goes some time after its last socket. A namespace that is mounted under a name of its own is not the family's; of
-// two families, the one whose pattern fixes more characters of a name has it.
+// Family is the definition of namespaces that are made when a client asks for them (Node's dynamic namespaces). Each is
+// a namespace of its own, with its rooms and its adapter. It is made when the first client that asks for it has been
+// identified, and goes some time after its last socket. A namespace that is mounted under a name of its own is not the
+// family's; of two families, the one whose pattern fixes more characters of a name has it.
 type Family struct {
 	// Fixed once mounted.
 	label    string
-	literals int // that the pattern fixes; -1 for a function
+	literals int // how many characters the pattern fixes; -1 for a function
 	match    func(name string) (parts map[string]string, ok bool)
 	parts    []string // of the pattern
 	define   func(ns *Namespace)
@@ -45,7 +45,7 @@ type Family struct {
 	mounted  bool
 	closed   bool
 	children map[string]*Namespace
-	made     int // of the children, those that have been defined
+	made     int // the children that have been defined
 }
 
 // child is the state that a namespace of a family has in addition.
@@ -53,22 +53,22 @@ type child struct {
 	family *Family
 	parts  map[string]string
 
-	turn   chan struct{} // full while it is made; guards what follows
+	turn   chan struct{} // taken while the namespace is made; guards what follows
 	done   bool
-	failed error // of its definition, which nothing mends
+	failed error // the error of its definition, which is final
 
 	// Guarded by the family's mu.
 	made bool
-	uses int         // sockets that are in it or ask to be
-	end  *time.Timer // while it has none; nil otherwise
+	uses int         // how many sockets are in it or ask to be
+	end  *time.Timer // runs while it has no socket; nil otherwise
 
 	emptied int // how many times it has stood empty
 }
 
-// NewFamily begins the definition of the namespaces that fit a pattern, such as "/tenant-{org}": a part in braces stands for
-// one or more characters but slashes. The function defines each of them, as a program does with [New]: it is called once for
-// each, when the first client that may ask for it has been identified, and the name is a client's. The parts are in
-// [Namespace.Part]. Options are those of each namespace.
+// NewFamily begins the definition of the namespaces that fit a pattern, such as "/tenant-{org}": a part in braces
+// stands for one or more characters but slashes. The function defines each of them, as a program does with [New]: it is
+// called once for each, when the first client that asks for it has been identified. The name comes from that client: do
+// not trust it. Its parts are in [Namespace.Part]. Options are those of each namespace.
 func NewFamily(text string, define func(ns *Namespace), opts ...Option) *Family {
 	p, err := pattern.Compile(text)
 	f := &Family{label: text, define: define, opts: opts, max: DefaultFamilyMax, linger: DefaultFamilyLinger}
@@ -89,8 +89,8 @@ func NewFamilyFunc(label string, accept func(name string) bool, define func(ns *
 	return f
 }
 
-// Max sets how many namespaces of the family there may be at once; when there are more, whoever asks for another one is
-// refused as "too_many_connections". It is called before the family is mounted.
+// Max sets how many namespaces of the family there may be at once; a client that asks for one more is refused as
+// "too_many_connections". It is called before the family is mounted.
 func (f *Family) Max(n int) *Family {
 	f.max = n
 	return f
@@ -170,12 +170,13 @@ func (f *Family) unmount() {
 	f.mounted = false
 }
 
-// hold returns the namespace of a name for a socket that asks to be in it, or nil when the name is not the family's.
+// hold returns the namespace of a name for a socket that asks to be in it, or nil when the name does not fit the
+// family.
 func (f *Family) hold(name string) *Namespace {
 	if checkNamespace(name) != nil {
 		return nil
 	}
-	parts, ok := f.match(name) // under no lock: it may be somebody's function
+	parts, ok := f.match(name) // without a lock, as it may call the program's function
 	if !ok {
 		return nil
 	}
@@ -247,7 +248,7 @@ func (f *Family) forgetLocked(ns *Namespace) {
 	}
 }
 
-// bury closes what a namespace has outside.
+// bury closes the adapter of a namespace that has gone, and tells the hooks.
 func (f *Family) bury(ns *Namespace) {
 	defer f.closing.Done()
 	f.hub.namespaces.change(ns.name, func(now *Namespace) (*Namespace, bool) { return now, now != nil && now != ns })
@@ -279,7 +280,7 @@ func (ns *Namespace) prepare(ctx context.Context) error {
 		c.family.bury(old)
 	}
 	if err != nil {
-		return err // the next one may have more luck
+		return err // the next client may have more luck
 	}
 	defer func() {
 		if !c.done {
@@ -294,15 +295,15 @@ func (ns *Namespace) prepare(ctx context.Context) error {
 		}
 	}
 	if err := ns.adapt(c.family.hub.adapting); err != nil {
-		return err // a network that is away comes back
+		return err // a network that is away may come back
 	}
 	c.done = true
 	c.family.list(ns)
 	return nil
 }
 
-// giveUp uncounts a namespace that could not be made. Where its definition failed, the next one who asks for the name gets
-// another one.
+// giveUp uncounts a namespace that could not be made. Where its definition failed, the next client that asks for the
+// name has it defined anew.
 func (f *Family) giveUp(ns *Namespace) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -344,7 +345,7 @@ func (f *Family) reserve(ns *Namespace) (old *Namespace, err error) {
 	return old, nil
 }
 
-// list has a namespace found by its name.
+// list lets a namespace be found by its name.
 func (f *Family) list(ns *Namespace) {
 	f.hub.namespaces.change(ns.name, func(*Namespace) (*Namespace, bool) { return ns, true })
 	f.mu.Lock()
@@ -373,8 +374,8 @@ func (ns *Namespace) Family() *Family {
 	return ns.child.family
 }
 
-// Part returns what stands in the name for a part of the family's pattern: with "/tenant-{org}" the part "org" of
-// "/tenant-acme" is "acme". It is "" where there is no such part. The text is a client's.
+// Part returns the text that stands in the name for a part of the family's pattern: with "/tenant-{org}" the part "org"
+// of "/tenant-acme" is "acme". It is "" where there is no such part. The text comes from a client: do not trust it.
 func (ns *Namespace) Part(name string) string {
 	if ns.child == nil {
 		return ""

@@ -71,7 +71,7 @@ func TestANamespaceOfAFamilyIsMadeWhenItIsAskedFor(t *testing.T) {
 		other.expect(`2/tenant-other,["to the family",1]`)
 		acme.say(connectTo("/tenant-", "ann"), connectTo("/tenant-a/b", "ann"))
 		acme.expect(`4/tenant-,{"message":"Invalid namespace"}`, `4/tenant-a/b,{"message":"Invalid namespace"}`)
-		acme.say(connectTo("/tenant-other", "ann+acme")) // it is examined beside the others, so it is asked for alone
+		acme.say(connectTo("/tenant-other", "ann+acme")) // asked for alone, as admissions are examined at the same time
 		acme.expect(`4/tenant-other,{"message":"Not yours.","data":{"code":"forbidden"}}`)
 	}, f)
 }
@@ -146,7 +146,8 @@ func TestANamespaceOfAFamilyGoesSomeTimeAfterItsLastSocket(t *testing.T) {
 	})
 }
 
-// Strangers, and users who are not admitted, make nothing that stays; a family that is full refuses new names and nobody else.
+// Strangers, and users who are not admitted, make no namespace that stays. A full family refuses new names, but nobody
+// in the namespaces that there are.
 func TestAFamilyIsBounded(t *testing.T) {
 	var made atomic.Int32
 	f := tenants(&made).Max(2).Linger(time.Minute)

@@ -68,7 +68,7 @@ func (s *Socket) plan(v verdict, left time.Duration) (after time.Duration, over,
 		return 0, false, false
 	}
 	if first = p.tries == 0; first {
-		p.until = time.Now().Add(left - rand.N(max(left/4, 1))) // not all at once who came at once
+		p.until = time.Now().Add(left - rand.N(max(left/4, 1))) // the transports of clients that came at once do not close at once
 		p.kept = len(p.request.Auth)
 		s.conn.Hold(p.kept)
 	}

@@ -34,8 +34,8 @@ var passing = map[string]error{
 	"no verdict":           errors.New("connection refused"),
 }
 
-// TestWhoIsRefusedForACauseThatPassesIsHeld is about default clients, which never come back from a CONNECT_ERROR (field
-// fault 1).
+// TestWhoIsRefusedForACauseThatPassesIsHeld protects clients with default settings, which never come back from a
+// CONNECT_ERROR (field fault 1).
 func TestWhoIsRefusedForACauseThatPassesIsHeld(t *testing.T) {
 	for name, err := range passing {
 		t.Run(name, func(t *testing.T) {
@@ -72,8 +72,8 @@ func (p *peer) awaitIn(ns *namespaces.Namespace) {
 	}
 }
 
-// TestTheTransportOfAHeldClientClosesInTime checks that no CONNECT_ERROR comes before, so that the client comes back by
-// itself.
+// TestTheTransportOfAHeldClientClosesInTime also checks that no CONNECT_ERROR comes before, so that the client comes
+// back by itself.
 func TestTheTransportOfAHeldClientClosesInTime(t *testing.T) {
 	for name, err := range passing {
 		t.Run(name, func(t *testing.T) {
@@ -139,8 +139,8 @@ func TestARefusalForGoodIsSaidAtOnce(t *testing.T) {
 	})
 }
 
-// TestAPassingCauseAtTheLastMomentIsNoAnswerEither has a slow gate fail when the client's time is over. A CONNECT_ERROR would
-// keep the client away for good.
+// TestAPassingCauseAtTheLastMomentIsNoAnswerEither lets a slow gate fail when the client's time is over. A
+// CONNECT_ERROR would keep the client away for good.
 func TestAPassingCauseAtTheLastMomentIsNoAnswerEither(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 5 * time.Second
@@ -166,7 +166,7 @@ func TestAPassingCauseAtTheLastMomentIsNoAnswerEither(t *testing.T) {
 	})
 }
 
-// gateOf is a gate that is a function.
+// gateOf makes a gate of a function.
 type gateOf func(context.Context, *handshake.Request) (handshake.Identity, error)
 
 func (f gateOf) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {

@@ -11,14 +11,14 @@ import (
 // Hooks are told what happens in the namespaces, for metrics, presence and the admin interface. A field that is nil costs
 // nothing. The functions are called concurrently, under no lock unless said otherwise, and should return quickly.
 type Hooks struct {
-	// SocketOpened and SocketClosed come once each for an admitted socket, in this order: the latter after the handler in
-	// progress has returned. The identity, request and rooms of a closed socket can still be read.
+	// SocketOpened and SocketClosed are called once each for an admitted socket, in this order. SocketClosed is called
+	// when the handler in progress has returned. The identity, request and rooms of a closed socket can still be read.
 	SocketOpened func(s *Socket)
 	SocketClosed func(s *Socket, reason string)
-	// SocketParked reports a socket whose transport is lost and that waits for its client ([Recovery]). When that comes back,
-	// SocketClosed with [ReasonRecovered] follows, and SocketOpened for the socket that goes on with its id, rooms and data;
-	// RoomLeft and RoomJoined are not called for the rooms that it was in. Otherwise SocketClosed follows with the reason for
-	// which it ends.
+	// SocketParked reports a socket whose transport is lost and that waits for its client ([Recovery]). When the client
+	// comes back, SocketClosed with [ReasonRecovered] follows, and SocketOpened for the socket that goes on with its id,
+	// rooms and data; RoomLeft and RoomJoined are not called for the rooms that it was in. Otherwise SocketClosed follows
+	// with the reason for which it ends.
 	SocketParked func(s *Socket, reason string)
 	// SessionLapsed reports a parked socket whose client did not come back in time, or that had to make room for others. SocketClosed follows.
 	SessionLapsed func(s *Socket)
@@ -28,34 +28,35 @@ type Hooks struct {
 	// Refused reports a CONNECT that is about to be answered with CONNECT_ERROR. The label is the namespace's, see [Namespace.Label];
 	// it is "" and the code "invalid_namespace" for names that nothing is mounted at.
 	Refused func(label, code string)
-	// SocketRefused comes beside Refused for an admission that the namespace, or its gate, has refused. The namespace and the
-	// request of the socket can be read; it was never admitted. The error is what refused it, with its cause.
+	// SocketRefused is called besides Refused for an admission that the namespace, or its gate, has refused. The namespace
+	// and the request of the socket can be read; it was never admitted. The error is what refused it, with its cause.
 	SocketRefused func(s *Socket, err error)
-	// Admission is called before the gate and the admission steps of the namespace. They get the context that it returns. The
-	// function that it returns, which may be nil, is called with the outcome.
+	// Admission is called before the gate and the admission steps of the namespace. They get the context that Admission
+	// returns. The function that Admission returns, which may be nil, is called with the outcome.
 	Admission func(ctx context.Context, s *Socket) (context.Context, func(err error))
-	// Event is called before a handler and its middleware, which get the context that it returns. The function that it
-	// returns, which may be nil, is called with the outcome. Event is not called for an event that has no handler.
+	// Event is called before a handler and its middleware, which get the context that Event returns. The function that
+	// Event returns, which may be nil, is called with the outcome. Event is not called for an event that has no handler.
 	Event func(ctx context.Context, s *Socket, e Event) (context.Context, func(err error))
 	// Broadcast is called before this node sends an event to a selection of sockets. ctx is that of [Broadcast.Within], or
 	// nil; the adapter gets the context that Broadcast returns. The function that it returns, which may be nil, is called
 	// when the event is queued, or cannot be.
 	Broadcast func(ctx context.Context, ns *Namespace, b Broadcasting) (context.Context, func(err error))
-	// Slowed reports that reading from the client of s pauses, or that the next event of s waits, because of too much that came.
-	// It is called with locks held: it must not block, and asks s for nothing but its id, namespace and identity.
+	// Slowed reports that reading from the client of s pauses, or that the next event of s waits, because too much has
+	// come. It is called with locks held: it must not block, and may ask s for its id, namespace and identity only.
 	Slowed func(s *Socket, why SlowCause, wait time.Duration)
-	// RoomJoined and RoomLeft report changes of membership. Those of different sockets can overtake each other.
+	// RoomJoined and RoomLeft report changes of membership. The calls for different sockets may come in any order.
 	RoomJoined func(s *Socket, room string)
 	RoomLeft   func(s *Socket, room string)
-	// RoomMade and RoomGone report a room that has got its first member on this node, and one that has lost its last. Those of
-	// one name come in this order. They are called with the room locked: they must not block, and call nothing of this
+	// RoomMade and RoomGone report a room that has got its first member on this node, and one that has lost its last. For
+	// one name they alternate. They are called with the room locked: they must not block, and must call nothing of this
 	// package.
 	RoomMade func(ns *Namespace, room string)
 	RoomGone func(ns *Namespace, room string)
-	// EventHandled reports one event of a client, before its acknowledgement is queued: a client that has that finds the
-	// event counted.
+	// EventHandled reports one event of a client, before its acknowledgement is queued: when a client has the
+	// acknowledgement, the event has been counted.
 	EventHandled func(s *Socket, h Handled)
-	// Emitted reports an event that was queued, for one socket or in a broadcast: the latter on every node that has it.
+	// Emitted reports an event that was queued, for one socket or as a broadcast. A broadcast is reported on every node
+	// that carries it out.
 	Emitted func(ns *Namespace, e Emitted)
 	// NamespaceMade and NamespaceGone report a namespace of a [Family] that the first client is about to enter, and one that
 	// has stood empty. They come in this order.
@@ -64,7 +65,7 @@ type Hooks struct {
 	// OperationsMissed reports a gap in the operations of another node, see [Namespace.OnMissed]: once for each namespace that
 	// may lack something.
 	OperationsMissed func(ns *Namespace, m Missed)
-	// IdentityChanged reports a refreshed identity, which is in force already.
+	// IdentityChanged reports a refreshed identity that has come into force.
 	IdentityChanged func(s *Socket, old handshake.Identity)
 }
 
@@ -94,7 +95,7 @@ type Emitted struct {
 	Socket *Socket
 	// Rooms and Except select the receivers of a broadcast. They are shared and must not be changed.
 	Rooms, Except []string
-	// Receivers are the sockets of this node that it was queued for.
+	// Receivers is how many sockets of this node it was queued for.
 	Receivers int
 }
 
@@ -220,7 +221,7 @@ func (h *hooks) socketRefused(s *Socket, err error) {
 	}
 }
 
-// admission tells that one begins. The function that it returns tells its end.
+// admission tells the hooks that an admission begins. The function that it returns tells them that it has ended.
 func (h *hooks) admission(ctx context.Context, s *Socket) (context.Context, func(error)) {
 	if len(h.admits) == 0 {
 		return ctx, nothing
@@ -234,7 +235,8 @@ func (h *hooks) admission(ctx context.Context, s *Socket) (context.Context, func
 	return ctx, orNothing(end)
 }
 
-// event tells that the handling of one begins. The function that it returns tells its end.
+// event tells the hooks that the handling of an event begins. The function that it returns tells them that it has
+// ended.
 func (h *hooks) event(ctx context.Context, s *Socket, e Event) (context.Context, func(error)) {
 	if len(h.events) == 0 {
 		return ctx, nothing
@@ -248,7 +250,7 @@ func (h *hooks) event(ctx context.Context, s *Socket, e Event) (context.Context,
 	return ctx, orNothing(end)
 }
 
-// broadcast tells that one begins. The function that it returns tells its end.
+// broadcast tells the hooks that a broadcast begins. The function that it returns tells them that it has ended.
 func (h *hooks) broadcast(ctx context.Context, ns *Namespace, b Broadcasting) (context.Context, func(error)) {
 	if len(h.sends) == 0 {
 		return ctx, nothing
@@ -262,7 +264,7 @@ func (h *hooks) broadcast(ctx context.Context, ns *Namespace, b Broadcasting) (c
 	return ctx, orNothing(end)
 }
 
-// nothing is called at the end where no hook waits for it.
+// nothing is the function for the end where no hook wants to know of it.
 func nothing(error) {}
 
 func orNothing(end func(error)) func(error) {
@@ -272,7 +274,7 @@ func orNothing(end func(error)) func(error) {
 	return end
 }
 
-// both returns what calls first and then second, of which one may be nil.
+// both returns a function that calls first and then second; one of them may be nil.
 func both(first, second func(error)) func(error) {
 	switch {
 	case first == nil:

@@ -23,7 +23,7 @@ func TestBeginningsThatNobodyAsksForAllocateNothing(t *testing.T) {
 	}
 }
 
-// Neither do hooks that return no function for the end.
+// Hooks that return no function for the end cost nothing either.
 func TestBeginningsWithoutAnEndAllocateNothing(t *testing.T) {
 	h := newHooks([]Hooks{{
 		Event: func(ctx context.Context, _ *Socket, _ Event) (context.Context, func(error)) { return ctx, nil },

@@ -21,7 +21,7 @@ type Hub struct {
 	// Fixed once made.
 	cfg        Config // of its limits, see live
 	log        *slog.Logger
-	sampled    *slog.Logger // for lines that clients can cause as often as they like
+	sampled    *slog.Logger // for log lines that clients can cause as often as they like
 	hooks      *hooks
 	namespaces index[*Namespace] // by name
 	families   []*Family         // those that fit better first
@@ -46,7 +46,7 @@ type Hub struct {
 
 // Definition is what a hub mounts: a [Namespace], or a [Family] of them.
 type Definition interface {
-	// Label is the name of a namespace and the pattern of a family: what may stand in metrics.
+	// Label is the name of a namespace or the pattern of a family, for metrics: clients cannot make it up.
 	Label() string
 	// Accepts reports whether a client that asks for this name may come to the definition.
 	Accepts(name string) bool
@@ -96,7 +96,7 @@ func NewHub(cfg Config, defs ...Definition) (*Hub, error) {
 	return h, nil
 }
 
-// run lets emits pass, or no more.
+// run says whether emits pass.
 func (h *Hub) run(on bool) {
 	for ns := range h.Namespaces() {
 		ns.running.Store(on)
@@ -119,8 +119,9 @@ func (h *Hub) Namespace(name string) (*Namespace, bool) {
 	return ns, ns != nil
 }
 
-// Open returns the namespace of a name, and makes it when it is one of a family that nobody has asked for yet: then it
-// stays for the family's Linger. ok is false when no definition has such a name. The error says why it cannot be made.
+// Open returns the namespace of a name, and makes it when it is one of a family that nobody has asked for yet: such a
+// namespace stays for the family's Linger. ok is false when no definition has such a name. The error says why it cannot
+// be made.
 func (h *Hub) Open(ctx context.Context, name string) (ns *Namespace, ok bool, err error) {
 	if ns = h.enter(name); ns == nil {
 		return nil, false, nil
@@ -166,8 +167,8 @@ func (h *Hub) Connect(conn Conn) *Client {
 	return c
 }
 
-// ClosePending closes the connection that has been in no namespace for longest, and for atLeast at least, and reports
-// whether there was one. It makes room for another connection.
+// ClosePending closes the connection that has been in no namespace for longest, if that is at least atLeast, and
+// reports whether there was one. It makes room for another connection.
 func (h *Hub) ClosePending(atLeast time.Duration) bool {
 	oldest := h.registry.oldest(atLeast)
 	if oldest == nil {
@@ -254,7 +255,8 @@ type Stats struct {
 	Rooms   int // rooms with a member on this node
 }
 
-// Stats counts. It locks one thing after the other, so that the numbers may not fit each other exactly.
+// Stats returns the counts of now. It locks one thing after the other, so the numbers may not be of exactly the same
+// moment.
 func (h *Hub) Stats() Stats {
 	var st Stats
 	st.Clients, st.Pending = h.registry.count()

@@ -22,7 +22,7 @@ type expiryQueue struct {
 // maxSleep is the longest time that the expiry queue sleeps. Tokens expire by the wall clock, which can be set while timers run.
 const maxSleep = 30 * time.Second
 
-// noticeShare is which part of a short life is left when its end is announced.
+// noticeShare is the part of a short life that is left when its end is announced.
 const noticeShare = 4
 
 func (a *expiryQueue) init(notice, grace time.Duration) {
@@ -64,8 +64,8 @@ func (a *expiryQueue) remove(t *lease) {
 	a.queue.Remove(t)
 }
 
-// next returns a lease whose time has come: for the notice, or over when that was given before. Otherwise it returns nil
-// and how long to sleep.
+// next returns a lease whose time has come: for the notice or, if that was given before, for the end; over tells which.
+// Otherwise it returns nil and how long to sleep.
 func (a *expiryQueue) next(now time.Time) (due *lease, expires time.Time, over bool, sleep time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,7 +126,7 @@ func (c *Client) expire(s *Socket) {
 	c.mu.Lock()
 	if s.done || !s.expiredLocked(now, 0) { // the grace, too, is over, or another identity was accepted
 		c.mu.Unlock()
-		return // it was refreshed, or ended, just now
+		return // the identity was refreshed, or the socket has ended, just now
 	}
 	s.done = true // no refresh is accepted any more
 	shared := slices.ContainsFunc(c.sockets, func(o *Socket) bool {
@@ -141,7 +141,8 @@ func (c *Client) expire(s *Socket) {
 	c.shut(closePolicy, ReasonExpired, ReasonExpired)
 }
 
-// expiredLocked reports whether the identity that was accepted last has ended that long ago. The client's mu is held.
+// expiredLocked reports whether the identity that was accepted last ended at least that long ago. The client's mu is
+// held.
 func (s *Socket) expiredLocked(now time.Time, ago time.Duration) bool {
 	expires := s.latestLocked().ExpiresAt
 	return !expires.IsZero() && !now.Before(expires.Add(ago))

@@ -13,7 +13,7 @@ import (
 // Events of a session's life. Only the package itself sends and handles them.
 const (
 	eventExpiring = reservedPrefix + "expiring" // to the client: {expiresAt}
-	eventRefresh  = reservedPrefix + "refresh"  // of the client: {token} or what else the gate takes
+	eventRefresh  = reservedPrefix + "refresh"  // from the client: {token}, or whatever the gate takes
 	eventRevoked  = reservedPrefix + "revoked"  // to the client: {reason}
 )
 
@@ -78,8 +78,8 @@ func (h *Hub) recheck(id handshake.Identity) error {
 	return h.cfg.Rechecker.Recheck(id)
 }
 
-// notice is an event of a session's life, which emits cannot send.
+// notice makes an event of a session's life, a kind that emits cannot send.
 func (ns *Namespace) notice(event string, payload any) *packet.Packet {
-	args, _ := packet.NewArgs(payload) // of strings and numbers: cannot fail
+	args, _ := packet.NewArgs(payload) // strings and numbers: cannot fail
 	return &packet.Packet{Type: packet.Event, Namespace: ns.name, Event: event, Args: args}
 }

@@ -11,9 +11,9 @@ import (
 	"gatehouse/packet"
 )
 
-// RefreshFunc is called when a client has refreshed its identity: between two of its events, when [Socket.Identity] is the
-// new one already. It leaves the rooms that the new identity does not permit. An error, or a panic, ends the socket as a
-// revocation does; the client is told the message of an *[Error] or *[handshake.Refusal].
+// RefreshFunc is called when a client has refreshed its identity: between two of its events, when [Socket.Identity] is
+// the new one already. It should leave the rooms that the new identity does not permit. An error, or a panic, ends the
+// socket as a revocation does; the client is told the message of an *[Error] or *[handshake.Refusal].
 type RefreshFunc func(ctx context.Context, s *Socket, old handshake.Identity) error
 
 // OnRefresh adds a handler for refreshed identities. A refresh never changes the subject or the issuer, and does not
@@ -49,7 +49,7 @@ func (c *Client) refreshLocked(s *Socket, p *packet.Packet) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.hub.limits().AdmitTimeout)
 	t.cancel = cancel
-	ask := *p // the caller's does not leave its stack
+	ask := *p // a copy, so that the caller's stays on its stack
 	c.hub.tasks.Go(func() { s.runRefresh(ctx, &ask) })
 	return true
 }
@@ -157,9 +157,9 @@ func arg1(args packet.Args) (json.RawMessage, error) {
 	return args.Raw(0), nil
 }
 
-// accept ends a refresh. When it succeeded, the socket has the new identity's time from now on, and the identity itself as
-// soon as no handler runs; owner says that none does and that the caller has the queue. A socket that has ended meanwhile
-// stays so: of expiry and refresh, the first one wins.
+// accept ends a refresh. When it succeeded, the new identity's expiry counts from now on, and the identity itself comes
+// into force as soon as no handler runs. owner says that none runs and that the caller owns the queue. A socket that
+// has ended meanwhile stays so: of expiry and refresh, the first one wins.
 func (s *Socket) accept(id handshake.Identity, err error) (owner bool, _ error) {
 	c := s.client
 	c.mu.Lock()

@@ -40,7 +40,7 @@ func (x *index[V]) part(name string, create bool) *part[V] {
 	return &p.parts[maphash.String(p.seed, name)%parts]
 }
 
-// find returns what has the name, or the zero value.
+// find returns the entry of a name, or the zero value.
 func (x *index[V]) find(name string) (v V) {
 	p := x.part(name, false)
 	if p == nil {
@@ -51,7 +51,7 @@ func (x *index[V]) find(name string) (v V) {
 	return p.by[name]
 }
 
-// read calls f with what has the name, or the zero value, under the lock of the index.
+// read calls f with the entry of a name, or the zero value, under the lock of the index.
 func (x *index[V]) read(name string, f func(v V)) {
 	if p := x.part(name, false); p != nil {
 		p.mu.RLock()
@@ -60,8 +60,8 @@ func (x *index[V]) read(name string, f func(v V)) {
 	}
 }
 
-// change calls f with what has the name, or the zero value, and keeps what it returns; nothing has the name any more when
-// keep is false. f runs under the lock of the index.
+// change calls f with the entry of a name, or the zero value, and keeps the entry that f returns, or none when keep is
+// false. f runs under the lock of the index.
 func (x *index[V]) change(name string, f func(old V) (v V, keep bool)) {
 	p := x.part(name, true)
 	p.mu.Lock()

@@ -98,12 +98,12 @@ func after(d time.Duration) {
 	synctest.Wait()
 }
 
-// expiringAt is the notice about an identity that ends so long from now.
+// expiringAt is the notice about an identity that ends after the given time.
 func expiringAt(in time.Duration) string {
 	return fmt.Sprintf(`2["auth:expiring",{"expiresAt":%d}]`, time.Now().Add(in).UnixMilli())
 }
 
-// accepted is the answer to a refresh with an identity that ends so long from now.
+// accepted is the answer to a refresh with an identity that ends after the given time.
 func accepted(id string, in time.Duration) string {
 	return fmt.Sprintf(`3%s[{"ok":true,"expiresAt":%d}]`, id, time.Now().Add(in).UnixMilli())
 }

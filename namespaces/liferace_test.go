@@ -17,8 +17,8 @@ import (
 
 // The goroutines of a bubble run in parallel: these tests make things happen at the same instant, and look when all is quiet.
 
-// TestReq19_ARefreshRacingExpiry has refreshes accepted at the very moment at which the grace is over. Either the client is
-// told that it was, and stays, or the session ends.
+// TestReq19_ARefreshRacingExpiry accepts refreshes at the very moment at which the grace is over. Either the client is
+// told that the refresh was accepted, and stays, or the session ends.
 func TestReq19_ARefreshRacingExpiry(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		t.Run(fmt.Sprintf("other namespace %v", others), func(t *testing.T) {
@@ -152,8 +152,8 @@ func refreshingLife(t *testing.T, h *namespaces.Hub, ns *namespaces.Namespace, u
 	p.gone(namespaces.End{Reason: namespaces.ReasonTransportClose})
 }
 
-// TestReq20_NobodyEscapesARevocation has admissions and refreshes race with revocations: when all is quiet, nobody is in
-// with a token that was revoked.
+// TestReq20_NobodyEscapesARevocation lets admissions and refreshes race with revocations: when all is quiet, nobody is
+// in with a token that was revoked.
 func TestReq20_NobodyEscapesARevocation(t *testing.T) {
 	ns := namespaces.New("/")
 	gate := new(office)

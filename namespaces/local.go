@@ -12,11 +12,11 @@ import (
 	"gatehouse/packet"
 )
 
-// Local is this node's share of a namespace. It is an [Adapter], the one of a single node; other adapters use it to act on
-// the sockets of this node. It is made by the namespace only.
+// Local is this node's share of a namespace. It is itself an [Adapter], which a single node uses; other adapters use it
+// to act on the sockets of this node. Only a namespace makes it.
 type Local struct{ ns *Namespace }
 
-// Namespace returns the namespace that it belongs to.
+// Namespace returns the namespace that the Local belongs to.
 func (l Local) Namespace() *Namespace { return l.ns }
 
 // HasRoom reports whether a broadcast to a room would find a socket of this node. A socket's id is a room too, and so is the
@@ -38,8 +38,8 @@ func (l Local) WatchRooms(f func(name string)) { l.ns.rooms.watch = f }
 // Recovery is how long a client may be away ([Recovery.For]); 0 when nothing is recovered.
 func (l Local) Recovery() time.Duration { return l.ns.hub.cfg.Recovery.For }
 
-// Session describes the session of a socket of this node for the others; false when there is none. One without a Key cannot
-// be recovered there. With [Local.Moved] and [Local.Disown] it is for an adapter that is a [SessionKeeper].
+// Session describes the session of a socket of this node for the others; false when there is none. A session without a
+// Key cannot be recovered there. Session, [Local.Moved] and [Local.Disown] are for adapters that are a [SessionKeeper].
 func (l Local) Session(id string) (Session, bool) {
 	s := l.ns.sockets.find(id)
 	if s == nil {
@@ -89,9 +89,10 @@ func (l Local) Send(s *Socket, p *packet.Packet, flags Flags) error {
 // Broadcast implements Adapter.
 func (l Local) Broadcast(op *Operation) error { return l.BroadcastAt(op, nil) }
 
-// BroadcastAt is Broadcast for an adapter that is a [SessionKeeper]. placed is called when the event has been queued for all who
-// are selected; from then on Place says so. Between the two no socket is admitted, enters a room or leaves one, and no session is
-// described: each of these is before the event, or behind it. placed only notes the place.
+// BroadcastAt is Broadcast for an adapter that is a [SessionKeeper]. placed is called when the event has been queued
+// for all selected sockets; from then on [Sessions.Place] names it. In between no socket is admitted, enters a room or
+// leaves one, and no session is described: each of these happens before the event or after it. placed must only note
+// the place.
 func (l Local) BroadcastAt(op *Operation, placed func()) error {
 	p := op.Packet
 	p.Uncompressed = op.Flags&Uncompressed != 0
@@ -123,7 +124,8 @@ func (l Local) BroadcastAt(op *Operation, placed func()) error {
 	return nil
 }
 
-// watched is each, and makes the socket that caused the broadcast wait before its next one when the receivers are behind.
+// watched is each; besides, when the receivers are behind, the socket that caused the broadcast has to wait before its
+// next event.
 func (l Local) watched(op *Operation, f *frames, queue func(*Socket), placed func()) {
 	var c crowd
 	l.eachAt(placed, &op.Selection, func(s *Socket) {
@@ -135,7 +137,7 @@ func (l Local) watched(op *Operation, f *frames, queue func(*Socket), placed fun
 	}
 }
 
-// told tells the listeners of a broadcast that is queued.
+// told tells the listeners about a broadcast that has been queued.
 func (l Local) told(op *Operation, receivers int) {
 	if op.Flags&Direct == 0 && l.ns.listened() {
 		l.ns.emitted(Emitted{
@@ -178,7 +180,7 @@ func (l Local) Ask(op *Operation, to Replies) (wait func(ctx context.Context) er
 			return // it ends just now
 		}
 		asked = append(asked, s)
-		_ = s.conn.Send(f.on(s.wire)) // when it fails the socket is about to end, and will be gone
+		_ = s.conn.Send(f.on(s.wire)) // when this fails, the socket is about to end and will count as gone
 	})
 	q.begin(len(asked))
 	l.told(op, len(asked))
@@ -198,12 +200,12 @@ func (l Local) Ask(op *Operation, to Replies) (wait func(ctx context.Context) er
 // question waits for the acknowledgements of a broadcast on this node.
 type question struct {
 	to   Replies
-	done chan struct{} // closed when nothing more will come
+	done chan struct{} // closed when no more answers will come
 
 	mu    sync.Mutex // guards what follows
 	begun bool       // Expect has been called
 	early []Reply    // those that came before
-	left  int        // asked and not settled, plus one until it has begun
+	left  int        // how many were asked and are not settled, plus one until begin
 }
 
 // answered implements waiter.
@@ -212,7 +214,7 @@ func (q *question) answered(s *Socket, args packet.Args) { q.reply(Reply{Socket:
 // gone implements waiter.
 func (q *question) gone(s *Socket) { q.reply(Reply{Socket: s.id, Err: ErrClosed}) }
 
-// reply hands an answer on, or keeps it until the number of those to come has been told.
+// reply hands an answer on, or keeps it until Expect has been called.
 func (q *question) reply(r Reply) {
 	q.mu.Lock()
 	if !q.begun {
@@ -281,7 +283,7 @@ func (l Local) Nodes(context.Context) (int, error) { return 1, nil }
 // Close implements Adapter.
 func (l Local) Close(context.Context) error { return nil }
 
-// eachAt is each for a broadcast that has a place, which placed notes; it may be nil.
+// eachAt is each for a broadcast that has a place. placed notes the place, and may be nil.
 func (l Local) eachAt(placed func(), sel *Selection, visit func(*Socket)) {
 	if placed == nil {
 		l.each(sel, visit)
@@ -293,7 +295,8 @@ func (l Local) eachAt(placed func(), sel *Selection, visit func(*Socket)) {
 	placed()
 }
 
-// beginStep begins what changes the rooms of a socket, or describes them, until endStep. No room is locked.
+// beginStep begins a step, which endStep ends, that changes the rooms of a socket or describes them. The caller holds
+// no room's lock.
 func (ns *Namespace) beginStep() {
 	if ns.sessions != nil {
 		ns.steps.RLock()
@@ -343,7 +346,7 @@ func (l Local) visitByID(s *Socket, r *room, visit func(*Socket)) {
 	if r != nil && s.Joined(r.name) {
 		return
 	}
-	l.ns.everyone.mu.Lock() // nothing is visited that has left the index
+	l.ns.everyone.mu.Lock() // a socket that has left the index is not visited
 	defer l.ns.everyone.mu.Unlock()
 	if s.place.pos >= 0 {
 		visit(s)
@@ -356,7 +359,7 @@ func (l Local) eachOf(sel *Selection, visit func(*Socket)) {
 	rooms, except := l.ns.existing(sel.Rooms), l.ns.existing(sel.Except)
 	ids := l.ns.withNames(sel.Rooms)
 	if len(sel.Rooms) == 0 || len(ids) > 0 {
-		except = append(except, l.ns.everyone) // locked for the sockets named by id; not an exception
+		except = append(except, l.ns.everyone) // locked for the sockets that are named by id; not an exception
 	}
 	locked := distinct(append(slices.Clone(rooms), except...))
 	lockAll(locked)
@@ -404,7 +407,7 @@ func (l Local) excluded(names []string, rooms []*room) map[*Socket]struct{} {
 	return out
 }
 
-// existing returns the rooms of these names that there are.
+// existing returns those of the named rooms that exist.
 func (ns *Namespace) existing(names []string) []*room {
 	rooms := make([]*room, 0, len(names)+2)
 	for _, name := range names {
@@ -434,7 +437,7 @@ func distinct(rooms []*room) []*room {
 	})
 }
 
-// selected collects the sockets of a selection, for what must not happen under the rooms' locks.
+// selected collects the sockets of a selection, for work that must not be done under the rooms' locks.
 func (l Local) selected(sel *Selection) []*Socket {
 	var sockets []*Socket
 	l.each(sel, func(s *Socket) { sockets = append(sockets, s) })

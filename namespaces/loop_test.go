@@ -37,7 +37,7 @@ func hold(ns *namespaces.Namespace, member *peer) held {
 	return h
 }
 
-// patience is how long something may take that must not wait; it is seen only when a test fails.
+// patience is how long a call that must not wait may take. Only a failing test takes so long.
 const patience = 20 * time.Second
 
 // within fails the test when f does not return, and lets the broadcast go on, so that it can end.
@@ -56,7 +56,8 @@ func (h held) within(t *testing.T, what string, f func()) {
 	}
 }
 
-// These run with real goroutines: one that waits for a lock does not count as waiting in a bubble.
+// These tests run with real goroutines: in a bubble, a goroutine that waits for a lock does not count as
+// waiting.
 func TestReadingWaitsForNoRoom(t *testing.T) {
 	for name, act := range map[string]func(p *peer){
 		"leaving":           func(p *peer) { p.push("1") },
@@ -97,7 +98,8 @@ func TestReadingWaitsForNoRoom(t *testing.T) {
 	}
 }
 
-// TestAClientThatComesBackAtOnceGetsNothingOfBefore enters again while the old socket is still held in its room.
+// TestAClientThatComesBackAtOnceGetsNothingOfBefore enters again while a broadcast still holds the old socket in
+// its room.
 func TestAClientThatComesBackAtOnceGetsNothingOfBefore(t *testing.T) {
 	ns := namespaces.New("/")
 	ns.Admit(func(_ context.Context, s *namespaces.Socket) error { return s.Join("room") })

@@ -14,7 +14,7 @@ type lot struct {
 	// Fixed once made.
 	max  int
 	stay time.Duration
-	wake chan struct{} // there is something to do before the next time
+	wake chan struct{} // signals that there is something to do earlier
 
 	mu     sync.Mutex            // guards what follows, and berths; a leaf
 	queue  *list.List            // of *berth, the one parked first at the front
@@ -78,7 +78,7 @@ func (l *lot) add(s *Socket) *berth {
 	return b
 }
 
-// remove takes a socket out that is parked no more.
+// remove takes out a socket that is not parked any more.
 func (l *lot) remove(b *berth) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,8 +100,8 @@ func (l *lot) removeLocked(b *berth) {
 	l.owners.Set(b.owner)
 }
 
-// next removes and returns a socket whose time is over, or returns nil and how long the first one has; zero when there is
-// none.
+// next removes and returns a socket whose time is over. When there is none, it returns nil and how long the first
+// parked socket still has; zero when none is parked.
 func (l *lot) next(now time.Time) (due *Socket, left time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,13 +2,13 @@ package namespaces
 
 import "log/slog"
 
-// Middleware wraps the handling of an event: it may change the event before it calls next, refuse it by returning an error
-// instead, look at the acknowledgement, or measure what next takes. The error of a refusal reaches the client as an error of
-// a handler does.
+// Middleware wraps the handling of an event: it may change the event before it calls next, refuse it by returning an
+// error instead, look at the acknowledgement, or measure what next takes. The error of a refusal reaches the client
+// like the error of a handler.
 type Middleware func(next EventFunc) EventFunc
 
-// Use adds a middleware around the handlers of all events, those of OnOther included. The first one added is the outermost. An
-// event that nobody handles passes none.
+// Use adds a middleware around the handlers of all events, those of OnOther included. The first one added is the
+// outermost. An event without a handler passes no middleware.
 func (ns *Namespace) Use(m Middleware) {
 	ns.define()
 	ns.middleware = append(ns.middleware, m)

@@ -9,7 +9,7 @@ import (
 	"gatehouse/packet"
 )
 
-// tag is a middleware that notes when it is passed, in and out.
+// tag is a middleware that notes when an event passes it, on the way in and on the way out.
 func tag(trace *[]string, name string) namespaces.Middleware {
 	return func(next namespaces.EventFunc) namespaces.EventFunc {
 		return func(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (packet.Args, error) {
@@ -66,7 +66,7 @@ func TestMiddlewareMayChangeAnEventOrRefuseIt(t *testing.T) {
 	})
 }
 
-// A client cannot reach the handler of all other events by a name that belongs to the server.
+// A client cannot reach the OnOther handler by a name that belongs to the server.
 func TestReservedNamesReachNoHandler(t *testing.T) {
 	ns := namespaces.New("/")
 	reached := 0

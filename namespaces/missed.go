@@ -4,7 +4,7 @@ package namespaces
 // lost them. Its clients may lack events that others have.
 type Missed struct {
 	Node       string // the other node's id
-	Operations uint64 // how many operations; some may have been of other namespaces, which share a stream
+	Operations uint64 // how many operations; some may have been for other namespaces that share the stream
 }
 
 // MissedFunc is told of a gap when the first operation behind it is about to be delivered. It runs in the goroutine that

@@ -22,7 +22,7 @@ type Namespace struct {
 	disconnected []DisconnectFunc
 	refreshed    []RefreshFunc
 	handlers     map[string]EventFunc
-	other        EventFunc // of events without a handler; may be nil
+	other        EventFunc // the handler of events that have none of their own; may be nil
 	middleware   []Middleware
 	outgoing     []OutgoingFunc
 	mover        MoveFunc // may be nil
@@ -30,28 +30,28 @@ type Namespace struct {
 	serving      map[string]ServerFunc
 	refresher    Refresher // the gate, if it is one
 	rechecker    Rechecker // the gate, if it is one
-	faults       []error   // of the definition; NewHub reports them
+	faults       []error   // mistakes in the definition; NewHub reports them
 	events       declared
 	hub          *Hub
 	hooks        *hooks // the hub's; none before it is mounted
 	adapter      Adapter
 	child        *child   // nil outside of families
 	alone        bool     // the adapter is Local
-	sessions     Sessions // of the adapter; nil where sessions are not kept for other nodes
+	sessions     Sessions // the adapter's; nil where sessions are not kept for other nodes
 
 	mounted atomic.Bool
-	running atomic.Bool  // its hub is made and has not closed
+	running atomic.Bool  // the hub has been made and has not been closed
 	parked  atomic.Int64 // sockets that are
 	offsets offsets
-	ackIDs  atomic.Uint64 // one count for all sockets, so that one frame serves a broadcast with acknowledgements
+	ackIDs  atomic.Uint64 // counts for all sockets, so that one frame serves a broadcast with acknowledgements
 
 	sockets  index[*Socket]   // by id
 	users    index[[]*Socket] // by subject; the lists are guarded by the index
 	rooms    roomIndex
 	everyone *room
 
-	// steps keeps a broadcast with a place apart from changes of rooms, where sessions are kept for other nodes. It is locked
-	// before rooms are.
+	// Where sessions are kept for other nodes, steps keeps a broadcast with a place apart from changes of rooms. It is
+	// locked before rooms are.
 	steps sync.RWMutex
 }
 
@@ -217,7 +217,7 @@ func (ns *Namespace) adapt(ctx context.Context) error {
 	return nil
 }
 
-// unmount makes the definition free for another hub.
+// unmount frees the definition for another hub.
 func (ns *Namespace) unmount() {
 	ns.adapter, ns.alone, ns.rooms.watch, ns.rooms.told = Local{ns}, true, nil, nil
 	ns.hub, ns.hooks, ns.offsets.epoch, ns.sessions = nil, new(hooks), "", nil

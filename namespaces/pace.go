@@ -26,16 +26,16 @@ type pace struct {
 
 // The bounds of pace.
 const (
-	paceBurst   = 10 * time.Second // at a rate; so much may come at once
-	maxPause    = 5 * time.Second  // longest pause of reading, and highest debt: a flood has no long aftermath
-	refusalRate = 20               // refused refreshes of a user in a second; more are not examined
+	paceBurst   = 10 * time.Second // so many seconds of a rate may come at once
+	maxPause    = 5 * time.Second  // longest pause of reading, and highest debt, so that a flood has no long aftermath
+	refusalRate = 20               // how many refused refreshes a second a user may have; more are not examined
 
 	paceShards    = 32
-	shardAccounts = 2048        // in each of a shard's two generations: 131,072 in all, some 20 MB
-	accountAge    = time.Minute // of a generation, after which the one before is forgotten; all is earned by then
+	shardAccounts = 2048        // accounts in each of a shard's two generations: 131,072 in all, some 20 MB
+	accountAge    = time.Minute // age of a generation at which the one before is forgotten; all debts have been earned by then
 )
 
-// paceShard remembers the newest accounts; those that are forgotten have nothing taken.
+// paceShard remembers the newest accounts. A forgotten account counts as one that has taken nothing.
 type paceShard struct {
 	mu         sync.Mutex // guards what follows; a leaf
 	began      time.Time  // of young
@@ -46,7 +46,7 @@ type paceShard struct {
 type account struct {
 	events, bytes limit.Allowance
 	refusals      limit.Allowance // a user's refused refreshes
-	crowded       limit.Allowance // what a user has sent to rooms that are behind
+	crowded       limit.Allowance // counts what a user has sent to rooms that are behind
 }
 
 func (p *pace) init(h *Hub) {
@@ -81,7 +81,7 @@ func (p *pace) charge(s *Socket, size int) (wait time.Duration, why SlowCause) {
 	return socket, SlowSocket
 }
 
-// spend counts one packet in one account, at so many of them and bytes in a second.
+// spend counts one packet in one account, which may have so many packets and bytes a second.
 func (p *pace) spend(key uint64, now time.Time, size, events, bytes int) time.Duration {
 	a, shard := p.account(key, now)
 	defer shard.mu.Unlock()
@@ -118,9 +118,10 @@ func (c *Client) charge(s *Socket, size int) {
 	}
 }
 
-// slowLocked pauses reading for a while because of what s has sent. Even when more is owed, it goes on after
-// [maxPause], as the transport takes one that lasts for dead. All connections of a user owe the same: each goes on at a
-// moment of the last fifth of the wait, as hundreds that went on together would hold up everybody.
+// slowLocked pauses reading for a while because of what s has sent. Even when more is owed, reading goes on after
+// [maxPause], as the transport takes a connection that pauses longer for dead. All connections of a user owe the same.
+// Each goes on at a random moment in the last fifth of the wait, as hundreds that went on together would hold up
+// everybody.
 func (c *Client) slowLocked(s *Socket, wait time.Duration, why SlowCause) {
 	if c.closed || c.pauses&forPace != 0 {
 		return

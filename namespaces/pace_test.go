@@ -24,7 +24,7 @@ func ticking() (ns *namespaces.Namespace, count *int) {
 	return ns, count
 }
 
-// ticks has a peer send so many events, each when the one before has been handled.
+// ticks lets a peer send events, each when the one before has been handled.
 func ticks(p *peer, n int, text string) {
 	p.t.Helper()
 	for range n {
@@ -60,7 +60,7 @@ func TestWhoSendsTooMuchIsReadMoreSlowly(t *testing.T) {
 				if p.isPaused() || *count != 103 {
 					t.Errorf("a second later: paused %v, %d of 103 handled", p.isPaused(), *count)
 				}
-				ticks(p, 1000, c.text) // what had been read before the pause, say
+				ticks(p, 1000, c.text) // as for events that were read before the pause
 				time.Sleep(6 * time.Second)
 				synctest.Wait()
 				if closed, _, _ := p.isClosed(); closed || p.isPaused() || *count != 1103 {
@@ -106,7 +106,8 @@ func TestWhoIsSlowedDownIsReportedWithTheCause(t *testing.T) {
 	}
 }
 
-// What a user owes all connections owe: hundreds that went on in one moment would hold up everybody.
+// All connections of a user owe what the user owes: hundreds that went on in one moment would hold up
+// everybody.
 func TestConnectionsOfAUserThatOwesGoOnOneAfterAnother(t *testing.T) {
 	ns, _ := ticking()
 	run(t, namespaces.Config{RateLimits: namespaces.RateLimits{UserEvents: 10}}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {

@@ -6,10 +6,10 @@ import (
 	"gatehouse/packet"
 )
 
-// A socket whose transport is lost is parked where recovery is on: it is no connected socket any more, but it stays in its
-// rooms and collects what it is sent, until its client comes back, its time is over, or somebody ends it. A parked socket can
-// join, leave and be disconnected as any other; revocations, expiry and Config.MaxPerUser end it. It is not counted or
-// listed, and cannot acknowledge events.
+// A socket whose transport is lost is parked where recovery is on: it does not count as connected any more, but it
+// stays in its rooms and collects what is sent to it, until its client comes back, its time is over, or somebody ends
+// it. A parked socket can join, leave and be disconnected as any other; revocations, expiry and Config.MaxPerUser end
+// it. It is not counted or listed, and cannot acknowledge events.
 
 // parkLocked parks an open socket, and returns the acknowledgements that will not come any more. It returns false when
 // it must end. The client's mu is held.
@@ -37,7 +37,7 @@ type exit struct {
 	heir      *Socket // the socket that has taken over; its connect handlers run when the disconnect handlers have returned
 }
 
-// present reports whether the socket is one that is listed and counted: open, and not parked.
+// present reports whether the socket is listed and counted: open, and not parked.
 func (s *Socket) present() bool { return s.Connected() }
 
 // present collects the selected sockets without those that are parked.
@@ -51,7 +51,7 @@ func (l Local) present(sel *Selection) []*Socket {
 	return sockets
 }
 
-// keepLocked is send for a socket whose frames are kept. mu is held, and the phase is open or parked.
+// keepLocked is send for a socket whose frames are kept. The phase is open or parked.
 func (s *Socket) keepLocked(f *packet.Frame, flags Flags) error {
 	here, limits := s.phase == open, &s.ns.hub.cfg.Recovery
 	switch {
@@ -63,7 +63,7 @@ func (s *Socket) keepLocked(f *packet.Frame, flags Flags) error {
 	case f.Offset != "":
 		s.kept.add(f, limits)
 		if here {
-			_ = s.conn.Send(f) // when it fails the socket is about to be parked
+			_ = s.conn.Send(f) // when this fails, the socket is about to be parked
 		}
 		return nil
 	case here && s.conn.Send(f) == nil:
@@ -149,7 +149,7 @@ func (h *Hub) keepParked() {
 	}
 }
 
-// age drops frames that have been kept for connected sockets longer than a client may be away.
+// age drops frames that have been kept for connected sockets for longer than a client may be away.
 func (h *Hub) age() {
 	for ns := range h.Namespaces() {
 		for _, s := range ns.sockets.all() {

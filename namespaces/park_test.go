@@ -49,7 +49,7 @@ func TestWhatAParkedSocketIs(t *testing.T) {
 	})
 }
 
-// A session that lapses ends as its connection did.
+// A session that lapses ends with the reason for which its connection ended.
 func TestLapsedSession(t *testing.T) {
 	var log []string
 	ns := lounge(&log)
@@ -180,7 +180,8 @@ func TestHandlersOfASocketThatWasTakenOver(t *testing.T) {
 	})
 }
 
-// The admission runs for a client that comes back as for any other: it may refuse, and its joins and emits take effect.
+// The admission runs for a client that comes back, as for any other: it may refuse, and its joins and emits take
+// effect.
 func TestAdmissionOfAReturn(t *testing.T) {
 	var refuse bool
 	var seen []string
@@ -244,7 +245,7 @@ func TestSessionThatEndsDuringTheAdmission(t *testing.T) {
 	})
 }
 
-// Where the identity of now may not be, a recovered socket does not stay; its refresh handlers say so.
+// A recovered socket does not stay where its present identity may not be; its refresh handlers decide that.
 func TestRefreshHandlersSeeAReturn(t *testing.T) {
 	ns := namespaces.New("/")
 	ns.OnRefresh(func(_ context.Context, s *namespaces.Socket, _ handshake.Identity) error { s.Leave("red"); return nil })
@@ -261,7 +262,8 @@ func TestRefreshHandlersSeeAReturn(t *testing.T) {
 	})
 }
 
-// The newest connection of a user replaces the oldest, a parked one among them; a return is not one more.
+// The newest connection of a user replaces the oldest, even a parked one. A return does not count as one more
+// connection.
 func TestParkedSocketsCountForTheirUser(t *testing.T) {
 	cfg := recovering()
 	cfg.MaxPerUser = 1
@@ -381,7 +383,7 @@ func TestPrivateIDStaysOut(t *testing.T) {
 	})
 }
 
-// Without recovery there is no private id, no offset, and nothing is parked.
+// Without recovery there are no private ids and no offsets, and nothing is parked.
 func TestNoRecoveryWhereItIsOff(t *testing.T) {
 	ns := namespaces.New("/")
 	run(t, namespaces.Config{}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {

@@ -7,11 +7,12 @@ import (
 
 // partial is the state of a client that sends packets with attachments. It is owned by the client's reader.
 type partial struct {
-	bytes int         // of the packet whose attachments are awaited; they count in the connection's budget
+	bytes int         // bytes of the packet whose attachments are awaited; they count in the connection's budget
 	timer *time.Timer // ends the connection when the next attachment takes too long
 }
 
-// begun counts a message of a packet that is not complete. A stranger's is refused, because a stranger cannot send events.
+// begun counts a message of a packet that is not complete. It refuses one of a stranger, because a stranger cannot send
+// events.
 func (c *Client) begun(size int) {
 	c.mu.Lock()
 	stranger := !c.admitted
@@ -51,7 +52,7 @@ func (c *Client) abandonPartial() {
 	c.decoder.Forget()
 }
 
-// tooSlow ends a connection whose client does not complete the packet that it began.
+// tooSlow ends a connection whose client does not complete its packet in time.
 func (c *Client) tooSlow() {
 	c.shut(closePolicy, "attachments did not come in time", ReasonForcedServer)
 }

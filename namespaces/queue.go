@@ -11,9 +11,9 @@ type inbound struct {
 	next  *inbound
 	name  string
 	args  packet.Args
-	id    uint64 // of the acknowledgement that the client asked for, if hasID
+	id    uint64 // id of the acknowledgement that the client asked for, if hasID
 	hasID bool
-	size  int // bytes it counts for in the queue
+	size  int // how many bytes it counts for in the queue
 }
 
 // overhead is how many bytes an event counts for besides those on the wire.
@@ -35,7 +35,7 @@ func (c *Client) enqueueLocked(s *Socket, p *packet.Packet, size int) bool {
 	}
 	s.tail = ev
 	c.queued++
-	c.queuedBytes += int32(ev.size) // Config.check bounds the queue, the transport a message
+	c.queuedBytes += int32(ev.size) // cannot overflow: Config.check bounds the queue, and the transport bounds a message
 	c.conn.Hold(ev.size)
 	if !s.running {
 		c.runLocked(s)
@@ -44,7 +44,7 @@ func (c *Client) enqueueLocked(s *Socket, p *packet.Packet, size int) bool {
 	return true
 }
 
-// runLocked has the queue of s emptied, when its turn comes.
+// runLocked starts the emptying of the queue of s, when its turn comes.
 func (c *Client) runLocked(s *Socket) {
 	s.running = true
 	c.hub.turns.start(s)
@@ -65,7 +65,7 @@ func (c *Client) throttleLocked() {
 	}
 }
 
-// await counts acknowledgements that somebody waits for.
+// await counts the acknowledgements that somebody waits for.
 func (c *Client) await(n int) {
 	c.mu.Lock()
 	c.awaiting += int32(n) // sockets of a room at most
@@ -99,8 +99,8 @@ func (c *Client) recycle(ev *inbound) {
 	c.hub.events.Put(ev)
 }
 
-// drain works off the queue of s, and then those of other sockets of its user that wait for a place. There is at most one
-// drain for a socket: running says so.
+// drain handles the events in the queue of s, and then those of other sockets of its user that wait for a place. There
+// is at most one drain for a socket: running says whether there is.
 func (s *Socket) drain() {
 	turns := &s.ns.hub.turns
 	for {
@@ -112,7 +112,7 @@ func (s *Socket) drain() {
 		if s == nil {
 			return
 		}
-		runtime.Gosched() // a queue that never empties would keep its processor until it is interrupted
+		runtime.Gosched() // yield: a queue that never empties would keep its processor until it is interrupted
 	}
 }
 
@@ -140,7 +140,7 @@ func (s *Socket) turn() bool {
 	return true
 }
 
-// nextStep is what the goroutine of a queue does next.
+// nextStep says what the goroutine of a queue does next.
 type nextStep uint8
 
 const (
@@ -151,7 +151,7 @@ const (
 	toPart                   // call the disconnect handlers
 )
 
-// next returns what to do, and the event if that is to handle one.
+// next returns the next step, and the event if the step is to handle one.
 func (s *Socket) next() (*inbound, nextStep) {
 	c := s.client
 	c.mu.Lock()
@@ -163,7 +163,7 @@ func (s *Socket) next() (*inbound, nextStep) {
 	case s.hasFreshLocked():
 		return nil, toRenew
 	case s.head != nil && s.restLocked():
-		return nil, toRest // and goOnLocked starts it again
+		return nil, toRest // goOnLocked starts the queue again
 	case s.head != nil:
 		ev := s.popLocked()
 		c.throttleLocked()

@@ -186,7 +186,7 @@ func TestABroadcastIsAfterTheReplyOrNotAtAll(t *testing.T) {
 			}
 		}
 		p.push(connectTo("/", "ann"))
-		<-replied // the earliest moment at which anybody can know
+		<-replied // the earliest moment at which anybody can know it
 		_ = ns.In("room").Emit("now", i)
 		_ = ns.In("nowhere", "second").Emit("now", i)
 		_ = ns.Emit("now", i)

@@ -8,8 +8,8 @@ type End struct {
 	// Cut says that the server ended the connection, or that the client's packets cannot be trusted: its waiting events
 	// are dropped. Otherwise the client went, and its waiting events are handled.
 	Cut bool
-	// Lost says that the transport broke, or was cut for being slow: the client is expected back, and where recovery is on
-	// its sockets wait for it. Otherwise they end.
+	// Lost says that the transport broke, or was cut for being slow, so that the client is expected back. Where recovery
+	// is on, its sockets then wait for it; otherwise they end.
 	Lost bool
 }
 
@@ -20,11 +20,11 @@ const (
 	ReasonTransportClose   = "transport close"
 	ReasonTransportError   = "transport error"
 	ReasonPingTimeout      = "ping timeout"
-	ReasonParseError       = "parse error"         // what the client sent is no packet
+	ReasonParseError       = "parse error"         // the client sent something that is no packet
 	ReasonForcedServer     = "forced server close" // the server closed the transport: packets out of order, no namespace in time
 	ReasonShutdown         = "server shutting down"
-	ReasonExpired          = "token expired"                  // the identity ended and was not refreshed
-	ReasonRevoked          = "revoked"                        // Hub.Revoke, or a refresh handler did not permit to stay
+	ReasonExpired          = "token expired"                  // the identity expired and was not refreshed
+	ReasonRevoked          = "revoked"                        // Hub.Revoke, or a refresh handler that did not let the socket stay
 	ReasonReplaced         = "replaced by a newer connection" // Config.MaxPerUser
 	ReasonRecovered        = "recovered"                      // its client has come back: another socket goes on with its id, rooms and data
 	ReasonMoved            = "recovered on another node"      // the same, and that socket is on another node

@@ -46,11 +46,11 @@ const (
 	secretBytes  = 16
 	idLength     = (idBytes*8 + 5) / 6
 	secretLength = (secretBytes*8 + 5) / 6
-	maxOffset    = 128 // bytes of an offset that a client brings
+	maxOffset    = 128 // how many bytes an offset that a client brings may have
 )
 
-// offsets gives the events of a namespace their offsets. They are found by equality only: a random beginning keeps those of
-// before a restart apart.
+// offsets gives the events of a namespace their offsets. Offsets are compared for equality only. A random beginning
+// keeps them apart from those before a restart.
 type offsets struct {
 	epoch string // "" while recovery is off; fixed once mounted
 	count atomic.Uint64
@@ -61,7 +61,7 @@ func (o *offsets) init(random io.Reader) error {
 	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return fmt.Errorf("make epoch of offsets: %w", err)
 	}
-	b[0] &= 1<<7 - 1 // it begins with a letter, as places of other nodes' never do
+	b[0] &= 1<<7 - 1 // begins with a letter, which places of other nodes never do
 	o.epoch = base64.RawURLEncoding.EncodeToString(b[:])
 	return nil
 }
@@ -75,9 +75,9 @@ func (o *offsets) next() string {
 // recovers reports whether events of the namespace are kept for clients that come back.
 func (ns *Namespace) recovers() bool { return ns.offsets.epoch != "" }
 
-// stamp gives an event its offset, unless it has one. As on Node's server, events that ask for an acknowledgement have none,
-// and volatile ones neither. But the client takes the last argument for the offset if it is a string: then a volatile event
-// has one too, so that the client goes on knowing how far it has come.
+// stamp gives an event its offset, unless it has one. As on Node's server, events that ask for an acknowledgement and
+// volatile events have none. But a client takes the last argument for the offset if it is a string. A volatile event
+// that ends in a string therefore gets an offset too, so that the client does not lose its place.
 func (ns *Namespace) stamp(p *packet.Packet, flags Flags) {
 	switch {
 	case !hasOffset(p, flags):
@@ -87,7 +87,7 @@ func (ns *Namespace) stamp(p *packet.Packet, flags Flags) {
 	}
 }
 
-// hasOffset reports whether an event is one that gets an offset.
+// hasOffset reports whether an event gets an offset.
 func hasOffset(p *packet.Packet, flags Flags) bool {
 	return p.Type == packet.Event && !p.HasID && (flags&Volatile == 0 || endsInString(p))
 }
@@ -98,8 +98,9 @@ func endsInString(p *packet.Packet) bool {
 	return n == 0 || p.Args.Raw(n - 1)[0] == '"'
 }
 
-// Recovered reports whether the socket goes on where one of the same id stopped: its rooms and data are that one's, and its
-// client has been sent what it had missed. During admission it says that this is about to happen.
+// Recovered reports whether the socket goes on where an earlier socket with the same id stopped: it has that socket's
+// rooms and data, and its client has been sent the events that it had missed. During admission it says that this is
+// about to happen.
 func (s *Socket) Recovered() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +118,7 @@ func (s *Socket) recoveredLocked() bool {
 // privateID is the client's proof that the socket was its own. It is a secret and in no log.
 func (s *Socket) privateID() string { return s.id + s.kept.text() }
 
-// proves compares a secret that somebody brings.
+// proves reports whether a client has brought the right secret.
 func (t *tail) proves(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(secret), []byte(t.text())) == 1
 }

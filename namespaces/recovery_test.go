@@ -15,7 +15,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// broken is how a transport ends whose client comes back.
+// broken is the end of a transport whose client comes back.
 var broken = namespaces.End{Reason: namespaces.ReasonTransportClose, Lost: true}
 
 // recovering is a hub that keeps sessions for a minute.
@@ -28,7 +28,8 @@ type session struct{ sid, pid, offset string }
 
 var granted = regexp.MustCompile(`^0(?:/[a-z]+,)?\{"sid":"([^"]+)","pid":"([^"]+)"\}$`)
 
-// visit is a client as socket.io-client is one: it keeps the private id and the offset, and brings them when it comes back.
+// visit is a client that keeps the private id and the offset, as socket.io-client does, and brings them when it comes
+// back.
 type visit struct {
 	*peer
 	session
@@ -45,7 +46,7 @@ func arrive(t *testing.T, h *namespaces.Hub, namespace, token string) *visit {
 	return v
 }
 
-// come connects, with what is known of the session before.
+// come connects, with the private id and the offset of the session before.
 func (v *visit) come(t *testing.T, h *namespaces.Hub) {
 	t.Helper()
 	v.peer = newPeer(t, h)
@@ -144,7 +145,7 @@ func (v *visit) mustNotRecover(h *namespaces.Hub) {
 	}
 }
 
-// lounge is a namespace that everybody enters with a room of their own choice, and that writes down what it is told.
+// lounge is a namespace whose users enter a room of their choice. It writes down the calls of its handlers.
 func lounge(log *[]string) *namespaces.Namespace {
 	ns := namespaces.New("/")
 	note := func(format string, args ...any) { *log = append(*log, fmt.Sprintf(format, args...)) }
@@ -206,7 +207,7 @@ func (v *visit) last() string {
 	return ""
 }
 
-// A client that has received nothing yet has no offset, or that of a session before, and is recovered.
+// A client that has received nothing yet has no offset, or the offset of an earlier session. It is recovered, too.
 func TestRecoveryWithoutAnOffset(t *testing.T) {
 	for _, offset := range []string{"", "of a session before"} {
 		t.Run(offset, func(t *testing.T) {
@@ -245,7 +246,7 @@ func TestRecoveryAnyNumberOfTimes(t *testing.T) {
 			}
 			ann.lose()
 			emit()
-			if round%4 == 1 { // and breaks again before anything of it has come through
+			if round%4 == 1 { // and breaks again before any of it has come through
 				peer := newPeer(t, h)
 				ann.peer = peer
 				ann.ask()
@@ -258,7 +259,7 @@ func TestRecoveryAnyNumberOfTimes(t *testing.T) {
 	})
 }
 
-// A connection that the server still believes in is no obstacle: it is closed without a word.
+// A connection that the server still takes for alive is no obstacle: it is closed without a word.
 func TestRecoveryOfAHalfOpenConnection(t *testing.T) {
 	var log []string
 	one, two := lounge(&log), namespaces.New("/two")
@@ -352,7 +353,7 @@ func flood(ns *namespaces.Namespace, n int) {
 	}
 }
 
-// later is an offset of the same server that has not been given yet.
+// later is an offset that the server has not given out yet.
 func later(offset string) string { return offset[:len(offset)-1] + "zz" }
 
 // A client is still recovered when its missed messages fill the tail.

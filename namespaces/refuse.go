@@ -9,13 +9,13 @@ import (
 	"gatehouse/packet"
 )
 
-// refuse answers an admission with CONNECT_ERROR. It returns false when there is none any more: the client went meanwhile, or
-// has been admitted.
+// refuse answers an admission with CONNECT_ERROR. It returns false when there is no admission any more: the client has
+// gone meanwhile, or has been admitted.
 func (s *Socket) refuse(err error) bool {
 	if !s.withdraw() {
 		return false
 	}
-	s.report(err) // before the answer, so that a client that has it finds it counted
+	s.report(err) // before the answer, so that the refusal has been counted when the client has the answer
 	payload := refusalOf(refusalFor(err))
 	c := s.client
 	c.mu.Lock()
@@ -77,7 +77,7 @@ func (s *Socket) countRefusal(err error, v verdict) {
 	s.ns.hooks.socketRefused(s, err)
 }
 
-// refuseUnknown answers as Node does for a namespace that it does not have.
+// refuseUnknown answers a CONNECT to an unknown namespace, as Node does.
 func (c *Client) refuseUnknown(namespace string) {
 	c.hub.hooks.connectRefused("", "invalid_namespace")
 	c.mu.Lock()
@@ -92,7 +92,7 @@ func (c *Client) refuseUnknown(namespace string) {
 	}
 }
 
-// refusalPayload is what CONNECT_ERROR carries.
+// refusalPayload is the payload of CONNECT_ERROR.
 type refusalPayload struct {
 	Message string `json:"message"`
 	Data    any    `json:"data,omitempty"`
@@ -103,7 +103,7 @@ type refusalData struct {
 	RetryAfterMs int64          `json:"retryAfterMs,omitempty"`
 }
 
-// refusalOf encodes what CONNECT_ERROR says.
+// refusalOf encodes the payload of CONNECT_ERROR.
 func refusalOf(v verdict) []byte {
 	payload := refusalPayload{Message: v.Message}
 	switch data := dataOf(v); {

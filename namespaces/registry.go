@@ -9,8 +9,8 @@ import (
 // they stand in the order of a queue, and one timer serves them all.
 type registry struct {
 	// Fixed once made.
-	epoch time.Time     // times of clients count from it
-	wake  chan struct{} // the queue was empty and is no more, or the timeout has changed
+	epoch time.Time     // the times of clients count from here
+	wake  chan struct{} // signals that the queue is not empty any more, or that the timeout has changed
 	stop  chan struct{}
 
 	mu       sync.Mutex // guards what follows, and the links of clients; a leaf
@@ -31,7 +31,7 @@ type clientList struct {
 type link struct {
 	list       *clientList // nil: in none
 	prev, next *Client
-	since      time.Duration // of the registry's epoch: when it became pending
+	since      time.Duration // when it became pending, counted from the registry's epoch
 }
 
 func (r *registry) init(timeout time.Duration, most int) {
@@ -47,7 +47,7 @@ func (r *registry) add(c *Client) bool {
 	if r.closed {
 		return false
 	}
-	c.hub.tasks.Hold() // until it has ended all its sockets; Hub.Close has not let go of its own yet
+	c.hub.tasks.Hold() // until the client has ended all its sockets; Hub.Close still holds its own count
 	c.held = true
 	r.enqueueLocked(c)
 	return true
@@ -63,7 +63,7 @@ func (r *registry) excess() *Client {
 	return r.pending.first
 }
 
-// oldest returns the client that has been pending for longest, and for so long at least; or nil.
+// oldest returns the client that has been pending for longest, or nil when that is shorter than the given time.
 func (r *registry) oldest(atLeast time.Duration) *Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,7 +83,7 @@ func (r *registry) enqueueLocked(c *Client) {
 	}
 }
 
-// rouseLocked has closeLate look again.
+// rouseLocked wakes closeLate to look again.
 func (r *registry) rouseLocked() {
 	select {
 	case r.wake <- struct{}{}:
@@ -91,7 +91,7 @@ func (r *registry) rouseLocked() {
 	}
 }
 
-// set changes the limits, for the clients that are pending, too.
+// set changes the limits, also for clients that are pending already.
 func (r *registry) set(timeout time.Duration, most int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,7 +105,8 @@ func (r *registry) admit(c *Client) { r.move(c, &r.pending, func() { r.admitted.
 // suspend begins a new deadline for c, which has left its last namespace.
 func (r *registry) suspend(c *Client) { r.move(c, &r.admitted, func() { r.enqueueLocked(c) }) }
 
-// move takes c from a list to where push puts it. A client in another list or in none stays: it moved meanwhile or ended.
+// move takes c out of a list, and push puts it into another one. A client that is not in the list, because it has moved
+// or ended meanwhile, stays where it is.
 func (r *registry) move(c *Client, from *clientList, push func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -135,8 +136,8 @@ func (r *registry) left(c *Client) (left time.Duration, pending bool) {
 	return max(0, c.link.since+r.timeout-time.Since(r.epoch)), true
 }
 
-// late returns a client whose deadline has passed, or how long the next one has; 0 when there is none. Closing the client
-// takes it out of the list.
+// late returns a client whose deadline has passed, or how long the next client still has; 0 when there is none. Closing
+// the client takes it out of the list.
 func (r *registry) late() (late *Client, next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,7 +4,7 @@ import (
 	"gatehouse/handshake"
 )
 
-// revocation is what auth:revoked carries.
+// revocation is the payload of auth:revoked.
 type revocation struct {
 	Reason string `json:"reason"`
 }
@@ -13,8 +13,8 @@ type revocation struct {
 // many. A client gets "auth:revoked" with the reason and DISCONNECT, so that it stays away; the transport closes when that
 // was its last namespace. Without a reason it is "revoked".
 //
-// Who must also be kept out is revoked at [Config.Rechecker] or at the gate first: then an admission or a refresh that the call
-// does not see yet is refused by it. match is called under no lock, and must be quick.
+// To keep somebody out as well, revoke first at [Config.Rechecker] or at the gate, which then refuses admissions and
+// refreshes that this call does not see yet. match is called without a lock, and must be quick.
 func (h *Hub) Revoke(match func(handshake.Identity) bool, reason string) int {
 	if reason == "" {
 		reason = ReasonRevoked
@@ -34,14 +34,14 @@ func (h *Hub) Revoke(match func(handshake.Identity) bool, reason string) int {
 		found = c.holders(found)
 		end()
 	}
-	for _, s := range h.lot.all() { // after the connections: a socket that leaves its one is here
+	for _, s := range h.lot.all() { // after the connections: a socket that leaves its connection is found here
 		found = append(found, holder{s, s.newest()})
 	}
 	end()
 	return n
 }
 
-// holder is a socket and who it belongs to; nobody yet when the gate has not answered.
+// holder is a socket and its identity, which is empty until the gate has answered.
 type holder struct {
 	socket *Socket
 	id     handshake.Identity
@@ -57,7 +57,7 @@ func (c *Client) holders(to []holder) []holder {
 	return to
 }
 
-// newest is latest for who does not hold the client's mu.
+// newest is latestLocked for a caller without the client's mu.
 func (s *Socket) newest() handshake.Identity {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()

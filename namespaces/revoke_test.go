@@ -141,7 +141,7 @@ func TestReq20_RevocationOfTenThousand(t *testing.T) {
 		<-s.replies
 	}
 	ended := h.Revoke(token("1"), "")
-	// An admission that has sent its reply is in, so all were there to be found.
+	// An admission that has sent its reply is in, so the call could find them all.
 	if st := h.Stats(); ended != n/2 || st.Sockets != n/2 || st.Clients != n/2 {
 		t.Errorf("revoked %d, left %+v", ended, st)
 	}

@@ -65,15 +65,15 @@ func (r *room) shrinkLocked() {
 type roomIndex struct {
 	byName index[*room]
 	seq    atomic.Uint64
-	watch  func(name string)             // nil, or told of rooms that come and go; fixed once mounted
-	told   func(name string, there bool) // nil, or the hooks; fixed once mounted
+	watch  func(name string)             // nil, or called when rooms come and go; fixed once mounted
+	told   func(name string, there bool) // nil, or calls the hooks; fixed once mounted
 }
 
 // find returns a room that exists, or nil.
 func (x *roomIndex) find(name string) *room { return x.byName.find(name) }
 
-// obtain returns a room and makes it if needed, or if the one there is was seen to be dead. It may die before the caller
-// has locked it: then the caller tries again with it.
+// obtain returns a room. It makes one if there is none, or only the dead room that the caller has seen. The room may
+// die before the caller has locked it: the caller then tries again and names it as the dead one.
 func (x *roomIndex) obtain(name string, dead *room) (r *room) {
 	if r := x.find(name); r != nil && r != dead {
 		return r
@@ -135,10 +135,10 @@ func (x *roomIndex) names() iter.Seq[string] {
 	}
 }
 
-// bySeq is the one order in which all lock rooms who lock several.
+// bySeq is the order in which several rooms are locked, everywhere.
 func bySeq(a, b *room) int { return cmp.Compare(a.seq, b.seq) }
 
-// lockAll locks rooms, and leaves them in the order in which it did.
+// lockAll sorts rooms by bySeq and locks them.
 func lockAll(rooms []*room) {
 	slices.SortFunc(rooms, bySeq)
 	for _, r := range rooms {

@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// EmitSent sends an event and waits until it has been written for the client: given to the operating system, or to the answer
-// of a poll. That it has arrived only an acknowledgement tells ([Socket.EmitAck]). It fails with ErrNotAdmitted during
-// admission, ErrClosed when the socket ends before, and an error of ctx; ctx without a deadline gets [Config.AckTimeout].
+// EmitSent sends an event and waits until it has been written for the client: given to the operating system, or to the
+// answer of a poll. Only an acknowledgement tells that it has arrived ([Socket.EmitAck]). It fails with ErrNotAdmitted
+// during admission, ErrClosed when the socket ends before, and an error of ctx; ctx without a deadline gets
+// [Config.AckTimeout].
 func (s *Socket) EmitSent(ctx context.Context, event string, args ...any) error {
 	p, err := s.ns.newEvent(event, args)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *Socket) EmitSent(ctx context.Context, event string, args ...any) error 
 	return nil
 }
 
-// notOpen is why a socket is not connected.
+// notOpen is the error that says why a socket is not connected.
 func (s *Socket) notOpen() error {
 	if s.over() {
 		return ErrClosed

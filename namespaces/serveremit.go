@@ -7,8 +7,8 @@ import (
 	"gatehouse/packet"
 )
 
-// ServerFunc handles an event of another node. What it returns reaches the sender if it asked for answers; its error does so
-// as the public part of an *[Error], otherwise as "internal". It is called concurrently.
+// ServerFunc handles an event of another node. Its result reaches the sender, if that has asked for answers. Of an
+// error the sender gets the public part of an *[Error], otherwise "internal". It is called concurrently.
 type ServerFunc func(ctx context.Context, args packet.Args) (packet.Args, error)
 
 // OnServer registers the handler of an event that other nodes send with [Namespace.ServerEmit].
@@ -39,7 +39,7 @@ func (ns *Namespace) ServerEmit(event string, args ...any) error {
 }
 
 // ServerEmitAck is [Namespace.ServerEmit] with an answer of each other node; ctx without a deadline gets
-// [Config.AckTimeout]. With an error of ctx, or a *[LostNodes], come the answers that were there by then.
+// [Config.AckTimeout]. An error of ctx, or a *[LostNodes], comes with the answers that have arrived by then.
 func (ns *Namespace) ServerEmitAck(ctx context.Context, event string, args ...any) (Answers, error) {
 	p, err := ns.newEvent(event, args)
 	if err != nil {
@@ -52,8 +52,8 @@ func (ns *Namespace) ServerEmitAck(ctx context.Context, event string, args ...an
 	return c.answers(), err
 }
 
-// Serve calls the handler of an event that another node has sent, and returns what it answers. A panic of the handler is
-// logged and an error; so is an event without a handler.
+// Serve calls the handler of an event that another node has sent, and returns the handler's answer. A panic of the
+// handler is logged and returned as an error, and so is an event without a handler.
 func (l Local) Serve(ctx context.Context, event string, args packet.Args) (answer packet.Args, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -20,30 +20,35 @@ var ErrNoSession = errors.New("namespaces: no such session")
 
 // SessionKeeper is an [Adapter] of several nodes that keeps sessions for all of them.
 type SessionKeeper interface {
-	// Sessions returns what keeps them, or nil when nothing does. It is called once, when the adapter has been made.
+	// Sessions returns the store of the sessions, or nil when there is none. It is called once, when the adapter has been
+	// made.
 	Sessions() Sessions
 }
 
-// Sessions keeps the sessions of a namespace where all nodes find them, so that a client can come back to any: see [Recovery].
-// A session has one owner, the node that has its socket. Its methods are safe for concurrent use. Place, Keep and Drop wait for
-// nothing; Find, Owns and Take wait for what keeps the sessions, and fail when that cannot be reached.
+// Sessions keeps the sessions of a namespace where all nodes find them, so that a client can come back to any: see
+// [Recovery]. A session has one owner, the node that has its socket. Its methods are safe for concurrent use. Place,
+// Keep and Drop do not wait; Find, Owns and Take wait for the store of the sessions, and fail when it cannot be
+// reached.
 type Sessions interface {
-	// Place names what has been carried out on this node, see [Local.BroadcastAt]. It may be called with rooms and sockets locked.
+	// Place names the last operation that has been carried out on this node, see [Local.BroadcastAt]. It may be called
+	// with rooms and sockets locked.
 	Place() string
-	// Keep has a session of this node stored as [Local.Session] describes it. What the adapter is asked to send to sockets
-	// after the call goes out when that is done. Without a change only its place is of interest.
+	// Keep stores a session of this node as [Local.Session] describes it. Packets that the adapter is asked to send to
+	// sockets after the call go out when that is done. Without a change only the place of the session counts.
 	Keep(id string, changed bool)
 	// Drop forgets a session of this node. One that has ended is gone on all nodes; otherwise another node may go on with it.
 	Drop(id string, ended bool)
-	// Find returns a session whoever has it, or nil when there is none. The result is the caller's.
+	// Find returns a session, whichever node has it, or nil when there is none. The caller owns the result.
 	Find(ctx context.Context, id string) (*Session, error)
-	// Owns reports whether no other node has a session of this node's.
+	// Owns reports whether a session of this node still belongs to it, and to no other node.
 	Owns(ctx context.Context, id string) (bool, error)
-	// Take makes this node the owner of a session that it has found, in one step, and returns it as it is now, when all that
-	// its former owner may have sent has come to this node. The former owner ends what it has of it. It fails with ErrNoSession.
+	// Take makes this node the owner of a session that it has found, in one step, and returns the session as it is now. It
+	// returns when everything that the former owner may have sent has come to this node. The former owner ends its socket
+	// of the session. Take fails with ErrNoSession.
 	Take(ctx context.Context, found *Session) (*Session, error)
-	// Resume calls enter between two operations, with the events that were sent to a session behind an offset, in their order,
-	// and with the rooms that it is in by now; ok is false when that is not known. It returns when enter has.
+	// Resume calls enter between two operations, with the events that were sent to a session behind an offset, in their
+	// order, and with the rooms that it is in by now; ok is false when these are not known. Resume returns when enter has
+	// returned.
 	Resume(session *Session, offset string, enter func(missed []packet.Packet, ok bool))
 }
 
@@ -54,10 +59,10 @@ type Session struct {
 	Identity handshake.Identity `json:"identity"`
 	Data     json.RawMessage    `json:"data,omitempty"`
 	Stays    []Stay             `json:"stays,omitempty"`
-	Floor    string             `json:"floor,omitempty"` // stays that ended up to this place are not among them
+	Floor    string             `json:"floor,omitempty"` // stays that ended up to this place are not in Stays
 
-	// Whoever has been sent everything up to the offset Base, has been sent what stands up to the place BaseAt; the same holds
-	// for Last and Place.
+	// A client that has been sent everything up to the offset Base has been sent everything up to the place BaseAt. The
+	// same holds for Last and Place.
 	Base   string `json:"base"`
 	BaseAt string `json:"baseAt"`
 	Last   string `json:"last"`
@@ -65,13 +70,13 @@ type Session struct {
 
 	// Of who keeps it.
 	Owner  string `json:"-"`
-	Former string `json:"-"` // the owner that it was taken from
+	Former string `json:"-"` // the owner that the session was taken from
 	Taken  string `json:"-"` // the place of that
 	Since  string `json:"-"` // the place where the former owner took it
 }
 
-// Stay is a membership: what was sent to the room behind the place From and, when it is over, up to the place To or the offset
-// Sent, whichever is later.
+// Stay is a membership of a room. Events for the room count from after the place From and, when the stay is over, up to
+// the place To or the offset Sent, whichever is later.
 type Stay struct {
 	Room string `json:"room"`
 	From string `json:"from"`
@@ -109,7 +114,7 @@ func (s *Session) current(room string) int {
 	return slices.IndexFunc(s.Stays, func(stay Stay) bool { return stay.Room == room && !stay.Left })
 }
 
-// Rooms are those that the session is in.
+// Rooms returns the rooms that the session is in.
 func (s *Session) Rooms() []string {
 	var rooms []string
 	for _, stay := range s.Stays {
@@ -122,7 +127,7 @@ func (s *Session) Rooms() []string {
 
 // journal is what a socket remembers for other nodes. It is guarded by the socket's mu.
 type journal struct {
-	since   map[string]string // the rooms that it is in, from which place on
+	since   map[string]string // the rooms that the socket is in, and from which place on
 	former  []Stay            // those that it was in
 	floor   string
 	aged    string // the place at the last ageing
@@ -132,10 +137,11 @@ type journal struct {
 	data    json.RawMessage // what SetData has set
 	set     bool            // it was set here
 	broken  bool            // it cannot be written
-	greeted bool            // the connect handlers have run: what they did is part of the session
+	greeted bool            // the connect handlers have run: their effects are part of the session
 }
 
-// maxFormer is how many rooms that a session has left are remembered, to know what it was sent while it was in them.
+// maxFormer is how many rooms that a session has left are remembered, in order to know what was sent to it while it was
+// in them.
 const maxFormer = 256
 
 func (j *journal) join(room, place string) {
@@ -159,7 +165,7 @@ func (j *journal) leave(room, place, sent string) {
 	}
 }
 
-// forget drops the oldest rooms that the session was in.
+// forget drops the oldest rooms that the session has left.
 func (j *journal) forget(n int, place string) {
 	j.former = slices.Delete(j.former, 0, n)
 	j.settled = max(0, j.settled-n)
@@ -169,7 +175,7 @@ func (j *journal) forget(n int, place string) {
 // setData takes over what SetData has set during the admission.
 func (j *journal) setData(from *journal) { j.data, j.set, j.broken = from.data, from.set, from.broken }
 
-// age drops the rooms that had been left at the last call.
+// age drops the rooms that had already been left at the last call.
 func (j *journal) age(place string) {
 	if j.settled > 0 {
 		j.forget(j.settled, j.aged)
@@ -177,7 +183,7 @@ func (j *journal) age(place string) {
 	j.settled, j.aged = len(j.former), place
 }
 
-// journalOf is that of a session that was taken over.
+// journalOf makes the journal of a session that was taken over.
 func journalOf(s *Session) *journal {
 	j := &journal{floor: s.Floor, base: s.Base, baseAt: s.BaseAt, data: s.Data, greeted: true}
 	for _, stay := range s.Stays {
@@ -211,7 +217,7 @@ func (s *Socket) session() (out Session, ok bool) {
 	return out, true
 }
 
-// keyOf is what is kept of a secret.
+// keyOf returns the digest of a secret, which is kept in place of it.
 func keyOf(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
@@ -225,7 +231,7 @@ func (s *Session) opens(secret string) bool {
 // maxBrought is how many rooms a session may bring from another node, where MaxRooms may have been higher when it joined them.
 const maxBrought = 1 << 14
 
-// sound reports whether a stored session can be one of this namespace's: it comes from outside the process.
+// sound reports whether a stored session is plausible for this namespace: it comes from outside the process.
 func (ns *Namespace) sound(s *Session) bool {
 	cfg := ns.hub.limits()
 	most := max(cfg.MaxRooms, maxBrought)
@@ -242,7 +248,7 @@ func (ns *Namespace) sound(s *Session) bool {
 	return len(rooms) <= most && len(slices.Compact(rooms)) == len(rooms)
 }
 
-// changed has the session of a socket stored anew, if sessions are kept for other nodes. No lock is held.
+// changed stores the session of a socket anew, if sessions are kept for other nodes. No lock is held.
 func (s *Socket) changed() { s.keepSession(true) }
 
 func (s *Socket) keepSession(change bool) {
@@ -258,7 +264,8 @@ func (s *Socket) keepSession(change bool) {
 	}
 }
 
-// greeted has the session stored from now on: a client that comes back to another node earlier is a new one there.
+// greeted lets the session be stored from now on. A client that comes back to another node before that is a new one
+// there.
 func (s *Socket) greeted() {
 	if s.ns.sessions == nil {
 		return
@@ -303,14 +310,14 @@ func (s *Socket) claimElsewhere(ctx context.Context, c *claim) (*Session, Recove
 	case !sameUser(found.Identity, id):
 		return nil, FailureUser, nil
 	}
-	if isGuest(found.Identity) { // what else a record says of it, nobody has signed
+	if isGuest(found.Identity) { // nobody has signed the other fields of a record
 		id.Subject, id.Name = found.Identity.Subject, found.Identity.Name
 		found.Identity = id
 	}
 	return found, "", nil
 }
 
-// unreachable refuses an admission until what keeps the sessions can be reached again.
+// unreachable refuses an admission while the store of the sessions cannot be reached.
 func unreachable(err error) error {
 	return &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "The session cannot be looked up now; try again.", Cause: err}
 }
@@ -394,7 +401,7 @@ func (s *Socket) resumeElsewhere(c *claim) (rooms []string, entered bool) {
 		rooms, entered = s.enterRooms()
 	})
 	if !entered {
-		s.ns.sessions.Drop(c.remote.ID, c.lost) // else the client is gone, and may come back
+		s.ns.sessions.Drop(c.remote.ID, c.lost) // otherwise the client has gone, and may come back
 	}
 	return rooms, entered
 }
@@ -427,7 +434,8 @@ func (s *Socket) inheritLocked(c *claim) []*packet.Frame {
 	return c.missed
 }
 
-// moveAway ends a socket whose session another node has taken over, without a word to the client, which is there.
+// moveAway ends a socket whose session another node has taken over. It sends the client nothing, as that is connected
+// there.
 func (s *Socket) moveAway() {
 	if s.Connected() {
 		s.client.supersede()

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// liveLimits are what [Hub.PrepareLimits] changes. They are read afresh at each use, so that one value is in force for all of it;
-// nothing waits for a change.
+// liveLimits are what [Hub.PrepareLimits] changes. They are read once at the beginning of each use, so that the same
+// values are in force until its end. Nothing waits for a change.
 type liveLimits struct {
 	ConnectLimits
 	SessionLimits
@@ -23,11 +23,12 @@ func (c *Config) live() *liveLimits {
 // limits are those in force.
 func (h *Hub) limits() *liveLimits { return h.live.Load() }
 
-// PrepareLimits checks other ConnectLimits, SessionLimits, SocketLimits and RateLimits, and another AnswerUnknownEvents, which
-// are in force from the call of use on. They count for what clients do from now on: no room, event or socket ends at once for a
-// limit that has become lower. The next connection of a user above MaxPerUser ends those that are too many, and connections
-// that are in no namespace end by MaxPending and ConnectTimeout. ExpiryNotice is for identities that are accepted from now on.
-// The error says what NewHub would refuse, or that MaxPerUser begins or ends. Both calls are safe for concurrent use.
+// PrepareLimits checks new values of ConnectLimits, SessionLimits, SocketLimits, RateLimits and AnswerUnknownEvents,
+// which come into force when use is called. They count for what clients do from then on: no room, event or socket ends
+// at once because a limit has become lower. The next connection of a user above MaxPerUser ends the surplus ones, and
+// connections in no namespace end by MaxPending and ConnectTimeout. ExpiryNotice is for identities that are accepted
+// from then on. The error says what NewHub would refuse, or that MaxPerUser cannot be switched on or off. Both calls
+// are safe for concurrent use.
 func (h *Hub) PrepareLimits(cfg Config) (use func(), err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {

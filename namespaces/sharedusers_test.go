@@ -11,7 +11,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// tally is what other nodes know of this one's connections.
+// tally holds what other nodes know about the connections of this one.
 type tally struct {
 	mu      sync.Mutex
 	most    int

@@ -20,7 +20,8 @@ const (
 	ended
 )
 
-// due is which handlers of the beginning and the end of a socket have still to be called, and whether it has to wait.
+// due says which connect and disconnect handlers of a socket still have to be called, and whether the socket has to
+// wait.
 type due uint8
 
 const (
@@ -33,7 +34,7 @@ const (
 // ending is how a socket ends.
 type ending struct {
 	packet bool // the client is sent DISCONNECT
-	drop   bool // events that wait are not handled any more
+	drop   bool // waiting events are not handled any more
 	keep   bool // where recovery is on, the socket is parked instead
 }
 
@@ -50,30 +51,30 @@ type Socket struct {
 	id     string
 	ns     *Namespace
 	client *Client
-	conn   Conn // the client's, one step nearer for broadcasts
+	conn   Conn // the client's; kept here too, as broadcasts read it for each receiver
 
 	identity atomic.Pointer[handshake.Identity]
-	owner    uint64 // whose places its handlers take; fixed once admitted
+	owner    uint64 // the user whose places its handlers take; fixed once admitted
 
-	nextTurn *Socket // behind it in line for a place; guarded by turns
+	nextTurn *Socket // the next socket in line for a place; guarded by turns
 
 	// Guarded by the client's mu.
 	head, tail *inbound // events that wait
 	running    bool     // a goroutine owns the queue: the admission's, then drain
 	waiting    bool     // the admission waits for its turn
 	done       bool     // takes no more events
-	due        due      // handlers of its beginning and end, and waits
+	due        due      // see due
 	left       bool     // the client has left and may have entered again: packets are not for this socket any more
 
-	placeOfUser int32 // in its namespace's users; guarded by that index
+	placeOfUser int32 // its place among the namespace's users; guarded by that index
 
 	heard bool        // the client knows that it is here, and has sent something; owned by the client's reader
-	phase phase       // guarded by mu; here, as wire is, for the sake of the socket's size
+	phase phase       // guarded by mu; stands here, like wire, to keep the socket small
 	wire  packet.Wire // the client's; fixed once made
 
 	lease *lease // nil while the identity cannot end and was never refreshed
 
-	place membership // in everyone; guarded by that room's mu
+	place membership // its place in the room everyone; guarded by that room's mu
 
 	mu        sync.Mutex        // guards what follows
 	admission *admission        // while connecting
@@ -97,7 +98,8 @@ func (s *Socket) Conn() Conn { return s.conn }
 // ConnID returns the public id of the connection: the same for all namespaces of a client, another after each reconnect.
 func (s *Socket) ConnID() string { return s.conn.ID() }
 
-// Transport returns what the connection uses now, "polling" or "websocket". What it was opened with is Request().Transport.
+// Transport returns the transport that the connection uses now, "polling" or "websocket". Request().Transport is the
+// one that it was opened with.
 func (s *Socket) Transport() string { return s.conn.Transport() }
 
 // Identity returns who the client is. It can change between two events when the client refreshes its token.
@@ -110,8 +112,8 @@ func (s *Socket) Identity() handshake.Identity {
 
 func (s *Socket) setIdentity(id handshake.Identity) { s.identity.Store(&id) }
 
-// Request returns what the client brought. The auth payload is a secret and there only during admission. The result is the
-// caller's; its header, query and TLS state are shared and must not be changed.
+// Request returns what the client brought. The auth payload is a secret, and is there only during admission. The caller
+// owns the result, but its header, query and TLS state are shared and must not be changed.
 func (s *Socket) Request() *handshake.Request {
 	s.mu.Lock()
 	p := s.admission
@@ -135,8 +137,9 @@ func requestOf(conn Conn, namespace string) *handshake.Request {
 // SetData keeps a value with the socket, instead of the one kept before. [Data] reads it. Packages that do not know of each
 // other use a [Key] each.
 //
-// In a cluster with recovery the value goes with the session to other nodes, as JSON, if its type has no unexported fields: it
-// is written here, so call SetData again when it has changed. Any other value is not found there.
+// In a cluster with recovery the value goes with the session to other nodes, as JSON, if its type has no unexported
+// fields. It is encoded by this call, so call SetData again when the value has changed. A value of any other type does
+// not get to other nodes.
 func (s *Socket) SetData(v any) {
 	if s.ns.sessions != nil {
 		s.setForAll(v)
@@ -175,7 +178,7 @@ func Data[T any](s *Socket) (T, bool) {
 // Connected reports whether the socket is admitted and has not ended.
 func (s *Socket) Connected() bool { return s.in(open) }
 
-// in reports whether the socket is in a phase.
+// in reports whether the socket is in the given phase.
 func (s *Socket) in(p phase) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +209,7 @@ func (s *Socket) deliver(p packet.Packet, flags Flags) (err error) {
 	return err
 }
 
-// emit sends a packet of an application, with an offset where that is to be.
+// emit sends a packet of the application, with an offset where it gets one.
 func (s *Socket) emit(p *packet.Packet, flags Flags) error {
 	if !s.ns.recovers() {
 		return s.sendPacket(p, flags)
@@ -228,7 +231,7 @@ func (s *Socket) sendPacket(p *packet.Packet, flags Flags) error {
 // send queues a frame. It holds mu meanwhile, so that nothing goes out after the end: the client may enter the namespace
 // again, and would take it for the new socket's.
 //
-// What a handler emits on a socket that has been taken over from is for the one that goes on.
+// When another socket has taken over, what a handler still emits on this one is sent on the other.
 func (s *Socket) send(f *packet.Frame, flags Flags) error {
 	err := s.sendHere(f, flags)
 	if err != nil && f.Offset != "" {
@@ -272,9 +275,9 @@ func (s *Socket) Disconnect(closeTransport bool) {
 	}
 }
 
-// end ends the socket, and returns when it is in no room any more; only the first call counts, and returns true. The order
-// matters: first nothing of it is sent any more, then it leaves the index, then its place in the client becomes free for
-// another admission.
+// end ends the socket, and returns when it is in no room any more; only the first call counts, and returns true. The
+// order matters: first nothing more is sent, then the socket leaves the index, then its place in the client becomes
+// free for another admission.
 func (s *Socket) end(reason string, how ending) bool {
 	admitted, ok := s.beginEnd(reason, how)
 	if ok {
@@ -283,8 +286,8 @@ func (s *Socket) end(reason string, how ending) bool {
 	return ok
 }
 
-// beginEnd is the part of the end that waits for nothing: from now on nothing is sent, and events that are to be dropped are.
-// It returns false when the socket has ended before; otherwise finishEnd must follow.
+// beginEnd is the part of the end that waits for nothing: from now on nothing is sent, and events that are to be
+// dropped have been. It returns false when the socket has ended before; otherwise finishEnd must follow.
 func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 	s.mu.Lock()
 	if s.phase == ended {
@@ -301,7 +304,7 @@ func (s *Socket) beginEnd(reason string, how ending) (admitted, ok bool) {
 		s.ns.hub.lot.remove(x.berth)
 	}
 	if how.drop || !admitted {
-		s.client.drop(s) // before a handler that waits for the end, or for an answer, returns and takes the next event
+		s.client.drop(s) // before a handler that waits for the end or for an answer returns, and takes the next event
 	}
 	pet.stop(s.conn)
 	if life != nil {
@@ -366,7 +369,8 @@ func (s *Socket) runDisconnected() {
 	}
 }
 
-// runConnected calls the connect handlers. A socket that was recovered looks over first where its identity of now may be.
+// runConnected calls the connect handlers. A recovered socket first checks whether its present identity may be in its
+// rooms.
 func (s *Socket) runConnected() {
 	if back := s.takeBack(); back != nil {
 		if !back.moved {
@@ -382,7 +386,7 @@ func (s *Socket) runConnected() {
 	s.greeted()
 }
 
-// protect calls somebody's code and recovers its panic.
+// protect calls a callback and recovers its panic.
 func (s *Socket) protect(where string, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -392,7 +396,7 @@ func (s *Socket) protect(where string, f func()) {
 	f()
 }
 
-// fields are what a log line says about the socket; none of them is a secret.
+// fields are the attributes of a log line about the socket; none of them is a secret.
 func (s *Socket) fields(more ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{
 		slog.String("namespace", s.ns.name), slog.String("socket", s.id), slog.String("subject", s.Identity().Subject),

@@ -32,7 +32,7 @@ func (rs *roomSet) find(name string) *membership {
 	return nil
 }
 
-// add makes a membership; a nil set is made first and stored where owner says.
+// add makes a membership. A nil set is made first and stored in owner.
 func (rs *roomSet) add(r *room, owner **roomSet) *membership {
 	if rs == nil {
 		rs = new(roomSet)
@@ -87,8 +87,9 @@ func (rs *roomSet) names() []string {
 	return names
 }
 
-// Rooms returns the rooms that the socket is in, in no order; after its end those that it was in. Every socket can also be
-// addressed by its id as if it were a room, which is not listed: rooms whose names clients choose need a prefix.
+// Rooms returns the rooms that the socket is in, in no order; after its end, those that it was in. Every socket can
+// also be addressed by its id, as if that were a room; it is not listed. Give rooms whose names clients choose a
+// prefix, so that no client can choose the id of a socket.
 func (s *Socket) Rooms() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,8 +109,8 @@ func (s *Socket) Joined(room string) bool {
 	return s.rooms.find(room) != nil
 }
 
-// Join puts the socket into rooms. During admission that takes effect with it. It returns ErrClosed when the socket has
-// ended, and ErrRoomName or ErrTooManyRooms at the first room that cannot be joined; those before it are.
+// Join puts the socket into rooms. During admission it takes effect with the admission. It returns ErrClosed when the
+// socket has ended, and ErrRoomName or ErrTooManyRooms at the first room that cannot be joined; those before it are.
 func (s *Socket) Join(rooms ...string) error {
 	for _, name := range rooms {
 		if name == "" || len(name) > s.ns.hub.limits().MaxRoomName || strings.HasPrefix(name, userPrefix) {
@@ -149,7 +150,7 @@ func (s *Socket) joinHeir(name string) error {
 	return err
 }
 
-// joinAside notes a room for an admission. It returns false when there is none any more.
+// joinAside notes a room for an admission. It returns false when there is no admission any more.
 func (s *Socket) joinAside(name string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +204,7 @@ func (s *Socket) LeaveAll() { s.Leave(s.Rooms()...) }
 func (s *Socket) Leave(rooms ...string) {
 	for _, name := range rooms {
 		for one := s; one != nil && !one.leave(name); {
-			one = one.heir() // that has taken over, maybe just now
+			one = one.heir() // the socket that has taken over, maybe just now
 		}
 	}
 }
@@ -249,8 +250,8 @@ func (s *Socket) leaveLocked(m *membership) bool {
 // remove takes an ended socket out of the index. Its memberships stay readable: nothing changes them after the end.
 func (ns *Namespace) remove(s *Socket) { ns.removeWhere(s, locked) }
 
-// tryRemove is remove for who must not wait: it returns false when a broadcast, or somebody else, holds a room; remove must
-// then follow.
+// tryRemove is remove for callers that must not wait: it returns false when a broadcast, or somebody else, holds a
+// room; remove must then follow.
 func (ns *Namespace) tryRemove(s *Socket) bool { return ns.removeWhere(s, (*sync.Mutex).TryLock) }
 
 func locked(mu *sync.Mutex) bool { mu.Lock(); return true }

@@ -9,8 +9,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// TestAStrangerSendsNoAttachments holds what a client can make the server keep before anybody has admitted it: the header of
-// a binary packet already ends the connection (attack F1).
+// TestAStrangerSendsNoAttachments bounds how much a client can make the server keep before it is admitted: already the
+// header of a binary packet ends the connection (attack F1).
 func TestAStrangerSendsNoAttachments(t *testing.T) {
 	for _, text := range []string{`51-["e",{"_placeholder":true,"num":0}]`, `61-3[{"_placeholder":true,"num":0}]`} {
 		run(t, namespaces.Config{}, []*namespaces.Namespace{namespaces.New("/")}, func(t *testing.T, h *namespaces.Hub) {
@@ -24,7 +24,8 @@ func TestAStrangerSendsNoAttachments(t *testing.T) {
 	}
 }
 
-// TestAKnownClientSendsAttachments also after it has left its last namespace: limits for strangers do not come back.
+// TestAKnownClientSendsAttachments checks that also after the client has left its last namespace: the limits for
+// strangers do not come back.
 func TestAKnownClientSendsAttachments(t *testing.T) {
 	run(t, namespaces.Config{}, []*namespaces.Namespace{shop()}, func(t *testing.T, h *namespaces.Hub) {
 		p := newPeer(t, h)
@@ -35,7 +36,7 @@ func TestAKnownClientSendsAttachments(t *testing.T) {
 	})
 }
 
-// TestWhatAClientBeginsCountsAndHasADeadline holds that attachments that are awaited are in the budget, and end the
+// TestWhatAClientBeginsCountsAndHasADeadline checks that awaited attachments count in the budget, and end the
 // connection when they do not come (attack F2).
 func TestWhatAClientBeginsCountsAndHasADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestWhatAClientBeginsCountsAndHasADeadline(t *testing.T) {
 	})
 }
 
-// TestEventsThatWaitCountUntilTheyAreHandled or dropped.
+// TestEventsThatWaitCountUntilTheyAreHandled checks that for handled and for dropped events.
 func TestEventsThatWaitCountUntilTheyAreHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns := namespaces.New("/")

@@ -7,27 +7,27 @@ import (
 	"gatehouse/packet"
 )
 
-// tail is what a socket has been sent of late, so that its client can be sent it again. It belongs to the socket and is
-// guarded by its mu. Frames are shared with all who were sent them.
+// tail holds the frames that a socket has been sent lately, so that they can be sent to its client again. It is guarded
+// by the mu of its socket. Frames are shared by all sockets that they were sent to.
 type tail struct {
-	// Fields that a delivery touches, in one line of the cache.
+	// The fields that a delivery touches stand in one cache line.
 	ring    []*packet.Frame // grows up to the limit
-	base    string          // the offset of what stood before the first frame
+	base    string          // the offset of the frame before the first one
 	first   int32           // index of the oldest frame
 	count   int32
 	bytes   int32
-	settled int32 // how many of the frames, the oldest, were there at the last ageing
+	settled int32 // how many of the oldest frames were there at the last ageing
 
-	back      *comeback         // until the connect handlers run
+	back      *comeback         // true until the connect handlers run
 	secret    [secretBytes]byte // fixed
 	journal   *journal          // for other nodes; nil without them
 	recovered bool              // the socket goes on where another one stopped
 }
 
-// tailOverhead is what a frame counts for besides its bytes.
+// tailOverhead is how many bytes a frame counts for besides its own.
 const tailOverhead = 64
 
-// maxWeight is what a frame counts for at most.
+// maxWeight is how many bytes a frame counts for at most.
 const maxWeight = 1<<30 - 1
 
 func newTail(random io.Reader) (*tail, error) {
@@ -38,7 +38,7 @@ func newTail(random io.Reader) (*tail, error) {
 	return t, nil
 }
 
-// add appends a frame and drops the oldest ones above the limits. Of one that is too large only the offset is kept.
+// add appends a frame and drops the oldest ones above the limits. Of a frame that is too large only the offset is kept.
 func (t *tail) add(f *packet.Frame, limits *Recovery) {
 	if int(t.count) == len(t.ring) && len(t.ring) < limits.Messages {
 		t.grow(limits.Messages)
@@ -54,7 +54,7 @@ func (t *tail) add(f *packet.Frame, limits *Recovery) {
 	}
 }
 
-// last is the offset of what was sent last.
+// last is the offset of the last frame.
 func (t *tail) last() string {
 	if t.count == 0 {
 		return t.base
@@ -74,7 +74,7 @@ func (t *tail) grow(most int) {
 
 func (t *tail) at(i int32) *packet.Frame { return t.ring[t.index(i)] }
 
-// index is where the i-th frame stands, or is to.
+// index is the place of the i-th frame.
 func (t *tail) index(i int32) int {
 	n := int(t.first) + int(i)
 	if n >= len(t.ring) {
@@ -83,7 +83,7 @@ func (t *tail) index(i int32) int {
 	return n
 }
 
-// drop forgets the oldest frame. A client that has it can still go on behind it.
+// drop forgets the oldest frame. A client that has this frame can still go on after it.
 func (t *tail) drop() {
 	f := t.ring[t.first]
 	t.ring[t.first] = nil
@@ -96,7 +96,7 @@ func (t *tail) drop() {
 	t.base = f.Offset
 }
 
-// age drops what was there at the last call.
+// age drops the frames that were there at the last call.
 func (t *tail) age() {
 	for t.settled > 0 {
 		t.drop()
@@ -107,13 +107,13 @@ func (t *tail) age() {
 	}
 }
 
-// reaches reports whether all that followed an offset is there.
+// reaches reports whether all frames after an offset are there.
 func (t *tail) reaches(offset string) bool {
 	_, ok := t.find(offset)
 	return ok
 }
 
-// find returns how many frames stand before what followed an offset.
+// find returns how many frames stand up to an offset.
 func (t *tail) find(offset string) (n int32, ok bool) {
 	for n = t.count; n > 0; n-- {
 		if t.at(n-1).Offset == offset {
@@ -123,7 +123,8 @@ func (t *tail) find(offset string) (n int32, ok bool) {
 	return 0, offset == t.base
 }
 
-// since drops what stands up to an offset that is there, and returns what followed. Markers of volatile events are left out.
+// since drops the frames up to an offset, which must be there, and returns those that follow. Markers of volatile
+// events are left out.
 func (t *tail) since(offset string) []*packet.Frame {
 	n, _ := t.find(offset)
 	for range n {
@@ -139,12 +140,12 @@ func (t *tail) since(offset string) []*packet.Frame {
 	return missed
 }
 
-// marker stands for a volatile event that a client may have, and is not sent again.
+// marker stands for a volatile event that a client may have. It is not sent again.
 func marker(f *packet.Frame) *packet.Frame { return &packet.Frame{Offset: f.Offset} }
 
 func isMarker(f *packet.Frame) bool { return f.Text == nil && f.Attachments == nil }
 
-// weight is what a frame counts for.
+// weight is how many bytes a frame counts for.
 func weight(f *packet.Frame) int32 {
 	n := tailOverhead + len(f.Text)
 	for _, a := range f.Attachments {

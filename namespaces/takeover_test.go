@@ -9,7 +9,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// takeovers has a handler at work on a socket just when its client comes back, again and again, and calls check after each.
+// takeovers runs a handler on a socket just when its client comes back, again and again, and calls check after each
+// return.
 func takeovers(t *testing.T, work func(s *namespaces.Socket), check func(t *testing.T, ns *namespaces.Namespace, ann *visit)) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
@@ -41,7 +42,7 @@ func takeovers(t *testing.T, work func(s *namespaces.Socket), check func(t *test
 	}
 }
 
-// A room that is joined while the client comes back is one of the socket that goes on.
+// A room that is joined while the client comes back belongs to the socket that goes on.
 func TestJoinDuringATakeover(t *testing.T) {
 	names := []string{"a", "b", "c", "d", "e", "f"}
 	takeovers(t, func(s *namespaces.Socket) { _ = s.Join(names...) }, func(t *testing.T, ns *namespaces.Namespace, ann *visit) {
@@ -56,7 +57,7 @@ func TestJoinDuringATakeover(t *testing.T) {
 	})
 }
 
-// Who leaves a room while the client comes back is out of it.
+// A socket that leaves a room while its client comes back is out of the room.
 func TestLeaveDuringATakeover(t *testing.T) {
 	takeovers(t, func(s *namespaces.Socket) { s.Leave("red") }, func(t *testing.T, ns *namespaces.Namespace, ann *visit) {
 		s, ok := ns.Socket(ann.sid)
@@ -66,7 +67,7 @@ func TestLeaveDuringATakeover(t *testing.T) {
 	})
 }
 
-// Who is thrown out while the client comes back is out.
+// A socket that is disconnected while its client comes back is out.
 func TestDisconnectDuringATakeover(t *testing.T) {
 	for _, whole := range []bool{false, true} {
 		takeovers(t, func(s *namespaces.Socket) { s.Disconnect(whole) }, func(t *testing.T, ns *namespaces.Namespace, ann *visit) {

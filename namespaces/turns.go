@@ -14,8 +14,8 @@ import (
 // at once, and the others take turns. Other users do not wait for them.
 //
 // A handler may wait for its client or a database for as long as it likes, and then needs no processor. So a user whose
-// sockets wait gets more places, as long as goroutines that are ready to run get a processor soon: that is what others would
-// notice. There is no bound for all users together, which handlers that wait could use up.
+// sockets wait gets more places, as long as goroutines that are ready to run get a processor soon: a delay there is
+// what other users would notice. There is no bound for all users together, because handlers that wait could use it up.
 type turns struct {
 	// Fixed once made.
 	seed maphash.Seed
@@ -35,8 +35,8 @@ type turnShard struct {
 // share is the work for one user, there only while there is some.
 type share struct {
 	key         uint64
-	places      int     // sockets that may be worked for at once
-	running     int     // sockets that are
+	places      int     // how many sockets may be worked for at once
+	running     int     // how many sockets are worked for now
 	completed   bool    // a socket gave up its place since grow looked last
 	first, last *Socket // those that wait for a place
 	timer       *time.Timer
@@ -44,7 +44,7 @@ type share struct {
 
 // How the places of a user grow while sockets wait.
 const (
-	turnEvents  = 16                    // events of a socket before another one has its turn
+	turnEvents  = 16                    // how many events of a socket are handled before another one has its turn
 	growEvery   = 10 * time.Millisecond // how often it is looked at
 	promptDelay = 2 * time.Millisecond  // a goroutine that waits longer than this for a processor is late
 )
@@ -56,8 +56,8 @@ func (t *turns) init(h *Hub) {
 	}
 }
 
-// ownerKey is what a user is known by: their name, or where they come from when a gate gave none. Two users with one key
-// would share their places, which is unlikely and harmless.
+// ownerKey identifies a user: by name, or by address when the gate gave none. Two users with one key would share their
+// places, which is unlikely and harmless.
 func (t *turns) ownerKey(id handshake.Identity, conn Conn) uint64 {
 	if id.Subject != "" && id.Method != handshake.MethodAnonymous {
 		return maphash.Comparable(t.seed, id.User())
@@ -71,14 +71,15 @@ func (t *turns) ownerKey(id handshake.Identity, conn Conn) uint64 {
 
 func (t *turns) shard(s *Socket) *turnShard { return &t.shards[s.owner%turnShards] }
 
-// start has the queue of s worked off, now or when its turn comes.
+// start starts the handling of the queue of s, now or when its turn comes.
 func (t *turns) start(s *Socket) {
 	if t.enter(s) {
 		t.hub.tasks.Go(s.drain)
 	}
 }
 
-// enter takes a place for s, or lines it up: then whoever gives up a place goes on with it, and enter returns false.
+// enter takes a place for s. When there is none, it puts s in line and returns false: the goroutine that gives up a
+// place then goes on with s.
 func (t *turns) enter(s *Socket) bool {
 	shard := t.shard(s)
 	shard.mu.Lock()
@@ -133,7 +134,7 @@ func (t *turns) yield(s *Socket) *Socket {
 	return next
 }
 
-// watchLocked begins to look at how a user's work goes on. The shard's mu is held.
+// watchLocked begins to watch the progress of a user's work. The shard's mu is held.
 func (t *turns) watchLocked(sh *share) {
 	t.hub.tasks.Hold()
 	shard := &t.shards[sh.key%turnShards]
@@ -145,8 +146,8 @@ func (t *turns) watchLocked(sh *share) {
 	})
 }
 
-// grow gives a user whose sockets wait more places when processors are free, or when nothing has ended since the last look:
-// those who have places then wait for something, perhaps for one of those who have none.
+// grow gives a user whose sockets wait more places when processors are free, or when no socket has given up its place
+// since the last look: the sockets that have places then wait for something, perhaps for one that has none.
 func (t *turns) grow(shard *turnShard, sh *share, prompt bool) {
 	var ready []*Socket
 	shard.mu.Lock()

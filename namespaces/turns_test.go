@@ -13,7 +13,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// waiting is a namespace whose handlers wait until they are let go, and a count of those that do.
+// waiting is a namespace whose handlers wait until they are let go; it counts those that wait.
 func waiting() (ns *namespaces.Namespace, inside *atomic.Int32, free chan struct{}) {
 	ns, inside, free = namespaces.New("/"), new(atomic.Int32), make(chan struct{})
 	namespaces.Handle(ns, "wait", func(context.Context, *namespaces.Socket, namespaces.None) error {
@@ -25,8 +25,8 @@ func waiting() (ns *namespaces.Namespace, inside *atomic.Int32, free chan struct
 	return ns, inside, free
 }
 
-// TestHandlersThatWaitKeepNobodyFromRunning neither other users nor, in the end, the user's own sockets: those without a
-// place may be who the others wait for (attack F4).
+// TestHandlersThatWaitKeepNobodyFromRunning checks that for other users and, in the end, for the user's own sockets:
+// the waiting handlers may wait for one without a place (attack F4).
 func TestHandlersThatWaitKeepNobodyFromRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns, inside, free := waiting()
@@ -71,7 +71,7 @@ func TestHandlersOfOneUserAreBounded(t *testing.T) {
 	})
 }
 
-// TestSocketsOfAUserTakeTurns although one of them never runs out of events.
+// TestSocketsOfAUserTakeTurns checks that although one of the sockets never runs out of events.
 func TestSocketsOfAUserTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ns := namespaces.New("/")
@@ -98,7 +98,7 @@ func TestSocketsOfAUserTakeTurns(t *testing.T) {
 	})
 }
 
-// TestWhoHasNoNameCountsByAddress, an IPv6 network as one.
+// TestWhoHasNoNameCountsByAddress counts an IPv6 network as one address.
 func TestWhoHasNoNameCountsByAddress(t *testing.T) {
 	guests := namespaces.GateFunc(func(_ context.Context, r *handshake.Request) (handshake.Identity, error) {
 		return handshake.Identity{Subject: fmt.Sprint("guest", r.RemoteAddr), Method: handshake.MethodAnonymous}, nil

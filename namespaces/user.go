@@ -5,26 +5,26 @@ import (
 	"strings"
 )
 
-// userPrefix begins the name that stands for all sockets of a user in a selection, as the id of a socket stands for that
-// socket. No room can have such a name. Behind it come the subject and, when only one issuer's is meant, a zero byte and the
-// issuer.
+// userPrefix begins the name that stands for all sockets of a user in a selection, as the id of a socket stands for
+// that socket. No room can have such a name. It is followed by the subject and, when only one issuer's user is meant,
+// by a zero byte and the issuer.
 const userPrefix = "\x00subject\x00"
 
-// User selects the sockets of a user on all devices and nodes: those whose identity has the subject. Where several issuers
-// are trusted and could use the same subject for different people, name the one that is meant: other issuers' users are left
-// out then.
+// User selects the sockets of a user on all devices and nodes: those whose identity has the subject. Where several
+// issuers are trusted and could use the same subject for different people, name the issuer that is meant: users of
+// other issuers are then left out.
 func (ns *Namespace) User(subject string, issuer ...string) Broadcast {
 	return Broadcast{ns: ns}.User(subject, issuer...)
 }
 
-// User adds the sockets of a user, see [Namespace.User]; of several issuers each is meant.
+// User adds the sockets of a user, see [Namespace.User]. With several issuers, the users of each are meant.
 func (b Broadcast) User(subject string, issuer ...string) Broadcast {
 	names := []string{userPrefix + subject}
 	for i, one := range issuer {
 		names = append(names[:i], userPrefix+subject+"\x00"+one)
 	}
-	// It is named twice for adapters that have a channel for each room: what names several goes to all nodes, so that no node
-	// has to listen for each of its users.
+	// It is named twice for adapters that have a channel for each room: an operation that names several rooms goes to all
+	// nodes, so no node has to listen to a channel for each of its users.
 	return b.In(append(names, names...)...)
 }
 
@@ -56,7 +56,7 @@ func (ns *Namespace) removeUser(s *Socket) {
 	})
 }
 
-// named returns the sockets that a name means: the one whose id it is, or those of a user.
+// named returns the sockets that a name stands for: the one with that id, or those of a user.
 func (ns *Namespace) named(name string) []*Socket {
 	user, isUser := strings.CutPrefix(name, userPrefix)
 	if !isUser {

@@ -271,7 +271,8 @@ func TestKeysKeepValuesApart(t *testing.T) {
 	})
 }
 
-// TestValuesOfTheConnectionReachAllHandlers holds what a handler around the server has learned of a request.
+// TestValuesOfTheConnectionReachAllHandlers checks that for values that a handler around the server has put into a
+// request.
 func TestValuesOfTheConnectionReachAllHandlers(t *testing.T) {
 	type tenant struct{}
 	ns := namespaces.New("/")
@@ -288,7 +289,7 @@ func TestValuesOfTheConnectionReachAllHandlers(t *testing.T) {
 	ns.OnDisconnect(func(ctx context.Context, _ *namespaces.Socket, _ string) { see(ctx) })
 	run(t, namespaces.Config{}, []*namespaces.Namespace{ns}, func(t *testing.T, h *namespaces.Hub) {
 		request, end := context.WithCancel(context.WithValue(context.Background(), tenant{}, "acme"))
-		end() // of the request: the socket lives on
+		end() // of the request; the socket lives on
 		p := &peer{t: t, conn: &conn{values: request}}
 		p.client = h.Connect(p.conn)
 		p.enter("/", "ann")

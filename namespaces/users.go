@@ -7,16 +7,17 @@ import (
 	"gatehouse/handshake"
 )
 
-// SharedUsers counts the connections of each user over several nodes, for [Config.MaxPerUser]. A connection is known by the
-// id of its socket that was admitted first, which it has on another node, too, when it is recovered there. Its methods are
-// safe for concurrent use and do not wait.
+// SharedUsers counts the connections of each user over several nodes, for [Config.MaxPerUser]. A connection is known by
+// the id of the first of its sockets that was admitted. It keeps this id when it is recovered on another node. Its
+// methods are safe for concurrent use and do not wait.
 type SharedUsers interface {
-	// Limit begins to count. limit is how many connections a user may have; when there are more, replace is called on the node
-	// that has the oldest, and ends it. It is called before other methods, and again with the same function when the limit changes.
+	// Limit begins to count. limit is how many connections a user may have. When there are more, replace is called on the
+	// node that has the oldest connection, and ends it. It is called before other methods, and again with the same
+	// function when the limit changes.
 	Limit(limit int, replace func(user handshake.UserKey, connection string))
 	// Came notes a connection of this node.
 	Came(user handshake.UserKey, connection string)
-	// Went notes that this node has it no more.
+	// Went notes that this node does not have the connection any more.
 	Went(user handshake.UserKey, connection string)
 }
 
@@ -33,12 +34,12 @@ type users struct {
 // presence is a connection of a user. Those of one user stand in the order of their admission.
 type presence struct {
 	client  *Client
-	name    string // for all nodes; "" when it counts on this one alone
+	name    string // its id for all nodes; "" when it counts on this node alone
 	sockets int32  // at most one in each namespace
-	gone    bool   // the client has come back on another connection, and this one counts no more
+	gone    bool   // the client has come back on another connection, so this one does not count any more
 }
 
-// newUsers returns nil, which counts nothing, when there is no limit.
+// newUsers returns nil when there is no limit; a nil users counts nothing.
 func newUsers(limit int, shared SharedUsers) *users {
 	if limit == 0 {
 		return nil
@@ -50,7 +51,7 @@ func newUsers(limit int, shared SharedUsers) *users {
 	return u
 }
 
-// setMax changes the limit. Who has more connections keeps them until the next one comes.
+// setMax changes the limit. A user who has more connections keeps them until the next one comes.
 func (u *users) setMax(limit int) {
 	if u == nil {
 		return
@@ -70,7 +71,7 @@ func (u *users) add(s *Socket) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if s.client.replaced {
-		return // what it still enters must not push out who replaced it
+		return // a socket that it still opens must not push out the connection that has replaced it
 	}
 	key := s.Identity().User()
 	list := u.byKey[key]
@@ -86,7 +87,7 @@ func (u *users) add(s *Socket) {
 	u.byKey[key] = append(list, p)
 }
 
-// wentLocked tells the other nodes of a connection that counts no more.
+// wentLocked tells the other nodes about a connection that does not count any more.
 func (u *users) wentLocked(key handshake.UserKey, list []presence, i int) {
 	name := list[i].name
 	another := func(p presence) bool { return p.name == name && !p.gone && p.client != list[i].client } // it is recovered there
@@ -95,7 +96,7 @@ func (u *users) wentLocked(key handshake.UserKey, list []presence, i int) {
 	}
 }
 
-// remove uncounts an admitted socket that has ended.
+// remove takes an admitted socket that has ended off the count.
 func (u *users) remove(s *Socket) {
 	if u == nil {
 		return
@@ -147,7 +148,7 @@ func (u *users) takeLocked(key handshake.UserKey, i int) *Client {
 	return c
 }
 
-// replace ends a connection of this node that makes way for one of another node.
+// replace ends a connection of this node because of a newer one on another node.
 func (u *users) replace(key handshake.UserKey, name string) {
 	u.mu.Lock()
 	i := slices.IndexFunc(u.byKey[key], func(p presence) bool { return p.name == name && !p.gone })
@@ -160,7 +161,8 @@ func (u *users) replace(key handshake.UserKey, name string) {
 	c.makeWay()
 }
 
-// succeed stops counting a connection whose client has come back on another one. What it has parked is still the user's.
+// succeed stops counting a connection whose client has come back on another one. Its parked sockets still belong to the
+// user.
 func (u *users) succeed(old *Socket) {
 	if u == nil {
 		return

@@ -18,15 +18,15 @@ const Name = "/admin"
 
 const (
 	statsEvery   = 2 * time.Second // as in Node's server; the interface relies on it
-	watchedFor   = 3 * statsEvery  // how long a node believes another one that somebody watches
-	mostEvents   = 500             // events a second that are shown; more are left out
-	mostShown    = 1 << 20         // bytes a second of their names, arguments and rooms, and of the rooms of recovered sockets
-	mostOfEvent  = 64 << 10        // bytes of arguments that are shown of one; of more only the size is
-	mostSockets  = 10_000          // in the list that who comes gets
-	mostListed   = 4 << 20         // bytes of that list: a quarter of what may wait for a client
-	mostSpaces   = 1000            // namespaces in the numbers; of more only the sum is shown
-	mostText     = 512             // bytes of what a client says of itself, and of the names of a broadcast's rooms
-	listPatience = 5 * time.Second // for the sockets of other nodes
+	watchedFor   = 3 * statsEvery  // how long a node relies on another node's word that somebody watches
+	mostEvents   = 500             // how many events a second are shown; more are left out
+	mostShown    = 1 << 20         // how many bytes a second are shown of their names, arguments and rooms, and of the rooms of recovered sockets
+	mostOfEvent  = 64 << 10        // how many bytes are shown of one event's arguments; of larger ones only the size is shown
+	mostSockets  = 10_000          // how many sockets are in the list that a new watcher gets
+	mostListed   = 4 << 20         // how many bytes that list may take: a quarter of what may wait for a client
+	mostSpaces   = 1000            // how many namespaces the statistics show; of more only the sum is shown
+	mostText     = 512             // how many bytes are shown of what a client says about itself, and of the names of a broadcast's rooms
+	listPatience = 5 * time.Second // how long to wait for the sockets of other nodes
 )
 
 // UI is the interface of one node.
@@ -37,7 +37,7 @@ type UI struct {
 	host  string
 	began time.Time
 
-	until   atomic.Int64 // nanoseconds: somebody watches until then
+	until   atomic.Int64 // in nanoseconds: until when somebody watches
 	here    atomic.Int64 // who watches on this node
 	traffic Traffic
 
@@ -50,8 +50,8 @@ type UI struct {
 	stop   chan struct{}
 }
 
-// New makes the interface. The error is that of [Config.Check]. It is mounted with [UI.Definition], the hub gets [UI.Hooks],
-// and [UI.Close] comes after the hub's end.
+// New makes the interface. The error is that of [Config.Check]. Mount it with [UI.Definition], give [UI.Hooks] to the
+// hub, and call [UI.Close] after the hub has been closed.
 func New(cfg Config) (*UI, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
@@ -77,8 +77,8 @@ func New(cfg Config) (*UI, error) {
 	return u, nil
 }
 
-// SetAccess changes by which name, password and scope operators come in. Who is there stays; sessions of another name or
-// password are at an end. The hash must be one that [Config.Check] finds good.
+// SetAccess changes the name, the password and the scope by which operators come in. Operators who are connected stay;
+// sessions of another name or password have ended. The hash must be one that [Config.Check] accepts.
 func (u *UI) SetAccess(username string, passwordHash handshake.Secret, scope string) {
 	now := u.door.now.Load()
 	cfg := now.cfg
@@ -89,10 +89,10 @@ func (u *UI) SetAccess(username string, passwordHash handshake.Secret, scope str
 // Definition is the namespace.
 func (u *UI) Definition() namespaces.Definition { return u.ns }
 
-// Traffic is what the server counts its connections with.
+// Traffic is the counter that the server counts its connections with.
 func (u *UI) Traffic() *Traffic { return &u.traffic }
 
-// Close ends what the interface has begun.
+// Close ends everything that the interface has started.
 func (u *UI) Close() {
 	u.mu.Lock()
 	if !u.closed {
@@ -103,7 +103,7 @@ func (u *UI) Close() {
 	u.group.Wait()
 }
 
-// watcher is the data of a socket that is counted.
+// watcher is the data of a socket that counts as watching.
 type watcher struct{}
 
 // watched reports whether somebody watches, on any node.
@@ -178,7 +178,7 @@ func (u *UI) end() bool {
 	return !u.ticks
 }
 
-// show sends something to those who watch, if there are any.
+// show sends something to the watchers, if there are any.
 func (u *UI) show(event string, args ...any) { _ = u.ns.Volatile().Emit(event, args...) }
 
 // mayShow counts an event of an application and its bytes, and reports whether it is within the limits of a second.
@@ -195,8 +195,9 @@ func (u *UI) mayShow(size int) bool {
 	return u.shown.Take(now, mostEvents, time.Second/mostEvents) == 0
 }
 
-// mayList counts the rooms of a socket that has come back with them: of more bytes than are shown in a second the rest is left
-// out, as thousands of clients may come back at once, each in a thousand rooms. Who comes to watch later sees all rooms.
+// mayList counts the rooms of a socket that has come back with them. Beyond the bytes that are shown in a second the
+// rest is left out, as thousands of clients may come back at once, each in a thousand rooms. Operators who come later
+// see all rooms.
 func (u *UI) mayList(rooms []string) bool {
 	size := 0
 	for _, room := range rooms {
@@ -207,5 +208,5 @@ func (u *UI) mayList(rooms []string) bool {
 	return u.bytes.TakeN(time.Now(), size, mostShown, time.Second/mostShown) == 0
 }
 
-// hidden reports rooms of the server's own.
+// hidden reports whether a room is one of the server's own.
 func hidden(room string) bool { return strings.HasPrefix(room, "\x00") }

@@ -102,7 +102,7 @@ func TestCredentialsOfClientsAreNotShown(t *testing.T) {
 	}
 }
 
-// The interface counts a room twice that it is told of in socket_connected and in room_joined.
+// The interface would count a room twice that is in socket_connected and in room_joined.
 func TestARoomOfTheAdmissionIsToldOnce(t *testing.T) {
 	var hub *namespacestest.Hub
 	u, err := New(Config{Open: true, Hub: func() *namespaces.Hub { return hub.Hub }})
@@ -204,7 +204,7 @@ func TestWhatIsSaidOfSocketsIsBounded(t *testing.T) {
 	}
 }
 
-// A server with large events, many rooms and many namespaces does not overwhelm those who watch.
+// A server with large events, many rooms and many namespaces does not overwhelm its watchers.
 func TestWhatIsShownOfEventsIsBounded(t *testing.T) {
 	u, err := New(Config{Open: true})
 	if err != nil {
@@ -264,7 +264,7 @@ func TestWhoComesIsToldOfAsManySocketsAsThereIsRoomFor(t *testing.T) {
 		list = operator.Next()
 	}
 	var sockets []socket
-	if list.Decode(&sockets); len(sockets) < 8 || len(sockets) > 9 { // the operator's own is among them
+	if list.Decode(&sockets); len(sockets) < 8 || len(sockets) > 9 { // the operator's own socket is among them
 		t.Errorf("%d of 10 sockets, 9 with half a megabyte, are listed", len(sockets))
 	}
 	if line := <-log; !strings.Contains(line, "some of the sockets") || !strings.Contains(line, fmt.Sprint("shown=", len(sockets))) {
@@ -290,7 +290,7 @@ func TestOfVeryManyNamespacesTheSumIsShown(t *testing.T) {
 	}
 }
 
-// lines takes what a logger writes.
+// lines collects what a logger writes.
 type lines chan string
 
 func (l lines) Write(p []byte) (int, error) {

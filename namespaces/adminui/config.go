@@ -22,7 +22,7 @@ type Config struct {
 	Tokens       namespaces.Gate  // verifies tokens; nil: none are taken
 	Scope        string           // the scope that a token must have; empty is DefaultScope
 	ReadOnly     bool             // who watches can do nothing
-	Open         bool             // whoever comes may do everything: for development
+	Open         bool             // everybody may come in and do everything: for development
 	Server       string           // the name of this node; empty is the host's
 	Hub          func() *namespaces.Hub
 	Stats        func() Stats // nil: no numbers

@@ -24,7 +24,7 @@ import (
 const (
 	sessionLife   = 12 * time.Hour
 	triesAMinute  = 10  // passwords of one address
-	passwordTests = 2   // at a time: each takes a processor for a tenth of a second
+	passwordTests = 2   // how many passwords are compared at a time: each takes a processor for a tenth of a second
 	longestSecret = 512 // bytes of a password
 	tokenUser     = "token"
 )
@@ -44,12 +44,12 @@ func (d *door) Check(ctx context.Context, r *handshake.Request) (handshake.Ident
 type gate struct {
 	cfg   Config
 	clock func() time.Time
-	key   [sha256.Size]byte // signs sessions; made from the password's hash, so that all nodes have the same and a new password ends sessions
+	key   [sha256.Size]byte // signs sessions; made from the password's hash, so that all nodes have the same key and a new password ends the sessions
 	tries *limit.Rate[netip.Prefix]
 	tests chan struct{}
 }
 
-// with is a gate for other operators, which counts on.
+// with returns a gate for other operators that goes on with the same counts.
 func (g *gate) with(cfg Config) *gate {
 	next := newGate(cfg)
 	next.clock, next.tries, next.tests = g.clock, g.tries, g.tests
@@ -65,8 +65,8 @@ func newGate(cfg Config) *gate {
 	return g
 }
 
-// credentials are those that the interface sends, and those that other clients
-// may send.
+// credentials are the ones that the interface sends, and those that other
+// clients may send.
 type credentials struct {
 	SessionID string `json:"sessionId"`
 	Username  string `json:"username"`

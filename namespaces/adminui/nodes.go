@@ -19,7 +19,7 @@ const (
 	mostDescribedBytes = 1 << 20 // of JSON
 )
 
-// descriptions describe sockets to another node, or to those who watch.
+// descriptions describe sockets to another node, or to watchers.
 type descriptions struct {
 	most, mostBytes int // sockets, and bytes of JSON
 
@@ -28,7 +28,7 @@ type descriptions struct {
 	full  bool // some are left out
 }
 
-// add adds a description. It reports false from the first one on that does not fit.
+// add adds a description. Once one did not fit, it reports false for that one and all later ones.
 func (d *descriptions) add(s socket) bool {
 	text, err := json.Marshal(s)
 	if d.full = d.full || err != nil || len(d.all) == d.most || d.bytes+len(text) > d.mostBytes; d.full {
@@ -66,7 +66,7 @@ func (u *UI) ownSockets(ctx context.Context, _ packet.Args) (packet.Args, error)
 func (u *UI) theirSockets(ctx context.Context) map[[2]string]socket {
 	ctx, cancel := context.WithTimeout(ctx, listPatience/2)
 	defer cancel()
-	answers, _ := u.ns.ServerEmitAck(ctx, describes) // an error: with those that did answer
+	answers, _ := u.ns.ServerEmitAck(ctx, describes) // after an error: with the nodes that did answer
 	all := map[[2]string]socket{}
 	for _, reply := range answers.Replies {
 		var theirs []socket

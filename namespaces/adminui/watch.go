@@ -229,8 +229,8 @@ func describe(s *namespaces.Socket) socket {
 	}
 }
 
-// entered is describe for a socket that has just come, without rooms of which a "joined" follows: the interface
-// would count them twice. None follows for rooms of a recovered socket.
+// entered is describe for a socket that has just come, without the rooms for which a "joined" event follows: the
+// interface would count them twice. For the rooms of a recovered socket no such event follows.
 func (u *UI) entered(s *namespaces.Socket) socket {
 	d := describe(s)
 	if !s.Recovered() || !u.mayList(d.Rooms) {

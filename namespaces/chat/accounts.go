@@ -13,12 +13,12 @@ import (
 // account counts what one user uses of the chat, with all sockets and in all rooms that the user has opened.
 type account struct {
 	key   handshake.UserKey
-	bytes atomic.Int64 // that the user's rooms remember
+	bytes atomic.Int64 // bytes that the user's rooms remember
 
 	// Guarded by rooms.mu.
 	sockets int
-	rooms   map[*room]struct{} // opened by this user, and not forgotten; nil until the first
-	empty   int                // of these, how many have no members
+	rooms   map[*room]struct{} // the rooms that this user has opened and that are not forgotten; nil until the first
+	empty   int                // how many of these have no members
 
 	mu       sync.Mutex // guards what follows; a leaf
 	joins    limit.Allowance
@@ -36,7 +36,7 @@ func (rs *rooms) accountLocked(key handshake.UserKey) *account {
 	return u
 }
 
-// arrive counts a socket of a user.
+// arrive counts one more socket of a user.
 func (rs *rooms) arrive(key handshake.UserKey) *account {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -45,7 +45,7 @@ func (rs *rooms) arrive(key handshake.UserKey) *account {
 	return u
 }
 
-// depart ends what arrive began.
+// depart takes back what arrive has counted.
 func (rs *rooms) depart(u *account) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

@@ -6,10 +6,10 @@
 //   - One order per room: all members, and the history, see its messages in the same one.
 //   - Joining and reading the history are one step: between the two no message is missing and none comes twice.
 //   - A message with a nonce is sent once, however often the same user sends it while the room remembers the nonce.
-//   - Who is not in a room can neither read it nor write to it.
+//   - A user who is not in a room can neither read it nor write to it.
 //
-// Everything it keeps is in memory and bounded by [Config]. Where nodes share their rooms ([namespaces.Shared]), members,
-// messages and nonces are kept for all nodes together.
+// Everything it keeps is in memory and bounded by [Config]. Where nodes share their rooms ([namespaces.Shared]),
+// members, messages and nonces are kept for all nodes together.
 package chat
 
 import (
@@ -107,7 +107,8 @@ type chat struct {
 	share  sync.Once
 }
 
-// New defines the namespace "/chat". It panics when a limit of cfg is out of its bounds, with what to write.
+// New defines the namespace "/chat". When a limit of cfg is out of its bounds it panics, and says which values are
+// possible.
 func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	c := &chat{cfg: cfg.withDefaults(), ns: namespaces.New("/chat", opts...)}
 	c.rooms.init(&c.cfg)
@@ -132,7 +133,7 @@ func New(cfg Config, opts ...namespaces.Option) *namespaces.Namespace {
 	return c.ns
 }
 
-// come seats a socket. One that was recovered has its seat already: for the others it was never away.
+// come seats a socket. A recovered socket has its seat already: the other members have not seen it leave.
 func (c *chat) come(_ context.Context, s *namespaces.Socket) {
 	if !s.Recovered() {
 		c.seat(s)
@@ -147,7 +148,7 @@ func (c *chat) missed(namespaces.Missed) {
 	}
 }
 
-// userOf is who a socket speaks for.
+// userOf returns the user of a socket.
 func (c *chat) userOf(s *namespaces.Socket) user {
 	id := s.Identity()
 	u := user{key: id.User(), Member: Member{User: c.naming.Call(id.User()), Name: id.Name}}
@@ -256,7 +257,7 @@ func (c *chat) send(ctx context.Context, s *namespaces.Socket, in sendRequest) (
 	return out, err
 }
 
-// post gives the message its place in the room's order: history and members get it under one lock.
+// post gives the message its place in the room's order: the history and the members get it under the same lock.
 func (c *chat) post(ctx context.Context, r *room, s *namespaces.Socket, in sendRequest) (sent, error) {
 	u := c.userOf(s)
 	nonce := nonceOf(u.key, in.Nonce)
@@ -279,7 +280,7 @@ func (c *chat) post(ctx context.Context, r *room, s *namespaces.Socket, in sendR
 	return st.sent(), nil
 }
 
-// typing passes a notice on, unless the room is quiet or a person could not type that often.
+// typing passes a notice on, unless the room is quiet or notices come faster than a person types.
 func (c *chat) typing(ctx context.Context, s *namespaces.Socket, in typingNotice) error {
 	r, err := present(s, in.Room)
 	if err != nil {

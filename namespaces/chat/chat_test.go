@@ -90,7 +90,7 @@ func (s *server) user(name string, rooms ...string) *tab {
 	return s.enter(handshake.Identity{Subject: name, Name: strings.ToUpper(name), Rooms: rooms})
 }
 
-// enter opens a tab of who an identity says.
+// enter opens a tab of the user of an identity.
 func (s *server) enter(id handshake.Identity) *tab {
 	c := &tab{t: s.t, acks: make(chan string, 1000)}
 	c.client = s.hub.Connect(c)

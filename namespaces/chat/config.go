@@ -41,8 +41,8 @@ type Config struct {
 
 	Limits
 
-	// Joins of a user wait when their answers exceed joinBurst bytes and joinRate bytes a second: 64 MiB and 8 MiB. Only
-	// tests choose others.
+	// Joins of a user wait when their answers exceed joinBurst bytes at once and joinRate bytes a second: 64 MiB and 8
+	// MiB. Only tests choose other values.
 	joinBurst, joinRate int
 }
 
@@ -59,7 +59,7 @@ const (
 	joinWeight     = 8 << 10
 	announceWeight = 128
 
-	// Typing notices of a user above typingBurst, and typingRate a second more, go nowhere.
+	// A user may send typingBurst notices of typing at once, and typingRate more a second. Others are dropped.
 	typingBurst = 10
 	typingRate  = 2
 )
@@ -86,7 +86,7 @@ func setDefault(field *int, value int) {
 	}
 }
 
-// checkRoom refuses names of rooms that people could not tell apart or read.
+// checkRoom refuses room names that people could not read or tell apart.
 func checkRoom(name string) error {
 	switch {
 	case name == "":

@@ -51,7 +51,7 @@ func (h *history) drop() {
 	h.dropped = oldest.id
 	*oldest = post{}
 	h.start++
-	if h.start > h.len() { // more was dropped than is left: free that memory
+	if h.start > h.len() { // more messages were dropped than are left: free their memory
 		h.messages, h.start = slices.Clone(h.messages[h.start:]), 0
 	}
 }
@@ -61,7 +61,7 @@ func (h *history) count(bytes int) {
 	h.held.add(bytes)
 }
 
-// clear uncounts a forgotten room.
+// clear takes a forgotten room's bytes off the count.
 func (h *history) clear() {
 	h.count(-h.bytes)
 	h.messages, h.start = nil, 0

@@ -33,7 +33,7 @@ func TestSinceGivesWhatCameAfter(t *testing.T) {
 			"":         {"3 4 5 6 7", false},
 			"never":    {"3 4 5 6 7", false},
 			ids[1]:     {"3 4 5 6 7", false},
-			ids[2]:     {"3 4 5 6 7", true}, // the last message that was dropped: none after it is missing
+			ids[2]:     {"3 4 5 6 7", true}, // since the last message that was dropped: none after it is missing
 			ids[3]:     {"4 5 6 7", true},
 			ids[7]:     {"", true},
 			ids[7][1:]: {"3 4 5 6 7", false},

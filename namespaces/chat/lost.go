@@ -37,7 +37,7 @@ func (l *lost) has(name string) bool {
 	return true
 }
 
-// probes are the bits of a name.
+// probes returns the bits that stand for a name.
 func (l *lost) probes(name string) (bits [lostProbes]uint64) {
 	sum := maphash.String(l.seed, name)
 	for i := range bits {

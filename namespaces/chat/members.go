@@ -23,7 +23,7 @@ type members struct {
 	byKey map[handshake.UserKey]*attendance
 	order []*attendance
 
-	list []byte // the first ones as JSON with commas between them, while it is known
+	list []byte // the first members as JSON with commas between them, as long as that is valid
 }
 
 func (m *members) init() { m.byKey = make(map[handshake.UserKey]*attendance) }
@@ -78,7 +78,7 @@ func (m *members) first() []byte {
 	return m.list
 }
 
-// put writes a member behind the others in the list.
+// put appends a member to the list.
 func (m *members) put(p *attendance) {
 	args, err := packet.NewArgs(p.Member)
 	if err != nil {

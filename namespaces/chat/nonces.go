@@ -14,7 +14,7 @@ type nonces struct {
 	most int
 	held *tally
 
-	answers []answer // oldest first; few enough to be looked through
+	answers []answer // oldest first; few enough for a linear search
 }
 
 // answer is the answer to a message with a nonce.
@@ -76,7 +76,7 @@ func (n *nonces) add(k *nonceKey, first stamp) {
 	case count >= max(1, n.most/shareOfOne):
 		n.forget(oldest, 1)
 	case n.len() >= n.most:
-		n.forget(0, max(1, n.most/64)) // some at once: the others have to move up
+		n.forget(0, max(1, n.most/64)) // forget some at once, because the others have to move up
 	}
 	n.answers = append(n.answers, answer{*k, first})
 	n.held.add(nonceWeight)
@@ -101,7 +101,7 @@ func (n *nonces) forget(i, some int) {
 	n.held.add(-some * nonceWeight)
 }
 
-// clear uncounts a forgotten room.
+// clear takes a forgotten room's answers off the count.
 func (n *nonces) clear() {
 	n.held.add(-n.len() * nonceWeight)
 	n.answers = nil

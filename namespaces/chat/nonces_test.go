@@ -17,7 +17,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc) // far below
 }
 
-// chatty returns rooms, as the function that makes one in which each user has sent as many messages with the longest nonces.
+// chatty returns a function that makes a room in which each user has sent many messages with the longest nonces.
 func chatty(t *testing.T, rs *rooms, cfg *Config) func(name string, users, each int) *room {
 	rs.init(cfg)
 	return func(name string, users, each int) *room {
@@ -48,7 +48,7 @@ func TestNoncesCountForWhatTheyTake(t *testing.T) {
 			fill := chatty(t, &rs, &cfg)
 			list := make([]*room, many)
 			for i := range list {
-				list[i] = fill(fmt.Sprint("r", i), 0, 0) // what a room takes by itself is not meant
+				list[i] = fill(fmt.Sprint("r", i), 0, 0) // not counting what a room takes by itself
 			}
 			before := heap()
 			for i, r := range list {

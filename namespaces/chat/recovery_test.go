@@ -13,8 +13,8 @@ import (
 	"gatehouse/namespaces/chat"
 )
 
-// Somebody whose connection breaks for a moment is not said to have left, misses no message, and is still in the room;
-// somebody who stays away leaves it.
+// A user whose connection breaks for a moment stays in the room, misses no message, and is not announced as gone. A
+// user who stays away leaves the room.
 func TestABreakOfTheConnectionIsNoLeaving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := namespaces.Config{Recovery: namespaces.Recovery{For: time.Minute}}

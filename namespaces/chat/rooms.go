@@ -21,15 +21,15 @@ type room struct {
 	members   members
 	history   history
 	nonces    nonces
-	users     int  // on all nodes, when somebody of this one last entered; where nodes share their rooms
-	forgotten bool // no longer among the rooms; nobody can join any more
+	users     int  // how many users were in the room on all nodes when a user of this node entered last; where nodes share their rooms
+	forgotten bool // not in rooms.named any more; nobody can join it
 
 	// Guarded by rooms.mu.
 	parked  *list.Element // in rooms.empty
 	emptied time.Time
 }
 
-// tally counts the bytes of a room's memory, for the room, its owner and all together.
+// tally counts the bytes of a room's memory: for the room, for its owner, and for all rooms together.
 type tally struct {
 	room       atomic.Int64
 	owner, all *atomic.Int64
@@ -66,7 +66,7 @@ type stamp struct {
 	at int64 // milliseconds since 1970
 }
 
-// text is the id as clients see it: later ones are greater as texts too.
+// text is the id as clients see it: later ids are greater as texts too.
 func (s stamp) text() string { return fmt.Sprintf("%016x", s.id) }
 
 // sent is the acknowledgement of the message.
@@ -235,7 +235,7 @@ func (rs *rooms) relieve() {
 	}
 }
 
-// full reports whether the memory in use leaves fewer than some spare bytes.
+// full reports whether fewer than the given number of spare bytes are left.
 func (rs *rooms) full(spare int) bool { return rs.bytes.Load() > int64(rs.cfg.HistoryTotal-spare) }
 
 // largestLocked returns the room that remembers the most. rooms.mu is held; the account has rooms.

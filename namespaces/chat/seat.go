@@ -13,11 +13,11 @@ import (
 type seat struct {
 	account *account // fixed
 
-	// mu is held for the whole of a change, so that a join and a removal come one after the other. It is locked before
-	// those of rooms.
+	// mu is held for the whole of a change, so that a join and a removal come one after the other. It is locked before the
+	// mu of a room.
 	mu     sync.Mutex
 	rooms  joinedRooms
-	moving bool // from or to another node, which is not announced
+	moving bool // the seat comes from another node or goes to one, which is not announced
 
 	ended    bool
 	ending   sync.Mutex     // guards ended, and adding to settling
@@ -60,7 +60,7 @@ func (all *joinedRooms) remove(name string) *room {
 	return r
 }
 
-// names returns the names of the rooms, which may be left while they are gone through.
+// names returns the names of the rooms. Rooms may be left while the caller iterates.
 func (all joinedRooms) names() []string {
 	names := make([]string, len(all))
 	for i, r := range all {
@@ -89,7 +89,7 @@ func (at *seat) room(name string) *room {
 	return at.rooms.get(name)
 }
 
-// end waits for what is being settled, and has nothing more settled.
+// end waits for the settling under way, and lets no more begin.
 func (at *seat) end() {
 	at.ending.Lock()
 	at.ended = true
@@ -128,7 +128,7 @@ func (c *chat) takenOut(at *seat, s *namespaces.Socket, left []string) {
 		if !ok || at.rooms.get(name) == nil {
 			continue
 		}
-		now, here := c.ns.Socket(s.ID()) // another one, when its client has come back
+		now, here := c.ns.Socket(s.ID()) // another socket, when the client has come back
 		if !here || now.Joined(joined) {
 			continue
 		}

@@ -130,7 +130,7 @@ func TestF11_AServerWithShorterRoomNamesSaysSo(t *testing.T) {
 func TestW6_UsersOfTwoIssuersDoNotLookAlike(t *testing.T) {
 	for name, c := range map[string]struct {
 		home string
-		want [3]string // of the first, the second and the third who come
+		want [3]string // for the first, the second and the third user
 	}{
 		"by configuration":    {"https://id.example", [3]string{"@guests/ann", "ann", "@/ann"}},
 		"by who comes first":  {"", [3]string{"ann", "@https:%2F%2Fid.example/ann", "@/ann"}},
@@ -276,7 +276,8 @@ func TestF4_JoinsWaitWhenAUserHasAskedForTooMuch(t *testing.T) {
 	})
 }
 
-// Otherwise all that wait would make their answers at the same moment, and take the processors from everybody.
+// Otherwise all waiting joins would make their answers at the same moment, and take the processors from
+// everybody.
 func TestF4_OfJoinsThatWaitOneGoesOnAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, chat.Config{}.WithJoins(1, 1<<20))

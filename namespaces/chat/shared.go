@@ -18,7 +18,7 @@ import (
 // Where nodes share their rooms, [namespaces.Shared] keeps the rooms' messages and members. This node keeps the members
 // that it has, and the limits on rooms of its users.
 
-// shareRooms tells a room when one of its members turns out to be gone, such as those of a node that died, or to be here.
+// shareRooms tells a room when one of its members turns out to be gone, as after the death of its node, or to be here.
 func (c *chat) shareRooms() {
 	shared := c.ns.Shared()
 	if shared == nil {
@@ -37,7 +37,7 @@ func (c *chat) shareRooms() {
 	})
 }
 
-// nameOf names a user among all, whoever their issuer is.
+// nameOf names a user uniquely among the users of all issuers.
 func nameOf(k handshake.UserKey) string { return fmt.Sprintf("%q %q", k.Issuer, k.Subject) }
 
 // announce makes the event that tells a room of a member.
@@ -72,7 +72,7 @@ func (c *chat) enterShared(ctx context.Context, shared namespaces.Shared, r *roo
 	if err != nil {
 		switch {
 		case counted:
-		case errors.Is(err, namespaces.ErrNotEntered): // an exit would take out another socket of the user
+		case errors.Is(err, namespaces.ErrNotEntered): // leaving the room here would also take out another socket of the user
 			c.takeOut(r, s)
 		default:
 			c.quit(ctx, r, s)
@@ -141,8 +141,8 @@ func (c *chat) reenter(ctx context.Context, at *seat, name string, s *namespaces
 	}
 }
 
-// after returns the messages after the one with an id, and whether none between is missing; without an id, all
-// messages and whether the room never had others.
+// after returns the messages after the one with the given id, and whether they are complete; without an id, all
+// messages, and whether the room has never had others.
 func after(found namespaces.Entered, since string) (messages []Message, complete bool) {
 	complete = since == found.Dropped && (since != "" || !found.Cut)
 	messages = make([]Message, 0, len(found.History))

@@ -81,15 +81,15 @@ func (a *asyncAPI) channel(id string, d namespaces.Description) {
 	a.channels[id] = map[string]any{"address": d.Label, "messages": messages}
 }
 
-// channel is one that is being written.
+// channel is a channel that is being written.
 type channel struct {
 	*asyncAPI
 	id       string
 	messages map[string]any
 }
 
-// operation adds what is done with an event. The same name may be sent and received with different payloads, so both have a
-// message of their own.
+// operation adds the sending or receiving of an event. The same name may be sent and received with different payloads,
+// so both have a message of their own.
 func (c *channel) operation(action string, e namespaces.EventType, replies ...reflect.Type) {
 	id := action + ":" + e.Name
 	c.messages[id] = map[string]any{"name": e.Name, "payload": c.payload(e.Args)}
@@ -111,7 +111,7 @@ func (c *channel) operation(action string, e namespaces.EventType, replies ...re
 
 func (c *channel) message(id string) any { return reference("channels", c.id, "messages", id) }
 
-// pointed escapes what has a meaning in a JSON pointer (RFC 6901, section 3).
+// pointed escapes the characters that have a meaning in a JSON pointer (RFC 6901, section 3).
 var pointed = strings.NewReplacer("~", "~0", "/", "~1")
 
 // reference points to another place of the document.

@@ -86,7 +86,7 @@ func TestWhatIsWritten(t *testing.T) {
 	}
 }
 
-// golden holds a text against a file, or writes it there.
+// golden compares a text with a file, or writes it there.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {

@@ -14,7 +14,7 @@ import (
 	"gatehouse/packet"
 )
 
-// kind is what JavaScript sees of a value.
+// kind is the kind of a value in JavaScript.
 type kind int
 
 const (
@@ -26,7 +26,7 @@ const (
 	always // the truth value in is
 	binary
 	list   // its elements are in of
-	record // its values, by text, are in of
+	record // any keys; its values are in of
 	object // fields
 	named  // the object name of a catalogue
 )
@@ -48,7 +48,7 @@ type field struct {
 	optional bool
 }
 
-// catalogue holds the objects that have a name, each under one of its own.
+// catalogue holds the objects that have a name. No two have the same.
 type catalogue struct {
 	names  map[reflect.Type]string
 	types  map[string][]field
@@ -127,10 +127,11 @@ func (c *catalogue) object(t reflect.Type) shape {
 	return shape{kind: named, name: name}
 }
 
-// genericPath is what stands before a type's name in the brackets of a generic one.
+// genericPath matches the path before a type's name in the brackets of a generic type.
 var genericPath = regexp.MustCompile(`[^\[\],]*[./]`)
 
-// free returns a name that no other type has: the type's, with the package's before it if need be, or a number behind it.
+// free returns a name that no other type has: the type's name, with the package's name before it or a number behind it
+// if need be.
 func (c *catalogue) free(t reflect.Type) string {
 	name := exported(genericPath.ReplaceAllString(t.Name(), ""))
 	if _, taken := c.types[name]; taken {
@@ -182,7 +183,7 @@ func (c *catalogue) fields(t reflect.Type) []field {
 	return out
 }
 
-// embeds reports whether the fields of a field stand beside it.
+// embeds reports whether encoding/json writes the fields of a field in its place.
 func embeds(f reflect.StructField) bool {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 	return f.Anonymous && name == "" && indirect(f.Type).Kind() == reflect.Struct

@@ -18,8 +18,8 @@ import (
 // which are what io() and Socket of socket.io-client take, and the types that stand in them. With several descriptions the
 // name of each namespace stands before those of its interfaces: ChatClientToServerEvents.
 //
-// A handler that answers with a value has an acknowledgement that a client must ask for; where it says only that all went
-// well, asking is free. An event name with a * at its end becomes an index signature.
+// A handler that answers with a value has an acknowledgement that a client must ask for; where it says only that all
+// went well, the client need not ask. An event name with a * at its end becomes an index signature.
 func TypeScript(w io.Writer, all ...namespaces.Description) error {
 	t := &typescript{catalogue: newCatalogue()}
 	var interfaces bytes.Buffer
@@ -92,8 +92,8 @@ func eventKey(name string) string {
 	return "[event: `" + literal + "${string}`]"
 }
 
-// signature is the type of a listener of an event. success is the content of an acknowledgement when all is well; nil when
-// there is none. failure is its other content, or nil.
+// signature is the type of an event's listener. success is the content of the acknowledgement when all went well, nil
+// when there is no acknowledgement; failure is its content otherwise, or nil.
 func (t *typescript) signature(e namespaces.EventType, success, failure reflect.Type) string {
 	if slices.Contains(e.Args, argsType) || strings.TrimRight(e.Name, "*") == "" {
 		return "(...args: any[]) => void"

@@ -30,8 +30,8 @@ func (c *Client) Socket() *namespaces.Socket {
 	return nil
 }
 
-// Enter has the same connection enter another namespace, with the same identity. Of the options only [Auth] counts. It fails
-// the test when the client is refused.
+// Enter lets the same connection enter another namespace, with the same identity. Of the options only [Auth] counts. It
+// fails the test when the client is refused.
 func (c *Client) Enter(namespace string, opts ...Option) *Client {
 	c.conn.hub.t.Helper()
 	v := new(visit)
@@ -45,7 +45,7 @@ func (c *Client) Enter(namespace string, opts ...Option) *Client {
 	return other
 }
 
-// Emit sends an event that asks for nothing. Its handler may not have run when Emit returns.
+// Emit sends an event that asks for no acknowledgement. Its handler may not have run when Emit returns.
 func (c *Client) Emit(event string, args ...any) {
 	c.conn.hub.t.Helper()
 	c.send(&packet.Packet{Type: packet.Event, Event: event, Args: c.encode(args)})
@@ -78,7 +78,7 @@ func Ask[T any](c *Client, event string, args ...any) T {
 	return v
 }
 
-// Event is what the namespace sent.
+// Event is an event that the namespace has sent.
 type Event struct {
 	Name string
 	Args packet.Args
@@ -112,8 +112,8 @@ func (c *Client) isEvent(p *packet.Packet) bool {
 	return p.Type == packet.Event && p.Namespace == c.namespace
 }
 
-// Nothing fails the test when an event has come that was not taken. It does not see events that are still on their way: call
-// it when an [Client.Ask] has returned, or in a bubble after synctest.Wait.
+// Nothing fails the test when there is an event that has come and was not taken. It does not see events that are still
+// on their way: call it when an [Client.Ask] has returned, or in a bubble after synctest.Wait.
 func (c *Client) Nothing() {
 	c.conn.hub.t.Helper()
 	c.conn.mu.Lock()
@@ -147,7 +147,7 @@ func (e Event) Answer(values ...any) {
 	e.client.send(&packet.Packet{Type: packet.Ack, ID: e.id, HasID: true, Args: e.client.encode(values)})
 }
 
-// Leave has the client leave the namespace (DISCONNECT). Disconnect handlers may not have run when it returns.
+// Leave lets the client leave the namespace (DISCONNECT). Disconnect handlers may not have run when it returns.
 func (c *Client) Leave() {
 	c.conn.hub.t.Helper()
 	c.send(&packet.Packet{Type: packet.Disconnect})
@@ -158,7 +158,7 @@ func (c *Client) Drop() {
 	c.conn.end(namespaces.End{Reason: namespaces.ReasonTransportClose, Lost: true})
 }
 
-// ExpectEnd waits until the namespace ends the client: by DISCONNECT, or with its connection.
+// ExpectEnd waits until the server ends the client's stay in the namespace: by DISCONNECT, or with its connection.
 func (c *Client) ExpectEnd() {
 	c.conn.hub.t.Helper()
 	_, err := c.conn.take(func(p *packet.Packet) bool {

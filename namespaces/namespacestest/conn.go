@@ -13,7 +13,7 @@ import (
 	"gatehouse/packet"
 )
 
-// patience is how long a client waits for what must come.
+// patience is how long a client waits for something that must come.
 const patience = 10 * time.Second
 
 var errClosed = errors.New("the connection is closed")
@@ -33,7 +33,7 @@ type conn struct {
 	closed  bool
 	why     string        // of the end
 	paused  bool          // the hub does not read
-	news    chan struct{} // closed when something of it changes
+	news    chan struct{} // closed when the state changes
 }
 
 func newConn(h *Hub, v *visit) *conn {
@@ -86,12 +86,12 @@ func refused(payload []byte) *Refused {
 	r := new(Refused)
 	_ = json.Unmarshal(payload, r) // a message of the hub
 	var data struct{ Code handshake.Code }
-	_ = json.Unmarshal(r.Data, &data) // of the application: may be anything
+	_ = json.Unmarshal(r.Data, &data) // from the application: may be anything
 	r.Code = data.Code
 	return r
 }
 
-// send hands a packet to the hub, as soon as it reads.
+// send hands a packet to the hub, as soon as the hub reads.
 func (c *conn) send(p *packet.Packet) error {
 	if err := c.wait(func() bool { return !c.paused }); err != nil {
 		return err
@@ -106,7 +106,7 @@ func (c *conn) send(p *packet.Packet) error {
 	return nil
 }
 
-// take waits for the first packet that fits, and takes it out of what came.
+// take waits for the first packet that fits, and takes it off the list.
 func (c *conn) take(fits func(*packet.Packet) bool) (p packet.Packet, err error) {
 	err = c.wait(func() bool {
 		for i := range c.came {
@@ -121,7 +121,8 @@ func (c *conn) take(fits func(*packet.Packet) bool) (p packet.Packet, err error)
 	return p, err
 }
 
-// wait returns when done does, which is called with mu held; an error when the connection has ended, or nothing comes.
+// wait returns when done reports true; done is called with mu held. It returns an error when the connection has ended,
+// or nothing comes in time.
 func (c *conn) wait(done func() bool) error {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
@@ -143,7 +144,7 @@ func (c *conn) wait(done func() bool) error {
 	}
 }
 
-// change changes the state of the connection and tells who waits.
+// change changes the state of the connection and wakes those who wait for a change.
 func (c *conn) change(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,7 +19,7 @@ func declared(defs []namespaces.Definition) declarations {
 	all := make(declarations)
 	for _, def := range defs {
 		if _, family := def.(*namespaces.Family); family {
-			continue // its function is the application's, and called when a client comes
+			continue // a family's function is the application's, and is called when a client comes
 		}
 		if d, err := namespaces.Describe(def); err == nil && len(d.Emits) > always {
 			all[d.Label] = d.Emits
@@ -38,7 +38,7 @@ func (all declarations) watch(t T) namespaces.Hooks {
 	}}
 }
 
-// fits reports whether an event is of a declaration.
+// fits reports whether an event fits a declaration.
 func fits(d namespaces.EventType, e namespaces.Emitted) bool {
 	start, isPattern := strings.CutSuffix(d.Name, "*")
 	if d.Name != e.Event && (!isPattern || !strings.HasPrefix(e.Event, start)) {

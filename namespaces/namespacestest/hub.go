@@ -10,7 +10,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// T is what is needed of a [testing.T] or a [testing.B].
+// T is the part of a [testing.T] or a [testing.B] that this package needs.
 type T interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -30,9 +30,9 @@ type Hub struct {
 	tasks sync.WaitGroup
 }
 
-// Mount mounts definitions. Namespaces without a gate of their own admit the identities that clients are given by [As] or
-// [Identity], and refuse those without as a server does: with "unauthenticated". A namespace that declares what it emits (see
-// [namespaces.Emits]) fails the test when it emits something else.
+// Mount mounts definitions. Namespaces without a gate of their own admit the identities that clients are given by [As]
+// or [Identity], and refuse those without one with "unauthenticated", as a server does. A namespace that declares what
+// it emits (see [namespaces.Emits]) fails the test when it emits something else.
 func Mount(t T, defs ...namespaces.Definition) *Hub {
 	t.Helper()
 	return MountWith(t, namespaces.Config{}, defs...)
@@ -60,7 +60,7 @@ func MountWith(t T, cfg namespaces.Config, defs ...namespaces.Definition) *Hub {
 	return h
 }
 
-// check is the gate of the test.
+// check is the gate of a test that has none of its own.
 func (h *Hub) check(_ context.Context, r *handshake.Request) (handshake.Identity, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,7 +73,7 @@ func (h *Hub) check(_ context.Context, r *handshake.Request) (handshake.Identity
 // Option says who comes, and with what.
 type Option func(*visit)
 
-// visit is what a client brings.
+// visit is everything that a client brings.
 type visit struct {
 	identity *handshake.Identity
 	auth     any
@@ -118,10 +118,10 @@ func (h *Hub) Try(namespace string, opts ...Option) (*Client, error) {
 	return newConn(h, v).enter(namespace, v)
 }
 
-// Refused is how a client learns that it may not enter.
+// Refused is the error of a client that may not enter.
 type Refused struct {
 	Message string
-	Code    handshake.Code  // of the data; "" when there is none
+	Code    handshake.Code  // the code in the data; "" when there is none
 	Data    json.RawMessage // nil when there is none
 }
 

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type order struct{ Item, By string }
 
-// orders is what a program defines.
+// orders is a namespace as a program defines it.
 func orders() *namespaces.Namespace {
 	ns := namespaces.New("/orders")
 	ns.Admit(func(_ context.Context, s *namespaces.Socket) error {
@@ -137,7 +137,7 @@ func TestTheServerEndsAClient(t *testing.T) {
 	bob.ExpectEnd()
 }
 
-// failures takes what would fail a test.
+// failures collects what would fail a test.
 type failures struct {
 	*testing.T
 	said chan string

@@ -55,7 +55,7 @@ func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces
 		return packet.Args{}, r.noAnswer(err)
 	}
 	ack, err := packet.ParseArgs(answer.Ack, answer.Attachments, packet.Limits{})
-	if err != nil { // before anything of the answer is done
+	if err != nil { // before any part of the answer is carried out
 		return packet.Args{}, r.noAnswer(fmt.Errorf("ack: %w", err))
 	}
 	if err := r.carryOut(ctx, s, answer, true); err != nil {
@@ -71,7 +71,7 @@ func (r *Relay) askEvent(ctx context.Context, s *namespaces.Socket, e namespaces
 	return packet.Args{}, namespaces.ErrUnanswered
 }
 
-// give acknowledges the event with what the back end says.
+// give acknowledges the event with the back end's answer.
 func give(later *namespaces.Answer, answer backend.Answer, ack packet.Args) error {
 	var err error
 	switch {
@@ -118,7 +118,7 @@ func (r *Relay) carryOut(ctx context.Context, s *namespaces.Socket, a backend.An
 	return nil
 }
 
-// emitsOf are what an answer sends, on behalf of a socket unless it is nil.
+// emitsOf returns what an answer emits, on behalf of a socket unless s is nil.
 func emitsOf(ctx context.Context, ns *namespaces.Namespace, by *namespaces.Socket, a backend.Answer) ([]func() error, error) {
 	emits := make([]func() error, len(a.Emit))
 	for i, e := range a.Emit {
@@ -134,7 +134,7 @@ func emitsOf(ctx context.Context, ns *namespaces.Namespace, by *namespaces.Socke
 	return emits, nil
 }
 
-// answered sends what a back end says to something that it was told: all of it or, when something in it is wrong, nothing.
+// answered sends what a back end has answered to a notice: all of it or, when something in it is wrong, nothing.
 func (r *Relay) answered(ctx context.Context, ns *namespaces.Namespace) func(backend.Answer) {
 	return func(a backend.Answer) {
 		emits, err := emitsOf(ctx, ns, nil, a)
@@ -163,8 +163,7 @@ func (r *Relay) enter(ctx context.Context, s *namespaces.Socket, rooms []string,
 	return r.joinRoom(ctx, s, rooms...)
 }
 
-// target is whom an emit of a back end reaches in a namespace of a relay, and with
-// what. The error says what is wrong with it.
+// target returns the receivers and the arguments of a back end's emit. The error says what is wrong with the emit.
 func target(ns *namespaces.Namespace, e backend.Emit) (namespaces.Broadcast, packet.Args, error) {
 	var to namespaces.Broadcast
 	if err := namespaces.CheckEvent(e.Event); err != nil {
@@ -195,8 +194,7 @@ func target(ns *namespaces.Namespace, e backend.Emit) (namespaces.Broadcast, pac
 	return to, args, nil
 }
 
-// noAnswer is what a client is told when the back end gave no answer, or one that
-// cannot be carried out.
+// noAnswer is the error for a client when the back end gave no answer, or one that cannot be carried out.
 func (r *Relay) noAnswer(err error) error {
 	var unavailable *backend.Unavailable
 	if errors.As(err, &unavailable) {

@@ -12,28 +12,28 @@ import (
 // Config says what one namespace, or each of a family, is: its key in the
 // configuration is its name, or a pattern such as "/tenant-{org}".
 type Config struct {
-	Methods []string      `koanf:"methods" yaml:"methods"` // how one may sign in, as auth.methods; empty is what that says
-	Admit   string        `koanf:"admit" yaml:"admit"`     // who may enter; empty is whoever signs in
+	Methods []string      `koanf:"methods" yaml:"methods"` // how users may sign in, as in auth.methods; empty means auth.methods
+	Admit   string        `koanf:"admit" yaml:"admit"`     // who may enter; empty means everybody who signs in
 	Join    []string      `koanf:"join" yaml:"join"`       // rooms at entry: "user:{sub}", "org:{claims.org}"
-	Rooms   []RoomRule    `koanf:"rooms" yaml:"rooms"`     // the first that fits decides; none: refused
+	Rooms   []RoomRule    `koanf:"rooms" yaml:"rooms"`     // the first rule that fits decides; a room that fits none is refused
 	Relay   []ForwardRule `koanf:"relay" yaml:"relay"`     // events that are passed on as they are
-	Backend string        `koanf:"backend" yaml:"backend"` // who handles the other events; a key of backends
-	Linger  time.Duration `koanf:"linger" yaml:"linger"`   // of a family: how long a namespace without sockets stays; zero is 10s
-	Max     int           `koanf:"max" yaml:"max"`         // of a family: namespaces at a time; zero is 10000
+	Backend string        `koanf:"backend" yaml:"backend"` // which back end handles the other events; a key of backends
+	Linger  time.Duration `koanf:"linger" yaml:"linger"`   // for a family: how long a namespace without sockets stays; zero means 10s
+	Max     int           `koanf:"max" yaml:"max"`         // for a family: how many namespaces at a time; zero means 10000
 }
 
 // RoomRule is about the rooms that a pattern names.
 type RoomRule struct {
 	Match    string      `koanf:"match" yaml:"match"`       // "doc:{org}:{id}"
-	Join     string      `koanf:"join" yaml:"join"`         // who may ask for it; empty is nobody
-	Send     string      `koanf:"send" yaml:"send"`         // who may send to it; empty is nobody
-	Events   []string    `koanf:"events" yaml:"events"`     // names that may be sent; a trailing * stands for any rest; empty is all
+	Join     string      `koanf:"join" yaml:"join"`         // who may ask to join; empty means nobody
+	Send     string      `koanf:"send" yaml:"send"`         // who may send to the room; empty means nobody
+	Events   []string    `koanf:"events" yaml:"events"`     // event names that may be sent; a trailing * stands for any text; empty means all
 	History  HistoryRule `koanf:"history" yaml:"history"`   // what is kept; zero is nothing
 	Presence bool        `koanf:"presence" yaml:"presence"` // who is there is told
-	Limits   LimitRule   `koanf:"limits" yaml:"limits"`     // for what is sent to such a room
+	Limits   LimitRule   `koanf:"limits" yaml:"limits"`     // for events that are sent to such a room
 }
 
-// HistoryRule says what a room remembers.
+// HistoryRule says which events a room remembers.
 type HistoryRule struct {
 	Messages int           `koanf:"messages" yaml:"messages"`
 	Bytes    Size          `koanf:"bytes" yaml:"bytes"`
@@ -43,17 +43,18 @@ type HistoryRule struct {
 // On reports whether anything is kept.
 func (h HistoryRule) On() bool { return h != HistoryRule{} }
 
-// LimitRule bounds what is sent under a rule: by each socket, and if it says so by each
-// user, to each room, and of some events. What is sent must be within all of them.
+// LimitRule bounds how much is sent under a rule: by each socket and, if so configured,
+// by each user, to each room, and per event name. An event must be within all of these
+// limits.
 type LimitRule struct {
-	Events Rate   `koanf:"events" yaml:"events"` // a second, of each socket; zero is no limit
+	Events Rate   `koanf:"events" yaml:"events"` // events a second from each socket; zero means no limit
 	Burst  int    `koanf:"burst" yaml:"burst"`   // events at once; zero is one second's
 	Bytes  Rate   `koanf:"bytes" yaml:"bytes"`   // a second; zero is no limit
 	Over   string `koanf:"over" yaml:"over"`     // slow, refuse or disconnect; empty is refuse
 
-	User  Limit            `koanf:"user" yaml:"user"`   // of all sockets of a user on this node; whoever has no name counts by address
-	Room  Limit            `koanf:"room" yaml:"room"`   // of all that clients of this node send to one room
-	Event map[string]Limit `koanf:"event" yaml:"event"` // of each socket, by names of events as in a rule's events
+	User  Limit            `koanf:"user" yaml:"user"`   // for all sockets of a user on this node together; a user without a name counts by address
+	Room  Limit            `koanf:"room" yaml:"room"`   // for everything that clients of this node send to one room
+	Event map[string]Limit `koanf:"event" yaml:"event"` // for each socket, by event names as in a rule's events
 }
 
 // Limit is one bound of a LimitRule.
@@ -67,12 +68,12 @@ type Limit struct {
 // On reports whether anything is bounded.
 func (l Limit) On() bool { return l.Events > 0 || l.Bytes > 0 }
 
-// socket is the bound of each socket.
+// socket returns the bound for each socket.
 func (l LimitRule) socket() Limit { return Limit{l.Events, l.Burst, l.Bytes, l.Over} }
 
 // Outcomes for a client that asks for more than a limit.
 const (
-	OverSlow       = "slow"       // is not read from until there is room, and refused after ten seconds of that
+	OverSlow       = "slow"       // is not read until it is within the limit; after ten seconds the event is refused
 	OverRefuse     = "refuse"     // is told when to try again
 	OverDisconnect = "disconnect" // is cut
 )
@@ -81,11 +82,11 @@ const (
 // are.
 type ForwardRule struct {
 	Events   []string  `koanf:"events" yaml:"events"`
-	Allow    string    `koanf:"allow" yaml:"allow"` // who may; empty is whoever is in
+	Allow    string    `koanf:"allow" yaml:"allow"` // who may send it; empty means everybody in the namespace
 	To       string    `koanf:"to" yaml:"to"`       // others or everyone; empty when rooms are named
-	Rooms    []string  `koanf:"rooms" yaml:"rooms"` // templates: "org:{claims.org}"; the sender gets none of it
+	Rooms    []string  `koanf:"rooms" yaml:"rooms"` // templates: "org:{claims.org}"; the sender does not get the event
 	Volatile bool      `koanf:"volatile" yaml:"volatile"`
-	Meta     bool      `koanf:"meta" yaml:"meta"` // the sender's meta behind the arguments
+	Meta     bool      `koanf:"meta" yaml:"meta"` // append the sender's meta to the arguments
 	Limits   LimitRule `koanf:"limits" yaml:"limits"`
 }
 
@@ -133,7 +134,7 @@ func (h HistoryRule) check(at string) error {
 	return nil
 }
 
-// checkEvents refuses names that a rule cannot be about.
+// checkEvents refuses event names that a rule cannot have.
 func checkEvents(at string, names []string) error {
 	var errs []error
 	for _, name := range names {

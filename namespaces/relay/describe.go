@@ -6,9 +6,9 @@ import (
 	"gatehouse/packet"
 )
 
-// Describe returns what the clients of a namespace of a configuration send and get, without starting anything. What a back end
-// emits and what is published through the interface for back ends is not known: a room whose rule names no events stands for
-// all of them.
+// Describe returns the events that clients of a configured namespace send and get, without starting anything. The
+// events that a back end emits, or publishes through the interface for back ends, are not known: a room whose rule
+// names no events stands for all of them.
 func Describe(label string, cfg Config, backends map[string]backend.Config) (namespaces.Description, error) {
 	parts, err := partsOf(label)
 	if err != nil {
@@ -30,7 +30,7 @@ func Describe(label string, cfg Config, backends map[string]backend.Config) (nam
 	return namespaces.Describe(ns)
 }
 
-// declare says what the rules let through, besides what the handlers of a relay say themselves.
+// declare declares the events that the rules let through; the handlers of a relay declare theirs themselves.
 func (r *Relay) declare(ns *namespaces.Namespace) {
 	namespaces.Takes[sendRequest, sent](ns, "room:send")
 	presence, history := false, false
@@ -57,7 +57,7 @@ func (r *Relay) declare(ns *namespaces.Namespace) {
 	}
 }
 
-// orAll are the names, or all where none is named.
+// orAll returns the names, or "*" where there are none.
 func orAll(names []string) []string {
 	if len(names) == 0 {
 		return []string{"*"}

@@ -1,8 +1,8 @@
 package relay
 
-// Explain says what the rules decide about somebody, and why: about the entry, and
-// if they are named about a room and an event. The first refusal ends it, since
-// nothing after it is asked.
+// Explain says what the rules decide about a user, and why: about the entry and,
+// if they are named, about a room and an event. It ends at the first refusal,
+// since no later rule is asked.
 func (p *Policy) Explain(f Facts) []Decision {
 	decisions := []Decision{explainEntry(p.admit, &f)}
 	if !decisions[0].Allowed || f.Room == "" && f.Event == "" {
@@ -43,7 +43,7 @@ func explainMissing(r *rule, key string, f *Facts) Decision {
 	return r.explain(f)
 }
 
-// explainEvent is about an event that names no room.
+// explainEvent explains an event that names no room.
 func (p *Policy) explainEvent(f *Facts) Decision {
 	relay, ok := p.Forward(f.Event)
 	switch {

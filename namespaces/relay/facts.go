@@ -9,12 +9,12 @@ import (
 	"gatehouse/handshake"
 )
 
-// Facts are what rules look at: who asks, where, and for what.
+// Facts are the input of the rules: who asks, where, and for what.
 type Facts struct {
 	Identity  handshake.Identity
 	Address   string // of the client
 	Namespace string
-	Parts     map[string]string // of the namespace's name and of the room's
+	Parts     map[string]string // parts of the namespace's name and of the room's
 	Room      string
 	Event     string
 
@@ -85,14 +85,14 @@ func (f *Facts) typedClaims() map[string]any {
 	return f.claims
 }
 
-// plain turns what a verifier learned into the types of expressions.
+// plain turns a value of a verifier into the types of expressions.
 func plain(value any) any {
 	switch v := value.(type) {
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
 			return n
 		}
-		n, _ := v.Float64() // a number of JSON always has one, if infinite
+		n, _ := v.Float64() // a JSON number always has a value, if an infinite one
 		return n
 	case float64:
 		if n := int64(v); float64(n) == v {
@@ -115,7 +115,7 @@ func plain(value any) any {
 	return value
 }
 
-// lookup finds what a path names, or nil.
+// lookup finds the value at a path, or nil.
 func (f *Facts) lookup(path []string) any {
 	value, _ := f.ResolveName(path[0])
 	for _, name := range path[1:] {

@@ -39,7 +39,7 @@ func (r *Relay) forward(ctx context.Context, s *namespaces.Socket, e namespaces.
 	return packet.NewArgs(struct{}{})
 }
 
-// audience are those whom a forwarded event reaches.
+// audience is the set of receivers of a forwarded event.
 func (r *Relay) audience(s *namespaces.Socket, rule Forward, f *Facts) (namespaces.Broadcast, error) {
 	switch rule.Rule().To {
 	case ToEveryone:

@@ -10,15 +10,15 @@ import (
 	"gatehouse/namespaces"
 )
 
-// meter counts what was sent within one bound.
+// meter counts what has been sent under one bound.
 type meter struct{ events, bytes limit.Allowance }
 
-// longestSlow is how long somebody who is over a limit is not read from. Then the event
-// is refused.
+// longestSlow is how long a client that is over a limit is not read. Then its event is
+// refused.
 const longestSlow = 10 * time.Second
 
-// charge counts one event of so many bytes, to a room or to none. Who is over a limit
-// waits, is refused, or is cut, and nothing is counted.
+// charge counts one event of so many bytes, to a room or to none. A client that is over
+// a limit waits, is refused, or is cut, and then nothing is counted.
 func (r *Relay) charge(ctx context.Context, s *namespaces.Socket, rule string, l LimitRule, room, event string, bytes int) error {
 	bounds := r.bounds(s, rule, l, room, event)
 	if len(bounds) == 0 {
@@ -36,7 +36,7 @@ func (r *Relay) charge(ctx context.Context, s *namespaces.Socket, rule string, l
 		case over != OverSlow || slowed+wait > longestSlow:
 			return tooFast(wait)
 		}
-		select { // the client's further events wait behind this one, and then it is not read from
+		select { // the client's further events wait behind this one, and when its queue is full it is not read
 		case <-time.After(wait):
 			slowed += wait
 		case <-ctx.Done():
@@ -49,7 +49,7 @@ func tooFast(wait time.Duration) error {
 	return &handshake.Refusal{Code: handshake.CodeRateLimited, Message: "That was too much at once; try again in a moment.", RetryAfter: wait}
 }
 
-// bound is a limit and whose it is: of the socket, or of a key that several share.
+// bound is a limit and its owner: the socket, or a key that several sockets share.
 type bound struct {
 	Limit
 	shared bool
@@ -75,7 +75,7 @@ func (r *Relay) bounds(s *namespaces.Socket, rule string, l LimitRule, room, eve
 	return all
 }
 
-// payer is whom the events of a socket count for.
+// payer returns the key that the events of a socket count for.
 func (m *member) payer(s *namespaces.Socket) string {
 	id := s.Identity()
 	if id.Subject == "" || id.Method == handshake.MethodAnonymous {
@@ -84,8 +84,8 @@ func (m *member) payer(s *namespaces.Socket) string {
 	return id.Issuer + "\x00" + id.Subject
 }
 
-// take takes from all bounds, or from none and says how long to wait for, and what
-// happens meanwhile.
+// take takes from all bounds. If one of them is exhausted it takes from none, and says
+// how long to wait and what happens to the client.
 func (r *Relay) take(m *member, bounds []bound, bytes int) (wait time.Duration, over string) {
 	now := time.Now()
 	r.meters.mu.Lock()
@@ -150,8 +150,8 @@ func (l Limit) burst() int {
 // every is the time in which one is earned.
 func (r Rate) every() time.Duration { return max(1, time.Duration(float64(time.Second)/float64(r))) }
 
-// meters are those of users and rooms. There are so many at most; the ones that were not
-// used for longest are forgiven.
+// meters are the meters of users and rooms. Their number is bounded; those that have
+// not been used for longest are forgotten.
 type meters struct {
 	mu         sync.Mutex // guards what follows; taken before that of a member
 	young, old map[string]*meter
@@ -175,8 +175,8 @@ func (s *meters) meterLocked(key string) *meter {
 	return c
 }
 
-// nonces remembers the answers to messages, so that one that is sent again is
-// answered again and not sent: the last ones of a socket.
+// nonces remembers the answers to a socket's last messages, so that a message that is
+// sent again is answered again and not sent twice.
 type nonces struct {
 	ids   map[string]string // by room and nonce
 	order []string

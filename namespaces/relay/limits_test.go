@@ -13,12 +13,12 @@ import (
 	"gatehouse/namespaces"
 )
 
-// stage lets clients into a namespace of a configuration, inside a bubble.
+// stage lets clients into a configured namespace, inside a bubble.
 type stage struct {
 	t     *testing.T
 	hub   *namespaces.Hub
 	relay *Relay
-	local namespaces.Local // of the namespace, as its adapter has it
+	local namespaces.Local // the namespace's, as its adapter has it
 }
 
 // onStage runs a test with a clock of its own.
@@ -74,7 +74,7 @@ func (p *player) sends(t *testing.T, room, event, data string) (ok bool, took ti
 	return ok, time.Since(began)
 }
 
-// many counts how many of some events were sent.
+// many counts how many of the given events were sent.
 func (p *player) many(t *testing.T, n int, room, event string) (sent int) {
 	t.Helper()
 	for range n {

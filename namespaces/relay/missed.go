@@ -6,13 +6,13 @@ import (
 	"gatehouse/namespaces"
 )
 
-// missed is what a room with a history is told when its members may lack something: they read it with history:get.
+// missed is sent to a room with a history when its members may lack events: they read them with history:get.
 type missed struct {
 	Room string `json:"room"`
 }
 
-// missed tells the rooms of this node that have a history about a gap. It does so in a goroutine, beside deliveries; gaps that
-// come before that has ended are told of together.
+// missed tells the rooms of this node that have a history about a gap. It does so in a goroutine, beside deliveries;
+// gaps that come before it has ended are reported together.
 func (r *Relay) missed(ns *namespaces.Namespace) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 
 var modelSteps = flag.Int("model.steps", wiretest.Crowd(40_000), "random steps of TestNothingIsAllowedThatTheRulesForbid")
 
-// predicate is a rule and what it means, written apart from CEL.
+// predicate is a rule in CEL with its meaning in Go.
 type predicate struct {
 	text  string
 	holds func(id handshake.Identity, parts map[string]string) bool
@@ -43,9 +43,9 @@ var predicates = []predicate{
 	}},
 }
 
-// modelRule is a rule about rooms, and what it means.
+// modelRule is a rule about rooms with its meaning in Go.
 type modelRule struct {
-	prefix     string // of rooms with one more part; empty: rooms of one part
+	prefix     string // name of a second part of the rooms; empty: rooms of one part
 	join, send predicate
 }
 
@@ -57,7 +57,7 @@ func (r modelRule) match(room string) (map[string]string, bool) {
 	return map[string]string{"a": rest}, true
 }
 
-// ear is a connection that keeps what it is sent.
+// ear is a connection that keeps everything sent to it.
 type ear struct {
 	mu    sync.Mutex
 	came  *sync.Cond
@@ -196,7 +196,7 @@ func game(t *testing.T, seed uint64, steps int, spoil bool) string {
 	return ""
 }
 
-// play does one random thing and holds what happens against what the rules mean.
+// play does one random thing and compares the result with the meaning of the rules.
 func play(dice *rand.Rand, rules []modelRule, players []*player, step int) string {
 	names := []string{"doc:x", "doc:y1", "doc:u1", "team:x", "team:u0", "x", "y2", "u3", "doc:x:y", "doc:", ":", "other:x"}
 	p, room := players[dice.IntN(len(players))], names[dice.IntN(len(names))]
@@ -223,7 +223,7 @@ func play(dice *rand.Rand, rules []modelRule, players []*player, step int) strin
 		answer, want = p.ask("history:get", map[string]any{"room": room}), mayJoin || p.rooms[room]
 	default:
 		mark := fmt.Sprintf("mark-%d-", step)
-		before := p.ear // what the sender gets of it comes before the acknowledgement
+		before := p.ear // the sender's own copy comes before the acknowledgement
 		p.n++
 		p.client.Message(false, fmt.Appendf(nil, `2/app,%d["room:send",{"room":%q,"event":"e","data":%q}]`, p.n, room, mark))
 		all := before.until(fmt.Sprintf("3/app,%d[", p.n))
@@ -260,7 +260,7 @@ func TestAPlantedHoleIsFound(t *testing.T) {
 			found++
 		}
 	}
-	if found < 8 { // a rule that lets everybody send is no hole where everybody may
+	if found < 8 { // sending is no hole where a rule lets everybody send
 		t.Errorf("the model finds a planted hole in %d of 10 games", found)
 	}
 }

@@ -42,8 +42,7 @@ func Mount(label string, cfg Config, deps Deps) (namespaces.Definition, *Relay, 
 	return family, r, nil
 }
 
-// Check finds all that is wrong with a configuration, but for the names of its back
-// ends.
+// Check finds all mistakes of a configuration, except in the names of its back ends.
 func Check(label string, cfg Config) error {
 	parts, err := partsOf(label)
 	if err != nil {
@@ -65,8 +64,8 @@ func partsOf(label string) ([]string, error) {
 	return p.Parts(), nil
 }
 
-// Variables are the names in braces of a label: of a family, the parts of its
-// namespaces' names.
+// Variables are the names in braces in a label. In the label of a family they stand
+// for the parts of its namespaces' names.
 func Variables(label string) []string {
 	parts, _ := partsOf(label) // a label that cannot be read has none
 	return parts

@@ -14,9 +14,9 @@ import (
 const longestName = 256
 
 // canonical returns the form of a room name by which it is matched, joined and
-// compared: Unicode's NFC. A name that could be taken for another one on a screen
-// by means of characters that are not seen is refused, and so is one that looks like
-// the id of a socket, which stands for a room of that socket alone.
+// compared: Unicode's NFC. A name that looks like another one on a screen, because
+// of invisible characters, is refused. So is a name that looks like the id of a
+// socket, as that stands for a room of the socket alone.
 func canonical(name string) (string, error) {
 	switch {
 	case name == "":
@@ -40,7 +40,7 @@ func canonical(name string) (string, error) {
 	return name, nil
 }
 
-// unseen reports characters without a picture: controls, formats such as U+202E,
+// unseen reports whether a character is invisible: controls, formats such as U+202E,
 // separators of lines, and code points that mean nothing.
 func unseen(r rune) bool {
 	return !unicode.IsGraphic(r) || r == utf8.RuneError || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)

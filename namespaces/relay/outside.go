@@ -11,8 +11,8 @@ import (
 	"gatehouse/presence"
 )
 
-// This file has the requests of a back end through its own interface: the rules about
-// clients do not bind it, those about the names of rooms do.
+// This file has the requests of a back end through its own interface. The rules about clients do not bind a back end,
+// but those about the names of rooms do.
 
 // RoomName returns the form of a room's name in which rooms are joined. The id of a
 // socket stands for itself.
@@ -42,16 +42,15 @@ func (r *Relay) Remembers(namespace, room string) bool {
 	return ok && rule.History.On()
 }
 
-// Publish sends an event to a room and keeps it there, in one step. Data is the one
-// argument of args, with placeholders for its attachments; about is the meta behind
-// it.
+// Publish sends an event to a room and keeps it there, in one step. Data is the one argument of args, with placeholders
+// for its attachments; about is the meta that follows it.
 func (r *Relay) Publish(ctx context.Context, ns *namespaces.Namespace, room, event string, data json.RawMessage, args packet.Args, about any) error {
 	rule, _ := r.rule(ns.Name(), room)
 	return r.publish(ctx, ns, nil, room, rule.History, sendRequest{Event: event, Data: data}, args, about)
 }
 
-// Members are users of a room, on all nodes, in the order of their names, those behind after, at
-// most limit. ok is false when the room does not tell who is there.
+// Members returns users of a room, on all nodes, in the order of their names: at most limit of those after the name
+// after. ok is false when the room does not tell who is there.
 func (r *Relay) Members(ctx context.Context, ns *namespaces.Namespace, room, after string, limit int) (members []presence.Member, count int, more, ok bool) {
 	rule, _ := r.rule(ns.Name(), room)
 	if !rule.Presence {
@@ -61,7 +60,7 @@ func (r *Relay) Members(ctx context.Context, ns *namespaces.Namespace, room, aft
 	return members, count, more, true
 }
 
-// History reads what a room remembers. ok is false when that is nothing.
+// History reads the events that a room remembers. ok is false when the room has no history.
 func (r *Relay) History(ctx context.Context, namespace, room string, q history.Query) (page history.Page, ok bool, err error) {
 	rule, _ := r.rule(namespace, room)
 	if !rule.History.On() {
@@ -87,8 +86,8 @@ func (r *Relay) Move(s *namespaces.Socket, leave, join []string) error {
 	return nil
 }
 
-// moved moves a socket of this node for a broadcast of any node. Presence follows on a goroutine of its own: what an adapter
-// delivers may come on the goroutine of somebody whose presence is being told, who holds the tracker.
+// moved moves a socket of this node for a broadcast of any node. Presence follows on a goroutine of its own: an adapter
+// may deliver on the goroutine of a caller whose presence is being told, and which holds the tracker.
 func (r *Relay) moved(s *namespaces.Socket, leave, join []string) {
 	leave = slices.DeleteFunc(slices.Clone(leave), func(room string) bool { return !s.Joined(room) })
 	s.Leave(leave...)
@@ -101,10 +100,10 @@ func (r *Relay) moved(s *namespaces.Socket, leave, join []string) {
 	})
 }
 
-// settle makes presence say what is so of a socket, which others may change meanwhile.
+// settle brings presence up to date with a socket, which others may change meanwhile.
 func (r *Relay) settle(s *namespaces.Socket, room string) {
 	inside := func() bool {
-		now, here := s.Namespace().Socket(s.ID()) // another one, when its client has come back
+		now, here := s.Namespace().Socket(s.ID()) // another socket, when the client has come back
 		return here && now.Connected() && now.Joined(room)
 	}
 	for {
@@ -113,7 +112,7 @@ func (r *Relay) settle(s *namespaces.Socket, room string) {
 		switch {
 		case in && rule.Presence:
 			r.tracker.Enter(key(s, room), r.describe(s), s.ID())
-		case !in: // also without the rule: it may have been another one when the socket came
+		case !in: // also without the rule: there may have been another rule when the socket came
 			r.tracker.Leave(key(s, room), s.Identity().User(), s.ID(), true)
 		}
 		if inside() == in {

@@ -12,7 +12,7 @@ import (
 // variable matches one or more characters other than the separator.
 type roomPattern struct {
 	text     string
-	literals []string // before, between and behind the variables: one more than these
+	literals []string // the texts before, between and behind the variables: one more than there are variables
 	names    []string
 }
 
@@ -73,8 +73,8 @@ func isIdentifier(name string) bool {
 	return name != ""
 }
 
-// match returns the variables of a name, or false. A name fits in one way only:
-// each variable ends at the first place where the literal behind it begins.
+// match returns the variables of a name, or false. A name fits in one way only: each
+// variable ends where the next literal first occurs.
 func (p *roomPattern) match(name string) (map[string]string, bool) {
 	rest, ok := strings.CutPrefix(name, p.literals[0])
 	if !ok {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Policy is what a [Config] means: a value without sockets in it, which only
-// answers what is allowed. It is safe for concurrent use.
+// Policy is a compiled [Config]. It knows no sockets, and only answers what is allowed.
+// It is safe for concurrent use.
 type Policy struct {
 	cfg    Config
 	admit  *rule
@@ -33,8 +33,8 @@ type relayPolicy struct {
 	rooms []template
 }
 
-// NewPolicy compiles a configuration. parts are the variables of the namespace's
-// name, if it is a family. The error names all that is wrong, each with its key.
+// NewPolicy compiles a configuration. parts are the variables of the namespace's name,
+// if it is a family. The error names every mistake with its key.
 func NewPolicy(cfg Config, parts []string) (*Policy, error) {
 	c := compiler{parts: parts}
 	p := &Policy{cfg: cfg}
@@ -52,7 +52,7 @@ func NewPolicy(cfg Config, parts []string) (*Policy, error) {
 	return p, errors.Join(c.errs...)
 }
 
-// compiler collects what is wrong.
+// compiler compiles expressions and collects the mistakes.
 type compiler struct {
 	parts []string
 	errs  []error
@@ -64,7 +64,7 @@ func (c *compiler) add(err error) {
 	}
 }
 
-// variables refuses names that an expression knows already.
+// variables refuses names that have a meaning in expressions already.
 func (c *compiler) variables(at string, names []string) {
 	for _, name := range names {
 		if slices.Contains(taken, name) {
@@ -135,7 +135,7 @@ func (c *compiler) relay(at string, r ForwardRule) relayPolicy {
 	return p
 }
 
-// Config returns what the policy was made of.
+// Config returns the configuration that the policy was made from.
 func (p *Policy) Config() Config { return p.cfg }
 
 // Admit says whether somebody may enter.
@@ -161,8 +161,8 @@ func (p *Policy) entryRooms(f *Facts) ([]string, error) {
 	return slices.Compact(all), nil
 }
 
-// Room is what the rules say of one room, asked for by a client. Facts are changed:
-// they get the room's name and parts.
+// Room is what the rules say about a room that a client asks for. The Facts are
+// changed: they get the room's name and parts.
 type Room struct {
 	Name string // in its canonical form
 	rule *roomPolicy
@@ -206,8 +206,9 @@ func merged(outer, inner map[string]string) map[string]string {
 // Rule is the configuration of the room.
 func (r Room) Rule() RoomRule { return r.rule.RoomRule }
 
-// meterOf is what the limits of a rule are counted by: where it stands, and what they are,
-// as what was taken under one limit says nothing about another.
+// meterOf returns the key by which the limits of a rule are counted: the place of the
+// rule, and the limits themselves, because a count under one limit says nothing about
+// another.
 func meterOf(at string, l LimitRule) string { return fmt.Sprintf("%s %v", at, l) }
 
 // MayJoin says whether the client may join the room.
@@ -237,7 +238,7 @@ func at(key string, err error) error {
 	return fmt.Errorf("%s: %w", key, err)
 }
 
-// Forward is the rule that passes an event on.
+// Forward is a rule that passes an event on.
 type Forward struct{ rule *relayPolicy }
 
 // Forward finds the rule for an event of Facts, the first that fits.
@@ -262,7 +263,8 @@ func (r Forward) allows(f *Facts) (bool, error) {
 	return allowed, at(r.rule.at+".allow", err)
 }
 
-// Rooms are those that the event goes to; none: to all, or to all others.
+// Rooms returns the rooms that the event goes to. With none it goes to everyone, or to
+// all others.
 func (r Forward) Rooms(f *Facts) ([]string, error) {
 	var all []string
 	for i := range r.rule.rooms {

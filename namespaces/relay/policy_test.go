@@ -131,8 +131,8 @@ func TestTheFirstPatternThatFitsDecides(t *testing.T) {
 	}
 }
 
-// No name of a client's choice reaches a room that another rule is about, a user's
-// own, or a socket's.
+// A client cannot choose a name that reaches a room of another rule, a user's own
+// room, or a socket's.
 func TestHostileNamesReachNothing(t *testing.T) {
 	p := policy(t, Config{Join: []string{"user:{sub}"}, Rooms: []RoomRule{{Match: "{any}", Join: "true"}, {Match: "pub:{x}", Join: "true"}}})
 	for _, name := range []string{
@@ -293,7 +293,7 @@ func FuzzPattern(f *testing.F) {
 		if !ok {
 			return
 		}
-		// What matched is the pattern with its variables put in.
+		// The pattern with its variables filled in is the text that matched.
 		again := p.literals[0]
 		for i, variable := range p.names {
 			again += escape(parts[variable]) + p.literals[i+1]

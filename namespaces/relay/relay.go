@@ -19,12 +19,12 @@ import (
 	"gatehouse/presence"
 )
 
-// Deps are what the namespaces of a configuration share.
+// Deps holds what the namespaces of a configuration share.
 type Deps struct {
 	Backends map[string]*backend.Client
 	History  history.Log   // nil: each namespace remembers for itself
-	Grace    time.Duration // how long somebody whose connection broke is still there; zero is 5s
-	Quiet    int           // rooms with more users tell no joins and leaves, only counts; zero is 500
+	Grace    time.Duration // how long a user whose connection broke still counts as present; zero means 5s
+	Quiet    int           // rooms with more users do not announce joins and leaves, only counts; zero means 500
 	Naming   *presence.Naming
 	Logger   *slog.Logger // nil: slog.Default
 }
@@ -40,11 +40,11 @@ type Relay struct {
 	log      *slog.Logger
 
 	seed  maphash.Seed
-	lines [64]sync.Mutex // by room: what is sent to a room and who reads its history come one after the other
+	lines [64]sync.Mutex // by room: sending to a room and reading its history take turns
 
 	rules    atomic.Pointer[rules] // those in force
 	meters   meters
-	settling sync.WaitGroup // presence after moves, and what rooms are told of gaps
+	settling sync.WaitGroup // goroutines that update presence after moves, and that tell rooms about gaps
 
 	carrying chan struct{}   // holds a token for each change of presence on its way to other nodes
 	ended    context.Context // ends with Close
@@ -54,12 +54,11 @@ type Relay struct {
 	spaces   map[string]*space
 	occupied map[string]int // sockets of this node in a room
 	holders  map[string]*holder
-	gaps     map[*namespaces.Namespace]bool // those whose rooms are to be told of a gap
+	gaps     map[*namespaces.Namespace]bool // namespaces whose rooms are to be told about a gap
 }
 
-// New compiles a configuration. parts are the variables of the namespace's name, if
-// it is a family. The error names all that is wrong with it. The result must be
-// closed after its hub.
+// New compiles a configuration. parts are the variables of the namespace's name, if it is a
+// family. The error names all mistakes. The result must be closed after its hub.
 func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 	r := &Relay{
 		parts: parts, backends: deps.Backends, history: deps.History, naming: deps.Naming, log: deps.Logger, seed: maphash.MakeSeed(),
@@ -92,7 +91,7 @@ func New(cfg Config, parts []string, deps Deps) (*Relay, error) {
 	return r, nil
 }
 
-// Close ends what the relay keeps of users whose connection broke.
+// Close drops the state that the relay keeps of users whose connection broke.
 func (r *Relay) Close() {
 	r.tracker.Close()
 	r.end()
@@ -105,8 +104,8 @@ type space struct {
 	sockets int
 }
 
-// define gives a namespace the handlers of the relay. parts are what the namespace's
-// name says, if it is one of a family.
+// define gives a namespace the handlers of the relay. parts are the parts of the namespace's
+// name, if it is one of a family.
 func (r *Relay) define(ns *namespaces.Namespace, parts map[string]string) {
 	ns.Admit(func(ctx context.Context, s *namespaces.Socket) error { return r.admit(ctx, s, parts) })
 	ns.OnConnect(r.connected)
@@ -124,23 +123,23 @@ func (r *Relay) define(ns *namespaces.Namespace, parts map[string]string) {
 	r.declare(ns)
 }
 
-// member is what the relay keeps of a socket.
+// member is the state that the relay keeps of a socket.
 type member struct {
 	parts     map[string]string
 	address   string
-	network   string         // whom sockets count for that have no name
+	network   string         // by address: the key of sockets without a name
 	hidden    string         // the room of the user's sockets
 	later     []string       // rooms that the back end put a recovered socket into, until it is connected
-	greetings []func() error // what the back end sends when the socket is in; used up by connected
+	greetings []func() error // what the back end sends once the socket is in; used up by connected
 	counted   bool           // among the sockets of its namespace; guarded by the relay's mu
-	moved     bool           // recovered from another node: nothing here has counted it
+	moved     bool           // recovered from another node, and not counted here yet
 
 	mu      sync.Mutex // guards what follows
 	meters  map[string]*meter
 	answers nonces
 }
 
-// facts are what the rules look at, as the client is now.
+// facts returns the input of the rules, with the client as it is now.
 func (m *member) facts(s *namespaces.Socket) *Facts {
 	return &Facts{Identity: s.Identity(), Address: m.address, Namespace: s.Namespace().Name(), Parts: m.parts}
 }
@@ -154,12 +153,12 @@ func memberOf(s *namespaces.Socket) *member {
 // a character that is refused.
 func hiddenRoom(user string) string { return "\x00user\x00" + user }
 
-// visible are the rooms of a socket without that one.
+// visible returns the rooms of a socket without its hidden room.
 func visible(s *namespaces.Socket) []string {
 	return slices.DeleteFunc(s.Rooms(), func(room string) bool { return strings.HasPrefix(room, "\x00") })
 }
 
-// admit asks the rules, and the back end if it wants to know.
+// admit asks the rules, and the back end if it wants to be asked.
 func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[string]string) error {
 	from := s.Request().RemoteAddr
 	m := &member{parts: parts, address: from.String(), network: handshake.AddressKey(from).String()}
@@ -183,7 +182,7 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 	}
 	r.naming.Settle(f.Identity.Issuer)
 	m.hidden = hiddenRoom(r.naming.Call(f.Identity.User()))
-	if !s.Recovered() { // else it is in its rooms, and refreshed adds those that its identity of now has
+	if !s.Recovered() { // a recovered socket is in its rooms; refreshed adds those of its present identity
 		if err := s.Join(append(rooms, m.hidden)...); err != nil {
 			return err
 		}
@@ -196,7 +195,7 @@ func (r *Relay) admit(ctx context.Context, s *namespaces.Socket, parts map[strin
 	return nil
 }
 
-// goOn takes over what was kept of a socket whose client has come back.
+// goOn takes over the state of a socket whose client has come back.
 func (m *member) goOn(before *member) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
@@ -222,7 +221,7 @@ func (r *Relay) connected(ctx context.Context, s *namespaces.Socket) {
 	m.greetings = nil
 }
 
-// countIn counts a socket that nothing here has counted yet.
+// countIn counts a socket that has not been counted here yet.
 func (r *Relay) countIn(ctx context.Context, s *namespaces.Socket) {
 	name := s.Namespace().Name()
 	r.mu.Lock()
@@ -247,7 +246,7 @@ func (r *Relay) moveIn(ctx context.Context, s *namespaces.Socket) {
 	}
 }
 
-// refreshed lets a client stay where its new identity may be.
+// refreshed lets a client stay in the rooms that its new identity may be in.
 func (r *Relay) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake.Identity) error {
 	m := memberOf(s)
 	switch {
@@ -255,7 +254,7 @@ func (r *Relay) refreshed(ctx context.Context, s *namespaces.Socket, _ handshake
 		m.moved = false
 		r.moveIn(ctx, s)
 	case s.Recovered():
-		m.counted = true // as the one it goes on for: it may end before its connect handlers run
+		m.counted = true // as the socket that it goes on for: it may end before its connect handlers run
 	}
 	f := m.facts(s)
 	allowed, err := r.Policy().Admit(f)
@@ -291,14 +290,14 @@ func (r *Relay) mayJoin(s *namespaces.Socket, name string) bool {
 	return allowed
 }
 
-// failed logs a rule that has no value for somebody. It refuses.
+// failed logs that a rule could not be evaluated. Such a rule refuses.
 func (r *Relay) failed(s *namespaces.Socket, err error) {
 	r.log.Warn("a rule failed, which refuses", "namespace", s.Namespace().Name(), "user", s.Identity().Subject, "cause", err)
 }
 
 // gone ends the presence of a socket.
 func (r *Relay) gone(ctx context.Context, s *namespaces.Socket, reason string) {
-	if reason == namespaces.ReasonRecovered || !memberOf(s).counted { // another socket goes on; or its connect handler did not run
+	if reason == namespaces.ReasonRecovered || !memberOf(s).counted { // another socket goes on, or its connect handler has not run
 		return
 	}
 	goodbye := reason == namespaces.ReasonClientDisconnect || reason == namespaces.ReasonServerDisconnect || reason == namespaces.ReasonRevoked
@@ -366,7 +365,7 @@ func (r *Relay) count(ctx context.Context, s *namespaces.Socket, rooms []string,
 		} else {
 			r.occupied[k] = now
 		}
-		switch { // under the lock, so that both come in order; it never waits
+		switch { // under the lock, so that the first and the last come in order; it never waits
 		case before == 0 && now > 0:
 			r.tellRoom(ctx, s, name, backend.OnOccupied, backend.RoomOccupied)
 		case before > 0 && now <= 0:
@@ -376,7 +375,7 @@ func (r *Relay) count(ctx context.Context, s *namespaces.Socket, rooms []string,
 	}
 }
 
-// announce tells a room who came and went.
+// announce tells a room who has come or gone.
 func (r *Relay) announce(k string, c presence.Change) {
 	ns, room := r.spaceOf(k, c.Member)
 	if ns == nil {
@@ -396,7 +395,7 @@ func (r *Relay) announce(k string, c presence.Change) {
 	}
 	to := ns.In(room).Volatile()
 	if c.Kind == presence.Joined {
-		to = to.Except(hiddenRoom(c.Member.User)) // who joins has the answer to that
+		to = to.Except(hiddenRoom(c.Member.User)) // the one who joins has the answer to the join
 	}
 	if err := to.Emit(event, content); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
 		r.log.Error("presence is not told", "namespace", ns.Label(), "cause", err)
@@ -413,7 +412,7 @@ type count struct {
 	Count int    `json:"count"`
 }
 
-// other takes what has no handler here: events that a rule passes on, and those of
+// other handles events that have no handler here: those that a rule passes on, and those for
 // the back end.
 func (r *Relay) other(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (packet.Args, error) {
 	if forward, ok := r.Policy().Forward(e.Name); ok {

@@ -3,10 +3,11 @@ package relay
 import "strings"
 
 // innerNamespace is what the variable "namespace" is called inside: CEL keeps that
-// word for itself. It is as long, so that errors point to the right column.
+// word for itself. The names are equally long, so that errors point to the right
+// column.
 const innerNamespace = "nameSpace"
 
-// withNamespace renames the variable in an expression, outside of texts.
+// withNamespace renames the variable in an expression, outside of string literals.
 func withNamespace(text string) string {
 	var b strings.Builder
 	for rest := text; rest != ""; {
@@ -28,8 +29,9 @@ func withNamespace(text string) string {
 	return b.String()
 }
 
-// literal is the length of the text that begins here, with its quotes; in a raw one
-// a backslash means nothing. A text without an end is left to the parser.
+// literal returns the length of the string literal that begins here, with its
+// quotes. In a raw literal a backslash means nothing. A literal without an end is
+// left to the parser.
 func literal(s string, raw bool) int {
 	quote := s[:1]
 	if three := strings.Repeat(quote, 3); strings.HasPrefix(s, three) {

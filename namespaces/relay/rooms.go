@@ -76,7 +76,7 @@ type (
 		Data   any             `json:"data"`
 		Meta   json.RawMessage `json:"meta"`
 	}
-	// meta is who sent something, and is put there by the server.
+	// meta says who sent something; the server fills it in.
 	meta struct {
 		Room string `json:"room,omitempty"`
 		From string `json:"from"`
@@ -88,7 +88,7 @@ type (
 
 const (
 	mostMembers  = 100  // of one page
-	longestState = 1024 // bytes of a presence state (1 KiB)
+	longestState = 1024 // how many bytes a presence state may have (1 KiB)
 	longestNonce = 64
 )
 
@@ -137,9 +137,8 @@ func (r *Relay) join(ctx context.Context, s *namespaces.Socket, in joinRequest) 
 	return answer, nil
 }
 
-// joinAndRead joins a room and reads its history in one step: no message is missing
-// between the two, and none comes twice. A repeated join reads nothing unless it
-// says since when.
+// joinAndRead joins a room and reads its history in one step: between the two no message is missing, and none
+// comes twice. A repeated join reads nothing unless it says since when.
 func (r *Relay) joinAndRead(ctx context.Context, s *namespaces.Socket, room Room, since *history.Position, again bool, answer *joined) error {
 	line := r.line(key(s, room.Name))
 	line.Lock()
@@ -184,7 +183,7 @@ func entriesOf(page history.Page) ([]entry, error) {
 		}
 		args, err := packet.ParseArgs([]json.RawMessage{e.Data}, e.Attachments, packet.Limits{})
 		if err == nil {
-			err = args.Decode(0, &entries[i].Data) // binary parts are numbered anew among those of all entries
+			err = args.Decode(0, &entries[i].Data) // binary parts are numbered anew, through all entries
 		}
 		if err != nil {
 			return nil, err

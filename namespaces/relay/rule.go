@@ -20,10 +20,10 @@ const (
 
 // rule is one expression of the configuration.
 type rule struct {
-	at      string // where it stands: "rooms[0].join"
+	at      string // its place in the configuration: "rooms[0].join"
 	text    string
 	program cel.Program
-	traced  cel.Program // the same, which tells the value of each part
+	traced  cel.Program // the same program; it also tells the value of each part
 	ast     *ast.AST
 }
 
@@ -63,7 +63,8 @@ func environment(parts []string) (*cel.Env, error) {
 	return cel.NewEnv(options...)
 }
 
-// allows evaluates the rule. What fails, or is neither true nor false, refuses.
+// allows evaluates the rule. A rule that fails, or is neither true nor false,
+// refuses.
 func (r *rule) allows(f *Facts) (bool, error) {
 	out, _, err := r.program.Eval(f)
 	return verdict(out, err)
@@ -80,7 +81,7 @@ func verdict(out ref.Val, err error) (bool, error) {
 	return allowed, nil
 }
 
-// explain evaluates the rule and says what its parts were.
+// explain evaluates the rule and says which values its parts had.
 func (r *rule) explain(f *Facts) Decision {
 	out, details, err := r.traced.Eval(f)
 	d := Decision{Rule: r.at, Expression: r.text}
@@ -106,7 +107,7 @@ func (r *rule) explain(f *Facts) Decision {
 	return d
 }
 
-// pathOf writes a variable or a selection of one: "claims.org".
+// pathOf writes a variable or a field of one: "claims.org".
 func pathOf(e ast.Expr) (string, bool) {
 	switch e.Kind() {
 	case ast.IdentKind:
@@ -140,7 +141,7 @@ type Decision struct {
 	Allowed    bool     `json:"allowed"`
 	Rule       string   `json:"rule"`                 // the key of the configuration that decided
 	Expression string   `json:"expression,omitempty"` // empty when there is none: "without it nobody may"
-	Values     []string `json:"values,omitempty"`     // what the variables of the expression were
+	Values     []string `json:"values,omitempty"`     // the values of the expression's variables
 	Problem    string   `json:"problem,omitempty"`    // why the expression has no value
 }
 

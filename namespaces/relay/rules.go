@@ -9,15 +9,15 @@ import (
 	"gatehouse/namespaces"
 )
 
-// rules are what decides, and who handles the events that no rule is about.
+// rules are the policy in force, and the back end for events that no rule is about.
 type rules struct {
 	policy  *Policy
 	backend *backend.Client // nil: nobody handles other events
 }
 
-// Prepare compiles other rules, which decide about all that comes after the call of use. Who is in the namespace or in a
-// room stays there; who joined a room before it told who is there is told of when they join again. Max and Linger stay as
-// Mount found them. Of what both calls return nothing waits for events that are being decided.
+// Prepare compiles new rules, which come into force when use is called. Sockets stay in the namespace and in their
+// rooms. Where a room begins to tell who is there, users who joined it before are announced when they join again. Max
+// and Linger stay as they were at Mount. Neither call waits for events that are being decided.
 func (r *Relay) Prepare(cfg Config) (use func(), err error) {
 	next := new(rules)
 	next.policy, err = NewPolicy(cfg, r.parts)
@@ -35,7 +35,7 @@ func (r *Relay) Prepare(cfg Config) (use func(), err error) {
 // Policy returns the rules in force.
 func (r *Relay) Policy() *Policy { return r.rules.Load().policy }
 
-// backend is whom events are asked that no rule is about; nil when there is nobody.
+// backend returns the back end for events that no rule is about, or nil.
 func (r *Relay) backend() *backend.Client { return r.rules.Load().backend }
 
 // tellRoom tells the back end of a room, if it wants to know.
@@ -45,7 +45,7 @@ func (r *Relay) tellRoom(ctx context.Context, s *namespaces.Socket, name, what s
 	}
 }
 
-// told returns the back end, if it wants to be told of something; else nil.
+// told returns the back end if it wants to be told about this kind of event, else nil.
 func (r *Relay) told(what string) *backend.Client {
 	if client := r.backend(); client != nil && client.Config().Told(what) {
 		return client

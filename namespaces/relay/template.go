@@ -13,7 +13,7 @@ import (
 type template struct {
 	text     string
 	literals []string
-	paths    [][]string // of each hole, such as ["claims", "org"]
+	paths    [][]string // the path of each hole, such as ["claims", "org"]
 }
 
 // holes are the variables that a template may name besides claims and the parts of
@@ -75,7 +75,7 @@ func knownHole(path, parts []string) bool {
 // mostRooms is how many rooms one template names at most.
 const mostRooms = 100
 
-// rooms are those that the template names for somebody.
+// rooms returns the rooms that the template names for a user.
 func (t *template) rooms(f *Facts) ([]string, error) {
 	names := []string{t.literals[0]}
 	for i, path := range t.paths {
@@ -103,7 +103,8 @@ func (t *template) rooms(f *Facts) ([]string, error) {
 	return names, nil
 }
 
-// texts are the texts that a value stands for. Nothing and null are none.
+// texts returns the texts that a value stands for: none for a missing value and for
+// null.
 func texts(value any) ([]string, error) {
 	switch v := value.(type) {
 	case nil:

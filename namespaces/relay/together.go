@@ -12,21 +12,23 @@ import (
 	"gatehouse/presence"
 )
 
-// Where nodes share their rooms, the tracker of a node knows the users of this one, and each change of theirs is carried to
-// where all nodes look: the room is told when a user has come to the first node, and has left the last.
+// Where nodes share their rooms, the tracker of a node knows the users of this node only. Each change is carried to the
+// store that all nodes share. A room is told when a user has come to the first node, and when the user has left the
+// last.
 
 const (
-	carriers   = 64              // changes of presence that are on their way at once
+	carriers   = 64              // how many changes of presence are on their way at once
 	carryAgain = time.Second     // after which a change that could not be carried is tried again
-	carryStep  = 4 * time.Second // for one change; who joins waits for no longer
+	carryStep  = 4 * time.Second // the time for one change; a join does not wait longer
 )
 
-// holder is a user in a room, as this node holds it: what is so and what others have been told of.
+// holder is a user in a room, as this node holds it: the present state, and the state that other nodes have been told
+// about.
 type holder struct {
 	ns      *namespaces.Namespace
 	room    string
 	want    presence.Change // the last one
-	replace bool            // the state has been set since it was carried
+	replace bool            // the state has been set since it was carried last
 	held    bool            // others may have it
 	told    bool            // others have it
 	changed bool            // want has not been carried
@@ -55,12 +57,12 @@ func holderKey(ns *namespaces.Namespace, room string, m presence.Member) string 
 	return ns.Name() + "\x00" + room + "\x00" + sharedName(m)
 }
 
-// sharedName names a user among all nodes, which sort by what clients call the user.
+// sharedName names a user for all nodes. The names sort like those that clients see.
 func sharedName(m presence.Member) string {
 	return m.User + "\x00" + fmt.Sprintf("%q %q", m.Key.Issuer, m.Key.Subject)
 }
 
-// carryAll carries what is so of a user in a room, until nothing has changed meanwhile.
+// carryAll carries the state of a user in a room, again and again until it has not changed meanwhile.
 func (r *Relay) carryAll(k string, h *holder) {
 	for {
 		r.mu.Lock()
@@ -133,7 +135,7 @@ func (r *Relay) carryOne(h *holder) error {
 	return err
 }
 
-// news is what a room is told of a member.
+// news is what a room is told about a member.
 func (r *Relay) news(event, room string, m presence.Member) namespaces.Announcement {
 	args, _ := packet.NewArgs(change{Room: room, Member: m})
 	return namespaces.Announcement{Event: event, Args: args, Quiet: r.quiet, Volatile: true}
@@ -146,13 +148,13 @@ func (r *Relay) watchFound(ns *namespaces.Namespace) {
 	}
 }
 
-// found tells a room of a member, such as of one whose node has died.
+// found tells a room about a member, such as one whose node has died.
 func (r *Relay) found(ns *namespaces.Namespace, room string, text json.RawMessage, n int, here bool) {
 	var m presence.Member
 	if json.Unmarshal(text, &m) != nil {
 		return
 	}
-	to := ns.In(room).Volatile() // what it emits fails when the hub closes
+	to := ns.In(room).Volatile() // its emits fail when the hub closes
 	switch {
 	case here && n > r.quiet || !here && n >= r.quiet:
 		_ = to.Emit("presence:count", count{room, n})
@@ -163,7 +165,7 @@ func (r *Relay) found(ns *namespaces.Namespace, room string, text json.RawMessag
 	}
 }
 
-// carried waits until what was so of a user in a room when it was called, others can see. It gives up with ctx.
+// carried waits until the other nodes can see the state that a user has in a room now. It gives up when ctx ends.
 func (r *Relay) carried(ctx context.Context, ns *namespaces.Namespace, room string, m presence.Member) {
 	r.mu.Lock()
 	var done chan struct{}
@@ -183,8 +185,8 @@ func (r *Relay) carried(ctx context.Context, ns *namespaces.Namespace, room stri
 	}
 }
 
-// present returns users of a room in the order of their names, those behind after: of all nodes, or of this one when the
-// others' cannot be read.
+// present returns users of a room in the order of their names, beginning after the name after: of all nodes or, when
+// the others' cannot be read, of this one.
 func (r *Relay) present(ctx context.Context, ns *namespaces.Namespace, room, after string, limit int) (members []presence.Member, count int, more bool) {
 	if shared := ns.Shared(); shared != nil {
 		texts, count, more, err := shared.Members(ctx, room, after, limit)
@@ -209,7 +211,8 @@ func membersOf(texts []json.RawMessage) []presence.Member {
 	return members
 }
 
-// spaceOf returns the namespace and the room that a change of presence is about; nil when nobody is left to be told.
+// spaceOf returns the namespace and the room that a change of presence is about; nil when no socket is left there to be
+// told.
 func (r *Relay) spaceOf(k string, m presence.Member) (ns *namespaces.Namespace, room string) {
 	name, room, _ := strings.Cut(k, "\x00")
 	r.mu.Lock()

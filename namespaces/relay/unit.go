@@ -16,8 +16,8 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Rate is so many a second. As text it is a number or a size, and the time: "20/s",
-// "100/m", "256KiB/s".
+// Rate is a number per second. As text it is a number or a size with the unit of
+// time behind it: "20/s", "100/m", "256KiB/s".
 type Rate float64
 
 // UnmarshalText implements encoding.TextUnmarshaler.
