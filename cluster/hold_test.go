@@ -35,7 +35,9 @@ func joinRelay(t *testing.T, r *redisServer, cfg NodeConfig, quiet int) chatter 
 			marks.Add(1)
 		}
 	}}
-	hub := namespaces.Config{Gate: everybody, Adapter: m.node.Adapter, Hooks: []namespaces.Hooks{count}}
+	hub := namespaces.Config{
+		Gate: everybody, Adapter: m.node.Adapter, Hooks: []namespaces.Hooks{count}, Recovery: namespaces.Recovery{For: cfg.Recovery},
+	}
 	if m.hub, err = namespaces.NewHub(hub, definition); err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +133,38 @@ func TestPresenceIsOneOnAllNodes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A user whose session moves to another node stays in the room, is there once, and leaves no ghost at the node of before.
+func TestPresenceMovesWithASession(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	one, two := joinRelay(t, r, NodeConfig{Recovery: time.Minute}, 0), joinRelay(t, r, NodeConfig{Recovery: time.Minute}, 0)
+	for _, m := range []chatter{one, two} {
+		m.until("the nodes know each other", func() bool { return len(m.node.Nodes()) == 2 })
+	}
+	held := func(m chatter) int {
+		users, err := m.node.adapter("/chat").list(t.Context(), m.node.uid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(users)
+	}
+	bob := two.visitChat("bob")
+	bob.present("room:join", "")
+	ann, session := one.returnToChat("ann", "")
+	if got := ann.present("room:join", ""); got != "2: ann bob" {
+		t.Errorf("ann is told %q", got)
+	}
+	one.storedIn("/chat", session.SID)
+	ann, again := two.returnToChat("ann", session.PID)
+	if again != session {
+		t.Fatalf("%+v, want %+v", again, session)
+	}
+	one.until("the first node has nobody", func() bool { return held(one) == 0 })
+	two.until("the second has both", func() bool { return bob.present("presence:get", "") == "2: ann bob" })
+	ann.ask("room:leave", map[string]string{"room": "doc:1"})
+	two.until("ann is gone", func() bool { return bob.present("presence:get", "") == "1: bob" })
 }
 
 func TestAQuietRoomTellsTheCountOfAllNodes(t *testing.T) {

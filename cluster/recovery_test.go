@@ -73,10 +73,12 @@ func (g *guest) expectEvents(want ...string) (offset string) {
 }
 
 // stored waits until Redis has a session as it is now.
-func (m *member) stored(id string) {
+func (m *member) stored(id string) { m.storedIn("/", id) }
+
+func (m *member) storedIn(namespace, id string) {
 	m.t.Helper()
 	m.until("the session is stored", func() bool {
-		a := m.node.adapter("/")
+		a := m.node.adapter(namespace)
 		owner, _, _, err := a.lookUp(m.t.Context(), id)
 		a.holdings.mu.Lock()
 		defer a.holdings.mu.Unlock()

@@ -49,13 +49,21 @@ type talker struct {
 
 // visitChat connects a client to the chat as a user.
 func (c chatter) visitChat(user string) *talker {
+	g, _ := c.returnToChat(user, "")
+	return g
+}
+
+// returnToChat connects a client to the chat with its private id.
+func (c chatter) returnToChat(user, pid string) (*talker, reply) {
 	c.t.Helper()
 	g := &guest{m: c.member}
 	g.client = c.hub.Connect(g)
-	g.client.Message(false, fmt.Appendf(nil, `0/chat,{"token":%q}`, user))
+	g.client.Message(false, fmt.Appendf(nil, `0/chat,{"token":%q,"pid":%q,"offset":""}`, user, pid))
 	c.until("the client is admitted", func() bool { return len(g.texts()) > 0 })
+	var in reply
+	_ = json.Unmarshal([]byte(strings.TrimPrefix(g.texts()[0], "0/chat,")), &in)
 	g.reset()
-	return &talker{guest: g}
+	return &talker{guest: g}, in
 }
 
 // ask sends an event and returns its acknowledgement.

@@ -36,3 +36,30 @@ func TestWhoIsMovedFromOutsideIsInPresence(t *testing.T) {
 		}
 	})
 }
+
+// A rule that tells nobody who is there for a while leaves no ghost: who has been moved out meanwhile is gone when it tells again.
+func TestWhoIsMovedOutWhileARoomIsQuietIsGoneFromPresence(t *testing.T) {
+	tells := Config{Rooms: []RoomRule{{Match: "doc:{id}", Join: "true", Presence: true}}}
+	quiet := Config{Rooms: []RoomRule{{Match: "doc:{id}", Join: "true"}}}
+	onStage(t, tells, func(t *testing.T, s *stage) {
+		s.enter("ada").ask("room:join", map[string]any{"room": "doc:1"})
+		s.enter("bob").ask("room:join", map[string]any{"room": "doc:1"})
+		ns, _ := s.hub.Namespace("/app")
+		becomes := func(cfg Config) {
+			use, err := s.relay.Prepare(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			use()
+		}
+		becomes(quiet)
+		if err := ns.In(hiddenRoom("bob")).Leave("doc:1"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		becomes(tells)
+		if members, n, _, _ := s.relay.Members(t.Context(), ns, "doc:1", "", 10); n != 1 || members[0].User != "ada" {
+			t.Errorf("there are %v", members)
+		}
+	})
+}
