@@ -28,7 +28,7 @@ func (s *Server) operatorRoutes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	// Not the command line: flags may hold a secret.
+	// The command line is left out, as flags may hold a secret.
 	mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound)
 	return mux
 }
@@ -36,7 +36,7 @@ func (s *Server) operatorRoutes() http.Handler {
 // operatorPaths is where they are.
 var operatorPaths = []string{apiPath, "/metrics", "/debug/pprof/"}
 
-// adminHandler is the whole of the operators' own listener.
+// adminHandler serves everything on the operators' own listener.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", reply.Only(http.HandlerFunc(alive), http.MethodGet, http.MethodHead))
@@ -53,9 +53,9 @@ func (s *Server) adminHandler() http.Handler {
 	return withDeadlines(mux)
 }
 
-// operatorsOnly asks for the key. Without one the listener is on this machine
-// only, and foreign pages in a browser of this machine are refused: they can
-// send requests there, under a host name of their own too.
+// operatorsOnly asks for the key. Without a key the listener is on this machine
+// only, and pages of other sites in a browser on this machine are refused: they
+// could send requests there, even under a host name of their own.
 func (s *Server) operatorsOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.checkOperator(r); err != nil {
@@ -84,8 +84,7 @@ func (s *Server) checkOperator(r *http.Request) error {
 	return s.wrongKey(r, "Send the key of the configuration as Authorization: Bearer.")
 }
 
-// accepts reports whether a key is one of the operators', in the same time for
-// each.
+// accepts reports whether a key is one of the operators', in constant time.
 func (a Admin) accepts(given string) bool {
 	now := sameText(given, a.Key.Reveal())
 	before := sameText(given, a.PreviousKey.Reveal()) && a.PreviousKey != ""
@@ -117,7 +116,7 @@ func namesThisMachine(hostport string) bool {
 // adminServer serves the operators' own listener.
 func (s *Server) adminServer() *http.Server {
 	hs := s.httpServer(s.adminHandler())
-	hs.WriteTimeout = 0 // a profile takes as long as was asked for
+	hs.WriteTimeout = 0 // a profile takes as long as it was asked to
 	hs.ReadTimeout = readDeadline
 	return hs
 }

@@ -13,7 +13,7 @@ import (
 	"gatehouse/server/internal/reply"
 )
 
-// stats is what GET /api/v1/stats answers.
+// stats is the answer to GET /api/v1/stats.
 type stats struct {
 	Connections  int            `json:"connections"`  // Engine.IO sessions
 	Pending      int            `json:"pending"`      // those in no namespace
@@ -50,13 +50,13 @@ func (s *Server) serveStats(w http.ResponseWriter, _ *http.Request) {
 // revocationJSON is a revocation as operators send and get it, with one of
 // subject, tokenId and session.
 type revocationJSON struct {
-	Subject string    `json:"subject,omitempty"` // everything that the user holds, issued up to At
+	Subject string    `json:"subject,omitempty"` // revokes everything that the user holds, issued up to At
 	TokenID string    `json:"tokenId,omitempty"` // one token, by its jti
 	Session string    `json:"session,omitempty"` // one login, by its sid
 	Issuer  string    `json:"issuer,omitempty"`  // of that issuer only
 	Reason  string    `json:"reason,omitempty"`  // for the log and the client
 	At      time.Time `json:"at,omitzero"`       // when it was made
-	Until   time.Time `json:"until,omitzero"`    // when it lapses; without it revocation.keep decides
+	Until   time.Time `json:"until,omitzero"`    // when the revocation lapses; by default after revocation.keep
 }
 
 const maxReason = 200 // bytes
@@ -115,7 +115,7 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 	out := struct {
 		revocationJSON
 		Ended  int   `json:"ended"`            // sockets of this node
-		Spread *bool `json:"spread,omitempty"` // whether the other nodes know; without Redis there are none
+		Spread *bool `json:"spread,omitempty"` // whether the other nodes have been told; without Redis there are none
 	}{revocationJSON: revocationOf(done.Revocation), Ended: done.Ended}
 	if s.bus != nil {
 		out.Spread = &done.Propagated
@@ -126,7 +126,7 @@ func (s *Server) addRevocation(w http.ResponseWriter, r *http.Request) {
 // revocationLimit bounds the body of a revocation, in bytes.
 const revocationLimit = 16 << 10
 
-// readRevocation reads the body, and answers what is wrong with it.
+// readRevocation reads the body. If it is wrong, it answers with what is wrong.
 func readRevocation(w http.ResponseWriter, r *http.Request) (revocation handshake.Revocation, ok bool) {
 	var in revocationJSON
 	body, ok := reply.Body(w, r, revocationLimit)

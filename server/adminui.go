@@ -13,8 +13,8 @@ import (
 type AdminUI struct {
 	// Enabled mounts it; dev mode does so too.
 	Enabled bool `koanf:"enabled"`
-	// Username and PasswordHash, a bcrypt hash, let operators in. Default "admin", and no password: then a token with
-	// Scope does.
+	// Username and PasswordHash, a bcrypt hash, let operators in. Default "admin" and no password: then only a token
+	// with Scope lets an operator in.
 	Username     string           `koanf:"username"`
 	PasswordHash handshake.Secret `koanf:"password_hash"`
 	// Scope is the scope that a token must have. Default "admin".
@@ -32,7 +32,7 @@ func (c Config) checkAdminUI() error {
 	return underKey("admin_ui", adminui.Config{Username: c.AdminUI.Username, PasswordHash: c.AdminUI.PasswordHash}.Check())
 }
 
-// prepareAdminUI adds the interface to the definitions. A program that has a namespace of its name keeps that.
+// prepareAdminUI adds the interface to the definitions. A program's own namespace of that name stays.
 func (s *Server) prepareAdminUI(defs []namespaces.Definition) ([]namespaces.Definition, error) {
 	on := s.cfg.AdminUI.Enabled || s.cfg.Dev
 	taken := slices.ContainsFunc(defs, func(d namespaces.Definition) bool { return d.Label() == adminui.Name })

@@ -12,10 +12,10 @@ import (
 	"gatehouse/internal/settings"
 )
 
-// Check finds what is wrong with a configuration whose defaults are filled in.
-// It reads the key files that the configuration names. The error says for each
-// mistake the key, what is wrong and what to do; it is
-// [handshake.ErrNoVerifier] when all else is good and nobody could sign in.
+// Check finds what is wrong with a configuration whose defaults are filled in. It
+// reads the key files that the configuration names. The error says for each
+// mistake the key, what is wrong and what to do; it is [handshake.ErrNoVerifier]
+// when everything else is right, but nobody could sign in.
 func (c Config) Check() error {
 	_, proxies := c.proxies()
 	err := errors.Join(
@@ -34,7 +34,7 @@ func (c Config) Check() error {
 	return errors.Join(err, gateErr)
 }
 
-// gate is the part of the configuration that says who is let in.
+// gate returns the part of the configuration that says who is let in.
 func (c Config) gate() handshake.GateConfig {
 	origins := c.Origins
 	origins.AllowLocalhost = origins.AllowLocalhost || c.Dev
@@ -59,7 +59,8 @@ func (c Config) gate() handshake.GateConfig {
 	}
 }
 
-// setGate takes the settings of a gate over; it is the reverse of gate.
+// setGate copies the settings of a gate into the configuration; it is the reverse
+// of gate.
 func (c *Config) setGate(g handshake.GateConfig) {
 	c.Auth = g.Auth
 	c.JWT = g.JWT
@@ -80,7 +81,7 @@ func (c Config) checkAddr() error {
 	return checkHostPort("addr", c.Addr, "127.0.0.1:3000 or :3000")
 }
 
-// checkHostPort refuses what nobody can listen at.
+// checkHostPort refuses addresses that cannot be listened at.
 func checkHostPort(key, addr, example string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -106,11 +107,11 @@ func (c Config) proxies() (handshake.TrustedProxies, error) {
 	return proxies, nil
 }
 
-// leastHead is the smallest http.max_header_bytes. net/http takes 4 KiB more than
-// it is told; the engine, where it reads a head by itself, takes 8 KiB.
+// leastHead is the smallest http.max_header_bytes. net/http accepts 4 KiB more
+// than its limit; the engine, where it reads a head by itself, accepts 8 KiB.
 const leastHead = 4 << 10
 
-// checkTogether refuses values that are good alone and bad together.
+// checkTogether refuses values that are valid alone, but not together.
 func (c Config) checkTogether() error {
 	var errs []error
 	refuse := func(wrong bool, format string, values ...any) {

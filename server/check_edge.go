@@ -15,8 +15,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// checkDoor refuses what is wrong with the surfaces around the gate: TLS,
-// Redis, the operators' surfaces and the limits at the door.
+// checkDoor checks the settings around the gate: TLS, Redis, the operators'
+// surfaces and the limits of connections.
 func (c Config) checkDoor() error {
 	return errors.Join(c.checkTLS(), c.Redis.check(), c.checkCluster(), c.checkAdmin(), c.checkMethods())
 }
@@ -78,7 +78,7 @@ func everywhere(host string) bool {
 	return host == "" || err == nil && addr.IsUnspecified()
 }
 
-// opens reports whether a method is on anywhere.
+// opens reports whether a method of signing in is switched on anywhere.
 func (c Config) opens(method string) bool {
 	return slices.Contains(c.Auth.Methods, method) || slices.ContainsFunc(c.Auth.Namespaces, func(ns handshake.NamespaceAuth) bool {
 		return slices.Contains(ns.Methods, method)
@@ -105,9 +105,9 @@ func (c Config) checkMethods() error {
 	return errors.Join(errs...)
 }
 
-// Warnings returns the warnings, one sentence each, that [New] logs of a
-// configuration that it accepts with these definitions. For one that it
-// refuses there are fewer, or none.
+// Warnings returns the warnings, one sentence each, that [New] logs about a
+// configuration that it accepts with these definitions. About a configuration that
+// it refuses there are fewer, or none.
 func (c Config) Warnings(defs ...namespaces.Definition) []string {
 	c, defs = withLab(c.WithDefaults(), defs)
 	gate, err := handshake.NewGate(c.gate())
@@ -158,8 +158,8 @@ func (c Config) warnings(defs []namespaces.Definition) []string {
 	return out
 }
 
-// forgottenProxy returns a warning when a setting gives away that a proxy stands in
-// front, in a configuration that has no TLS and trusts no proxy; else it is empty.
+// forgottenProxy returns a warning, or "". It warns when a setting shows that there
+// is a proxy in front, but the configuration has no TLS and trusts no proxy.
 func (c Config) forgottenProxy() string {
 	const cure = "list it in trusted_proxies; else all clients have its address and share its limits, and pages with https are refused"
 	https := slices.IndexFunc(c.Origins.Allow, func(o string) bool { return strings.HasPrefix(strings.ToLower(o), "https://") })
@@ -173,7 +173,8 @@ func (c Config) forgottenProxy() string {
 	return ""
 }
 
-// clearRedis reports whether a password goes to another machine without TLS.
+// clearRedis reports whether the password of Redis goes to another machine without
+// TLS.
 func clearRedis(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "redis" || u.User == nil {
@@ -188,14 +189,15 @@ func mounts(defs []namespaces.Definition, name string) bool {
 	return slices.ContainsFunc(defs, func(d namespaces.Definition) bool { return d.Label() == name || d.Accepts(name) })
 }
 
-// laxerTickets reports whether a namespace takes tickets that somebody could
-// buy with a credential that it does not take.
+// laxerTickets reports whether a namespace takes tickets that can be had for a
+// credential which the namespace itself does not take.
 func (c Config) laxerTickets(ns handshake.NamespaceAuth) bool {
 	return slices.Contains(ns.Methods, handshake.MethodTicket) && !slices.Contains(ns.Methods, handshake.MethodAnonymous) &&
 		slices.ContainsFunc(c.Auth.Methods, func(method string) bool { return !slices.Contains(ns.Methods, method) })
 }
 
-// readable reads the file of a key, which its error names.
+// readable reads the file that a key of the configuration names. Its error names
+// the key.
 func readable(key, path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 	clusterSharded = string(cluster.ModeSharded)
 )
 
-// Cluster joins several nodes to one server; redis.url says over what.
+// Cluster joins several nodes to one server, over the Redis at redis.url.
 type Cluster struct {
 	Mode      string           `koanf:"mode" default:"off" oneof:"off,streams,pubsub,sharded" doc:"how nodes share their rooms over Redis 7 at redis.url; see [cluster.md](cluster.md#modes)"`
 	Name      string           `koanf:"name" derived:"the machine's with a part of the node's id" doc:"how the node is called in logs and lists; a node whose name another one has does not start"`
@@ -39,7 +39,7 @@ type Cluster struct {
 
 func (c *Cluster) on() bool { return c.Mode != clusterOff }
 
-// minClusterSecret is that of admin.key.
+// minClusterSecret is the minimum length, as for admin.key.
 const minClusterSecret = minAdminKey
 
 func (c Config) checkCluster() error {
@@ -94,8 +94,8 @@ func (s *Server) adapter() func(context.Context, namespaces.Local) (namespaces.A
 	return s.node.Adapter
 }
 
-// sharedUsers counts users' connections over the nodes of the cluster; nil without one, and where no limit is set: the default
-// keeps one user from taking the files of a node, which each counts for itself.
+// sharedUsers counts users' connections over the nodes of the cluster. It is nil without a cluster, and where no limit
+// is set: the default limit protects the files of a node, so each node counts for itself.
 func (s *Server) sharedUsers() namespaces.SharedUsers {
 	if s.node == nil || !s.perUser {
 		return nil
@@ -103,8 +103,7 @@ func (s *Server) sharedUsers() namespaces.SharedUsers {
 	return s.node.Users()
 }
 
-// sharedHistory is the history in Redis that all nodes have together; nil without a
-// cluster. The connection is made later.
+// sharedHistory is the history in Redis that all nodes share; nil without a cluster. The connection is made later.
 func (s *Server) sharedHistory() history.Log {
 	if !s.cfg.Cluster.on() {
 		return nil
@@ -113,8 +112,8 @@ func (s *Server) sharedHistory() history.Log {
 		func(c rueidis.Client, err error) error { return s.redis.Note(c, err) })
 }
 
-// Misfits checks the settings of a cluster's Redis, and returns those that do not fit, as sentences that say what to do;
-// nothing without a cluster. It takes a few seconds at most. It fails when Redis cannot be reached.
+// Misfits checks the settings of a cluster's Redis. For each setting that does not fit it returns a sentence that says
+// what to do; without a cluster it returns none. It takes a few seconds at most. It fails when Redis cannot be reached.
 func (c Config) Misfits(ctx context.Context) ([]string, error) {
 	c = c.WithDefaults()
 	if !c.Cluster.on() {
@@ -128,10 +127,10 @@ func (c Config) Misfits(ctx context.Context) ([]string, error) {
 	return cluster.Misfits(ctx, client, c.Cluster.node())
 }
 
-// redisAsk is how long connecting may take when a person waits.
+// redisAsk is how long connecting may take while a person waits.
 const redisAsk = 2 * time.Second
 
-// node is what the section says of a node.
+// node is the configuration of this node by the section.
 func (c *Cluster) node() cluster.NodeConfig {
 	return cluster.NodeConfig{
 		Settings: c.Settings, Mode: cluster.Mode(c.Mode), Name: c.Name, Advertise: c.advertised(), Secret: []byte(c.Secret.Reveal()),

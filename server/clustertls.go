@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ClusterTLS encrypts what nodes hand to each other, with TLS 1.3, and shows each node that the other is one. All three files
-// are set, or none. They are read again on SIGHUP; ServerName is taken over then, too.
+// ClusterTLS encrypts the requests that nodes hand to each other, with TLS 1.3, and proves to each that the other is a
+// node. Set all three files, or none. They are read again on SIGHUP; then ServerName is taken over, too.
 type ClusterTLS struct {
 	CertFile string `koanf:"cert_file" derived:"nodes hand requests to each other without TLS" doc:"this node's certificate with its chain, in PEM: for server and client authentication, and naming the host of cluster.advertise. Set it on all nodes; read again on SIGHUP, as the other two"`
 	KeyFile  string `koanf:"key_file" doc:"its key"`
@@ -28,7 +28,7 @@ const (
 	httpsScheme = "https://"
 )
 
-// advertised is where other nodes reach the listener for them; https:// stands before it where that has TLS.
+// advertised is the address at which other nodes reach this one; it begins with https:// where the listener has TLS.
 func (c *Cluster) advertised() string {
 	if c.TLS.enabled() {
 		return httpsScheme + c.advertisedHost()
@@ -36,7 +36,7 @@ func (c *Cluster) advertised() string {
 	return c.advertisedHost()
 }
 
-// advertisedHost is the same without a scheme.
+// advertisedHost is the advertised address without a scheme.
 func (c *Cluster) advertisedHost() string {
 	if c.Advertise == "" {
 		return c.Addr
@@ -97,7 +97,7 @@ func (c *Cluster) loadTLS(now time.Time) (*tls.Config, error) {
 	}, nil
 }
 
-// judgeName returns an error when other nodes would find another name in a certificate than they look for.
+// judgeName returns an error when other nodes would not find the name that they look for in a certificate.
 func (c *Cluster) judgeName(leaf *x509.Certificate) error {
 	if name := c.TLS.ServerName; name != "" {
 		if err := leaf.VerifyHostname(name); err != nil {
@@ -158,7 +158,7 @@ func (s *Server) prepareClusterTLS() error {
 	return nil
 }
 
-// sayHopKeys logs until when other nodes take this one's certificate.
+// sayHopKeys logs until when other nodes accept this node's certificate.
 func (s *Server) sayHopKeys(keys *tls.Config) {
 	s.log.Info("certificate for the other nodes loaded", slog.Time("until", expiryOf(keys)))
 }

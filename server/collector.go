@@ -29,10 +29,10 @@ type reading struct {
 	node   cluster.Status
 	nodes  int
 	counts *cluster.Counts
-	ready  bool // the last state of Redis; true without one
+	ready  bool // the last state of Redis; true without Redis
 }
 
-// gauge is one series whose value is there already.
+// gauge is one series with its value.
 type gauge struct {
 	desc   *prometheus.Desc
 	kind   prometheus.ValueType
@@ -184,7 +184,7 @@ func (s *Server) prepareMetrics() error {
 	return nil
 }
 
-// collections is how often memory was collected.
+// collections is how often the garbage collector has run.
 func collections() float64 {
 	sample := []runtimemetrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
 	runtimemetrics.Read(sample)

@@ -18,15 +18,15 @@ import (
 	"gatehouse/server/api"
 )
 
-// Config says how a server runs. The zero value of a field means its default,
-// which its comment gives. [New] checks the whole once, with [Config.Check].
+// Config says how a server runs. The zero value of a field means its default, which the field's comment gives. [New]
+// checks the configuration once, with [Config.Check].
 type Config struct {
 	// Addr is where Run listens, HOST:PORT. Default ":3000"; with Dev
 	// "127.0.0.1:3000".
 	Addr string `koanf:"addr"`
 
-	// Path is where the realtime endpoint is, and below it the client bundle; what
-	// the option path of the client says. Default "/socket.io/".
+	// Path is the path of the realtime endpoint, with the client bundle below it; the client's option path must be the
+	// same. Default "/socket.io/".
 	Path string `koanf:"path"`
 
 	// NoClient serves no client bundle below Path. Default false.
@@ -49,7 +49,7 @@ type Config struct {
 	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: none.
 	TrustedProxies []string `koanf:"trusted_proxies"`
 
-	// Who is let in; see package handshake for each part.
+	// These fields say who is let in; see package handshake for each part.
 	Auth          handshake.AuthConfig          `koanf:"auth"`
 	JWT           handshake.JWTConfig           `koanf:"jwt"`
 	Issuers       []handshake.JWTConfig         `koanf:"issuers"`
@@ -76,7 +76,7 @@ type Config struct {
 	// AdminUI is for Socket.IO's admin interface.
 	AdminUI AdminUI `koanf:"admin_ui"`
 
-	// History is what rooms of Namespaces remember.
+	// History says where the rooms of Namespaces keep their history.
 	History History `koanf:"history"`
 
 	Log    Log    `koanf:"log"`
@@ -93,14 +93,13 @@ type Config struct {
 	HTTP      HTTP      `koanf:"http"`
 	Drain     Drain     `koanf:"drain"`
 
-	// Handler serves the requests for all paths that are not the server's own, of
-	// Run, Serve and [Server.Handler]. It must end what it begins by itself; the
-	// time for a body and an answer is limited as for the server's own paths.
+	// Handler serves the requests for all paths that are not the server's own, of Run, Serve and [Server.Handler]. It
+	// must end its own goroutines itself. The time for a body and an answer is limited as for the server's own paths.
 	// Default: 404, or the pages with Dev or Pages.
 	Handler http.Handler `koanf:"-"`
 
-	// Namespaces are those that rules make: by their names, or by patterns such as
-	// "/tenant-{org}" for a family of them. Backends handle their events.
+	// Namespaces are the namespaces that are made by rules: by their names, or by patterns such as "/tenant-{org}" for a
+	// family of them. Backends handle their events.
 	Namespaces map[string]relay.Config   `koanf:"-"`
 	Backends   map[string]backend.Config `koanf:"-"`
 
@@ -112,34 +111,29 @@ type Config struct {
 	// Headers adds header fields to all answers of the realtime endpoint, the 101 of a
 	// WebSocket among them. It must be safe for concurrent use.
 	Headers func(h http.Header, r *http.Request) `koanf:"-"`
-	// Context makes of the request that opens a session a context whose values all
-	// handlers of its sockets find in theirs: r.Context() for what a handler around
-	// [Server.Handler] has learned. The context stays in memory as long as the
-	// session. Run and Serve open most WebSockets without net/http, and r.Context()
-	// is empty then. It must be safe for concurrent use.
+	// Context returns a context for a session, given the request that opens it. All handlers of the session's sockets
+	// find its values in their own context. Return r.Context() to pass on the values of a handler around
+	// [Server.Handler]. The context stays in memory as long as the session. Run and Serve open most WebSockets without
+	// net/http; r.Context() is then empty. It must be safe for concurrent use.
 	Context func(r *http.Request) context.Context `koanf:"-"`
 
-	// Verifiers of a program that embeds the server are asked before the
-	// configured ones.
+	// Verifiers are the program's own; they are asked before the configured ones.
 	Verifiers []handshake.Verifier `koanf:"-"`
-	// Adapter makes the adapter of each namespace, see namespaces.Config; nil: the
-	// server is alone.
+	// Adapter makes the adapter of each namespace, see namespaces.Config. nil: the server is the only node.
 	Adapter func(ctx context.Context, local namespaces.Local) (namespaces.Adapter, error) `koanf:"-"`
-	// Hooks of a program that embeds the server are told what happens in the
-	// namespaces.
+	// Hooks are the program's own; they are told what happens in the namespaces.
 	Hooks []namespaces.Hooks `koanf:"-"`
-	// Traces makes the spans of what happens in the server, see docs/operating.md; nil: none are made. The server flushes
-	// it at its end, if it has a ForceFlush as the SDK's provider does; its owner shuts it down after that.
+	// Traces makes the spans of the server, see docs/operating.md; nil: none are made. At its end the server flushes it,
+	// if it has a ForceFlush as the SDK's provider does; after that the program shuts it down.
 	Traces trace.TracerProvider `koanf:"-"`
-	// Registry of a program that embeds the server gets the server's metrics too, until the server has
-	// ended. A name that is taken in it is an error of New; a registry for several
-	// servers is wrapped with a label for each, see
-	// prometheus.WrapRegistererWith. Default none: /metrics has them.
+	// Registry is a registry of the program that gets the server's metrics too, until the server has ended. A name that
+	// is already taken in it is an error of New; wrap a registry for several servers with a label for each, see
+	// prometheus.WrapRegistererWith. Default none: the metrics are at /metrics only.
 	Registry prometheus.Registerer `koanf:"-"`
-	// ExternalTLS says that the program serves Handler on a listener of its own
-	// that has TLS, so that what needs TLS can be switched on.
+	// ExternalTLS says that the program serves Handler on its own listener with TLS, so that settings which need TLS are
+	// allowed.
 	ExternalTLS bool `koanf:"-"`
-	// Version is the program's, which a cluster shows. Default none.
+	// Version is the program's version, which a cluster shows. Default none.
 	Version string `koanf:"-"`
 	// Logger gets the log; nil means slog.Default(). Levels that are off cost
 	// nothing. Writing to it should not wait: see [NewLogger].
@@ -150,7 +144,7 @@ type Config struct {
 // internal/settings. The limits of sessions, namespaces and packets are in the
 // packages that hold them.
 
-// Log says what is logged, and how.
+// Log says which events are logged, and how.
 type Log struct {
 	Level  string `koanf:"level" default:"info" oneof:"debug,info,warn,error" doc:"what is logged: this and what is worse"`
 	Format string `koanf:"format" default:"json" oneof:"json,console" doc:"the form of the log"`
@@ -167,10 +161,9 @@ type Engine struct {
 	IOUring    string `koanf:"io_uring" default:"auto" oneof:"auto,off" doc:"on Linux, writes of several connections go to the kernel in one call where it allows that (io_uring), which many containers do not; off: one call each. The log says at start which it is"`
 }
 
-// Compression says which messages and answers are compressed, for clients that
-// can read it. A secret must not be in one compressed message with text that a
-// stranger chooses: the length of the message tells of both (the BREACH attack).
-// WebSocket says whether messages are compressed, whatever Deflate.Enabled is.
+// Compression says which messages and answers are compressed, for clients that can read it. Keep a secret out of
+// compressed messages that also hold text which a stranger chooses: the length of such a message reveals the secret
+// bit by bit (the BREACH attack). WebSocket says whether messages are compressed, whatever Deflate.Enabled is.
 type Compression struct {
 	WebSocket string `koanf:"websocket" default:"off" oneof:"on,off" doc:"permessage-deflate (RFC 7692) for clients that offer it"`
 	Polling   string `koanf:"polling" default:"on" oneof:"on,off" doc:"gzip of polling answers"`
@@ -207,7 +200,7 @@ type Sockets struct {
 // ioUringOff is the value of Engine.IOUring that turns io_uring off.
 const ioUringOff = "off"
 
-// answerUnknown is the value of Sockets.UnknownEvents that answers.
+// answerUnknown is the value of Sockets.UnknownEvents that has unknown events answered.
 const answerUnknown = "answer"
 
 // HTTP limits the requests of all paths.

@@ -26,25 +26,25 @@ func (t TLS) enabled() bool { return t.CertFile != "" || t.KeyFile != "" }
 
 // Redis is what nodes share.
 type Redis struct {
-	// URL is redis://user:password@host:port/db, or rediss:// with TLS. With it
-	// tickets are kept in Redis, so that another node may have made them, and
-	// revocations reach every node. Default: both stay on this node.
+	// URL is redis://user:password@host:port/db, or rediss:// with TLS. Redis then keeps
+	// the tickets, so that a node accepts tickets of the others, and spreads revocations
+	// to every node. Default: both stay on this node.
 	URL    handshake.Secret `koanf:"url"`
 	TLS    RedisTLS         `koanf:"tls"`
 	Prefix string           `koanf:"prefix" default:"gatehouse:" doc:"stands before every key, for servers that share one Redis"`
 }
 
-// Admin opens the operators' surfaces: /api/v1/, /metrics and /debug/pprof/.
-// It is off unless one of its fields is set.
+// Admin opens the operators' surfaces: /api/v1/, /metrics and /debug/pprof/. They are
+// closed unless one of its fields is set.
 type Admin struct {
 	// Addr is a listener of its own, HOST:PORT. Beyond this machine it needs Key.
 	Addr string `koanf:"addr"`
-	// Key is what operators send as Authorization: Bearer; at least 32 bytes.
+	// Key is the key that operators send as Authorization: Bearer; at least 32 bytes.
 	// Without Addr the surfaces are on the public listener, behind the key.
 	Key handshake.Secret `koanf:"key"`
 	// PreviousKey is accepted beside Key, while operators change over.
 	PreviousKey handshake.Secret `koanf:"previous_key"`
-	// Frames is how long an operator may watch.
+	// Frames is for how long an operator may watch the packets of a socket at a time.
 	Frames time.Duration `koanf:"frames" default:"5m" doc:"how long an operator may watch the frames of a socket on the page /admin, until they ask again"`
 }
 

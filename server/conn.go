@@ -17,17 +17,16 @@ import (
 	"gatehouse/server/glimpse"
 )
 
-// conn shows one Engine.IO session to the namespaces, and the other way round:
-// it is the session's Handler and the client's Conn.
+// conn connects one Engine.IO session with the namespaces: it is the session's Handler and the client's Conn.
 type conn struct {
 	// Fixed once open.
 	srv     *Server
 	session *engine.Session
-	id      string // a secret of the server: neither the engine's nor a socket's
+	id      string // the server's own secret: neither the engine's id nor a socket's
 	client  *namespaces.Client
-	gate    *handshake.Gate // the gate in force when the session opened: later requests are compared by it
+	gate    *handshake.Gate // the gate in force when the session opened, which compares later requests
 	began   time.Time
-	digest  *[32]byte // of the credentials that the transport came with; nil without any
+	digest  *[32]byte // digest of the credentials that the transport came with; nil without any
 
 	origin  atomic.Pointer[string] // origin of the last request that brought messages; nil: the opening one
 	waiting atomic.Bool            // counts as pending at its address
@@ -38,7 +37,7 @@ type conn struct {
 	views   glimpse.Views // of operators
 }
 
-// traffic counts one direction, for the log.
+// traffic counts the messages of one direction, for the log.
 type traffic struct{ messages, bytes atomic.Int64 }
 
 func (t *traffic) count(bytes int) {
@@ -67,13 +66,13 @@ func (s *Server) open(session *engine.Session) engine.Handler {
 	return reader{c}
 }
 
-// address is the client's, after trusted proxies.
+// address is the client's address, after trusted proxies.
 func (c *conn) address() netip.Addr {
 	p := c.session.Peer()
 	return handshake.ClientAddr(p.RemoteAddr.Addr(), p.Header, c.srv.proxies)
 }
 
-// opened is the digest of what the session was opened with.
+// opened returns the digest of the credentials that the session was opened with.
 func (c *conn) opened() [32]byte {
 	if c.digest == nil {
 		return [32]byte{}
@@ -81,8 +80,7 @@ func (c *conn) opened() [32]byte {
 	return *c.digest
 }
 
-// unpend uncounts a stranger: a namespace has admitted the client, or it is
-// gone.
+// unpend takes a stranger off the count: a namespace has admitted the client, or the client has gone.
 func (c *conn) unpend() {
 	if c.waiting.Swap(false) {
 		c.srv.pending.remove(handshake.AddressKey(c.address()))
@@ -104,14 +102,14 @@ func (s *Server) upgraded(h engine.Handler, took time.Duration, done bool) {
 	}
 }
 
-// unpoll uncounts a polling session: it has a WebSocket, or has ended.
+// unpoll takes a polling session off the count: it has a WebSocket, or has ended.
 func (c *conn) unpoll() {
 	if c.polls.Swap(false) {
 		c.srv.polling.Add(-1)
 	}
 }
 
-// reader is the conn as the engine's Handler.
+// reader is a conn as the engine's Handler.
 type reader struct{ *conn }
 
 // Message implements engine.Handler.
@@ -140,7 +138,7 @@ func (c *conn) Send(f *packet.Frame) error {
 	return c.session.Send(f.Rendering(c.srv.render).(*engine.Frame))
 }
 
-// sent counts a frame, for whoever looks.
+// sent counts a frame, and shows it to operators who watch.
 func (c *conn) sent(f *packet.Frame) {
 	n := size(f)
 	c.out.count(n)
@@ -157,8 +155,8 @@ func (c *conn) SendVolatile(f *packet.Frame) bool {
 	return sent
 }
 
-// renderer makes the engine's form of a packet, once for all receivers. Server.render
-// keeps it, so that no send makes a closure.
+// renderer returns a function that makes the engine's form of a packet, once for all receivers. Server.render
+// keeps the function, so that a send allocates no closure.
 func renderer(m *metrics) func(*packet.Frame) any {
 	return func(f *packet.Frame) any {
 		var frame *engine.Frame
@@ -193,23 +191,22 @@ func size(f *packet.Frame) int {
 // Backlog implements namespaces.Backlogged.
 func (c *conn) Backlog() int { return c.session.Backlog() }
 
-// Hold implements namespaces.Conn: it counts n more bytes, or fewer, that are kept of what the client sent. It
-// reports false when there is no room for them, and the connection ends.
+// Hold implements namespaces.Conn: it counts n more bytes that are kept of what the client sent; a negative n
+// takes bytes off. It reports false when there is no room for them: the connection then ends.
 func (c *conn) Hold(n int) bool { return c.session.Hold(n) }
 
 // Admitted implements namespaces.Conn: the limits before admission end.
 func (c *conn) Admitted() { c.unpend() }
 
-// Identified implements namespaces.Conn: from here on later requests are checked
-// against the identity, and the log's line about the connection names the socket. It
-// comes before the reply, so that no request with another user's credentials can
-// overtake it (security requirement 5), and no socket is missing in the log.
+// Identified implements namespaces.Conn: from here on later requests are checked against the identity, and the
+// log's line about the connection names the socket. It is called before the reply, so that no request with
+// another user's credentials can overtake it (security requirement 5), and no socket is missing in the log.
 func (c *conn) Identified(s *namespaces.Socket) {
 	c.used.addSocket(s)
 	id := s.Identity()
 	subject := id.Subject
 	if id.Method == handshake.MethodAnonymous {
-		subject = "" // one that was made up for this connection
+		subject = "" // an address that was made up for this connection
 	}
 	c.session.Admit(id.Issuer, subject)
 }
@@ -228,7 +225,7 @@ func (c *conn) Request() *handshake.Request {
 func withOrigin(r *handshake.Request, origin string) {
 	r.Origin = origin
 	if origin == "" && r.Header["Origin"] != nil {
-		r.Header = r.Header.Clone() // the session's own stays as it is
+		r.Header = r.Header.Clone() // the session's own header stays as it is
 		r.Header.Del("Origin")
 	}
 }
@@ -266,8 +263,8 @@ func (c *conn) logClosed(why engine.Close) {
 	}
 }
 
-// fields is the life of the connection for the log: nothing that a client could
-// sign in with, the Engine.IO session id among it.
+// fields describes the life of the connection for the log. It contains nothing that a client could sign in
+// with, such as the Engine.IO session id.
 func (c *conn) fields(why engine.Close) []slog.Attr {
 	c.used.mu.Lock()
 	defer c.used.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"gatehouse/internal/settings"
 )
 
-// WithDefaults gives the configuration with every zero value replaced by its
-// default, as config print shows it.
+// WithDefaults returns the configuration with every zero value replaced by its
+// default, as `gatehouse config print` shows it.
 func (c Config) WithDefaults() Config {
 	if c.Dev {
 		setDefault(&c.Addr, "127.0.0.1:3000")

@@ -24,7 +24,7 @@ func withLab(cfg Config, defs []namespaces.Definition) (Config, []namespaces.Def
 	}
 	lab := cfg
 	lab.setLabWays()
-	if lab.Check() != nil { // settings that leave no room for it
+	if lab.Check() != nil { // settings that leave no room for the lab
 		return cfg, defs
 	}
 	for _, one := range dev.Methods() {

@@ -6,7 +6,7 @@
 //
 //   - /socket.io/ the realtime endpoint, and the client bundle below it,
 //   - /healthz (the process lives) and /readyz (it takes new connections),
-//   - POST /auth/tickets (a ticket for who has signed in some other way) and
+//   - POST /auth/tickets (a ticket for a user who has signed in some other way) and
 //     GET /auth/csrf (for pages with a session cookie),
 //   - for operators, on their own listener or behind a key: /api/v1/, /metrics
 //     and /debug/pprof/,

@@ -11,20 +11,20 @@ import (
 	"gatehouse/namespaces/relay"
 )
 
-// Question asks whether the owner of a token may do something in a namespace
-// of the configuration: enter it, or with a room and an event join or send.
+// Question asks whether the owner of a token may do something in a configured
+// namespace: enter it, join a room, or send an event.
 type Question struct {
 	Token     string
 	Namespace string
 	Room      string
 	Event     string
-	Address   netip.Addr // of the client, for rules that look at it
+	Address   netip.Addr // the client's address, for rules that look at it
 }
 
 // Explain verifies the token as the server would, in the auth payload of a client,
 // and returns its identity and the decisions of the rules, up to the first refusal.
-// It asks no running server, so it does not know revocations. It fails when the
-// token is refused, or when there are no such rules.
+// It does not ask a running server, so it does not know about revocations. It fails
+// when the token is refused, or when there are no rules for the namespace.
 func (c Config) Explain(ctx context.Context, q Question) (handshake.Identity, []relay.Decision, error) {
 	c = c.WithDefaults()
 	label, parts, ok := relay.Find(c.Namespaces, q.Namespace)

@@ -35,7 +35,8 @@ func (c Config) checkForwarding() error {
 	return nil
 }
 
-// elsewhere hands requests of other nodes' sessions over; nil without a cluster.
+// elsewhere hands a request over to the node that has its session; nil without a
+// cluster.
 func (s *Server) elsewhere() func(http.ResponseWriter, *http.Request, string) bool {
 	if s.node == nil || s.cfg.Cluster.Addr == "" {
 		return nil
@@ -48,7 +49,7 @@ func (s *Server) elsewhere() func(http.ResponseWriter, *http.Request, string) bo
 		if !s.node.Forward(w, r, node) {
 			return false
 		}
-		if kind != "websocket" { // that lasts as long as the connection
+		if kind != "websocket" { // a WebSocket takes as long as its connection lasts
 			s.metrics.forwarded(began, kind)
 		}
 		return true
@@ -87,8 +88,8 @@ func (s *Server) leaveOthers(ctx context.Context) error {
 	return s.node.Leave(ctx)
 }
 
-// letGo ends requests that come through a node that is leaving: their clients come back by
-// another way.
+// letGo ends the requests that come through a node that is leaving: their clients come
+// back by another way.
 func (s *Server) letGo(ctx context.Context, through *cluster.Peer) {
 	s.engine.Leave(ctx, through, s.inForce.Load().Drain.Spread)
 }

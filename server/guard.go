@@ -31,9 +31,9 @@ func newGuard(gate func() *handshake.Gate, cfg ConnectionLimits, log *slog.Logge
 	}
 }
 
-// Check implements namespaces.Gate. The brake of an address, which thousands of
-// people may share, delays failures only: where this server can judge a
-// credential by itself, it does so first.
+// Check implements namespaces.Gate. Thousands of people may share an address, so
+// its brake delays failures only: where this server can judge a credential by
+// itself, it does so first.
 func (g *guard) Check(ctx context.Context, r *handshake.Request) (handshake.Identity, error) {
 	began := time.Now()
 	id, err := g.check(ctx, r)
@@ -104,14 +104,14 @@ func (g *guard) judgedConn(r *handshake.Request, err error) error {
 	return err
 }
 
-// passing reports whether a refusal is for a cause that is not the client's and
-// goes away.
+// passing reports whether a refusal has a cause that is not the client's fault
+// and that goes away.
 func passing(code handshake.Code) bool {
 	return code == handshake.CodeUnavailable || code == handshake.CodeRateLimited
 }
 
-// countsForAddress reports whether a refusal counts for the address. Missing
-// and expired credentials do not: thousands of honest clients behind one
+// countsForAddress reports whether a refusal counts for the address. Missing and
+// expired credentials do not count: thousands of honest clients behind one
 // address send those.
 func (g *guard) countsForAddress(r *handshake.Request, code handshake.Code) bool {
 	switch code {
@@ -123,8 +123,8 @@ func (g *guard) countsForAddress(r *handshake.Request, code handshake.Code) bool
 	return false
 }
 
-// revocations keep revoked identities out of namespaces that have a gate of their
-// own. Only their subject, issuer and token are known here.
+// revocations keeps revoked identities out of namespaces that have their own
+// gate. Of such an identity only subject, issuer and token are known here.
 type revocations struct{ *handshake.Revocations }
 
 // Recheck implements namespaces.Rechecker.
@@ -144,7 +144,7 @@ func (g *guard) closed(session string) {
 	g.gate().SessionClosed(session)
 }
 
-// rateLimited is the refusal of a client that must wait.
+// rateLimited is the refusal for a client that must wait.
 func rateLimited(wait time.Duration, message string) *handshake.Refusal {
 	return &handshake.Refusal{
 		Code: handshake.CodeRateLimited, Message: message, RetryAfter: wait, Cause: errors.New("throttled"),

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	examplesOfACode = 5   // refusals that are remembered of each code
-	mostCodes       = 64  // codes that have examples, an application's own included
-	mostCuts        = 20  // slow consumers that are remembered
+	examplesOfACode = 5   // how many refusals are remembered for each code
+	mostCodes       = 64  // how many codes have examples, an application's own included
+	mostCuts        = 20  // how many slow consumers are remembered
 	longestNote     = 300 // bytes of a text of an example
 )
 

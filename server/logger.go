@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// NewLogger gives a logger that writes whole lines to w: JSON objects or, for
+// NewLogger returns a logger that writes whole lines to w: JSON objects or, for
 // people, console lines. A zero Log means its defaults.
 //
 // Writing a line never waits for w: a goroutine of the returned [LogWriter]
@@ -48,7 +48,7 @@ func NewLogger(cfg Log, w io.Writer) (*slog.Logger, *LogWriter, error) {
 	return slog.New(logHandler{zapslog.NewHandler(core, zapslog.AddStacktraceAt(never)), out}), out, nil
 }
 
-// droppedLine says how many lines are missing here.
+// droppedLine is the line that says how many lines are missing.
 func droppedLine(encoder zapcore.Encoder, dropped uint64) []byte {
 	line, err := encoder.EncodeEntry(zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(),
 		Message: "log lines dropped: they came faster than they were read"}, []zapcore.Field{zap.Uint64("number", dropped)})
@@ -59,7 +59,7 @@ func droppedLine(encoder zapcore.Encoder, dropped uint64) []byte {
 	return bytes.Clone(line.Bytes())
 }
 
-// logHandler keeps a line's message to one line, and knows the writer.
+// logHandler keeps the message of a line on one line, and knows the writer.
 type logHandler struct {
 	slog.Handler
 	out *LogWriter

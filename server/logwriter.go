@@ -14,31 +14,30 @@ import (
 // logQueue is how many bytes of log lines wait for their writer at most.
 const logQueue = 1 << 20
 
-// logPause is how long lines are collected after a batch, to be the next one, unless they
-// come fast. Each client that goes has a line, and one line at a time is a wake-up and a
-// system call each.
+// logPause is how long lines are collected for the next batch, unless they come fast.
+// Each client that goes causes a line, and writing single lines would cost a wake-up
+// and a system call for each.
 const logPause = 10 * time.Millisecond
 
 // logSpare is how much of a batch's memory is kept for the next one.
 const logSpare = 64 << 10
 
-// LogWriter writes log lines in a goroutine of its own, so that a reader of the
-// log that has stopped reading, or is gone, stops nobody. It is safe for
-// concurrent use.
+// LogWriter writes log lines in a goroutine of its own, so that the server goes on when
+// the reader of the log has stopped reading or is gone. It is safe for concurrent use.
 type LogWriter struct {
 	out  io.Writer
 	note func(dropped uint64) []byte // the line that says so
 	done chan struct{}               // closed when the goroutine has ended
 
-	level zap.AtomicLevel // of the logger whose lines these are
+	level zap.AtomicLevel // the level of the logger that writes these lines
 
 	mu      sync.Mutex
-	more    sync.Cond // there is something to write, or closed
+	more    sync.Cond // signals that there is something to write, or that the writer is closed
 	idle    sync.Cond // all is written
 	writing bool
 	queue   []byte
 	spare   []byte // the last batch's memory
-	unsaid  uint64 // lines dropped since the log said so
+	unsaid  uint64 // lines dropped since the last line that said so
 	dropped uint64
 	closed  bool
 }
@@ -68,7 +67,7 @@ func (w *LogWriter) Write(line []byte) (int, error) {
 // Sync implements zapcore.WriteSyncer. It does not wait; see Close.
 func (*LogWriter) Sync() error { return nil }
 
-// Dropped is how many lines did not reach the log.
+// Dropped is how many lines have not reached the log.
 func (w *LogWriter) Dropped() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -159,7 +158,7 @@ func (w *LogWriter) written(batch []byte, err error) bool {
 	if cap(batch) <= logSpare {
 		w.spare = batch
 	}
-	if err != nil { // nobody hears of it but the metrics
+	if err != nil { // only the metrics show it
 		for _, b := range batch {
 			if b == '\n' {
 				w.dropped++
@@ -169,8 +168,8 @@ func (w *LogWriter) written(batch []byte, err error) bool {
 	return !w.closed
 }
 
-// SetLevel has the logger write lines of this level (debug, info, warn, error) and
-// worse from now on. It is safe for concurrent use.
+// SetLevel makes the logger write lines of this level (debug, info, warn, error) and
+// above from now on. It is safe for concurrent use.
 func (w *LogWriter) SetLevel(level string) error {
 	if err := w.level.UnmarshalText([]byte(level)); err != nil {
 		return fmt.Errorf("log.level: %w", err)

@@ -24,10 +24,10 @@ type metrics struct {
 	handshakes    *bounded[prometheus.Counter] // refused Engine.IO requests
 	refused       *bounded[prometheus.Counter] // CONNECT_ERROR
 	slowed        *bounded[prometheus.Counter] // clients that sent too much
-	requests      *bounded[prometheus.Counter] // refused requests under /auth/ and /api/
+	requests      *bounded[prometheus.Counter] // refused requests below /auth/ and /api/
 	socketsOpened *bounded[prometheus.Counter]
 	socketsClosed *bounded[prometheus.Counter]
-	recoveries    *bounded[prometheus.Counter] // clients that came back, and those that did not
+	recoveries    *bounded[prometheus.Counter] // clients that came back to their session, and those that could not
 	events        *bounded[prometheus.Counter]
 	eventSeconds  *bounded[prometheus.Counter]
 	broadcasts    *bounded[prometheus.Counter]
@@ -161,12 +161,12 @@ func (m *metrics) admission(ctx context.Context, s *namespaces.Socket) (context.
 	}
 }
 
-// oneFrameOf is how many frames there are for each one whose delay is measured: a
+// oneFrameOf says that the delay of one frame in so many is measured: reading the
 // clock for each would cost more than the rest of a small frame.
 const oneFrameOf = 64
 
-// delivery measures one frame of many, and returns nil for the others. The returned
-// function is called for each client that the frame is for.
+// delivery measures one frame out of many, and returns nil for the others. The
+// returned function is called for each client that the frame is for.
 func (m *metrics) delivery() func(written bool) {
 	if m == nil || m.frames.Add(1)%oneFrameOf != 1 {
 		return nil
@@ -239,7 +239,8 @@ func (m *metrics) forwarded(began time.Time, kind string) {
 	}
 }
 
-// askedRedis is told of each command of Redis; nil without metrics.
+// askedRedis returns the function that is told about each command to Redis; nil
+// without metrics.
 func (m *metrics) askedRedis() func(took time.Duration, err error) {
 	if m == nil {
 		return nil

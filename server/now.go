@@ -17,8 +17,8 @@ const (
 	mostRevocations = 50 // the newest
 )
 
-// nowStats is sent to the operators' page every second. Counters begin with the
-// process: the page makes rates of them.
+// nowStats is sent to the operators' page every second. Counters count from the
+// start of the process; the page makes rates of them.
 type nowStats struct {
 	stats
 	At            time.Time      `json:"at"`
@@ -47,7 +47,7 @@ type refusedCount struct {
 }
 
 type redisState struct {
-	Up    bool   `json:"up"` // takes writes, by the last report to this node
+	Up    bool   `json:"up"` // whether it takes writes, by its last report to this node
 	Error string `json:"error,omitempty"`
 }
 
@@ -66,7 +66,7 @@ type lateNews struct {
 	Revocations []revocationJSON     `json:"revocations"`
 }
 
-// behind is a client that much waits for.
+// behind is a client with a long send queue.
 type behind struct {
 	User      string `json:"user"`
 	Namespace string `json:"namespace"`

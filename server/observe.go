@@ -11,7 +11,7 @@ import (
 	"gatehouse/namespaces"
 )
 
-// watch returns the server's own hooks, which count for operators.
+// watch returns the server's own hooks, which count events for operators.
 func (s *Server) watch() namespaces.Hooks {
 	hooks := namespaces.Hooks{Slowed: s.clientSlowed}
 	if s.metrics != nil {
@@ -30,15 +30,15 @@ func (s *Server) watch() namespaces.Hooks {
 	return hooks
 }
 
-// clientSlowed counts and logs who is slowed down for what they send: to them it looks as if
-// the server hung.
+// clientSlowed counts and logs a client that is slowed down because of what it sends: to the
+// client it looks as if the server hung.
 func (s *Server) clientSlowed(socket *namespaces.Socket, why namespaces.SlowCause, wait time.Duration) {
 	s.metrics.clientSlowed(string(why))
 	s.refusals.Warn("a client sends too much and is slowed down", slog.String("cause", string(why)), slog.String("user", socket.Identity().Subject),
 		slog.String("namespace", socket.Namespace().Name()), slog.String("socket", socket.ID()), slog.Duration("wait", wait))
 }
 
-// strangerSlowed is the same for connections that are in no namespace.
+// strangerSlowed is clientSlowed for connections that are in no namespace.
 func (s *Server) strangerSlowed(h engine.Handler) {
 	s.metrics.clientSlowed("address_work")
 	if r, ok := h.(reader); ok {
@@ -54,13 +54,13 @@ const notedSockets = 8
 // connUsers are the users of a connection and their namespaces.
 type connUsers struct {
 	mu         sync.Mutex          // guards what follows
-	users      []handshake.UserKey // distinct; without those who signed in with nothing
+	users      []handshake.UserKey // distinct; without those that signed in without a credential
 	user       string              // of the first socket
 	namespaces []string
 	sockets    []string
 }
 
-// identities are those whose credentials later requests may bring.
+// identities are the identities whose credentials later requests may bring.
 func (u *connUsers) identities() []handshake.Identity {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -71,7 +71,7 @@ func (u *connUsers) identities() []handshake.Identity {
 	return all
 }
 
-// unnamed reports that nobody signed in on the connection with a credential.
+// unnamed reports whether nobody has signed in with a credential on the connection.
 func (u *connUsers) unnamed() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

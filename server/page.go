@@ -22,13 +22,13 @@ import (
 const pagePath = "/admin"
 
 const (
-	nowEvery     = time.Second      // between two pictures of the state
-	behindEvery  = 5                // of those, only one lists the largest send queues: that asks every socket
-	streamWrites = 10 * time.Second // for what is written at a time to a page
+	nowEvery     = time.Second      // time between two reports of the state
+	behindEvery  = 5                // one report in so many lists the largest send queues, as that asks every socket
+	streamWrites = 10 * time.Second // timeout of one write to a page
 	mostLookers  = 32               // streams at a time
 )
 
-// lookers are the streams to pages. The zero value has none.
+// lookers counts the streams to pages. The zero value has none.
 type lookers struct {
 	mu     sync.Mutex // guards what follows
 	n      int
@@ -54,7 +54,7 @@ func (l *lookers) end() {
 	l.group.Done()
 }
 
-// close waits for those that there are: their requests have ended.
+// close waits for the open streams, whose requests have been ended.
 func (l *lookers) close() {
 	l.mu.Lock()
 	l.closed = true
@@ -62,7 +62,7 @@ func (l *lookers) close() {
 	l.group.Wait()
 }
 
-// pageRoutes are what the page asks for.
+// pageRoutes are the routes that the page uses.
 func (s *Server) pageRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pagePath+"/api/now", s.streamNow)
@@ -77,8 +77,8 @@ func (s *Server) serveDoor(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]bool{"key": s.inForce.Load().Admin.Key != ""})
 }
 
-// ownPage refuses requests of all pages but the operators' own. The key does so
-// too, but a listener of this machine may have none.
+// ownPage refuses requests of all pages but the operators' own. A key does so too, but
+// a listener on this machine may have none.
 func (s *Server) ownPage(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		site := r.Header.Get("Sec-Fetch-Site")
@@ -100,7 +100,7 @@ func (s *Server) ownPage(h http.Handler) http.Handler {
 type stream struct {
 	w   http.ResponseWriter
 	c   *http.ResponseController
-	err error // of the first write that failed
+	err error // error of the first write that failed
 }
 
 // stream begins an answer, or refuses it when there are too many.
@@ -128,7 +128,7 @@ func (st *stream) send(event string, v any) {
 		st.err = err
 		return
 	}
-	_ = st.c.SetWriteDeadline(time.Now().Add(streamWrites)) // a writer without deadlines is a test's
+	_ = st.c.SetWriteDeadline(time.Now().Add(streamWrites)) // only a test has a writer without deadlines
 	if _, st.err = fmt.Fprintf(st.w, "event: %s\ndata: %s\n\n", event, text); st.err == nil {
 		st.err = st.c.Flush()
 	}
@@ -177,8 +177,8 @@ func (n *newsOf) text() string {
 	return string(text)
 }
 
-// lookUp answers with the sockets of a user, as the interface for back ends does,
-// and logs the question.
+// lookUp answers with the sockets of a user, as the interface for back ends does, and
+// logs the request.
 func (s *Server) lookUp(w http.ResponseWriter, r *http.Request) {
 	subject := r.URL.Query().Get("subject")
 	if subject == "" {
@@ -191,7 +191,7 @@ func (s *Server) lookUp(w http.ResponseWriter, r *http.Request) {
 	s.api.Serve(w, q, api.Operator())
 }
 
-// watched is the beginning of a look at a socket.
+// watched is the first event of a look at a socket.
 type watched struct {
 	Socket    string    `json:"socket"`
 	Namespace string    `json:"namespace"`

@@ -48,7 +48,8 @@ func (s *Server) request(p *engine.Peer, session string) *handshake.Request {
 	}
 }
 
-// describe gives an HTTP request to the gate as it gives a session's.
+// describe describes an HTTP request to the gate, as request does for a
+// session.
 func (s *Server) describe(r *http.Request, transport string) *handshake.Request {
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // not an address: trusted by nobody
 	peer := addr.Addr()
@@ -89,9 +90,9 @@ func (s *Server) checkOrigin(r *http.Request) *engine.Refusal {
 	return &engine.Refusal{Status: http.StatusForbidden, Code: forbidden, Message: message}
 }
 
-// foreign logs a request whose origin is not allowed, with what it was compared
-// with, and says what to do: list the origin, or the proxy whose word about TLS
-// does not count.
+// foreign logs a request whose origin is not allowed, with the origins that
+// are, and says what to do: list the origin, or trust the proxy that speaks
+// TLS.
 func (s *Server) foreign(r *http.Request) string {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
 	own := handshake.OwnOrigin(r.Host, handshake.Secure(peer.Addr(), r.Header, r.TLS != nil, s.proxies))
@@ -104,5 +105,5 @@ func (s *Server) foreign(r *http.Request) string {
 	return message
 }
 
-// forbidden is Engine.IO's error number for a handshake that is not let in.
+// forbidden is Engine.IO's error number for a handshake that is refused.
 const forbidden = 4

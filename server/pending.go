@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// pendingByAddress counts the connections in no namespace by address. It holds
-// no more keys than there are such connections, which the hub limits.
+// pendingByAddress counts, by address, the connections that are in no
+// namespace. It holds no more keys than there are such connections, and the hub
+// limits these.
 type pendingByAddress struct {
 	mu    sync.Mutex // guards what follows; a leaf
 	max   int

@@ -13,7 +13,8 @@ import (
 	"gatehouse/cluster/redisconn"
 )
 
-// RedisTLS is for a Redis with TLS: redis.url is rediss:// then. Each new connection reads the files.
+// RedisTLS holds the settings for a Redis with TLS, whose redis.url begins with rediss://. Each new connection reads
+// the files.
 type RedisTLS struct {
 	CAFile   string `koanf:"ca_file" derived:"those of the machine" doc:"the authorities, in PEM, that sign the certificates of Redis, for a redis.url with rediss://; each new connection reads it, as the other two"`
 	CertFile string `koanf:"cert_file" doc:"a certificate for a Redis that wants one (tls-auth-clients), in PEM"`
@@ -62,7 +63,7 @@ func (r Redis) check() error {
 	return err
 }
 
-// options are those of a client.
+// options returns the options of a Redis client.
 func (r Redis) options() (rueidis.ClientOption, error) {
 	option, err := redisconn.Options(r.URL.Reveal(), r.TLS.trust)
 	if err != nil { // it may hold the password
@@ -71,8 +72,8 @@ func (r Redis) options() (rueidis.ClientOption, error) {
 	return option, nil
 }
 
-// Dial connects to Redis as a server does, within the time, for a question of the caller's own. The caller closes the
-// client.
+// Dial connects to Redis as a server does, within the given time, for the caller's own commands. The caller closes
+// the client.
 func (r Redis) Dial(within time.Duration) (rueidis.Client, error) {
 	option, err := r.options()
 	if err != nil {
@@ -82,7 +83,7 @@ func (r Redis) Dial(within time.Duration) (rueidis.Client, error) {
 	return redisconn.Connect(option)
 }
 
-// connectRedis connects to what nodes share.
+// connectRedis connects to the Redis that the nodes share.
 func connectRedis(cfg Redis, log *slog.Logger, m *metrics, traced bool) (*redisconn.Conn, error) {
 	option, err := cfg.options()
 	if err != nil {

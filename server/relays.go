@@ -18,21 +18,20 @@ import (
 	"gatehouse/presence"
 )
 
-// relays are the namespaces of the configuration and the back ends that they ask.
+// relays are the configured namespaces and the back ends that they ask.
 type relays struct {
 	backends map[string]*backend.Client
 	byLabel  map[string]*relay.Relay
-	history  history.Log // nil when no namespace of the configuration could use it
+	history  history.Log // nil when no configured namespace can use it
 	log      *slog.Logger
 }
 
-// tellTime is how long a server that ends goes on sending its back ends the
-// events that they have not taken yet.
+// tellTime is how long an ending server goes on sending its back ends the events
+// that they have not taken yet.
 const tellTime = 5 * time.Second
 
 // newRelays makes the namespaces and back ends of the configuration, and the
-// definitions to be mounted. shared is the history that all nodes have together,
-// or nil.
+// definitions to be mounted. shared is the history that all nodes share, or nil.
 func newRelays(cfg Config, shared history.Log, log *slog.Logger) (_ *relays, defs []namespaces.Definition, err error) {
 	r := &relays{backends: map[string]*backend.Client{}, byLabel: map[string]*relay.Relay{}, log: log}
 	defer func() {
@@ -40,7 +39,7 @@ func newRelays(cfg Config, shared history.Log, log *slog.Logger) (_ *relays, def
 			r.close()
 		}
 	}()
-	for _, name := range slices.Sorted(maps.Keys(cfg.Backends)) { // the same fault is named at every start
+	for _, name := range slices.Sorted(maps.Keys(cfg.Backends)) { // so that the same mistake is named at every start
 		client, err := backend.New(cfg.Backends[name], cfg.Logger)
 		if err != nil {
 			return nil, nil, fmt.Errorf("backends.%s: %w", name, err)
@@ -77,7 +76,7 @@ func (r *relays) byName(cfg Config, name string) *relay.Relay {
 	return r.byLabel[label]
 }
 
-// close ends the relays, once their hub has.
+// close closes the relays. Their hub has been closed before.
 func (r *relays) close() {
 	if r == nil {
 		return
@@ -105,7 +104,7 @@ func underKey(key string, err error) error {
 	}
 	var all []error
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if strings.HasPrefix(line, " ") { // goes on with the line before: the place in an expression
+		if strings.HasPrefix(line, " ") { // continues the line before: the place in an expression
 			all[len(all)-1] = fmt.Errorf("%w\n%s", all[len(all)-1], line)
 			continue
 		}
@@ -130,8 +129,8 @@ func (c Config) checkRelays() error {
 	return errors.Join(errs...)
 }
 
-// methods are the methods of signing in that namespaces of the configuration
-// set, unless auth.namespaces sets them.
+// methods returns the methods of signing in that configured namespaces set,
+// unless auth.namespaces sets them.
 func (c Config) methods() []handshake.NamespaceAuth {
 	var all []handshake.NamespaceAuth
 	for _, label := range slices.Sorted(maps.Keys(c.Namespaces)) {

@@ -12,22 +12,24 @@ import (
 	"gatehouse/handshake"
 )
 
-// ErrEnded is the error of Reload for a server that ends.
+// ErrEnded is the error of Reload when the server is ending.
 var ErrEnded = errors.New("the server is about to end")
 
-// Reload takes over what can change while the server runs: who is let in and by which keys and secrets, the rules of its
-// namespaces, the limits, and the rest that [NeedRestart] does not list. It is all or nothing: on an error nothing is changed.
+// Reload takes over the settings that can change while the server runs: who is let in and by which keys and secrets,
+// the rules of its namespaces, the limits, and everything else that [NeedRestart] does not list. It takes over all of
+// them or, on an error, none.
 //
-// Connections that are there go on. Rules count for what clients do from now on: a socket stays in its namespace and rooms
-// until it refreshes its identity. Limits do so, too, as if they had always been so; the largest message, which clients are told
-// at their handshake, is for those that come. The mixture of cfg and of what needs a restart must be right as well.
-// Requests of a connection are compared by what was in force when it opened; a secret that is to go stays valid as
-// long as it is the previous one. Files of cluster.tls that other nodes would refuse are logged and not taken over, but
-// everything else is: a key that is to go must not stay for a node's certificate that has expired.
+// Open connections go on. Rules count for what clients do from now on: a socket stays in its namespace and rooms until
+// it refreshes its identity. So do limits; only the largest message, which clients are told at their handshake, counts
+// for new connections. The settings in force afterwards, which mix cfg with the settings that need a restart, must be
+// valid as well. The requests of a connection are compared by the settings that were in force when it opened; a secret
+// that is being replaced stays valid while it is configured as the previous one. Files of cluster.tls that other nodes
+// would refuse are logged and not taken over, but everything else is: an expired certificate of a node must not keep a
+// key in force that is to go.
 //
-// It returns the other keys that differ from what the server runs with, for which it has to be started anew: those of
-// NeedRestart, namespaces and back ends that come or go, and what switches a part on or off. log.level is the logger's, see
-// [LogWriter.SetLevel]. It is safe for concurrent use.
+// It returns the keys that differ but need a restart: those of NeedRestart, namespaces and back ends that come or go,
+// and settings that switch a part on or off. log.level belongs to the logger, see [LogWriter.SetLevel]. It is safe for
+// concurrent use.
 func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
@@ -64,7 +66,7 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	}
 	use()
 	old := s.gates.Swap(gate)
-	old.Close() // only what it keeps open and does not use
+	old.Close() // only connections that it keeps open and does not use
 	s.given = next
 	for _, w := range gate.Warnings() {
 		s.log.Warn("configuration: " + w)
@@ -73,8 +75,9 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	return restart, nil
 }
 
-// checkMixed checks what would be in force: cfg, with what needs a restart as it is. A configuration that is right as a whole
-// can be wrong in part, such as passwords with the TLS for them still to come.
+// checkMixed checks the configuration that would be in force: cfg, but with the present settings where they need a
+// restart. A configuration that is right as a whole can be wrong in part, for example when it adds passwords together
+// with the TLS that they need.
 func (s *Server) checkMixed(cfg Config) error {
 	mixed, restart := s.taking(cfg)
 	mixed.API = cfg.API // those in force are hashes
@@ -87,7 +90,7 @@ func (s *Server) checkMixed(cfg Config) error {
 	return nil
 }
 
-// prepareParts has each part of the server check what it is to take over, which use then has them do.
+// prepareParts lets each part of the server check its new settings. use makes the parts take them over.
 func (s *Server) prepareParts(next Config, tls, hops bool) (use func(), err error) {
 	now := next.within(openFiles())
 	var uses []func()
@@ -119,7 +122,7 @@ func (s *Server) prepareParts(next Config, tls, hops bool) (use func(), err erro
 	}, err
 }
 
-// useDoor takes over what bounds strangers.
+// useDoor takes over the limits for strangers.
 func (s *Server) useDoor(c ConnectionLimits) {
 	s.pending.set(c.MaxPendingPerAddress)
 	s.idle.set(c.MaxSilent)
@@ -132,13 +135,12 @@ func (s *Server) useDoor(c ConnectionLimits) {
 // gate is the one in force.
 func (s *Server) gate() *handshake.Gate { return s.gates.Load() }
 
-// reloadsHops reports whether nodes had TLS between them before and are to have it.
+// reloadsHops reports whether nodes have TLS between them, both now and after the reload.
 func (s *Server) reloadsHops(cfg Config) bool {
 	return s.given.Cluster.TLS.enabled() && cfg.Cluster.TLS.enabled()
 }
 
-// withoutHops is cfg without the files of cluster.tls where Reload judges them by
-// themselves.
+// withoutHops returns cfg without the files of cluster.tls, where Reload judges them separately.
 func (s *Server) withoutHops(cfg Config) Config {
 	if s.reloadsHops(cfg) {
 		cfg.Cluster.Advertise, cfg.Cluster.TLS = cfg.Cluster.advertisedHost(), ClusterTLS{}

@@ -11,7 +11,7 @@ import (
 	"gatehouse/handshake"
 )
 
-// fullWait is when a client that found no room should try again.
+// fullWait is after how long a client that found no room should try again.
 const fullWait = 5 * time.Second
 
 // checkHandshake decides about an Engine.IO handshake before a session exists:
@@ -30,7 +30,7 @@ func (s *Server) checkHandshake(r *http.Request) *engine.Refusal {
 	return s.allowRequest(r)
 }
 
-// allowRequest asks the program.
+// allowRequest asks the program's Config.AllowRequest.
 func (s *Server) allowRequest(r *http.Request) *engine.Refusal {
 	if s.cfg.AllowRequest == nil {
 		return nil
@@ -59,8 +59,8 @@ func (s *Server) tooMany(r *http.Request, message string) *engine.Refusal {
 // engine.CodeAddressBusy last.
 var engineCodes = [...]handshake.Code{"unknown_transport", "unknown_session", "bad_method", "bad_request", "forbidden", "unsupported_version", handshake.CodeRateLimited}
 
-// refusedByEngine counts what breaks the protocol. Sessions that are not known
-// here are normal one by one, and the only trace of a balancer that spreads the
+// refusedByEngine counts requests that break the protocol. A few unknown
+// sessions are normal; many are the only trace of a balancer that spreads the
 // requests of one client over nodes.
 func (s *Server) refusedByEngine(r *http.Request, code int) {
 	s.httpRefused("connection", r, &handshake.Refusal{Code: engineCodes[code]})
@@ -81,7 +81,7 @@ func (s *Server) refusedByEngine(r *http.Request, code int) {
 func (s *Server) checkLater(r *http.Request, h engine.Handler) *engine.Refusal {
 	c, ok := h.(reader)
 	if !ok {
-		return nil // its opening failed; nobody listens to what it sends
+		return nil // its opening failed; nobody handles what it sends
 	}
 	if refusal := s.checkOrigin(r); refusal != nil {
 		return refusal
@@ -104,8 +104,9 @@ func (s *Server) refuseLater(r *http.Request, err error) *engine.Refusal {
 	return &engine.Refusal{Status: why.HTTPStatus(), Code: forbidden, Message: why.Message, RetryAfter: why.RetryAfter}
 }
 
-// checkCredentials compares those of a later request with the session's users.
-// A session whose namespaces know different users may bring either's.
+// checkCredentials compares the credentials of a later request with the
+// session's users. A session with different users in its namespaces may bring
+// the credentials of either.
 func (c *conn) checkCredentials(r *http.Request) error {
 	q := c.srv.describe(r, "polling")
 	if isUpgrade(r) {

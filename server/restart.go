@@ -9,9 +9,9 @@ import (
 	"gatehouse/namespaces/relay"
 )
 
-// Lasting is what a running server keeps as it is, however its configuration changes.
+// Lasting is a set of settings that a running server keeps, however its configuration changes.
 type Lasting struct {
-	Keys []string // keys, and sections with all of theirs
+	Keys []string // keys, and sections with all of their keys
 	Why  string
 }
 
@@ -41,13 +41,13 @@ func needsRestart(key string) bool {
 	return slices.ContainsFunc(needRestart, func(l Lasting) bool { return slices.ContainsFunc(l.Keys, covers(key)) })
 }
 
-// covers returns what reports whether a key, or the section that it names, covers key.
+// covers returns a function that reports whether a key, or the section that it names, covers key.
 func covers(key string) func(string) bool {
 	return func(one string) bool { return key == one || strings.HasPrefix(key, one+".") }
 }
 
-// taking gives the configuration in force with what can be taken over from cfg, and the keys of cfg that differ from it
-// still.
+// taking returns the configuration in force with everything that can be taken over from cfg, and the keys that still
+// differ from cfg.
 func (s *Server) taking(cfg Config) (next Config, restart []string) {
 	next = s.given
 	settings.Keep(&next, &cfg, func(key string) bool { return !needsRestart(key) })
@@ -64,7 +64,7 @@ func (s *Server) taking(cfg Config) (next Config, restart []string) {
 	return next, slices.Concat(restart, s.takeNamespaces(&next, cfg), s.takeBackends(&next, cfg))
 }
 
-// keepSwitches keeps what only a start can switch on or off.
+// keepSwitches keeps the settings that only a start can switch on or off.
 func (s *Server) keepSwitches(next *Config) {
 	given := &s.given
 	if given.TLS.enabled() != next.TLS.enabled() {
@@ -79,7 +79,7 @@ func (s *Server) keepSwitches(next *Config) {
 	if (len(given.API.Keys) == 0) != (len(next.API.Keys) == 0) {
 		next.API = given.API
 	}
-	if (given.AdminUI.PasswordHash == "") != (next.AdminUI.PasswordHash == "") { // without one dev mode lets everybody in
+	if (given.AdminUI.PasswordHash == "") != (next.AdminUI.PasswordHash == "") { // without a key, dev mode lets everybody in
 		next.AdminUI.PasswordHash = given.AdminUI.PasswordHash
 	}
 	if s.node != nil && (given.Session.MaxPerUser == 0) != (next.Session.MaxPerUser == 0) { // then it is for all nodes
@@ -112,7 +112,7 @@ func (s *Server) takeNamespaces(next *Config, cfg Config) (restart []string) {
 	return restart
 }
 
-// takeBackends takes over what is said of back ends that are asked already.
+// takeBackends takes over the settings of back ends that are in use already.
 func (s *Server) takeBackends(next *Config, cfg Config) (restart []string) {
 	next.Backends = maps.Clone(s.given.Backends)
 	for _, name := range eitherOf(s.given.Backends, cfg.Backends) {
@@ -137,7 +137,7 @@ func (s *Server) takeBackends(next *Config, cfg Config) (restart []string) {
 	return restart
 }
 
-// eitherOf are the keys of both maps, each once and in their order.
+// eitherOf returns the keys of both maps, each once, sorted.
 func eitherOf[T any](a, b map[string]T) []string {
 	all := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(all)

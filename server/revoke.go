@@ -13,14 +13,14 @@ import (
 type Revoked struct {
 	Revocation handshake.Revocation // as it is kept
 	Ended      int                  // sockets of this node
-	Propagated bool                 // the other nodes are told; false with Redis away, and without Redis
+	Propagated bool                 // the other nodes have been told; false while Redis is away, and without Redis
 }
 
 // Revoke puts a revocation in force and ends the sockets that it names: no CONNECT of
-// such an identity succeeds until the revocation lapses. With Config.Redis it holds
-// on all nodes within a second; when Redis cannot be reached it holds on this one,
-// and the others hear of it once Redis is back. It fails with
-// [handshake.ErrRevocationsFull], or when the revocation names nothing.
+// such an identity succeeds until the revocation lapses. With Config.Redis it holds on
+// all nodes within a second. When Redis cannot be reached it holds on this node, and
+// the others are told once Redis is back. It fails with [handshake.ErrRevocationsFull],
+// or when the revocation names nothing.
 func (s *Server) Revoke(ctx context.Context, m handshake.Revocation) (Revoked, error) {
 	kept, err := s.gate().Revocations().Add(m)
 	if err != nil {
@@ -71,7 +71,8 @@ func (s *Server) startBus() {
 	})
 }
 
-// meet warns of what nodes that share a Redis do not share.
+// meet warns of settings that should be equal on nodes which share a Redis, but are
+// not.
 func (s *Server) meet(others int64) {
 	if s.cfg.Adapter == nil && s.node == nil {
 		s.log.Warn("other nodes use the same redis, and rooms are not shared: a broadcast reaches the clients of its own node only; "+
@@ -79,8 +80,8 @@ func (s *Server) meet(others int64) {
 	}
 }
 
-// fewRevocations end sockets one by one, each with its reason; more take one look at
-// all sockets together.
+// up to fewRevocations at a time end sockets one by one, each with its reason; more of
+// them look at all sockets once, together.
 const fewRevocations = 16
 
 // applyRevocations puts revocations of other nodes in force.

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	readDeadline  = 10 * time.Second // for the body of a small request
-	writeDeadline = time.Minute      // for a page or the client bundle, on a slow line
+	readDeadline  = 10 * time.Second // timeout for the body of a small request
+	writeDeadline = time.Minute      // timeout for a page or the client bundle, on a slow line
 )
 
-// routes is the HTTP surface. No request is without limits on time, redirects
-// included: the engine has its own for the realtime endpoint.
+// routes is the HTTP surface. Every request has a time limit, redirects included; at
+// the realtime endpoint the engine sets it.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	if !s.cfg.NoClient {
@@ -49,7 +49,7 @@ func (s *Server) routes() http.Handler {
 	})
 }
 
-// others serves the paths that are not the server's own.
+// others serves all paths that are not the server's own.
 func (s *Server) others() http.Handler {
 	switch {
 	case s.cfg.Handler != nil:
@@ -77,7 +77,8 @@ func modest(h http.Handler) http.Handler {
 func withDeadlines(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, now := http.NewResponseController(w), time.Now()
-		// A writer without deadlines is a test's, or an embedder's own choice.
+		// Only a test, or an embedding program by its own choice, has a writer without
+		// deadlines.
 		_ = c.SetReadDeadline(now.Add(readDeadline))
 		_ = c.SetWriteDeadline(now.Add(writeDeadline))
 		h.ServeHTTP(w, r)

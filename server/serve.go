@@ -21,7 +21,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.Serve(ctx, ln)
 }
 
-// listen opens a TCP listener; key is the configuration's, for the error.
+// listen opens a TCP listener. The error names key, the key of the configuration.
 func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", addr)
@@ -55,14 +55,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.release()
 		return err
 	}
-	defer stopAdmin() // last: who watches sees the drain
+	defer stopAdmin() // last, so that operators who watch see the drain
 	stopForwarding, err := s.startForwarding(ctx)
 	if err != nil {
 		_ = ln.Close()
 		s.release()
 		return err
 	}
-	defer stopForwarding() // what other nodes have of ours is drained too
+	defer stopForwarding() // requests for our sessions at other nodes are drained, too
 	if s.node != nil {
 		if err := s.node.Join(ctx); err != nil {
 			_ = ln.Close()
@@ -102,7 +102,7 @@ func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 	err := s.Shutdown(ctx)
 	if herr := hs.Shutdown(ctx); herr != nil {
 		err = errors.Join(err, fmt.Errorf("finish the requests: %w", herr))
-		_ = hs.Close() // it has no more to say than Shutdown
+		_ = hs.Close() // its error adds nothing to that of Shutdown
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("not drained within drain.timeout (%s), what was left is cut: %w", limit, err)
@@ -110,16 +110,15 @@ func (s *Server) stop(ctx context.Context, hs *http.Server) error {
 	return err
 }
 
-// httpServer limits what a request may take. There is no ReadTimeout and no
-// WriteTimeout: a long poll lasts longer than any of them may; the handlers set
-// their own deadlines.
+// httpServer limits what a request may take. There is no ReadTimeout and no WriteTimeout, as a long poll may last
+// longer; the handlers set their own deadlines.
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.HTTP.IdleTimeout,
 		MaxHeaderBytes:    s.cfg.HTTP.MaxHeaderBytes,
-		// Any client can cause net/http's messages, above all those about TLS.
+		// Any client can cause these messages of net/http, above all those about TLS.
 		ErrorLog: slog.NewLogLogger(s.refusals.With(slog.String("logger", "http")).Handler(), slog.LevelWarn),
 	}
 }

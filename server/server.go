@@ -32,9 +32,9 @@ type Server struct {
 	// Fixed.
 	cfg      Config
 	log      *slog.Logger
-	refusals *slog.Logger // sampled: for what strangers can cause
+	refusals *slog.Logger // sampled, for lines that strangers can cause
 	proxies  handshake.TrustedProxies
-	gates    atomic.Pointer[handshake.Gate] // the one in force; nil before there is one
+	gates    atomic.Pointer[handshake.Gate] // the gate in force; nil before there is one
 	guard    *guard                         // the gate, throttled
 	dev      *dev.Endpoints                 // nil outside dev mode
 	redis    *redisconn.Conn                // nil when nothing is shared
@@ -45,7 +45,7 @@ type Server struct {
 	traces   *traces                        // nil when they are not asked for
 	scrape   http.Handler                   // answers /metrics
 	render   func(*packet.Frame) any        // the engine's form of a packet
-	lately   *lately                        // for the operators' page; nil without one
+	lately   *lately                        // for the operators' page; nil without it
 	lookers  lookers                        // who watches there
 	began    time.Time
 	adminUI  *adminui.UI      // nil when it is off
@@ -57,13 +57,13 @@ type Server struct {
 	handler  http.Handler
 
 	keys             keyring
-	hopKeys          keyring // of what nodes hand to each other
+	hopKeys          keyring // the TLS keys for requests between nodes
 	pending          pendingByAddress
 	polling          atomic.Int64 // sessions without a WebSocket
 	idle             *idleConns
 	ticketsByAddress *limit.Rate[netip.Prefix]
 	ticketsBySubject *limit.Rate[handshake.UserKey]
-	leaving          atomic.Bool // /readyz says so; all else is served
+	leaving          atomic.Bool // /readyz says so; everything else is still served
 	draining         atomic.Bool
 	gateClosed       sync.Once
 	unregister       func()         // removes the metrics from Config.Registry; nil without one
@@ -72,9 +72,9 @@ type Server struct {
 	endReading       context.CancelFunc // nil before it begins
 
 	reload   sync.Mutex             // held during a reload, and at the end of reloads
-	given    Config                 // in force, as far as it can change
+	given    Config                 // the configuration in force, as far as it can change
 	gateDeps handshake.Deps         // what each gate gets
-	inForce  atomic.Pointer[Config] // given, within what the process may open
+	inForce  atomic.Pointer[Config] // as given, but within the files that the process may open
 }
 
 // New makes a server that mounts the definitions. It reads the key files that
@@ -86,7 +86,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	cfg.API = cfg.API.Hashed() // their secrets are kept as hashes from here on
+	cfg.API = cfg.API.Hashed() // from here on their secrets are kept as hashes only
 	s := &Server{cfg: cfg, log: cfg.Logger, began: time.Now(), metrics: newMetrics(cfg), traces: newTraces(cfg.Traces), lately: newLately(cfg)}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -102,7 +102,7 @@ func New(cfg Config, defs ...namespaces.Definition) (*Server, error) {
 	return s, nil
 }
 
-// assemble makes the parts, those with goroutines last.
+// assemble makes the parts; those with goroutines come last.
 func (s *Server) assemble(defs []namespaces.Definition) (err error) {
 	if s.proxies, err = s.cfg.proxies(); err != nil {
 		return err
@@ -212,7 +212,7 @@ func (s *Server) prepareDoor() {
 	s.ticketsBySubject = limit.NewRate[handshake.UserKey](s.cfg.Connections.TicketsPerSubject, time.Now)
 }
 
-// within is the configuration with what the number of files that the process may open bounds.
+// within returns the configuration, with limits lowered to the number of files that the process may open.
 func (c Config) within(files int) Config {
 	c.Handshake.MaxPending, c.Connections.MaxSilent = withFiles(c, files)
 	setDefault(&c.Session.MaxPerUser, perUser(files))
@@ -220,19 +220,19 @@ func (c Config) within(files int) Config {
 	return c
 }
 
-// perUser is how many connections one user may have when the process may open so
-// many files: a load test with one token works, and no user takes all.
+// perUser is how many connections one user may have when the process may open the given number of files: a load test
+// with one token works, but no user takes all files.
 func perUser(files int) int { return max(files/20, 1) }
 
-// inAll is how many sessions there may be when the process may open so many files.
-// A quarter of the files is for connections that belong to no session, an eighth is
-// for other files of the process, and closing sessions have their share.
+// inAll is how many sessions there may be when the process may open the given number of files. A quarter of the files
+// is for connections that belong to no session, an eighth is for other files of the process, and closing sessions
+// have their share.
 func inAll(files int) int { return max(files/8*5, 1) }
 
-// closing is how many sessions may be closing.
+// closing is how many sessions may be closing at a time.
 func closing(files int) int { return max(files/16, 1) }
 
-// hooks are told what happens in the namespaces.
+// hooks returns the hooks that are told what happens in the namespaces.
 func (s *Server) hooks() []namespaces.Hooks {
 	all := []namespaces.Hooks{s.watch()}
 	if s.adminUI != nil {
@@ -299,12 +299,11 @@ func (s *Server) engineConfig(cfg Config) engine.Config {
 	}
 }
 
-// Handler serves all HTTP paths of the server, for programs with an http.Server of their own. TLS, timeouts for the
-// head of a request and for idle connections, and a limit on connections that say nothing are then theirs; a
-// ReadTimeout or WriteTimeout would end long-polling.
+// Handler serves all HTTP paths of the server, for programs with an http.Server of their own. Such a program has to
+// take care of TLS, of timeouts for the head of a request and for idle connections, and of a limit on silent
+// connections. It must not set ReadTimeout or WriteTimeout, which would end long polls.
 //
-// Config.TLS and Config.Admin.Addr have no listener then; see
-// Config.ExternalTLS and [Server.AdminHandler].
+// Config.TLS and Config.Admin.Addr then have no effect; see Config.ExternalTLS and [Server.AdminHandler].
 func (s *Server) Handler() http.Handler {
 	if s.cfg.Admin.Addr != "" {
 		s.log.Warn("configuration: admin.addr: only Run and Serve listen there; who serves Handler mounts AdminHandler")
@@ -315,10 +314,9 @@ func (s *Server) Handler() http.Handler {
 	return s.handler
 }
 
-// AdminHandler serves the operators' surfaces (the page /admin, /api/v1/, /metrics,
-// /debug/pprof/, /healthz and /readyz), for programs with a listener of their own.
-// Every request needs Config.Admin.Key but those for health and the page itself;
-// without a key all others are refused.
+// AdminHandler serves the operators' surfaces (the page /admin, /api/v1/, /metrics, /debug/pprof/, /healthz and
+// /readyz), for programs with a listener of their own. Every request except those for health and the page itself
+// needs Config.Admin.Key. When no key is configured, those are refused.
 func (s *Server) AdminHandler() http.Handler {
 	h := s.adminHandler()
 	if s.cfg.Admin.Key != "" {
@@ -365,7 +363,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// leave goes on serving for drain.delay, while /readyz tells the balancer.
+// leave goes on serving for drain.delay, while /readyz tells the balancer to send no more clients.
 func (s *Server) leave(ctx context.Context) {
 	wait := s.inForce.Load().Drain.Delay
 	if s.leaving.Swap(true) || wait == 0 {
@@ -380,16 +378,15 @@ func (s *Server) leave(ctx context.Context) {
 	}
 }
 
-// Close ends the server at once: connections are cut, not drained. It waits for
-// the handlers that run. It is for a server that is not run, or when there is
-// no time for [Server.Shutdown]; after that it does nothing.
+// Close ends the server at once: connections are cut, not drained. It waits for the handlers that run. It is for a
+// server that is never run, or when there is no time for [Server.Shutdown]. After Shutdown it does nothing.
 func (s *Server) Close() {
 	s.leaving.Store(true)
 	s.draining.Store(true)
 	s.release()
 }
 
-// release ends what New started, when nobody was ever connected.
+// release ends everything that New has started, when nobody has ever connected.
 func (s *Server) release() {
 	s.engine.Close()
 	s.closeHub()
@@ -418,7 +415,7 @@ func (s *Server) closeGateOnce() {
 	}
 	if s.node != nil {
 		ended, cancel := context.WithCancel(context.Background())
-		cancel() // nobody waits here; Shutdown has
+		cancel() // nobody waits here, as Shutdown has waited
 		_ = s.node.Close(ended)
 	}
 	if gate := s.gate(); gate != nil {
@@ -430,5 +427,5 @@ func (s *Server) closeGateOnce() {
 }
 
 func (s *Server) closeHub() {
-	_ = s.hub.Close(context.Background()) // it holds no handlers to wait for
+	_ = s.hub.Close(context.Background()) // no handlers to wait for
 }

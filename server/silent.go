@@ -13,12 +13,11 @@ import (
 	"time"
 )
 
-// idleConns lists the TCP connections that belong to no session: new ones whose first
-// request is not complete, with its body, kept-alive ones, and those with a request
-// that is not the engine's. Each holds a file, so there is a limit; over it the one
-// that has been silent for longest is closed, as long as silent ones have more than
-// half of the places; then those that wait for their answers, and last users'
-// connections between two requests. Connections that never speak thus push out each
+// idleConns lists the TCP connections that belong to no session: new ones whose first request is not
+// complete, with its body, kept-alive ones, and those with a request that is not the engine's. Each holds a
+// file, so their number is limited. Above the limit, the connection that has been silent for longest is
+// closed, as long as silent ones have more than half of the places; then connections that wait for their
+// answers, and last users' connections between two requests. Connections that never speak thus push out each
 // other, while a client that speaks at once leaves the list before its turn comes.
 type idleConns struct {
 	realtime func(path string) bool // tells the engine's paths
@@ -27,8 +26,8 @@ type idleConns struct {
 	mu    sync.Mutex // guards what follows; a leaf
 	max   int
 	conns map[net.Conn]*list.Element
-	users map[net.Conn]bool // have carried a request of an admitted user
-	lines [3]list.List      // of guest, the longest there first; the first line is closed first
+	users map[net.Conn]bool // connections that have carried a request of an admitted user
+	lines [3]list.List      // of guest, those that have been there longest first; the first line is closed first
 	cut   uint64            // closed to make room
 }
 
@@ -64,8 +63,7 @@ func (q *idleConns) state(c net.Conn, now http.ConnState) {
 	}
 }
 
-// put lists a connection as the newest in its line, and closes another one when
-// there are too many.
+// put lists a connection as the newest in its line, and closes another connection when there are too many.
 func (q *idleConns) put(c net.Conn, in line) {
 	q.mu.Lock()
 	if in == saysNothing && q.users[c] {
@@ -87,16 +85,15 @@ func (q *idleConns) put(c net.Conn, in line) {
 	}
 }
 
-// set changes the limit. Where it has become lower, each new connection takes the place of one that is there.
+// set changes the limit. When it has become lower, each new connection replaces an old one.
 func (q *idleConns) set(limit int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.max = limit
 }
 
-// nextLocked takes off the connection that makes place for a new one. Half of the
-// places are for silent ones: otherwise a new connection would be closed itself when
-// all others wait or are users'.
+// nextLocked takes off the connection that has to make room for a new one. Half of the places are for silent
+// ones: otherwise a new connection would be closed itself when all others wait for an answer or are users'.
 func (q *idleConns) nextLocked() net.Conn {
 	if q.lines[saysNothing].Len() > q.max/2 {
 		return q.oldestLocked(saysNothing, awaitsAnswer, saysNothingNow)
@@ -104,8 +101,7 @@ func (q *idleConns) nextLocked() net.Conn {
 	return q.oldestLocked(awaitsAnswer, saysNothingNow, saysNothing)
 }
 
-// oldestLocked takes off the oldest of the first of lines that has any; nil when none
-// has.
+// oldestLocked takes off the oldest connection of the first line that has any; nil when none has.
 func (q *idleConns) oldestLocked(lines ...line) net.Conn {
 	for _, i := range lines {
 		if e := q.lines[i].Front(); e != nil {
@@ -149,7 +145,7 @@ func (q *idleConns) end(c net.Conn) {
 	}
 }
 
-// count gives how many say nothing now, and how many have been closed.
+// count returns how many connections are silent now, and how many have been closed.
 func (q *idleConns) count() (silent int, cut uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -170,7 +166,7 @@ func (q *idleConns) ofUser(r *http.Request) {
 	}
 }
 
-// knows says that a connection carries requests of somebody who is in a namespace.
+// knows notes that a connection carries requests of a client that is in a namespace.
 func (q *idleConns) knows(c net.Conn) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -202,7 +198,7 @@ func (q *idleConns) busy(h http.Handler) http.Handler {
 	})
 }
 
-// awaited is the body of a request, and reports its end.
+// awaited is the body of a request that reports its end.
 type awaited struct {
 	io.ReadCloser
 	more, complete func()
@@ -236,11 +232,11 @@ func (l roomy) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// roomAtOnce is how many connections are closed when one finds no file.
+// roomAtOnce is how many connections are closed when no file is left for a new one.
 const roomAtOnce = 8
 
-// strangersTime is how long a connection in no namespace is left alone when there is
-// room for no other. An honest client has signed in by then.
+// strangersTime is how long a connection may be in no namespace before it is closed to make room for others.
+// An honest client has signed in by then.
 const strangersTime = time.Second
 
 // makeRoom closes connections that have the least use for a file: closing ones,

@@ -6,10 +6,10 @@ import (
 	"gatehouse/engine"
 )
 
-// Memory of the head of one request, while it is there.
+// The memory that the head of one request takes while it is there.
 const (
-	headSlack  = 4 << 10 // what net/http takes above http.max_header_bytes
-	fieldBytes = 96      // of a field or a parameter beside its text
+	headSlack  = 4 << 10 // how much net/http accepts above http.max_header_bytes
+	fieldBytes = 96      // memory of a field or a parameter beside its text
 )
 
 // headBytes is the most memory that the head of a request takes, in bytes.
@@ -17,12 +17,12 @@ func (c Config) headBytes() int {
 	return c.HTTP.MaxHeaderBytes + headSlack + 2*engine.MaxHeadFields*fieldBytes
 }
 
-// requestBytes is what net/http holds for a connection beside that: a goroutine and
-// two buffers.
+// requestBytes is the memory that net/http holds for a connection beside that: a
+// goroutine and two buffers.
 const requestBytes = 20 << 10
 
-// heads is how many heads of requests a polling client has: the kept part of the
-// opening one, a GET and a POST.
+// heads is how many heads of requests a polling client can have at a time: the kept
+// part of the opening one, a GET and a POST.
 const heads = 3
 
 // StrangerBytes is the most memory that a client can make the server hold before it

@@ -18,7 +18,7 @@ import (
 
 const (
 	ticketBodyLimit = 16 << 10 // bytes
-	maxNamespace    = 256      // bytes, of the namespace that a ticket is for
+	maxNamespace    = 256      // in bytes, of the namespace that a ticket is for
 )
 
 // ticketRequest is the body of POST /auth/tickets. Its other members are the
@@ -28,8 +28,9 @@ type ticketRequest struct {
 	auth      json.RawMessage
 }
 
-// auth serves the endpoints under /auth/. CORS lets allowed pages of other
-// origins use them; all others are refused, not just kept from the answer.
+// auth serves the endpoints below /auth/. CORS lets allowed pages of other
+// origins use them. Requests of all other pages are refused, not just their
+// answers hidden.
 func (s *Server) auth(method string, serve http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")
@@ -93,8 +94,8 @@ func (s *Server) mintTicket(w http.ResponseWriter, r *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]any{"ticket": ticket, "expiresAt": expires.UnixMilli()})
 }
 
-// ticketFor identifies the client and makes its ticket. A ticket is no
-// credential for another ticket, and trying does not use it up.
+// ticketFor identifies the client and makes its ticket. A ticket is no credential
+// for another ticket; trying that does not use the ticket up.
 func (s *Server) ticketFor(r *http.Request, q *handshake.Request) (string, time.Time, error) {
 	if s.draining.Load() {
 		return "", time.Time{}, &handshake.Refusal{Code: handshake.CodeUnavailable, Message: "The server is shutting down; try again in a moment.", RetryAfter: fullWait}
@@ -116,12 +117,12 @@ func bringsTicket(q *handshake.Request) bool {
 	var in struct {
 		Ticket json.RawMessage `json:"ticket"`
 	}
-	_ = json.Unmarshal(q.Auth, &in) // readTicketRequest has read it before
+	_ = json.Unmarshal(q.Auth, &in) // readTicketRequest has checked it before
 	return in.Ticket != nil || q.Query.Has("ticket")
 }
 
-// readTicketRequest reads the body, which may be empty, and answers what is wrong
-// with it.
+// readTicketRequest reads the body, which may be empty. If it is wrong, it
+// answers with what is wrong.
 func readTicketRequest(w http.ResponseWriter, r *http.Request) (p ticketRequest, ok bool) {
 	body, ok := reply.Body(w, r, ticketBodyLimit)
 	switch {

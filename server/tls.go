@@ -29,7 +29,7 @@ func (t TLS) load() (*tls.Config, error) {
 		Certificates: []tls.Certificate{cert},
 		// A WebSocket's message is one record, and has its overhead once.
 		DynamicRecordSizingDisabled: true,
-		NextProtos:                  []string{"http/1.1"}, // a WebSocket takes the connection over, which HTTP/2 has none of
+		NextProtos:                  []string{"http/1.1"}, // a WebSocket takes the whole connection over, which HTTP/2 does not allow
 	}
 	return cfg, t.loadClientCAs(cfg)
 }
@@ -48,7 +48,7 @@ func (t TLS) loadClientCAs(cfg *tls.Config) error {
 	return err
 }
 
-// keyPair reads a certificate and its key, whose keys are in the section.
+// keyPair reads a certificate and its private key. section is the configuration's, for errors.
 func keyPair(section, certFile, keyFile string) (tls.Certificate, error) {
 	certPEM, err := readable(section+".cert_file", certFile)
 	if err != nil {
@@ -82,7 +82,7 @@ func authoritiesIn(key, file string) (*x509.CertPool, error) {
 // those that are open keep theirs.
 type keyring struct{ current atomic.Pointer[tls.Config] }
 
-// wrap puts TLS on a listener, when there is any.
+// wrap puts TLS on a listener, if TLS is configured.
 func (k *keyring) wrap(ln net.Listener, asksClients bool) net.Listener {
 	if k.current.Load() == nil {
 		return ln
@@ -90,7 +90,7 @@ func (k *keyring) wrap(ln net.Listener, asksClients bool) net.Listener {
 	return tls.NewListener(ln, k.config(asksClients))
 }
 
-// config is the configuration of a listener, which takes the one in force at each handshake.
+// config is the configuration of a listener. It uses the keyring's newest at each handshake.
 func (k *keyring) config(asksClients bool) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,

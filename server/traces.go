@@ -30,7 +30,7 @@ const (
 type traces struct {
 	tracer   trace.Tracer
 	provider trace.TracerProvider
-	served   trace.SpanStartOption // of a span whose parent comes from a client or another program
+	served   trace.SpanStartOption // set on a span whose parent comes from a client or another program
 	apart    trace.SpanStartOption // of one that begins a trace
 
 	mu    sync.Mutex                   // guards doing
@@ -39,8 +39,8 @@ type traces struct {
 
 // work is an admission or an event that is under way.
 type work struct {
-	ctx    context.Context // for what is sent without a context
-	before *work           // begun before and under way, too; guarded by traces.mu
+	ctx    context.Context // the context for what is sent without one
+	before *work           // the work begun before it that is still under way; guarded by traces.mu
 }
 
 func newTraces(provider trace.TracerProvider) *traces {
@@ -63,7 +63,7 @@ type flusher interface {
 type handshakeTrace struct {
 	span   trace.Span
 	joined bool                  // the client brought a trace, to which all its operations belong
-	link   trace.SpanStartOption // for what does not belong to it
+	link   trace.SpanStartOption // the context for what does not belong to the client's trace
 }
 
 type handshakeTraceKey struct{}
@@ -131,7 +131,7 @@ func (t *traces) upgraded(c *conn, took time.Duration, done bool) {
 	spans.End(span, code)
 }
 
-// hooks are what the namespaces tell.
+// hooks returns the hooks that make spans of what the namespaces report.
 func (t *traces) hooks() namespaces.Hooks {
 	return namespaces.Hooks{Admission: t.admission, Event: t.event, Broadcast: t.broadcast}
 }
@@ -148,8 +148,9 @@ func (t *traces) admission(ctx context.Context, s *namespaces.Socket) (context.C
 		attrNamespace.String(s.Namespace().Name()), attrSocket.String(s.ID())))
 }
 
-// event begins the span of one event's handler. The span belongs to the trace that the client brought. Without one it begins a
-// trace of its own, linked to the handshake: a single trace of a connection that lasts for days could not be looked at.
+// event begins the span of one event's handler. The span belongs to the trace that the client brought. Without one it
+// begins a trace of its own, linked to the handshake: nobody could read a single trace of a connection that lasts for
+// days.
 func (t *traces) event(ctx context.Context, s *namespaces.Socket, e namespaces.Event) (context.Context, func(error)) {
 	o := handshakeTraceOf(ctx)
 	apart := o != nil && !o.joined
@@ -238,7 +239,7 @@ func (t *traces) request(r *http.Request, name string) (*http.Request, func(code
 	return r.WithContext(ctx), func(code string) { spans.End(span, code) }
 }
 
-// begins is request for requests of back ends; nil without a provider.
+// begins is request as a function for the interface for back ends; nil without a provider.
 func (t *traces) begins() func(*http.Request, string) (*http.Request, func(string)) {
 	if t == nil {
 		return nil
@@ -265,7 +266,7 @@ func codeOf(err error) string {
 // flushTime is how long the end of a server waits for a collector.
 const flushTime = 2 * time.Second
 
-// flush sends what waits, within the time of a drain.
+// flush sends the spans that wait, within the time of a drain.
 func (t *traces) flush(ctx context.Context) {
 	if t == nil {
 		return
@@ -276,5 +277,5 @@ func (t *traces) flush(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
-	_ = keeps.ForceFlush(ctx) // the sender logs that it does not work
+	_ = keeps.ForceFlush(ctx) // the sender itself logs its failures
 }

@@ -17,7 +17,7 @@ import (
 // The codes of errors, besides those of the HTTP status.
 const (
 	CodeBadRequest      = "bad_request"
-	CodeConflict        = "conflict" // an Idempotency-Key that came with another request before
+	CodeConflict        = "conflict" // an Idempotency-Key that has come with another request before
 	CodeForbidden       = "forbidden"
 	CodeMethod          = "method_not_allowed"
 	CodeNotFound        = "not_found"
@@ -49,7 +49,8 @@ type Failure struct {
 type Reason struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
-	// Done is how many operations of the request were carried out before one failed; none of the others was.
+	// Done is how many operations of the request were carried out before one failed. The others were not
+	// carried out.
 	Done int `json:"done,omitempty"`
 }
 
@@ -86,7 +87,7 @@ func refuse(w http.ResponseWriter, err error) {
 	write(w, statuses[why.Code], text)
 }
 
-// write sends a JSON body, which is never stored on the way.
+// write sends a JSON body, which caches must not store.
 func write(w http.ResponseWriter, status int, text []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")

@@ -22,19 +22,19 @@ import (
 type Deps struct {
 	// Namespace finds what is mounted, and makes a namespace of a family that nobody is in: namespaces.Hub.Open.
 	Namespace func(ctx context.Context, name string) (ns *namespaces.Namespace, ok bool, err error)
-	// Names lists the mounted namespaces, for questions about a user.
+	// Names lists the mounted namespaces, for requests about a user.
 	Names func() []string
 	// Ruled returns the rules of a namespace that the configuration makes, or nil. It may be nil.
 	Ruled func(name string) Ruled
 	// Since says when the connection of a socket of this node began. It may be nil.
 	Since func(*namespaces.Socket) time.Time
-	// Revocations serves GET, POST and DELETE of /api/v1/revocations. Without it there is none.
+	// Revocations serves GET, POST and DELETE of /api/v1/revocations. When it is nil, there is no such path.
 	Revocations http.Handler
-	// Done is told of each request of a known path: its caller, its method and path, such as "POST /api/v1/publish", and the
-	// code of its error, or "ok". It may be nil.
+	// Done is told about each request of a known path: its caller, its method and path, such as "POST /api/v1/publish",
+	// and the code of its error, or "ok". It may be nil.
 	Done func(key, request, code string)
-	// Begin, when set, begins the span of a request, given its method and path template. The returned request is then
-	// served, and end is called with the code of the error, "" without one.
+	// Begin, when set, begins the span of a request; it gets the method and the path template. The request that it returns
+	// is then served, and end is called with the code of the error, "" without one.
 	Begin func(r *http.Request, request string) (with *http.Request, end func(code string))
 	// Logger gets the log; nil is slog.Default().
 	Logger *slog.Logger
@@ -66,8 +66,8 @@ func New(cfg Config, deps Deps) (*API, error) {
 	return a, nil
 }
 
-// Prepare checks other keys, which count for each request that comes after the call of use. A key that stays as it is goes
-// on with what it has taken of its rate. The error is that of [Config.Check].
+// Prepare checks new keys, which count for every request that comes after use has been called. A key that stays as it
+// is goes on with the rest of its rate. The error is that of [Config.Check].
 func (a *API) Prepare(cfg Config) (use func(), err error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (a *API) observed(w http.ResponseWriter, r *http.Request, one route) error 
 	return err
 }
 
-// serve serves a request if the caller may make it.
+// serve serves a request if the caller is allowed to make it.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, one route, caller *Caller) error {
 	if one.scope != "" && !caller.may(one.scope) {
 		return fail(CodeForbidden, "the key %q has not the scope %s", caller.name, one.scope)
@@ -256,7 +256,7 @@ func (a *API) ruled(name string) Ruled {
 	return a.deps.Ruled(name)
 }
 
-// shown quotes a name of somebody else's for an error.
+// shown quotes a foreign name for an error message.
 func shown(name string) string {
 	const maxName = 80
 	if len(name) > maxName {
@@ -282,13 +282,13 @@ func queryOf(r *http.Request, known ...string) (url.Values, error) {
 	return q, nil
 }
 
-// revocations hands on to the server's own.
+// revocations hands a request on to the server's own handler.
 func (a *API) revocations(w http.ResponseWriter, r *http.Request) error {
 	a.deps.Revocations.ServeHTTP(w, r)
 	return nil
 }
 
-// asReason turns an error of an emit into one of the interface.
+// asReason turns an error of an emit into an error of the interface.
 func asReason(err error) error {
 	switch {
 	case err == nil:

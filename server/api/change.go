@@ -9,7 +9,7 @@ import (
 // Moving puts sockets into rooms, or takes them out.
 type Moving struct {
 	Selection
-	All   bool     `json:"all,omitempty"` // every socket of the namespace, in place of a selection
+	All   bool     `json:"all,omitempty"` // all sockets of the namespace, in place of a selection
 	Join  []string `json:"join,omitempty"`
 	Leave []string `json:"leave,omitempty"`
 }
@@ -22,7 +22,7 @@ type Disconnecting struct {
 	CloseTransport bool `json:"closeTransport,omitempty"`
 }
 
-// Changed is the answer to both.
+// Changed is the answer to a request that moves or disconnects sockets.
 type Changed struct {
 	OK       bool `json:"ok"`
 	Selected int  `json:"selected"` // sockets of this node
@@ -112,8 +112,8 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, in any, read func()
 	return say(w, out)
 }
 
-// moveRuled moves the sockets of this node by the rules of their namespace, so that presence knows of it. Sockets that end
-// meanwhile, or are in too many rooms, are not moved.
+// moveRuled moves the sockets of this node by the rules of their namespace, so that presence is kept up to date.
+// Sockets that end meanwhile, or are in too many rooms, are not moved.
 func moveRuled(r *http.Request, ns *namespaces.Namespace, ruled Ruled, to namespaces.Broadcast, c namespaces.Change) {
 	for info, err := range to.Local().Sockets(r.Context()) {
 		if err != nil {

@@ -17,13 +17,13 @@ type HistoryPage struct {
 	Complete bool             `json:"complete"` // false when a part of the requested history is gone
 }
 
-// HistoryEntry is what was sent once.
+// HistoryEntry is one event of the history.
 type HistoryEntry struct {
 	history.Entry
 	At time.Time `json:"at"`
 }
 
-// history answers a part of what a room remembers.
+// history answers with a part of a room's history.
 func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	ns, ruled, room, err := a.room(r)
 	if err != nil {

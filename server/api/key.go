@@ -17,25 +17,25 @@ import (
 	"gatehouse/internal/limit"
 )
 
-// Config is who may use the interface.
+// Config says who may use the interface.
 type Config struct {
-	// Keys are the back ends' keys. While one is replaced, the old and the new one stand side by side, and may have the same
-	// name. Without any the interface is open to nobody.
+	// Keys are the back ends' keys. While a key is replaced, the old and the new one stand side by side, and may have the
+	// same name. Without any key the interface is closed.
 	Keys []Key `koanf:"keys"`
 }
 
 // Key is a key that a back end sends as Authorization: Bearer.
 type Key struct {
-	// Name is the key's name in logs and for receivers; two keys of one name are two secrets of one back end.
+	// Name is the key's name in logs and for receivers. Two keys with the same name are two secrets of one back end.
 	Name string `koanf:"name"`
 	// Secret is the key itself, at least 32 bytes. SHA256 is its hash in hexadecimal, so that the key itself need not be
 	// here. One of them is set.
 	Secret handshake.Secret `koanf:"secret"`
 	SHA256 string           `koanf:"sha256"`
-	// Namespaces are those that the key is for: names, beginnings of names with a * behind them, or "*" for all.
+	// Namespaces are the namespaces that the key is for: names, beginnings of names with a * at the end, or "*" for all.
 	Namespaces []string `koanf:"namespaces"`
-	// Scopes are the operations that the key allows: publish, rooms, read, disconnect, revoke. The last ends sign-ins in
-	// all namespaces, and needs a key for all of them.
+	// Scopes are the operations that the key allows: publish, rooms, read, disconnect, revoke. revoke ends sign-ins in all
+	// namespaces, and needs a key for all of them.
 	Scopes []string `koanf:"scopes"`
 	// Rate is how many requests the key may make in a second; ten times as many may come at once. Zero is [DefaultRate].
 	Rate int `koanf:"rate"`
@@ -44,7 +44,7 @@ type Key struct {
 // DefaultRate is how many requests a second a key may make where Rate is zero.
 const DefaultRate = 1000
 
-const rateBurst = 10 // seconds of which a key may make the requests at once
+const rateBurst = 10 // how many seconds' worth of requests a key may make at once
 
 // The scopes of keys.
 const (
@@ -63,7 +63,7 @@ const (
 	everywhere     = "*"
 )
 
-// Check returns all that is wrong with the configuration. Each error begins with the key of the configuration that it is
+// Check returns all mistakes in the configuration. Each error begins with the key of the configuration that it is
 // about, without the section.
 func (c Config) Check() error {
 	var errs []error
@@ -133,7 +133,7 @@ func (k Key) hash() (sum [sha256.Size]byte, err error) {
 	return sha256.Sum256([]byte(k.Secret.Reveal())), nil
 }
 
-// Hashed returns the configuration with hashes in place of the secrets. It must be one that [Config.Check] finds good.
+// Hashed returns the configuration with hashes in place of the secrets. [Config.Check] must have accepted it.
 func (c Config) Hashed() Config {
 	keys := slices.Clone(c.Keys)
 	for i, k := range keys {
@@ -191,7 +191,7 @@ func (c *Caller) in(name string) bool {
 	})
 }
 
-// callers makes what is kept of keys.
+// callers makes the callers of the keys.
 func callers(keys []Key) ([]*Caller, error) {
 	var all []*Caller
 	for _, k := range keys {
@@ -204,7 +204,8 @@ func callers(keys []Key) ([]*Caller, error) {
 	return all, nil
 }
 
-// Caller returns the caller whose key a request has, in the same time for each key; nil when it has none, or an unknown one.
+// Caller returns the caller whose key a request has, in constant time. It is nil when the request has no key or an
+// unknown one.
 func (a *API) Caller(r *http.Request) *Caller {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {

@@ -43,8 +43,8 @@ type SocketPage struct {
 
 // Page says how to go on.
 type Page struct {
-	Cursor  string   `json:"cursor,omitempty"`  // of the next page; without it there is none
-	Missing []string `json:"missing,omitempty"` // nodes that were asked and did not answer
+	Cursor  string   `json:"cursor,omitempty"`  // cursor of the next page; empty on the last one
+	Missing []string `json:"missing,omitempty"` // how many nodes were asked and have not answered
 }
 
 // RoomInfo describes a room.
@@ -75,7 +75,7 @@ type UserSockets struct {
 	Missing    []string        `json:"missing,omitempty"`
 }
 
-// UserNamespace are those in one namespace.
+// UserNamespace holds the sockets of a user in one namespace.
 type UserNamespace struct {
 	Namespace string       `json:"namespace"`
 	Sockets   []SocketInfo `json:"sockets"`
@@ -131,7 +131,7 @@ func pagerOf(cursor, limit string) (*pager, error) {
 	return p, nil
 }
 
-// visible are the rooms of a socket without those that are the server's own.
+// visible returns the rooms of a socket without the server's own.
 func visible(rooms []string) []string {
 	out := make([]string, 0, len(rooms))
 	for _, room := range rooms {
@@ -143,7 +143,7 @@ func visible(rooms []string) []string {
 	return out
 }
 
-// listed is a request for a page of a namespace.
+// listed is a request for a page of a namespace's sockets, rooms or users.
 type listed struct {
 	*pager
 	ns      *namespaces.Namespace
@@ -265,8 +265,8 @@ func (a *API) rooms(w http.ResponseWriter, r *http.Request) error {
 	return say(w, out)
 }
 
-// presence lists users, not sockets: those of the room's presence where the rules of the configuration have it,
-// elsewhere the users of the sockets in the room.
+// presence lists users, not sockets. Where the rules of the configuration tell presence, these are the users of
+// the room's presence; elsewhere the users of the sockets in the room.
 func (a *API) presence(w http.ResponseWriter, r *http.Request) error {
 	ns, ruled, room, err := a.room(r)
 	if err != nil {
@@ -367,7 +367,7 @@ func (a *API) user(w http.ResponseWriter, r *http.Request) error {
 	return say(w, out)
 }
 
-// say answers a request that was served.
+// say sends the answer to a request that was served.
 func say(w http.ResponseWriter, v any) error {
 	text, err := json.Marshal(v)
 	if err == nil {

@@ -16,10 +16,10 @@ import (
 // Operation sends one event.
 type Operation struct {
 	Namespace string `json:"namespace"`
-	Selection        // none named: everybody in the namespace
+	Selection        // without any: everybody in the namespace
 	Event     string `json:"event"`
-	// Data is the one value of the event, Args are all its arguments. A namespace of the configuration takes Data, and puts a
-	// meta behind it; elsewhere Data is short for Args with one element.
+	// Data is the one value of the event, Args are all its arguments. A configured namespace takes Data, and appends a
+	// meta to it; elsewhere Data is short for Args with one element.
 	Data json.RawMessage   `json:"data,omitempty"`
 	Args []json.RawMessage `json:"args,omitempty"`
 	// Attachments are binary values, in base64, in the place of {"_placeholder":true,"num":n} in Data or Args.
@@ -37,16 +37,16 @@ type Ack struct {
 // Published is the answer to operations.
 type Published struct {
 	OK      bool     `json:"ok"`
-	Queued  int      `json:"queued"`  // sockets of this node, of all operations
-	Results []Result `json:"results"` // of each operation, in their order
+	Queued  int      `json:"queued"`  // sockets of this node that were reached, by all operations
+	Results []Result `json:"results"` // one for each operation, in their order
 }
 
-// Result is what became of one operation.
+// Result is the result of one operation.
 type Result struct {
 	Queued  int      `json:"queued"`            // for how many sockets of this node
-	ID      string   `json:"id,omitempty"`      // of the message, as its meta has it
+	ID      string   `json:"id,omitempty"`      // the message's id, as in its meta
 	Answers []Answer `json:"answers,omitempty"` // with ack
-	Missing int      `json:"missing,omitempty"` // with ack: how many did not answer in time
+	Missing int      `json:"missing,omitempty"` // with ack: how many have not answered in time
 }
 
 // Answer is the acknowledgement of one socket.
@@ -179,7 +179,7 @@ type task struct {
 	nobody bool
 	args   packet.Args
 	ruled  Ruled
-	meta   *Meta // of a namespace of the configuration
+	meta   *Meta // set in a configured namespace
 }
 
 func (a *API) plan(ctx context.Context, caller *Caller, operations []Operation) ([]task, error) {
@@ -232,7 +232,7 @@ func (a *API) task(ctx context.Context, caller *Caller, op *Operation, known *us
 	return t, err
 }
 
-// check validates an operation as far as that needs no sockets of the namespace.
+// check validates an operation as far as possible without the namespace's sockets.
 func (op *Operation) check(ruled bool) error {
 	if err := namespaces.CheckEvent(op.Event); err != nil {
 		return fail(CodeBadRequest, "event: %s is missing or belongs to the server", shown(op.Event))
@@ -284,7 +284,7 @@ func (t *task) run(ctx context.Context) (out Result, err error) {
 	return out, asReason(err)
 }
 
-// ask waits for acknowledgements. Missing ones are no error.
+// ask waits for acknowledgements. Missing acknowledgements are no error.
 func (t *task) ask(ctx context.Context, args []any, out *Result) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(t.op.Ack.Timeout)*time.Millisecond)
 	defer cancel()

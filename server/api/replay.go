@@ -31,8 +31,8 @@ type replays struct {
 type replay struct {
 	key    string
 	digest [sha256.Size]byte // of the request
-	done   chan struct{}     // closed when answer is there, or the request failed
-	answer []byte            // nil: it failed, and nothing is remembered
+	done   chan struct{}     // closed when answer is there, or the request has failed
+	answer []byte            // nil: the request failed, and nothing is remembered
 	at     time.Time
 	place  *list.Element
 }
@@ -58,7 +58,7 @@ func (r *replays) begin(key string, digest [sha256.Size]byte) (p *replay, first 
 	return p, true
 }
 
-// end keeps the answer; without one the request can come again.
+// end keeps the answer. Without an answer, the request can be made again.
 func (r *replays) end(p *replay, answer []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

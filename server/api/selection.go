@@ -9,21 +9,21 @@ import (
 	"gatehouse/namespaces"
 )
 
-// Selection names sockets: all that are in one of the rooms, belong to one of the users, or are named, without those in a room
-// of Except. Each socket counts once.
+// Selection selects sockets: all that are in one of the rooms, belong to one of the users, or have one of the ids,
+// without those in a room of Except. Each socket counts once.
 type Selection struct {
 	Rooms   []string `json:"rooms,omitempty"`
-	Users   []string `json:"users,omitempty"`   // users as clients know them in a namespace of the configuration, elsewhere subjects
+	Users   []string `json:"users,omitempty"`   // users as clients know them in a configured namespace, elsewhere subjects
 	Sockets []string `json:"sockets,omitempty"` // ids
 	Except  []string `json:"except,omitempty"`  // rooms, and ids of sockets
 }
 
 const (
 	mostNames    = 1000 // in one list
-	longestPlace = 1024 // bytes of a room, a user or an id
+	longestPlace = 1024 // how many bytes the name of a room, a user or an id may have
 )
 
-// names reports whether anything but an exception is named.
+// names reports whether the selection names anything besides exceptions.
 func (s *Selection) names() bool { return s.Rooms != nil || s.Users != nil || s.Sockets != nil }
 
 func (s *Selection) check() error {
@@ -60,7 +60,7 @@ type users struct {
 	by  map[*namespaces.Namespace]map[string][]string
 }
 
-// of returns the rooms that stand for some users.
+// of returns the rooms that stand for the given users.
 func (u *users) of(ctx context.Context, ns *namespaces.Namespace, ruled Ruled, names []string) ([]string, error) {
 	var places []string
 	if ruled != nil {
@@ -92,7 +92,7 @@ func (u *users) of(ctx context.Context, ns *namespaces.Namespace, ruled Ruled, n
 	return places, nil
 }
 
-// selected turns a selection into a broadcast. nobody is true when it names sockets and there are none.
+// selected turns a selection into a broadcast. nobody is true when the selection names sockets of which there are none.
 func (u *users) selected(ctx context.Context, ns *namespaces.Namespace, ruled Ruled, s *Selection) (to namespaces.Broadcast, nobody bool, err error) {
 	if err := s.check(); err != nil {
 		return to, false, err
@@ -118,7 +118,7 @@ func (u *users) selected(ctx context.Context, ns *namespaces.Namespace, ruled Ru
 	return to, s.names() && len(places) == 0, nil
 }
 
-// canonical gives rooms in the form in which they are joined. An id of a socket stands for itself.
+// canonical returns the names of rooms in the form in which rooms are joined. An id of a socket stays as it is.
 func canonical(ruled Ruled, key string, rooms []string) ([]string, error) {
 	out := slices.Clone(rooms)
 	for i, name := range rooms {

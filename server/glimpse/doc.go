@@ -1,3 +1,3 @@
-// Package glimpse shows an operator the Socket.IO packets of one connection, as text in which secrets are masked. A view
-// has bounds for the packets that it holds, and never makes a connection wait.
+// Package glimpse shows an operator the Socket.IO packets of one connection, as text in which secrets are masked. A
+// view holds a bounded number of packets, and never makes a connection wait.
 package glimpse

@@ -13,12 +13,13 @@ import (
 // Hidden stands where a secret was.
 const Hidden = "•••"
 
-// secretParts are parts of names of secrets, in lower case and without - and _.
+// secretParts are the parts by which a name is recognised as that of a secret, in lower case and without - and _.
 var secretParts = []string{
 	"token", "secret", "passw", "passphrase", "authorization", "cookie", "ticket", "apikey", "credential", "jwt", "privatekey", "csrf", "signature",
 }
 
-// secretNames are names of secrets that are parts of harmless words, too. "pid" is what brings a session back.
+// secretNames are whole names of secrets; as parts they also occur in harmless words. "pid" is the private id that
+// brings a session back.
 var secretNames = []string{"auth", "pid", "pin", "otp", "key", "pwd"}
 
 var (
@@ -43,15 +44,15 @@ func secretName(name string) bool {
 	return false
 }
 
-// MaskText hides what looks like a credential inside of a string.
+// MaskText hides everything in a string that looks like a credential.
 func MaskText(s string) string {
 	s = bareToken.ReplaceAllString(s, Hidden)
 	s = scheme.ReplaceAllString(s, "$1 "+Hidden)
 	return parameter.ReplaceAllString(s, "$1$2="+Hidden)
 }
 
-// maskJSON writes JSON again with the values of secret names, and what looks like a credential, hidden. With all set it
-// hides every value inside of the outermost one. It fails on invalid JSON.
+// maskJSON writes JSON again and hides the values of secret names and everything that looks like a credential. With all
+// set it hides every value inside of the outermost one. It fails on invalid JSON.
 func maskJSON(text []byte, all bool) ([]byte, error) {
 	var out bytes.Buffer
 	dec := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))

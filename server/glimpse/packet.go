@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	mostRead  = 64 << 10 // bytes of a packet that are read; of a larger one only the size is shown
-	mostShown = 4 << 10  // bytes of its text that are shown
+	mostRead  = 64 << 10 // how many bytes a packet may have; of a larger one only the size is shown
+	mostShown = 4 << 10  // how many bytes of its text are shown
 )
 
 // Frame is a packet, or an attachment, as it is shown.
@@ -28,7 +28,7 @@ type Frame struct {
 	Namespace string `json:"-"`              // "" for frames that name none, such as an attachment
 }
 
-// packetHead is what stands before the payload of a packet in the text codec.
+// packetHead is the part of a packet in the text codec before the payload.
 type packetHead struct {
 	kind      packet.Type
 	namespace string
@@ -36,7 +36,7 @@ type packetHead struct {
 	payload   []byte
 }
 
-// readHead takes the text of a packet apart (Socket.IO protocol 5, section "Packet encoding").
+// readHead splits the text of a packet (Socket.IO protocol 5, section "Packet encoding").
 func readHead(text []byte) (h packetHead, ok bool) {
 	if len(text) == 0 || text[0] < '0' || text[0] > '6' {
 		return h, false
@@ -107,7 +107,7 @@ func eventName(h packetHead) string {
 	return name.String()
 }
 
-// withoutName takes the name out of an event's payload: "[]" when it has no arguments.
+// withoutName returns an event's payload without the name: "[]" when the event has no arguments.
 func withoutName(masked []byte) []byte {
 	for i := 2; i < len(masked); i++ {
 		switch masked[i] {

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	mostWaiting  = 256 // messages that wait to be shown
-	mostASecond  = 100 // that are shown; the rest is counted
+	mostWaiting  = 256 // how many messages may wait to be shown
+	mostASecond  = 100 // how many are shown; the rest is counted
 	outOfTheWire = "out"
 	intoTheWire  = "in"
 )
 
-// Seen is one message of a connection, or how many were left out.
+// Seen is one message of a connection, or says how many were left out.
 type Seen struct {
 	At        time.Time `json:"at"`
 	Direction string    `json:"direction"` // "in" from the client, "out" to it
@@ -24,7 +24,7 @@ type Seen struct {
 	Frame
 }
 
-// Message is what waits to be described.
+// Message is a message that waits to be described.
 type Message struct {
 	at       time.Time
 	incoming bool
@@ -34,7 +34,7 @@ type Message struct {
 	frame    *packet.Frame // to the client; shared and immutable
 }
 
-// View is one operator's look at one connection, as far as one namespace goes. Its methods are safe for concurrent use.
+// View shows one operator the packets of one connection in one namespace. Its methods are safe for concurrent use.
 type View struct {
 	namespace string
 	waiting   chan Message
@@ -49,7 +49,7 @@ func NewView(namespace string) *View {
 	return &View{namespace: namespace, waiting: make(chan Message, mostWaiting)}
 }
 
-// Messages tells when there is something for [View.Next].
+// Messages signals that there is something for [View.Next].
 func (v *View) Messages() <-chan Message { return v.waiting }
 
 // add hands a message to the view, or counts it as left out. It never waits.
@@ -102,7 +102,7 @@ func (v *View) Describe(m Message) []Seen {
 	return seen
 }
 
-// Views are those of one connection. The zero value has none, and then costs a look at one word.
+// Views holds the views of one connection. The zero value has none, and costs no more than reading one word.
 type Views struct{ list atomic.Pointer[[]*View] }
 
 // Add begins to show messages to v.

@@ -18,7 +18,7 @@ import (
 
 const (
 	demoTokenLife = 12 * time.Hour
-	demoBodyLimit = 1 << 10 // bytes; the longest name, escaped, is below a quarter
+	demoBodyLimit = 1 << 10 // in bytes; the longest name, escaped, takes less than a quarter of this
 	demoNameLimit = 40      // runes
 )
 
@@ -91,9 +91,9 @@ func checkName(name string) (string, error) {
 	case n > demoNameLimit:
 		return "", fmt.Errorf("a name has at most %d characters", demoNameLimit)
 	}
-	// Format characters (category Cf) include the ones that turn the direction
-	// of text or show nothing, which let one name pass for another. The joiners
-	// are left in: emoji and several scripts are written with them.
+	// Format characters (category Cf) include the ones that turn the direction of text or show nothing,
+	// which let one name pass for another. Joiners are allowed: emoji and several scripts are written with
+	// them.
 	for _, r := range name {
 		if unicode.IsControl(r) || r == utf8.RuneError || unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' {
 			return "", errors.New("a name has no control characters")

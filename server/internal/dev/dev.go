@@ -1,5 +1,6 @@
-// Package dev has what a server opens in development only: the demo login, which
-// gives a token to anybody, and the endpoints and namespaces of the page /auth-lab.
+// Package dev has the endpoints that a server opens in development only: the demo
+// login, which gives a token to anybody, and the endpoints and namespaces of the
+// page /auth-lab.
 package dev
 
 import (

@@ -19,9 +19,9 @@ import (
 const (
 	labTokenLife = 10 * time.Minute
 	Plain        = "gatehouse.lab" // the protocol of the plain pair
-	CookieName   = "gatehouse-lab" // without __Host-, because dev mode has http
-	// PasswordHash is of the password "lab" of the user "lab", who is let
-	// into /lab/basic and nowhere else.
+	CookieName   = "gatehouse-lab" // without __Host-, because dev mode uses http
+	// PasswordHash is the hash of the password "lab" of the user "lab", who may
+	// enter /lab/basic only.
 	PasswordHash = "$2a$10$ylT9emsO4RYd01m6ao8OGuxbmAHYq/XEb5e7/K8QaQTe42mU3biHy"
 )
 
@@ -84,7 +84,7 @@ func (e *Endpoints) Lab() http.Handler {
 	})
 }
 
-// labCredentials gives a token that is good and one that has expired.
+// labCredentials returns a valid token and one that has expired.
 func (e *Endpoints) labCredentials(w http.ResponseWriter, _ *http.Request) {
 	token, expires, err := e.Signer.Sign(labToken())
 	if err != nil {

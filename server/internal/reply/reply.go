@@ -10,14 +10,13 @@ import (
 	"gatehouse/internal/smalljson"
 )
 
-// Failure is the error half of an answer: a code for programs and a message
-// for people.
+// Failure is the error in an answer: a code for programs and a message for people.
 type Failure struct {
 	OK    bool `json:"ok"` // always false
 	Error struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
-		// RetryAfterMs is how long to wait before trying again; zero is not at all.
+		// RetryAfterMs is how long to wait before trying again; zero means not at all.
 		RetryAfterMs int64 `json:"retryAfterMs,omitempty"`
 	} `json:"error"`
 }
@@ -40,7 +39,8 @@ func Refuse(w http.ResponseWriter, status int, code, message string) {
 	JSON(w, status, f)
 }
 
-// Body reads the JSON body of a request, and answers what is wrong with it.
+// Body reads the JSON body of a request. If it is wrong, Body answers with what is
+// wrong.
 func Body(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, ok bool) {
 	body, err := smalljson.Body(w, r, limit)
 	if fault := (*smalljson.Fault)(nil); errors.As(err, &fault) {
