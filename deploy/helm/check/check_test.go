@@ -5,17 +5,21 @@ package check
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -90,8 +94,8 @@ func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
 	}
 }
 
-// kinds are Kubernetes' own types; the two others belong to add-ons, whose types
-// are not compared.
+// kinds are the types of Kubernetes, and of the two add-ons that the chart makes
+// objects for.
 var kinds = map[string]func() any{
 	"Deployment":              func() any { return new(apps.Deployment) },
 	"Service":                 func() any { return new(core.Service) },
@@ -100,12 +104,13 @@ var kinds = map[string]func() any{
 	"HorizontalPodAutoscaler": func() any { return new(autoscaling.HorizontalPodAutoscaler) },
 	"PodDisruptionBudget":     func() any { return new(policy.PodDisruptionBudget) },
 	"NetworkPolicy":           func() any { return new(networking.NetworkPolicy) },
-	"HTTPRoute":               func() any { return new(map[string]any) },
-	"ServiceMonitor":          func() any { return new(map[string]any) },
+	"HTTPRoute":               func() any { return new(gateway.HTTPRoute) },
+	"ServiceMonitor":          func() any { return new(monitoring.ServiceMonitor) },
 }
 
-func TestKubernetesKnowsEveryField(t *testing.T) {
-	seen := make(map[string]bool)
+// made calls each with all objects of the samples.
+func made(t *testing.T, each func(kind string, doc []byte)) {
+	t.Helper()
 	for name := range values(t) {
 		text, err := os.ReadFile(filepath.Join("../testdata", name+".golden.yaml"))
 		if err != nil {
@@ -116,18 +121,75 @@ func TestKubernetesKnowsEveryField(t *testing.T) {
 			if err := yaml.Unmarshal(doc, &head); err != nil {
 				t.Fatal(err)
 			}
-			make, known := kinds[head.Kind]
-			if !known {
-				t.Errorf("%s: a %q is nothing that the chart makes", name, head.Kind)
-				continue
-			}
-			seen[head.Kind] = true
-			if err := yaml.UnmarshalStrict(doc, make()); err != nil {
-				t.Errorf("%s: %s: %v", name, head.Kind, err)
-			}
+			each(head.Kind, doc)
 		}
 	}
+}
+
+func TestEveryFieldIsKnown(t *testing.T) {
+	seen := make(map[string]bool)
+	made(t, func(kind string, doc []byte) {
+		make, known := kinds[kind]
+		if !known {
+			t.Errorf("a %q is nothing that the chart makes", kind)
+			return
+		}
+		seen[kind] = true
+		if err := yaml.UnmarshalStrict(doc, make()); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	})
 	if len(seen) != len(kinds) {
 		t.Errorf("the samples make %v only", seen)
 	}
+}
+
+// Each field of the samples is misspelt in turn.
+func TestAMisspeltFieldIsFound(t *testing.T) {
+	made(t, func(kind string, doc []byte) {
+		var whole any
+		if err := yaml.Unmarshal(doc, &whole); err != nil {
+			t.Fatal(err)
+		}
+		misspell(whole, nil, func(path []string) {
+			text, err := yaml.Marshal(whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if yaml.UnmarshalStrict(text, kinds[kind]()) == nil {
+				t.Errorf("%s: %q may be misspelt", kind, path)
+			}
+		})
+	})
+}
+
+// misspell gives each field below v another name while it calls found.
+func misspell(v any, at []string, found func(path []string)) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			below, value := append(slices.Clone(at), key), v[key]
+			if isName(below) {
+				continue
+			}
+			misspell(value, below, found)
+			delete(v, key)
+			v[key+"Misspelt"] = value
+			found(below)
+			delete(v, key+"Misspelt")
+			v[key] = value
+		}
+	case []any:
+		for _, one := range v {
+			misspell(one, at, found)
+		}
+	}
+}
+
+// isName reports whether a key is no field, but a name in a map: of a label, a file or a resource.
+func isName(path []string) bool {
+	key := path[len(path)-1]
+	return strings.Contains(key, "/") || slices.ContainsFunc(path[:len(path)-1], func(above string) bool {
+		return slices.Contains([]string{"labels", "data", "requests", "limits"}, above)
+	})
 }
