@@ -129,13 +129,13 @@ func made(t *testing.T, each func(kind string, doc []byte)) {
 func TestEveryFieldIsKnown(t *testing.T) {
 	seen := make(map[string]bool)
 	made(t, func(kind string, doc []byte) {
-		make, known := kinds[kind]
+		object, known := kinds[kind]
 		if !known {
 			t.Errorf("a %q is nothing that the chart makes", kind)
 			return
 		}
 		seen[kind] = true
-		if err := yaml.UnmarshalStrict(doc, make()); err != nil {
+		if err := yaml.UnmarshalStrict(doc, object()); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	})
