@@ -21,6 +21,7 @@ type lane struct {
 	stream string
 	wake   chan struct{} // holds a token when there may be something to write
 	begun  chan struct{} // closed when it is known where the reading begins
+	trail  core.Trail    // of what has been read; for the goroutine that reads
 
 	mu      sync.Mutex // guards what follows
 	core    *core.Lane[*action]
@@ -237,8 +238,7 @@ func (l *lane) read(ctx context.Context) {
 	}
 }
 
-// reading reads from pos on. A new connection begins a little before: after a failover entries may have the ids of others
-// that were lost. Entries that were read before are skipped by their number, or by their id when they have none.
+// reading reads from pos on, which a new connection finds first.
 func (l *lane) reading(ctx context.Context, pos *string) error {
 	client, err := l.node.dedicate(ctx, l.stream, true)
 	if err != nil {
@@ -272,6 +272,7 @@ func (l *lane) reading(ctx context.Context, pos *string) error {
 		}
 		for _, e := range got[l.stream] {
 			*pos = e.ID
+			l.trail.Read(stampOf(e))
 			l.take(e)
 		}
 	}
@@ -306,9 +307,6 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 		a = nil
 	}
 	if e.number == 0 {
-		if n.foreign.again(e.id) {
-			return
-		}
 		l.input(func() []core.Output[*action] { return l.core.Foreign(a, e.id, len(e.data)) })
 		return
 	}
@@ -393,12 +391,6 @@ func earlier(a, b string) string {
 		return b
 	}
 	return a
-}
-
-// before is an id some time before another one.
-func before(id string, by time.Duration) string {
-	ms, _ := streamID(id)
-	return fmt.Sprintf("%d-0", ms-min(ms, uint64(by.Milliseconds())))
 }
 
 // pause waits between two tries to connect.

@@ -37,7 +37,6 @@ type Node struct {
 	beats  sync.WaitGroup     // who gives them
 
 	link    links
-	foreign recent // entries of Node's servers that have been read
 	counts  Counts
 	signal  signals
 	asking  asking
@@ -359,29 +358,4 @@ func (l *links) set(what string, down bool) bool {
 	}
 	l.down[what] = down
 	return !known || was != down
-}
-
-// recent remembers entries without a number that have been read, by their ids.
-type recent struct {
-	mu   sync.Mutex
-	seen map[string]struct{}
-	ring [4096]string
-	next int
-}
-
-// again reports whether an entry has been read before.
-func (r *recent) again(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.seen[id]; ok {
-		return true
-	}
-	if r.seen == nil {
-		r.seen = make(map[string]struct{})
-	}
-	delete(r.seen, r.ring[r.next])
-	r.ring[r.next] = id
-	r.seen[id] = struct{}{}
-	r.next = (r.next + 1) % len(r.ring)
-	return false
 }

@@ -89,7 +89,6 @@ const (
 	redisLimit  = 2 * time.Second           // for one command, or batch, of Redis
 	tickEvery   = 250 * time.Millisecond    // for what depends on time, or more often for who is less patient
 	batchSize   = 128                       // entries written, or read, at once
-	rereadSpan  = 30 * time.Second          // read again after a new connection
 )
 
 func (c NodeConfig) withDefaults() NodeConfig {

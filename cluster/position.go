@@ -3,7 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"slices"
+	"hash/maphash"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -11,25 +11,14 @@ import (
 	"gatehouse/cluster/internal/core"
 )
 
-// position finds where to begin: at the end of the stream the first time, and a little before what was read later.
+// position finds where to begin: at the end of the stream the first time, and later behind what was read of it.
 func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos *string) error {
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
-	defer cancel()
-	last, err := l.newest(ctx, client, *pos == "")
-	if err != nil {
-		return fmt.Errorf("find the end: %w", err)
-	}
 	if *pos != "" {
-		end := "0-0"
-		if len(last) > 0 {
-			end = last[0].ID
-		}
-		l.mu.Lock()
-		lost := l.core.Forgotten(time.Now(), func(id string) bool { return isThere(last, id) })
-		l.mu.Unlock()
-		l.node.storeAgain(lost)
-		*pos = before(earlier(*pos, end), rereadSpan)
-		return nil
+		return l.resume(ctx, client, pos)
+	}
+	last, err := l.newest(ctx, client, "", l.logged())
+	if err != nil {
+		return err
 	}
 	*pos = "0-0"
 	l.mu.Lock()
@@ -41,11 +30,37 @@ func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos
 		l.core.Begin(last[len(last)-1].ID)
 	}
 	for i := len(last) - 1; i >= 0; i-- {
+		l.trail.Read(stampOf(last[i]))
 		if e, err := parseEntry(last[i].ID, last[i].FieldValues, l.node.signer, l.stream); err == nil {
 			l.core.Seen(e.uid, e.number, &action{namespace: e.namespace, uid: e.uid, raw: &e}, e.id, len(e.data))
 		}
 	}
 	l.place = l.core.Place()
+	return nil
+}
+
+// resume goes on with the entries that have not been read.
+func (l *lane) resume(ctx context.Context, client rueidis.DedicatedClient, pos *string) error {
+	id, lost, err := l.trail.Resume(func(id string) ([]core.Stamp, error) {
+		page, err := l.newest(ctx, client, id, rereadEntries)
+		stamps := make([]core.Stamp, len(page))
+		for i := range page {
+			stamps[i] = stampOf(page[i])
+		}
+		return stamps, err
+	})
+	if err != nil {
+		return err
+	}
+	ids := make(map[string]bool, len(lost))
+	for _, s := range lost {
+		ids[s.ID] = true
+	}
+	l.mu.Lock()
+	forgotten := l.core.Forgotten(time.Now(), ids)
+	l.mu.Unlock()
+	l.node.storeAgain(forgotten)
+	*pos = id
 	return nil
 }
 
@@ -57,26 +72,38 @@ func (l *lane) logged() int64 {
 	return max(rereadEntries, int64(l.node.cfg.MaxLen))
 }
 
-// newest returns the newest entries, the last one first: with recovery the first time all that the log may hold.
-func (l *lane) newest(ctx context.Context, client rueidis.DedicatedClient, first bool) ([]rueidis.XRangeEntry, error) {
-	count := int64(rereadEntries)
-	if first {
-		count = l.logged()
+// newest returns the newest entries before an id, or of all when it is "", the last one first.
+func (l *lane) newest(ctx context.Context, client rueidis.DedicatedClient, before string, count int64) ([]rueidis.XRangeEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	end := "+"
+	if before != "" {
+		end = "(" + before
 	}
-	last, err := client.Do(ctx, client.B().Xrevrange().Key(l.stream).End("+").Start("-").Count(count).Build()).AsXRange()
-	if rueidis.IsRedisNil(err) {
-		err = nil
+	last, err := client.Do(ctx, client.B().Xrevrange().Key(l.stream).End(end).Start("-").Count(count).Build()).AsXRange()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return nil, fmt.Errorf("find where to read: %w", err)
 	}
-	return last, err
+	return last, nil
 }
 
-// isThere reports whether an entry is among the newest ones of a stream, or too old to say.
-func isThere(newest []rueidis.XRangeEntry, id string) bool {
-	if len(newest) == rereadEntries && core.Compare(id, newest[len(newest)-1].ID) < 0 {
-		return true
+var stampSeed = maphash.MakeSeed()
+
+// stampOf names an entry by its id and what it says.
+func stampOf(e rueidis.XRangeEntry) core.Stamp {
+	s := core.Stamp{ID: e.ID}
+	var h maphash.Hash
+	h.SetSeed(stampSeed)
+	for field, value := range e.FieldValues { // in no order
+		h.Reset()
+		_, _ = h.WriteString(field)
+		_ = h.WriteByte(0)
+		_, _ = h.WriteString(value)
+		s.Sum += h.Sum64()
 	}
-	return slices.ContainsFunc(newest, func(e rueidis.XRangeEntry) bool { return e.ID == id })
+	return s
 }
 
-// rereadEntries is how many entries a new node looks at to know the numbers of the others.
+// rereadEntries is how many entries a new node looks at to know the numbers of the others, and a new connection at once to know
+// where to go on.
 const rereadEntries = 1000

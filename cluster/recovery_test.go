@@ -259,3 +259,32 @@ func TestWhatAllNodesAreToldOfASessionHoldsWhereItIsRecovered(t *testing.T) {
 		t.Errorf("rooms %q", s.Rooms())
 	}
 }
+
+// A node that loses its connection shortly after it has started reads nothing twice that was there before it, such as takeovers,
+// which have no number: the client of one of them would not be sent what came behind it.
+func TestANewNodeThatConnectsAgainReadsNothingTwice(t *testing.T) {
+	r := startRedis(t)
+	nodes := recovering(t, r, 2, enters)
+	g, first := nodes[0].come("ada", "", "")
+	g.enter("one")
+	_ = nodes[1].ns.In("one").Emit("before")
+	offset := g.expectEvents("before")
+	nodes[0].stored(first.SID)
+	nodes[1].recovers(first, offset)
+	nodes[1].stored(first.SID)
+	fresh := joinFleet(t, r, NodeConfig{Recovery: time.Minute, Name: "fresh"}, enters)
+	fresh.until("it is ready", fresh.hearsRooms)
+	_ = nodes[0].ns.In("one").Emit("missed")
+	listener := fresh.visit()
+	listener.enter("one")
+	client, stream := r.client(), fresh.node.adapter("/").streamName()
+	length := func() uint64 { n, _ := r.do(client, "XLEN", stream).AsUint64(); return n }
+	unread := length() - fresh.node.counts.Read.Load()
+	r.do(client, "CLIENT", "KILL", "TYPE", "normal")
+	_ = nodes[0].ns.In("one").Emit("more")
+	fresh.until("it reads again", func() bool { names, _ := listener.events(); return slices.Contains(names, "more") })
+	if read := fresh.node.counts.Read.Load(); read > length()-unread {
+		t.Errorf("it has read %d entries, %d of the stream were there before it", read, unread)
+	}
+	fresh.recovers(first, offset).expectEvents("missed", "more")
+}

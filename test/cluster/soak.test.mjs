@@ -1,5 +1,7 @@
 // A short soak: make soak-cluster is the long one.
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { soak } from "./soak/soak.mjs";
 
@@ -8,7 +10,9 @@ const small = { clients: 45, rooms: 3, processes: 1, rate: 30, seconds: 30, kill
 const calm = { ...small, clients: 6, rooms: 2, seconds: 3, killEvery: 0, failoverEvery: 0, cutEvery: 0, least: 0 };
 
 test("nodes are killed, Redis fails over, links are cut, and every message is accounted for", async (t) => {
-  const { rows, faults, tally, returns } = await soak(small);
+  const keep = join(tmpdir(), `gatehouse-soak-${process.pid}.json`);
+  const { rows, faults, tally, returns } = await soak({ ...small, keep });
+  if (faults.length > 0) t.diagnostic(`what is known is in ${keep}`);
   rows.forEach(([what, n]) => t.diagnostic(`${what}: ${n}`));
   assert.deepEqual(faults.slice(0, 20), []);
   assert.ok(tally.killed >= 3 && tally.crashed >= 1 && tally.handedOver >= 1 && tally.cut >= 10, JSON.stringify(tally));

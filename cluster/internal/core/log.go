@@ -16,7 +16,8 @@ type Log[B any] struct {
 	most, mostBytes int
 	items           []Kept[B]
 	bytes           int
-	gone            int    // items that were dropped since the beginning
+	gone            int // items that were dropped since the beginning
+	doubts          []doubt
 	floor           string // the id of the last dropped one; everything behind it is there
 }
 
@@ -29,8 +30,33 @@ type Kept[B any] struct {
 	size int
 }
 
+// doubt is about operations of a node that Redis has lost. Who goes on behind one of them has read those before it as well. Who
+// goes on behind a later entry may have lacked them without knowing, until it has read the next operation of their node: that
+// shows what is missing.
+type doubt struct {
+	node       string
+	begin, end int // the first entry behind the lost ones, and the next one of the node; 0 while there is none
+}
+
+// doubtful reports whether it is not known if a node that has carried out the operations before the next one has carried out
+// those that Redis has lost.
+func (l *Log[B]) doubtful(next int) bool {
+	return slices.ContainsFunc(l.doubts, func(d doubt) bool { return d.begin < next && (d.end == 0 || next <= d.end) })
+}
+
+// settle notes the next operation of a node, which is about to be added.
+func (l *Log[B]) settle(node string) {
+	l.doubts = slices.DeleteFunc(l.doubts, func(d doubt) bool { return d.end > 0 && d.end < l.gone })
+	for i := range l.doubts {
+		if d := &l.doubts[i]; d.node == node && d.end == 0 {
+			d.end = l.End()
+		}
+	}
+}
+
 // add appends an operation and drops the oldest above the limits.
 func (l *Log[B]) add(k Kept[B]) {
+	l.settle(k.Node)
 	l.items = append(l.items, k)
 	l.bytes += k.size
 	n := 0
@@ -55,11 +81,17 @@ func (l *Log[B]) cut() {
 // nowhere is no id: no operation is known behind it.
 const nowhere = "?"
 
-// lost returns the operations behind the newest one that Redis still has. there reports whether it has an entry.
-func (l *Log[B]) lost(there func(id string) bool) []Kept[B] {
+// lose returns the operations of the entries with these ids, which are the newest, and doubts from now on that others have them.
+func (l *Log[B]) lose(ids map[string]bool) []Kept[B] {
 	i := len(l.items)
-	for i > 0 && !there(l.items[i-1].ID) {
+	for i > 0 && ids[l.items[i-1].ID] {
 		i--
+	}
+	for _, k := range l.items[i:] {
+		open := func(d doubt) bool { return d.node == k.Node && d.end == 0 }
+		if k.Node != "" && !slices.ContainsFunc(l.doubts, open) {
+			l.doubts = append(l.doubts, doubt{node: k.Node, begin: l.End()})
+		}
 	}
 	return l.items[i:]
 }
@@ -104,7 +136,7 @@ func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool
 		out.Start = m.BaseAt
 	}
 	from, at, ok := l.behind(entryOf(out.Start))
-	if !ok || m.Floor != "" && Compare(out.Start, m.Floor) < 0 {
+	if !ok || l.doubtful(from) || m.Floor != "" && Compare(out.Start, m.Floor) < 0 {
 		return out, false
 	}
 	if out.Start == offset {
@@ -146,13 +178,13 @@ func placeOf(id string) []uint64 {
 	return []uint64{ms, count}
 }
 
-// Forgotten tells, for a new connection that reads, which entries Redis has, and returns the lost ones at the end of the log.
+// Forgotten tells, for a new connection that reads, which entries Redis has lost, see [Trail], and returns their operations.
 // Nodes that have not read those back write them again, behind others: until that is over nothing is steady.
-func (l *Lane[B]) Forgotten(now time.Time, there func(id string) bool) (lost []B) {
+func (l *Lane[B]) Forgotten(now time.Time, ids map[string]bool) (lost []B) {
 	if l.log == nil {
 		return nil
 	}
-	for _, k := range l.log.lost(there) {
+	for _, k := range l.log.lose(ids) {
 		lost = append(lost, k.Body)
 		if k.Node == "" || k.Node == l.self {
 			continue

@@ -51,6 +51,9 @@ func (l *ledger) told(n *node, of string, from, to uint64) {
 	}
 	for seq := from; seq <= to; seq++ {
 		l.gaps[n][number{of, seq}] = true
+		for _, s := range n.sockets {
+			s.visit.gaps[number{of, seq}] = true
+		}
 	}
 }
 

@@ -18,7 +18,6 @@ const (
 	heartbeat    = 2000
 	gone         = 7 * time.Second
 	asking       = 5 * time.Second
-	rewind       = 200 // entries read again after a new connection
 	logLength    = 400
 )
 
@@ -46,6 +45,7 @@ type node struct {
 	paused    bool
 	held      []func() // what came while it was paused
 	lane      *core.Lane[*op]
+	trail     core.Trail
 	members   *core.Members
 	questions *core.Questions
 	started   int
@@ -61,8 +61,7 @@ type node struct {
 	arrival       map[string]int // when the last message of a link arrives
 
 	sockets map[string]*socket
-	at      string          // what has been carried out, as a place
-	foreign map[string]bool // entries without a number that were read
+	at      string // what has been carried out, as a place
 	awaited map[string]func()
 	owners  int
 	apart   int // offsets that are no places
@@ -73,7 +72,7 @@ func (w *world) start(place int) *node {
 	n := &node{
 		w: w, name: fmt.Sprintf("n%d.%d", place, len(w.nodes)), place: place, alive: true, signal: w.broker.up, started: w.now,
 		members: core.NewMembers(gone), questions: core.NewQuestions(), pos: w.broker.last(), arrival: make(map[string]int),
-		sockets: make(map[string]*socket), foreign: make(map[string]bool), awaited: make(map[string]func()),
+		sockets: make(map[string]*socket), awaited: make(map[string]func()),
 	}
 	n.lane = core.NewLane[*op](n.name, core.LaneConfig{Patience: patience, BacklogBytes: backlogBytes, BacklogAge: backlogAge, LogLength: logLength})
 	w.nodes = append(w.nodes, n)
@@ -82,6 +81,7 @@ func (w *world) start(place int) *node {
 		n.lane.Begin(w.broker.entries[from-1].place)
 	}
 	for _, e := range w.broker.entries[from:] {
+		n.trail.Read(e.stamp())
 		n.lane.Seen(e.node, e.seq, e.op, e.place, 1)
 		if e.seq > 0 {
 			w.ledger.before(n, e)
@@ -243,8 +243,7 @@ func (n *node) cutRead(ms int) {
 	}
 }
 
-// reconnectRead goes back a little: entries that a failover has lost may have been replaced by others of the
-// same ids.
+// reconnectRead goes on behind the newest entry that the broker still has. Others may have the ids of lost ones.
 func (n *node) reconnectRead(ms int) {
 	n.w.after(ms, func() {
 		if !n.w.broker.up {
@@ -252,13 +251,29 @@ func (n *node) reconnectRead(ms int) {
 			return
 		}
 		n.readUp = true
-		n.storeAgain(n.lane.Forgotten(n.w.time(), n.w.isThere))
-		n.pos = max(0, min(n.pos, n.w.broker.last())-rewind)
-		if n.started == n.w.now-1 {
-			n.pos = n.w.broker.last()
-		}
-		n.next(n.reads)
+		number := n.reads
+		n.within(func() {
+			if number == n.reads {
+				n.resumeReading()
+			}
+		})
 	})
+}
+
+func (n *node) resumeReading() {
+	id, lost, _ := n.trail.Resume(n.w.older)
+	places := make(map[string]bool)
+	for _, s := range lost {
+		places[placeOf(int(s.Sum))] = true
+	}
+	if n.w.plant != "unaware" {
+		n.storeAgain(n.lane.Forgotten(n.w.time(), places))
+	}
+	_, _ = fmt.Sscanf(id, "%d-0", &n.pos)
+	if n.w.plant == "rewound" { // to before what it has read
+		n.pos = max(0, n.pos-200)
+	}
+	n.next(n.reads)
 }
 
 // next asks for the entries behind pos.
@@ -280,6 +295,7 @@ func (n *node) next(number int) {
 		}
 		n.within(func() {
 			for _, e := range n.w.disorder(batch) {
+				n.trail.Read(e.stamp())
 				if e.seq == 0 {
 					n.takeForeign(e)
 					continue

@@ -63,7 +63,7 @@ func generate(seed uint64) script {
 	for at := 100; at < busy; at += 1 + r.IntN(2*gap) {
 		s.steps = append(s.steps, step{at, 1 + r.IntN(s.nodes), traffic[r.IntN(len(traffic))], rooms[r.IntN(len(rooms))]})
 	}
-	faults := []string{"cut-write", "cut-read", "cut-signal", "pause", "slow", "outage", "failover", "failover", "kill", "start", "strand"}
+	faults := []string{"cut-write", "cut-read", "cut-signal", "pause", "slow", "outage", "failover", "failover", "kill", "start", "strand", "fresh", "behind"}
 	for range r.IntN(8) {
 		verb := faults[r.IntN(len(faults))]
 		st := step{500 + r.IntN(busy-500), 1 + r.IntN(s.nodes), verb, fmt.Sprint(10 + r.IntN(1+r.IntN(6000)))}
@@ -72,6 +72,12 @@ func generate(seed uint64) script {
 			st.node = 0
 		case "strand":
 			s.strand(st.at, st.node, r)
+			continue
+		case "fresh":
+			s.fresh(st.at, st.node, r)
+			continue
+		case "behind":
+			s.behind(st.at, st.node, r)
 			continue
 		}
 		s.insert(st)
@@ -87,6 +93,36 @@ func (s *script) strand(at, node int, r *rand.Rand) {
 		s.insert(step{at + 2210 + r.IntN(190), node, "back", "-"})
 		s.insert(step{at + 2430 + r.IntN(200), 1 + r.IntN(s.nodes), "back", "-"})
 	}
+}
+
+// fresh has a node that has just started lose its connection, and clients come to it that were taken over elsewhere before it
+// started, and have broken off since.
+func (s *script) fresh(at, node int, r *rand.Rand) {
+	other := node%s.nodes + 1
+	s.insert(step{at, node, "kill", "-"})
+	s.insert(step{at + 120, node, "start", "-"})
+	s.insert(step{at + 300, node, "cut-read", "10"})
+	for range 6 {
+		s.insert(step{at + 10 + r.IntN(40), 1 + r.IntN(s.nodes), "back", "-"})
+		s.insert(step{at + 100 + r.IntN(80), other, "drop", "-"})
+		s.insert(step{at + 150 + r.IntN(100), other, "emit", "a"})
+		s.insert(step{at + 350 + r.IntN(100), node, "back", "-"})
+	}
+}
+
+// behind has a failover lose entries that all nodes but one have read, and clients of that one come to the others before the node
+// that wrote them is back and shows that they are missing.
+func (s *script) behind(at, node int, r *rand.Rand) {
+	writer, other := node%s.nodes+1, (node+1)%s.nodes+1
+	s.insert(step{at, node, "slow", "300"})
+	for range 6 {
+		s.insert(step{at - 1 - r.IntN(100), node, "back", "-"})
+		s.insert(step{at + 40 + r.IntN(35), writer, "emit", "a"})
+		s.insert(step{at + 110 + r.IntN(100), other, "emit", "a"})
+		s.insert(step{at + 200 + r.IntN(400), other, "back", "-"})
+	}
+	s.insert(step{at + 100, 0, "failover", "5"})
+	s.insert(step{at + 99, writer, "cut-write", "600"})
 }
 
 func (s *script) insert(st step) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"gatehouse/cluster/internal/core"
 )
@@ -76,17 +77,20 @@ func (w *world) write(id string, r *record) {
 	w.broker.writes = append(w.broker.writes, recordWrite{len(w.broker.entries), id, r})
 }
 
-// store carries out a store at the broker: 0 means refused.
+// store carries out a store at the broker: 0 means refused, 2 that it was the former owner's.
 func (w *world) store(st store) int {
-	id := st.socket.id
-	if was := w.broker.records[id]; was != nil && was.owner != st.owner && was.owner != st.before {
-		return 0
+	id, reply := st.socket.id, 1
+	if was := w.broker.records[id]; was != nil && was.owner != st.owner {
+		if was.owner != st.before {
+			return 0
+		}
+		reply = 2
 	}
 	if w.plant == "unstored" && w.chance("plant", 4) == 0 {
 		return 1
 	}
 	w.write(id, st.record)
-	return 1
+	return reply
 }
 
 // forgetRecords restores the records that the replica had.
@@ -105,10 +109,6 @@ func (w *world) forgetRecords() {
 			c.visit.excused = true
 		}
 	}
-}
-
-func (w *world) isThere(place string) bool {
-	return slices.ContainsFunc(w.broker.entries, func(e entry) bool { return e.place == place })
 }
 
 // invite has so many clients come.
@@ -226,7 +226,7 @@ func (c *client) back(n *node) {
 // admit lets a client in as a new one.
 func (n *node) admit(c *client) {
 	c.visits++
-	c.visit = &visit{id: fmt.Sprintf("%s.%d", c.name, c.visits), nodes: map[*node]bool{n: true}, stays: make(map[string]*promise)}
+	c.visit = &visit{id: fmt.Sprintf("%s.%d", c.name, c.visits), nodes: map[*node]bool{n: true}, stays: make(map[string]*promise), gaps: make(map[number]bool)}
 	for _, room := range []string{"a", c.visit.id, userRoom(c)} {
 		c.visit.enter(n, room).told = true
 	}
@@ -317,6 +317,9 @@ func (n *node) answered(stores []store, replies []int) {
 			n.end(s)
 		}
 		s.owned = s.owned || replies[i] != 0 && st.owner == s.owner
+		if replies[i] == 2 && !strings.HasPrefix(s.before, n.name+"#") { // a failover has lost the takeover
+			n.carry(n.lane.Publish(n.w.time(), &op{node: n, taken: s.id}, 1))
+		}
 	}
 }
 
@@ -374,10 +377,6 @@ func (n *node) storeAgain(lost []*op) {
 
 // takeForeign takes the entry of a takeover.
 func (n *node) takeForeign(e entry) {
-	if n.foreign[e.place] {
-		return
-	}
-	n.foreign[e.place] = true
 	n.carry(n.lane.Foreign(e.op, e.place, 1))
 	if then := n.awaited[e.place]; then != nil {
 		delete(n.awaited, e.place)

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -12,15 +13,17 @@ type visit struct {
 	sent    []*op
 	got     []*op
 	stays   map[string]*promise
-	nodes   map[*node]bool // that have had it
-	excused bool           // a failover has lost what it was told
+	nodes   map[*node]bool  // that have had it
+	gaps    map[number]bool // what its node was told that it misses, while it was there
+	excused bool            // a failover has lost what it was told
 }
 
 // promise is a session's promise for one room, or for its own names: the client gets exactly the operations that are carried
 // out between entry and leaving, whenever they were published.
 type promise struct {
-	past map[*op]bool // was carried out before
-	told bool         // the client knows that it is in
+	past map[*op]bool    // was carried out before
+	gone map[number]bool // was known to be missing before
+	told bool            // the client knows that it is in
 	left bool
 	had  map[*op]bool // was carried out before it left
 	open map[*op]bool // it is not known whether it was in when this was carried out
@@ -31,7 +34,7 @@ type promise struct {
 
 // enter notes the operations that a node has carried out in a room when a session enters it.
 func (v *visit) enter(n *node, room string) *promise {
-	p := &promise{past: n.carriedOut(room)}
+	p := &promise{past: n.carriedOut(room), gone: maps.Clone(n.w.ledger.gaps[n])}
 	v.stays[room] = p
 	return p
 }
@@ -46,9 +49,21 @@ func (v *visit) leave(n *node, room string) *promise {
 		p.left, p.had = true, done
 	}
 	for _, o := range v.sent {
-		p.had[o] = true
+		if o.alone && !done[o] { // the former node sent it before it was in the stream, and it may have been lost on its way
+			p.doubt(o)
+		} else {
+			p.had[o] = true
+		}
 	}
 	return p
+}
+
+// doubt notes an operation of which it is not known whether it was carried out while the session was in the room.
+func (p *promise) doubt(o *op) {
+	if p.open == nil {
+		p.open = make(map[*op]bool)
+	}
+	p.open[o] = true
 }
 
 // undone counts the last changes of a session at another node that are lost: its client has not been told of them either.
@@ -113,7 +128,7 @@ func (l *ledger) accounted(w *world, c *client) {
 			l.complain("%s got %v twice", v.id, o)
 		case p == nil:
 			l.complain("%s got %v of a room that it was not in", v.id, o)
-		case p.past[o]:
+		case p.past[o] && !o.lost: // a lost one comes to some nodes later
 			l.complain("%s got %v, which was carried out before it was in %q", v.id, o, o.room)
 		case p.over && !p.had[o] && !p.open[o] && !v.excused:
 			l.complain("%s got %v, and had left %q before", v.id, o, o.room)
@@ -131,7 +146,7 @@ func (l *ledger) accounted(w *world, c *client) {
 		if p == nil || !p.told || p.past[o] || p.left && !p.had[o] || got[o] || v.excused {
 			continue
 		}
-		if (o.node.alive || kept[o]) && !l.missing(v, o) {
+		if (o.node.alive || kept[o]) && !p.gone[number{o.node.name, o.seq}] && !l.missing(v, o) {
 			l.complain("%s misses %v of %q, published at %d, and was not told", v.id, o, o.room, l.at[o])
 		}
 	}
@@ -150,13 +165,12 @@ func (l *ledger) oneOwner(w *world, v *visit) {
 	}
 }
 
-// missing reports whether a node of a session has been told that it misses an operation, or could not know.
+// missing reports whether the node of a session was told, while it had the session, that it misses an operation, or could not know.
 func (l *ledger) missing(v *visit, o *op) bool {
 	for n := range v.nodes {
-		first, heard := l.first[n][o.node.name]
-		if n != o.node && (!heard || o.seq < first || l.gaps[n][number{o.node.name, o.seq}]) {
+		if first, heard := l.first[n][o.node.name]; n != o.node && (!heard || o.seq < first) {
 			return true
 		}
 	}
-	return false
+	return v.gaps[number{o.node.name, o.seq}]
 }

@@ -71,8 +71,24 @@ type entry struct {
 	seq  uint64
 	op   *op
 	mark bool
-	// place is its id in the stream. The id of a lost entry is not given again, as with Redis' clock.
+	// count of all that were ever added. The place that stands for the id elsewhere is made of it, so that no lost one comes
+	// again; when the clock of a new primary is behind, only the trail may see one of those.
+	count int
 	place string
+}
+
+func (e entry) stamp() core.Stamp { return core.Stamp{ID: placeOf(e.id), Sum: uint64(e.count)} }
+
+func placeOf(count int) string { return fmt.Sprintf("%d-0", count) }
+
+// older returns the entries before an id, three at a time, the newest first.
+func (w *world) older(id string) (page []core.Stamp, err error) {
+	for i := len(w.broker.entries) - 1; i >= 0 && len(page) < 3; i-- {
+		if s := w.broker.entries[i].stamp(); id == "" || core.Compare(s.ID, id) < 0 {
+			page = append(page, s)
+		}
+	}
+	return page, nil
 }
 
 // broker is Redis: a stream, and a channel that forgets. Its replica is a little behind.
@@ -107,7 +123,7 @@ func (w *world) add(node string, batch []core.Written[*op], stores []store) (rep
 // append appends an entry and returns its id.
 func (w *world) append(node string, seq uint64, o *op, mark bool) string {
 	w.broker.placed++
-	e := entry{w.broker.last() + 1, node, seq, o, mark, fmt.Sprintf("%d-0", w.broker.placed)}
+	e := entry{w.broker.last() + 1, node, seq, o, mark, w.broker.placed, placeOf(w.broker.placed)}
 	w.broker.entries = append(w.broker.entries, e)
 	n := len(w.broker.entries)
 	w.after(1+w.chance("replica", 40), func() { w.broker.replicated = max(w.broker.replicated, min(n, len(w.broker.entries))) })

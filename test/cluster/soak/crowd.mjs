@@ -20,7 +20,8 @@ class Member {
     this.#plants = plants;
     this.socket = open({ url }, "/lab", modes[n % modes.length], { ...asByDefault, auth: { token: mint(`member-${n}`) } });
     this.socket.on("connect", () => this.#come());
-    this.socket.on("told", ({ id }) => this.#take(id));
+    this.socket.on("disconnect", (why) => this.stay?.way.push({ at: Date.now(), lost: why }));
+    this.socket.on("told", ({ id }, offset) => this.#take(id, offset));
     this.socket.on("missed", (operations) => {
       if (this.stay) this.stay.told += operations;
     });
@@ -33,9 +34,10 @@ class Member {
   #come() {
     if (this.stay) this.counts[this.socket.recovered ? "recovered" : "anew"]++;
     if (!this.stay || !this.socket.recovered) {
-      this.stay = { member: this.n, room: this.room, got: [], told: 0 };
+      this.stay = { member: this.n, room: this.room, got: [], told: 0, way: [] };
       this.stays.push(this.stay);
     }
+    this.stay.way.push({ at: Date.now(), came: this.socket.io.engine.id, recovered: this.socket.recovered });
     if (this.stay.joined === undefined) this.#join(this.stay);
   }
 
@@ -46,11 +48,11 @@ class Member {
     });
   }
 
-  #take(id) {
+  #take(id, offset) {
     const { loss, repeat } = this.#plants;
     this.heard++;
     if (loss && this.heard === 5) return;
-    this.stay?.got.push({ id, at: Date.now() });
+    this.stay?.got.push({ id, at: Date.now(), offset });
     if (repeat && this.heard === 5) this.stay?.got.push({ id, at: Date.now() });
   }
 

@@ -1,6 +1,7 @@
 // A fleet of three nodes, Redis with a replica, and clients in busy rooms; nodes are killed, Redis fails over and links are
 // cut meanwhile. In the end every message is accounted for, everybody is there, and nobody else.
 import { fork } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { roundRobin, startNode, until } from "../support/fleet.mjs";
 import { account } from "./ledger.mjs";
@@ -20,10 +21,15 @@ const env = {
 
 // soak runs until what is planned is done and the time is over, and returns what happened: {rows, faults}. options: clients,
 // rooms, processes; rate, messages a second of all; seconds; killEvery, failoverEvery (s) and cutEvery (ms), 0 is never;
-// least, the share of those who come back that is to be recovered; plant, names of faults that the soak makes itself; patience, ms that the end may take for each of its questions.
+// least, the share of those who come back that is to be recovered; plant, names of faults that the soak makes itself; patience, ms that the end may take for each of its questions;
+// keep, a file that gets all that is known when something is at fault.
 export async function soak(options, say = () => {}) {
   const redis = await Pair.start();
-  const stage = { options, say, redis, nodes: [], crowds: [], tally: { killed: 0, crashed: 0, handedOver: 0, cut: 0, silenced: 0 }, failovers: [] };
+  const stage = { options, story: [], started: [], redis, nodes: [], crowds: [], tally: { killed: 0, crashed: 0, handedOver: 0, cut: 0, silenced: 0 }, failovers: [] };
+  stage.say = (what) => {
+    stage.story.push({ at: Date.now(), what });
+    say(what);
+  };
   try {
     stage.env = { ...env, GATEHOUSE_REDIS_URL: `redis://${redis.addr}` };
     stage.nodes = await Promise.all([1, 2, 3].map(() => start(stage)));
@@ -38,7 +44,11 @@ export async function soak(options, say = () => {}) {
   }
 }
 
-const start = (stage) => startNode(stage.env, { interval: 5000, timeout: 5000 });
+async function start(stage) {
+  const node = await startNode(stage.env, { interval: 5000, timeout: 5000 });
+  stage.started.push(node);
+  return node;
+}
 
 async function play(stage) {
   const { options, proxy } = stage;
@@ -74,6 +84,7 @@ function plan({ seconds, killEvery, failoverEvery }) {
 async function kill(stage) {
   const i = stage.tally.killed++ % stage.nodes.length;
   const { addr } = stage.nodes[i];
+  stage.say(`node ${i} is about to be killed`);
   await stage.nodes[i].stop();
   stage.proxy.targets.splice(stage.proxy.targets.indexOf(addr), 1);
   stage.say(`node ${i} is killed`);
@@ -83,6 +94,7 @@ async function kill(stage) {
 
 // failOver lets Redis crash or hand over, in turn.
 async function failOver(stage) {
+  stage.say("redis is about to fail over");
   if (stage.tally.crashed <= stage.tally.handedOver) {
     stage.tally.crashed++;
     stage.failovers.push(await stage.redis.crash());
@@ -129,8 +141,15 @@ async function judge(stage) {
   await all(stage, "leave");
   const [sent, stays] = ["sent", "stays"].map((what) => reports.flatMap((report) => report[what]));
   faults.push(...account({ sent, stays, failovers: stage.failovers }));
+  if (faults.length > 0 && options.keep) await keep(stage, { faults, sent, stays });
   const sum = (name) => reports.reduce((total, report) => total + report.counts[name], 0);
   return verdict(stage, { sent, stays, faults, recovered: sum("recovered"), anew: sum("anew") });
+}
+
+// keep writes down what each client and each node has seen, to find out what happened.
+async function keep({ options, story, started, failovers }, seen) {
+  const nodes = started.map(({ addr, log }) => ({ addr, log }));
+  await writeFile(options.keep, JSON.stringify({ ...seen, story, failovers, nodes }));
 }
 
 const all = (stage, word, value) => Promise.all(stage.crowds.map((crowd) => crowd.ask(word, value)));
