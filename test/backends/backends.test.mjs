@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePort } from "../js/support/port.mjs";
 
 const require = createRequire(new URL("../js/package.json", import.meta.url));
 const { io } = require("socket.io-client");
@@ -19,15 +19,6 @@ const languages = {
   python: () => ["python3", ["python/server.py"]],
   php: (port) => ["php", ["-S", `127.0.0.1:${port}`, "php/index.php"]],
 };
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 // start runs a program of the example until the test ends.
 function start(t, command, args, options) {

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { freePort } from "../cluster/support/fleet.mjs";
+import { freePort } from "../js/support/port.mjs";
 import { connect, event, gather, open, request } from "../js/support/client.mjs";
 import { startGatehouse } from "../js/support/target.mjs";
 import { mint } from "../js/support/token.mjs";

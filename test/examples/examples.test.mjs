@@ -3,24 +3,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connected, event, modes, open, request } from "../js/support/client.mjs";
+import { freePort } from "../js/support/port.mjs";
 import { launch, startProcess } from "../js/support/process.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 const ways = {
   "in Go": (t, name) => startProcess(`${root}bin/examples/${name}`, ["--addr", "127.0.0.1:0"]),

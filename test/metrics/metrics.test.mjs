@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { freePort } from "../js/support/port.mjs";
 import { launch } from "../js/support/process.mjs";
 import { startGatehouse } from "../js/support/target.mjs";
 import { mint } from "../js/support/token.mjs";
@@ -23,15 +23,6 @@ const key = "operators of this test come with this key";
 // patience is how long a scrape may take to show: a bound, not a measure.
 const patience = 120_000;
 const pause = () => new Promise((resolve) => setTimeout(resolve, 200));
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 test("the alert rules are sound, fire when they should, and stay quiet when all is well", async () => {
   await run("promtool", ["check", "rules", "alerts.yml"], { cwd: join(deploy, "prometheus") });

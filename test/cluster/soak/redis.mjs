@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { launch } from "../../js/support/process.mjs";
-import { freePort } from "../support/fleet.mjs";
+import { freePort } from "../../js/support/port.mjs";
 
 const run = promisify(execFile);
 const limit = 60_000; // ms for what a Redis is waited for

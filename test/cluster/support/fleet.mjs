@@ -1,19 +1,12 @@
 // Three nodes, and a proxy that brings each request to the next of them, whatever session it belongs to.
 import { createServer, request as send } from "node:http";
-import { connect as dial, createServer as listen } from "node:net";
+import { connect as dial } from "node:net";
 import { once } from "node:events";
 import { randomBytes } from "node:crypto";
+import { freePort } from "../../js/support/port.mjs";
 import { startLab } from "../../js/support/target.mjs";
 
 const secret = "the secret of a fleet in a test, long enough";
-
-export async function freePort() {
-  const server = listen().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  return port;
-}
 
 async function nodeEnv() {
   return {

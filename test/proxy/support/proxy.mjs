@@ -2,13 +2,14 @@
 // replaced, since a test has no port 443.
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { execFile } from "node:child_process";
 import { patience } from "../../js/support/client.mjs";
+import { freePort } from "../../js/support/port.mjs";
 import { launch } from "../../js/support/process.mjs";
 
 const sample = (name) => readFile(fileURLToPath(new URL(`../../../deploy/${name}`, import.meta.url)), "utf8");
@@ -110,15 +111,6 @@ async function certificate(dir) {
   await promisify(execFile)("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
     "-subj", "/CN=rt.example.com", "-addext", names, "-keyout", key, "-out", cert]);
   return { cert, key };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function reachable(port) {
