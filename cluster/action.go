@@ -15,19 +15,19 @@ type action struct {
 	namespace string
 	kind      int
 	uid       string // of the node that began it
-	request   string // of a broadcast that asks for acknowledgements
+	request   string // set on a broadcast that asks for acknowledgements
 	operation namespaces.Operation
 	change    namespaces.Change
-	data      string // as in the stream; of own actions
+	data      string // as in the stream; set on own actions
 	classic   bool   // the question and its answers have the form of Node's redis-adapter
 
-	parent string     // the traceparent that goes with it; "" when nobody traces it
-	span   trace.Span // of an own action that is on its way; nil when nobody traces it
+	parent string     // the traceparent that goes with it; "" when it is not traced
+	span   trace.Span // the span of an own action that is on its way; nil when it is not traced
 
 	raw     *entry   // the message that an action without a kind was read from
 	session *holding // of an action without a kind: is stored
 
-	direct func()                  // what an action without a kind does
+	direct func()                  // the work of an action without a kind
 	begun  func(wait waitForLocal) // of an own broadcast with acknowledgements: takes the function that waits for this node's sockets
 	to     namespaces.Replies      // of such a broadcast
 }
@@ -35,7 +35,7 @@ type action struct {
 // encode writes the data of an own action for a stream.
 func (a *action) encode() { a.data = a.body(len(a.operation.Packet.Args.Attachments()) > 0, 0).text() }
 
-// body writes the data of an own action. A number of zero is left out.
+// body writes the data of an own action. A number that is zero is left out.
 func (a *action) body(packed bool, number uint64) *builder {
 	fields := 2
 	if a.kind == typeTaken {
@@ -74,9 +74,9 @@ func (a *action) body(packed bool, number uint64) *builder {
 	return b
 }
 
-// size is what the action counts in the backlog.
+// size is how many bytes the action counts for in the backlog.
 func (a *action) size() int {
-	const overhead = 256 // the action itself, its number and its place in the queue
+	const overhead = 256 // for the action itself, its number and its place in the queue
 	return overhead + len(a.data) + a.operation.Packet.Args.Size()
 }
 

@@ -22,7 +22,7 @@ type adapter struct {
 	present  present    // the members of shared rooms at this node
 	holdings holdings   // the sessions that this node owns; none without recovery
 	numbers  numbers    // numbers of published operations; in the mode "streams" the lanes have them
-	saying   sync.Mutex // from an operation's number to its place in the queue; it never waits for Redis
+	saying   sync.Mutex // locked from the numbering of an operation until it has its place in the queue; never held while waiting for Redis
 }
 
 // carrier takes the operations of namespaces to the other nodes, and carries them out on this one. It is safe for concurrent
@@ -34,11 +34,11 @@ type adapter struct {
 type carrier interface {
 	// publish takes an own action for all nodes. It only queues.
 	publish(a *action)
-	// direct does something on this node, behind what it published before.
+	// direct does something on this node, after the operations that the node has published before.
 	direct(do func())
 	// idle reports whether no operation of this node is on its way, so that a direct one keeps its order.
 	idle() bool
-	// flush waits until everything of this node has been handed to Redis, or ctx ends.
+	// flush waits until all operations of this node have been handed to Redis, or ctx ends.
 	flush(ctx context.Context) error
 }
 
@@ -47,7 +47,7 @@ var errClosed = errors.New("cluster: the node has left")
 // defaultQuestion is how long a question is open at most.
 const defaultQuestion = 5 * time.Minute
 
-// task runs something that the node waits for at its end.
+// task runs a function that the node waits for at its end.
 func (n *Node) task(do func(ctx context.Context)) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -95,7 +95,7 @@ func (a *adapter) Broadcast(op *namespaces.Operation) error {
 	return a.spread(&action{kind: typeBroadcast, operation: kept})
 }
 
-// spread gives an action to all nodes. It refuses an action that they would not read.
+// spread sends an action to all nodes. It refuses an action that they could not read.
 func (a *adapter) spread(act *action) error {
 	if a.node.isClosed() {
 		return errClosed
@@ -278,7 +278,7 @@ func (a *adapter) ServerEmit(ctx context.Context, event string, args packet.Args
 	return a.await(ctx, id, q)
 }
 
-// Nodes implements namespaces.Adapter. Node's servers that have this namespace count.
+// Nodes implements namespaces.Adapter. Node's servers that have this namespace count, too.
 func (a *adapter) Nodes(ctx context.Context) (int, error) {
 	return len(a.node.Nodes()) + a.strangers(ctx), nil
 }

@@ -60,12 +60,12 @@ func (a *adapter) questionOf(m letter, to asker) error {
 	return nil
 }
 
-// respond sends an answer to who asked.
+// respond sends an answer to the asking node.
 func (a *adapter) respond(uid string, kind int, data []byte) {
-	_ = a.node.tell(a.node.private(a.name, uid), a.name, kind, data) // whoever asked is told by the deadline
+	_ = a.node.tell(a.node.private(a.name, uid), a.name, kind, data) // the asking node is told by its deadline
 }
 
-// nobodyHere answers for a namespace that this node does not have.
+// nobodyHere answers a question about a namespace that this node does not have.
 func (n *Node) nobodyHere(m letter) error {
 	to, err := askerOf(m)
 	if err != nil || to.id == "" {
@@ -156,7 +156,8 @@ func (a *adapter) reply(to asker, kind int, socket string, args packet.Args) {
 		b.json(fieldSocket, socket)
 	}
 	if args.Len() > 0 {
-		// All arguments in one go, because the placeholders in them count through: the first one, and the rest as an array.
+		// All arguments are encoded in one go, because their placeholders count through: the first argument, and the rest
+		// as an array.
 		values := args.AppendMsgpack(nil)
 		r := msgpack.NewReader(values)
 		first, err := r.Raw(maxNested)
@@ -189,7 +190,7 @@ func elements(array []byte) ([][]byte, error) {
 	return values, nil
 }
 
-// answerBroadcast asks the sockets of this node for another one.
+// answerBroadcast asks the sockets of this node on behalf of another node.
 func (a *adapter) answerBroadcast(act *action, to asker) {
 	r := &relay{adapter: a, to: to}
 	wait := a.local.Ask(&act.operation, r)
@@ -206,7 +207,7 @@ func (a *adapter) answerBroadcast(act *action, to asker) {
 // maxQuestion is how long acknowledgements for another node are awaited: it has stopped waiting by then.
 const maxQuestion = defaultQuestion
 
-// relay sends replies on to who asked.
+// relay sends replies on to the asking node.
 type relay struct {
 	adapter *adapter
 	to      asker

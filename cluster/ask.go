@@ -19,7 +19,7 @@ type waitForLocal = func(ctx context.Context) error
 
 // asking holds the open questions of this node, and the other nodes.
 type asking struct {
-	greet chan struct{} // holds a token when somebody new is there
+	greet chan struct{} // holds a token when a new node is there
 
 	mu         sync.Mutex // guards what follows
 	members    *core.Members
@@ -31,15 +31,15 @@ type asking struct {
 
 // asked is a question of this node.
 type asked struct {
-	to      namespaces.Replies     // of acknowledgements and answers
+	to      namespaces.Replies     // takes acknowledgements and answers
 	sockets chan []namespaces.Info // of descriptions
 	awaited map[string]int         // acknowledgements that each node will still send, once it has said so
 	done    chan core.Settled      // takes one
 
-	nameless int // servers of Node's without a name that will still send some
+	nameless int // how many of Node's servers, which have no name, will still send some
 }
 
-const maxMembers = 1024 // nodes; more are nobody's of ours
+const maxMembers = 1024 // how many nodes; a cluster does not have more
 
 func (q *asking) init() {
 	q.greet = make(chan struct{}, 1)
@@ -47,7 +47,7 @@ func (q *asking) init() {
 	q.infos, q.open = make(map[string]NodeInfo), make(map[string]*asked)
 }
 
-// hello takes a sign of life; it reports whether the node is new.
+// hello notes a sign of life; it reports whether the node is new.
 func (q *asking) hello(info NodeInfo) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -63,7 +63,7 @@ func (q *asking) hello(info NodeInfo) bool {
 	return false
 }
 
-// sayHello has the next sign of life given at once.
+// sayHello makes the next sign of life go out at once.
 func (q *asking) sayHello() {
 	select {
 	case q.greet <- struct{}{}:
@@ -118,7 +118,7 @@ func (q *asking) nodes() []NodeInfo {
 	return infos
 }
 
-// node returns the description of a node that is there, by itself.
+// node returns a node's own description, if it is there.
 func (q *asking) node(uid string) (NodeInfo, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -212,7 +212,7 @@ func (q *asking) answer(m letter, l packet.Limits) error {
 	return nil
 }
 
-// remote is how a socket is described.
+// remote is the description of a socket by its node.
 type remote struct {
 	ID        string              `json:"id"`
 	Handshake json.RawMessage     `json:"handshake"`
@@ -299,7 +299,7 @@ func (q *asking) ackedLocked(id string, a *asked, m letter, d data, l packet.Lim
 		return nil
 	}
 	nodes := 1
-	if m.uid == "" { // the nodes of these acknowledgements are not known, but now all have come
+	if m.uid == "" { // it is not known which nodes these acknowledgements came from, but now all have come
 		nodes, a.nameless = a.nameless, 0
 	}
 	for range nodes {
@@ -308,7 +308,8 @@ func (q *asking) ackedLocked(id string, a *asked, m letter, d data, l packet.Lim
 	return nil
 }
 
-// reply reads the arguments of an answer. Node's servers send the first one only, ours the others beside it.
+// reply reads the arguments of an answer. Node's servers send the first one only; Gatehouse's send the others
+// besides.
 func (d data) reply(l packet.Limits) (packet.Args, error) {
 	values := [][]byte{}
 	if first, ok := d.fields[fieldPacket]; ok {

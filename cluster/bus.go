@@ -13,13 +13,12 @@ import (
 	"gatehouse/handshake"
 )
 
-// Config says what a bus connects. All fields but the limits are needed.
+// Config says what a bus connects. All fields except the limits are required.
 type Config struct {
-	// Client gives the client, which stays its owner's to close, after the bus;
-	// an error while Redis cannot be reached. It may take a few seconds.
+	// Client returns the client, or an error while Redis cannot be reached. It may take a
+	// few seconds. The client's owner closes it, after the bus.
 	Client func() (rueidis.Client, error)
-	// Note is told the error of each command on a client, and returns it; may
-	// be nil.
+	// Note gets the error of each command on a client, and returns it. May be nil.
 	Note func(client rueidis.Client, err error) error
 	// Prefix stands before the keys and the channel.
 	Prefix string
@@ -31,8 +30,8 @@ type Config struct {
 	// name. It gets revocations more than once, those of this node included. Calls
 	// come one at a time.
 	Apply func([]handshake.Revocation)
-	// Others is told how many other servers listen on the same channel, each
-	// time that the bus has connected; may be nil.
+	// Others gets the number of other servers that listen on the same channel, each time
+	// that the bus has connected. May be nil.
 	Others func(n int64)
 	// Clock is compared with the clock of Redis; nil is time.Now.
 	Clock func() time.Time
@@ -43,7 +42,7 @@ type Config struct {
 const (
 	retry    = 500 * time.Millisecond // between two tries to connect
 	inboxLen = 1024                   // revocations heard and not applied; when there are more, the list is read again
-	apart    = 5 * time.Second        // between the clocks of a node and of Redis, before that is worth a warning
+	apart    = 5 * time.Second        // difference between the clocks of a node and of Redis that is worth a warning
 )
 
 // Bus spreads revocations between nodes. It is safe for concurrent use.
@@ -97,7 +96,7 @@ func (b *Bus) Spread(ctx context.Context, m handshake.Revocation) error {
 	}
 	client, err := b.cfg.Client()
 	if err != nil {
-		return err // the list is compared anyway when Redis is there
+		return err // the lists are compared anyway when Redis is there
 	}
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
@@ -121,7 +120,7 @@ func (b *Bus) Lift(ctx context.Context, m handshake.Revocation) (bool, error) {
 	return lifted, b.cfg.Note(client, err)
 }
 
-// catchUp has the list compared with that of Redis soon.
+// catchUp makes the bus compare its list with that of Redis soon.
 func (b *Bus) catchUp() {
 	select {
 	case b.behind <- struct{}{}:
@@ -152,8 +151,8 @@ func (b *Bus) run(ctx context.Context) {
 }
 
 // listen subscribes, reads missed revocations, and applies new ones until the
-// connection is lost. The connection is its own: one that reconnects by itself
-// would not tell that it was lost.
+// connection is lost. It uses a connection of its own, because one that reconnects by
+// itself would not tell that it was lost.
 func (b *Bus) listen(ctx context.Context, up func()) error {
 	client, err := b.cfg.Client()
 	if err != nil {
@@ -191,10 +190,9 @@ func (b *Bus) count(ctx context.Context, client rueidis.Client) {
 	}
 }
 
-// compareClocks warns when the clocks of this node and of Redis are apart. A
-// revocation holds for tokens issued up to a time, so that a clock that is
-// ahead locks out users who sign in anew, and one that is behind lets in
-// revoked ones.
+// compareClocks warns when the clocks of this node and of Redis are apart. A revocation
+// holds for tokens issued up to a time. So a clock that is ahead locks out users who
+// sign in anew, and a clock that is behind lets in revoked ones.
 func (b *Bus) compareClocks(ctx context.Context, client rueidis.Client) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -235,7 +233,7 @@ func (b *Bus) follow(ctx context.Context, client rueidis.Client, lost <-chan err
 	}
 }
 
-// hear runs on the connection's reader, which it must not hold up.
+// hear runs on the goroutine that reads the connection, and must not hold it up.
 func (b *Bus) hear(msg rueidis.PubSubMessage) {
 	m, err := parseRecord(msg.Message)
 	if err != nil {
@@ -270,7 +268,7 @@ func (b *Bus) compare(ctx context.Context, client rueidis.Client) error {
 	return b.putAll(ctx, client, missing)
 }
 
-// missing gives the revocations of this node that Redis does not have, or has with
+// missing returns the revocations of this node that Redis does not have, or has with
 // earlier times.
 func (b *Bus) missing(there map[string]handshake.Revocation) []record {
 	var missing []record

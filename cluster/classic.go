@@ -263,7 +263,7 @@ func (a *adapter) heardRequest(h heard) error {
 	switch m.kind {
 	case typeFetch, typeServerEmit:
 		if ours {
-			return nil // came on the nodes' own channel too
+			return nil // it came on the nodes' own channel, too
 		}
 		to, err := askerOf(m)
 		to.classic = true
@@ -334,8 +334,8 @@ func (a *adapter) answerClassic(typ int, m letter) error {
 	return nil
 }
 
-// heardResponse takes an answer of one of Node's servers, which does not name its sender. Answers to questions of others
-// come here too.
+// heardResponse takes an answer of one of Node's servers, which does not name its sender. Answers to other nodes'
+// questions come here, too.
 func (n *Node) heardResponse(h heard) error {
 	d, err := dataOf(h.payload)
 	if err != nil {

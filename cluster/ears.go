@@ -13,15 +13,16 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// The channels. Those of a namespace are those of Node's adapters, whose servers count the subscribers to know how many
-// answers to await. Gatehouse's nodes have one more, to know how many subscribers are Node's servers.
+// The channels. The channels of a namespace are those of Node's adapters, whose servers count the subscribers in order
+// to know how many answers to await. Gatehouse's nodes have one channel more, in order to know how many of the
+// subscribers are Node's servers.
 func (n *Node) everyone() string         { return n.cfg.Key + "-gatehouse" }
 func (n *Node) public(ns string) string  { return n.cfg.Key + "#" + ns + "#" }
 func (n *Node) counted(ns string) string { return n.everyone() + "#" + ns + "#" }
 
 // private is the channel for answers to a node.
 func (n *Node) private(ns, uid string) string {
-	if n.cfg.Mode == ModePubSub { // the others take all that begins like the public one
+	if n.cfg.Mode == ModePubSub { // the other modes take all channels that begin like the public one
 		return n.counted(ns) + uid + "#"
 	}
 	return n.public(ns) + uid + "#"
@@ -65,12 +66,12 @@ func (n *Node) unfollow(a *adapter) {
 	}
 }
 
-// literally writes a text so that a pattern of Redis means it and nothing else.
+// literally escapes a text for a pattern of Redis.
 func literally(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(text)
 }
 
-// ear is a connection that hears.
+// ear is a connection that subscribes.
 type ear struct {
 	client *dedicated
 	anchor string        // a key of a slot of its server
@@ -133,7 +134,7 @@ func (n *Node) listen() {
 	}
 }
 
-// deaf notes that something is not heard.
+// deaf notes that not all wanted channels are heard.
 func (e *ears) deaf(err error) {
 	e.node.signal.heardAll(false)
 	e.node.asking.deaf(true)
@@ -172,7 +173,7 @@ func (e *ears) dropStale() (dropped bool) {
 	return dropped
 }
 
-// mind tells when an ear is lost, unless it is dropped before.
+// mind reports when an ear is lost, unless it has been dropped before.
 func (e *ears) mind(one *ear, lost <-chan error) {
 	select {
 	case <-one.gone:
@@ -196,7 +197,7 @@ func (e *ears) follow() error {
 		return err
 	}
 	for server, ear := range e.open {
-		if len(places[server]) == 0 { // it has become a replica, or is gone
+		if len(places[server]) == 0 { // the server has become a replica, or is gone
 			e.drop(ear)
 		}
 	}
@@ -246,7 +247,7 @@ func (e *ears) at(ctx context.Context, server string, channels []string) (*ear, 
 	return one, nil
 }
 
-// overhear runs on the connection's reader, which it must not hold up.
+// overhear runs on the goroutine that reads the connection, and must not hold it up.
 func (n *Node) overhear(m rueidis.PubSubMessage) {
 	if !n.signal.hold(heard{m.Pattern, m.Channel, m.Message}, n.cfg.BacklogBytes) {
 		n.counts.Unheard.Add(1)
@@ -350,7 +351,7 @@ func (e *ear) follow(ctx context.Context, mode Mode, channels, patterns []string
 	e.forget(drop...)
 	b := e.client.B
 	var subscribe, unsubscribe rueidis.Commands
-	if mode == ModeSharded { // one for each, because those of different slots cannot go together
+	if mode == ModeSharded { // one command for each, because channels of different slots cannot go together
 		for _, c := range add {
 			subscribe = append(subscribe, b().Ssubscribe().Channel(c).Build().SetSlot(e.anchor))
 		}

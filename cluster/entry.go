@@ -10,16 +10,17 @@ import (
 	"time"
 )
 
-// entry is one of a stream. The first four fields are those of Node's adapter; the others are ours, and Node ignores them.
+// entry is an entry of a stream. The first four fields are those of Node's adapter; the others are ours, and Node
+// ignores them.
 type entry struct {
 	id        string
 	uid       string
 	namespace string // empty on a mark, which Node skips
 	kind      int
 	data      string
-	version   int    // of its form; 0 on entries of Node's servers
+	version   int    // version of its form; 0 on entries of Node's servers
 	number    uint64 // 0 on entries of Node's servers, and on entries of scripts, see shared.go
-	at        int64  // milliseconds since 1970; of signed entries
+	at        int64  // milliseconds since 1970; on signed entries
 }
 
 const (
@@ -70,7 +71,7 @@ func (e *entry) fields(s signer, stream string, now time.Time) []string {
 	return f
 }
 
-// parseEntry reads the fields of an entry. With a secret, an entry that is not signed, or wrongly, is an error.
+// parseEntry reads the fields of an entry. With a secret, an entry without a valid signature is an error.
 func parseEntry(id string, fields map[string]string, s signer, stream string) (entry, error) {
 	e := entry{id: id, uid: fields["uid"], namespace: fields["nsp"], data: fields["data"]}
 	if e.uid == "" || len(e.uid) > maxUID || len(e.namespace) > maxNamespace || len(e.data) > maxEntry {

@@ -20,8 +20,8 @@ func (n *Node) Misfits(ctx context.Context) ([]string, error) {
 	return Misfits(ctx, client, n.cfg)
 }
 
-// Misfits returns the settings of a Redis that do not fit the mode and the streams of a configuration, as sentences that say
-// what to do; nothing when all is well. It takes at most 2 s. It fails when Redis cannot be reached.
+// Misfits returns the settings of a Redis that do not fit the mode and the streams of a configuration, as sentences
+// that say what to do; none when all is well. It takes at most 2 s. It fails when Redis cannot be reached.
 func Misfits(ctx context.Context, client rueidis.Client, cfg NodeConfig) ([]string, error) {
 	cfg = cfg.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
@@ -44,7 +44,8 @@ func Misfits(ctx context.Context, client rueidis.Client, cfg NodeConfig) ([]stri
 	return list, nil
 }
 
-// shortStream reports a stream that has been trimmed and does not reach back as far as a node may have been away.
+// shortStream reports whether a stream has been trimmed so far that a node could have been away for longer than it
+// reaches back.
 func shortStream(ctx context.Context, client rueidis.Client, stream string, least time.Duration) ([]string, error) {
 	exists, err := client.Do(ctx, client.B().Exists().Key(stream).Build()).AsBool()
 	if err != nil || !exists {
@@ -69,7 +70,7 @@ func shortStream(ctx context.Context, client rueidis.Client, stream string, leas
 	}
 	from, _ := streamID(begin)
 	to, _ := streamID(end)
-	span := time.Duration(to-min(from, to)) * time.Millisecond // milliseconds of a stream's life
+	span := time.Duration(to-min(from, to)) * time.Millisecond // milliseconds that a stream has lived
 	if span >= least {
 		return nil, nil
 	}

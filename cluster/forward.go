@@ -22,7 +22,7 @@ import (
 // forwardHeader names the node that hands a request on, the node that gets it, the client, and the signature over all of it.
 const forwardHeader = "Gatehouse-Forward"
 
-// signedHeaders are the header fields that decide about a client. Other nodes and whoever is between must not change them.
+// signedHeaders are the header fields that decide about a client. Nobody between the nodes may change them.
 var signedHeaders = []string{
 	"Authorization", "Connection", "Content-Length", "Content-Type", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Websocket-Key",
 	"Sec-Websocket-Protocol", "Upgrade", "X-Forwarded-For", "X-Forwarded-Proto",
@@ -32,7 +32,7 @@ var signedHeaders = []string{
 type forwarding struct {
 	proxy httputil.ReverseProxy
 	hops  *hops
-	count atomic.Uint64 // of requests that this node has handed on
+	count atomic.Uint64 // for requests that this node has handed on
 	way   onWay
 	log   *slog.Logger // of what every request may say
 
@@ -43,9 +43,9 @@ type forwarding struct {
 // Forwarded are the counts of forwarding.
 type Forwarded struct {
 	Sent    atomic.Uint64 // requests handed to other nodes
-	Failed  atomic.Uint64 // of them, those whose node did not answer
+	Failed  atomic.Uint64 // those among them whose node did not answer
 	Served  atomic.Uint64 // requests of other nodes
-	Refused atomic.Uint64 // requests on the nodes' listener that no node has signed for this one
+	Refused atomic.Uint64 // requests on the nodes' listener without a node's signature for this one
 }
 
 // forwardKey is the context key of the node that a request goes to.
@@ -54,7 +54,7 @@ type forwardKey struct{}
 const (
 	forwardDial   = 2 * time.Second
 	forwardIdle   = time.Minute
-	forwardPerHop = 512 // connections to one node that are kept while they have nothing to do
+	forwardPerHop = 512 // how many idle connections to one node are kept
 )
 
 func (n *Node) initForwarding() {
@@ -69,8 +69,8 @@ func (n *Node) initForwarding() {
 // ID names the node in session ids.
 func (n *Node) ID() string { return n.uid }
 
-// Forward serves a request through the node that has its session. It reports false, and has done nothing, when there is no
-// such node or it has no listener: the session is unknown then.
+// Forward serves a request through the node that has its session. When there is no such node, or it has no listener,
+// Forward does nothing and reports false: the session is unknown.
 func (n *Node) Forward(w http.ResponseWriter, r *http.Request, node string) bool {
 	info, ok := n.whoIs(r.Context(), node)
 	if !ok || info.Address == "" || !n.signer.on() || r.Header[forwardHeader] != nil {
@@ -147,21 +147,21 @@ func (n *Node) unreachable(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = io.WriteString(w, `{"code":1,"message":"Session ID unknown"}`) // as the engine says it
 }
 
-// unreached logs why a node could not be reached.
+// unreached logs the reason for which a node could not be reached.
 func (n *Node) unreached(info NodeInfo, err error) {
 	n.forward.log.Warn("cluster: a node cannot be reached at its cluster.advertise", slog.String("node", info.Name),
 		slog.String("address", info.Address), slog.Any("error", err))
 }
 
-// Owned serves the nodes' own listener: requests that another node has signed for this one, as if their clients had come
-// here. Everything else is refused. serve gets the node that a request has come through, and leave is called once when that node
-// says that it is about to end; its context ends when that node does not wait any more.
+// Owned serves the nodes' own listener: requests that another node has signed for this one, as if their clients had
+// come here. Everything else is refused. serve gets the node that a request has come through. leave is called once when
+// that node says that it is about to end; its context ends when that node stops waiting.
 func (n *Node) Owned(serve func(http.ResponseWriter, *http.Request, *Peer), leave func(context.Context, *Peer)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, from := n.admits(r)
 		if from == nil {
 			n.counts.Forwarded.Refused.Add(1)
-			w.Header().Set(forwardHeader, "refused") // for the forwarding node, which has a better answer for its client
+			w.Header().Set(forwardHeader, "refused") // an answer for the forwarding node, which has a better one for its client
 			http.Error(w, "This address is for nodes of the cluster.", http.StatusForbidden)
 			return
 		}
@@ -182,8 +182,8 @@ func (n *Node) Owned(serve func(http.ResponseWriter, *http.Request, *Peer), leav
 	})
 }
 
-// admits checks a request of another node: signed for this one, not long ago, and not seen before. It returns that node, or
-// nil. The signature shows that the node has the secret; its heartbeats need not be heard here.
+// admits checks a request of another node: signed for this one, not long ago, and not seen before. It returns that
+// node, or nil. The signature proves that the node has the secret, so its heartbeats need not have been heard here.
 func (n *Node) admits(r *http.Request) (passage, *Peer) {
 	values := r.Header.Values(forwardHeader)
 	if len(values) != 1 || !n.signer.on() {
@@ -216,7 +216,7 @@ func (n *Node) admits(r *http.Request) (passage, *Peer) {
 // passage is what the header says.
 type passage struct {
 	from, to string
-	number   uint64 // of the requests that from has handed on
+	number   uint64 // number of the requests that from has handed on
 	at       int64
 	client   string // its address and port
 	secure   bool   // it came over TLS
@@ -259,7 +259,7 @@ func (p *passage) signature(s signer, r *http.Request) string {
 	return hex.EncodeToString(s.sign("forward", parts...))
 }
 
-// window remembers which of the newest numbers have been seen, as in RFC 6479: older ones count as seen.
+// window remembers which of the newest numbers have been seen, as in RFC 6479. Older numbers count as seen.
 type window struct {
 	highest uint64
 	seen    [windowSize / 64]uint64

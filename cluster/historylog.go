@@ -19,17 +19,16 @@ import (
 // History is a [history.Log] in Redis, one for all nodes. A topic is a list of entries and a hash of facts. It is safe for
 // concurrent use.
 //
-// Offsets of a topic go on for as long as something is sent to it within a week. When the primary changes, or starts anew
-// without the name that it had, positions get another epoch: entries that were acknowledged may be lost, and their offsets be
-// given once more.
+// The offsets of a topic go on as long as something is sent to it at least once a week. When the primary changes, or
+// restarts without the name that it had, positions get another epoch, because acknowledged entries may be lost and
+// their offsets given out again.
 type History struct {
 	prefix string
 	client func() (rueidis.Client, error)
 	note   func(client rueidis.Client, err error) error
 }
 
-// NewHistory makes a log whose keys begin with prefix. The client stays its owner's to close; note may be nil, see
-// [NodeConfig].
+// NewHistory makes a log whose keys begin with prefix. The client's owner closes it. note may be nil, see [NodeConfig].
 func NewHistory(prefix string, client func() (rueidis.Client, error), note func(rueidis.Client, error) error) *History {
 	if note == nil {
 		note = func(_ rueidis.Client, err error) error { return err }
@@ -96,7 +95,7 @@ local from, to = tonumber(ARGV[4]), tonumber(ARGV[5])
 if epoch ~= ARGV[6] or from < first then return {} end
 return redis.call('LRANGE', KEYS[1], from - first, to - first - 1)`)
 
-// kept is an entry as Redis has it, behind its time.
+// kept is an entry as Redis has it, preceded by its time.
 type kept struct {
 	Event       string          `json:"e"`
 	Data        json.RawMessage `json:"d"`
@@ -166,7 +165,7 @@ func (h *History) Read(ctx context.Context, topic string, limits history.Limits,
 			return history.Page{}, err
 		}
 		if uint64(len(entries)) != to-from {
-			continue // something was forgotten meanwhile
+			continue // entries were forgotten meanwhile
 		}
 		for i, text := range entries {
 			e, err := entryOf(text)
@@ -204,5 +203,5 @@ func entryOf(text string) (history.Entry, error) {
 	return history.Entry{At: time.UnixMilli(ms), Event: k.Event, Data: k.Data, Attachments: k.Attachments, Meta: k.Meta}, nil
 }
 
-// Close implements history.Log. The connection is its owner's.
+// Close implements history.Log. The owner of the connection closes it.
 func (*History) Close() error { return nil }

@@ -27,12 +27,12 @@ type lane struct {
 	core    *core.Lane[*action]
 	todo    []core.Output[*action] // to be carried out, in order
 	busy    bool                   // somebody carries out
-	drained *sync.Cond             // of mu: todo is empty and nobody is busy
+	drained *sync.Cond             // on mu; signals that todo is empty and nobody is busy
 	ready   bool                   // reads the stream
 	at      string                 // the id of the last entry that was taken
-	lag     time.Duration          // behind the end of the stream, when it was last measured
+	lag     time.Duration          // delay behind the end of the stream when it was last measured
 	awaited []awaited              // entries that somebody waits for
-	place   string                 // what has been carried out, see core.Kept.Before
+	place   string                 // the operations that have been carried out, see core.Kept.Before
 }
 
 // awaited is an entry with a waiting caller.
@@ -82,8 +82,8 @@ func (l *lane) idle() bool {
 
 func (l *lane) idleLocked() bool { return !l.busy && len(l.todo) == 0 && l.core.Waiting() == 0 }
 
-// input gives the core an input and carries out the outputs. One goroutine at a time carries out, without the lock; it
-// takes the outputs that others add meanwhile too, so that there is one order.
+// input gives the core an input and carries out the outputs. Only one goroutine at a time carries out, without the
+// lock. It also takes the outputs that others add meanwhile, so that there is one order.
 func (l *lane) input(in func() []core.Output[*action]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,7 +131,7 @@ func (l *lane) poke() {
 
 // write keeps a connection that writes, until ctx ends.
 func (l *lane) write(ctx context.Context) {
-	select { // an entry that is written before the reading begins would never come back
+	select { // otherwise an entry could be written before the reading begins, and would never come back
 	case <-l.begun:
 	case <-ctx.Done():
 		return
@@ -148,7 +148,8 @@ func (l *lane) write(ctx context.Context) {
 	}
 }
 
-// writing writes batches until one fails. The connection is its own: on a new one everything is written again.
+// writing writes batches until one fails. It uses a connection of its own, because on a new one everything is written
+// again.
 func (l *lane) writing(ctx context.Context) error {
 	client, err := l.node.dedicate(ctx, l.stream, true)
 	if err != nil {
@@ -302,7 +303,7 @@ func (l *lane) take(x rueidis.XRangeEntry) {
 		n.refused(err)
 		return
 	}
-	if err != nil { // its number counts, or it would seem to be missing
+	if err != nil { // its number counts all the same, or it would seem to be missing
 		n.refused(err)
 		a = nil
 	}

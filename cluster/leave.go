@@ -22,19 +22,19 @@ func (p *Peer) Leaving() bool { return p.leaving.Load() }
 // client has it.
 const leavingClient = "-"
 
-// leavingPath is what that request asks for; it has no meaning but in the log of a release that does not know it.
+// leavingPath is the path of that request. It only shows up in the log of a release that does not know it.
 const leavingPath = "/leaving"
 
-// onWay are the requests that this node has handed on and that have not ended.
+// onWay counts the requests that this node has handed on and that have not ended.
 type onWay struct {
 	mu      sync.Mutex // guards what follows
 	leaving bool
 	before  int           // those begun before leaving
-	ended   chan struct{} // closed when they have ended, once leaving
+	ended   chan struct{} // closed when all have ended, once the node is leaving
 }
 
-// begin notes a request until done is called. Its context ends with the node at the latest, unless the node is leaving:
-// then no request waits, and the last ones may come when the node is closed already.
+// begin notes a request until done is called. Its context ends with the node at the latest. It does not while the node
+// is leaving, as then no request waits, and the last ones may come when the node is closed already.
 func (o *onWay) begin(ctx, node context.Context) (_ context.Context, done func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -60,8 +60,8 @@ func (o *onWay) end() {
 	}
 }
 
-// leave notes that the node is leaving. The channel is closed when all that is on its way has ended; nil when the node was
-// leaving before.
+// leave notes that the node is leaving. The returned channel is closed when all requests on their way have ended. It is
+// nil when the node was leaving before.
 func (o *onWay) leave() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -125,7 +125,7 @@ func (n *Node) sayLeaving(ctx context.Context, info NodeInfo) {
 	}
 }
 
-// refuseLeaving answers a new WebSocket, which could not stay. A balancer may take the next node.
+// refuseLeaving refuses a new WebSocket, which could not stay. A balancer may try the next node.
 func refuseLeaving(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Cache-Control", "no-store")

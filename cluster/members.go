@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// NodeInfo is what a node says of itself.
+// NodeInfo is what a node says about itself.
 type NodeInfo struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
@@ -26,22 +26,22 @@ func (n *Node) self() NodeInfo {
 	return NodeInfo{ID: n.uid, Name: n.cfg.Name, Address: n.cfg.Advertise, Version: n.cfg.Version, Started: n.began}
 }
 
-// beat sends heartbeats until the node leaves: a later one would take its name again.
+// beat sends heartbeats until the node leaves. A heartbeat after that would take the name again.
 func (n *Node) beat(ctx context.Context) {
 	info := n.self()
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
 		info.Beat++
-		// It logs its errors itself. It is not cancelled: a script that is on its way could overtake the one that gives the
-		// name back, on another connection.
+		// The call logs its errors itself. It is not cancelled, because a script on its way could overtake, on another
+		// connection, the script that gives the name back.
 		_, _ = n.holdName(context.WithoutCancel(ctx))
 		_ = n.tell(n.everyone(), "", typeHello, n.infoData(info)) // the next one may pass
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		case <-n.asking.greet: // somebody new should not have to wait
+		case <-n.asking.greet: // a new node should not have to wait
 		}
 	}
 }
@@ -61,11 +61,11 @@ func (n *Node) bye(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	if n.tell(n.everyone(), "", typeBye, n.infoData(n.self())) == nil {
-		_ = n.signal.flush(ctx) // without it the others miss the heartbeats
+		_ = n.signal.flush(ctx) // without this message the others notice missing heartbeats
 	}
 }
 
-// fromNode handles a message of a Gatehouse node to all of them.
+// fromNode handles a message of a Gatehouse node to all others.
 func (n *Node) fromNode(m letter) error {
 	switch m.kind {
 	case typeHello:

@@ -51,14 +51,15 @@ var errMessage = errors.New("cluster: a message of the wrong form")
 
 func utf16Of(s string) []uint16 { return utf16.Encode([]rune(s)) }
 
-// options are how Node's adapters write a selection.
+// options is a selection as Node's adapters write it.
 type options struct {
 	Rooms  names          `json:"rooms"`
 	Except names          `json:"except"`
 	Flags  map[string]any `json:"flags"`
 }
 
-// names are rooms. A room of Node's may be a number: there it differs from the room of its text, here it is the same.
+// names are names of rooms. With Node a room may be a number, which differs from the room named by its text; here
+// both are the same.
 type names []string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -114,7 +115,7 @@ func (o options) selection() namespaces.Selection {
 	return sel
 }
 
-// data is the object that comes with a message: its fields, all in JSON or all in msgpack.
+// data is the object that comes with a message: its fields are all in JSON or all in msgpack.
 type data struct {
 	fields map[string][]byte
 	packed bool

@@ -12,13 +12,13 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// A node's name is a lease in Redis, renewed with each heartbeat. Two nodes of one name could not be told apart in logs,
-// lists and metrics, and often are two processes with one configuration.
+// A node's name is a lease in Redis, renewed with each heartbeat. Two nodes with one name could not be told apart in
+// logs, lists and metrics. Often they would be two processes with the same configuration.
 
 // ErrNameTaken is returned by [Node.Join] when another node that is there has the name of this one.
 var ErrNameTaken = errors.New("another node that is there has this name")
 
-// naming is what a node knows of its name.
+// naming is what a node knows about its name.
 type naming struct {
 	taken atomic.Bool // by another node
 }
@@ -71,9 +71,9 @@ func (n *Node) leaveName(ctx context.Context) {
 	_ = leaveScript.Exec(ctx, client, []string{n.nameKey()}, []string{n.uid}).Error() // or it lapses
 }
 
-// Join waits until the node has its name, hears the others, and its own operations come back. When Redis has not answered
-// for Settings.Patience, the node begins alone. It returns [ErrNameTaken] when another node keeps the name for longer than
-// one that has died would.
+// Join waits until the node has its name, hears the others, and its own operations come back. When Redis has not
+// answered for Settings.Patience, the node begins alone. It returns [ErrNameTaken] when another node keeps the name for
+// longer than a dead node would.
 func (n *Node) Join(ctx context.Context) error {
 	if err := n.joinName(ctx); err != nil {
 		return err

@@ -56,9 +56,9 @@ type Counts struct {
 	Refused   atomic.Uint64 // messages of the wrong form, or not signed
 	Missing   atomic.Uint64 // missing operations of other nodes
 	Dropped   atomic.Uint64 // own operations that did not fit the backlog, or could not be published
-	WentAlone atomic.Uint64 // times that the node went on alone
+	WentAlone atomic.Uint64 // how often the node went on alone
 	Unheard   atomic.Uint64 // messages of other nodes that were dropped because this one was behind
-	LinksLost atomic.Uint64 // times that a subscription was lost, and the messages published meanwhile
+	LinksLost atomic.Uint64 // how often a subscription was lost, and with it the messages published meanwhile
 	Forwarded Forwarded
 }
 
@@ -125,7 +125,7 @@ func (n *Node) Close(ctx context.Context) error {
 	return err
 }
 
-// keepTime tells the time to what depends on it.
+// keepTime tells the time to the parts that depend on it.
 func (n *Node) keepTime() {
 	ticker := time.NewTicker(min(tickEvery, n.cfg.Patience))
 	defer ticker.Stop()
@@ -142,15 +142,16 @@ func (n *Node) keepTime() {
 	}
 }
 
-// dedicated is a connection of one's own.
+// dedicated is a connection that its owner does not share.
 type dedicated struct {
 	rueidis.DedicatedClient
 	from     rueidis.Client
 	giveBack func()
 }
 
-// dedicate returns a connection of one's own, in a Redis Cluster to the primary that has the slot of anchor. It is closed
-// when it is released: one that reconnects by itself would not tell that it was lost.
+// dedicate returns a connection that is not shared; in a Redis Cluster it leads to the primary that has the slot of
+// anchor. It is closed when it is released, because a connection that reconnects by itself would not tell that it was
+// lost.
 func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (*dedicated, error) {
 	client, err := n.cfg.Client()
 	if err != nil {
@@ -163,7 +164,7 @@ func (n *Node) dedicate(ctx context.Context, anchor string, probe bool) (*dedica
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
-	// Reads from a replica come late or never, so only a server that takes writes will do.
+	// A replica has entries late or never, so only a server that takes writes will do.
 	write := own.B().Set().Key(probeKey(anchor)).Value("1").PxMilliseconds(1000).Build()
 	if err := n.cfg.Note(client, own.Do(ctx, write).Error()); err != nil {
 		d.release()
@@ -186,7 +187,7 @@ func givenUp(client rueidis.Client, now func() (rueidis.Client, error)) bool {
 	return err != nil || other != client
 }
 
-// probeKey is a key in the slot of another one.
+// probeKey is a key in the slot of another key.
 func probeKey(anchor string) string { return inSlotOf(anchor) + "probe" }
 
 // inSlotOf begins keys that are in the slot of another one, whose name they begin with, too.
@@ -255,7 +256,7 @@ func (n *Node) carryOut(l *lane, o *core.Output[*action]) {
 	}
 }
 
-// missed tells the namespaces on a stream that they may lack operations.
+// missed tells the namespaces of a stream that they may lack operations.
 func (n *Node) missed(l *lane, m namespaces.Missed) {
 	for _, a := range n.list() {
 		if a.carrier == carrier(l) {
@@ -301,7 +302,7 @@ func (n *Node) perform(act *action, own bool, placed func()) {
 		defer n.trace(act)()
 	}
 	switch {
-	case act.kind == 0: // nobody was here to check it for
+	case act.kind == 0: // no namespace was here to check it for
 	case act.kind == typeBroadcast && act.request != "" && own:
 		act.begun(a.local.Ask(&act.operation, act.to))
 	case act.kind == typeBroadcast && act.request != "":
@@ -337,7 +338,7 @@ func (n *Node) Adapter(_ context.Context, local namespaces.Local) (namespaces.Ad
 	return a, nil
 }
 
-// links notes which connections are up.
+// links tracks which connections are up.
 type links struct {
 	mu   sync.Mutex
 	down map[string]bool

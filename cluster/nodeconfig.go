@@ -32,8 +32,8 @@ type Settings struct {
 type NodeConfig struct {
 	Settings
 
-	// Client gives the client of Redis 7 or Valkey, which stays its owner's to close, after the node; an error while Redis
-	// cannot be reached. Required.
+	// Client returns a client of Redis 7 or Valkey, or an error while Redis cannot be reached. The client's owner closes
+	// it, after the node. Required.
 	Client func() (rueidis.Client, error)
 	// Name is the node's name in logs and lists. No other node of the fleet has the same, see Node.Join; Start gives the
 	// node an id that no node ever had. Empty is the machine's name with a part of that id.
@@ -45,11 +45,11 @@ type NodeConfig struct {
 	// without TLS then. The certificate of the other node names ServerName, or the host of its address where that is empty.
 	// nil: no TLS.
 	TLS func() *tls.Config
-	// Version is this program's, which others show.
+	// Version is this program's version, which other nodes show.
 	Version string
-	// Mode is how operations get to the other nodes: ModeStreams.
+	// Mode is how operations get to the other nodes. Default: ModeStreams.
 	Mode Mode
-	// Secret signs what nodes tell each other; then Node's servers cannot take part.
+	// Secret signs the messages between nodes. With a secret, Node's servers cannot take part.
 	Secret []byte
 	// Recovery is how long a client may be away and then be recovered on any node, in the mode "streams", see
 	// [namespaces.Recovery]: 0, not at all. The node then keeps the latest entries of each stream in memory: MaxLen entries
@@ -57,14 +57,15 @@ type NodeConfig struct {
 	Recovery time.Duration
 	// Packet limits what an event of another node may hold, as it does for clients.
 	Packet packet.Limits
-	// Note is told the error of each command of the client, and returns it; may be nil. It connects anew to a Redis that
-	// takes no writes.
+	// Note gets the error of each command of the client, and returns it. It should reconnect when Redis takes no writes.
+	// May be nil.
 	Note func(client rueidis.Client, err error) error
 	// Traces gets a span for each traced broadcast of another node that is carried out here; may be nil.
 	Traces trace.TracerProvider
-	// Now is the clock for dating and checking signatures: time.Now. Those of nodes may differ by two minutes.
+	// Now is the clock for dating and checking signatures. Default: time.Now. The clocks of nodes may differ by two
+	// minutes.
 	Now func() time.Time
-	// Logger says what happens to the link; nil means slog.Default().
+	// Logger gets messages about the link to Redis; nil means slog.Default().
 	Logger *slog.Logger
 }
 
@@ -87,8 +88,8 @@ const (
 	memberLimit = 3*heartbeat + time.Second // without one, a node is gone
 	reconnect   = 250 * time.Millisecond    // between two tries to connect
 	redisLimit  = 2 * time.Second           // for one command, or batch, of Redis
-	tickEvery   = 250 * time.Millisecond    // for what depends on time, or more often for who is less patient
-	batchSize   = 128                       // entries written, or read, at once
+	tickEvery   = 250 * time.Millisecond    // how often time is told; more often with less patience
+	batchSize   = 128                       // how many entries are written or read at once
 )
 
 func (c NodeConfig) withDefaults() NodeConfig {

@@ -22,7 +22,7 @@ func (o outlet) publish(act *action) {
 	o.node.perform(act, true, nil)
 }
 
-// queue queues an action in the order of its number: an overtaken one would count as missing.
+// queue queues an action in the order of its number. An action that another one has overtaken would count as missing.
 func (o outlet) queue(a *adapter, act *action) error {
 	a.saying.Lock()
 	defer a.saying.Unlock()
@@ -56,7 +56,7 @@ func (n *Node) operation(act *action, numbers *numbers) (channel string, payload
 	return n.sealed(channel, act, numbers.next())
 }
 
-// nodeSocketID is the length of a socket's id. A room of such a name has no channel of its own.
+// nodeSocketID is the length of a socket id. A room whose name is so long has no channel of its own.
 const nodeSocketID = 20
 
 func (n *Node) sealed(channel string, act *action, number uint64) (string, []byte) {
@@ -83,7 +83,7 @@ func (s *numbers) heard(uid string, number uint64) (missing uint64) {
 	defer s.mu.Unlock()
 	last, known := s.last[uid]
 	if s.last == nil || len(s.last) >= 2*maxMembers {
-		s.last = make(map[string]uint64) // more nodes have come and gone than there can be
+		s.last = make(map[string]uint64) // more names than nodes can be there: many have come and gone
 	}
 	s.last[uid] = max(last, number)
 	if known && number > last+1 {

@@ -20,9 +20,9 @@ type present struct {
 	unsure   bool                 // Redis may have something else
 	used     bool                 // anything was ever entered
 	epoch    string               // changes when Redis has forgotten everything
-	forgot   int                  // comparisons until other nodes have told Redis again whom they have; 0 when it has forgotten nothing
-	owed     map[string]presence  // users who have gone without an answer of Redis, by field
-	settled  time.Time            // from then on the leases of others count
+	forgot   int                  // how many comparisons it takes until other nodes have told Redis their users again; 0 when Redis has forgotten nothing
+	owed     map[string]presence  // users who have gone without Redis having confirmed it, by field
+	settled  time.Time            // the time from which the leases of others count
 	onFound  func(room string, member json.RawMessage, count int, here bool)
 }
 
@@ -35,7 +35,7 @@ type presence struct {
 // suspect is a field that differed between Redis and this node.
 type suspect struct {
 	there  int64  // what Redis had
-	change uint64 // of the presence that it was compared with; 0 without one
+	change uint64 // of the presence that the field was compared with; 0 without one
 }
 
 // add notes that sockets have come or gone, and returns the user's tabs then.
@@ -91,8 +91,8 @@ func (p *present) in(epoch string) {
 	p.epoch = epoch
 }
 
-// settle is called after a comparison. It returns users who have gone and whom Redis has forgotten before it was told; the
-// comparison finds all others.
+// settle is called after a comparison. It returns users who have gone, and whom Redis had forgotten before it was told
+// that. The comparison finds all others.
 func (p *present) settle() (lost map[string]presence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +118,7 @@ func (p *present) settle() (lost map[string]presence) {
 // second time, and the other nodes compare at other moments.
 const forgotFor = 4
 
-// want returns the list that Redis should have, and whether it was in doubt; the doubt ends.
+// want returns the list that Redis should have, and whether that list was in doubt. The doubt ends with the call.
 func (p *present) want() (tabs map[string]presence, unsure, used bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +174,7 @@ func (a *adapter) OnFound(f func(room string, member json.RawMessage, count int,
 	a.present.onFound = f
 }
 
-// found tells of a user who turns out to be gone, or here.
+// found reports a user who turns out to be gone, or to be here.
 func (a *adapter) found(room, member string, count int, here bool) {
 	a.present.mu.Lock()
 	f := a.present.onFound
@@ -234,7 +234,7 @@ func (a *adapter) attend(ctx context.Context) {
 	}
 }
 
-// tellLost tells of users who have gone and whom Redis has forgotten, unless they are at another node.
+// tellLost reports users who have gone and whom Redis has forgotten, unless they are at another node.
 func (a *adapter) tellLost(ctx context.Context, lost map[string]presence) {
 	for field, one := range lost {
 		room, user, _ := strings.Cut(field, fieldEnd)
@@ -254,7 +254,7 @@ func (a *adapter) tellLost(ctx context.Context, lost map[string]presence) {
 	}
 }
 
-// list reads whom Redis has for a node.
+// list reads the users that Redis has for a node.
 func (a *adapter) list(ctx context.Context, uid string) (map[string]int64, error) {
 	client, err := a.node.cfg.Client()
 	if err != nil {
@@ -341,8 +341,8 @@ func (a *adapter) mend(ctx context.Context, field string, one presence, there in
 	return nil
 }
 
-// judges reports whether the leases of others count. They do not for the length of a lease after this node could not keep its
-// own: Redis was away, maybe for the others too.
+// judges reports whether the leases of others count. When this node could not keep its own lease, they do not count for
+// the length of a lease: Redis was away, maybe for the others, too.
 func (p *present) judges(away bool, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"gatehouse/packet"
 )
 
-// query is a question to the other nodes that is no operation.
+// query is a question to the other nodes, which is not an operation.
 type query struct {
 	kind      int
 	id        string // empty when nobody waits for answers
@@ -35,7 +35,7 @@ func (q query) body() []byte {
 	return b.bytes()
 }
 
-// ask tells a question to all nodes, and to Node's servers when there are some.
+// ask sends a question to all nodes, and to Node's servers if there are any.
 func (a *adapter) ask(strangers int, q query) error {
 	if q.selection != nil && tooLong(q.selection) {
 		return namespaces.ErrTooManyNames
@@ -44,7 +44,7 @@ func (a *adapter) ask(strangers int, q query) error {
 	body := q.body()
 	err := n.tell(n.everyone(), a.name, q.kind, body)
 	switch {
-	case strangers == 0 || n.signer.on(): // nobody, or nobody who can take part
+	case strangers == 0 || n.signer.on(): // no server, or none that can take part
 	case n.cfg.Mode == ModePubSub:
 		err = errors.Join(err, n.say(told{channel: n.asks(a.name), payload: n.classicQuestion(q)}))
 	default:
@@ -68,7 +68,7 @@ func (a *adapter) strangers(ctx context.Context) int {
 	defer cancel()
 	all, ours := n.asks(a.name), n.counted(a.name)
 	var there int64
-	for _, server := range client.Nodes() { // each knows its own subscribers only
+	for _, server := range client.Nodes() { // each server knows its own subscribers only
 		count := server.B().Arbitrary("PUBSUB", n.cfg.Mode.counting()).Args(all, ours).Build() // the slots may differ
 		if got, err := server.Do(ctx, count).AsIntMap(); err == nil {
 			there += got[all] - got[ours]

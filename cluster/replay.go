@@ -8,8 +8,8 @@ import (
 	"gatehouse/packet"
 )
 
-// Resume implements namespaces.Sessions. It reads the missed operations from the lane's log and has the socket enter between
-// two operations of the stream: those before are in the log, those behind reach the socket.
+// Resume implements namespaces.Sessions. It reads the missed operations from the lane's log, and lets the socket enter
+// between two operations of the stream: earlier ones are in the log, later ones reach the socket.
 func (s sessions) Resume(session *namespaces.Session, offset string, enter func([]packet.Packet, bool)) {
 	l, done, end := s.a.lane(), make(chan struct{}), 0
 	l.input(func() []core.Output[*action] {
@@ -24,7 +24,7 @@ func (s sessions) Resume(session *namespaces.Session, offset string, enter func(
 	<-done // carrying out never waits for the network
 }
 
-// own makes a session that was taken over one of this node's.
+// own makes this node the owner of a session that it has taken over.
 func (a *adapter) own(session *namespaces.Session) {
 	a.holdings.mu.Lock()
 	defer a.holdings.mu.Unlock()
@@ -32,8 +32,8 @@ func (a *adapter) own(session *namespaces.Session) {
 	one.stored, one.named, one.former, one.since = true, true, session.Former, session.Taken
 }
 
-// replay returns the events for a session behind an offset, and applies the changes of its rooms that the record lacks. It
-// returns false when they are not known any more, or the session was ended.
+// replay returns the events for a session behind an offset, and applies the changes of its rooms that the record lacks.
+// It returns false when the events are not known any more, or the session was ended.
 func (a *adapter) replay(session *namespaces.Session, offset string, end int) (missed []packet.Packet, ok bool) {
 	log, ok := a.begin(session, offset, end)
 	if !ok {
@@ -83,7 +83,7 @@ func (a *adapter) actionOf(k *core.Kept[*action]) *action {
 	if act == nil || act.namespace != a.name {
 		return nil
 	}
-	if act.kind == 0 && act.raw != nil { // the namespace was not there when it came
+	if act.kind == 0 && act.raw != nil { // the namespace was not there when the operation came
 		decoded, err := decodeAction(*act.raw, a.node.cfg.Packet)
 		if err != nil {
 			decoded = &action{namespace: a.name}
@@ -93,7 +93,7 @@ func (a *adapter) actionOf(k *core.Kept[*action]) *action {
 	return act
 }
 
-// lostOffset marks an event of a node's own of which it is not known whether the session got it.
+// lostOffset marks an event of the node that the session may or may not have got.
 const lostOffset = "?"
 
 // sent returns the event of an entry, with its offset, if a session was sent it.

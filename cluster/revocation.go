@@ -11,9 +11,9 @@ import (
 	"gatehouse/handshake"
 )
 
-// record is a revocation as Redis keeps and publishes it: "at:until:JSON", the times
-// in microseconds since 1970, where the script finds and merges them. The JSON has
-// the rest.
+// record is a revocation as Redis keeps and publishes it: "at:until:JSON". The times
+// are in microseconds since 1970, and stand where the script can read and merge
+// them. The JSON has the rest.
 type record struct {
 	id        string // the object of the revocation: revocations with the same id merge
 	at, until int64
@@ -28,7 +28,7 @@ type named struct {
 	Reason string                   `json:"reason,omitempty"`
 }
 
-const maxRecord = 64 << 10 // bytes; longer ones are nobody's of ours
+const maxRecord = 64 << 10 // in bytes; Gatehouse writes no longer ones
 
 func recordOf(m handshake.Revocation) (record, error) {
 	rest, err := json.Marshal(named{m.Kind, m.Value, m.Issuer, m.Reason})

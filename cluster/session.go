@@ -18,10 +18,10 @@ import (
 	"gatehouse/namespaces"
 )
 
-// A session is in Redis while it lives, where cluster.mode is "streams" and recovery is on, so that its client can come back
-// to any node, also when the one that it was at has died. It has one owner at a time. A change is stored beside a mark in the
-// stream, in the queue in which direct emits of this node wait, so that later emits leave behind it. A node takes a session
-// over in one step with an entry in the stream, which tells the former owner.
+// A session is in Redis while it lives, where cluster.mode is "streams" and recovery is on, so that its client can come
+// back to any node, also when the one that it was at has died. It has one owner at a time. A change is stored together
+// with a mark in the stream. The mark waits in the same queue as direct emits of this node, so that later emits leave
+// after it. A node takes a session over in one step with an entry in the stream, which tells the former owner.
 
 // takeScript takes a session over. KEYS: the record, the stream. ARGV: the owner as it was found, the new one, milliseconds until
 // the record lapses, unused, and from the eighth on as of entryFunction. It returns the record, its signature and the id of the
@@ -116,8 +116,8 @@ type storedSession struct {
 	Since     string `json:"since,omitempty"`
 }
 
-// dated notes up to which entry of the stream a session has been sent everything. Events that the node sent while alone do
-// not count.
+// dated notes the entry of the stream up to which everything has been sent to a session. Events that the node sent
+// while it was alone do not count.
 func (l *lane) dated(s namespaces.Session) namespaces.Session {
 	if core.IsPlace(s.Last) {
 		s.Place = core.Further(s.Place, s.Last)
@@ -145,7 +145,7 @@ func (a *adapter) sealOf(id string, text []byte) string {
 func (s sessions) Find(ctx context.Context, id string) (*namespaces.Session, error) {
 	owner, text, seal, err := s.a.lookUp(ctx, id)
 	if errors.Is(err, errAway) {
-		return nil, nil // nothing is known of what the others have
+		return nil, nil // it is not known which sessions the others have
 	}
 	if err != nil || owner == "" || owner == over || s.a.holds(id, owner) {
 		return nil, err
@@ -246,7 +246,7 @@ func (a *adapter) readRecord(id, owner, text, seal string) *namespaces.Session {
 		return nil
 	}
 	if text == "" {
-		return nil // only its owner can go on with it
+		return nil // only its owner can continue it
 	}
 	var r storedSession
 	if err := json.Unmarshal([]byte(text), &r); err != nil || r.Version > formVersion || r.Namespace != a.name || r.ID != id {
@@ -308,7 +308,7 @@ func (a *adapter) readUpTo(ctx context.Context, entry string) error {
 	return err
 }
 
-// taken ends this node's socket of a session that another one has taken over.
+// taken ends this node's socket of a session that another node has taken over.
 func (a *adapter) taken(act *action) {
 	if act.uid == a.node.uid || len(act.operation.Rooms) != 1 {
 		return

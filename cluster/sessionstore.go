@@ -11,8 +11,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// ownership is the beginning of storeScript and endScript. KEYS: the record. ARGV: its owner, the owner before. A record that still
-// names the owner before has lost its takeover in a failover, and is taken over once more. A key of another kind is replaced.
+// ownership is the beginning of storeScript and endScript. KEYS: the record. ARGV: its owner, the owner before. A
+// record that still names the owner before has lost its takeover in a failover, and is taken over once more. A key of
+// another type is replaced.
 const ownership = `
 local owner = redis.pcall('HGET', KEYS[1], 'o')
 if type(owner) == 'table' then redis.call('DEL', KEYS[1]) owner = false end
@@ -54,13 +55,13 @@ func loadStores(ctx context.Context, client rueidis.DedicatedClient) (s storeScr
 
 // Results of these scripts.
 const (
-	storeRefused = 0 // the session is somebody else's
+	storeRefused = 0 // the session belongs to another owner
 	storeRetaken = 2 // it was the owner's before
 )
 
 // holdings are the sessions that this node owns in one namespace.
 type holdings struct {
-	mu    sync.Mutex // guards what follows, and the fields of what is held; a leaf
+	mu    sync.Mutex // guards what follows, and the fields of holdings; a leaf
 	held  map[string]*holding
 	count uint64
 }
@@ -70,13 +71,13 @@ type holding struct {
 	a     *adapter
 	id    string
 	owner string // this node and a number, so that earlier ownership by the same node is another owner
-	// former is the owner before, here or at another node. It still owns the record until the first store, and when a failover
-	// has lost a takeover.
+	// former is the previous owner, at this or another node. It owns the record until the first store, and again when a
+	// failover has lost the takeover.
 	former string
 	since  string // the entry by which it was taken over; empty when it began here
 
-	queued  bool // an action that stores it waits to be written
-	waiting int  // such actions, written or not, that have not been carried out
+	queued  bool // an action that stores the session waits to be written
+	waiting int  // how many such actions, written or not, have not been carried out
 	changed bool // one of them is a change, not just a later place in the stream
 	stored  bool // Redis may have a record
 	named   bool // Redis has had owner
@@ -147,7 +148,7 @@ func (one *holding) store(b rueidis.Builder, scripts storeScripts) (command ruei
 	}
 	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Version: formVersion, Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Since: one.since})
 	if err != nil || len(text) > maxSession || now.Key == "" {
-		text = nil // no other node can go on with it
+		text = nil // no other node can continue it
 	}
 	return run(b, scripts.store, storeScript, key, owner, former, string(text), a.sealOf(one.id, text), lapse), owner, true
 }
@@ -160,8 +161,9 @@ func run(b rueidis.Builder, name, text, key string, args ...string) rueidis.Comp
 	return b.Evalsha().Sha1(name).Numkeys(1).Key(key).Arg(args...).Build()
 }
 
-// kept is told that the action that stored a session has been carried out. A node that is alone does not know whether Redis
-// has the change: it gives up a session that Redis may have in another state, and the client comes back as a new one.
+// kept is called when the action that stores a session has been carried out. A node that is alone does not know whether
+// Redis has the change. It gives up a session that Redis may have in another state, and the client comes back as a new
+// one.
 func (one *holding) kept(alone bool) {
 	h := &one.a.holdings
 	h.mu.Lock()
@@ -188,8 +190,9 @@ type storing struct {
 
 type stores []storing
 
-// answered reads the replies to a batch, inside a transaction or not. A session that Redis has not stored, because it has forgotten
-// the script, is stored once more here: the entry beside it is in the stream, so that nothing else repeats it.
+// answered reads the replies to a batch, inside a transaction or not. A session that Redis has not stored, because it
+// has forgotten the script, is stored once more here: its entry is in the stream already, so nothing else would repeat
+// the store.
 func (s stores) answered(ctx context.Context, client rueidis.DedicatedClient, replies []rueidis.RedisResult, transaction bool) error {
 	if len(s) == 0 {
 		return nil
@@ -268,7 +271,7 @@ func (n *Node) storeAgain(lost []*action) {
 	}
 }
 
-// again stores a session once more, if this node has it still.
+// again stores a session once more, if this node still has it.
 func (one *holding) again() {
 	h := &one.a.holdings
 	h.mu.Lock()

@@ -16,10 +16,10 @@ import (
 	"gatehouse/packet"
 )
 
-// The shared state of a room is in Redis: its members with the number of nodes that have each, its history, and the nonces
-// of messages that are sent once only. In the mode "streams" the scripts that change it write the operations that belong to
-// the change into the stream of the namespace, too. So both have one order: the history that a socket reads when it enters
-// ends where its events begin.
+// The shared state of a room is in Redis: its members with the number of nodes that have each, its history, and the
+// nonces of messages that are sent once only. In the mode "streams" the scripts that change this state also write the
+// operations that belong to the change into the stream of the namespace. So both have one order: the history that a
+// socket reads when it enters ends where its events begin.
 //
 // Ghosts: each node has a lease, and a list of its users by room. Any other node takes out the members of a node whose
 // lease has lapsed. A node that could not tell Redis of a change finds out by comparing that list with its own.
@@ -121,8 +121,8 @@ const (
 	keepEmpty = 10 * time.Minute         // what an empty room remembers
 	keepFacts = keepEmpty + 24*time.Hour // that it has existed
 	keepOnce  = 24 * time.Hour           // what is not to be sent twice
-	postTries = 16                       // against others that send to the same room at the same time
-	roomStep  = 2 * redisLimit           // for one step of a room, its operation back included
+	postTries = 16                       // tries, against others that send to the same room at the same time
+	roomStep  = 2 * redisLimit           // time for one step of a room, until its operation has come back
 	fieldEnd  = "\x00"                   // between room and user in the list of a node
 )
 
@@ -164,7 +164,7 @@ func (a *adapter) inscription(act *action) []string {
 
 func (a *adapter) streamName() string { return a.node.cfg.streamName(a.node.cfg.streamOf(a.name)) }
 
-// announcement is an event to a room, but not to a socket.
+// announcement is an event to a room, except to one socket.
 func (a *adapter) announcement(room, except string, ann namespaces.Announcement) *action {
 	act := &action{namespace: a.name, kind: typeBroadcast, uid: a.node.uid}
 	act.operation.Rooms = []string{room}
@@ -247,7 +247,7 @@ func (a *adapter) joined(ctx context.Context, s *namespaces.Socket, in namespace
 		if err := l.reached(ctx, id); err != nil {
 			return err
 		}
-		if !s.Joined(in.Room) { // the entry that joins passes over sockets that are in too many rooms
+		if !s.Joined(in.Room) { // the entry that joins skips sockets that are in too many rooms
 			return s.Join(in.Room)
 		}
 		return nil

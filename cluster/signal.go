@@ -84,7 +84,7 @@ func (s *signals) settle(all ...told) {
 	s.waiting.Add(-int64(len(all)))
 }
 
-// hold queues a message that was heard; it reports false when too many wait.
+// hold queues a message that was received; it reports false when too many wait.
 func (s *signals) hold(h heard, limit int) bool {
 	if s.heardBytes.Add(h.size())-h.size() < int64(limit) {
 		select {
@@ -99,8 +99,8 @@ func (s *signals) hold(h heard, limit int) bool {
 
 var errBusy = errors.New("cluster: too many messages wait for redis")
 
-// message writes a message, marked as Gatehouse's: one that goes to all its nodes on their own channel, and to Node's
-// servers on that of the namespace, must not be handled twice.
+// message writes a message, marked as Gatehouse's. A message goes to Gatehouse's nodes on their own channel and to
+// Node's servers on the namespace's channel, and a node must not handle both.
 func (n *Node) message(channel, namespace string, kind int, data []byte) []byte {
 	fields := 5
 	if n.signer.on() {
@@ -120,10 +120,10 @@ func (n *Node) message(channel, namespace string, kind int, data []byte) []byte 
 	return b
 }
 
-// formVersion is the version of what nodes tell each other. A node reads those of its own and of older releases, and fields
-// that it does not know it ignores. Messages of a later version are dropped and counted, because this release cannot know
-// their meaning. A release that needs a new form therefore writes it only when all nodes say, by their version, that they
-// know it.
+// formVersion is the version of the messages between nodes. A node reads messages of its own and of older releases, and
+// ignores fields that it does not know. Messages of a later version are dropped and counted, because this release
+// cannot know their meaning. So a release with a new form writes it only when all nodes have said, by their version,
+// that they know it.
 const formVersion = 1
 
 func (n *Node) signMessage(channel, uid, namespace string, kind, version int, data []byte, at int64) []byte {
@@ -142,7 +142,7 @@ func (n *Node) speak() {
 	}
 }
 
-// flush waits until everything that was told has been published, or could not be, or ctx ends.
+// flush waits until every queued message has been published or has failed, or until ctx ends.
 func (s *signals) flush(ctx context.Context) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -198,7 +198,7 @@ func (n *Node) publication(client rueidis.Client, t told) rueidis.Completed {
 	return client.B().Publish().Channel(t.channel).Message(message).Build().SetSlot(n.cfg.Key)
 }
 
-// unsaid counts messages that the other nodes will not hear, as far as is known.
+// unsaid counts messages that, as far as is known, will not reach the other nodes.
 func (n *Node) unsaid(t told) {
 	t.end(unpublished)
 	if t.operation {
@@ -222,7 +222,7 @@ func (n *Node) hear() {
 	}
 }
 
-// letter is a message that was heard.
+// letter is a message that was received.
 type letter struct {
 	uid, namespace string
 	kind           int
@@ -268,7 +268,7 @@ func (a *adapter) heard(m letter) error {
 	case a.node.cfg.Mode != ModeStreams:
 		return a.operate(m)
 	case m.kind == typeBroadcast:
-		return a.question(m) // it asks for acknowledgements; all others come in the stream
+		return a.question(m) // it asks for acknowledgements; all other broadcasts come in the stream
 	}
 	return nil
 }
@@ -301,7 +301,8 @@ func (n *Node) open(h heard) (m letter, err error) {
 	return m, err
 }
 
-// version reads the version of a message's form. One of a later release is refused, because its meaning is not known.
+// version reads the version of a message's form. A message of a later release is refused, because its meaning is not
+// known.
 func (d data) version() (v int, err error) {
 	if d.has("v") {
 		err = d.value("v", &v)
@@ -330,7 +331,7 @@ func (n *Node) verify(channel string, m letter, envelope data) error {
 	return nil
 }
 
-// validUID reports whether a name may be a part of a channel's.
+// validUID reports whether a name may be part of a channel's name.
 func validUID(uid string) bool {
 	const allowed = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-"
 	return uid != "" && len(uid) <= maxUID && strings.IndexFunc(uid, func(r rune) bool { return !strings.ContainsRune(allowed, r) }) < 0

@@ -9,7 +9,7 @@ import (
 type Status struct {
 	Alone   bool // Redis does not answer: the node goes on alone, for at least one stream
 	Ready   bool // every stream is read
-	Backlog int  // own operations that are not back from their streams
+	Backlog int  // how many own operations are not back from their streams
 	Bytes   int  // of them
 	// Lag is the delay of the slowest reader behind the end of its stream. It is measured every few seconds, but not while Redis
 	// is away.

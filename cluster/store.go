@@ -58,8 +58,8 @@ redis.call('PUBLISH', ARGV[6], record)
 return 1`
 
 const (
-	putTimeout  = time.Second      // storing one revocation, while an operator waits
-	listTimeout = 10 * time.Second // reading the list, storing a batch
+	putTimeout  = time.Second      // time for storing one revocation, while an operator waits
+	listTimeout = 10 * time.Second // time for reading the list, and for storing a batch
 	putBatch    = 500              // revocations in one go
 )
 

@@ -9,11 +9,12 @@ import (
 
 // Codes in spans of operations that did not reach the other nodes as they should.
 const (
-	alone       = "alone" // this node goes on alone; the others get the operation when Redis is back, unless the backlog is full
+	alone       = "alone" // the node goes on alone; the others get the operation when Redis is back, unless the backlog is full
 	unpublished = "lost"  // it was given up
 )
 
-// leave begins the span of an own broadcast that is about to leave for the other nodes, below its cause.
+// leave begins the span of an own broadcast that is about to leave for the other nodes, as a child of its
+// cause.
 func (a *action) leave() {
 	ctx := a.operation.Within
 	if a.operation.Within = nil; ctx == nil || a.kind != typeBroadcast || !spans.In(ctx) {

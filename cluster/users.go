@@ -17,14 +17,14 @@ import (
 	"gatehouse/namespaces"
 )
 
-// Connections of a user over all nodes. Redis has three keys of each user: the connections in their order, which node has
-// each, and how many each node has. A node tells it of each that comes and goes, behind the admission, which does not wait.
-// When a user has too many, the node of the last one takes out connections of nodes that are gone, and then the oldest, and
-// tells the others, of which one has it.
+// Connections of a user over all nodes. Redis has three keys of each user: the connections in their order, which node
+// has each, and how many each node has. A node tells Redis about each connection that comes and goes; it does so after
+// the admission, which does not wait. When a user has too many, the node of the newest connection takes out connections
+// of nodes that are gone, then the oldest ones, and tells the other nodes, one of which has it.
 //
-// A node counts under an owner, its id with a number, that has a lease. When Redis may differ from it, because a command
-// failed or the lease lapsed, it begins anew under another owner, and tells of all its connections: the old owner's count
-// as those of a node that is gone.
+// A node counts under an owner, which is its id with a number and has a lease. When Redis may differ from the node,
+// because a command failed or the lease lapsed, the node begins anew under another owner and reports all its
+// connections. Those of the old owner count as those of a node that is gone.
 
 // countScript counts a connection. KEYS: see userKeys. ARGV: connection, owner, for how many microseconds it has been there,
 // how many a user may have, for how many milliseconds the keys are kept. It returns the owners when there are too many.
@@ -73,11 +73,11 @@ for i = 1, #oldest do uncount(oldest[i], redis.call('HGET', KEYS[2], oldest[i]) 
 return oldest`)
 
 const (
-	typeMakeWay = 104 // between nodes: a connection of a user makes way for a newer one
+	typeMakeWay = 104 // a message between nodes: a connection of a user makes way for a newer one
 
-	keepUsers = 2 * time.Hour   // the keys of a user of whom no node tells
-	tellUsers = keepUsers / 2   // all connections are told again, so that they stay
-	userSteps = 4 * batchSize   // connections that Redis is told of at once
+	keepUsers = 2 * time.Hour   // how long the keys of a user live whom no node reports
+	tellUsers = keepUsers / 2   // how often all connections are reported again, so that they stay
+	userSteps = 4 * batchSize   // how many connections are reported to Redis at once
 	userLimit = 5 * time.Second // for that
 )
 
@@ -90,14 +90,14 @@ type userCounts struct {
 	mu      sync.Mutex // guards what follows; a leaf
 	replace func(handshake.UserKey, string)
 	here    map[counted]time.Time // the connections of this node, and when each began
-	changed map[counted]struct{}  // those whose change Redis has not been told of; unused while in doubt
+	changed map[counted]struct{}  // those whose change has not been reported to Redis; unused while in doubt
 	doubt   bool                  // Redis may have something else
 
-	// Of the goroutine that tells Redis.
+	// Owned by the goroutine that reports to Redis.
 	owner string
 	times int       // that it began anew
 	told  time.Time // when it last told of all
-	away  bool      // it has been said that Redis is away
+	away  bool      // the log has said that Redis is away
 }
 
 type counted struct {
@@ -112,7 +112,7 @@ func (n *Node) Users() namespaces.SharedUsers { return &n.users }
 func (u *userCounts) Limit(most int, replace func(handshake.UserKey, string)) {
 	u.most.Store(int64(most))
 	u.mu.Lock()
-	if u.here != nil { // the limit alone is another one
+	if u.here != nil { // only the limit has changed
 		u.mu.Unlock()
 		return
 	}
@@ -150,7 +150,7 @@ func (u *userCounts) change(c counted, came bool) {
 	}
 }
 
-// keep tells Redis, until the node ends.
+// keep reports changes to Redis, until the node ends.
 func (u *userCounts) keep(ctx context.Context) {
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
@@ -242,7 +242,7 @@ func (u *userCounts) markAll() {
 	}
 }
 
-// tell tells Redis what has changed.
+// tell reports to Redis what has changed.
 func (u *userCounts) tell(ctx context.Context) error {
 	for {
 		came, ages, went := u.take()
@@ -315,7 +315,7 @@ func (u *userCounts) run(ctx context.Context, script *rueidis.Lua, steps []rueid
 		return nil, err
 	}
 	var answers []rueidis.RedisResult
-	if len(steps) == 1 { // several load the script before
+	if len(steps) == 1 { // for several users the script is loaded first
 		answers = append(answers, script.Exec(ctx, client, steps[0].Keys, steps[0].Args))
 	} else {
 		answers = script.ExecMulti(ctx, client, steps...)

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// wishes are what this node wants to hear.
+// wishes are the channels that this node wants to hear.
 type wishes struct {
 	more chan struct{} // holds a token when they have changed
 
@@ -41,7 +41,7 @@ func (w *wishes) poke() {
 	}
 }
 
-// change changes how many want each channel.
+// change changes how many rooms and namespaces want each channel.
 func (w *wishes) change(by int, channels ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,7 +67,7 @@ func (w *wishes) pattern(pattern, namespace string, add bool) {
 	w.poke()
 }
 
-// namespaceOf returns whose pattern it is.
+// namespaceOf returns the namespace that a pattern belongs to.
 func (w *wishes) namespaceOf(pattern string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -135,7 +135,7 @@ func (n *Node) lookAtRooms() (doubts uint64) {
 	w.mu.Unlock()
 	for r := range doubtful {
 		a := n.adapter(r.namespace)
-		there := a != nil && a.local.HasRoom(r.name) // takes locks of the namespace: not under ours
+		there := a != nil && a.local.HasRoom(r.name) // takes locks of the namespace, so not under w's
 		w.mu.Lock()
 		_, wanted := w.rooms[r]
 		channel := n.channelOfRoom(r)

@@ -1,12 +1,12 @@
-// Package redisconn holds the one connection to Redis, which tickets,
-// revocations and all else that nodes share use. Connecting, health and
-// reconnecting are here and nowhere else.
+// Package redisconn holds the one connection to Redis, which tickets, revocations
+// and everything else that nodes share use. Only this package connects,
+// reconnects and checks the health of Redis.
 //
 // Redis may be away when the server starts, and later: calls then fail at once,
-// and work again when it is back. A Redis that takes no writes, such as a
-// primary that has become a replica and kept its connections, counts as away;
-// the connection is made anew, which finds the new primary where a name, a proxy
-// or Sentinel leads to it.
+// and work again when it is back. A Redis that takes no writes, such as a primary
+// that has become a replica and kept its connections, counts as away; the
+// connection is then made anew, and reaches the new primary if a name, a proxy or
+// Sentinel leads to it.
 package redisconn
 
 import (
@@ -24,26 +24,26 @@ import (
 // Config says which Redis. Option and Logger are needed.
 type Config struct {
 	Option rueidis.ClientOption // as Options gives it
-	Prefix string               // before the key that health is tried with
+	Prefix string               // stands before the key that health is tried with
 	Logger *slog.Logger
-	// Asked is told how long each command took, except blocking ones; may be nil.
+	// Asked is told how long each command took, except blocking ones. May be nil.
 	Asked func(took time.Duration, err error)
-	// Traced gives commands spans when their context is traced.
+	// Traced makes spans for commands whose context is traced.
 	Traced bool
 }
 
 const (
-	retry       = time.Second     // between two tries to connect, and how long an answer about health is kept
-	dialTimeout = 2 * time.Second // of one try, and of one look at health
-	silence     = 2 * time.Second // after which a connection by which nothing comes is asked whether it is there
+	retry       = time.Second     // time between two tries to connect, and how long an answer about health is kept
+	dialTimeout = 2 * time.Second // time limit of one try to connect, and of one check of health
+	silence     = 2 * time.Second // silence after which a connection is asked whether it is alive
 )
 
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("redis: closed")
 
 // Conn is a connection to Redis. It is safe for concurrent use. No lock is held
-// while Redis is asked, but while connecting: one caller connects, the others
-// wait for it, no longer than two seconds.
+// while Redis is asked, except while connecting: one caller connects, and the
+// others wait for it, for two seconds at most.
 type Conn struct {
 	cfg Config
 
@@ -137,14 +137,14 @@ func (c *Conn) Note(client rueidis.Client, err error) error {
 	}
 	c.sick, c.health, c.asked = true, err, time.Now()
 	c.client, c.failed, c.next = nil, fmt.Errorf("redis takes no writes: %w", err), time.Now().Add(retry)
-	c.looks.Go(client.Close) // it waits for commands under way
+	c.looks.Go(client.Close) // Close waits for commands under way
 	return err
 }
 
 // takesNoWrites reports whether an error says that the server takes no writes.
 func takesNoWrites(err error) bool {
 	var answer *rueidis.RedisError
-	if !errors.As(err, &answer) { // callers say first what they did
+	if !errors.As(err, &answer) { // callers put before it what they did
 		return false
 	}
 	for _, code := range []string{"READONLY", "MASTERDOWN", "LOADING"} {
@@ -155,8 +155,8 @@ func takesNoWrites(err error) bool {
 	return false
 }
 
-// Known returns the last health without asking Redis: nil when Redis took
-// writes the last time, or was not asked yet.
+// Known returns the last known health without asking Redis: nil when Redis took
+// writes the last time, or has not been asked yet.
 func (c *Conn) Known() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,7 +168,7 @@ func (c *Conn) Known() error {
 
 // Health tries a write, and returns nil when Redis takes it. Any client of the
 // server can cause it, so a result is kept for a second, and concurrent callers
-// share one try. The end of one caller's ctx does not end the try.
+// share one try. When the ctx of one caller ends, the try goes on.
 func (c *Conn) Health(ctx context.Context) error {
 	c.mu.Lock()
 	if c.closed || time.Since(c.asked) < retry {
@@ -195,7 +195,7 @@ func (c *Conn) Health(ctx context.Context) error {
 	}
 }
 
-// try finds out about the health.
+// try checks the health.
 func (c *Conn) try(look chan struct{}) {
 	client, err := c.Client()
 	if err == nil {

@@ -21,7 +21,7 @@ type timed struct {
 
 // Do implements rueidis.Client.
 func (t *timed) Do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
-	blocks, began := cmd.IsBlock(), time.Now() // the command is taken apart by Do
+	blocks, began := cmd.IsBlock(), time.Now() // Do recycles cmd, so IsBlock is asked before
 	ctx, span := under(ctx, cmd)
 	result := t.Client.Do(ctx, cmd)
 	t.told(span, began, blocks, result.NonRedisError())
@@ -55,7 +55,7 @@ func (t *timed) told(span trace.Span, began time.Time, blocks bool, err error) {
 	spans.End(span, code)
 }
 
-// under begins the span of some commands, of which the first one names it.
+// under begins the span of several commands. The first one gives it its name.
 func under(ctx context.Context, cmds ...rueidis.Completed) (context.Context, trace.Span) {
 	if len(cmds) == 0 || !spans.In(ctx) {
 		return ctx, noop.Span{}

@@ -17,8 +17,8 @@ import (
 // verified against, nil for those of the machine, and a client certificate. It is called for each connection.
 type Trust func() (roots *x509.CertPool, own []tls.Certificate, err error)
 
-// Options reads a URL of Redis. Connections, to Sentinels too, use trust where the URL has TLS. An error of a connection
-// says what to do; that of the URL may hold the password.
+// Options reads a URL of Redis. Connections, also those to Sentinels, use trust where the URL has TLS. An error of a
+// connection says what to do. An error about the URL may contain the password.
 func Options(url string, trust Trust) (rueidis.ClientOption, error) {
 	option, err := rueidis.ParseURL(url)
 	if err != nil || option.TLSConfig == nil {
@@ -32,7 +32,7 @@ func Options(url string, trust Trust) (rueidis.ClientOption, error) {
 		}
 		cfg := base.Clone()
 		cfg.RootCAs = roots
-		if len(own) > 0 { // sent whatever authorities Redis names, so that Redis says what is wrong with it
+		if len(own) > 0 { // sent whichever authorities Redis names, so that Redis says what is wrong with the certificate
 			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own[0], nil }
 		}
 		conn, err := (&tls.Dialer{NetDialer: dialer, Config: cfg}).DialContext(ctx, "tcp", addr)

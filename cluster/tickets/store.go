@@ -1,7 +1,7 @@
 // Package tickets keeps tickets in Redis, so that the node which redeems one
 // need not be the node that made it. It keeps the contract of
-// [handshake.TicketStore]: a ticket is redeemed by one atomic command, and a
-// server that cannot be reached is an error, never an admission.
+// [handshake.TicketStore]: one atomic command redeems a ticket, and when Redis
+// cannot be reached, that is an error and never an admission.
 package tickets
 
 import (
@@ -31,16 +31,16 @@ type Store struct {
 
 var _ handshake.TicketStore = (*Store)(nil)
 
-// Conn is the connection that a store works on; redisconn.Conn is one.
+// Conn is the connection that a store uses, such as a redisconn.Conn.
 type Conn interface {
-	// Client gives the client, an error while Redis cannot be reached.
+	// Client returns the client, or an error while Redis cannot be reached.
 	Client() (rueidis.Client, error)
-	// Note is told the error of a command, and returns it.
+	// Note gets the error of a command, and returns it.
 	Note(client rueidis.Client, err error) error
 }
 
-// New makes a store on a connection, which stays the caller's to close. An empty
-// prefix is DefaultPrefix; a timeout of zero is DefaultTimeout.
+// New makes a store on a connection, which the caller closes. An empty prefix is
+// DefaultPrefix; a timeout of zero is DefaultTimeout.
 func New(conn Conn, prefix string, timeout time.Duration) *Store {
 	if prefix == "" {
 		prefix = DefaultPrefix
@@ -51,8 +51,9 @@ func New(conn Conn, prefix string, timeout time.Duration) *Store {
 	return &Store{conn: conn, prefix: prefix, timeout: timeout}
 }
 
-// Put keeps a record for ttl, to the millisecond. Redis forgets it by itself,
-// so there is no limit of ours: the limit on minting bounds how many there are.
+// Put keeps a record for ttl, to the millisecond. Redis forgets it by itself.
+// The number of records has no limit here, because the limit on minting bounds
+// it.
 func (s *Store) Put(ctx context.Context, key [32]byte, record []byte, ttl time.Duration) error {
 	if ttl < time.Millisecond {
 		return nil // it has lapsed already

@@ -4,8 +4,8 @@
 // outputs come out, and the same inputs give the same outputs. The shell around it, package cluster, reads, writes and
 // carries out.
 //
-// The simulation in this package's tests runs several nodes, a broker and a network from a seed, and holds what is
-// promised: one order of a room on all nodes, nothing twice, nothing missing that was not told, no ghost, every question
-// answered within its deadline, and that each client that comes back, to any node, has got all once, or is told that it is not
-// recovered.
+// The simulation in this package's tests runs several nodes, a broker and a network from a seed, and checks what is
+// promised: one order of a room on all nodes, nothing twice, nothing missing that was not told, no ghost, every
+// question answered within its deadline, and each client that comes back, to any node, either has got everything once
+// or is told that it is not recovered.
 package core

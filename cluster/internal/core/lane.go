@@ -9,7 +9,7 @@ import (
 // LaneConfig bounds what a lane keeps.
 type LaneConfig struct {
 	Patience     time.Duration // how long an operation may be on its way before the node goes on alone
-	BacklogBytes int           // of own operations that have not come back
+	BacklogBytes int           // for own operations that have not come back
 	BacklogAge   time.Duration // of the oldest of them
 	// LogLength is how many operations the log keeps, of BacklogBytes in all; 0 keeps no log.
 	LogLength int
@@ -29,7 +29,7 @@ type LaneConfig struct {
 type Lane[B any] struct {
 	cfg       LaneConfig
 	self      string
-	queue     []item[B] // own operations that are not back, and what waits behind them
+	queue     []item[B] // own operations that are not back, and the emits that wait behind them
 	bytes     int       // of the operations in queue
 	waiting   int       // items of queue that have not been carried out
 	last      uint64    // the last number given
@@ -60,18 +60,18 @@ type item[B any] struct {
 	ahead bool // before it came back
 }
 
-// Output is what the shell has to do, in order.
+// Output is one thing that the shell has to do; the order counts.
 type Output[B any] struct {
 	Do    Do
 	Body  B      // of Deliver
 	Own   bool   // of Deliver: the node's own
-	ID    string // of Deliver and Passed: the operation's id in the stream; "" when the node is alone, and of direct emits
-	Place string // of Deliver and Passed: the node's place when that is done, see [Kept.Before]
+	ID    string // for Deliver and Passed: the operation's id in the stream; "" while the node is alone, and for direct emits
+	Place string // for Deliver and Passed: the node's place when that has been done, see [Kept.Before]
 	// Steady is true on a Deliver with an ID when all earlier deliveries stand before it in the stream: then the operations
 	// behind ID are the same on every node.
 	Steady bool
 	Node   string // of Gap
-	From   uint64 // of Gap and Drop: the first number that is missing
+	From   uint64 // for Gap and Drop: the first number that is missing
 	To     uint64 // of Gap and Drop: the last one
 }
 
@@ -85,7 +85,7 @@ const (
 	Drop               // own operations From to To did not fit the backlog: the other nodes will not get them
 	Alone              // the node goes on alone
 	Together           // it does not any more
-	Passed             // what stands at ID was carried out before
+	Passed             // the operation at ID has been carried out before
 )
 
 // Written is an operation that the shell writes into the stream.
@@ -149,7 +149,7 @@ func (l *Lane[B]) push(it item[B]) {
 	l.waiting++
 }
 
-// carryOut delivers an item that has not been yet.
+// carryOut delivers an item that has not been delivered yet.
 func (l *Lane[B]) carryOut(it *item[B], id string) {
 	if it.done {
 		return
@@ -248,15 +248,15 @@ func (l *Lane[B]) oldest() time.Time {
 	return time.Time{}
 }
 
-// Connected tells that there is a new connection to write on. Everything that is not back is written again, and a mark
-// behind it, because only the numbers show what Redis has lost.
+// Connected tells that there is a new connection to write on. Everything that is not back is written again, followed by
+// a mark, because only the numbers show what Redis has lost.
 func (l *Lane[B]) Connected(now time.Time) []Output[B] {
 	l.connected, l.inFlight, l.written = true, false, 0
 	l.mark(now)
 	return l.take()
 }
 
-// Lost tells that the connection is gone. Whether the batch in flight has been written is not known.
+// Lost tells that the connection is gone. It is not known whether the batch in flight has been written.
 func (l *Lane[B]) Lost() {
 	l.connected, l.inFlight = false, false
 }
@@ -317,7 +317,8 @@ func (l *Lane[B]) Foreign(body B, id string, size int) []Output[B] {
 	return l.take()
 }
 
-// Begin tells, before the first entry, the id behind which the entries follow; without it all that there ever were follow.
+// Begin tells the id after which the entries follow. It is called before the first entry; without it, all entries that
+// there ever were follow.
 func (l *Lane[B]) Begin(id string) {
 	l.at = id
 	if l.log != nil {
@@ -334,7 +335,7 @@ func (l *Lane[B]) Seen(node string, seq uint64, body B, id string, size int) {
 	l.take()
 }
 
-// count compares a number of another node with those before. It returns false when it was read before.
+// count compares a number of another node with earlier ones. It returns false when the number has been read before.
 func (l *Lane[B]) count(node string, seq uint64) (anew bool) {
 	last, known := l.readers[node]
 	switch {
@@ -364,7 +365,7 @@ func (l *Lane[B]) cut() {
 	}
 }
 
-// forgetOne makes room for one more node.
+// forgetOne makes room for one more node by forgetting another.
 func (l *Lane[B]) forgetOne() {
 	if len(l.readers) < maxReaders {
 		return

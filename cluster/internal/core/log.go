@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// Log holds the latest operations that a node has read from a stream, each once, in the order in which it carried them out. A
-// node that takes a session over finds in it the operations that the client has missed. It is no copy of the stream: entries
-// that were written again, or replaced lost ones, can be told apart by their numbers only when they are read.
+// Log holds the latest operations that a node has read from a stream, each once, in the order in which it carried them
+// out. A node that takes a session over finds the operations that the client has missed in it. A Log is no copy of the
+// stream: only on reading can entries that were written again, or that replace lost ones, be told apart, by their
+// numbers.
 //
 // A Log is not safe for concurrent use.
 type Log[B any] struct {
@@ -18,7 +19,7 @@ type Log[B any] struct {
 	bytes           int
 	gone            int // items that were dropped since the beginning
 	doubts          []doubt
-	floor           string // the id of the last dropped one; everything behind it is there
+	floor           string // the id of the last dropped item; everything behind it is there
 }
 
 // Kept is an operation in a log, or a mark, which has no Body.
@@ -72,13 +73,13 @@ func (l *Log[B]) add(k Kept[B]) {
 	}
 }
 
-// cut forgets everything: an operation is missing behind it.
+// cut forgets everything, because an operation is missing after the end.
 func (l *Log[B]) cut() {
 	l.gone += len(l.items)
 	l.items, l.bytes, l.floor = nil, 0, nowhere
 }
 
-// nowhere is no id: no operation is known behind it.
+// nowhere is not an id; no operation is known behind it.
 const nowhere = "?"
 
 // lose returns the operations of the entries with these ids, which are the newest, and doubts from now on that others have them.
@@ -110,17 +111,17 @@ func (l *Log[B]) behind(id string) (next int, at *Kept[B], ok bool) {
 	return l.gone, nil, id == l.floor
 }
 
-// Marks say how far a session has been sent its operations: a client that has got everything up to the offset Base has got all
-// operations carried out at the place BaseAt, and the same holds for Last and Place. The record of its rooms holds from the
-// place Floor on.
+// Marks say how far a session has been sent its operations: a client that has got everything up to the offset Base has
+// got all operations up to the place BaseAt. The same holds for Last and Place. The record of its rooms is complete
+// from the place Floor on.
 type Marks struct{ Base, BaseAt, Last, Place, Floor string }
 
-// Missed says where in a log the operations begin that a client has missed.
+// Missed says where the operations that a client has missed begin in a log.
 type Missed[B any] struct {
-	Log   []Kept[B] // from where it matters for the session
+	Log   []Kept[B] // the log, from where it matters for the session
 	Start string    // the place that the offset means
 	At    *Kept[B]  // the operation that the offset names, unless the marks know it
-	next  int       // the first in Log that stands behind Start
+	next  int       // the index of the first one in Log behind Start
 }
 
 // Has reports whether the client has got the i-th operation of Log, provided it was for the client.
@@ -159,7 +160,7 @@ func (l *Log[B]) between(next, end int) ([]Kept[B], bool) {
 	return slices.Clone(l.items[next-l.gone : max(next, end)-l.gone]), true
 }
 
-// Compare compares two ids of a stream: milliseconds, a dash and a count. Of a place it is the entry's.
+// Compare compares two ids of a stream: milliseconds, a dash and a count. Of a place it takes the id of the entry.
 func Compare(a, b string) int {
 	return slices.Compare(placeOf(a), placeOf(b))
 }
@@ -178,8 +179,9 @@ func placeOf(id string) []uint64 {
 	return []uint64{ms, count}
 }
 
-// Forgotten tells, for a new connection that reads, which entries Redis has lost, see [Trail], and returns their operations.
-// Nodes that have not read those back write them again, behind others: until that is over nothing is steady.
+// Forgotten tells, for a new connection that reads, which entries Redis has lost, see [Trail], and returns their
+// operations. Nodes that have not read those back write them again, after other entries. Until that is over nothing is
+// steady.
 func (l *Lane[B]) Forgotten(now time.Time, ids map[string]bool) (lost []B) {
 	if l.log == nil {
 		return nil

@@ -16,14 +16,14 @@ func NewMembers(timeout time.Duration) *Members {
 	return &Members{timeout: timeout, seen: make(map[string]time.Time)}
 }
 
-// Heard takes a heartbeat. It reports whether the node is new.
+// Heard notes a heartbeat. It reports whether the node is new.
 func (m *Members) Heard(now time.Time, node string) bool {
 	_, known := m.seen[node]
 	m.seen[node] = now
 	return !known
 }
 
-// Left takes a node's message that it leaves. It reports whether the node was there.
+// Left notes that a node has said that it leaves. It reports whether the node was there.
 func (m *Members) Left(node string) bool {
 	_, known := m.seen[node]
 	delete(m.seen, node)

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// A place says, as text, which operations a node has carried out: all up to the entry with an id, and behind it, a space
-// before each, nodes with the numbers up to which their operations have been carried out ahead of the stream: "1700000000000-0
-// node:17". Those are the node's own that it has carried out alone, and those that a failover has lost.
+// A place says, as text, which operations a node has carried out: "1700000000000-0 node:17". These are all operations
+// up to the entry with that id and, for each node that follows, its operations up to that number, which were carried
+// out ahead of the stream. Those are the node's own ones that it has carried out alone, and those that a failover has
+// lost.
 
 // Place is the place of the decisions so far, some of which the shell may still have to carry out.
 func (l *Lane[B]) Place() string {
@@ -33,8 +34,8 @@ func (l *Lane[B]) steady() bool { return l.ahead == 0 && len(l.unsettled) == 0 }
 // reads.
 func (l *Lane[B]) IsSteady() bool { return l.steady() }
 
-// IsAhead reports whether this node has carried operations of its own out that are not in the log yet: a session that comes now
-// would get them neither from the log nor when they come back.
+// IsAhead reports whether this node has carried out operations of its own that are not in the log yet: a session that
+// comes now would get them neither from the log nor when they come back.
 func (l *Lane[B]) IsAhead() bool { return l.ahead > 0 }
 
 // entryOf is the id of the entry in a place.

@@ -14,8 +14,8 @@ type Questions struct {
 type question struct {
 	deadline time.Time
 	awaited  map[string]struct{} // nodes
-	gone     []string            // nodes that went before they answered
-	unnamed  int                 // answers of nodes that do not announce themselves, such as Node's servers
+	gone     []string            // nodes that have gone before they answered
+	unnamed  int                 // how many answers of nodes that do not announce themselves, such as Node's servers, are awaited
 }
 
 // Settled is a question that no node will answer any more.
@@ -28,8 +28,8 @@ type Settled struct {
 // NewQuestions returns an empty list.
 func NewQuestions() *Questions { return &Questions{open: make(map[string]*question)} }
 
-// Ask notes a question to nodes that are there, and to a number of servers without a name. It reports whether there is any
-// to wait for.
+// Ask notes a question to nodes that are there, and to a number of servers without a name. It reports whether there is
+// anybody to wait for.
 func (q *Questions) Ask(id string, deadline time.Time, nodes []string, unnamed int) bool {
 	if len(nodes) == 0 && unnamed <= 0 {
 		return false
@@ -70,7 +70,7 @@ func (q *Questions) Gone(node string) []Settled {
 	return settled
 }
 
-// GiveUp settles a question whose asker waits no longer.
+// GiveUp settles a question whose asker does not wait any longer.
 func (q *Questions) GiveUp(id string) []Settled {
 	a := q.open[id]
 	if a == nil {
