@@ -17,9 +17,9 @@ import (
 const (
 	// FsyncAlways writes before Append returns. Appends that come together share one write.
 	FsyncAlways = "always"
-	// FsyncInterval writes after DiskConfig.Interval at the latest. A process that is killed
-	// loses the entries since the last write. Earlier positions belong to another epoch
-	// then, so that no client takes a later entry for one that it has seen.
+	// FsyncInterval writes after DiskConfig.Interval at the latest. A process that is
+	// killed loses the entries since the last write. Positions then get a new epoch, so
+	// that no client takes a later entry for one that it has seen.
 	FsyncInterval = "interval"
 )
 
@@ -33,15 +33,15 @@ const (
 
 // DiskConfig says where and how a [Disk] keeps entries.
 type DiskConfig struct {
-	Path     string           // of the file; its directory must be there
-	Fsync    string           // FsyncAlways or FsyncInterval; empty is FsyncAlways
-	Interval time.Duration    // of FsyncInterval; zero is DefaultFsyncInterval
-	Bytes    int              // of all topics together; zero is DefaultDiskBytes
+	Path     string           // path of the file; its directory must exist
+	Fsync    string           // FsyncAlways or FsyncInterval; empty means FsyncAlways
+	Interval time.Duration    // for FsyncInterval; zero means DefaultFsyncInterval
+	Bytes    int              // limit for all topics together; zero means DefaultDiskBytes
 	Clock    func() time.Time // nil is time.Now
 	Logger   *slog.Logger     // nil is slog.Default
 
-	lockFor   time.Duration // how long another process may take to end; zero is defaultLockFor
-	freeAbove int64         // bytes of a file below which its free part does not matter; zero is defaultFreeAbove
+	lockFor   time.Duration // how long another process may take to end; zero means defaultLockFor
+	freeAbove int64         // size of a file, in bytes, below which its free part does not matter; zero means defaultFreeAbove
 }
 
 var (
@@ -56,36 +56,36 @@ var (
 )
 
 const (
-	sweepEvery = time.Minute    // topics whose age limit has passed are looked for
+	sweepEvery = time.Minute    // how often topics whose age limit has passed are looked for
 	sweepSize  = 1000           // topics at a time
-	emptyFor   = 24 * time.Hour // an empty topic is known for so long, and its offsets go on
+	emptyFor   = 24 * time.Hour // how long an empty topic is remembered, so that its offsets go on
 	mostWrites = 1000           // of one transaction
-	flushAbove = 8 << 20        // bytes that wait begin a write early
+	flushAbove = 8 << 20        // how many waiting bytes begin a write early
 	mostWaits  = 8 * flushAbove // bytes that wait at most
 	fileMode   = 0o600          // messages of people
-	freeShare  = 2              // a file of which less than one part in so many is used is made anew at the start
-	copySize   = 1 << 20        // bytes of one transaction of that
+	freeShare  = 2              // a file of which less than one part in so many is used is rewritten at the start
+	copySize   = 1 << 20        // how many bytes one transaction of the rewriting takes
 	copySuffix = ".compact"     // of the new file
 )
 
-// Disk is a [Log] in a file of this machine. One process at a time has it open. The
-// size of all topics together is bounded: the largest forgets first.
+// Disk is a [Log] in a file of this machine. Only one process at a time can have it
+// open. The size of all topics together is bounded: the largest topic forgets first.
 type Disk struct {
 	cfg  DiskConfig
 	log  *slog.Logger
 	file *file
 
 	writes  chan *write   // of FsyncAlways
-	early   chan struct{} // begins a write before its time
+	early   chan struct{} // signals that a write should begin before its time
 	closing chan struct{}
 	ended   chan struct{}
 	close   sync.Once
-	err     error // of the last write; read after ended
+	err     error // error of the last write; read after ended
 
 	mu      sync.Mutex // guards what follows
-	waiting tails      // of FsyncInterval: not on the disk yet
+	waiting tails      // for FsyncInterval: entries that are not on the disk yet
 	leaving tails      // being written
-	failed  error      // error of the last write; while it is set no entry is taken
+	failed  error      // error of the last write; while it is set no entries are accepted
 }
 
 // write is an entry on its way to the disk, and its result.
@@ -147,7 +147,7 @@ func (d *Disk) Append(ctx context.Context, topic string, limits Limits, e Entry)
 	case <-ctx.Done():
 		return Position{}, ctx.Err()
 	}
-	<-w.done // it is being written: only the end of the write tells whether it is there
+	<-w.done // it is being written: only the result of the write tells whether it is there
 	return Position{w.at.Offset, d.file.shown(w.at.Epoch)}, w.err
 }
 
@@ -157,7 +157,7 @@ func (d *Disk) Read(ctx context.Context, topic string, limits Limits, q Query) (
 		return Page{}, err
 	}
 	d.mu.Lock()
-	end := d.endingLocked(topic) // before the file is read, so that no entry is between the two
+	end := d.endingLocked(topic) // before the file is read, so that no entry falls between the two
 	d.mu.Unlock()
 	var page Page
 	err := d.file.view(func(tx *bolt.Tx) (err error) {

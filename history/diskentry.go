@@ -24,7 +24,7 @@ func encodeEntry(e *Entry) []byte {
 	return b
 }
 
-// timeOf reads the time of an entry alone.
+// timeOf reads only the time of an entry.
 func timeOf(b []byte) (time.Time, bool) {
 	if len(b) < entryHead {
 		return time.Time{}, false
@@ -32,7 +32,7 @@ func timeOf(b []byte) (time.Time, bool) {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(b[4:]))), true // as bits
 }
 
-// decodeEntry reads an entry. Nothing of it stays in the file's memory.
+// decodeEntry reads an entry. The result does not refer to the file's memory.
 func decodeEntry(b []byte) (Entry, error) {
 	at, ok := timeOf(b)
 	if !ok || binary.BigEndian.Uint32(b) != crc32.ChecksumIEEE(b[4:]) {

@@ -11,15 +11,14 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// file is a database whose faults are errors: damage does not end the process.
+// file is a database that turns faults into errors: damage does not end the process.
 type file struct {
 	db         *bolt.DB
-	path       string // the database's own path is the one before it was renamed
+	path       string // the database's own path is the old one, from before a renaming
 	generation uint64 // how many times entries may have been lost
 }
 
-// shown returns the epoch of a topic for positions, which is another one after entries
-// were lost.
+// shown returns the epoch of a topic for positions. It changes when entries were lost.
 func (f *file) shown(epoch string) string {
 	if f.generation == 0 {
 		return epoch
@@ -43,8 +42,8 @@ func openFile(cfg DiskConfig) (*file, error) {
 	return f, nil
 }
 
-// openDatabase opens the file as it is. One that another process replaces meanwhile is
-// opened again.
+// openDatabase opens the file as it is. When another process replaces the file
+// meanwhile, it opens the new one.
 func openDatabase(path string, lockFor time.Duration) (*file, error) {
 	for {
 		var held *os.File
@@ -86,7 +85,7 @@ func isStill(path string, f *os.File) (bool, error) {
 	return err == nil && os.SameFile(open, there), nil
 }
 
-// compacted replaces a file of which little is used by one without gaps.
+// compacted replaces a file of which little is in use by a copy without gaps.
 func (f *file) compacted(cfg DiskConfig) (*file, error) {
 	path := cfg.Path
 	info, err := os.Stat(path)
@@ -120,7 +119,7 @@ func (f *file) compacted(cfg DiskConfig) (*file, error) {
 // smaller puts a copy without gaps in the place of the file, which nobody else has open.
 func (f *file) smaller(cfg DiskConfig) (*file, error) {
 	path := cfg.Path + copySuffix
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // a killed process may have left one
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // a killed process may have left a copy
 		return nil, err
 	}
 	small, err := openDatabase(path, cfg.lockFor)
@@ -148,7 +147,7 @@ func (f *file) used() (n int64, err error) {
 	return n - int64(stats.FreePageN+stats.PendingPageN)*int64(f.db.Info().PageSize), err
 }
 
-// check refuses a file that has lost its end, or is inconsistent.
+// check refuses a file whose end is missing, or that is inconsistent.
 func (f *file) check() error {
 	return f.view(func(tx *bolt.Tx) error {
 		info, err := os.Stat(f.path)
@@ -177,8 +176,8 @@ func (f *file) update(do func(*bolt.Tx) error) error {
 	return guarded(func() error { return f.db.Update(do) })
 }
 
-// guarded makes errors of the panics and faults that a damaged file causes in the
-// database.
+// guarded turns the panics and faults that a damaged file causes in the database into
+// errors.
 func guarded(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -247,7 +246,7 @@ func (f *file) begin(loses bool) error {
 	})
 }
 
-// close closes the file; whole says that no promised entry is missing in it.
+// close closes the file. whole says that no promised entry is missing.
 func (f *file) close(whole bool) error {
 	var err error
 	if whole {

@@ -6,7 +6,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// reading is a topic that is being read: its entries in the file, and those since.
+// reading is a topic that is being read: its entries in the file, and those that have
+// come since.
 type reading struct {
 	tx      *bolt.Tx
 	id      uint64
@@ -14,8 +15,8 @@ type reading struct {
 	ends    []Entry
 }
 
-// at returns the entry of an offset. One that cannot be read any more is lost, and ok is
-// false.
+// at returns the entry at an offset. ok is false when it cannot be read any more, and
+// is lost.
 func (r *reading) at(offset uint64) (e Entry, ok bool) {
 	if offset >= r.written {
 		if len(r.ends) == 0 || offset < r.ends[0].Offset || offset-r.ends[0].Offset >= uint64(len(r.ends)) {

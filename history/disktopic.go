@@ -12,7 +12,7 @@ import (
 )
 
 // The buckets of topics: their heads by name, their entries by number of the topic and
-// offset, and their names by size and number, so that the largest is found.
+// offset, and their names by size and number, so that the largest topic is found.
 var (
 	topicsBucket  = []byte("topics")
 	entriesBucket = []byte("entries")
@@ -25,7 +25,7 @@ type head struct {
 	id          uint64
 	first, next uint64
 	bytes       uint64
-	age         time.Duration // the limit, as the last write has named it
+	age         time.Duration // the limit, as the last write gave it
 	last        time.Time     // of the newest entry
 	epoch       string
 }
@@ -153,7 +153,7 @@ func (t *tail) put(tx *bolt.Tx, now time.Time) error {
 	if c.isNew {
 		c.epoch = t.epoch
 	}
-	if c.first == c.next { // a topic that was forgotten meanwhile goes on where it was
+	if c.first == c.next { // a topic that was forgotten meanwhile goes on at its old offset
 		c.first, c.next = t.writes[0].entry.Offset, t.writes[0].entry.Offset
 	}
 	for _, w := range t.writes {
@@ -212,8 +212,8 @@ func (c *change) forget() error {
 	return entries.Delete(k)
 }
 
-// shed forgets the oldest entries of the largest topics until all are at most so large
-// together.
+// shed forgets the oldest entries of the largest topics until all topics together are
+// no larger than the given size.
 func shed(tx *bolt.Tx, most int) error {
 	for heldOf(tx) > most {
 		_, name := tx.Bucket(sizesBucket).Cursor().Last()

@@ -16,7 +16,7 @@ type tail struct {
 	writes []*write
 }
 
-// tails are those of all topics.
+// tails are the tails of all topics.
 type tails struct {
 	by    map[string]*tail
 	bytes int
@@ -38,7 +38,8 @@ func (d *Disk) endingLocked(topic string) (end ending) {
 	return end
 }
 
-// hold keeps an entry until the next write, and gives it its place already.
+// hold keeps an entry until the next write. It already gives the entry its
+// place.
 func (d *Disk) hold(topic string, limits Limits, e Entry) (Position, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,8 +70,8 @@ func (d *Disk) hold(topic string, limits Limits, e Entry) (Position, error) {
 	return Position{e.Offset, d.file.shown(t.epoch)}, nil
 }
 
-// tailLocked finds the end of a topic. The file's part is read from memory
-// mostly.
+// tailLocked finds the end of a topic. The part in the file is mostly read from
+// memory.
 func (d *Disk) tailLocked(topic string) (*tail, error) {
 	if t := d.waiting.by[topic]; t != nil {
 		return t, nil
@@ -153,8 +154,8 @@ func (d *Disk) write(all []*write) error {
 	})
 }
 
-// flush writes waiting entries. Those that could not be written wait on, and
-// can be read.
+// flush writes waiting entries. Entries that could not be written go on
+// waiting, and can be read.
 func (d *Disk) flush() {
 	d.mu.Lock()
 	if len(d.waiting.by) == 0 {

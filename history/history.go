@@ -1,10 +1,10 @@
 // Package history keeps the events of rooms, so that a client that comes later,
 // or comes back, can read what it missed.
 //
-// A [Position] says how far one has read: an offset, which grows by one with each
-// entry of a topic, and the epoch in which it was given. When requested entries are
-// gone, or the epoch is another one because the log was lost, the answer says that it
-// is not complete: there is never a silent gap.
+// A [Position] says how far a reader has read: an offset, which grows by one with
+// each entry of a topic, and the epoch in which the offset was given. When requested
+// entries are gone, or the epoch has changed because the log was lost, the answer
+// says that it is not complete: there is never a silent gap.
 //
 // [Memory] keeps entries in this process, [Disk] in a file.
 package history
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Position is a place in a topic: behind the entry that has this offset. The zero
+// Position is a place in a topic: after the entry that has this offset. The zero
 // value is before all entries, in no epoch.
 type Position struct {
 	Offset uint64 `json:"offset"`
@@ -27,12 +27,12 @@ type Entry struct {
 	Offset      uint64          `json:"offset"` // filled in by Append
 	At          time.Time       `json:"-"`      // filled in by Append when it is zero
 	Event       string          `json:"event"`
-	Data        json.RawMessage `json:"data"` // placeholders in it stand for Attachments
+	Data        json.RawMessage `json:"data"` // its placeholders stand for Attachments
 	Attachments [][]byte        `json:"attachments,omitempty"`
-	Meta        json.RawMessage `json:"meta,omitempty"` // who sent it, as the receivers saw it
+	Meta        json.RawMessage `json:"meta,omitempty"` // the sender, as the receivers saw it
 }
 
-// size is what an entry costs, in bytes.
+// size is how many bytes an entry counts for.
 func (e *Entry) size() int {
 	const overhead = 160 // of the fields themselves
 	n := overhead + len(e.Event) + len(e.Data) + len(e.Meta)
@@ -49,7 +49,7 @@ type Limits struct {
 	Age      time.Duration
 }
 
-// and are the tighter ones of two limits.
+// and returns the tighter ones of two limits.
 func (l Limits) and(other Limits) Limits {
 	return Limits{Messages: tighter(l.Messages, other.Messages), Bytes: tighter(l.Bytes, other.Bytes), Age: tighter(l.Age, other.Age)}
 }
@@ -61,31 +61,31 @@ func tighter[T int | time.Duration](a, b T) T {
 	return a
 }
 
-// Query asks for entries. Without Since and Before they are the newest ones.
+// Query asks for entries. Without Since and Before it asks for the newest ones.
 type Query struct {
-	Since  *Position // entries behind it, the oldest first in line
-	Before uint64    // entries before this offset, the newest first in line; zero is no bound
+	Since  *Position // asks for entries after this position, beginning with the oldest
+	Before uint64    // asks for entries before this offset, beginning with the newest; zero means no bound
 	Limit  int       // at most so many; zero is 100
 }
 
 // Page is an answer, in the order in which the entries were sent.
 type Page struct {
 	Entries  []Entry
-	Position Position // behind the topic's newest entry; behind the last of Entries when there are more after Since
+	Position Position // after the topic's newest entry; after the last of Entries when there are more entries after Since
 	// Complete says that no entry is missing between Since and the first of Entries;
-	// without Since, that Entries begin with the first that there ever was.
+	// without Since, that Entries begin with the topic's first entry ever.
 	Complete bool
 }
 
 // Log keeps entries. Its methods are safe for concurrent use. An error means that the
-// log cannot be reached, and no entry was appended.
+// log cannot be reached, and that no entry was appended.
 type Log interface {
-	// Append adds an entry to a topic and returns the position behind it. Entries
-	// above the limits are forgotten.
+	// Append adds an entry to a topic and returns the position after it. Entries above
+	// the limits are forgotten.
 	Append(ctx context.Context, topic string, limits Limits, e Entry) (Position, error)
 	// Read returns entries of a topic. An unknown topic is empty.
 	Read(ctx context.Context, topic string, limits Limits, q Query) (Page, error)
-	// Close gives back what the log holds.
+	// Close releases the resources of the log.
 	Close() error
 }
 

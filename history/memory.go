@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Memory is a [Log] in this process. The size of all topics together is bounded:
-// the largest forgets first.
+// Memory is a [Log] in this process. The size of all topics together is bounded: the
+// largest topic forgets first.
 type Memory struct {
 	most  int
 	clock func() time.Time
@@ -21,7 +21,7 @@ type Memory struct {
 	made   uint64 // topics so far
 }
 
-// topic is what is remembered of one room.
+// topic holds the remembered entries of one room.
 type topic struct {
 	epoch   string
 	entries []Entry // a window: the first offset is next - len
@@ -29,11 +29,11 @@ type topic struct {
 	bytes   int
 }
 
-// DefaultBytes is what a [Memory] holds at most unless it is told otherwise.
+// DefaultBytes is how many bytes a [Memory] holds by default.
 const DefaultBytes = 256 << 20
 
-// NewMemory returns an empty log that holds at most so many bytes; zero is
-// [DefaultBytes].
+// NewMemory returns an empty log that holds at most the given number of bytes; zero
+// means [DefaultBytes].
 func NewMemory(bytes int) *Memory {
 	return &Memory{most: cmp.Or(bytes, DefaultBytes), clock: time.Now, topics: map[string]*topic{}, epochs: rand.Text()}
 }
@@ -101,7 +101,7 @@ func (m *Memory) shed() {
 
 // forget forgets the oldest entry of a topic. The topic itself stays: its offsets go
 // on, so that a position in it keeps its meaning. Only when there are very many
-// empty ones do they go, and their epochs with them.
+// empty topics are they dropped, with their epochs.
 func (m *Memory) forget(name string, t *topic) {
 	size := t.entries[0].size()
 	t.entries[0] = Entry{}
@@ -116,7 +116,7 @@ func (m *Memory) forget(name string, t *topic) {
 	}
 }
 
-// mostTopics is how many topics are kept although they are empty.
+// mostTopics is how many empty topics are kept.
 const mostTopics = 100_000
 
 // Read implements Log. It never fails.

@@ -1,6 +1,6 @@
 package history
 
-// Window says which entries of a topic there are: those from First to Next, without Next. It is for implementations of
+// Window says which entries a topic has: those from First up to Next, without Next. It is for implementations of
 // [Log].
 type Window struct {
 	First, Next uint64
@@ -30,7 +30,7 @@ func (w Window) Plan(q Query) (from, to uint64, page Page) {
 	return from, to, page
 }
 
-// newest are the last entries, or the last before an offset.
+// newest returns the last entries, or the last before an offset.
 func (w Window) newest(q Query) (from, to uint64) {
 	to = w.Next
 	if q.Before > 0 {
@@ -39,8 +39,8 @@ func (w Window) newest(q Query) (from, to uint64) {
 	return to - min(to-w.First, q.limit()), to
 }
 
-// since returns the entries behind a position. For one of another epoch, or of the
-// future, it returns all that there are, as not complete.
+// since returns the entries behind a position. For a position of another epoch, or in the future, it returns all
+// entries, as not complete.
 func (w Window) since(q Query) (from, to uint64, complete bool) {
 	from, to = q.Since.Offset+1, w.Next
 	known := (q.Since.Epoch == w.Epoch || *q.Since == Position{}) && from > 0 && from <= w.Next

@@ -1,5 +1,5 @@
-// Package presence knows who is in a room: users, not sockets. Somebody with three
-// tabs is there once, and somebody whose connection breaks for a moment does not
+// Package presence knows who is in a room: users, not sockets. A user with three
+// tabs is there once, and a user whose connection breaks for a moment does not
 // leave.
 package presence
 
@@ -30,7 +30,7 @@ const (
 	StateSet
 )
 
-// Change is what others in a room are told.
+// Change is a change in a room that its members are told about.
 type Change struct {
 	Kind   Kind
 	Member Member
@@ -48,7 +48,7 @@ type Tracker struct {
 
 type room struct {
 	users  map[handshake.UserKey]*user
-	sorted []*user // by the text of User, for pages; kept on each change
+	sorted []*user // sorted by the text of User, for pages; kept up to date by each change
 }
 
 type user struct {
@@ -57,9 +57,9 @@ type user struct {
 	leaving *time.Timer // while no socket is left
 }
 
-// New returns an empty tracker. Somebody whose last socket leaves stays for grace,
-// unless they say good-bye. announce is called for each change, one after the other;
-// it must not block and not call back.
+// New returns an empty tracker. A user whose last socket leaves stays for grace,
+// unless the client says good-bye. announce is called for each change, one after the
+// other; it must not block and not call back.
 func New(grace time.Duration, announce func(room string, c Change)) *Tracker {
 	return &Tracker{grace: grace, announce: announce, rooms: map[string]*room{}}
 }
@@ -101,8 +101,8 @@ func (r *room) find(name string) (int, bool) {
 	})
 }
 
-// Leave takes a socket out of a room. goodbye says that the client meant it: then
-// the user is gone at once when no socket is left.
+// Leave takes a socket out of a room. goodbye says that the client left on purpose:
+// then the user is gone at once when no socket is left.
 func (t *Tracker) Leave(name string, key handshake.UserKey, socket string, goodbye bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -174,8 +174,8 @@ func (t *Tracker) Count(name string) int {
 	return 0
 }
 
-// Members returns users of a room in the order of their User, those behind after,
-// at most limit, and whether there are more.
+// Members returns users of a room in the order of their User: at most limit of those
+// after the name after, and whether there are more.
 func (t *Tracker) Members(name, after string, limit int) (members []Member, more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -194,7 +194,7 @@ func (t *Tracker) Members(name, after string, limit int) (members []Member, more
 	return members, i < len(r.sorted)
 }
 
-// Close stops all timers. Nobody is announced any more.
+// Close stops all timers. No changes are announced any more.
 func (t *Tracker) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
