@@ -1,25 +1,29 @@
-// The official admin interface of Socket.IO, as its package has it, in Chromium against two nodes of a cluster: the
-// operator is at one of them, which is the interface's own; the other one is read-only.
+// The official admin interface of Socket.IO, as examples/admin-ui makes it of its package, in Chromium against two nodes of
+// a cluster: the operator is at one of them, which is the interface's own; the other one is read-only.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { freePort } from "../js/support/port.mjs";
 import { connect, event, gather, open, request } from "../js/support/client.mjs";
 import { startGatehouse } from "../js/support/target.mjs";
 import { mint } from "../js/support/token.mjs";
 import { launch, Person } from "./support/browser.mjs";
 
-const ui = join(dirname(createRequire(import.meta.url).resolve("@socket.io/admin-ui/package.json")), "ui/dist");
+const make = fileURLToPath(new URL("../../examples/admin-ui/build.mjs", import.meta.url));
 const password = "correct horse battery staple";
 const hash = "$2a$10$MbZlhXW8h.YSyhrJyEqvTOAYbDrnMEwgybROJVEUrqtoZNdMu5EY2";
 
 describe("the admin interface", () => {
   let browser, dir, near, far, olga;
+  const elsewhere = []; // requests of the page to anybody but the server
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), "admin-ui-"));
+    await promisify(execFile)(process.execPath, [make, join(dir, "ui")], { cwd: import.meta.dirname });
     [browser, near, far] = await Promise.all([launch(), serve(false), serve(true)]);
   });
   after(async () => {
@@ -29,7 +33,7 @@ describe("the admin interface", () => {
 
   async function serve(readOnly) {
     const file = join(dir, `${readOnly}.yaml`);
-    await writeFile(file, `files: ${ui}
+    await writeFile(file, `files: ${join(dir, "ui")}
 admin_ui: {enabled: true, username: olga, password_hash: "${hash}", read_only: ${readOnly}}
 sockets: {unknown_events: answer}
 redis: {url: "redis://${process.env.TEST_REDIS_ADDR}"}
@@ -45,7 +49,10 @@ cluster:
   // enter opens the interface and signs in, as its user does.
   async function enter(server, username, secret) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-    await context.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort()); // its fonts are elsewhere
+    await context.route((url) => url.hostname !== "127.0.0.1", (route) => {
+      elsewhere.push(route.request().url());
+      return route.abort();
+    });
     const person = await Person.of(context);
     await person.page.goto(server.url);
     const field = (name) => person.page.getByLabel(name, { exact: true });
@@ -79,6 +86,7 @@ cluster:
     await row(olga, cleo.id).getByText("127.0.0.1").waitFor();
     const bob = await connect(t, far, "/chat", "upgrade", { user: "bob" }); // and who comes
     await row(olga, bob.id).getByText("WebSocket").waitFor();
+    await olga.page.locator(".menuable__content__active").waitFor({ state: "hidden" });
     if (process.env.SHOTS) await olga.page.screenshot({ path: join(process.env.SHOTS, "admin-ui.png") });
 
     await at(olga, near, "events");
@@ -134,6 +142,12 @@ cluster:
     for (const command of [["emit", "/chat", ada.id, "shout"], ["join", "/chat", "desk"], ["leave", "/chat", "lobby"], ["_disconnect", "/chat", false]]) {
       assert.equal((await request(admin, ...command)).error.code, "unknown_event", command[0]);
     }
+  });
+
+  test("has its icons beside it, and asks nobody else for anything", async () => {
+    const faces = await olga.page.evaluate(async () => (await document.fonts.load('24px "Material Design Icons"')).map((face) => face.status));
+    assert.deepEqual(faces, ["loaded"]);
+    assert.deepEqual(elsewhere, []);
   });
 
   test("says that a password is wrong", async () => {
