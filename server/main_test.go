@@ -86,6 +86,9 @@ func serve(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *runn
 	if cfg.Engine.CloseTimeout == 0 {
 		cfg.Engine.CloseTimeout = time.Second // for clients that the tests leave behind; a busy machine fetches the last packet in time
 	}
+	if cfg.Drain.Spread == 0 {
+		cfg.Drain.Spread = time.Millisecond // nobody comes back
+	}
 	cfg.Logger = r.log.logger(t, cfg.Log)
 	r.config = cfg
 	s, err := server.New(cfg, defs...)
