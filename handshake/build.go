@@ -154,7 +154,7 @@ func (b *builder) methodsCalled(name string) []method {
 	return nil
 }
 
-// warnings returns warnings about settings that are valid and risky.
+// warnings returns warnings about settings that are valid but risky.
 func (b *builder) warnings() []string {
 	var out []string
 	for _, w := range []struct {

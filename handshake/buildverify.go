@@ -100,7 +100,8 @@ func (b *builder) needVerifiers(tokens, cookies, passwords bool) {
 	}
 }
 
-// othersJudge reports whether a method is open that needs no token verifier.
+// othersJudge reports whether a method is open for which no token verifier is
+// needed.
 func (b *builder) othersJudge() bool {
 	return slices.ContainsFunc([]string{MethodCookie, MethodBasic, MethodCertificate, MethodProxyHeader}, b.isOpen)
 }
@@ -108,7 +109,7 @@ func (b *builder) othersJudge() bool {
 // issuers prepares the keys of every configured issuer.
 func (b *builder) issuers() []*issuer {
 	var out []*issuer
-	seen := make(map[string]string) // what identifies a key → where it is configured
+	seen := make(map[string]string) // identity of a key → where it is configured
 	if b.cfg.JWT.configured() {
 		out = append(out, b.issuer("jwt", b.cfg.JWT, seen))
 	}
@@ -167,7 +168,8 @@ func (b *builder) keys(at string, cfg JWTConfig) (keys keySource, id string, err
 	return set, cfg.JWKSURL + cfg.JWKSFile, nil
 }
 
-// secretSource holds the secret and, during a change, the one before.
+// secretSource holds the secret and, while it is being changed, the previous
+// one.
 func secretSource(at string, cfg JWTConfig) (keySource, string, error) {
 	secret, method, err := cfg.hmacSecret(at)
 	if err != nil {
@@ -185,7 +187,8 @@ func secretSource(at string, cfg JWTConfig) (keySource, string, error) {
 	return keys, string(sum[:]), nil
 }
 
-// publicKeySource holds the keys of a file, whose first is the one of a pair.
+// publicKeySource holds the keys of a file. The first one belongs to the key
+// pair.
 func publicKeySource(at string, cfg JWTConfig) (keySource, string, error) {
 	public, err := cfg.publicKeys(at)
 	if err == nil {

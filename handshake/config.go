@@ -31,10 +31,10 @@ type GateConfig struct {
 	Deps Deps `koanf:"-" yaml:"-"`
 }
 
-// WithDefaults gives the configuration with every setting that was left at its
-// zero value replaced by its default; an empty value with a meaning, such as a
-// verifier that is off, stays. Filling a configuration twice changes nothing
-// more. [NewGate] does it by itself; Deps stay as they are.
+// WithDefaults returns the configuration with every setting that was left at
+// its zero value replaced by its default; an empty value with a meaning, such
+// as a verifier that is off, stays. Filling a configuration twice changes
+// nothing more. [NewGate] does it by itself; Deps stay as they are.
 func (c GateConfig) WithDefaults() GateConfig {
 	c.Auth = c.Auth.withDefaults()
 	c.JWT = c.JWT.withDefaults()
@@ -55,8 +55,8 @@ func (c GateConfig) WithDefaults() GateConfig {
 	return c
 }
 
-// positiveOr returns a limit, or its default where it is zero or negative:
-// nothing could ever be within a negative limit.
+// positiveOr returns a limit, or its default where it is zero or negative, as
+// nothing could be within a negative limit.
 func positiveOr[T int | time.Duration](limit, usual T) T {
 	if limit <= 0 {
 		return usual
@@ -64,7 +64,7 @@ func positiveOr[T int | time.Duration](limit, usual T) T {
 	return limit
 }
 
-// orList gives a list, or its default where it is empty.
+// orList returns a list, or its default where it is empty.
 func orList(list []string, usual ...string) []string {
 	if len(list) == 0 {
 		return usual
@@ -92,8 +92,9 @@ func (c AuthConfig) withDefaults() AuthConfig {
 // NamespaceAuth opens one namespace to other methods.
 type NamespaceAuth struct {
 	// Name is exact, such as "/public", or a pattern with parts in braces, such as
-	// "/tenant-{org}". A name that is listed itself comes before patterns, and of
-	// two patterns the one that fixes more characters of the name has it.
+	// "/tenant-{org}". A name that is listed itself takes precedence over
+	// patterns; of two patterns, the one that fixes more characters of the name
+	// wins.
 	Name    string   `koanf:"name" yaml:"name"`
 	Methods []string `koanf:"methods" yaml:"methods" was:"ways"`
 }
@@ -102,21 +103,21 @@ type NamespaceAuth struct {
 type Deps struct {
 	Clock  func() time.Time // nil is time.Now
 	Random io.Reader        // nil is crypto/rand
-	// Verifiers of a program's own come before the configured ones.
+	// Verifiers are the program's own. They are asked before the configured ones.
 	Verifiers []Verifier
 	// Tickets keeps tickets for several nodes; nil is a MemoryTickets.
 	Tickets TicketStore
-	// Revocations is shared with the code that adds revocations; nil is a list of
-	// the gate's own.
+	// Revocations is shared with the code that adds revocations; nil means a list
+	// of the gate's own.
 	Revocations *Revocations
-	// Memory is what a gate shares with those before and after it; nil is one of
+	// Memory is shared with the gates before and after this one; nil means one of
 	// the gate's own.
 	Memory *Memory
 	// HTTPClient fetches key sets and asks other servers; nil is a client
 	// that follows no redirects.
 	HTTPClient *http.Client
-	// Logger gets events that concern no single client: key sets that are read
-	// or cannot be, keys of no use. Nil is slog.Default().
+	// Logger gets events that concern no single client: key sets that were read or
+	// could not be read, and unusable keys. Nil is slog.Default().
 	Logger *slog.Logger
 }
 

@@ -23,7 +23,7 @@ type Gate struct {
 	// Fixed once made.
 	methods      []method
 	namespaces   map[string][]method // by name or pattern
-	patterns     []patternMethods    // those of patterns, the best fit first
+	patterns     []patternMethods    // methods of patterns, the best fit first
 	verifiers    []Verifier
 	origins      *OriginPolicy
 	subprotocols *subprotocols
@@ -47,7 +47,7 @@ var ErrNoVerifier = errors.New(`nobody can sign in: set jwt.hmac_secret (make on
 // noVerifierError is an ErrNoVerifier that names the method without a verifier.
 type noVerifierError struct {
 	method, place string
-	others        bool // users come in by other methods
+	others        bool // users can come in by other methods
 }
 
 func (e *noVerifierError) Error() string {
@@ -78,10 +78,10 @@ func (g *Gate) Close() { g.client.CloseIdleConnections() }
 // and risky. A server logs them at its start.
 func (g *Gate) Warnings() []string { return g.warnings }
 
-// ReadKeySets reads the key sets at their addresses, so that a mistake in one is
-// in the log before the first client comes, and that a reload takes over at once
-// which keys there are. It returns when all have answered or
-// failed, or when ctx ends; a set that failed is read again when it is needed.
+// ReadKeySets reads the key sets at their addresses, so that the log shows a
+// mistake in one before the first client comes, and a reload knows the keys at
+// once. It returns when all have answered or failed, or when ctx ends; a set
+// that failed is read again when it is needed.
 func (g *Gate) ReadKeySets(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, set := range g.keySets {
@@ -93,9 +93,9 @@ func (g *Gate) ReadKeySets(ctx context.Context) {
 // Origins is the policy that the gate applies to cookies and browsers.
 func (g *Gate) Origins() *OriginPolicy { return g.origins }
 
-// Check answers who the client is, for the namespace that it asks for. The
-// error is always a [*Refusal]. It may wait for a store or another server, no
-// longer than ctx and the configured limits allow.
+// Check returns the identity of the client, for the namespace that it asks for.
+// The error is always a [*Refusal]. It may wait for a store or another server,
+// no longer than ctx and the configured limits allow.
 func (g *Gate) Check(ctx context.Context, r *Request) (Identity, error) {
 	id, err := g.check(ctx, r)
 	if err != nil {
@@ -144,7 +144,7 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 		id.Method = cred.Method
 	}
 	if id.IssuedAt.After(g.clock().Add(clockSlack)) {
-		id.IssuedAt = time.Time{} // a time in the future shows no order
+		id.IssuedAt = time.Time{} // a time in the future tells nothing about the order
 	}
 	g.revocations.see(id)
 	if err := g.checkValidity(id); err != nil {
@@ -153,10 +153,10 @@ func (g *Gate) checkWith(ctx context.Context, r *Request, verify verifying) (Ide
 	return id, nil
 }
 
-// Recheck asks again about an admitted identity: whether it has expired or
-// has been revoked meanwhile. A server asks once more when it has registered
-// a socket, because a revocation may have come between the check and that
-// moment. The error is always a [*Refusal].
+// Recheck checks again whether an admitted identity has expired or has been
+// revoked. A server calls it when it has registered a socket, because a
+// revocation may have come between the check and that moment. The error is
+// always a [*Refusal].
 func (g *Gate) Recheck(id Identity) error {
 	if err := g.checkValidity(id); err != nil {
 		return AsRefusal(err)

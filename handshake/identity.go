@@ -16,7 +16,7 @@ type Identity struct {
 	Rooms    []string       `json:"rooms,omitempty"`    // rooms that the credential names
 	Claims   map[string]any `json:"claims,omitempty"`   // further claims; numbers are json.Number
 	TokenID  string         `json:"token_id,omitempty"` // the token's own id (jti), for revocation
-	Session  string         `json:"session,omitempty"`  // the login it belongs to (sid), for revocation
+	Session  string         `json:"session,omitempty"`  // id of the login that the token belongs to (sid), for revocation
 	Issuer   string         `json:"issuer,omitempty"`
 	Method   string         `json:"method"` // the method that was used, e.g. MethodToken
 	IssuedAt time.Time      `json:"issued_at,omitzero"`

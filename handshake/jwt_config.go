@@ -26,15 +26,15 @@ type JWTConfig struct {
 
 	InsecureHTTP bool `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine for JWKSURL
 
-	// Algorithm belongs to the key. Empty: HS256 for a secret, RS256 for RSA,
-	// ES256/384/512 by the curve, EdDSA for Ed25519. A key set takes it from
+	// Algorithm is the algorithm of the key. Empty: HS256 for a secret, RS256 for
+	// RSA, ES256/384/512 by the curve, EdDSA for Ed25519. A key set takes it from
 	// each key's alg, and from here for keys that have none.
 	Algorithm string `koanf:"algorithm" yaml:"algorithm"`
 
 	Issuer   string   `koanf:"issuer" yaml:"issuer"`     // required in the token and exact when set
 	Audience []string `koanf:"audience" yaml:"audience"` // when set, the token must name one of them
 
-	Leeway   time.Duration `koanf:"leeway" yaml:"leeway"`                    // clock difference that is forgiven; zero is 5s, at most 2m, negative is none
+	Leeway   time.Duration `koanf:"leeway" yaml:"leeway"`                    // tolerated clock difference; zero means 5s, at most 2m, negative means none
 	MaxBytes int           `koanf:"max_bytes" yaml:"max_bytes" unit:"bytes"` // size limit of a token; zero is 8192
 
 	// RequireAccessToken accepts only tokens with the header typ at+jwt, which

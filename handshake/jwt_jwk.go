@@ -10,10 +10,10 @@ import (
 	"github.com/MicahParks/jwkset"
 )
 
-// parsedSet is what a key set holds for us.
+// parsedSet holds the usable keys of a key set.
 type parsedSet struct {
 	keys     []namedKey
-	kids     map[string]bool  // of all keys, those for other purposes included
+	kids     map[string]bool  // number of all keys, those for other purposes included
 	unusable map[keyID]string // signing keys that cannot be used → why
 }
 
@@ -116,7 +116,7 @@ func (s parsedSet) lookUp(kid, alg string) ([]verificationKey, error) {
 	return found, nil
 }
 
-// same reports whether two keys are one.
+// same reports whether two keys are equal.
 func (k verificationKey) same(other verificationKey) bool {
 	public, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && public.Equal(other.key)

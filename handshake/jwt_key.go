@@ -41,7 +41,8 @@ func (k verificationKey) verify(signed string, signature []byte) error {
 	return k.method.Verify(signed, signature, k.key)
 }
 
-// keySource finds the keys for a token's kid and alg, which both only select.
+// keySource finds the keys for a token's kid and alg. Both only select among
+// known keys.
 type keySource interface {
 	// It returns at least one key, or an error.
 	find(ctx context.Context, kid, alg string) ([]verificationKey, error)
@@ -139,7 +140,8 @@ func isPublicKey(secret []byte) bool {
 	return err == nil
 }
 
-// checkPair refuses halves of two keys: what one signs, the other never accepts.
+// checkPair refuses a public and a private key that do not belong together:
+// tokens signed with one would never be accepted by the other.
 func (c JWTConfig) checkPair(at string, public crypto.PublicKey) error {
 	if c.PublicKeyFile == "" || c.PrivateKeyFile == "" {
 		return nil

@@ -36,12 +36,12 @@ type keySet struct {
 	*heldSet
 }
 
-// heldSet is what a keySet has read, which gates with the same memory share.
+// heldSet is a key set that has been read. Gates with the same memory share it.
 type heldSet struct {
 	mu       sync.Mutex // guards what follows; not held while reading
 	set      parsedSet
-	readAt   time.Time     // of the set; zero when there is none
-	missedAt time.Time     // of the last read for an unknown key
+	readAt   time.Time     // time of the last good read; zero when there was none
+	missedAt time.Time     // time of the last read for an unknown key
 	failedAt time.Time     // of the last read that failed
 	failures int           // in a row
 	reading  chan struct{} // closed when the read under way ends; nil when none is
@@ -110,7 +110,7 @@ func (s *keySet) fresh(ctx context.Context) error {
 	return unavailableFor(s.retryIn(), fmt.Errorf("%s: no set that is new enough: %w", s.at, err))
 }
 
-// retryIn is when a failed read is repeated.
+// retryIn is after how long a failed read is repeated.
 func (s *keySet) retryIn() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,8 +188,8 @@ func (s *keySet) tellLocked(set parsedSet, err error) {
 	}
 }
 
-// fetch outlives the context of the CONNECT that caused it, because others
-// wait for it.
+// fetch outlives the context of the CONNECT that has caused it, because others
+// wait for its result.
 func (s *keySet) fetch(ctx context.Context) (parsedSet, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keySetTimeout)
 	defer cancel()

@@ -12,9 +12,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ClaimNames says which claims an identity is made of. A name may be a path
-// with dots, such as realm_access.roles; a claim that has the whole name, dots
-// and all, comes first.
+// ClaimNames says which claims make up an identity. A name may be a path with
+// dots, such as realm_access.roles; a claim with exactly that name, dots
+// included, takes precedence.
 type ClaimNames struct {
 	Subject string `koanf:"subject" yaml:"subject"` // zero is sub
 	Name    string `koanf:"name" yaml:"name"`       // zero is name, else preferred_username
@@ -22,7 +22,8 @@ type ClaimNames struct {
 	Rooms   string `koanf:"rooms" yaml:"rooms"`     // zero is rooms
 }
 
-// withDefaults leaves the names empty for which there are several usual claims.
+// withDefaults leaves those names empty for which there are several usual
+// claims.
 func (n ClaimNames) withDefaults() ClaimNames {
 	n.Subject = cmp.Or(n.Subject, "sub")
 	n.Rooms = cmp.Or(n.Rooms, "rooms")

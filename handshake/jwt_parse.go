@@ -19,7 +19,7 @@ type token struct {
 	claims    tokenClaims
 	signed    string // header and claims, as they were signed
 	signature []byte
-	alg       string // one that the library knows; it decides nothing
+	alg       string // an algorithm that the library knows; it decides nothing
 }
 
 // strictBase64 refuses a text if another one decodes to the same bytes.

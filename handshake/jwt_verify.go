@@ -110,7 +110,7 @@ func (v *jwtVerifier) issuerOf(claims *tokenClaims, size int) (*issuer, error) {
 	return nil, fmt.Errorf("jwt: the token's issuer is not configured: %w", ErrNotMine)
 }
 
-// verify checks the signature with the key, or the keys where several fit.
+// verify checks the signature with the key or, where several fit, with each of them.
 func (i *issuer) verify(ctx context.Context, t *token) error {
 	keys, err := i.keysFor(ctx, t)
 	if err != nil {
@@ -129,7 +129,7 @@ func (i *issuer) verify(ctx context.Context, t *token) error {
 	return fmt.Errorf("%w: %w", jwt.ErrTokenSignatureInvalid, err)
 }
 
-// keysFor checks the header and looks the keys up, of which there is at least one without an error. jku, x5u, jwk and x5c are
+// keysFor checks the header and looks up the keys. Without an error there is at least one. jku, x5u, jwk and x5c are
 // never read: a token cannot bring its own key.
 func (i *issuer) keysFor(ctx context.Context, t *token) ([]verificationKey, error) {
 	if t.header.get("crit") != nil {
@@ -170,8 +170,8 @@ func (i *issuer) identity(claims object) (Identity, error) {
 	return id, nil
 }
 
-// endWithin returns when an identity ends: with its token, or with the leeway
-// if the token was accepted by that alone.
+// endWithin returns when an identity ends: with its token or, if only the leeway made the token acceptable, with the
+// leeway.
 func endWithin(end time.Time, leeway time.Duration, now time.Time) time.Time {
 	if now.Before(end) {
 		return end
@@ -179,7 +179,7 @@ func endWithin(end time.Time, leeway time.Duration, now time.Time) time.Time {
 	return end.Add(leeway)
 }
 
-// soon is how far ahead a token's start may be for the refusal to be a passing one.
+// soon is how far in the future a token's start may lie for the refusal to count as passing.
 const soon = time.Minute
 
 // early is the refusal of claims that did not validate. A token whose only fault

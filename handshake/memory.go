@@ -7,9 +7,9 @@ import (
 	"weak"
 )
 
-// Memory is what gates have learned and outlives a configuration. Gates that
-// replace one another share one, so that a reload forgets nothing. It is safe
-// for concurrent use.
+// Memory holds what gates have learned and what outlives a configuration. Gates
+// that replace one another share a Memory, so that a reload forgets nothing. It
+// is safe for concurrent use.
 type Memory struct {
 	redemptions *redemptions
 	passwords   *triedPasswords
@@ -18,7 +18,7 @@ type Memory struct {
 	attempts inUse[remoteID, attempts]
 }
 
-// keySetID is what decides which keys a set has.
+// keySetID holds the settings that decide which keys a set has.
 type keySetID struct{ url, algorithm string }
 
 // NewMemory makes an empty memory; a nil clock is time.Now.

@@ -14,10 +14,10 @@ import (
 )
 
 // BasicConfig is about user names and passwords (RFC 7617). They need the method
-// "basic", TLS or a trusted proxy that has it, and slow hashes.
+// "basic", slow hashes, and TLS, here or at a trusted proxy.
 type BasicConfig struct {
 	Users    []BasicUser    `koanf:"users" yaml:"users"`
-	Throttle ThrottleConfig `koanf:"throttle" yaml:"throttle"` // of failures, per user and address
+	Throttle ThrottleConfig `koanf:"throttle" yaml:"throttle"` // limits of failures, per user and address
 }
 
 // BasicUser is one user.
@@ -59,17 +59,17 @@ func userFromHeader(r *Request) (Credential, error) {
 // passwords verifies users of the configuration.
 type passwords struct {
 	users  map[string]user
-	dummy  passwordHash // takes as long as a real one, for unknown names
+	dummy  passwordHash // for unknown names: takes as long as a real hash
 	limits ThrottleConfig
 	clock  func() time.Time
 
 	*triedPasswords
 }
 
-// triedPasswords counts what is tried, over all gates with the same memory.
+// triedPasswords counts wrong passwords, over all gates with the same memory.
 type triedPasswords struct {
 	throttle *Throttle[triedUser]
-	wrong    *Throttle[netip.Prefix]    // addresses that brought wrong passwords; it delays none of them
+	wrong    *Throttle[netip.Prefix]    // addresses that have brought wrong passwords; it delays nobody, and only orders the queue
 	hashing  *limit.Queue[netip.Prefix] // fair by address
 }
 
@@ -80,8 +80,8 @@ func newTriedPasswords(clock func() time.Time) *triedPasswords {
 	}
 }
 
-// fail counts a wrong password by the limits of a gate. They are set with each,
-// because a gate may be made and not taken into use.
+// fail counts a wrong password by the limits of a gate. The limits are set with
+// each call, because a gate may be made and never used.
 func (p *triedPasswords) fail(tried triedUser, limits ThrottleConfig) time.Duration {
 	p.throttle.Set(limits)
 	p.wrong.Set(limits)
@@ -155,9 +155,9 @@ func (p *passwords) Verify(ctx context.Context, cred Credential) (Identity, erro
 	return id, nil
 }
 
-// compare waits for its turn until ctx ends. Addresses that brought a wrong
-// password a while ago come after the others: a hundred of them delay a right
-// one by those that are being hashed.
+// compare waits for its turn until ctx ends. Addresses that have brought a wrong
+// password lately come after the others, so even a hundred of them delay a right
+// password only by the hashes under way.
 func (p *passwords) compare(ctx context.Context, cred Credential) (bool, error) {
 	address := AddressKey(cred.Request.RemoteAddr)
 	leave, err := p.hashing.Enter(ctx, address, !p.wrong.failed(address))

@@ -15,9 +15,9 @@ import (
 // which authorities it believes; here a verified certificate becomes a name.
 type CertificateConfig struct {
 	// Identity is the field that names the client: uri, dns or email of the
-	// subject's alternative names, or common_name of the subject. Empty is uri.
+	// subject's alternative names, or common_name of the subject. Empty means uri.
 	Identity string `koanf:"identity" yaml:"identity"`
-	// Allow lists the names that are let in, exactly; empty is every name that
+	// Allow lists the names that are let in, exactly; empty allows every name that
 	// the authorities certify.
 	Allow []string `koanf:"allow" yaml:"allow"`
 }

@@ -22,7 +22,7 @@ type CookieConfig struct {
 	// InsecureName allows a name without __Host-, which another host of the
 	// same domain, or plain http, can overwrite.
 	InsecureName bool `koanf:"insecure_name" yaml:"insecure_name"`
-	// InsecureNoCSRF switches the CSRF token off; Origin alone protects then.
+	// InsecureNoCSRF switches the CSRF token off; then only the Origin protects.
 	InsecureNoCSRF bool `koanf:"insecure_no_csrf" yaml:"insecure_no_csrf"`
 }
 
@@ -85,7 +85,8 @@ func (c *sessionCookie) Extract(r *Request) (Credential, error) {
 	return Credential{Kind: KindCookie, Secret: value}, nil
 }
 
-// value returns the cookie. Two of one name mean that somebody planted one.
+// value returns the cookie. Two cookies of one name mean that somebody has
+// planted one.
 func (c *sessionCookie) value(r *Request) (Secret, error) {
 	cookies := (&http.Request{Header: r.Header}).CookiesNamed(c.name)
 	switch {
@@ -129,8 +130,8 @@ func (p *OriginPolicy) cookiesCount(r *Request) bool {
 }
 
 // NewCookie makes the cookie of a new session under the configured name:
-// HttpOnly, SameSite=Lax, and Secure unless an insecure name is allowed and
-// the request came without TLS. The zero time ends it with the browser.
+// HttpOnly, SameSite=Lax, and Secure unless an insecure name is allowed and the
+// request came without TLS. With the zero time it ends with the browser.
 func (g *Gate) NewCookie(value Secret, expires time.Time, secure bool) *http.Cookie {
 	return g.cookies.cookie(value.Reveal(), expires, secure)
 }

@@ -35,7 +35,7 @@ func proxyUser(header string) extractorFunc {
 	}
 }
 
-// proxyUsers believes the proxy.
+// proxyUsers accepts every user that the proxy names.
 type proxyUsers struct{}
 
 // Verify names the user.

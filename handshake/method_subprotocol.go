@@ -41,12 +41,12 @@ const (
 
 	appSyncPrefix    = "header-"
 	maxOffered       = 16 // protocols in one request
-	maxProtocolBytes = 64 // of a protocol that may be selected; longer ones look like tokens
+	maxProtocolBytes = 64 // longest protocol that may be selected; longer ones look like tokens
 )
 
 // subprotocols reads offers of protocols. It is immutable.
 type subprotocols struct {
-	prefix    string // of the Kubernetes form, whole; empty when off
+	prefix    string // the whole prefix of the Kubernetes form; empty when off
 	appSync   bool
 	plain     string // empty when off
 	supported []string

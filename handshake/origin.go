@@ -20,9 +20,9 @@ type OriginConfig struct {
 	// browser extensions, one by one or all of a kind: "chrome-extension://*".
 	// Empty is ["self"].
 	Allow []string `koanf:"allow" yaml:"allow"`
-	// Names are the hosts, with or without a port, under which clients reach
-	// this server. Empty is any: "self" is then whatever host a request names,
-	// also a foreign one that points here.
+	// Names are the hosts, with or without a port, under which clients reach this
+	// server. Empty means any: "self" is then whatever host a request names, even a
+	// foreign one that points here.
 	Names []string `koanf:"names" yaml:"names"`
 	// LoopbackOnly counts this machine's names and plain addresses, which no
 	// foreign name can be, as own ones besides Names. A server sets it in
@@ -44,7 +44,7 @@ func (c OriginConfig) withDefaults() OriginConfig {
 type OriginPolicy struct {
 	listed    map[string]bool // in canonical form
 	names     map[string]bool // own ones; none is any
-	loopback  bool            // own names besides, and none is none
+	loopback  bool            // names of this machine are own, too, and without names the only ones
 	self      bool
 	localhost bool
 	anyone    bool

@@ -13,8 +13,8 @@ type Code string
 const (
 	CodeUnauthenticated    Code = "unauthenticated"      // no credential was brought
 	CodeTokenInvalid       Code = "token_invalid"        // the token cannot be accepted
-	CodeTokenExpired       Code = "token_expired"        // the token was good, its time is over
-	CodeTicketInvalid      Code = "ticket_invalid"       // unknown, used, expired or bound elsewhere
+	CodeTokenExpired       Code = "token_expired"        // the token was good, but has expired
+	CodeTicketInvalid      Code = "ticket_invalid"       // unknown, used, expired, or bound to another place
 	CodeOriginForbidden    Code = "origin_forbidden"     // the page's origin is not allowed
 	CodeForbidden          Code = "forbidden"            // known, but not here
 	CodeRateLimited        Code = "rate_limited"         // too many tries, see RetryAfter

@@ -37,8 +37,8 @@ const (
 	maxRemoteTimeout = 30 * time.Second
 	maxRemoteCache   = 5 * time.Minute
 	maxReplyBytes    = 64 << 10
-	maxRemoteWaiting = 4096        // callers that wait for one of max_in_flight
-	maxRetryAfter    = time.Minute // of what another server asks for
+	maxRemoteWaiting = 4096        // how many callers may wait for one of max_in_flight places
+	maxRetryAfter    = time.Minute // the longest Retry-After that is accepted
 )
 
 // withDefaults fills the limits, which are the same for all verifiers that ask
@@ -162,8 +162,8 @@ func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers ht
 }
 
 // send asks once. A question changes nothing at the other server, so net/http
-// sends it again when its kept connection was just closed. An Idempotency-Key
-// allows that; its empty value is not sent.
+// may send it again when its idle connection was just closed. An Idempotency-Key
+// allows that; the empty one is not sent.
 func (c *remote) send(ctx context.Context, body []byte, headers http.Header) (_ reply, err error) {
 	ctx, span := spans.Under(ctx, http.MethodPost, trace.SpanKindClient)
 	defer func() { spans.End(span, noAnswer(err)) }()
@@ -216,8 +216,8 @@ func (c *remote) remembered(key [32]byte) (Identity, bool) {
 	return c.cache.get(c.clock(), key)
 }
 
-// remember keeps an identity for a short time, no longer than it is good. When
-// the cache is full, the entry that ends next gives way.
+// remember caches an identity for a short time, at most until it expires. When
+// the cache is full, the entry that ends first gives way.
 func (c *remote) remember(key [32]byte, id Identity) {
 	if c.cfg.cacheTTL < 0 {
 		return

@@ -31,9 +31,9 @@ type CallbackConfig struct {
 	// PreviousSecret signs besides, while the back end changes over: the header
 	// then has two signatures, separated by a blank.
 	PreviousSecret Secret        `koanf:"previous_secret" yaml:"previous_secret"`
-	Kinds          []string      `koanf:"kinds" yaml:"kinds"`                 // of credentials to ask about: token, cookie, basic; empty is token, cookie
+	Kinds          []string      `koanf:"kinds" yaml:"kinds"`                 // kinds of credentials to ask about: token, cookie, basic; empty means token, cookie
 	Timeout        time.Duration `koanf:"timeout" yaml:"timeout"`             // zero is 3s; at most 30s
-	CacheTTL       time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a yes is remembered; zero is 5s, negative not at all
+	CacheTTL       time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a positive answer is remembered; zero means 5s, negative not at all
 	CacheSize      int           `koanf:"cache_size" yaml:"cache_size"`       // zero is 10000
 	MaxInFlight    int           `koanf:"max_in_flight" yaml:"max_in_flight"` // zero is 64
 	InsecureHTTP   bool          `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
@@ -62,7 +62,7 @@ type CallbackReply struct {
 	IssuedAt  int64          `json:"issued_at"`
 	ExpiresAt int64          `json:"expires_at"`
 
-	Code    Code   `json:"code"`    // of a refusal: token_invalid, token_expired, unauthenticated or forbidden
+	Code    Code   `json:"code"`    // for a refusal: token_invalid, token_expired, unauthenticated or forbidden
 	Message string `json:"message"` // of a refusal, for people
 }
 
@@ -117,7 +117,7 @@ type callback struct {
 	secrets [][]byte // the new one first
 }
 
-// Verify asks, unless the same was asked a moment ago.
+// Verify asks the back end, unless the same question was asked a moment ago.
 func (c *callback) Verify(ctx context.Context, cred Credential) (Identity, error) {
 	if !slices.Contains(c.kinds, cred.Kind) {
 		return Identity{}, ErrNotMine
@@ -176,8 +176,8 @@ func (c *callback) sign(body []byte) http.Header {
 	}
 }
 
-// answer reads a verdict. An answer that is neither a clear yes nor a clear no
-// counts as none.
+// answer reads the verdict of the back end. An answer that is neither a clear
+// yes nor a clear no counts as none.
 func (c *callback) answer(got reply, kind Kind) (Identity, error) {
 	var said CallbackReply
 	err := smalljson.Decode(got.body, &said, smalljson.Exact)
@@ -196,7 +196,7 @@ func (c *callback) answer(got reply, kind Kind) (Identity, error) {
 	return Identity{}, got.unreadable("callback", errors.New("expected is 200, 401 or 403"))
 }
 
-// check holds a yes to what is documented.
+// check checks that a positive answer is as documented.
 func (a CallbackReply) check(now time.Time) error {
 	switch {
 	case a.Subject == "":

@@ -21,7 +21,7 @@ type IntrospectionConfig struct {
 	Issuer       string        `koanf:"issuer" yaml:"issuer"`     // when set, iss must be there and equal
 	Audience     []string      `koanf:"audience" yaml:"audience"` // when set, aud must name one of them
 	Claims       ClaimNames    `koanf:"claims" yaml:"claims"`
-	Leeway       time.Duration `koanf:"leeway" yaml:"leeway"`               // clock difference that is forgiven; zero is 5s, at most 2m, negative is none
+	Leeway       time.Duration `koanf:"leeway" yaml:"leeway"`               // tolerated clock difference; zero means 5s, at most 2m, negative means none
 	Timeout      time.Duration `koanf:"timeout" yaml:"timeout"`             // zero is 3s; at most 30s
 	CacheTTL     time.Duration `koanf:"cache_ttl" yaml:"cache_ttl"`         // how long a yes is remembered; zero is 5s, negative not at all
 	CacheSize    int           `koanf:"cache_size" yaml:"cache_size"`       // zero is 10000
@@ -58,7 +58,7 @@ type introspection struct {
 	cfg IntrospectionConfig
 }
 
-// Verify asks, unless the same was asked a moment ago.
+// Verify asks the server, unless the same question was asked a moment ago.
 func (v *introspection) Verify(ctx context.Context, cred Credential) (Identity, error) {
 	if cred.Kind != KindToken {
 		return Identity{}, ErrNotMine

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// reply is what another server answered.
+// reply is the answer of another server.
 type reply struct {
 	status     int
 	kind       string // the content type, as it came
@@ -15,8 +15,8 @@ type reply struct {
 	body       []byte
 }
 
-// away reports whether the status says that the server is away. A 500 does not:
-// only this question failed.
+// away reports whether the status says that the server is away. A 500 does not
+// say so: only this question has failed.
 func (r reply) away() bool {
 	switch r.status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -25,7 +25,8 @@ func (r reply) away() bool {
 	return false
 }
 
-// refusal is that of a client whose question got no answer.
+// refusal is the refusal for a client about whom the other server gave no
+// answer.
 func (r reply) refusal(at string) *Refusal {
 	cause := fmt.Errorf("%s: %s", at, r.form())
 	refusal := unavailableFor(max(r.retryAfter, time.Second), cause)
@@ -62,7 +63,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 // lastSecond is the end of the year 9999. Times in milliseconds are beyond it.
 const lastSecond = 253402300799
 
-// clockSlack is how far a time of issue may lie ahead of our clock.
+// clockSlack is how far a time of issue may lie ahead of this machine's clock.
 const clockSlack = 2 * time.Minute
 
 // unixSeconds checks a time that another server gave in Unix seconds.

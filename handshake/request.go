@@ -18,10 +18,10 @@ type Request struct {
 	Auth       json.RawMessage      // the CONNECT payload; nil when there was none
 	Header     http.Header          // of the Engine.IO handshake, reduced to what is needed
 	Query      url.Values           // of the Engine.IO handshake
-	Host       string               // as the client named this server
-	Origin     string               // of the WebSocket request or of the POST that carried CONNECT; empty: Header's
+	Host       string               // the host, as the client named this server
+	Origin     string               // Origin of the WebSocket request or of the POST that carried CONNECT; empty: that of Header
 	RemoteAddr netip.Addr           // after trusted proxies
-	Secure     bool                 // TLS, or said so by a trusted proxy
+	Secure     bool                 // the client speaks TLS, here or, by its word, to a trusted proxy
 	ViaProxy   bool                 // the peer is a configured proxy, whose headers count
 	TLS        *tls.ConnectionState // nil without TLS of ours
 	Transport  string               // "polling" or "websocket": the transport that the session was opened with
@@ -29,7 +29,7 @@ type Request struct {
 	Path       string               // path that the session was opened at, such as "/socket.io/"
 	Opened     time.Time            // when the session was opened
 
-	fields object // of the payload, once the gate has read them
+	fields object // fields of the payload, once the gate has read them
 	later  bool   // not a CONNECT: its credentials are compared with those of the session
 }
 
@@ -49,7 +49,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 // which belong to connection state recovery.
 func (r *Request) Field(name string) (json.RawMessage, bool) {
 	fields := r.fields
-	if fields == nil && len(r.Auth) > 0 { // the program's own gate has not read it
+	if fields == nil && len(r.Auth) > 0 { // a program's own gate has not read the payload
 		fields, _ = readPayload(r.Auth, DefaultMaxPayload)
 	}
 	raw := fields.get(name)

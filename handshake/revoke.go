@@ -35,7 +35,7 @@ type Revocation struct {
 	Kind   RevocationKind `json:"kind"`
 	Value  string         `json:"value"`
 	Issuer string         `json:"issuer,omitempty"` // empty: of any issuer
-	At     time.Time      `json:"at"`               // a subject's identities issued at or before it end; zero is now
+	At     time.Time      `json:"at"`               // a subject's identities issued at or before this time end; zero means now
 	Until  time.Time      `json:"until"`            // when the revocation lapses; zero is At and the configured time to keep
 	Reason string         `json:"reason,omitempty"` // for the log and the client
 }
@@ -66,8 +66,8 @@ func (m Revocation) names(id Identity) bool {
 const signInLeeway = 5 * time.Second
 
 // keptRevocation is a revocation with the sign-ins that it certainly revokes. Times of issue
-// are whole seconds of another machine's clock: close to the moment of the revocation they
-// do not tell the order, so earlier sign-ins are remembered.
+// are whole seconds of another machine's clock. Close to the moment of the revocation they
+// do not tell the order, so the earlier sign-ins are remembered.
 type keptRevocation struct {
 	Revocation
 	before map[freshSignIn]bool
@@ -103,8 +103,8 @@ func (v *Revocations) freshOf(id Identity) freshSignIn {
 // if their user is revoked in the next seconds.
 const maxSeen = 20_000
 
-// Revocations is the list of revocations that are in force. It is bounded: Add fails
-// for a revocation that finds no place, which is never lost in silence. It is safe for
+// Revocations is the list of revocations that are in force. It is bounded: Add fails when
+// there is no place for a revocation, so that none is lost in silence. It is safe for
 // concurrent use.
 type Revocations struct {
 	keep  time.Duration

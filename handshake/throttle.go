@@ -11,7 +11,7 @@ import (
 
 // ThrottleConfig says how failures delay further tries.
 type ThrottleConfig struct {
-	Free    int           `koanf:"free" yaml:"free"`         // failures without a delay; zero is 5, negative none
+	Free    int           `koanf:"free" yaml:"free"`         // how many failures cause no delay; zero means 5, negative none
 	Base    time.Duration `koanf:"base" yaml:"base"`         // the first delay, doubled by each further failure; zero is 250ms
 	Max     time.Duration `koanf:"max" yaml:"max"`           // the longest delay; zero is 30s
 	Forget  time.Duration `koanf:"forget" yaml:"forget"`     // failures this old are forgiven; zero is 10m
@@ -53,8 +53,8 @@ func NewThrottle[K comparable](cfg ThrottleConfig, clock func() time.Time) *Thro
 	return &Throttle[K]{cfg: cfg, clock: clock, failures: newExpiring[K, failure](cfg.MaxKeys)}
 }
 
-// Set changes the configuration, for failures from now on. Of more keys than are
-// to be remembered, those that failed longest ago are forgiven.
+// Set changes the configuration, for failures from now on. When more keys are
+// remembered than the new limit, those that failed longest ago are forgiven.
 func (t *Throttle[K]) Set(cfg ThrottleConfig) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +70,7 @@ func (t *Throttle[K]) Fail(key K) time.Duration {
 	f, _ := t.failures.get(now, key)
 	f.count++
 	delay := t.delay(f.count)
-	if delay > 0 { // a free failure delays no try, not even one whose clock was read before
+	if delay > 0 { // a failure without a delay delays no try, not even one whose clock was read earlier
 		f.next = now.Add(delay)
 	}
 	until := now.Add(t.cfg.Forget)
@@ -81,7 +81,7 @@ func (t *Throttle[K]) Fail(key K) time.Duration {
 	return delay
 }
 
-// delay is how long the try after so many failures waits.
+// delay is how long a try has to wait after the given number of failures.
 func (t *Throttle[K]) delay(count int) time.Duration {
 	return limit.Backoff{First: t.cfg.Base, Max: t.cfg.Max}.Wait(count - max(t.cfg.Free, 0))
 }

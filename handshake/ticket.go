@@ -55,9 +55,10 @@ type TicketStore interface {
 }
 
 var (
-	// ErrNoTicket is a ticket that was never made, has been used or has lapsed.
+	// ErrNoTicket is the error for a ticket that was never made, has been used or
+	// has lapsed.
 	ErrNoTicket = errors.New("no such ticket")
-	// ErrTicketsFull is a store that holds as many tickets as it may.
+	// ErrTicketsFull is the error of a store that holds as many tickets as it may.
 	ErrTicketsFull = errors.New("the ticket store is full")
 )
 

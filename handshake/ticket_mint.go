@@ -10,8 +10,8 @@ import (
 // valid once, for the binding, for a short time and no longer than the
 // identity. The error is always a [*Refusal].
 //
-// The HTTP handler sees to the rest: POST only, a rate limit, and
-// Cache-Control: no-store. For users of cookies [Gate.Check] has asked for the
+// The HTTP handler has to care for the rest: POST only, a rate limit, and
+// Cache-Control: no-store. For users with cookies [Gate.Check] has required the
 // CSRF token, in the body as {"csrf": …} or in the header X-Csrf-Token.
 func (g *Gate) MintTicket(ctx context.Context, id Identity, binding TicketBinding) (ticket string, expires time.Time, err error) {
 	if g.tickets == nil {

@@ -10,7 +10,7 @@ import (
 // redemptions remembers which session redeemed which ticket. Long-polling
 // repeats the query on every request, and one connection enters several
 // namespaces with it, so the session that redeemed a ticket may present it
-// again. For every other session it is used.
+// again. For every other session the ticket is used up.
 type redemptions struct {
 	clock func() time.Time
 
@@ -58,7 +58,7 @@ func (m *redemptions) redeem(ctx context.Context, session string, key [32]byte, 
 	// context.
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), redeemTimeout)
 	defer cancel()
-	r.err = errors.New("redemption ended without a result") // for the others, should from panic
+	r.err = errors.New("redemption ended without a result") // for the others, in case from panics
 	defer func() {
 		if r.err != nil {
 			m.forget(session, key)
@@ -96,7 +96,7 @@ func (m *redemptions) enter(session string, key [32]byte, limit int) (r *redempt
 	}
 	if !known {
 		tickets = make(map[[32]byte]*redemption, 1)
-		m.sessions.limit = limit // of the gate that asks; who is remembered stays so
+		m.sessions.limit = limit // the limit of the asking gate; sessions that are remembered stay so
 		if !m.sessions.put(now, session, tickets, now.Add(maxRemembered)) {
 			return nil, false
 		}

@@ -62,7 +62,7 @@ func judge(ctx context.Context, v Verifier, cred Credential) (Identity, error) {
 	return id, err
 }
 
-// nameOf is how a span calls a verifier.
+// nameOf is the name of a verifier in spans.
 func nameOf(v Verifier) string {
 	switch v.(type) {
 	case *jwtVerifier:
@@ -85,7 +85,7 @@ func nameOf(v Verifier) string {
 	return "own" // of the program
 }
 
-// errElsewhere means that a credential is not judged by this server alone.
+// errElsewhere means that this server alone cannot judge a credential.
 var errElsewhere = errors.New("not judged here")
 
 // verifyHere is verify without the verifiers that ask another server or compute
