@@ -16,10 +16,10 @@ import (
 // that an idle connection costs little.
 type Decoder struct {
 	limits    limits
-	begun     bool // there was a message, the wire is known
+	begun     bool // there has been a message, so the wire is known
 	wire      Wire
 	pending   *pending
-	namespace string // of the last packet: sessions rarely have many
+	namespace string // namespace of the last packet: sessions rarely have many
 }
 
 // pending is a packet whose attachments have not all arrived.
@@ -177,7 +177,7 @@ func identify(b []byte, i int, p *Packet) (int, error) {
 	return end, checkID(p, i)
 }
 
-// checkID refuses an id on a packet that has none, and an acknowledgement without one.
+// checkID refuses an id on a packet that must have none, and an acknowledgement without one.
 func checkID(p *Packet, i int) error {
 	switch {
 	case p.HasID && p.Type != Event && p.Type != Ack:
@@ -188,7 +188,7 @@ func checkID(p *Packet, i int) error {
 	return nil
 }
 
-// payload reads what follows the header. Each type has its own kind of payload.
+// payload reads the part after the header. Each type has its own kind of payload.
 func (d *Decoder) payload(b []byte, i int, p *Packet, attachments int) error {
 	if i == len(b) {
 		if p.Type == Connect || p.Type == Disconnect {

@@ -14,7 +14,7 @@ type Frame struct {
 	// Offset is the packet's.
 	Offset string
 
-	// Sent and Uncompressed are those of the packet.
+	// Sent and Uncompressed are copied from the packet.
 	Sent         func(written bool)
 	Uncompressed bool
 

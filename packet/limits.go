@@ -22,7 +22,7 @@ const (
 // The tags repeat the defaults and highest values above, for configuration files.
 type Limits struct {
 	MaxAttachments int `koanf:"max_attachments" default:"10" max:"256" doc:"binary attachments"`
-	MaxDepth       int `koanf:"max_depth" default:"64" max:"512" doc:"how deep arrays and objects nest"`      // the array of the arguments is the first
+	MaxDepth       int `koanf:"max_depth" default:"64" max:"512" doc:"how deep arrays and objects nest"`      // the array of the arguments is the first level
 	MaxEventName   int `koanf:"max_event_name" default:"256" max:"65535" doc:"bytes of the name of an event"` // after unescaping
 	MaxNamespace   int `koanf:"-" default:"256" max:"65535" doc:"bytes of the name of a namespace, with its slash"`
 }

@@ -150,7 +150,7 @@ func (w *writer) appendAttachment(dst, b []byte) []byte {
 	return appendPlaceholder(dst, len(w.attachments)-1)
 }
 
-// splice adds the elements of a; the numbers of its placeholders move behind those already there.
+// splice adds the elements of a, and numbers its placeholders after those already there.
 func (w *writer) splice(a Args) error {
 	moved := len(w.attachments)
 	w.attachments = append(w.attachments, a.attachments...)

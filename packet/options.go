@@ -10,8 +10,8 @@ import (
 // slices become [], unknown members are ignored, HTML is not escaped.
 func conventions() json.Options {
 	return json.JoinOptions(
-		jsontext.AllowDuplicateNames(true),        // the last one counts, as in JavaScript
-		jsontext.AllowInvalidUTF8(true),           // replaced by U+FFFD; single surrogates too
+		jsontext.AllowDuplicateNames(true),        // of equal names the last one counts, as in JavaScript
+		jsontext.AllowInvalidUTF8(true),           // invalid UTF-8 and single surrogates are replaced by U+FFFD
 		json.Deterministic(true),                  // equal values give equal frames
 		json.MatchCaseInsensitiveNames(true),      // fields without tags meet the lower case of JavaScript
 		jsonv1.OmitEmptyWithLegacySemantics(true), // omitempty drops 0 and false too

@@ -46,7 +46,7 @@ type Budget struct {
 	mu        sync.Mutex // guards what follows; a leaf
 	limits    Limits
 	accounts  map[Owner]*account
-	leaving   int64 // of held: with holders that have been cut
+	leaving   int64 // the part of held that belongs to holders that have been cut
 	relieving bool
 	closed    bool
 
@@ -57,11 +57,11 @@ type Budget struct {
 type account struct {
 	owner   Owner
 	bytes   int64
-	leaving int64 // of bytes: with holders that have been cut
+	leaving int64 // the part of bytes that belongs to holders that have been cut
 	meters  map[*Meter]*claim
 }
 
-// claim is what an account knows of a meter.
+// claim is what an account knows about a meter.
 type claim struct {
 	holder Holder
 	cut    bool

@@ -71,5 +71,5 @@ func (m *Meter) Move(b *Budget, to Owner) {
 	b.changeLocked(a, c, n)
 }
 
-// Owner returns whose the bytes are.
+// Owner returns the owner of the bytes.
 func (m *Meter) Owner() Owner { return Owner(m.owner.Load()) }

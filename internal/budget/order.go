@@ -67,7 +67,7 @@ func byOwner(claims []Claim) holdingsHeap {
 	return all
 }
 
-// holdingsHeap has whoever is cut next in front.
+// holdingsHeap has the owner that is cut next in front.
 type holdingsHeap []*holdings
 
 func (h holdingsHeap) Len() int      { return len(h) }

@@ -24,13 +24,13 @@ type Crew struct {
 	idle    atomic.Int32 // workers without a task
 
 	begin, end sync.Once
-	next       chan func() // unbuffered: an idle worker takes the task now, or none does
+	next       chan func() // unbuffered: an idle worker takes the task at once, or none does
 	over       chan struct{}
 }
 
 const (
 	restPerCPU = 16          // workers that wait for further tasks
-	idleFor    = time.Second // each of them at most, so that nothing is left of a busy time
+	idleFor    = time.Second // how long each of them waits, so that none is left over from a busy time
 )
 
 func (c *Crew) init() { c.next, c.over = make(chan func()), make(chan struct{}) }

@@ -30,14 +30,14 @@ type Finding struct {
 	Check   string   `json:"check"`
 	Verdict Verdict  `json:"verdict"`
 	Said    string   `json:"said"`         // what was seen
-	Do      []string `json:"do,omitempty"` // what to change, where; one line for each proxy
+	Do      []string `json:"do,omitempty"` // what to change, and where; one line for each proxy
 }
 
 // Config says where to look. URL alone is enough.
 type Config struct {
 	URL       string // address of the server for clients, such as https://rt.example.com
 	Namespace string // that Token is for; empty is /
-	Token     string // of a user; without it nobody is admitted
+	Token     string // token of a user; without it no namespace is entered
 	Quick     bool   // do not wait for a heartbeat, which takes as long as the server's ping interval
 	TLS       *tls.Config
 	Clock     func() time.Time // nil is time.Now
@@ -128,7 +128,7 @@ func (v *visit) at(transport, sid string) string {
 // origin returns the Origin that a page of the server's own host sends.
 func (v *visit) origin() string { return v.base.Scheme + "://" + v.base.Host }
 
-// clock compares three clocks: this machine's, the server's, and that of the token's
+// clock compares the clocks of this machine, of the server, and of the token's
 // issuer.
 func (v *visit) clock(context.Context) {
 	const check = "clock"

@@ -199,7 +199,7 @@ func (v *visit) enter(s *socket) (string, error) {
 	return s.next(patience)
 }
 
-// connect is the CONNECT packet.
+// connect makes the CONNECT packet.
 func (v *visit) connect() string {
 	packet := "40"
 	if v.cfg.Namespace != "/" {

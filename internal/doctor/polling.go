@@ -64,7 +64,7 @@ func (a answer) unknownSession() bool {
 	return a.status == http.StatusBadRequest && strings.Contains(a.text, "Session ID unknown")
 }
 
-// session opens one by long-polling.
+// session opens a session by long-polling.
 func (v *visit) session(ctx context.Context) (open, answer, error) {
 	a, err := v.ask(ctx, http.MethodGet, v.at("polling", ""), "", nil)
 	var o open
@@ -78,7 +78,7 @@ func (v *visit) post(ctx context.Context, sid, packets string) (answer, error) {
 	return v.ask(ctx, http.MethodPost, v.at("polling", sid), packets, nil)
 }
 
-// leave ends a session, which nobody needs any more.
+// leave ends a session that is not needed any more.
 func (v *visit) leave(ctx context.Context, sid string) { _, _ = v.post(ctx, sid, "1") }
 
 // polling opens a session; without one the other checks are skipped.
@@ -123,7 +123,7 @@ func (v *visit) encryption(a answer) {
 	}
 }
 
-// caching looks whether two sessions are two.
+// caching checks that two clients get two sessions.
 func (v *visit) caching(ctx context.Context) {
 	const check = "caching"
 	o, a, err := v.session(ctx)
@@ -210,7 +210,7 @@ func (v *visit) delay(ctx context.Context) {
 	}
 }
 
-// claims are what the doctor reads of a token. It does not verify it.
+// claims are the claims of a token that the doctor reads. It does not verify it.
 type claims struct{ IssuedAt, Expires time.Time }
 
 func readClaims(token string) (claims, error) {

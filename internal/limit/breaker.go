@@ -23,7 +23,7 @@ type Breaker[K comparable] struct {
 	mu       sync.Mutex // guards what follows
 	calls    []call[K]  // the last ones, a ring
 	next     int        // where the next one goes
-	openings int        // in a row, without an answer in between; 0: closed
+	openings int        // openings in a row, without an answer in between; 0: closed
 	until    time.Time  // when the pause ends
 	trials   int        // under way
 	failed   int        // trials since the pause ended
@@ -52,7 +52,7 @@ const (
 	breakerCalls    = 256              // looked back at, at most
 	breakerFailures = 5                // that open it at least
 	breakerTrials   = 5                // at a time, after a pause
-	breakerReopen   = 3                // failed trials that open it again
+	breakerReopen   = 3                // how many failed trials open it again
 )
 
 var breakerPause = Backoff{First: 500 * time.Millisecond, Max: 10 * time.Second}
@@ -90,7 +90,8 @@ func (b *Breaker[K]) Begin(ctx context.Context) (wait time.Duration, err error) 
 	}
 }
 
-// End takes the outcome of a call, and how long the server asked to be left alone.
+// End takes the outcome of a call, and the time for which the server has asked to
+// be left alone.
 func (b *Breaker[K]) End(key K, how Outcome, retryAfter time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -14,7 +14,7 @@ var errFull = errors.New("too many wait for a place")
 type QueueConfig struct {
 	Places  int // that are held at a time
 	PerKey  int // that one key holds at a time
-	Waiting int // callers that wait, of all keys together
+	Waiting int // how many callers may wait, of all keys together
 }
 
 // Queue gives a fixed number of places to callers that wait for them, fairly by
@@ -27,7 +27,7 @@ type Queue[K comparable] struct {
 	taken   int // places held
 	waiting int
 	keys    map[K]*turn[K]
-	rounds  [2]list.List // of *turn: keys with waiting callers, the preferred ones and the others
+	rounds  [2]list.List // lists of *turn: keys with waiting callers, the preferred ones and the others
 }
 
 // turn is a key that holds places or waits for some.
@@ -35,7 +35,7 @@ type turn[K comparable] struct {
 	key   K
 	held  int
 	lines [2]list.List     // of *caller, one for each round
-	in    [2]*list.Element // in rounds; nil where no caller waits
+	in    [2]*list.Element // its places in rounds; nil where no caller waits
 }
 
 type caller struct {
@@ -135,8 +135,8 @@ func (q *Queue[K]) nextLocked() (*turn[K], int) {
 	return nil, 0
 }
 
-// removeLocked takes a caller out of its line. A key that was served goes to the
-// end of its round.
+// removeLocked takes a caller out of its line. A key whose caller was served goes
+// to the end of its round.
 func (q *Queue[K]) removeLocked(t *turn[K], c *list.Element, round int, served bool) {
 	q.waiting--
 	t.lines[round].Remove(c)
@@ -176,8 +176,8 @@ func (q *Queue[K]) forgetLocked(t *turn[K]) {
 	}
 }
 
-// giveUp ends a caller's wait. One that was served in the same moment gives its
-// place to the next.
+// giveUp ends a caller's wait. A caller that was served at the same moment gives
+// its place to the next one.
 func (q *Queue[K]) giveUp(ctx context.Context, key K, c *caller, place *list.Element, round int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

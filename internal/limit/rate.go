@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Allowance counts what one key has taken, as the moment at which all of it
-// will have been earned. The zero value has taken nothing. It is not safe for
+// Allowance counts the units that one key has taken, as the moment at which all of
+// them will have been earned. The zero value has taken nothing. It is not safe for
 // concurrent use.
 //
 // One moment is all that the generic cell rate algorithm (ITU-T I.371) keeps; it
 // needs no timer.
 type Allowance struct{ earned time.Time }
 
-// Take takes one unit of burst, of which one comes back after each time every.
-// It returns zero, or, having taken nothing, how long to wait.
+// Take takes one unit out of burst; every is the time in which one comes back. It
+// returns zero or, when it has taken nothing, how long to wait.
 func (a *Allowance) Take(now time.Time, burst int, every time.Duration) time.Duration {
 	return a.TakeN(now, 1, burst, every)
 }
 
-// TakeN takes n units of burst at once. More than burst can be taken when all of it
-// is there, and has to be earned afterwards.
+// TakeN takes n units out of burst at once. When all of burst is there, it takes even
+// more than burst; the rest has to be earned afterwards.
 func (a *Allowance) TakeN(now time.Time, n, burst int, every time.Duration) time.Duration {
 	if wait := a.WaitN(now, n, burst, every); wait > 0 {
 		return wait
@@ -38,9 +38,9 @@ func (a *Allowance) WaitN(now time.Time, n, burst int, every time.Duration) time
 	return max(owed-time.Duration(max(burst-n, 0))*every, 0)
 }
 
-// Spend takes an amount, given as the time to earn it, whether it is there or not. It
-// returns zero as long as no more than burst is owed, otherwise how long until that
-// is so again, at most the given time: a higher debt is forgiven.
+// Spend takes an amount, given as the time to earn it, even if it is not there. It
+// returns zero as long as no more than burst is owed, otherwise the time until that
+// is so again. A debt above the given maximum is forgiven.
 func (a *Allowance) Spend(now time.Time, cost, burst, most time.Duration) time.Duration {
 	earned := a.earned
 	if earned.Before(now) {
@@ -54,9 +54,9 @@ func (a *Allowance) Spend(now time.Time, cost, burst, most time.Duration) time.D
 	return max(earned.Sub(now)-burst, 0)
 }
 
-// Rate allows so much in a time for each key: all of it at once, then evenly.
-// It remembers a bounded number of keys, the others are forgiven. It is safe for
-// concurrent use and never waits itself.
+// Rate allows each key a number of units per time: all of them at once, then evenly.
+// It remembers a bounded number of keys; the others are forgotten, with what they
+// have taken. It is safe for concurrent use and never waits itself.
 type Rate[K comparable] struct {
 	clock func() time.Time
 
@@ -83,17 +83,17 @@ func NewRateOf[K comparable](burst int, every time.Duration, clock func() time.T
 	return &Rate[K]{burst: burst, every: every, clock: clock, young: make(map[K]Allowance)}
 }
 
-// Set changes the limit. What a key has taken counts on.
+// Set changes the limit. Units that a key has taken still count.
 func (r *Rate[K]) Set(burst int, every time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.burst, r.every = burst, every
 }
 
-// Take takes one, or returns how long the key has to wait for one.
+// Take takes one unit, or returns how long the key has to wait for one.
 func (r *Rate[K]) Take(key K) time.Duration { return r.TakeN(key, 1) }
 
-// TakeN takes n at once, or returns how long the key has to wait for them.
+// TakeN takes n units at once, or returns how long the key has to wait for them.
 func (r *Rate[K]) TakeN(key K, n int) time.Duration {
 	now := r.clock()
 	r.mu.Lock()
@@ -106,7 +106,7 @@ func (r *Rate[K]) TakeN(key K, n int) time.Duration {
 	return wait
 }
 
-// Spend takes n, whether they are there or not, as [Allowance.Spend] does.
+// Spend takes n units, even if they are not there, as [Allowance.Spend] does.
 func (r *Rate[K]) Spend(key K, n int, most time.Duration) time.Duration {
 	now := r.clock()
 	r.mu.Lock()

@@ -19,7 +19,7 @@ func New[T any](before func(a, b T) bool, place func(T) *Place) *Heap[T] {
 // Len is the number of items.
 func (h *Heap[T]) Len() int { return h.items.Len() }
 
-// First is the item before all others; the heap must not be empty.
+// First returns the item before all others; the heap must not be empty.
 func (h *Heap[T]) First() T { return h.items.all[0] }
 
 // Set enters an item, or moves it to where it belongs now.

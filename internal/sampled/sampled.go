@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Of equal messages, First lines are written in each Window.
+// In each Window, First lines with the same message are written.
 const (
 	First  = 10
 	Window = time.Minute
@@ -22,9 +22,9 @@ const maxMessages = 256
 
 // Logger gives a logger that writes the first ten lines of a minute of each
 // message and drops the rest. The next line of that message that is written
-// says in the attribute "suppressed" how many were dropped before it. Time is
-// the monotonic clock's: setting a clock back does not silence the log. It is
-// safe for concurrent use, and so are the loggers of With, which share the
+// says in the attribute "suppressed" how many were dropped before it. It uses
+// the monotonic clock, so setting the clock back does not silence the log. It
+// is safe for concurrent use, and so are the loggers of With, which share the
 // counts.
 func Logger(log *slog.Logger) *slog.Logger {
 	return slog.New(handler{log.Handler(), &counts{began: time.Now(), of: make(map[string]*count)}})
@@ -72,8 +72,8 @@ type count struct {
 	suppressed int
 }
 
-// take counts a line. It reports whether the line is written, and how many of
-// its message were not since the last one that was.
+// take counts a line. It reports whether to write the line, and how many lines
+// with its message were left out since the last written one.
 func (c *counts) take(message string) (suppressed int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -27,7 +27,7 @@ func changed(a, b reflect.Value, prefix string, f func(key string)) {
 	}
 }
 
-// Keep gives each key of to that keep names the value that it has in from. Both point to configurations of one type.
+// Keep copies from one configuration into the other, to, the value of each key that keep names. Both point to configurations of the same type.
 func Keep(to, from any, keep func(key string) bool) {
 	kept(reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem(), "", keep)
 }

@@ -40,7 +40,7 @@ const (
 	Fields
 )
 
-// of is the name of a field, empty when it has none.
+// of returns the name of a field, "" when it has none.
 func (n Naming) of(field reflect.StructField) string {
 	if n == Fields {
 		return field.Name
@@ -78,8 +78,7 @@ func each(section reflect.Value, prefix string, by Naming, f func(setting), done
 	done(section)
 }
 
-// Fill gives every field of a struct that is not set its default. It panics when a
-// tag of the program's own cannot be read.
+// Fill gives every unset field of a struct its default. It panics when a tag cannot be read.
 func Fill(config any) {
 	each(reflect.ValueOf(config).Elem(), "", Fields, fill, func(section reflect.Value) {
 		if d, ok := section.Addr().Interface().(Deriver); ok {
@@ -168,7 +167,7 @@ func (s setting) checkBeside() error {
 	return nil
 }
 
-// neighbour is the field that a tag names as Go does, and its name in errors.
+// neighbour returns the field that a tag names by its Go name, and its name in errors.
 func (s setting) neighbour(tag string) (value reflect.Value, name string) {
 	field, ok := s.beside.Type().FieldByName(s.tag.Get(tag))
 	if !ok {

@@ -41,7 +41,7 @@ func Decode(text []byte, into any, how How) error {
 	return nil
 }
 
-// Fault is what is wrong with a body.
+// Fault says what is wrong with a body.
 type Fault struct {
 	Status  int
 	Code    string // for programs: "unsupported_media_type", "too_large" or "bad_request"

@@ -34,7 +34,7 @@ func dropped(span trace.Span) bool {
 }
 
 // Under begins a span below the one of ctx, and returns it with a context that has it. Without a span in ctx it returns
-// that, and a span that does nothing. When the span of ctx is dropped it returns that one, whose End does nothing.
+// ctx, and a span that does nothing. When the span of ctx is dropped it returns that span, whose End does nothing.
 func Under(ctx context.Context, name string, kind trace.SpanKind, links ...trace.Link) (context.Context, trace.Span) {
 	above := trace.SpanFromContext(ctx)
 	switch {
@@ -46,7 +46,7 @@ func Under(ctx context.Context, name string, kind trace.SpanKind, links ...trace
 	return above.TracerProvider().Tracer(Scope).Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
 }
 
-// Over stands for a span that has ended, in contexts that live on, so that spans can be made below it.
+// Over returns a stand-in for a span that has ended, for contexts that live on, so that spans can be made below it.
 func Over(span trace.Span, provider trace.TracerProvider) trace.Span {
 	return over{of: span.SpanContext(), provider: provider}
 }

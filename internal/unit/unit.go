@@ -30,7 +30,7 @@ func Size(text string) (float64, error) {
 var seconds = map[string]float64{"s": 1, "m": 60, "h": 3600}
 
 // Rate reads an amount per second: a number or a size, and the time, "100/m".
-// Without a time it is a second.
+// Without a time it is per second.
 func Rate(text string) (float64, error) {
 	amount, time, given := strings.Cut(text, "/")
 	if !given {
