@@ -24,7 +24,7 @@ type Answer struct {
 	Disconnect bool     `json:"disconnect,omitempty"`
 }
 
-// Failure is what the client is told.
+// Failure is the error that the client is told.
 type Failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -55,7 +55,7 @@ func decode(body []byte, n int, array bool) ([]Answer, error) {
 	if array {
 		into = &answers
 	}
-	if err := smalljson.Decode(body, into, smalljson.Strict); err != nil { // a typing mistake is said, not passed over
+	if err := smalljson.Decode(body, into, smalljson.Strict); err != nil { // an unknown member, such as a typing mistake, is an error
 		return nil, fmt.Errorf("the answer is no JSON of the documented form: %w", err)
 	}
 	if len(answers) != n {

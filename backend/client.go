@@ -28,7 +28,7 @@ type Client struct {
 	told   *backlog
 	stats  stats
 
-	ctx     context.Context // of requests, which outlive the caller that began a batch
+	ctx     context.Context // context of requests, which outlive the caller that has begun a batch
 	stop    context.CancelFunc
 	senders sync.WaitGroup
 
@@ -50,7 +50,7 @@ type question struct {
 // ErrClosed is returned by [Client.Ask] after Close.
 var ErrClosed = errors.New("the back end's client is closed")
 
-const waitingPerPlace = 256 // callers that wait for one of max_in_flight
+const waitingPerPlace = 256 // how many callers may wait for one of max_in_flight places
 
 // New returns a client. The logger may be nil: [slog.Default].
 func New(cfg Config, log *slog.Logger) (*Client, error) {
@@ -83,8 +83,9 @@ func (c *Client) conf() *live { return c.live.Load() }
 // Config returns the configuration in force.
 func (c *Client) Config() Config { return c.conf().Config }
 
-// Prepare checks another configuration, which counts for each request that begins after the call of use. MaxInFlight,
-// Batch and BatchSize stay as New found them. A back end at another URL is not left alone for what the one before did.
+// Prepare checks a new configuration, which counts for each request that begins after use has been called. MaxInFlight,
+// Batch and BatchSize stay as they were at New. A back end at another URL is not left alone for what the one before
+// did.
 func (c *Client) Prepare(cfg Config) (use func(), err error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (c *Client) Ask(ctx context.Context, e Event) (Answer, error) {
 	return answer, err
 }
 
-// failure is what a span says of an error.
+// failure is the code of an error in spans.
 func failure(err error) string {
 	switch {
 	case err == nil:
@@ -189,7 +190,7 @@ func (c *Client) ask(ctx context.Context, user handshake.UserKey, e Event) (Answ
 	return Answer{}, &Unavailable{RetryAfter: cmp.Or(after, retrySoon), Cause: q.err}
 }
 
-// enqueue hands a question to a sender that is there, or to a new one.
+// enqueue hands a question to a running sender, or to a new one.
 func (c *Client) enqueue(q *question) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,7 +205,7 @@ func (c *Client) enqueue(q *question) error {
 	return nil
 }
 
-// send asks what waits, until nothing does.
+// send asks the waiting questions, until none is left.
 func (c *Client) send() {
 	for {
 		c.mu.Lock()
@@ -261,7 +262,7 @@ func (c *Client) begin(events []trace.Span) (context.Context, trace.Span) {
 	return spans.Under(ctx, http.MethodPost, trace.SpanKindClient, links...)
 }
 
-// deliver makes one request of some events.
+// deliver sends some events in one request.
 func (c *Client) deliver(ctx context.Context, events []Event) ([]Answer, error) {
 	var content any = events
 	if !c.conf().Batch {
@@ -296,10 +297,10 @@ func (c *Client) Close(ctx context.Context) error {
 	return err
 }
 
-// counts are the numbers since the start, and of waiting events.
+// counts are the numbers of events since the start, and of those that wait.
 type counts struct {
 	Asked, Failed   uint64 // questions
-	Requests        uint64 // all, questions and what was told
+	Requests        uint64 // all events, those of Ask and of Tell
 	Told, Lost      uint64 // events without an answer: delivered, given up
 	Waiting, Untold int    // questions that wait for a place; events that are kept
 }

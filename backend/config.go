@@ -21,18 +21,18 @@ type Config struct {
 	// Secret signs the requests: "whsec_" and the base64 of 24 to 64 bytes, as
 	// Standard Webhooks write it.
 	Secret handshake.Secret `koanf:"secret" yaml:"secret"`
-	// OldSecrets sign beside it while a secret is replaced: the back end accepts
+	// OldSecrets sign, too, while a secret is being replaced: the back end accepts
 	// a request when one of its signatures is right.
 	OldSecrets   []handshake.Secret `koanf:"old_secrets" yaml:"old_secrets"`
 	InsecureHTTP bool               `koanf:"insecure_http" yaml:"insecure_http"` // http to another machine
 
-	Events []string `koanf:"events" yaml:"events"` // names it handles; a trailing * stands for any rest; empty is all
-	On     []string `koanf:"on" yaml:"on"`         // of connect, disconnect, occupied, vacated: those that it is told of
+	Events []string `koanf:"events" yaml:"events"` // event names that it handles; a trailing * stands for any text; empty means all
+	On     []string `koanf:"on" yaml:"on"`         // which of connect, disconnect, occupied and vacated it is told about
 
-	Timeout     time.Duration `koanf:"timeout" yaml:"timeout"`             // of one request; zero is 5s, at most 1m
+	Timeout     time.Duration `koanf:"timeout" yaml:"timeout"`             // time limit of one request; zero means 5s, at most 1m
 	MaxInFlight int           `koanf:"max_in_flight" yaml:"max_in_flight"` // requests at once; zero is 64
 	AnswerBytes int64         `koanf:"answer_bytes" yaml:"answer_bytes"`   // the largest answer; zero is 1 MiB
-	Batch       bool          `koanf:"batch" yaml:"batch"`                 // what waits goes out together, as an array
+	Batch       bool          `koanf:"batch" yaml:"batch"`                 // waiting events go out together, as an array
 	BatchSize   int           `koanf:"batch_size" yaml:"batch_size"`       // events in one request; zero is 100
 	Backlog     int           `koanf:"backlog" yaml:"backlog"`             // events that Tell keeps while the back end is down; zero is 10000
 	RetryFor    time.Duration `koanf:"retry_for" yaml:"retry_for"`         // how long one of them is repeated; zero is 10m
@@ -72,8 +72,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Check returns all that is wrong with the configuration. Each error begins with
-// the key it is about.
+// Check returns all mistakes in the configuration. Each error begins with the
+// key that it is about.
 func (c Config) Check() error {
 	d := c.withDefaults()
 	errs := []error{c.checkURL(), c.checkSecrets(), c.checkNames()}
@@ -178,6 +178,6 @@ func (c Config) Handles(event string) bool {
 	})
 }
 
-// Told reports whether the back end is told of connect, disconnect, occupied or
-// vacated.
+// Told reports whether the back end is told about connect, disconnect, occupied
+// or vacated.
 func (c Config) Told(what string) bool { return slices.Contains(c.On, what) }

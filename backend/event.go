@@ -23,15 +23,15 @@ const (
 // Event is an event for the back end. ID and At are filled in when they are empty.
 type Event struct {
 	Type      Type     `json:"type"`
-	ID        string   `json:"id"` // the same when the event is sent again; also the header webhook-id
+	ID        string   `json:"id"` // stays the same when the event is sent again; also the header webhook-id
 	At        int64    `json:"at"` // milliseconds since 1970
 	Namespace string   `json:"namespace"`
-	Room      string   `json:"room,omitempty"`   // of room.occupied and room.vacated
+	Room      string   `json:"room,omitempty"`   // set on room.occupied and room.vacated
 	Socket    string   `json:"socket,omitempty"` // its public id
 	User      *User    `json:"user,omitempty"`
 	Rooms     []string `json:"rooms,omitempty"` // that the socket is in
-	// Auth is the auth payload of an anonymous client, for connect. That of other clients has a credential in it, and is not
-	// sent.
+	// Auth is the auth payload of an anonymous client, for connect. The payload of other clients has a credential in it,
+	// and is not sent.
 	Auth  json.RawMessage   `json:"auth,omitempty"`
 	Event string            `json:"event,omitempty"`
 	Args  []json.RawMessage `json:"args,omitempty"`
@@ -41,7 +41,8 @@ type Event struct {
 	Attachments [][]byte `json:"attachments,omitempty"`
 	ExpectsAck  bool     `json:"expectsAck,omitempty"`
 	Reason      string   `json:"reason,omitempty"` // of disconnect
-	// Traceparent is, in a batch, the span of an event that is traced (W3C Trace Context). Alone an event has it as a header.
+	// Traceparent is, in a batch, the span of an event that is traced (W3C Trace Context). An event that is sent alone has
+	// it as a header.
 	Traceparent string `json:"traceparent,omitempty"`
 }
 
@@ -59,7 +60,7 @@ func UserOf(id handshake.Identity) *User {
 	return &User{Subject: id.Subject, Name: id.Name, Issuer: id.Issuer, Scopes: id.Scopes, Claims: id.Claims}
 }
 
-// completed gives the event its id and time.
+// completed returns the event with its id and time.
 func (e Event) completed() Event {
 	if e.ID == "" {
 		e.ID = "evt_" + rand.Text()

@@ -31,8 +31,8 @@ func (u *Unavailable) Unwrap() error { return u.Cause }
 
 const (
 	retrySoon    = time.Second // the message for a client without a better one
-	longestAfter = time.Minute // of what a back end may ask for
-	quoted       = 200         // bytes of a wrong answer in the log
+	longestAfter = time.Minute // the longest pause that a back end may ask for
+	quoted       = 200         // how many bytes of a wrong answer are logged
 )
 
 // newTransport keeps connections open, and speaks HTTP/2 where it is offered.
@@ -82,7 +82,7 @@ func (c *Client) post(ctx context.Context, id string, body []byte) ([]byte, erro
 // wrongAnswer is an answer in a wrong form: asking again would not help.
 type wrongAnswer struct{ error }
 
-// statusError is an answer that is none.
+// statusError is an answer with a status that is no success.
 type statusError struct {
 	status     int
 	retryAfter time.Duration

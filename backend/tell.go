@@ -42,7 +42,7 @@ type kept struct {
 	event    Event
 	answered func(Answer) // nil when nobody wants to know
 	since    time.Time
-	span     trace.Span // ends when the event is told or lost
+	span     trace.Span // ends when the event has been taken or is lost
 }
 
 func newBacklog(c *Client) *backlog { return &backlog{client: c, seed: maphash.MakeSeed()} }

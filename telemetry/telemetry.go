@@ -103,7 +103,7 @@ func (s share) Description() string { return fmt.Sprintf("Share{%g}", float64(s)
 type exporter struct {
 	sdk.SpanExporter
 	log    *slog.Logger
-	ending context.Context // of requests under way, which end with it
+	ending context.Context // the context of requests under way, which end with it
 	end    context.CancelFunc
 	failed atomic.Bool
 }

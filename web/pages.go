@@ -27,7 +27,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 //go:embed notbuilt.html
 var notBuiltPage string
 
-// ownPolicy is that of the operators' page, which speaks with nobody but its server.
+// ownPolicy is the policy of the operators' page, which talks only to its own server.
 var ownPolicy = strings.Replace(policy, " ws: wss:", "", 1)
 
 // operatorsPage is the request path of the page that only operators have.
@@ -35,7 +35,7 @@ const operatorsPage = "/admin"
 
 type pages struct {
 	assets map[string]*asset // by request path
-	hint   string            // for who asks for something else
+	hint   string            // for requests of anything else
 }
 
 // newPages serves a build found in fsys, or the page that says how to make one.
@@ -140,7 +140,7 @@ func notBuilt(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(notBuiltPage)) // the client went away: nobody to tell
+		_, _ = w.Write([]byte(notBuiltPage)) // the client has gone: there is nobody to tell
 	}
 }
 

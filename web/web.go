@@ -11,8 +11,8 @@ import (
 //go:embed all:dist
 var built embed.FS
 
-// The client's bundles are kept in the repository, so that who builds with Go alone serves them, too.
-// The same build copies them from socket.io-client's package; LICENSES.txt has their terms.
+// The client's bundles are kept in the repository, so that a binary that is built with Go alone serves them, too. The
+// same build copies them from socket.io-client's package; LICENSES.txt has their terms.
 //
 //go:embed client
 var bundles embed.FS

@@ -21,7 +21,7 @@ const (
 )
 
 const (
-	askTimeout = 40 * time.Second // above what acknowledgements may take
+	askTimeout = 40 * time.Second // longer than acknowledgements may take
 	mostAnswer = 64 << 20         // bytes
 )
 
@@ -160,12 +160,12 @@ func (c *disconnectCommand) Run(p *program) error {
 	return p.printJSON(answer, true)
 }
 
-// path is that of something in the namespace.
+// path returns the path of a resource of the namespace.
 func (f apiFlags) path(what string) string {
 	return "namespaces/" + url.PathEscape(f.Namespace) + "/" + what
 }
 
-// jsonOrText takes what is no JSON for a text.
+// jsonOrText takes a value that is no JSON for a text.
 func jsonOrText(text string) any {
 	if json.Valid([]byte(text)) {
 		return json.RawMessage(text)
@@ -173,7 +173,8 @@ func jsonOrText(text string) any {
 	return text
 }
 
-// printJSON prints an answer: of one operation without what its list repeats.
+// printJSON prints an answer. For a single operation it leaves out the list,
+// which would repeat the figures.
 func (p *program) printJSON(text []byte, brief bool) error {
 	if brief {
 		var all map[string]any
@@ -238,7 +239,7 @@ func (f apiFlags) ask(p *program, method, path string, body any) ([]byte, error)
 	return answer, said(resp, answer)
 }
 
-// said is the error of an answer, if it is one.
+// said returns the error of an answer, if the answer is one.
 func said(resp *http.Response, answer []byte) error {
 	var failed struct {
 		Error struct{ Code, Message string }

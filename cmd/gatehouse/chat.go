@@ -12,7 +12,8 @@ type chatSettings struct {
 	chat.Limits `koanf:",squash"`
 }
 
-// defaultChat is what the file changes: a limit of 0 in it is refused, not taken for the default.
+// defaultChat holds the defaults, which the file changes: a limit of 0 in the file is refused,
+// not taken for the default.
 func defaultChat() chatSettings {
 	c := chatSettings{Enabled: true}
 	limits.Fill(&c)
@@ -26,8 +27,8 @@ func (c chatSettings) check() error {
 	}{c}, limits.Keys)
 }
 
-// config is the chat's. The users of the home issuer are known by their subject
-// alone.
+// config returns the configuration of the chat. The users of the home issuer are known by their
+// subject alone.
 func (c chatSettings) config(home string) chat.Config {
 	return chat.Config{Home: home, Limits: c.Limits}
 }

@@ -42,9 +42,9 @@ func (f configFlags) settings(p *program) (settings, error) {
 
 type configCheckCommand struct{ configFlags }
 
-// Run says on standard error what is wrong, a line for each mistake; else on standard output that the configuration is good and what strangers can
-// make the server hold with it, and before that on standard error what serve would
-// warn of. With a cluster it asks Redis whether it fits.
+// Run writes the mistakes to standard error, one per line. When there are none, it writes the warnings of serve to
+// standard error, and to standard output that the configuration is good and how much strangers can make the server hold
+// with it. With a cluster it also checks whether Redis fits.
 func (c *configCheckCommand) Run(p *program) error {
 	s, err := c.settings(p)
 	if err == nil {
@@ -103,7 +103,7 @@ func (s settings) yaml() ([]byte, error) {
 	return append(text, more...), err
 }
 
-// keysOf gives the values of a section by their keys.
+// keysOf returns the values of a section by their keys.
 func keysOf(section reflect.Value) map[string]any {
 	all := map[string]any{}
 	for _, f := range fields(section.Type(), "", nil) {

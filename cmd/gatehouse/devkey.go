@@ -18,7 +18,7 @@ const devKeyBytes = 48
 // errNoStateDir says that the environment names no place to keep a dev key.
 var errNoStateDir = errors.New("neither XDG_STATE_HOME nor HOME is set")
 
-// stateDir is the directory of the user's state that is ours, as the XDG Base
+// stateDir is Gatehouse's directory within the user's state, as the XDG Base
 // Directory Specification places it.
 func stateDir(e environment) (string, error) {
 	if dir := e.value("XDG_STATE_HOME"); filepath.IsAbs(dir) {
@@ -30,8 +30,8 @@ func stateDir(e environment) (string, error) {
 	return "", errNoStateDir
 }
 
-// keptDevKey gives the key in dir, and makes it when there is none. Of several
-// processes that start at once one makes the key and all use it.
+// keptDevKey returns the key in dir, and makes one when there is none. When
+// several processes start at once, one makes the key and all use it.
 func keptDevKey(dir string, random io.Reader) (string, error) {
 	path := filepath.Join(dir, "dev.key")
 	key, err := readDevKey(path)

@@ -31,7 +31,7 @@ type doctorCommand struct {
 // envToken is the token of a user; it is no key of the configuration.
 const envToken = envPrefix + "TOKEN"
 
-// errIll is the end of a visit that found something.
+// errIll is the error of a visit that has found a fault.
 var errIll = errors.New("something is wrong; see above")
 
 // Run prints each finding. Exit code 1 is for one that keeps clients from working.
@@ -74,7 +74,7 @@ func (p *program) printFinding(f doctor.Finding, asJSON bool) {
 	}
 }
 
-// trust gives the settings of TLS; nil are the machine's.
+// trust returns the settings of TLS; nil means those of the machine.
 func (c *doctorCommand) trust() (*tls.Config, error) {
 	if c.CA == "" {
 		return nil, nil

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// envPrefix begins the name of every variable that is ours.
+// envPrefix begins the name of every variable of Gatehouse.
 const envPrefix = "GATEHOUSE_"
 
 // envConfig names the configuration file; it is no key of the configuration.
 const envConfig = "GATEHOUSE_CONFIG"
 
-// environment is what os.Environ gives.
+// environment is the result of os.Environ.
 type environment []string
 
 // value gives the value of a variable, empty when it is not set.

@@ -21,7 +21,7 @@ func serveFiles(dir string) (h http.Handler, done func(), err error) {
 	files := http.FileServerFS(listless{root.FS()})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cache-Control", "no-cache") // asked for again, and answered with 304
+		w.Header().Set("Cache-Control", "no-cache") // browsers ask again, and get 304
 		files.ServeHTTP(patient{w}, r)
 	}), func() { _ = root.Close() }, nil
 }
@@ -71,13 +71,13 @@ func (l listless) hasPage(dir string) error {
 	return err
 }
 
-// folder is an open folder that cannot be listed, whatever becomes of its index.html meanwhile.
+// folder is an open folder that cannot be listed, even if its index.html goes away meanwhile.
 type folder struct{ fs.File }
 
 // slowestLine is how many bytes of a file a client has to take a second, after a minute.
 const slowestLine = 32 << 10
 
-// patient gives a response the time that its size takes on a slow line.
+// patient is a response that gets as much time as its size takes on a slow line.
 type patient struct{ http.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.

@@ -15,12 +15,12 @@ import (
 // every 13 MB.
 const (
 	headroom    = 64 << 20 // bytes that may be allocated between two collections of a small heap
-	leastGrowth = 100      // percent, of a large one: Go's default
-	mostGrowth  = 400      // percent: the longer garbage stays, the wider what lives is spread among it
+	leastGrowth = 100      // percent, for a large heap: Go's default
+	mostGrowth  = 400      // percent: the longer garbage stays, the wider live objects are spread among it
 	lookEvery   = time.Second
 	quietBytes  = 64 << 10         // allocations per look below which the process is quiet: some 20 messages of a chat
-	returnEvery = 30 * time.Second // memory is given back no more often
-	returnWorth = 4 << 20          // bytes that make it worth a collection
+	returnEvery = 30 * time.Second // memory is given back at most this often
+	returnWorth = 4 << 20          // how many bytes make a collection worth it
 )
 
 // tendHeap applies the policy until ctx ends.
@@ -42,7 +42,7 @@ func tendHeap(ctx context.Context) {
 type heapSample struct {
 	live      uint64 // found by the last collection
 	allocated uint64 // since the process began
-	unused    uint64 // held by the heap beyond live, and not given back
+	unused    uint64 // bytes that the heap holds beyond live and has not given back
 }
 
 func readHeap() heapSample {
@@ -58,7 +58,7 @@ func readHeap() heapSample {
 	return heapSample{live: live, allocated: s[1].Value.Uint64(), unused: held - min(held, live)}
 }
 
-// heapTender remembers what the last look saw.
+// heapTender remembers the result of the last look.
 type heapTender struct {
 	percent   int
 	allocated uint64

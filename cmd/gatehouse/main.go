@@ -15,7 +15,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// Once the drain has begun, the next signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	// The reader of the log may go; writing to it then fails, which ends nothing.
+	// When the reader of the log has gone, writing fails, but must not end the
+	// process.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }

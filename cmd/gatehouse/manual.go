@@ -56,7 +56,7 @@ func manOfCommand(out *strings.Builder, path string, n *kong.Node) {
 	}
 }
 
-// manRest is what the command line does not say.
+// manRest is the part of the manual that the command line does not give.
 const manRest = `.SH ENVIRONMENT
 A key of the configuration is GATEHOUSE_ and its name in upper case with _ for the dots:
 .B GATEHOUSE_JWT_HMAC_SECRET

@@ -141,7 +141,7 @@ func splitList(s string) []string {
 	return slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 }
 
-// toSections takes a list of sections and holds each to its own keys.
+// toSections takes a list of sections and checks the keys of each.
 func (f field) toSections(v any) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
@@ -179,7 +179,7 @@ func parseSection(t reflect.Type, prefix string, section map[string]any) (map[st
 func parseKeys(all []field, prefix string, given map[string]any) (map[string]any, error) {
 	good := map[string]any{}
 	var wrong []error
-	for _, key := range slices.Sorted(maps.Keys(given)) { // sorted: the same mistake is named every time
+	for _, key := range slices.Sorted(maps.Keys(given)) { // sorted, so that the same mistake is named every time
 		v := given[key]
 		if v == nil || isEmptySection(v) {
 			continue // "engine:" with nothing below it
@@ -194,8 +194,8 @@ func parseKeys(all []field, prefix string, given map[string]any) (map[string]any
 	return good, errors.Join(wrong...)
 }
 
-// parseGiven parses the value of a key, which may be a key's old name or name the
-// file of a secret. It returns the key whose value it is.
+// parseGiven parses the value of a key. The key may be an old name, or name the
+// file of a secret. It returns the present key, whose value this is.
 func parseGiven(all []field, prefix, key string, given map[string]any) (string, any, error) {
 	if f, ok := renamed(all, prefix+key); ok {
 		name := strings.TrimPrefix(f.key, prefix)

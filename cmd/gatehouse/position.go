@@ -17,7 +17,7 @@ import (
 // about it. The zero value knows of none.
 type positions struct {
 	path  string
-	lines map[string]int // by key, with the place in a list: auth.namespaces[0].name
+	lines map[string]int // lines by key, with the place in a list: auth.namespaces[0].name
 }
 
 // readPositions finds the keys of a file.
@@ -53,7 +53,7 @@ func (p *positions) decidedElsewhere(given map[string]any) {
 	}
 }
 
-// locate says of each mistake that begins with a key of the file where that is.
+// locate adds the place to each mistake that begins with a key of the file.
 func (p *positions) locate(err error) error {
 	if p == nil || err == nil {
 		return err
@@ -96,7 +96,8 @@ func syntax(path string, err error) error {
 	return located{path, line, errors.New("this is no YAML: " + m[2])}
 }
 
-// mistakes are the errors that are joined in one, by their lines, those without one behind.
+// mistakes returns the errors that are joined in one, ordered by line; those without a
+// line come last.
 func mistakes(err error) []error {
 	many, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -117,8 +118,8 @@ func lineIn(err error) int {
 	return math.MaxInt
 }
 
-// lineOf finds the longest key that a message begins with. The message may name a
-// key that the file has not, in a section that it has.
+// lineOf finds the longest key that a message begins with. The message may name a key
+// that the file does not have, in a section that it has.
 func (p *positions) lineOf(message string) int {
 	line, length := 0, 0
 	message = strings.TrimPrefix(message, "unknown key ")

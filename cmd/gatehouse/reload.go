@@ -16,8 +16,8 @@ import (
 
 // reloadOnHangup reads the configuration again whenever the process gets SIGHUP, as
 // programs that renew certificates and operators who change keys send it. logrotate
-// and terminals send it too: it never ends the process. The function that it returns
-// ends that and waits.
+// and terminals send it too: it never ends the process. The returned function ends
+// the watch and waits.
 func reloadOnHangup(ctx context.Context, reload func() (restart []string, err error), log *slog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -51,8 +51,8 @@ func reloadOnHangup(ctx context.Context, reload func() (restart []string, err er
 	}
 }
 
-// reload takes over the present configuration of the sources. s is the one that
-// the program was started with.
+// reload takes over the present configuration of the sources. s holds the settings
+// that the program was started with.
 func (c *serveCommand) reload(p *program, srv *server.Server, out *server.LogWriter, s settings) (restart []string, err error) {
 	next, err := c.settings(p)
 	if err != nil {

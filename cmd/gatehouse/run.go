@@ -44,9 +44,9 @@ type configFile struct {
 	File string `name:"config" placeholder:"FILE" help:"Configuration file (YAML). Also GATEHOUSE_CONFIG."`
 }
 
-// run is the whole program but for the process around it: args and environ are
-// what os.Args[1:] and os.Environ give. It returns the exit code when ctx has
-// ended or the command is done.
+// run is the whole program except for the process around it: args and environ
+// are os.Args[1:] and os.Environ(). It returns the exit code when ctx has ended
+// or the command is done.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	p := &program{ctx: ctx, env: environment(environ), stdout: stdout, stderr: stderr}
 	if err := p.dispatch(args); err != nil {
@@ -56,8 +56,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return 0
 }
 
-// complain writes the error that ends the program. A failing write does not
-// keep the program from ending.
+// complain writes the error that ends the program. The program ends even if the
+// write fails.
 func (p *program) complain(err error) {
 	said := make(chan struct{})
 	go func() {
@@ -95,7 +95,7 @@ func (p *program) dispatch(args []string) error {
 	return parsed.Run(p)
 }
 
-// text takes the value of a flag. Kong calls one that is not there "EOL".
+// text takes the value of a flag. Kong calls a missing one "EOL".
 func text(ctx *kong.DecodeContext, target reflect.Value) error {
 	if ctx.Scan.Peek().IsEOL() {
 		return fmt.Errorf("a value is missing; write --%s %s", ctx.Value.Name, ctx.Value.Tag.PlaceHolder)

@@ -20,7 +20,7 @@ var (
 type field struct {
 	key   string
 	typ   reflect.Type
-	tag   reflect.StructTag // what internal/settings reads, too
+	tag   reflect.StructTag // tags that internal/settings also reads
 	index []int
 }
 
@@ -47,7 +47,7 @@ func fields(t reflect.Type, section string, above []int) []field {
 	return all
 }
 
-// was is the former key of the field; empty when it has always had this one.
+// was is the former key of the field; empty when there was no other.
 func (f field) was() string {
 	old := f.tag.Get("was")
 	if old == "" {
@@ -86,7 +86,7 @@ func (f field) isSections() bool {
 	return f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct
 }
 
-// expected says in words what the field takes.
+// expected says in words which values the field takes.
 func (f field) expected() string {
 	switch {
 	case f.typ == durationType:
@@ -109,7 +109,7 @@ func (f field) expected() string {
 	return "a whole number"
 }
 
-// unitForms says of each unit how its numbers may be written.
+// unitForms says for each unit how its numbers may be written.
 var unitForms = map[string]string{
 	"bytes":            `a number of bytes, or a size such as "256KiB"`,
 	"bytes per second": `a number of bytes in a second, or a rate such as "256KiB/s"`,

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// fileSuffix makes of a secret's key the one that names a file with the secret, as
-// containers get theirs: admin.key_file, GATEHOUSE_ADMIN_KEY_FILE.
+// fileSuffix, appended to a secret's key, makes the key that names a file with the
+// secret, as containers get secrets: admin.key_file, GATEHOUSE_ADMIN_KEY_FILE.
 const fileSuffix = "_file"
 
-// secretOfFile gives the secret whose file a key names. Keys of that form that have a
-// meaning of their own, such as jwt.hmac_secret_file, are none.
+// secretOfFile returns the secret whose file a key names. It does not count keys of
+// that form that have a meaning of their own, such as jwt.hmac_secret_file.
 func secretOfFile(all []field, key string) (field, bool) {
 	secret, ok := strings.CutSuffix(key, fileSuffix)
 	var found field

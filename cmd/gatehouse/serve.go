@@ -70,11 +70,11 @@ const logPatience = 2 * time.Second
 func closeLog(ctx context.Context, out *server.LogWriter) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logPatience)
 	defer cancel()
-	_ = out.Close(ctx) // there is no log left to say it in
+	_ = out.Close(ctx) // there is no log left to report it in
 }
 
-// heapPolicy sets the collector's policy, unless the environment has one. The
-// function that it returns ends that.
+// heapPolicy sets the collector's policy, unless the environment sets one. The
+// returned function ends it.
 func (p *program) heapPolicy() (stop func()) {
 	if p.env.value("GOGC") != "" || p.env.value("GOMEMLIMIT") != "" {
 		return func() {}
@@ -88,7 +88,8 @@ func (p *program) heapPolicy() (stop func()) {
 	}
 }
 
-// prepareDev says loudly what dev mode opens, and sees that there is a key.
+// prepareDev warns loudly what dev mode opens, and makes sure that there is a
+// key.
 func (p *program) prepareDev(s *settings, log *slog.Logger) error {
 	log.Warn("DEVELOPMENT MODE: anybody who reaches this address gets a token for any name; never use it in production",
 		slog.String("demoLogin", "/demo/login"), slog.String("echo", "/echo"), slog.String("origins", "all of localhost"))
@@ -116,8 +117,8 @@ func (p *program) devKey() (string, error) {
 
 // namespaces are the built-in ones that the settings ask for.
 func (s settings) namespaces() []namespaces.Definition {
-	// "/" is empty, and has the same gate as the others: clients that name no
-	// namespace, artillery among them, begin there.
+	// "/" has no handlers, and the same gate as the others: clients that name no
+	// namespace, such as artillery, begin there.
 	var defs []namespaces.Definition
 	if _, ruled := s.Namespaces["/"]; !ruled {
 		defs = append(defs, namespaces.New("/"))

@@ -22,7 +22,7 @@ type settings struct {
 	server.Config `koanf:",squash"`
 	ownSettings   `koanf:",squash"`
 
-	where *positions `koanf:"-"` // of the file's keys; nil without a file
+	where *positions `koanf:"-"` // places of the file's keys; nil without a file
 }
 
 // ownSettings are the settings of the program beside those of the server. None changes while
@@ -37,7 +37,7 @@ type ownSettings struct {
 	Files string `koanf:"files"`
 }
 
-// echoSettings configure the namespace that answers what it gets.
+// echoSettings configure the namespace that sends back what it gets.
 type echoSettings struct {
 	// Enabled mounts /echo; dev mode does so too.
 	Enabled bool `koanf:"enabled"`
@@ -99,8 +99,7 @@ func (l *loader) file(path string) error {
 	return errors.Join(l.where.locate(wrong), spacesErr, l.take(path, good))
 }
 
-// sections reads YAML, and says of a file that holds something else what it must
-// hold.
+// sections reads YAML. When a file holds something else, the error says what it must hold.
 type sections struct{ *yaml.YAML }
 
 // Unmarshal implements koanf.Parser.
@@ -145,8 +144,8 @@ func (l *loader) environment(e environment) error {
 	return errors.Join(failed, l.merge("environment", given))
 }
 
-// merge lays one source over those before it, as far as its keys and values are
-// good; the error says what is wrong with the others.
+// merge lays a source over the earlier ones, as far as its keys and values are valid; the
+// error says what is wrong with the others.
 func (l *loader) merge(source string, given map[string]any) error {
 	good, wrong := parseKeys(l.fields, "", given)
 	if wrong != nil {
@@ -158,7 +157,7 @@ func (l *loader) merge(source string, given map[string]any) error {
 	return errors.Join(wrong, l.take(source, good))
 }
 
-// take lays good values over those before them.
+// take lays valid values over the earlier ones.
 func (l *loader) take(source string, good map[string]any) error {
 	if err := l.merged.Load(confmap.Provider(good, "."), nil); err != nil {
 		return fmt.Errorf("merge %s: %w", source, err)
@@ -178,8 +177,8 @@ func (l *loader) settings() (settings, error) {
 	return s, nil
 }
 
-// check refuses settings with which the server must not start. In dev mode it
-// may start without a key: one is made.
+// check refuses settings with which the server must not start. In dev mode it may start
+// without a key, because one is made.
 func (s settings) check() error {
 	err := s.Check()
 	others := errors.Join(s.Chat.check(), s.Telemetry.check(), s.checkHistory())

@@ -44,12 +44,12 @@ func (l *loader) readSpaces(text []byte, root *document.Node) error {
 	return nil
 }
 
-// onlySpaces gives these sections in the lines where the file has them; nil when it
-// has none.
+// onlySpaces returns only these sections of the file, on the same lines; nil when
+// it has none.
 func onlySpaces(text []byte, top *document.Node) ([]byte, error) {
 	var kept []*document.Node
 	lines := strings.SplitAfter(string(text), "\n")
-	first, apart := 0, true // the line of the key before, and whether each key has lines of its own
+	first, apart := 0, true // the line of the previous key, and whether each key has its own lines
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, next := top.Content[i], len(lines)+1
 		if i+2 < len(top.Content) {

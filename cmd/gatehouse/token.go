@@ -60,8 +60,9 @@ func (c *tokenCommand) Run(p *program) error {
 	return out.Flush()
 }
 
-// signingKey sees that there is a key to sign with: the configured one or, for
-// dev mode, the kept one. It never makes a key that no running server knows.
+// signingKey makes sure that there is a key to sign with: the configured one
+// or, for dev mode, the kept one. It never makes a key, which no running server
+// would know.
 func (p *program) signingKey(s *settings, dev bool) error {
 	err := s.Check()
 	if !errors.Is(err, handshake.ErrNoVerifier) {
@@ -95,8 +96,8 @@ func parseClaims(pairs []string) (map[string]any, error) {
 // reserved are the claims that the command sets itself.
 var reserved = map[string]bool{"sub": true, "exp": true, "iat": true, "iss": true, "aud": true}
 
-// claimValue gives a JSON number, boolean, list or object as such and all else
-// as text, JSON strings and null included.
+// claimValue returns a JSON number, boolean, list or object as such, and
+// everything else as text, JSON strings and null included.
 func claimValue(text string) any {
 	var v any
 	// 9007199254740993 must not become …992.
