@@ -337,7 +337,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	count := *churned
 	const key = "operators of the tests come with this key"
 	r := unlogged(t, server.Config{
-		Engine:      server.Engine{Limits: engine.Limits{PingInterval: 8 * time.Second, PingTimeout: 3 * time.Second}},
+		Engine:      server.Engine{Limits: engine.Limits{PingInterval: 3 * time.Second, PingTimeout: 3 * time.Second}},
 		Handshake:   server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: 5 * time.Second, AdmitTimeout: 5 * time.Second}},
 		HTTP:        server.HTTP{ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second},
 		Admin:       server.Admin{Key: key},

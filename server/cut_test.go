@@ -46,6 +46,7 @@ func TestEventsOfAClientThatIsCutAreDropped(t *testing.T) {
 				cfg := server.Config{}
 				cfg.Engine.PauseTimeout = c.pause
 				cfg.Engine.OutboxBytes = 1 << 20
+				cfg.Engine.CloseTimeout = 50 * time.Millisecond // the client polls no more
 				cfg.Sockets.QueueEvents = 2
 				r := serve(t, cfg, ns)
 				client := come(t, r.addr, way{transport: transport})

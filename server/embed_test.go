@@ -17,6 +17,7 @@ import (
 // TestAProgramOfSomebodyElseEmbedsTheServer builds a module of its own, which
 // replaces gatehouse by this tree, runs its tests and talks to it.
 func TestAProgramOfSomebodyElseEmbedsTheServer(t *testing.T) {
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), buildEmbedding(t))
 	cmd.Env = append(os.Environ(), "ORDERS_SECRET="+secret)
 	log, err := cmd.StderrPipe()

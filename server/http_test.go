@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/handshake"
 	"gatehouse/namespaces"
@@ -117,6 +118,7 @@ func TestOriginsHoldForEveryRequest(t *testing.T) {
 		{"null", server.Config{}, "null", 403},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			c.cfg.Engine.CloseTimeout = 50 * time.Millisecond // nobody polls the session that this opens
 			r := serve(t, c.cfg)
 			header := http.Header{}
 			if c.origin != "" {

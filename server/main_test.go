@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"flag"
 	"log/slog"
 	"net"
 	"strings"
@@ -21,8 +22,10 @@ import (
 )
 
 // TestMain passes over a goroutine of the Redis client that sleeps, for a second at
-// most, before it finds its client closed.
+// most, before it finds its client closed. Tests that run side by side are those that
+// wait for deadlines: more of them than there are processors.
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8")             // the command line, which is read later, decides
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // servers whose log no test reads
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }

@@ -56,15 +56,10 @@ func (w way) open(t *testing.T, addr string) (client, error) {
 	return c.upgrade()
 }
 
-// resume goes on with a session by polling. In the end it says good-bye and polls once more: a server that stops would
-// wait for that until Config.Engine.CloseTimeout is over.
+// resume goes on with a session by polling. In the end it leaves: a server that stops would wait for the next poll.
 func (w way) resume(t *testing.T, addr, sid string) client {
 	c := client{t: t, poll: wiretest.NewPolling(context.WithoutCancel(t.Context()), addr, sid, w.options())}
-	t.Cleanup(func() {
-		_ = c.poll.Send("1")
-		_ = c.poll.Poll()
-		c.poll.Drop()
-	})
+	t.Cleanup(func() { _ = c.poll.Leave() })
 	return c
 }
 

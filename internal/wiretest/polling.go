@@ -205,9 +205,12 @@ func (p *Polling) Switch(c *WebSocket) error {
 	return c.Send("5")
 }
 
-// Leave implements Client.
+// Leave implements Client. It polls once more, as the JavaScript client's pending GET does: the server waits for that.
 func (p *Polling) Leave() error {
 	err := p.Send("1")
+	if err == nil {
+		_ = p.Poll()
+	}
 	p.Drop()
 	return err
 }
