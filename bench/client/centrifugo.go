@@ -101,5 +101,5 @@ func (Centrifugo) Alone(data []byte) bool {
 	return bytes.Contains(data, []byte(`"num_clients":1,`)) || bytes.Contains(data, []byte(`"num_clients":1}`))
 }
 
-// IDOf gives nothing: a subscription brings no history anyway.
+// IDOf returns nothing: a subscription brings no history anyway.
 func (Centrifugo) IDOf([]byte) string { return "" }

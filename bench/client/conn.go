@@ -49,7 +49,7 @@ type transport interface {
 	// put takes a packet; it goes out with the next flush.
 	put(packet []byte)
 	flush()
-	// waiting gives how many bytes the socket had no room for yet.
+	// waiting returns how many bytes the socket had no room for yet.
 	waiting() int
 	// leave says good-bye after all that was put.
 	leave()
@@ -96,7 +96,7 @@ func (c *Conn) Echo(id uint64, args string) {
 // Flush sends what was prepared.
 func (c *Conn) Flush() { c.transport.flush() }
 
-// Waiting gives how many bytes the socket had no room for yet.
+// Waiting returns how many bytes the socket had no room for yet.
 func (c *Conn) Waiting() int { return c.transport.waiting() }
 
 // Close leaves as the JavaScript client does: a DISCONNECT packet and the end of

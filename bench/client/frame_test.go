@@ -19,7 +19,7 @@ func TestTextFramesOfAllLengthsUnmaskToTheirPayload(t *testing.T) {
 	}
 }
 
-// serverFrame gives a frame as servers send it.
+// serverFrame returns a frame as servers send it.
 func serverFrame(op byte, payload string) []byte {
 	b := appendHeader(nil, len(payload))
 	b[0] = op

@@ -57,7 +57,7 @@ func (l *Loop) open(addr netip.AddrPort, secure *tls.Config, o owner) (*link, er
 	return k, nil
 }
 
-// connect gives a blocking socket that is connected.
+// connect returns a blocking socket that is connected.
 func connect(addr netip.AddrPort) (int, error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

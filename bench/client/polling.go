@@ -37,7 +37,7 @@ func openPolling(c *Conn) error {
 	return nil
 }
 
-// request gives the head of a request.
+// request returns the head of a request.
 func (p *polling) request(method string) []byte {
 	b := append([]byte(method), " /socket.io/?EIO=4&transport=polling"...)
 	if p.sid != "" {
@@ -136,7 +136,7 @@ func (p *polling) payload(body []byte) error {
 	return nil
 }
 
-// parseResponse gives the body of a response and its size with the head, 0 when
+// parseResponse returns the body of a response and its size with the head, 0 when
 // it is not complete. A body has a length or comes in chunks.
 func parseResponse(b []byte) (body []byte, size int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))

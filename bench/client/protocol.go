@@ -18,6 +18,6 @@ type Protocol interface {
 
 	// Alone says whether the answer to Count is that nobody else is in the room.
 	Alone(data []byte) bool
-	// IDOf gives what a join may ask for messages after, of a message; "": nothing.
+	// IDOf returns what a join may ask for messages after, of a message; "": nothing.
 	IDOf(message []byte) string
 }

@@ -122,7 +122,7 @@ func (SocketIO) bye(c *Conn) []byte { return fmt.Appendf(nil, "41%s,", c.cfg.Nam
 // Alone reads the count that a join is answered with.
 func (SocketIO) Alone(data []byte) bool { return alone.Match(data) }
 
-// IDOf gives the id that the server gave to a message.
+// IDOf returns the id that the server gave to a message.
 func (SocketIO) IDOf(message []byte) string {
 	_, after, _ := bytes.Cut(message, []byte(`"id":"`))
 	id, _, _ := bytes.Cut(after, []byte(`"`))

@@ -147,7 +147,7 @@ func (c *conn) upgrade() error {
 	return nil
 }
 
-// read gives one frame's opcode and payload.
+// read returns one frame's opcode and payload.
 func (c *conn) read() (byte, []byte, error) {
 	head := make([]byte, 2)
 	if _, err := io.ReadFull(c.r, head); err != nil {

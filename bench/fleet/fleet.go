@@ -31,7 +31,7 @@ type Sizes struct {
 	Idle     time.Duration // what the nodes ask of Redis by themselves is counted for
 }
 
-// Full gives the sizes that the published figures are measured with. It takes about a minute.
+// Full returns the sizes that the published figures are measured with. It takes about a minute.
 func Full() Sizes {
 	return Sizes{
 		Nodes: 3, Members: 1000, Burst: 200, Paced: 80, Rate: 20, Joining: 120, HopPairs: 1500, Rounds: 3,
@@ -39,7 +39,7 @@ func Full() Sizes {
 	}
 }
 
-// Quick gives sizes that show whether everything works, and little about speed.
+// Quick returns sizes that show whether everything works, and little about speed.
 func Quick() Sizes {
 	return Sizes{
 		Nodes: 3, Members: 60, Burst: 40, Paced: 10, Rate: 20, Joining: 60, HopPairs: 20, Rounds: 1,

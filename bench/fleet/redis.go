@@ -54,7 +54,7 @@ func StartRedis(ctx context.Context, folder string) (*Redis, error) {
 	return r, nil
 }
 
-// Calls gives how often each command has been carried out, those of scripts
+// Calls returns how often each command has been carried out, those of scripts
 // included, by name in lower case.
 func (r *Redis) Calls() (map[string]int, error) {
 	text, err := r.info("commandstats")
@@ -114,7 +114,7 @@ func (r *Redis) Stop() {
 	_ = r.cmd.Wait()
 }
 
-// freeAddr gives an address of the loopback that nobody listens on.
+// freeAddr returns an address of the loopback that nobody listens on.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

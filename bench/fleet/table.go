@@ -22,7 +22,7 @@ const (
 // themselves comes at moments of its own and can't be taken off to the last call.
 const spare = 0.05
 
-// Markdown gives the figures as a table, each the median of the rounds.
+// Markdown returns the figures as a table, each the median of the rounds.
 func (f *Figures) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| %s members of one room | one node | %d nodes and Redis | ratio | target | |\n|---|---|---|---|---|---|\n",
@@ -92,7 +92,7 @@ func p50(s Section) float64       { return ms(s.P50) }
 func p99(s Section) float64       { return ms(s.P99) }
 func redisEach(s Section) float64 { return float64(s.Redis.Nanoseconds()) / 1e3 / float64(s.Messages) }
 
-// callsOf gives how often a command is carried out per broadcast.
+// callsOf returns how often a command is carried out per broadcast.
 func callsOf(command string) func(Section) float64 {
 	return func(s Section) float64 { return float64(s.Calls[command]) / float64(s.Messages) }
 }
@@ -101,7 +101,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 func ratio(x float64) string { return fmt.Sprintf("%.2f×", x) }
 
-// number gives three digits that count, or all of those before the point.
+// number returns three digits that count, or all of those before the point.
 func number(x float64) string {
 	switch {
 	case x >= 1000:

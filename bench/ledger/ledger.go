@@ -19,7 +19,7 @@ type Ledger struct {
 	delivered, duplicated, reordered, unknown int
 }
 
-// New gives the ledger of a run in which messages, numbered from 0 and sent by
+// New returns the ledger of a run in which messages, numbered from 0 and sent by
 // senders in turn, go to each of the receivers.
 func New(messages, receivers, senders int) *Ledger {
 	l := &Ledger{
@@ -73,7 +73,7 @@ func (l *Ledger) order(receiver, message int) {
 	l.at[receiver] = max(l.at[receiver], l.place[message])
 }
 
-// Delivered gives how many deliveries counted, duplicates left out.
+// Delivered returns how many deliveries counted, duplicates left out.
 func (l *Ledger) Delivered() int { return l.delivered }
 
 // Err is nil when every message reached every receiver once and in order.

@@ -15,7 +15,7 @@ import (
 
 var errNoFigure = errors.New("no such figure")
 
-// CPU gives the processor time that all threads of a process have used so far,
+// CPU returns the processor time that all threads of a process have used so far,
 // user and system, those that ended included. It is what /proc/PID/stat counts
 // as utime + stime, to the nanosecond instead of the clock tick.
 func CPU(pid int) (time.Duration, error) {
@@ -60,7 +60,7 @@ func field(path, name string) (int64, error) {
 	return 0, fmt.Errorf("%w: %s in %s", errNoFigure, name, path)
 }
 
-// Files gives how many files a process has open.
+// Files returns how many files a process has open.
 func Files(pid int) (int, error) {
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {

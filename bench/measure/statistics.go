@@ -2,7 +2,7 @@ package measure
 
 import "slices"
 
-// Median gives the middle of the values, the mean of the two middle ones of an
+// Median returns the middle of the values, the mean of the two middle ones of an
 // even number, and 0 of none.
 func Median(values []float64) float64 {
 	if len(values) == 0 {
@@ -16,7 +16,7 @@ func Median(values []float64) float64 {
 	return (sorted[mid-1] + sorted[mid]) / 2
 }
 
-// Percentile gives the smallest value that p per cent of all are not above, by
+// Percentile returns the smallest value that p per cent of all are not above, by
 // nearest rank. It sorts the values in place; of none it gives 0.
 func Percentile[T int64 | ~float64](values []T, p int) T {
 	if len(values) == 0 {

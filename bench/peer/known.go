@@ -13,7 +13,7 @@ const (
 	Reference = "node"      // the peer that all ratios refer to
 )
 
-// Known gives all peers, the product first, for a checkout at root.
+// Known returns all peers, the product first, for a checkout at root.
 func Known(root string) []Peer {
 	return slices.Concat(ours(root), javaScript(root), inGo(root), floors(root))
 }

@@ -58,7 +58,7 @@ func (p Peer) Offers(scenario string, secure bool) bool {
 	return !slices.Contains(p.without, scenario) && (len(p.only) == 0 || slices.Contains(p.only, scenario))
 }
 
-// Choose gives the peers with the names, in their order.
+// Choose returns the peers with the names, in their order.
 func Choose(known []Peer, names []string) ([]Peer, error) {
 	var chosen []Peer
 	for _, name := range names {
@@ -71,7 +71,7 @@ func Choose(known []Peer, names []string) ([]Peer, error) {
 	return chosen, nil
 }
 
-// With gives the peer with further environment variables, each NAME=value.
+// With returns the peer with further environment variables, each NAME=value.
 func (p Peer) With(env ...string) Peer {
 	p.env = slices.Concat(p.env, env)
 	return p

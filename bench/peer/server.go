@@ -77,7 +77,7 @@ func (p Peer) Start(ctx context.Context, secret string, cert *certificate.Certif
 	return s, nil
 }
 
-// settings gives the peer's environment variables.
+// settings returns the peer's environment variables.
 func (p Peer) settings(secret string, cert *certificate.Certificate) ([]string, error) {
 	env := append(slices.Clone(p.env), p.secret+"="+secret)
 	if cert != nil {
@@ -169,7 +169,7 @@ func (s *Server) note(line string) {
 	}
 }
 
-// Tail gives the newest lines that the server printed.
+// Tail returns the newest lines that the server printed.
 func (s *Server) Tail() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,7 +22,7 @@ const (
 	latencyTolerance = 1.75
 )
 
-// Tolerance gives the highest factor by which a row's ratio may have grown.
+// Tolerance returns the highest factor by which a row's ratio may have grown.
 func Tolerance(row Row) float64 {
 	if row.Unit == "ms" {
 		return latencyTolerance

@@ -46,7 +46,7 @@ func WriteFigures(path, begin, text string) error {
 	return nil
 }
 
-// Markdown gives the figures as a table for servers, one for the floors and the
+// Markdown returns the figures as a table for servers, one for the floors and the
 // product's other settings, and one for what was under TLS, with what is void.
 func (r *Report) Markdown() string {
 	var b strings.Builder

@@ -132,7 +132,7 @@ func (r *Report) Verdict(row Row) string {
 	}
 }
 
-// Rival gives the best of the other peers in a row and the product's ratio to it.
+// Rival returns the best of the other peers in a row and the product's ratio to it.
 // Floors are no peers, nor is the product in another setting. The ratio is 0 when
 // there is nobody to compare with.
 func (r *Report) Rival(row Row) (name string, ratio float64) {

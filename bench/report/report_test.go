@@ -13,7 +13,7 @@ import (
 
 var errLost = errors.New("of 10 deliveries 1 lost")
 
-// compared gives a report of two rounds: ours is twice as cheap as the reference,
+// compared returns a report of two rounds: ours is twice as cheap as the reference,
 // third lost a message in one round.
 func compared() *report.Report {
 	peers := []report.Peer{{Name: "ours", Title: "Ours & more"}, {Name: "node", Title: "Node"}, {Name: "third", Title: "Third"}}

@@ -70,7 +70,7 @@ func (r *Report) best(row Row) string {
 	return fmt.Sprintf("%.2f× %s", ratio, name)
 }
 
-// String gives the median with its ratio, "void", or a dash.
+// String returns the median with its ratio, "void", or a dash.
 func (c *Cell) String() string {
 	switch {
 	case c == nil:
@@ -84,7 +84,7 @@ func (c *Cell) String() string {
 	}
 }
 
-// figure gives three significant digits.
+// figure returns three significant digits.
 func figure(v float64) string {
 	switch {
 	case v >= 100:

@@ -40,7 +40,7 @@ type Scenario struct {
 // secured begins the names of scenarios under TLS and of their metrics.
 const secured = "tls"
 
-// Secured gives each scenario as it is under TLS, where only what the product
+// Secured returns each scenario as it is under TLS, where only what the product
 // itself holds has a target.
 func Secured(plain []Scenario) []Scenario {
 	var all []Scenario
@@ -69,7 +69,7 @@ func Secured(plain []Scenario) []Scenario {
 	return all
 }
 
-// All gives the scenarios with the sizes.
+// All returns the scenarios with the sizes.
 func All(s Sizes) []Scenario {
 	all := []Scenario{
 		{Name: "idle", Metrics: []Metric{

@@ -41,7 +41,7 @@ type Node struct {
 	PID  int
 }
 
-// addrOf gives the address of the node whose turn a client is.
+// addrOf returns the address of the node whose turn a client is.
 func (r *Rig) addrOf(client int) netip.AddrPort {
 	if turn := client % (len(r.Others) + 1); turn > 0 {
 		return r.Others[turn-1].Addr
@@ -49,7 +49,7 @@ func (r *Rig) addrOf(client int) netip.AddrPort {
 	return r.Addr
 }
 
-// used gives the processor time that all nodes have used so far.
+// used returns the processor time that all nodes have used so far.
 func (r *Rig) used() (time.Duration, error) {
 	sum, err := measure.CPU(r.PID)
 	for _, n := range r.Others {
@@ -64,7 +64,7 @@ func (r *Rig) config(namespace, user string) client.Config {
 	return client.Config{Addr: r.Addr, TLS: r.TLS, Protocol: r.Protocol, Namespace: namespace, Token: r.Sign(user)}
 }
 
-// spent gives the processor time that the server, all its nodes, used for the work.
+// spent returns the processor time that the server, all its nodes, used for the work.
 func (r *Rig) spent(section string, work func() error) (time.Duration, error) {
 	detach, err := r.attach(section)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *Rig) attach(section string) (func(), error) {
 	}, nil
 }
 
-// per gives the microseconds that one of n pieces of work took.
+// per returns the microseconds that one of n pieces of work took.
 func per(d time.Duration, n int) float64 {
 	return float64(d.Nanoseconds()) / 1e3 / float64(n)
 }

@@ -66,7 +66,7 @@ func (s Sizes) enterRooms(r *Rig) (*rooms, error) {
 	return m, nil
 }
 
-// client gives who has a place in a room.
+// client returns who has a place in a room.
 func (m *rooms) client(room, place int) int { return (room*m.size + place) % len(m.conns) }
 
 // talk has one message sent in each room a second, the rooms one after the other.

@@ -39,7 +39,7 @@ type Sizes struct {
 	GrowthDeliveries int   `json:"growthDeliveries"`
 }
 
-// Full gives the sizes of the figures that are quoted. The largest room stays below
+// Full returns the sizes of the figures that are quoted. The largest room stays below
 // the 12,500 connections that Gatehouse takes where 20,000 files may be open.
 func Full() Sizes {
 	return Sizes{
@@ -56,7 +56,7 @@ func Full() Sizes {
 	}
 }
 
-// Quick gives sizes that show whether everything works, and little about speed.
+// Quick returns sizes that show whether everything works, and little about speed.
 func Quick() Sizes {
 	return Sizes{
 		IdleConnections: 500, Settle: time.Second,

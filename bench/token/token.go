@@ -27,12 +27,12 @@ type Signer struct {
 	now    func() time.Time
 }
 
-// NewSigner gives a signer whose tokens are issued at the time that now tells.
+// NewSigner returns a signer whose tokens are issued at the time that now tells.
 func NewSigner(secret string, now func() time.Time) Signer {
 	return Signer{secret: []byte(secret), now: now}
 }
 
-// Sign gives a token for one user, good for an hour.
+// Sign returns a token for one user, good for an hour.
 func (s Signer) Sign(user string) string {
 	at := s.now().Unix()
 	body, err := json.Marshal(claims{Sub: user, Iat: at, Exp: at + 3600, Jti: fmt.Sprintf("%s-%d", user, at)})

@@ -39,7 +39,7 @@ func (c *comparison) checked(ctx context.Context, r, earlier *report.Report, out
 	return fmt.Errorf("%w in %d rows", errRegressed, len(regressions))
 }
 
-// suspects gives the scenarios of the rows.
+// suspects returns the scenarios of the rows.
 func (c *comparison) suspects(rows []report.Regression) []scenario.Scenario {
 	return slices.DeleteFunc(slices.Clone(c.scenarios), func(s scenario.Scenario) bool {
 		return !slices.ContainsFunc(rows, func(g report.Regression) bool { return g.Row.Scenario == s.Name })

@@ -42,7 +42,7 @@ func (c *comparison) begin(ctx context.Context) (*report.Report, error) {
 	return r, nil
 }
 
-// commit gives the short name of the commit of the checkout, "" without git.
+// commit returns the short name of the commit of the checkout, "" without git.
 func commit(ctx context.Context, root string) string {
 	out, _ := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short", "HEAD").Output()
 	return strings.TrimSpace(string(out))
@@ -119,7 +119,7 @@ func (c *comparison) one(ctx context.Context, p peer.Peer, s scenario.Scenario, 
 	return values, err
 }
 
-// attachment gives the command to attach with its peer and round filled in.
+// attachment returns the command to attach with its peer and round filled in.
 func (c *comparison) attachment(p peer.Peer, round int) string {
 	if c.attach == "" {
 		return ""

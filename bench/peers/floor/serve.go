@@ -53,7 +53,7 @@ func (r *room) serve(conn *net.TCPConn) error {
 	}
 }
 
-// descriptor gives the file descriptor of a connection that stays open.
+// descriptor returns the file descriptor of a connection that stays open.
 func descriptor(conn *net.TCPConn) (int, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *room) packet(fd int, text []byte) (string, error) {
 	return "43" + string(m[1]) + "," + string(m[2]) + `[{"ok":true,"count":1}]`, nil
 }
 
-// read gives the payload of one masked frame, nil at a closing frame.
+// read returns the payload of one masked frame, nil at a closing frame.
 func read(in *bufio.Reader) ([]byte, error) {
 	var head [2]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
@@ -114,7 +114,7 @@ func read(in *bufio.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// frame gives a text frame of a server.
+// frame returns a text frame of a server.
 func frame(text string) []byte {
 	b := []byte{0x81}
 	if len(text) < 126 {

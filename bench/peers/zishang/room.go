@@ -82,7 +82,7 @@ func (r *room) join(s *socket.Socket, u *user, since string) joined {
 	return joined{OK: true, Count: len(r.users), Members: r.members(), History: history, Complete: complete}
 }
 
-// since gives the messages after the one with the id, and whether it is remembered.
+// since returns the messages after the one with the id, and whether it is remembered.
 func (r *room) since(id string) ([]message, bool) {
 	at := slices.IndexFunc(r.history, func(m message) bool { return m.ID == id })
 	return append([]message{}, r.history[at+1:]...), id == "" || at >= 0
@@ -97,7 +97,7 @@ func (r *room) arrive(s *socket.Socket, u *user) {
 	r.announce(s, "member:joined", u)
 }
 
-// leave gives the number of users who are still here.
+// leave returns the number of users who are still here.
 func (r *room) leave(s *socket.Socket, u *user) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
