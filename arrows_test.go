@@ -89,7 +89,7 @@ func TestEveryPackageHasAPackageComment(t *testing.T) {
 	}
 }
 
-// top gives the first element of a path below our module, "" for others' packages.
+// top returns the first element of a path below our module, "" for others' packages.
 func top(path string) string {
 	below, ours := strings.CutPrefix(path, module+"/")
 	if !ours {

@@ -95,7 +95,7 @@ func mounted(nodes *wiretest.Authority, env []string) {
 	}
 }
 
-// pod gives the configuration file and the environment of a pod that a chart has made.
+// pod returns the configuration file and the environment of a pod that a chart has made.
 func pod(t *testing.T, file string) (configuration string, env []string) {
 	t.Helper()
 	for d := yaml.NewDecoder(bytes.NewReader([]byte(contents(t, file)))); ; {

@@ -101,7 +101,7 @@ func quotes(t *testing.T, b block) {
 
 var lineStart = regexp.MustCompile(`(?m)^(.)`)
 
-// indented gives the lines of a function's body, which a page shows without
+// indented returns the lines of a function's body, which a page shows without
 // their first tab.
 func indented(text string) string { return lineStart.ReplaceAllString(text, "\t$1") }
 
@@ -166,7 +166,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// build gives the path of the binary. It builds it for the first who asks; none of these tests runs beside another.
+// build returns the path of the binary. It builds it for the first who asks; none of these tests runs beside another.
 func build(t *testing.T) string {
 	t.Helper()
 	if built == "" {

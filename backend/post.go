@@ -26,7 +26,7 @@ func (u *Unavailable) Error() string {
 	return fmt.Sprintf("the back end is unavailable for %s: %v", u.RetryAfter, u.Cause)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (u *Unavailable) Unwrap() error { return u.Cause }
 
 const (

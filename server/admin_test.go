@@ -18,7 +18,7 @@ import (
 func (r *running) adminAddr() string {
 	r.t.Helper()
 	if !strings.Contains(r.log.String(), "adminAddr") {
-		ask(r.t, r.url("/healthz"), nil, "") // is answered as soon as the operators' listener is there
+		ask(r.t, r.url("/healthz"), nil, "") // answers as soon as the operators' listener is there
 	}
 	for line := range strings.Lines(r.log.String()) {
 		var entry struct{ AdminAddr string }
@@ -166,7 +166,7 @@ func TestRevocationsAreHeldToTheirForm(t *testing.T) {
 	}
 }
 
-// typed finds the name of a series.
+// typed matches the name of a series.
 var typed = regexp.MustCompile(`(?m)^# TYPE (\S+)`)
 
 func TestMetricsCountWhatHappened(t *testing.T) {

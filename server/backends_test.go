@@ -17,7 +17,7 @@ import (
 
 const backendSecret = "a-secret-of-a-back-end-of-these-tests"
 
-// withKey is what a back end sends.
+// withKey is the header of a back end's requests.
 func withKey(secret string) http.Header { return page("", "Authorization", "Bearer "+secret) }
 
 var backEnd = withKey(backendSecret)
@@ -111,7 +111,7 @@ func TestABackEndPublishesToWhomItNames(t *testing.T) {
 			gets(t, one, `42/app,["e",1]`)
 		}
 	}
-	// A list keeps its order, and no event of the above reached anybody else.
+	// A list keeps its order, and none of the events above has reached anybody else.
 	r.publishes(`[{"namespace":"/app","event":"a"},{"namespace":"/app","event":"b","args":[1,{"x":"y"}]}]`)
 	for _, one := range []client{ada, bob} {
 		gets(t, one, `42/app,["a"]`)

@@ -118,8 +118,8 @@ func TestABackEndSpeaksInANamespaceOfTheConfiguration(t *testing.T) {
 	do("POST", "publish", `{"namespace":"/app","event":"e","args":[1]}`, 400)
 	do("POST", "publish", `{"namespace":"/app","event":"e","data":1,"rooms":["org:acme"],"store":true}`, 400)
 	do("POST", "publish", `{"namespace":"/app","event":"e","data":1,"rooms":["a\u202eb"]}`, 400)
-	// An event that is sent while nobody is there is in the history for a client that
-	// joins later.
+	// An event that is sent while nobody is in the room is in the history for a
+	// client that joins later.
 	do("POST", "publish", `{"namespace":"/app","event":"edit:a","data":{"n":1},"rooms":["doc:acme:7"],"store":true}`, 200)
 	says(t, do("GET", "namespaces/%2Fapp/rooms/doc:acme:7/history", "", 200), `"data":{"n":1}`, `"event":"edit:a"`, `"from":"orders"`, `"complete":true`)
 	ack, _ := ann.ask("room:join", `{"room":"doc:acme:7"}`)

@@ -23,7 +23,7 @@ func newBounded[T any](with func(values ...string) T, names ...string) *bounded[
 	return &bounded[T]{names: len(names), with: with, made: make(map[labels]T)}
 }
 
-// of gives the series with these values.
+// of returns the series with these values.
 func (b *bounded[T]) of(values ...string) T {
 	var key labels
 	copy(key[:], values)

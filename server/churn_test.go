@@ -26,7 +26,7 @@ import (
 	"gatehouse/server"
 )
 
-// churned is how many connections come and go; make soak asks for 100,000.
+// churned is how many connections come and go; `make soak` uses 100,000.
 var churned = flag.Int("churn", wiretest.Crowd(5000), "connections of TestConnectionsLeaveNothingBehind")
 
 // comer is a connection that ends at any moment, from far too early to a proper
@@ -117,13 +117,13 @@ func (c *comer) frames(texts ...string) error {
 	return nil
 }
 
-// next gives the next frame.
+// next returns the next frame.
 func (c *comer) next() (string, error) {
 	f, err := ws.ReadFrame(c.in)
 	return string(f.Payload), err
 }
 
-// awaits reads on until a packet begins so.
+// awaits reads on until a packet begins with the prefix.
 func (c *comer) awaits(prefix string) error {
 	var last [2]string
 	for range 10_000 {
@@ -331,8 +331,8 @@ func measure() (f footprint) {
 	return footprint{runtime.NumGoroutine(), mem.HeapAlloc}
 }
 
-// A server holds no more memory after many clients have come and gone, in
-// whatever way they went.
+// After many clients have come and gone, in whatever way, a server holds no
+// more memory than before.
 func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	count := *churned
 	const key = "operators of the tests come with this key"
@@ -344,7 +344,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 		Connections: server.ConnectionLimits{MaxPendingPerAddress: 100_000, AddressFailures: handshake.ThrottleConfig{Free: 1 << 30}}, // many are refused
 	}, echo.New(), chat.New(chat.Config{}))
 	operator := http.Header{"Authorization": {"Bearer " + key}}
-	crowd(t, r.addr, 500) // allocations that happen once are done, and the history of the room is full
+	crowd(t, r.addr, 500) // by now one-time allocations are done, and the history of the room is full
 	r.empties(t, r.addr, operator)
 	before := measure()
 	crowd(t, r.addr, count)

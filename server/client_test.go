@@ -48,7 +48,7 @@ func (c client) send(packets ...string) {
 	}
 }
 
-// next gives the next packet, or how the connection ended: "1" for polling's close packet, the status and the body of a refused
+// next returns the next packet, or how the connection ended: "1" for polling's close packet, the status and the body of a refused
 // poll, "closed" with the code and reason of a WebSocket.
 func (c client) next() string {
 	p, err := c.wire().Next()

@@ -74,7 +74,7 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	files.ServerName = "nodes.example"
 	one, other := twoNodes(t, func() []namespaces.Definition { return who("/who") }, func(c *server.Cluster) { c.TLS = files })
 	one.waitFor("certificate for the other nodes loaded")
-	// through opens a session on one node, and goes on with it through the other.
+	// through opens a session at one node, and goes on with it through the other.
 	through := func(transport string) client {
 		c := way{}.resume(t, other.addr, dial(t, one.addr, "polling").session())
 		if transport == "polling" {
@@ -118,7 +118,7 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	}
 	other.waitFor("nobody else should reach cluster.addr")
 
-	// Renewed files are taken over by both ends, wrong ones by neither.
+	// Both ends take over renewed files, and neither takes over wrong ones.
 	hopTLS(a, named)
 	for _, r := range []*running{one, other} {
 		if err := r.server.ReloadTLS(); err != nil {
@@ -134,7 +134,7 @@ func TestReq29_RequestsPassBetweenNodesOverTLS(t *testing.T) {
 	}
 	talk(through("upgrade"))
 
-	// Wrong files do not keep a key in force that is to go.
+	// Wrong files do not keep an old key in force.
 	next := other.config
 	next.JWT.HMACSecret = handshake.Secret(strings.Repeat("another secret of the tests ", 2))
 	if _, err := other.server.Reload(next); err != nil {

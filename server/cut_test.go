@@ -12,8 +12,8 @@ import (
 )
 
 // Events that wait when the server cuts a client off are not handled: the client
-// is cut because its handlers are behind, or because it does not read what they
-// answer.
+// was cut because its handlers are behind, or because it does not read their
+// answers.
 func TestEventsOfAClientThatIsCutAreDropped(t *testing.T) {
 	big := strings.Repeat("x", 64<<10)
 	for _, c := range []struct {

@@ -54,7 +54,7 @@ func TestAProgramOfSomebodyElseEmbedsTheServer(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	for lines.Scan() { // to its end, before Wait closes the pipe
+	for lines.Scan() { // read to the end, before Wait closes the pipe
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the program ended with %v", err)
@@ -116,7 +116,7 @@ func listeningAddr(t *testing.T, lines *bufio.Scanner) string {
 	return ""
 }
 
-// scoped is a token with a scope.
+// scoped makes a token with a scope.
 func scoped(t *testing.T, subject, scope string) string {
 	t.Helper()
 	return mint(t, handshake.TokenSpec{Subject: subject, Claims: map[string]any{"scope": scope}})

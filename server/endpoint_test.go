@@ -27,8 +27,9 @@ func asked() *namespaces.Namespace {
 	return ns
 }
 
-// TestTheEndpointIsTheProgramsToShape holds the path, the headers kept and given, the
-// cookie for balancers and the values of a handler around, over all transports.
+// TestTheEndpointIsTheProgramsToShape checks the path, the kept and the added
+// headers, the cookie for balancers and the values of an outer handler, over all
+// transports.
 func TestTheEndpointIsTheProgramsToShape(t *testing.T) {
 	cfg := server.Config{
 		Path:        "/live/",
@@ -86,7 +87,7 @@ func TestTheEndpointIsTheProgramsToShape(t *testing.T) {
 	}
 }
 
-// openingAt opens a session, or what else is at a URL.
+// openingAt requests a session, or whatever is at a URL.
 func openingAt(t *testing.T, url string, upgrade bool) *http.Response {
 	t.Helper()
 	transport := "polling"

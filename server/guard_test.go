@@ -11,12 +11,13 @@ import (
 	"gatehouse/server"
 )
 
-// heldUp is a server that allows an address few wrong credentials.
+// heldUp is a server that allows each address only a few wrong credentials.
 func heldUp() server.Config {
 	return server.Config{Connections: server.ConnectionLimits{AddressFailures: handshake.ThrottleConfig{Free: 3, Base: time.Minute, Max: time.Hour, Forget: time.Hour}}}
 }
 
-// Field fault 8, attack W2: wrong credentials of an address delay wrong ones only.
+// Field fault 8, attack W2: wrong credentials from an address delay only other wrong
+// ones.
 func TestField08_WrongTokensOfAnAddressKeepNoValidOneOut(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket"} {
 		t.Run(transport, func(t *testing.T) {
@@ -27,7 +28,7 @@ func TestField08_WrongTokensOfAnAddressKeepNoValidOneOut(t *testing.T) {
 			}
 			told := come(t, r.addr, way{transport: transport})
 			if got := sendConnect(told, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
-				t.Fatalf("ada: %s", got) // who is nowhere else is held, not told
+				t.Fatalf("ada: %s", got) // a client in no other namespace is put on hold, not refused
 			}
 			for range 5 {
 				sendConnect(told, "/who", `{"token":"made up"}`)
@@ -45,7 +46,7 @@ func TestField08_WrongTokensOfAnAddressKeepNoValidOneOut(t *testing.T) {
 	}
 }
 
-// Field fault 6: the log names the origin that a page's was compared with.
+// Field fault 6: the log names the origin with which that of a page was compared.
 func TestField06_TheLogNamesTheOwnOrigin(t *testing.T) {
 	cfg := server.Config{TrustedProxies: []string{"127.0.0.0/8"}}
 	r := serve(t, cfg, who("/who")...)
@@ -61,7 +62,7 @@ func TestField06_TheLogNamesTheOwnOrigin(t *testing.T) {
 	}
 }
 
-// Newcomers 10: headers of a proxy that nobody trusts are the cause that is named.
+// Newcomers 10: the log names headers of an untrusted proxy as the cause.
 func TestNewcomers10_AProxyThatIsNotTrustedIsTheCause(t *testing.T) {
 	r := serve(t, server.Config{}, who("/who")...)
 	status, _, answer := r.call(http.MethodPost, "/auth/tickets", "", page("https://"+r.addr, "X-Forwarded-Proto", "https"))
@@ -99,7 +100,7 @@ func TestNewcomers10_AForgottenProxyIsWarnedOf(t *testing.T) {
 	}
 }
 
-// Field fault 17: a cookie that was issued anew while the back end is away ends no session.
+// Field fault 17: a cookie that is renewed while the back end is away ends no session.
 func TestField17_ASessionLivesUntilWhatItShowsIsKnownToBeBad(t *testing.T) {
 	answer := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"subject":"ada"}`)) }
 	away := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }

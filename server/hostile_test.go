@@ -48,10 +48,10 @@ func (a *attacker) binary(data []byte) {
 	a.raw(wiretest.Frame(ws.OpBinary, true, data))
 }
 
-// raw writes bytes to the WebSocket; they may meet a connection that is over.
+// raw writes bytes to the WebSocket; the connection may have ended already.
 func (a *attacker) raw(b []byte) { _ = a.c.ws.Write(b) }
 
-// ends expects the connection to end, whatever was answered before.
+// ends expects the connection to end, whatever answers come before that.
 func (a *attacker) ends() string {
 	a.t.Helper()
 	for range 40 {
@@ -67,7 +67,7 @@ func (a *attacker) ends() string {
 	return ""
 }
 
-// goesOn expects the session to work as if nothing had been.
+// goesOn expects the session to work as if nothing had happened.
 func (a *attacker) goesOn() {
 	a.t.Helper()
 	if !a.in {
@@ -108,7 +108,7 @@ func (r *running) serves(t *testing.T) {
 	}
 }
 
-// hostileServer has few places, so that what an attack left behind would show.
+// hostileServer has few places, so that anything an attack leaves behind shows.
 func hostileServer(t *testing.T) *running {
 	return serve(t, server.Config{
 		Engine:      server.Engine{Limits: engine.Limits{MaxPayload: 200_000, OutboxBytes: 400_000}},
@@ -205,8 +205,8 @@ func TestHostilePacketsEndTheirConnectionOnly(t *testing.T) {
 	}
 }
 
-// A message that is too large ends differently over each transport: a
-// WebSocket closes, and a POST is refused, as in Node.
+// A message that is too large ends differently by transport: a WebSocket
+// closes, but a POST is refused, as in Node.
 func TestMessagesThatAreTooLargeAreNotRead(t *testing.T) {
 	r := hostileServer(t)
 	nested := `42/echo,["echo",` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_001)

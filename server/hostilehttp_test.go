@@ -93,7 +93,7 @@ func TestTwoRequestsOfAKindAtOnceEndTheSession(t *testing.T) {
 			a := come(t, r.addr, way{transport: "polling"})
 			first := knock(t, r.addr, fmt.Sprintf(open, a.session()))
 			second := knock(t, r.addr, fmt.Sprintf(open, a.session()))
-			seen := []int{status(second), status(first)} // either may come to the server first
+			seen := []int{status(second), status(first)} // either may reach the server first
 			if seen[0] != 400 && seen[1] != 400 {
 				t.Errorf("answered %d", seen)
 			}
@@ -258,7 +258,7 @@ var lingering = map[string]func(a *attacker){
 	},
 }
 
-// over404 expects an answer that is no success, or the end of the connection.
+// over404 expects a status that is no success, or the end of the connection.
 func over404(t *testing.T, c net.Conn) {
 	t.Helper()
 	if got := status(c); got != 0 && got < 400 {
@@ -295,8 +295,7 @@ func TestWhoLingersIsEndedAndNobodyElse(t *testing.T) {
 	r.empties(t, r.adminAddr(), nil)
 }
 
-// empties waits until the server says that nothing is left, asking again and
-// again.
+// empties asks the server again and again until nothing is left.
 func (r *running) empties(t *testing.T, addr string, operator http.Header) {
 	t.Helper()
 	var held struct{ Connections, Pending, Sockets, Rooms, Silent int }
@@ -320,7 +319,7 @@ func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
 	t.Parallel()
 	r := serve(t, server.Config{}, echo.New())
 	session := come(t, r.addr, way{transport: "polling"}).session()
-	var all sync.WaitGroup // at once: many of them take ten seconds
+	var all sync.WaitGroup // run in parallel, as many of them take ten seconds
 	for name, begin := range map[string]string{
 		"a handshake":     "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n",
 		"a poll":          "GET /socket.io/?EIO=4&transport=polling&sid=" + session + " HTTP/1.1\r\n",

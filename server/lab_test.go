@@ -11,7 +11,7 @@ import (
 	"gatehouse/server"
 )
 
-// labGiven is what the lab's endpoints give.
+// labGiven is the answer of the lab's endpoints.
 type labGiven struct{ Token, Expired, Cookie string }
 
 func labMakes(t *testing.T, r *running, path string) labGiven {

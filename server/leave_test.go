@@ -11,7 +11,8 @@ import (
 	"gatehouse/server"
 )
 
-// twoNodes are nodes that hand requests to each other and know it. edit changes what their configurations say of the cluster.
+// twoNodes are nodes that know each other and hand requests to each other. edit changes the cluster section of their
+// configurations.
 func twoNodes(t *testing.T, defs func() []namespaces.Definition, edit ...func(*server.Cluster)) (one, other *running) {
 	t.Helper()
 	redis, node := nodes(t)

@@ -34,7 +34,7 @@ func TestWhoStopsReadingTheLogStopsNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		const lines = 20_000
-		for range lines { // in this goroutine: one that waited would hang the test
+		for range lines { // in this goroutine: a write that waits would hang the test
 			log.Info(strings.Repeat("x", 200))
 		}
 		dropped := out.Dropped()
@@ -110,7 +110,7 @@ func TestLinesThatComeTogetherAreWrittenTogether(t *testing.T) {
 	})
 }
 
-// broken is a log that nobody can write to.
+// broken is a log whose writes fail.
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
@@ -127,7 +127,7 @@ func TestLinesThatCannotBeWrittenAreCounted(t *testing.T) {
 	}
 }
 
-// Text of a stranger could turn a line around, move a cursor or begin a new line.
+// Text of a stranger could reverse a line, move the cursor or begin a new line.
 func TestWhatATerminalObeysNeverReachesTheLog(t *testing.T) {
 	const hostile = "a\u202eb\u009b31mc\x1b[2Jd\re\nf\u2028g\U000e0001h\x7fi"
 	for _, format := range []string{"json", "console"} {

@@ -55,7 +55,7 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// logger gives one that writes to the journal until the test ends.
+// logger returns a logger that writes to the journal until the test ends.
 func (j *journal) logger(t *testing.T, cfg server.Log) *slog.Logger {
 	t.Helper()
 	log, out, err := server.NewLogger(cfg, j)
@@ -87,7 +87,7 @@ func serve(t *testing.T, cfg server.Config, defs ...namespaces.Definition) *runn
 	cfg.JWT = handshake.JWTConfig{HMACSecret: secret}
 	cfg.Log.Level = "debug"
 	if cfg.Engine.CloseTimeout == 0 {
-		cfg.Engine.CloseTimeout = time.Second // for clients that the tests leave behind; a busy machine fetches the last packet in time
+		cfg.Engine.CloseTimeout = time.Second // for clients that tests leave behind; long enough for a busy machine to fetch the last packet
 	}
 	if cfg.Drain.Spread == 0 {
 		cfg.Drain.Spread = time.Millisecond // nobody comes back
@@ -123,7 +123,7 @@ func (r *running) stopped() error {
 
 func (r *running) url(path string) string { return "http://" + r.addr + path }
 
-// token is one that the server accepts.
+// token makes a token that the server accepts.
 func token(t *testing.T, subject string) string {
 	t.Helper()
 	return mint(t, handshake.TokenSpec{Subject: subject})
@@ -143,7 +143,7 @@ func mint(t *testing.T, spec handshake.TokenSpec) string {
 	return text
 }
 
-// says checks for each word that the text has it.
+// says checks that the text has each of the words.
 func says(t *testing.T, text string, words ...string) {
 	t.Helper()
 	for _, w := range words {
@@ -153,7 +153,7 @@ func says(t *testing.T, text string, words ...string) {
 	}
 }
 
-// expired is one that was good until an hour ago.
+// expired makes a token that was good until an hour ago.
 func expired(t *testing.T, subject string) string {
 	t.Helper()
 	past := func() time.Time { return time.Now().Add(-2 * time.Hour) }

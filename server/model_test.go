@@ -24,8 +24,8 @@ import (
 type model struct {
 	over     bool              // the connection has ended
 	in       map[string]string // namespaces that the client is in, with its socket's id
-	heard    map[string]bool   // namespaces that the client has sent packets to since it is in
-	departed map[string]bool   // namespaces that the server ended or refused: packets for them are ignored
+	heard    map[string]bool   // namespaces that the client has sent packets to since it entered them
+	departed map[string]bool   // namespaces that the server has ended or refused: packets for them are ignored
 	awaiting string            // the namespace of a binary event whose attachment is missing; "" for none
 	probe    probeState
 }
@@ -64,7 +64,7 @@ type modelRig struct {
 // modelNames are the namespaces of the model.
 var modelNames = []string{"/room", "/other"}
 
-// newModelRig starts a server without the limits that many refusals meet.
+// newModelRig starts a server without the limits that many refusals would reach.
 func newModelRig(t testing.TB) *modelRig {
 	t.Helper()
 	m := &modelRig{names: map[string]*namespaces.Namespace{}, gone: map[string]int{}, note: map[string]int{}, some: make(chan struct{})}
@@ -101,7 +101,8 @@ func (m *modelRig) left(_ context.Context, s *namespaces.Socket, _ string) {
 	m.some = make(chan struct{})
 }
 
-// ends waits until each of the sockets has ended, and checks that it did once.
+// ends waits until each of the sockets has ended, and checks that each did so
+// once.
 func (m *modelRig) ends(t *testing.T, sockets []string) {
 	t.Helper()
 	limit := time.After(overall)
@@ -130,7 +131,7 @@ func (m *modelRig) newMachine(t *testing.T, transport string) *machine {
 	return &machine{t: t, rig: m, p: newPuppet(t, m.addr, transport), model: model{in: map[string]string{}, heard: map[string]bool{}, departed: map[string]bool{}}}
 }
 
-// fail tells what the client did until now.
+// fail fails the test and lists the client's steps so far.
 func (m *machine) fail(format string, args ...any) {
 	m.t.Helper()
 	m.t.Fatalf("%s\nover %v, after:\n  %s", fmt.Sprintf(format, args...), m.p, strings.Join(m.trace, "\n  "))
@@ -153,7 +154,7 @@ func (m *machine) ends() {
 	m.model.over = true
 }
 
-// says sends packets. A text while an attachment is missing is the end.
+// says sends packets. A text while an attachment is missing ends the connection.
 func (m *machine) says(packets ...string) (ended bool) {
 	m.t.Helper()
 	m.trace = append(m.trace, fmt.Sprintf("%.200q", packets))
@@ -178,8 +179,8 @@ func (m *machine) barrier() {
 	m.sees(`44/nowhere,{"message":"Invalid namespace"}`)
 }
 
-// addressed is the effect of a packet for a namespace: the socket takes it, it
-// is ignored, or it ends the connection.
+// addressed returns the effect of a packet for a namespace: the socket takes it,
+// it is ignored, or it ends the connection.
 func (m *machine) addressed(ns string, taken func()) {
 	m.t.Helper()
 	switch {
@@ -191,7 +192,7 @@ func (m *machine) addressed(ns string, taken func()) {
 	}
 }
 
-// socket gives the server's side of the client in a namespace, or nil.
+// socket returns the server's side of the client in a namespace, or nil.
 func (m *machine) socket(ns string) *namespaces.Socket {
 	s, _ := m.rig.names[ns].Socket(m.model.in[ns])
 	return s
@@ -282,7 +283,7 @@ func TestTheServerKeepsToTheModel(t *testing.T) {
 	}
 }
 
-// stepCalled gives the byte of a step.
+// stepCalled returns the byte of a step.
 func stepCalled(name string) byte {
 	return byte(slices.IndexFunc(modelSteps, func(s modelStep) bool { return s.name == name })) // there are few
 }

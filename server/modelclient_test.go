@@ -24,9 +24,9 @@ type puppet struct {
 	probe *wiretest.WebSocket // nil without one
 }
 
-const overall = time.Minute // for any step; nothing is measured by it
+const overall = time.Minute // time limit of any step; nothing is measured by it
 
-// finished is what next gives when the connection has ended.
+// finished is the result of next when the connection has ended.
 const finished = "end"
 
 func newPuppet(t *testing.T, addr, transport string) *puppet {
@@ -101,7 +101,7 @@ func (p *puppet) upgrade(sid string) *wiretest.WebSocket {
 	return end
 }
 
-// next gives the next packet but NOOPs; PINGs are answered.
+// next returns the next packet but NOOPs; PINGs are answered.
 func (p *puppet) next() string {
 	p.t.Helper()
 	if p.main != nil {
@@ -110,7 +110,7 @@ func (p *puppet) next() string {
 	return packetOf(p.poll)
 }
 
-// packetOf gives the next packet of a connection, or finished.
+// packetOf returns the next packet of a connection, or finished.
 func packetOf(c wiretest.Client) string {
 	got, err := c.Next()
 	switch {
@@ -122,7 +122,7 @@ func packetOf(c wiretest.Client) string {
 	return got.Text
 }
 
-// send sends packets at once; binary ones begin with b. They may meet a session that is over.
+// send sends packets at once; binary ones begin with b. The session may have ended already.
 func (p *puppet) send(packets ...string) {
 	if p.main == nil {
 		_ = p.poll.Send(packets...)

@@ -97,7 +97,7 @@ var modelSteps = []modelStep{
 	{"leaves", leaves},
 }
 
-// garbage ends a session in whatever state it is.
+// garbage ends a session, whatever state it is in.
 var garbage = []string{
 	"42", "43", "450-", "451-", "4", "9", "2", "", "49", `42["echo"`, `42/room,["connect"]`, `4511-/room,["echo"]`, `45-1-["echo"]`,
 	`42/room,["echo",{"_placeholder":true,"num":0}]`, `42/room,18446744073709551617["echo"]`, "42/room,[\"\xff\"]", `44/room,{}`,
@@ -129,7 +129,7 @@ func connectGood(m *machine, ns string) {
 }
 
 // replaces applies a CONNECT to the socket that is there. It reports true for a
-// fault, which it is once the client has sent something in the namespace.
+// fault, which a CONNECT is once the client has sent something in the namespace.
 func (m *machine) replaces(ns string) bool {
 	if m.model.in[ns] != "" && m.model.heard[ns] {
 		m.ends()
@@ -193,7 +193,7 @@ func unknownEvent(m *machine, ns string) {
 	if m.says("42" + ns + `,8["nobody handles this"]`) {
 		return
 	}
-	m.addressed(ns, func() {}) // nothing answers it, as the next step finds
+	m.addressed(ns, func() {}) // no answer comes, as the next step checks
 }
 
 func serverAsks(m *machine, ns string) {
@@ -348,7 +348,7 @@ func switches(m *machine, ns string) {
 	}
 }
 
-// probeEnds expects the end of the probe alone.
+// probeEnds expects that only the probe ends.
 func (m *machine) probeEnds() {
 	m.t.Helper()
 	_ = m.p.probe.Conn.SetReadDeadline(time.Now().Add(overall))

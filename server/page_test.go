@@ -20,7 +20,8 @@ type told struct {
 	data  map[string]any
 }
 
-// look opens a stream of the operators' page and returns what reads its next event; "" is its end.
+// look opens a stream of the operators' page and returns a function that reads the next event; ""
+// is the end.
 func look(t *testing.T, target string, header http.Header) (next func() told, status int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -80,7 +81,7 @@ func operated(t *testing.T, admin server.Admin) (r *running, base string) {
 func TestTheOperatorsPageIsTheirListenersOnly(t *testing.T) {
 	r, base := operated(t, server.Admin{Key: adminKey})
 	if status, _ := ask(t, base+"/admin", nil, ""); status != http.StatusOK && status != http.StatusServiceUnavailable {
-		t.Errorf("the page: %d", status) // 503 as long as the pages are not built
+		t.Errorf("the page: %d", status) // 503 while the pages have not been built
 	}
 	if status, _ := ask(t, base+"/", nil, ""); status != http.StatusUnauthorized {
 		t.Errorf("/ without the key: %d", status)

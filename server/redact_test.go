@@ -26,12 +26,12 @@ func everyWay(t *testing.T, a *authority) server.Config {
 	cfg.TrustedProxies = []string{"127.0.0.1"}
 	cfg.TLS = a.tls("request")
 	cfg.Admin = server.Admin{Addr: "127.0.0.1:0", Key: adminKey}
-	cfg.Handshake = server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: time.Minute, AdmitTimeout: time.Minute}} // hashing passwords takes long on a busy machine
+	cfg.Handshake = server.Handshake{ConnectLimits: namespaces.ConnectLimits{ConnectTimeout: time.Minute, AdmitTimeout: time.Minute}} // hashing passwords may take long on a busy machine
 	return cfg
 }
 
-// All methods are used, rightly and wrongly, at the debug level: no secret of
-// clients and operators is in anything that the server says to somebody else
+// All methods are used, rightly and wrongly, at the debug level: no secret of a
+// client or an operator gets into anything that the server tells others
 // (security requirements 7 and 21).
 func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 	a := newAuthority(t, "ours")
@@ -112,7 +112,7 @@ func TestReq07_21_NoSecretIsEverShown(t *testing.T) {
 	}
 }
 
-// mistakes sends what is refused with HTTP.
+// mistakes sends requests that are refused with HTTP.
 func (r *running) mistakes(a *authority, good, bad string, secretly func(string) string) {
 	secure := way{transport: "polling", tls: a.client()}
 	p := come(r.t, r.addr, secure)
@@ -147,7 +147,7 @@ func (r *running) mistakes(a *authority, good, bad string, secretly func(string)
 	}
 }
 
-// watched reads all that operators see.
+// watched reads everything that operators can see.
 func (r *running) watched() {
 	for _, path := range append(operatorPaths, "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline") {
 		_, text := ask(r.t, "http://"+r.adminAddr()+path, operator, "")

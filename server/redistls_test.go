@@ -62,8 +62,8 @@ func secureRedis(t *testing.T, a *wiretest.Authority, sentinel ...string) (addr 
 	}
 }
 
-// Tickets, revocations and the cluster use a Redis with TLS and certificates of one's own; the log and config check say what
-// is wrong with one.
+// Tickets, revocations and the cluster use a Redis with TLS and private certificates; the log and config check say what
+// is wrong with a certificate.
 func TestEverythingSharedGoesOverARedisWithTLS(t *testing.T) {
 	a, other := wiretest.NewAuthority(t, "ours"), wiretest.NewAuthority(t, "theirs")
 	addr := secureRedis(t, a)

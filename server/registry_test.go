@@ -10,7 +10,7 @@ import (
 	"gatehouse/server"
 )
 
-// embedded is the configuration of a program that has a registry.
+// embedded is the configuration of a program with its own registry.
 func embedded(registry prometheus.Registerer) server.Config {
 	return server.Config{JWT: handshake.JWTConfig{HMACSecret: secret}, Registry: registry}
 }

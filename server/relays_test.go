@@ -16,7 +16,7 @@ import (
 	"gatehouse/server"
 )
 
-// app is the namespace that the tests of this file route by.
+// app is the configured namespace of the tests in this file.
 func app() rules.Config {
 	return rules.Config{
 		Admit: `"staff" in scopes`,
@@ -70,8 +70,8 @@ func arrives(t *testing.T, addr, transport string, c claims) *guest {
 	return &guest{t: t, Client: client}
 }
 
-// ask emits an event and returns its acknowledgement; what comes before it is
-// returned too.
+// ask emits an event and returns its acknowledgement, and the events that come
+// before it.
 func (g *guest) ask(event, args string) (ack string, before []string) {
 	g.t.Helper()
 	g.n++
@@ -221,7 +221,7 @@ func TestABackEndAnswersEvents(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(backend.Answer{Ack: e.Args, Attachments: e.Attachments})
 		case e.Event == "order:wrong":
 			_, _ = io.WriteString(w, `<html>`)
-		case e.Event == "order:halfwrong": // an acknowledgement with a placeholder for nothing
+		case e.Event == "order:halfwrong": // an acknowledgement with a placeholder but no attachment
 			_, _ = io.WriteString(w, `{"emit":[{"user":"ann","event":"never","args":[]}],"ack":[{"_placeholder":true,"num":0}]}`)
 		case e.Event == "order:down":
 			w.WriteHeader(http.StatusServiceUnavailable)

@@ -15,7 +15,7 @@ import (
 	"gatehouse/server"
 )
 
-// reloads takes another configuration over, and fails the test when that is not possible as a whole.
+// reloads takes over another configuration, and fails the test when that is not possible as a whole.
 func (r *running) reloads(change func(*server.Config)) {
 	r.t.Helper()
 	cfg := r.config
@@ -63,7 +63,7 @@ func TestRulesChangeUnderWhoSends(t *testing.T) {
 	<-done
 }
 
-// Who was in a room before it told who is there counts from the next time that they join.
+// A user who was in a room before it began to tell presence counts from the next join.
 func TestARoomBeginsAndStopsToTellWhoIsThere(t *testing.T) {
 	for _, transport := range wiretest.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestARoomBeginsAndStopsToTellWhoIsThere(t *testing.T) {
 	}
 }
 
-// A new part that cannot be had leaves all others as they are.
+// When one new part cannot be made, all others stay as they are.
 func TestAReloadIsAllOrNothing(t *testing.T) {
 	cfg := server.Config{}
 	cfg.Namespaces = map[string]rules.Config{"/app": app()}
@@ -145,7 +145,7 @@ func TestACallbackThatIsAwayIsLeftAloneOverAReload(t *testing.T) {
 		n++
 		in := come(t, r.addr, way{transport: "websocket", header: page("", "X-Forwarded-For", fmt.Sprint("203.0.113.", n))})
 		if got := sendConnect(in, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
-			t.Fatalf("ada: %s", got) // who is nowhere else is held, not told
+			t.Fatalf("ada: %s", got) // a client in no other namespace is put on hold, not refused
 		}
 		if got := sendConnect(in, "/who", `{"token":"opaque"}`); got != "unavailable" {
 			t.Errorf("number %d: %s", n, got)

@@ -18,7 +18,7 @@ var operator = page("", "Authorization", "Bearer "+adminKey)
 func TestReq19_AnIdentityEndsUnlessItIsRefreshed(t *testing.T) {
 	r := serve(t, server.Config{
 		Session: server.Session{ExpiryNotice: 10 * time.Second, ExpiryGrace: 10 * time.Millisecond},
-		Engine:  server.Engine{Limits: engine.Limits{CloseTimeout: 2 * time.Second}}, // the close packet is out by then, however busy the machine
+		Engine:  server.Engine{Limits: engine.Limits{CloseTimeout: 2 * time.Second}}, // by then the close packet is out, however busy the machine is
 	}, who("/who", "/other")...)
 	short := func() string {
 		signer, err := handshake.NewSigner(handshake.JWTConfig{HMACSecret: secret}, nil, nil)
@@ -44,8 +44,8 @@ func TestReq19_AnIdentityEndsUnlessItIsRefreshed(t *testing.T) {
 		if got := sendConnect(shared, "/other", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 			t.Fatal(got)
 		}
-		// It polls all the time: a close packet waits for a poll no longer than the
-		// server's close timeout.
+		// The client polls all the time, as a close packet waits for a poll no longer
+		// than the server's close timeout.
 		ended := make(chan string, 1)
 		go func() {
 			_ = answerTo(alone, `42/who,["auth:expiring"`)

@@ -64,7 +64,7 @@ func TestReq06_OverTheLimitOfAnAddressThereIsNoUpgrade(t *testing.T) {
 		}
 		come(t, r.addr, way{transport: transport, header: from("203.0.113.8")}).close()
 	}
-	// An admitted client is a stranger no more, and makes room.
+	// An admitted client is not a stranger any more, and makes room.
 	if got := sendConnect(first, "/who", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
 		t.Fatal(got)
 	}
@@ -216,7 +216,7 @@ func TestReq07_TheHandshakePayloadHasItsOwnLimit(t *testing.T) {
 	}
 }
 
-// refusalOf sends CONNECT and gives the refusal's code and wait.
+// refusalOf sends CONNECT and returns the refusal's code and wait.
 func refusalOf(c client, auth string) (code string, retryAfterMs int) {
 	c.send("40/who," + auth)
 	got := answerTo(c, "44/who,", "40/who,")
@@ -237,7 +237,7 @@ func TestReq07_FailuresSlowDownTheirConnection(t *testing.T) {
 	over(t, func(t *testing.T, transport string) {
 		c := come(t, r.addr, way{transport: transport})
 		if got := sendConnect(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
-			t.Fatal(got) // who is nowhere else is held, not told
+			t.Fatal(got) // a client in no other namespace is put on hold, not refused
 		}
 		for range 3 {
 			if code, _ := refusalOf(c, `{"token":"x"}`); code != "token_invalid" {
@@ -264,9 +264,9 @@ func TestReq07_GuessesSlowDownTheirAddress(t *testing.T) {
 	good, old := `{"token":"`+token(t, "ada")+`"}`, `{"token":"`+expired(t, "ada")+`"}`
 	told := come(t, r.addr, from("203.0.113.7"))
 	if got := sendConnect(told, "/lobby", good); got != "in" {
-		t.Fatal(got) // who is nowhere else is held, not told
+		t.Fatal(got) // a client in no other namespace is put on hold, not refused
 	}
-	// What honest clients do does not count.
+	// The failures of honest clients do not count.
 	for range 10 {
 		if got := sendConnect(come(t, r.addr, from("203.0.113.7")), "/who", old); got != "token_expired" {
 			t.Fatal(got)

@@ -30,7 +30,7 @@ func page(origin string, more ...string) http.Header {
 	return h
 }
 
-// csrfOf gets the CSRF token of a session as its page does.
+// csrfOf gets the CSRF token of a session, as its page would.
 func (r *running) csrfOf(session string) string {
 	r.t.Helper()
 	status, _, answer := r.call(http.MethodGet, "/auth/csrf", "", page("https://app.example", "Cookie", "__Host-session="+session))
@@ -56,7 +56,8 @@ func TestReq01_ForeignPagesAreRefusedOnEveryRequest(t *testing.T) {
 		if _, h, _ := r.call(http.MethodOptions, "/auth/tickets", "", page(origin, "Access-Control-Request-Method", "POST")); h.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("the preflight allows %s", origin)
 		}
-		// Neither a POST nor an upgrade of an open session may come from there.
+		// Neither a POST nor an upgrade of an open session may come from a foreign
+		// page.
 		p := come(t, r.addr, way{transport: "polling"})
 		if status, body := p.do(http.MethodPost, "40/who,", page(origin)); status != http.StatusForbidden {
 			t.Errorf("a POST from %s: %d %s", origin, status, body)

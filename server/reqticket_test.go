@@ -239,7 +239,7 @@ func TestReq12_WithoutItsStoreNoTicketOpensAnything(t *testing.T) {
 		ticket := strings.Repeat("A", 43)
 		c := come(t, r.addr, way{transport: transport})
 		if got := sendConnect(c, "/lobby", `{"token":"`+token(t, "ada")+`"}`); got != "in" {
-			t.Fatal(got) // who is nowhere else is held, not told
+			t.Fatal(got) // a client in no other namespace is put on hold, not refused
 		}
 		if got := sendConnect(c, "/who", `{"ticket":"`+ticket+`"}`); got != "unavailable" {
 			t.Errorf("redeeming: %s", got)
@@ -366,7 +366,7 @@ func TestWarningsAreThoseOfTheLog(t *testing.T) {
 	}
 }
 
-// A reload leaves the connections and what they have redeemed.
+// A reload leaves the connections and their redeemed tickets.
 func TestReq11_ATicketServesItsSessionOverAReload(t *testing.T) {
 	ticketStores(t, func(t *testing.T, cfg server.Config) {
 		r := serve(t, cfg, who("/who", "/other")...)

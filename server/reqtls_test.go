@@ -27,7 +27,7 @@ func newAuthority(t *testing.T, name string) *authority {
 	return &authority{wiretest.NewAuthority(t, name), t}
 }
 
-// serverCertificate is one for 127.0.0.1.
+// serverCertificate is a certificate for 127.0.0.1.
 func (a *authority) serverCertificate(name string) {
 	a.Issue("server", &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
@@ -46,7 +46,7 @@ func (a *authority) clientCertificate(uri string) tls.Certificate {
 	})
 }
 
-// client is how a client of this authority's server speaks TLS.
+// client returns the TLS settings of a client that trusts this authority.
 func (a *authority) client(certs ...tls.Certificate) *tls.Config {
 	return &tls.Config{RootCAs: a.Pool(), Certificates: certs}
 }

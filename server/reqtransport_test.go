@@ -51,7 +51,7 @@ func TestReq13_KubernetesForm(t *testing.T) {
 			t.Errorf("%s: let through", name)
 		}
 	}
-	// Polling requests have no protocols; an upgrade that brings one changes nothing.
+	// Polling requests have no protocols; an upgrade that offers one changes nothing.
 	p := come(t, r.addr, way{transport: "polling", header: http.Header{"Sec-Websocket-Protocol": {kubernetes + base64url(ada) + ", chat.v2"}}})
 	if got := sendConnect(p, "/who", ""); got != "unauthenticated" {
 		t.Errorf("over polling: %s", got)

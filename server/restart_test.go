@@ -15,7 +15,7 @@ import (
 	"gatehouse/server/api"
 )
 
-// inForceOf is what Reload hands to the parts of a server.
+// inForceOf returns the configuration that Reload hands to the parts of a server.
 func inForceOf(cfg Config) []any {
 	s := &Server{cfg: cfg}
 	s.gates.Store(new(handshake.Gate))
@@ -31,7 +31,8 @@ func inForceOf(cfg Config) []any {
 	}
 }
 
-// everything is a configuration in which all is on that only a start can switch on.
+// everything is a configuration in which every part is on that only a start can
+// switch on.
 func everything() Config {
 	cfg := Config{TLS: TLS{CertFile: "a", KeyFile: "b"}, Cluster: Cluster{TLS: ClusterTLS{CertFile: "a", KeyFile: "b"}}}
 	cfg.Admin.Key, cfg.AdminUI.PasswordHash = "key", "hash"
@@ -57,7 +58,7 @@ func each(config reflect.Value, prefix string, f func(key string, v reflect.Valu
 	}
 }
 
-// other gives a value another one.
+// other changes a value.
 func other(t *testing.T, v reflect.Value, tag reflect.StructTag) {
 	t.Helper()
 	switch v.Kind() {

@@ -13,7 +13,7 @@ import (
 	"gatehouse/server"
 )
 
-// nodes gives the configuration of servers that share the Redis which
+// nodes returns the configuration of servers that share the Redis which
 // TEST_REDIS_ADDR names (make test starts it), or none.
 func nodes(t *testing.T) (redis string, node func(addr string) server.Config) {
 	t.Helper()
@@ -42,7 +42,7 @@ func (r *running) revoke(body string, ended float64, spread any) {
 	}
 }
 
-// revocations waits until the node has so many.
+// revocations waits until the node has the given number of revocations.
 func (r *running) revocations(want int) {
 	r.t.Helper()
 	for limit := time.Now().Add(time.Minute); ; {

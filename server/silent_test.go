@@ -56,7 +56,7 @@ func pipes(t *testing.T, n int) []net.Conn {
 	return ends
 }
 
-// closed tells whether this end of a pipe is closed.
+// closed reports whether this end of a pipe is closed.
 func closed(c net.Conn) bool { return c.SetDeadline(time.Time{}) != nil }
 
 func (q *idleConns) listed() int {
@@ -140,8 +140,8 @@ func TestUsersConnectionsAreClosedLast(t *testing.T) {
 	}
 }
 
-// A client that has just come finds a place, although users' kept connections, such as
-// those of browsers that have gone on to a WebSocket, have all of them.
+// A client that has just come finds a place, although all places are taken by users' kept connections, such as those of
+// browsers that have moved to a WebSocket.
 func TestWhoHasJustComeIsNotWhoMakesRoom(t *testing.T) {
 	q := newIdleConns(4, slog.New(slog.DiscardHandler))
 	ends := pipes(t, 6)
@@ -199,7 +199,7 @@ func hangs(t *testing.T, addr, beginning string) net.Conn {
 	return c
 }
 
-// F12: they were in no count of files.
+// F12: no count of files included them.
 func TestRequestsWhoseBodiesNeverComePushOutEachOther(t *testing.T) {
 	const most = 3
 	s, addr := listening(t, Config{Connections: ConnectionLimits{MaxSilent: most}}, func(ln net.Listener) net.Listener { return ln })
@@ -222,7 +222,7 @@ func TestRequestsWhoseBodiesNeverComePushOutEachOther(t *testing.T) {
 	}
 }
 
-// full is a listener of a process that has no file left.
+// full is the listener of a process that has no file left.
 type full struct {
 	net.Listener
 	now *atomic.Int32 // so many times more
@@ -263,7 +263,7 @@ func TestAFullServerClosesTheOldestStranger(t *testing.T) {
 	if s.hub.ClosePending(time.Hour) {
 		t.Error("who came just now was closed")
 	}
-	for { // until the first has been there for long enough
+	for { // until the first connection is old enough
 		c, err := wiretest.Dial(t.Context(), addr, "websocket", wiretest.Options{})
 		if err == nil {
 			c.Drop()
@@ -275,8 +275,8 @@ func TestAFullServerClosesTheOldestStranger(t *testing.T) {
 	}
 }
 
-// net/http looks at the body of its own request when that is over: where a rest was not read, such as of one that is too
-// large, the connection lingers, so that the answer comes before the reset.
+// net/http looks at the body of its own request at the end. When some of it was not read, as of one that is too large,
+// the connection lingers, so that the answer comes before the reset.
 func TestTheBodyOfTheRequestStaysWhereNetHTTPLooks(t *testing.T) {
 	q := newIdleConns(1, slog.New(slog.DiscardHandler))
 	conn, _ := net.Pipe()

@@ -8,7 +8,8 @@ import (
 	"gatehouse/server"
 )
 
-// To who is slowed down it looks as if the server hung: the log and the metrics say why.
+// To a client that is slowed down it looks as if the server hung: the log and the
+// metrics say why.
 func TestWhoIsSlowedDownIsLoggedAndCounted(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
@@ -24,7 +25,7 @@ func TestWhoIsSlowedDownIsLoggedAndCounted(t *testing.T) {
 			says(t, metrics, `gatehouse_slowed_total{cause="socket_limits"} `)
 
 			stranger := dial(t, r.addr, transport)
-			stranger.send(slices.Repeat([]string{"6"}, 200)...) // the same, of packets that mean nothing
+			stranger.send(slices.Repeat([]string{"6"}, 200)...) // the same, with packets that have no meaning
 			go func() { _ = stranger.wire().Send("6") }()       // a request waits
 			r.waitFor("are read more slowly")
 			_, metrics = ask(t, r.url("/metrics"), operator, "")

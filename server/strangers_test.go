@@ -20,7 +20,7 @@ func inUse() int {
 	return int(m.HeapAlloc + m.StackInuse)
 }
 
-// hostileHead is as large and costs as much as a head may.
+// hostileHead is a head that is as large and as costly as allowed.
 func hostileHead(limit int) string {
 	var b strings.Builder
 	for i := range 100 {

@@ -31,7 +31,7 @@ func preflight(t *testing.T, url, origin, headers string) http.Header {
 	return resp.Header
 }
 
-// Libraries that trace requests add headers to all of them.
+// Libraries that trace requests add headers to every request.
 func TestEveryEndpointHasTheSameCORS(t *testing.T) {
 	cfg := server.Config{Dev: true}
 	cfg.Origins.Allow = []string{"self", "https://app.example"}

@@ -26,7 +26,7 @@ func traced(t *testing.T, cfg server.Config, defs ...namespaces.Definition) (*ru
 	return serve(t, cfg, defs...), kept
 }
 
-// ways are the spans, each behind what is above it here, with the code of what failed. None is left open.
+// ways returns the spans as paths, with their codes, and checks that no span is left open.
 func ways(t *testing.T, kept *tracetest.SpanRecorder) []string {
 	t.Helper()
 	if begun, ended := len(kept.Started()), len(kept.Ended()); begun != ended {

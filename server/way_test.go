@@ -25,7 +25,7 @@ type way struct {
 	from      string      // the client's own address; empty: any
 }
 
-// options are the way in terms of the client.
+// options returns the options of the raw client for this way.
 func (w way) options() wiretest.Options {
 	return wiretest.Options{Query: w.query.Encode(), Header: w.header, TLS: w.tls, From: w.from, Mute: true}
 }
@@ -83,7 +83,7 @@ func (c client) upgrade() (client, error) {
 	return client{t: c.t, ws: ws}, c.poll.Switch(ws)
 }
 
-// answerTo reads on until something that begins so, and gives the rest.
+// answerTo reads on until a packet begins with the prefix, and returns the rest of it.
 func answerTo(c client, prefixes ...string) string {
 	for range 20 {
 		got := c.next()
@@ -103,7 +103,7 @@ func answerTo(c client, prefixes ...string) string {
 	return "nothing"
 }
 
-// sendConnect sends CONNECT and gives the reply: "in", or the code of the refusal.
+// sendConnect sends CONNECT and returns the reply: "in", or the code of the refusal.
 func sendConnect(c client, namespace, auth string) string {
 	c.send("40" + namespace + "," + auth)
 	got := answerTo(c, "40"+namespace+",", "44"+namespace+",")
@@ -138,7 +138,7 @@ func who(names ...string) []namespaces.Definition {
 	return defs
 }
 
-// come opens a session that must succeed.
+// come opens a session, which must succeed.
 func come(t *testing.T, addr string, w way) client {
 	t.Helper()
 	c, err := w.open(t, addr)
@@ -184,13 +184,13 @@ func (r *running) call(method, path, body string, header http.Header) (int, http
 	return resp.StatusCode, resp.Header, answer
 }
 
-// codeOf is the code of a refusal in JSON.
+// codeOf returns the code of a refusal in JSON.
 func codeOf(answer map[string]any) any {
 	failure, _ := answer["error"].(map[string]any)
 	return failure["code"]
 }
 
-// ticket asks for one with a bearer token.
+// ticket asks for a ticket with a bearer token.
 func (r *running) ticket(subject, body string, header http.Header) string {
 	r.t.Helper()
 	if header = header.Clone(); header == nil {

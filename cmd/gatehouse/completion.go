@@ -50,7 +50,7 @@ func nextWords(n *kong.Node) []string {
 	return append(words, "--help")
 }
 
-// shellCases gives the two case statements that bash and zsh share: which command
+// shellCases returns the two case statements that bash and zsh share: which command
 // the words so far are, and what may follow it.
 func shellCases(root *kong.Node) (paths, words string) {
 	var known, follow strings.Builder

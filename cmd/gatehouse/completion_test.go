@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// script prints the completion of a shell and gives its words.
+// script prints the completion of a shell and returns its words.
 func script(t *testing.T, shell string) string {
 	t.Helper()
 	r := gatehouse(t, nil, "completion", shell)

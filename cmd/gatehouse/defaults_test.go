@@ -38,7 +38,7 @@ var quoted = regexp.MustCompile("`([^`]+)`")
 // documentedDefault is one row of a table in docs/configuration.md.
 type documentedDefault struct {
 	keys     []string
-	defaults string // what stands before a semicolon
+	defaults string // the text before a semicolon
 }
 
 // documented reads the tables. A key that begins with a dot is in the section
@@ -71,8 +71,8 @@ func documented(t *testing.T) []documentedDefault {
 	return rows
 }
 
-// of gives the default of each key: a single one is that of all, and all are
-// that of a single key, which is a list.
+// of returns the default of each key: a single default is that of all keys, and
+// several defaults are the list of a single key.
 func (d documentedDefault) of(t *testing.T, key string) string {
 	t.Helper()
 	each := strings.Split(d.defaults, ", ")

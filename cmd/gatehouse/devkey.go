@@ -74,7 +74,7 @@ func writeDevKey(path string, random io.Reader) error {
 	return os.Link(f.Name(), path)
 }
 
-// readDevKey gives the key of a file that only its owner can read.
+// readDevKey returns the key of a file that only its owner can read.
 func readDevKey(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"gatehouse/internal/doctor"
 )
 
-// examine gives what the doctor finds at a URL, by check, and the exit code.
+// examine returns the doctor's findings at a URL, by check, and the exit code.
 func examine(t *testing.T, address string, environ []string, args ...string) (map[string]doctor.Finding, int) {
 	t.Helper()
 	r := gatehouse(t, environ, append([]string{"doctor", address, "--json"}, args...)...)
@@ -41,7 +41,7 @@ func examine(t *testing.T, address string, environ []string, args ...string) (ma
 	return found, r.code
 }
 
-// finds holds that a check fails, says a word, and names a cure.
+// finds checks that a check fails, says a word, and names a cure.
 func finds(t *testing.T, found map[string]doctor.Finding, check, word, cure string) {
 	t.Helper()
 	f := found[check]
@@ -138,7 +138,7 @@ func TestTheDoctorFindsAProxyThatKeepsAnswersBack(t *testing.T) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		forward.ServeHTTP(w, r)
 		if r.Method == http.MethodGet && r.URL.Query().Has("sid") && !r.URL.Query().Has("b64") && r.Header.Get("Upgrade") == "" {
-			time.Sleep(3500 * time.Millisecond) // what it has read goes out when its handler ends
+			time.Sleep(3500 * time.Millisecond) // the bytes that it has read go out when its handler ends
 		}
 	}))
 	t.Cleanup(proxy.Close)
@@ -146,8 +146,8 @@ func TestTheDoctorFindsAProxyThatKeepsAnswersBack(t *testing.T) {
 	finds(t, found, "buffering", "after it was ready", "proxy_buffering off")
 }
 
-// A proxy that drops the bytes that come in one segment with the head of the 101.
-// It takes as long as the doctor waits for the first packet.
+// The proxy drops the bytes that come in one segment with the head of the 101. The test takes as long as
+// the doctor waits for the first packet.
 func TestTheDoctorFindsThatTheFirstPacketIsLost(t *testing.T) {
 	to := node(t).addr
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -75,7 +75,7 @@ func row(f field, value string) string {
 	return fmt.Sprintf("| `%s` | %s | %s | %s |\n", f.key, written, bounds(f), quotingKeys(f.tag.Get("doc")))
 }
 
-// sized writes a default that no tag has as a person would.
+// sized writes a default that no tag has, in the way of a person.
 func sized(f field, value string) string {
 	for _, name := range []string{"GiB", "MiB", "KiB"} {
 		one, err := unit.Size("1" + name)
@@ -87,8 +87,8 @@ func sized(f field, value string) string {
 	return value
 }
 
-// bounds returns the bounds of a limit, unless they are those that the page gives
-// for all.
+// bounds returns the bounds of a limit, unless they are the general ones of the
+// page.
 func bounds(f field) string {
 	lowest, highest := f.tag.Get("min"), f.tag.Get("max")
 	switch {

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testSecret = "a-secret-of-the-tests-that-is-long-enough-for-every-HMAC-of-theirs"
 
-// result is what one run of the program left behind.
+// result is the result of one run of the program.
 type result struct {
 	code           int
 	stdout, stderr string
@@ -27,7 +27,7 @@ type result struct {
 func gatehouse(t *testing.T, environ []string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	// A server that should not have started ends by itself.
+	// If a server starts that should not have, it ends by itself.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	code := run(ctx, args, environ, &stdout, &stderr)

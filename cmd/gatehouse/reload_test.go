@@ -82,8 +82,8 @@ func TestHealthSpeaksTLSWithAServerThatDoes(t *testing.T) {
 	}
 }
 
-// hangup sends SIGHUP and waits for a line of the log. Without that the signal could
-// come when nobody listens for it any more, and end the tests.
+// hangup sends SIGHUP and waits for a line of the log. Without that wait the signal
+// could come when nobody listens for it any more, and end the tests.
 func hangup(t *testing.T, s serving, says string) {
 	t.Helper()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {

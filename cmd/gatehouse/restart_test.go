@@ -11,7 +11,8 @@ import (
 	"gatehouse/server"
 )
 
-// lasting is the part of the page that is made of what a restart is needed for.
+// lasting is the part of the page that lists the settings for which a restart
+// is needed.
 var lasting = regexp.MustCompile(`(?s)(<!-- needs a restart -->\n).*?(<!-- end of needs a restart -->\n)`)
 
 func TestThePageListsWhatNeedsARestart(t *testing.T) {
@@ -36,7 +37,7 @@ func TestThePageListsWhatNeedsARestart(t *testing.T) {
 	}
 }
 
-// ownSections are the sections of ownSettings, of which nothing is reloaded.
+// ownSections are the sections of ownSettings. None of them is reloaded.
 func ownSections() []string {
 	var sections []string
 	for _, f := range fields(reflect.TypeFor[ownSettings](), "", nil) {

@@ -103,7 +103,7 @@ func text(ctx *kong.DecodeContext, target reflect.Value) error {
 	return ctx.Scan.PopValueInto("string", target.Addr().Interface())
 }
 
-// oneLine gives the error as one line of the terminal.
+// oneLine returns the error as one line of the terminal.
 func oneLine(err error) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
 }

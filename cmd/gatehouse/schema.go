@@ -24,10 +24,10 @@ type field struct {
 	index []int
 }
 
-// schema gives every key, in the order of settings.
+// schema returns every key, in the order of settings.
 func schema() []field { return fields(reflect.TypeFor[settings](), "", nil) }
 
-// fields gives the keys that the koanf tags of a struct type declare.
+// fields returns the keys that the koanf tags of a struct type declare.
 func fields(t reflect.Type, section string, above []int) []field {
 	var all []field
 	for i := range t.NumField() {
@@ -117,7 +117,7 @@ var unitForms = map[string]string{
 	"per minute":       `a number in a minute, or a rate such as "100/m"`,
 }
 
-// shown gives a value for an error message.
+// shown returns a value for an error message.
 func (f field) shown(v any) string {
 	if f.typ == secretType || f.isSections() {
 		return "the value (not shown)"

@@ -29,7 +29,7 @@ type serving struct {
 func serve(t *testing.T, environ []string, args ...string) serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	environ = append([]string{"GATEHOUSE_ENGINE_CLOSE_TIMEOUT=50ms"}, environ...) // for clients that are left behind
+	environ = append([]string{"GATEHOUSE_ENGINE_CLOSE_TIMEOUT=50ms"}, environ...) // for clients that tests leave behind
 	in, out := io.Pipe()
 	var stdout bytes.Buffer
 	code := make(chan int, 1)
@@ -227,7 +227,7 @@ func TestHealth(t *testing.T) {
 
 func TestHealthOfAnotherKindOfServerSaysWhatToDo(t *testing.T) {
 	hidden := httptest.NewUnstartedServer(http.NotFoundHandler())
-	hidden.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of who speaks no TLS
+	hidden.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about a client that does not speak TLS
 	hidden.StartTLS()
 	defer hidden.Close()
 	refused(t, gatehouse(t, nil, "health", "--addr", hidden.Listener.Addr().String()), "TLS", "--config")

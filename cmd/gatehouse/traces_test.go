@@ -128,8 +128,8 @@ telemetry: {traces: {enabled: true, endpoint: "%[3]s"}}
 %[4]s`, app, testSecret, to, more)
 }
 
-// One client brings a trace, polls and upgrades; another one brings none and comes with a ticket that Redis keeps. The
-// collector has two kinds of trees then, and no secret.
+// One client brings a trace, polls and upgrades; another one brings none and comes with a ticket that Redis keeps.
+// Then the collector has two kinds of trees, and no secret.
 func TestTracesShowTheWayOfARequest(t *testing.T) {
 	var got collected
 	to := httptest.NewServer(&got)
@@ -277,7 +277,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// ask sends a packet and reads on until what begins as told.
+// ask sends a packet and reads on until a packet begins with the prefix.
 func ask(t *testing.T, c wiretest.Client, packet, answer string) {
 	t.Helper()
 	must(t, c.Send(packet))

@@ -17,7 +17,7 @@ type entry struct {
 	uid  int // the owner and their group
 }
 
-// pack gives a tar of the entries in their order. Nothing in it depends on the
+// pack returns a tar of the entries in their order. Nothing in it depends on the
 // machine or the moment.
 func pack(entries []entry, at time.Time) ([]byte, error) {
 	var out bytes.Buffer

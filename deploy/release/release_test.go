@@ -58,7 +58,7 @@ func assemble(t *testing.T, r *release) {
 	}
 }
 
-// unpack gives the files of a tar by name.
+// unpack returns the files of a tar by name.
 func unpack(t *testing.T, data []byte) (files map[string][]byte, heads map[string]*tar.Header) {
 	t.Helper()
 	files, heads = make(map[string][]byte), make(map[string]*tar.Header)

@@ -19,7 +19,8 @@ var nobody = namespaces.GateFunc(func(context.Context, *handshake.Request) (hand
 	return handshake.Identity{}, &handshake.Refusal{Code: handshake.CodeForbidden}
 })
 
-// A program that has a hub of its own mounts the interface where it likes. A back end with a key publishes to its namespaces.
+// A program with a hub of its own can mount the interface where it likes. A back end with a key then publishes to its
+// namespaces.
 func Example() {
 	hub, err := namespaces.NewHub(namespaces.Config{Gate: nobody}, namespaces.New("/app"))
 	if err != nil {

@@ -44,7 +44,7 @@ func (l *ledger) tidy(room string) {
 	l.orders[room] = slices.Compact(l.orders[room])
 }
 
-// place gives where a message stands in the order of its room.
+// place returns where a message stands in the order of its room.
 func (l *ledger) place(room string, n id) int {
 	i, found := slices.BinarySearch(l.orders[room], n)
 	if !found {

@@ -132,7 +132,7 @@ func (m *member) suffer(trouble context.Context, w *wireline, dice *rand.Rand) {
 	}
 }
 
-// unanswered gives how many messages of the member have no acknowledgement.
+// unanswered returns how many messages of the member have no acknowledgement.
 func (m *member) unanswered() (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -60,7 +60,7 @@ func dial(ctx context.Context, addr, transport string, secure *tls.Config) (*wir
 	return w, err
 }
 
-// newHTTP gives a client with connections of its own, which it closes before the
+// newHTTP returns a client with connections of its own, which it closes before the
 // server does: a POST on one that is just closing could not tell whether it came.
 func newHTTP(secure *tls.Config) *http.Client {
 	return &http.Client{Timeout: patience, Transport: once{&http.Transport{IdleConnTimeout: 3 * time.Second, TLSClientConfig: secure}}}
