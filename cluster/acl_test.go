@@ -14,13 +14,14 @@ import (
 	"gatehouse/handshake"
 )
 
-// held is a connection that is there.
+// held is a connection that has been made already.
 type held struct{ client rueidis.Client }
 
 func (h held) Client() (rueidis.Client, error)        { return h.client, nil }
 func (h held) Note(_ rueidis.Client, err error) error { return err }
 
-// restrict has clients of the server use the Redis user of the page about clusters.
+// restrict makes clients of the server use the Redis user that the page about
+// clusters shows.
 func (r *redisServer) restrict() {
 	r.t.Helper()
 	page, err := os.ReadFile("../docs/cluster.md")

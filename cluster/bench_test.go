@@ -14,7 +14,7 @@ import (
 	"gatehouse/packet"
 )
 
-// counting is a client that counts what it gets.
+// counting is a client that counts the messages that it gets.
 type counting struct {
 	guest
 	n    atomic.Int64
@@ -68,7 +68,8 @@ func benchMemberWith(b testing.TB, r *redisServer, cfg NodeConfig) (*Node, *name
 	return node, hub, ns, c
 }
 
-// One broadcast after the other: the time until it has come to a client of another node.
+// One broadcast after the other: it measures the time until a client of another node
+// has each.
 func BenchmarkClusterLatency(b *testing.B) {
 	r := startRedis(b)
 	_, ns, _ := benchMember(b, r, "")

@@ -65,7 +65,8 @@ func BenchmarkClusterRecovery(b *testing.B) {
 
 const askedLoad = 44
 
-// load is how many commands clients have given Redis, and bytes of them, but for those that read the stream or ask for the load.
+// load is how many commands, and bytes of commands, clients have sent to Redis, except those that read the stream or
+// ask for the load.
 func (r *redisServer) load(b testing.TB) (commands, bytes int) {
 	b.Helper()
 	if r.own == nil {
@@ -102,8 +103,8 @@ func (c *counting) socket(b testing.TB, ns *namespaces.Namespace) *namespaces.So
 	return s
 }
 
-// Without recovery nothing is kept for it: an action of a client allocates as much on a node of a cluster as on a single
-// node.
+// Without recovery nothing is allocated for it: an action of a client allocates as much on a node of a cluster as on a
+// single node.
 func TestWithoutRecoveryNothingIsAllocatedForIt(t *testing.T) {
 	_, _, ns, there := benchMemberWith(t, startRedis(t), NodeConfig{})
 	single := namespaces.New("/")
@@ -121,7 +122,7 @@ func TestWithoutRecoveryNothingIsAllocatedForIt(t *testing.T) {
 		"data":           func(s *namespaces.Socket) { s.SetData(data) },
 	} {
 		one, many := testing.AllocsPerRun(200, func() { do(alone) }), testing.AllocsPerRun(200, func() { do(clustered) })
-		for range 20 { // the node's heartbeat and readers allocate beside it: the least is the action's own
+		for range 20 { // the node's heartbeat and readers also allocate meanwhile: the least value is the action's own
 			if many <= one {
 				break
 			}

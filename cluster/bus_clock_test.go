@@ -11,7 +11,8 @@ import (
 	"gatehouse/handshake"
 )
 
-// Attack, remarks: a node whose clock is ahead revokes into the future.
+// Attack, remarks: a node whose clock is ahead makes revocations that lie in
+// the future.
 func TestAttackRemarks_AMarkOfANodeWhoseClockIsAheadIsBounded(t *testing.T) {
 	client, prefix := connect(t)
 	if client == nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A connection that never could subscribe does not count as a lost one, when Redis lets the node listen at last.
+// A connection that could never subscribe does not count as lost once Redis lets the node listen.
 func TestASubscriptionThatIsRefusedIsNotLost(t *testing.T) {
 	r := startRedis(t)
 	admin := r.client()

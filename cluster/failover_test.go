@@ -59,7 +59,8 @@ func (p *pair) follow(replica, primary int) {
 	p.servers[replica].do(p.single[replica], "REPLICAOF", host, port)
 }
 
-// serve passes connections on to the server that is the primary when they come. They stay there when it becomes a replica.
+// serve passes each connection on to the server that is the primary when it comes. The connection stays there when that
+// server becomes a replica.
 func (p *pair) serve(l net.Listener, serving *sync.WaitGroup) {
 	for {
 		in, err := l.Accept()
@@ -148,7 +149,7 @@ func TestNodesHearEachOtherAfterAFailover(t *testing.T) {
 			if mode != ModeStreams {
 				until(t, "both nodes are subscribed at the new primary", func() bool { return p.subscribed() >= 2 })
 			}
-			// It goes on as long as it takes: the new replica may copy for seconds, and misses messages that are published
+			// It sends for as long as it takes: the new replica may copy for seconds, and misses messages that are published
 			// meanwhile.
 			polls := 0
 			until(t, "the other node hears this one again", func() bool {
@@ -193,7 +194,8 @@ func TestReq20_RevocationsAreHeardAtTheNewPrimary(t *testing.T) {
 	})
 }
 
-// Redis that is full refuses writes: the node serves its own clients, says so, and goes on when there is room again.
+// A Redis that is full refuses writes: the node then serves its own clients, says so, and goes on when there is room
+// again.
 func TestARedisThatIsFullIsOneThatIsAway(t *testing.T) {
 	r := startRedis(t, "--maxmemory-policy", "noeviction")
 	client := r.client()
@@ -218,8 +220,8 @@ func TestARedisThatIsFullIsOneThatIsAway(t *testing.T) {
 	}
 }
 
-// A Redis that is slow, but answers within cluster.patience, delays what goes through it and does nothing else: no node goes on
-// alone, and everybody hears everything in one order.
+// A Redis that is slow, but answers within cluster.patience, delays the operations that go through it and does no other
+// harm: no node goes on alone, and every client gets everything in one order.
 func TestASlowRedisOnlyDelays(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()

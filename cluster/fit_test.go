@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A node says what of Redis does not fit.
+// A node says which settings of Redis do not fit.
 func TestWhatOfRedisDoesNotFitIsSaid(t *testing.T) {
 	r := startRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 	m := joinFleet(t, r, NodeConfig{}, nil)

@@ -40,7 +40,7 @@ func joinFleet(t *testing.T, r *redisServer, cfg NodeConfig, define func(*namesp
 	return joinLimited(t, r, cfg, 0, define)
 }
 
-// joinLimited is joinFleet with a number of connections that a user may have; 0 is any.
+// joinLimited is joinFleet with a limit of connections per user; 0 means no limit.
 func joinLimited(t *testing.T, r *redisServer, cfg NodeConfig, most int, define func(*namespaces.Namespace)) *member {
 	t.Helper()
 	if cfg.Client == nil {
@@ -108,7 +108,7 @@ func (m *member) end(limit time.Duration) {
 	})
 }
 
-// hearsRooms reports whether the node reads its streams, and hears the channels of all rooms that are there now.
+// hearsRooms reports whether the node reads its streams, and hears the channels of all present rooms.
 func (m *member) hearsRooms() bool {
 	w := &m.node.signal.wishes
 	w.mu.Lock()
@@ -137,7 +137,7 @@ type guest struct {
 
 	mu     sync.Mutex
 	got    []string
-	answer func(text string) string // to an event that asks for an acknowledgement
+	answer func(text string) string // the answer to an event that asks for an acknowledgement
 	closed bool
 }
 
@@ -165,7 +165,7 @@ func (g *guest) texts() []string {
 	return append([]string(nil), g.got...)
 }
 
-// expect waits until so many texts have come, and returns them.
+// expect waits until the given number of texts has come, and returns them.
 func (g *guest) expect(n int) []string {
 	g.m.t.Helper()
 	g.m.until(fmt.Sprintf("%d messages have come, not %q", n, g.texts()), func() bool { return len(g.texts()) >= n })

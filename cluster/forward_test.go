@@ -58,7 +58,7 @@ func TestReq29_ARequestIsHandedOnAsItCame(t *testing.T) {
 	}
 }
 
-// For the client, a node that cannot be reached is one that is gone; the operator finds the cause in the log, and no secret.
+// For the client, a node that cannot be reached is gone; the operator finds the cause in the log, but no secret.
 func TestReq29_WhyANodeIsNotReachedIsInTheLog(t *testing.T) {
 	from, to, listener, _ := forwarders(t)
 	var log strings.Builder
@@ -163,7 +163,7 @@ func TestReq29_AWindowTakesEachNumberOnce(t *testing.T) {
 	}
 }
 
-// No content of channels, streams and headers ends the process.
+// Whatever is in channels, streams and headers, it does not end the process.
 func FuzzEntry(f *testing.F) {
 	f.Add("x", "/", "3", `{"packet":{"type":2,"data":["a"]},"opts":{"rooms":[],"except":[],"flags":{"volatile":true}}}`, "1")
 	f.Add("x", "/", "3", "gqZwYWNrZXSCpHR5cGUCpGRhdGGRoWGkb3B0c4Klcm9vbXOQpmV4Y2VwdJA=", "")
@@ -241,7 +241,8 @@ func FuzzClassicRequest(f *testing.F) {
 	})
 }
 
-// Answers of Node's servers to open questions, in any order and any number, settle them or do not; they end nothing else.
+// Answers of Node's servers to open questions may come in any order and number. They may settle the questions, but harm
+// nothing else.
 func FuzzClassicResponse(f *testing.F) {
 	f.Add(`{"requestId":"q","sockets":[{"id":"a","rooms":[],"handshake":{},"data":{}}]}`)
 	f.Add(`{"type":8,"requestId":"q","clientCount":2}`)

@@ -35,7 +35,7 @@ func span(p history.Page) string {
 	return fmt.Sprintf("%d-%d", p.Entries[0].Offset, p.Entries[len(p.Entries)-1].Offset)
 }
 
-// The history in Redis answers as the others do, on every node.
+// The history in Redis answers like the other histories, on every node.
 func TestAHistoryInRedisSaysWhetherSomethingIsMissing(t *testing.T) {
 	r := startRedis(t)
 	one, two := logOn(r), logOn(r)

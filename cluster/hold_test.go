@@ -17,7 +17,7 @@ import (
 	relays "gatehouse/namespaces/relay"
 )
 
-// joinRelay starts a node with a namespace of the configuration that tells who is in its rooms.
+// joinRelay starts a node with a configured namespace that tells who is in its rooms.
 func joinRelay(t *testing.T, r *redisServer, cfg NodeConfig, quiet int) chatter {
 	t.Helper()
 	client := r.client()
@@ -98,7 +98,7 @@ func (g *talker) hears(news ...string) {
 	g.m.until(fmt.Sprintf("the news are %q, not %q", news, g.news()), func() bool { return slices.Equal(g.news(), news) })
 }
 
-// A room of the configuration has one presence on all nodes: one list, and each user's coming and going told once.
+// A configured room has one presence on all nodes: one list, and one announcement when a user comes or goes.
 func TestPresenceIsOneOnAllNodes(t *testing.T) {
 	for _, mode := range []Mode{ModeStreams, ModePubSub} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -205,15 +205,16 @@ func TestPresenceLapsesWithItsNodeAndOutlivesRedis(t *testing.T) {
 		leases, _ := client.Do(t.Context(), client.B().Hlen().Key("socket.io:{socket.io}:%2Fchat:leases").Build()).AsInt64()
 		return leases == 2
 	})
-	two.node.end() // it says and does nothing any more
+	two.node.end() // the node says and does nothing any more
 	ann.hears("joined bob", "left bob", "joined bob", "left bob")
 	if got := ann.present("presence:get", ""); got != "1: ann" {
 		t.Errorf("at the end there are %q", got)
 	}
 }
 
-// While Redis is away, or does not answer, a join is answered with the members that this node knows. Users who have come, gone
-// or set a state meanwhile are known everywhere when it is back, and told of once; none is lost and none stays.
+// While Redis is away, or does not answer, a join is answered with the members that this node knows. When it is back,
+// users who have come, gone or set a state meanwhile are known everywhere, and are announced once; none is lost and
+// none stays.
 func TestPresenceWithRedisAway(t *testing.T) {
 	back := func(r *redisServer) { r.start() } // empty
 	for name, c := range map[string]struct {

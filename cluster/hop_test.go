@@ -73,7 +73,7 @@ func TestReq29_WhatIsWrongWithTheTLSBetweenNodesIsSaid(t *testing.T) {
 	for name, c := range map[string]struct {
 		from, to *Node
 		saysTLS  bool
-		words    []string // of the log; none: the request is served
+		words    []string // texts of the log; none: the request is served
 	}{
 		"both have TLS":       {hopEnd(good, secret), hopEnd(config(ours, here, later), secret), true, nil},
 		"neither has TLS":     {hopEnd(nil, secret), hopEnd(nil, secret), false, nil},

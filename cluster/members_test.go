@@ -31,7 +31,7 @@ func overheard(t *testing.T, r *redisServer) <-chan int {
 	return kinds
 }
 
-// A node that leaves says so behind all its messages: a heartbeat after it would bring the node back.
+// A node that leaves says so after all its other messages: a later heartbeat would bring it back.
 func TestANodeSaysGoodbyeLast(t *testing.T) {
 	r := startRedis(t)
 	kinds := overheard(t, r)
@@ -61,7 +61,7 @@ func TestANodeSaysGoodbyeLast(t *testing.T) {
 	}
 }
 
-// clientOf gives a client of a server.
+// clientOf returns a client of a server.
 func clientOf(r *redisServer) func() (rueidis.Client, error) {
 	client := r.client()
 	return func() (rueidis.Client, error) { return client, nil }

@@ -44,7 +44,7 @@ func TestARoomHasOneOrderOnAllNodes(t *testing.T) {
 	}
 }
 
-// A handler's emits arrive in the order in which it made them, to rooms and to one client.
+// Emits of a handler, to rooms and to one client, arrive in the order in which they were made.
 func TestEmitsOfAHandlerKeepTheirOrder(t *testing.T) {
 	r := startRedis(t)
 	nodes := fleet(t, r, 2, NodeConfig{}, func(ns *namespaces.Namespace) {

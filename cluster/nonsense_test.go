@@ -9,7 +9,7 @@ import (
 	"gatehouse/packet/msgpack"
 )
 
-// An invalid message that somebody publishes is counted and ends nothing, and later messages are delivered.
+// An invalid published message is counted and does no harm, and later messages are delivered.
 func TestNonsenseThatIsPublishedReachesNobody(t *testing.T) {
 	packed := func(json string) string {
 		b, err := msgpack.AppendJSON(nil, []byte(json), msgpack.Attachments{})

@@ -13,21 +13,22 @@ import (
 	"gatehouse/history"
 )
 
-// use is what clients do with keys of Redis. Each reports whether everything went as it should; it may not, but it ends.
+// use is what clients do with keys of Redis. Each function reports whether everything went well; it need not, but it
+// must return.
 type use struct {
 	keys  []string    // ends of the names of some of them
 	whole func() bool // makes all keys
 	quick func() bool // the part that does not wait until Redis has taken something; nil: all of it
 }
 
-// said asks, and reports whether the answer is a good one.
+// said asks, and reports whether the answer is good.
 func (g *talker) said(event string, in map[string]any) bool {
 	g.m.t.Helper()
 	var answer struct{ OK bool }
 	return json.Unmarshal(g.ask(event, in), &answer) == nil && answer.OK
 }
 
-// saidAll asks one thing after the other.
+// saidAll asks one question after the other.
 func (g *talker) saidAll(in map[string]any, events ...string) bool {
 	g.m.t.Helper()
 	good := true
@@ -37,7 +38,7 @@ func (g *talker) saidAll(in map[string]any, events ...string) bool {
 	return good
 }
 
-// hasKeys returns the keys of a Redis but those that only try whether it takes writes.
+// hasKeys returns the keys of a Redis, except those that only test whether it takes writes.
 func hasKeys(r *redisServer, client rueidis.Client) []string {
 	r.t.Helper()
 	keys, err := r.do(client, "KEYS", "*").AsStrSlice()
@@ -49,7 +50,7 @@ func hasKeys(r *redisServer, client rueidis.Client) []string {
 	return keys
 }
 
-// spoil writes nonsense under a key: of another type, or into what is there.
+// spoil writes nonsense under a key: a value of another type, or text into the present value.
 func spoil(r *redisServer, client rueidis.Client, key string, replace bool) {
 	r.t.Helper()
 	const nonsense = "nonsense \x00\xff"
@@ -122,14 +123,14 @@ func useHistory(t *testing.T, r *redisServer, _ NodeConfig) use {
 	}}
 }
 
-// Whatever somebody writes under the keys of nodes: no node ends, every request is answered, and when it is gone everything works
-// as before.
+// Whatever is written under the keys of nodes, no node ends, every request is answered, and when the nonsense is gone
+// everything works as before.
 func TestNonsenseUnderAnyKeyEndsNoNode(t *testing.T) {
 	for name, begin := range map[string]func(*testing.T, *redisServer, NodeConfig) use{
 		"chat": useChat, "presence": usePresence, "sessions": useSessions, "history": useHistory,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // it waits for nodes that connect anew
+			t.Parallel() // this waits for nodes that connect anew
 			r := startRedis(t)
 			client := r.client()
 			u := begin(t, r, NodeConfig{Settings: Settings{Patience: 100 * time.Millisecond}})

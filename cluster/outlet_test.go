@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Operations that begin at once come in the order of their numbers: none seems to be missing.
+// Operations that begin at the same time arrive in the order of their numbers: none seems to
+// be missing.
 func TestBroadcastsAtOnceAreNotMissing(t *testing.T) {
 	for _, mode := range []Mode{ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {

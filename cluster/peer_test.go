@@ -66,7 +66,7 @@ func startPeer(t *testing.T, mode string, r *redisServer) *peer {
 	return p
 }
 
-// do has the server do something.
+// do makes the server do something.
 func (p *peer) do(command map[string]any) {
 	p.t.Helper()
 	line, err := json.Marshal(command)
@@ -78,7 +78,7 @@ func (p *peer) do(command map[string]any) {
 	}
 }
 
-// ask has the server do something and returns its answer.
+// ask makes the server do something and returns its answer.
 func (p *peer) ask(command map[string]any, v any) {
 	p.t.Helper()
 	p.asked++

@@ -8,7 +8,8 @@ import (
 	"gatehouse/namespaces"
 )
 
-// A fleet with a Node server that has the classic adapter, or the sharded one: every operation, in both directions.
+// In a fleet with a Node server that has the classic adapter, or the sharded one, every operation works in both
+// directions.
 func TestNodesRedisAdaptersArePartOfTheFleet(t *testing.T) {
 	for _, mode := range []Mode{ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -73,7 +74,7 @@ func everybodyHears(t *testing.T, nodes []*member, ours []*guest, node *peer) {
 	until(t, "the warming ends", func() bool { return strings.Contains(node.find("got", nil), "end of warming") })
 }
 
-// selects tries what narrows a broadcast.
+// selects tests everything that narrows a broadcast.
 func selects(t *testing.T, nodes []*member, ours []*guest, node *peer) {
 	for _, g := range ours {
 		g.reset()

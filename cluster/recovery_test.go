@@ -21,7 +21,7 @@ func recovering(t *testing.T, r *redisServer, n int, define func(*namespaces.Nam
 	return fleet(t, r, n, NodeConfig{Recovery: time.Minute}, define)
 }
 
-// reply is what a CONNECT was answered with.
+// reply is the answer to a CONNECT.
 type reply struct{ SID, PID string }
 
 // come connects a client with its private id and offset.
@@ -40,7 +40,7 @@ func (m *member) come(subject, pid, offset string) (*guest, reply) {
 	return g, in
 }
 
-// recovers connects a client that comes back to its session, and must get it.
+// recovers connects a client that comes back and must be recovered.
 func (m *member) recovers(session reply, offset string) *guest {
 	m.t.Helper()
 	g, again := m.come("ada", session.PID, offset)
@@ -131,7 +131,7 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	last := back.expectEvents("two", "three", "four", "five", "six", "seven")
 	nodes[1].stored(first.SID)
 
-	// It goes on to the next node, and its connection at the one before, which is still open there, is closed.
+	// It goes on to the next node. Its connection at the previous node, which is still open, is closed.
 	third := nodes[2].recovers(first, last)
 	nodes[1].until("the former owner has nothing of it", func() bool {
 		_, there := nodes[1].ns.Socket(first.SID)
@@ -143,8 +143,8 @@ func TestAClientOfANodeThatDiesIsRecoveredOnAnother(t *testing.T) {
 	third.expectEvents("eight")
 }
 
-// A client that is away while all nodes are replaced, one after the other or all at once, goes on at one that it has never
-// seen: its events are read back from the stream.
+// A client that is away while all nodes are replaced, one after the other or all at once, goes on at a node that it has
+// never seen: its events are read back from the stream.
 func TestAClientIsRecoveredWhenAllNodesHaveBeenReplaced(t *testing.T) {
 	for name, ends := range map[string]func(*member){"stopped": (*member).leave, "killed": (*member).die} {
 		t.Run(name, func(t *testing.T) {
@@ -236,8 +236,8 @@ func TestNobodyMovesWhileAnEventGetsItsPlace(t *testing.T) {
 	}
 }
 
-// A socket that an operation for all nodes takes out of a room, or puts into one, is so where it is recovered, though its own
-// node could not store that any more.
+// A socket that an operation for all nodes takes out of a room, or puts into one, has that change where it is
+// recovered, although its own node could not store it any more.
 func TestWhatAllNodesAreToldOfASessionHoldsWhereItIsRecovered(t *testing.T) {
 	nodes := recovering(t, startRedis(t), 2, nil)
 	g, first := nodes[0].come("ada", "", "")

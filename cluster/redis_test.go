@@ -21,7 +21,7 @@ type redisServer struct {
 
 	own rueidis.Client // of the test, see load
 
-	user, password string // of the clients; empty is the default user
+	user, password string // user of the clients; empty means the default user
 }
 
 // startRedis starts a Redis on a free port. Without the program the test is skipped, unless TEST_REDIS_ADDR says that there

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// redisCluster is a Redis Cluster of the test's own: so many primaries, without replicas.
+// redisCluster is a Redis Cluster of the test's own: primaries without replicas.
 type redisCluster struct {
 	servers []*redisServer
 	single  []rueidis.Client // to each server alone

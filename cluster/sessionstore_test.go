@@ -11,12 +11,12 @@ import (
 	"gatehouse/namespaces"
 )
 
-// enters has a namespace take its client into a room, and answer when that is stored.
+// enters makes a namespace take its client into a room, and answer when that is stored.
 func enters(ns *namespaces.Namespace) {
 	namespaces.Handle(ns, "enter", func(_ context.Context, s *namespaces.Socket, room string) error { return s.Join(room) })
 }
 
-// enter has a client go into a room, and waits until it is there or has ended.
+// enter makes a client enter a room, and waits until it is there or has ended.
 func (g *guest) enter(room string) {
 	g.m.t.Helper()
 	g.client.Message(false, []byte(`2["enter","`+room+`"]`))
@@ -45,7 +45,7 @@ func TestAStoreThatRedisRefusesEndsTheSessionHere(t *testing.T) {
 	key := func(id string) string { return m.node.adapter("/").sessionKey(id) }
 	g, in := m.come("ada", "", "")
 	m.stored(in.SID)
-	r.do(client, "HSET", key(in.SID), "o", "another.1", "d", "its record") // the entry by which it would hear of that is lost
+	r.do(client, "HSET", key(in.SID), "o", "another.1", "d", "its record") // the entry that would tell the node so is lost
 	g.enter("one")
 	m.until("the socket has ended", func() bool { _, there := m.ns.Socket(in.SID); return !there })
 	m.until("its connection is closed", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.closed })
@@ -89,8 +89,8 @@ func TestATakeoverThatAFailoverLosesIsMadeAgain(t *testing.T) {
 	back.expectEvents("in one", "more")
 }
 
-// A client that comes back to the node that has its session makes that a new owner: another node, which has taken the session
-// over before and lost that in a failover, cannot make it again.
+// When a client comes back to the node that has its session, the node becomes a new owner: another node that has taken
+// the session over before, and lost that in a failover, cannot repeat the takeover.
 func TestWhoCameBackToTheFormerOwnerStaysThere(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -126,7 +126,7 @@ func TestSessionsThatRedisHasLostAreStoredAgain(t *testing.T) {
 	back.expectEvents("after")
 }
 
-// A Redis whose scripts were flushed stores sessions all the same, and no event comes twice.
+// A Redis whose scripts were flushed still stores sessions, and no event comes twice.
 func TestSessionsAreStoredThoughRedisForgetsTheScripts(t *testing.T) {
 	r := startRedis(t)
 	client := r.client()
@@ -145,7 +145,7 @@ func TestSessionsAreStoredThoughRedisForgetsTheScripts(t *testing.T) {
 	back.expectEvents("after")
 }
 
-// deaf is a carrier that carries nothing.
+// deaf is a carrier that carries no operations.
 type deaf struct{ carrier }
 
 func (deaf) publish(*action) {}

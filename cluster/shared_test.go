@@ -180,7 +180,7 @@ func TestARoomOfTheChatIsOneOnAllNodes(t *testing.T) {
 	}
 }
 
-// A socket that cannot enter a room takes no other out of it, not even one of the same user.
+// A socket that cannot enter a room takes no other socket out of it, not even one of the same user.
 func TestAFailedJoinLeavesTheUsersOtherSocketInTheRoom(t *testing.T) {
 	for _, mode := range []Mode{ModeStreams, ModePubSub, ModeSharded} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -333,7 +333,7 @@ func TestMembersLapseWithTheirNode(t *testing.T) {
 		leases, _ := client.Do(t.Context(), client.B().Hlen().Key("socket.io:{socket.io}:%2Fchat:leases").Build()).AsInt64()
 		return leases == 2
 	})
-	two.node.end() // it says and does nothing any more
+	two.node.end() // the node says and does nothing any more
 	one.until("ann hears that bob and cat have left", func() bool {
 		left := 0
 		for _, text := range ann.texts() {

@@ -7,7 +7,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// The queue for a Redis that hangs, and the queue of heard messages, are bounded in bytes too.
+// The queue for a Redis that hangs, and the queue of received messages, are bounded in bytes,
+// too.
 func TestWhatWaitsIsBoundedInBytes(t *testing.T) {
 	n := &Node{cfg: NodeConfig{Settings: Settings{BacklogBytes: 1 << 20}}.withDefaults()}
 	n.signal.init()

@@ -13,7 +13,7 @@ import (
 	"gatehouse/packet"
 )
 
-// A fleet with a Node server: every operation, in both directions.
+// In a fleet with a Node server every operation works in both directions.
 func TestNodesStreamsAdapterIsPartOfTheFleet(t *testing.T) {
 	r := startRedis(t)
 	heard := make(chan string, 10)
@@ -44,7 +44,7 @@ func TestNodesStreamsAdapterIsPartOfTheFleet(t *testing.T) {
 	})
 }
 
-// greets has a namespace answer the event "hello" of other servers and report its arguments.
+// greets makes a namespace answer the event "hello" of other servers and report its arguments.
 func greets(heard chan string) func(*namespaces.Namespace) {
 	return func(ns *namespaces.Namespace) {
 		ns.OnServer("hello", func(_ context.Context, args packet.Args) (packet.Args, error) {
@@ -86,8 +86,8 @@ func oursReachNode(t *testing.T, nodes []*member, node *peer, heard chan string)
 	if err := nodes[0].ns.In(node.id).Join("lounge"); err != nil {
 		t.Fatal(err)
 	}
-	// With a second room it takes the same channel as the join in the mode "sharded"; the room's own channel may not be
-	// there yet.
+	// With a second room the event takes the same channel as the join in the mode "sharded"; the room's own channel may
+	// not be there yet.
 	_ = nodes[0].ns.In("lounge", "nowhere").Emit("in the lounge")
 	if err := nodes[0].ns.In("lounge").Leave("lounge"); err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func (g *guest) reset() {
 	g.got = nil
 }
 
-// answers has the client acknowledge events that ask for it.
+// answers makes the client acknowledge events that ask for it.
 func (g *guest) answers(packet func(id string) string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

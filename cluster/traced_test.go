@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// A traced broadcast has spans at the nodes that get it, in one trace; others have none there. The form of Node's
-// redis-adapter has no room for a trace.
+// A traced broadcast has spans, in one trace, at the nodes that get it; an untraced one has none there. The form
+// of Node's redis-adapter has no room for a trace.
 func TestATraceFollowsABroadcastToOtherNodes(t *testing.T) {
 	r := startRedis(t)
 	for _, c := range []struct {

@@ -12,7 +12,7 @@ import (
 	"gatehouse/handshake"
 )
 
-// limited is a fleet in which a user may have so many connections.
+// limited is a fleet with a limit of connections per user.
 func limited(t *testing.T, r *redisServer, most int, cfg NodeConfig) []*member {
 	t.Helper()
 	members := make([]*member, 2)
@@ -64,7 +64,7 @@ func TestReq06_TheOldestConnectionOfAUserGivesWayOnAnyNode(t *testing.T) {
 			client := r.client()
 			nodes := limited(t, r, 2, NodeConfig{Mode: mode})
 			first, bob := nodes[0].sign(), nodes[0].visitAs("bob")
-			r.counted(nodes[0], client, first) // Redis says which one is the oldest
+			r.counted(nodes[0], client, first) // Redis decides which one is the oldest
 			second, third := nodes[1].sign(), nodes[1].sign()
 			first.m.until("the oldest is closed", first.gone)
 			if got := first.texts(); !slices.Equal(got, []string{"1"}) { // so that it stays away
@@ -107,7 +107,7 @@ func TestUsersAreCountedOnARedisCluster(t *testing.T) {
 	}
 }
 
-// toldOf reports whether Redis has been told of so many connections of this node.
+// toldOf reports whether Redis has been told about the given number of connections of this node.
 func (m *member) toldOf(n int) bool {
 	u := &m.node.users
 	u.mu.Lock()

@@ -80,7 +80,8 @@ func codeOf(err error) handshake.Code {
 	return ""
 }
 
-// On a busy machine some are told that the store does not answer: they are refused, and one of them may have had the ticket.
+// On a busy machine some callers are told that the store does not answer. They are refused, and one of them may have
+// taken the ticket.
 func TestReq09_OnlyOneOfThousandRedemptionsSucceeds(t *testing.T) {
 	for name, store := range stores(t) {
 		t.Run(name, func(t *testing.T) {

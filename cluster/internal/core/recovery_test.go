@@ -8,8 +8,8 @@ import (
 	"gatehouse/cluster/internal/core"
 )
 
-// An operation that a node has carried out alone has its place in the stream when it comes back. Until then a session that
-// comes would miss it; from then on a client that got it has got the entry in that place.
+// An operation that a node has carried out alone has its place in the stream when it comes back. Until then a session
+// that comes would miss it; from then on a client that got the operation has also got the entry in that place.
 func TestWhatWasCarriedOutAloneHasItsPlaceWhenItComesBack(t *testing.T) {
 	l := core.NewLane[string]("here", core.LaneConfig{Patience: time.Second, BacklogBytes: 100, BacklogAge: time.Minute, LogLength: 10})
 	now := time.UnixMilli(0)

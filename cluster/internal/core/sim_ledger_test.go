@@ -12,7 +12,7 @@ type ledger struct {
 	ops       []*op
 	at        map[*op]int                 // when it was published
 	got       map[*node][]*op             // carried out, in order
-	gaps      map[*node]map[number]bool   // what a node was told that it misses
+	gaps      map[*node]map[number]bool   // what a node was told it has missed
 	first     map[*node]map[string]uint64 // the first number that a node has read of another
 	open      map[string]int              // questions, with their deadline
 	complaint []string
@@ -85,7 +85,7 @@ func (l *ledger) lost(entries []entry) {
 func (l *ledger) asked(w *world, id string) { l.open[id] = w.now + int(asking.Milliseconds()) }
 
 func (l *ledger) settled(w *world, s core.Settled) {
-	// A node that is paused cannot say anything; it does with its next tick.
+	// A paused node cannot say anything; it does so with its next tick.
 	if deadline, ok := l.open[s.ID]; ok && w.now > deadline+tick && !l.anyPause(w) {
 		l.complain("question %s was settled at %d, its deadline was %d", s.ID, w.now, deadline)
 	}
@@ -99,7 +99,7 @@ func (l *ledger) anyPause(w *world) bool {
 	return slices.ContainsFunc(w.script.steps, func(s step) bool { return s.verb == "pause" })
 }
 
-// quietAsk asks a question on every node when everything has been whole for a while.
+// quietAsk asks a question on every node when everything has worked for a while.
 func (l *ledger) quietAsk(w *world) {
 	w.after(quiet/2, func() {
 		for _, n := range w.live {
@@ -146,7 +146,7 @@ func (l *ledger) once(n *node) {
 	}
 }
 
-// inTurn: the operations of a node are carried out in its order on every node; on its own, direct emits too.
+// inTurn: every node carries out the operations of a node in that node's order; the node itself also its direct emits.
 func (l *ledger) inTurn(n *node) {
 	last := make(map[*node]*op)
 	for _, o := range l.got[n] {
@@ -178,8 +178,8 @@ func (l *ledger) oneOrder(n, m *node) {
 	}
 }
 
-// nothingMissing: an operation of a node that lives, or that is in the stream, was carried out or told as missing by every
-// node that has heard of the other one before.
+// nothingMissing: an operation that is in the stream, or of a living node, was carried out or reported missing by every
+// node that had heard of its node before.
 func (l *ledger) nothingMissing(w *world, n *node) {
 	got := make(map[*op]bool)
 	for _, o := range l.got[n] {
@@ -206,7 +206,7 @@ func (l *ledger) nothingMissing(w *world, n *node) {
 	}
 }
 
-// nothingLeft: with everything whole nothing waits, nobody is alone, and exactly the nodes that live are there.
+// nothingLeft: once everything works again, nothing waits, no node is alone, and exactly the living nodes are there.
 func (l *ledger) nothingLeft(w *world, n *node) {
 	if ops, bytes := n.lane.Backlog(); ops > 0 || bytes > 0 || n.lane.IsAlone() {
 		l.complain("%s has %d operations of %d bytes left, alone: %t", n.name, ops, bytes, n.lane.IsAlone())

@@ -21,7 +21,8 @@ const (
 	logLength    = 400
 )
 
-// op is an operation: a broadcast to a room, or a direct emit. Its number is its place in what its node did.
+// op is an operation: a broadcast to a room, or a direct emit. Its number is its place among the operations of
+// its node.
 type op struct {
 	node   *node
 	number int
@@ -61,7 +62,7 @@ type node struct {
 	arrival       map[string]int // when the last message of a link arrives
 
 	sockets map[string]*socket
-	at      string // what has been carried out, as a place
+	at      string // the operations that have been carried out, as a place
 	awaited map[string]func()
 	owners  int
 	apart   int // offsets that are no places
@@ -95,7 +96,7 @@ func (w *world) start(place int) *node {
 	return n
 }
 
-// within runs a function in the node: not when it is dead, and later when it is paused.
+// within runs a function in the node: never when the node is dead, and later when it is paused.
 func (n *node) within(do func()) {
 	switch {
 	case !n.alive:
@@ -375,7 +376,7 @@ func (n *node) beat() {
 	n.w.after(heartbeat, n.beat)
 }
 
-// tell publishes something that the others hear when they are connected.
+// tell publishes a message that the other nodes hear if they are connected.
 func (n *node) tell(heard func(to *node)) {
 	if !n.signal {
 		return

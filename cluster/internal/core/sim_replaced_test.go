@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// When all nodes die at one moment and others come, these read the stream back: no promise is broken, and hardly more clients
-// are told that they are not recovered than where the nodes stay. Those are clients whose session was not stored yet.
+// When all nodes die at one moment and new ones come, the new ones read the stream back: no promise is broken, and
+// hardly more clients are not recovered than when the nodes stay. Those are clients whose session was not stored yet.
 func TestSimulationRecoversWhoseNodesHaveAllBeenReplaced(t *testing.T) {
 	const each = 100 // seeds
 	recovered := map[bool]int{}

@@ -50,7 +50,7 @@ func parseScript(text string) (s script, err error) {
 
 const (
 	busy  = 20_000 // milliseconds in which things happen
-	quiet = 32_000 // until everything must have settled
+	quiet = 32_000 // milliseconds until everything must have settled
 )
 
 // generate makes a script of a seed: traffic at a pace, and a few faults.
@@ -85,7 +85,7 @@ func generate(seed uint64) script {
 	return s
 }
 
-// strand has clients come to a node that is alone, and to others when it is not any more.
+// strand lets clients come to a node that is alone, and to other nodes when it is not alone any more.
 func (s *script) strand(at, node int, r *rand.Rand) {
 	s.insert(step{at, node, "cut-write", "2400"})
 	s.insert(step{at + 10, node, "emit", "a"})

@@ -12,12 +12,12 @@ import (
 // The sessions of the simulation: clients whose connections break, who come back to any node, and are recovered there or told
 // that they are not. A session is stored beside marks and taken over at the broker as package cluster does it.
 
-// client is somebody who comes back.
+// client is a client that comes back.
 type client struct {
 	w      *world
 	name   string
 	visits int
-	visit  *visit  // goes on until it is told that it is not recovered
+	visit  *visit  // the current session, until the client is told that it is not recovered
 	socket *socket // nil while it is away
 	offset string
 	tries  int
@@ -30,7 +30,7 @@ type socket struct {
 	visit         *visit
 	rooms         map[string]string // from which place on
 	former        []stay            // the rooms that it has left
-	pending       []func()          // what the client is told when it is stored
+	pending       []func()          // what the client is told once the change is stored
 	tail          []sent
 	base, baseAt  string
 	last          string
@@ -111,7 +111,7 @@ func (w *world) forgetRecords() {
 	}
 }
 
-// invite has so many clients come.
+// invite lets the given number of clients come.
 func (w *world) invite(n int) {
 	for i := range n {
 		c := &client{w: w, name: fmt.Sprintf("c%d", i+1)}
@@ -120,7 +120,7 @@ func (w *world) invite(n int) {
 	}
 }
 
-// playSession does a step of a client. Which one, the node and the time say.
+// playSession does a step of a client. The node and the time determine which one.
 func (w *world) playSession(st step) bool {
 	c := w.people[(st.at+st.node)%len(w.people)]
 	switch st.verb {
@@ -160,7 +160,7 @@ func (c *client) session() (*node, *socket) {
 	return nil, nil
 }
 
-// somewhere is a node that lives.
+// somewhere returns a living node.
 func (c *client) somewhere() *node {
 	first := c.w.chance(c.name, len(c.w.live))
 	for i := range c.w.live {
@@ -194,7 +194,7 @@ func (w *world) orphans(n *node) {
 	}
 }
 
-// back has a client come to a node, with the old connection still open or not.
+// back lets a client come to a node; the old connection may still be open.
 func (c *client) back(n *node) {
 	c.socket = nil
 	c.tries++
@@ -290,7 +290,7 @@ func (n *node) keep(s *socket, changed bool) {
 // over marks a session that has ended, in place of an owner.
 const over = "-"
 
-// storeOf describes a session at the time of writing, or its end; one that another node has is not written.
+// storeOf describes a session, or its end, at the time of writing. A session that another node has is not written.
 func (n *node) storeOf(s *socket) (st store, ok bool) {
 	s.queued, s.stored = false, true
 	if s.over {
@@ -323,7 +323,7 @@ func (n *node) answered(stores []store, replies []int) {
 	}
 }
 
-// end ends what a node has of a session.
+// end ends a node's socket of a session.
 func (n *node) end(s *socket) {
 	delete(n.sockets, s.id)
 	if s.client.socket == s {
@@ -331,7 +331,7 @@ func (n *node) end(s *socket) {
 	}
 }
 
-// kept is told that a store has been carried out.
+// kept is called when a store has been carried out.
 func (n *node) kept(s *socket, alone bool) {
 	s.waiting--
 	switch {

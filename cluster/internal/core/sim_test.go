@@ -64,7 +64,7 @@ func TestARunReplaysToTheByte(t *testing.T) {
 	}
 }
 
-// The simulation is worth something: each fault that is planted into a node is found within a thousand seeds.
+// The simulation finds faults: each fault that is planted into a node shows within a thousand seeds.
 func TestPlantedFaultsAreFound(t *testing.T) {
 	for _, plant := range []string{
 		"lost", "repeated", "reordered", "ghost", "leak", "unstored", "shifted", "owners",
@@ -84,7 +84,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	}
 }
 
-// times says how often a node carries an output out: once, but for planted faults.
+// times says how often a node carries out an output: once, except with planted faults.
 func (w *world) times(o core.Output[*op]) int {
 	if o.Body.direct && w.plant == "unsent" && w.chance("plant", 100) == 0 {
 		return 0

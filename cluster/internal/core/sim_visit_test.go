@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// visit is what one session promises.
+// visit holds the promises for one session.
 type visit struct {
 	id      string
 	sent    []*op
@@ -26,7 +26,7 @@ type promise struct {
 	told bool            // the client knows that it is in
 	left bool
 	had  map[*op]bool // was carried out before it left
-	open map[*op]bool // it is not known whether it was in when this was carried out
+	open map[*op]bool // it is not known whether the session was in the room when this was carried out
 	over bool         // the client knows that it has left
 
 	undone bool // by a recovery elsewhere
@@ -100,7 +100,7 @@ func (n *node) arrive(place string) {
 	n.at = place
 }
 
-// placeOfEntry is the place from which a socket is in a room that it enters.
+// placeOfEntry is the place from which on a socket is in a room that it enters.
 func (n *node) placeOfEntry() string {
 	if n.w.plant == "late" { // what the node has published counts as carried out
 		return fmt.Sprintf("%s %s:%d", n.at, n.name, n.published)
@@ -108,8 +108,8 @@ func (n *node) placeOfEntry() string {
 	return n.at
 }
 
-// accounted: a client got exactly its operations, each once and in the order of each node, unless it was told that it is not
-// recovered, or its node that something is missing.
+// accounted: a client got exactly its operations, each once and in the order of each node. Exceptions are that the
+// client was told that it is not recovered, or that its node was told that something is missing.
 func (l *ledger) accounted(w *world, c *client) {
 	if !slices.ContainsFunc(w.live, func(n *node) bool { return n.alive }) {
 		return
@@ -152,7 +152,7 @@ func (l *ledger) accounted(w *world, c *client) {
 	}
 }
 
-// oneOwner: with everything whole one node has a session.
+// oneOwner: once everything works again, each session has one node.
 func (l *ledger) oneOwner(w *world, v *visit) {
 	var owners []string
 	for _, n := range w.live {

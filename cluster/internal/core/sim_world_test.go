@@ -40,7 +40,7 @@ func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
 func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
 func (e *events) Pop() any     { old := *e; x := old[len(old)-1]; *e = old[:len(old)-1]; return x }
 
-// after runs a function so many milliseconds later.
+// after runs a function after the given number of milliseconds.
 func (w *world) after(ms int, do func()) {
 	w.count++
 	heap.Push(&w.events, event{w.now + ms, w.count, do})
@@ -91,11 +91,11 @@ func (w *world) older(id string) (page []core.Stamp, err error) {
 	return page, nil
 }
 
-// broker is Redis: a stream, and a channel that forgets. Its replica is a little behind.
+// broker is Redis: a stream, and a channel that forgets. Its replica is a little behind it.
 type broker struct {
 	up         bool
 	entries    []entry
-	replicated int // so many entries are on the replica
+	replicated int // how many entries are on the replica
 	waiting    []func()
 	placed     int
 	records    map[string]*record // of sessions
@@ -109,7 +109,7 @@ func (b *broker) last() int {
 	return b.entries[len(b.entries)-1].id
 }
 
-// add appends a batch, whole, and answers what stores sessions.
+// add appends a batch as a whole, and answers the stores of sessions in it.
 func (w *world) add(node string, batch []core.Written[*op], stores []store) (replies []int) {
 	for _, st := range stores {
 		replies = append(replies, w.store(st))
