@@ -13,7 +13,7 @@ type question struct {
 	since     time.Time
 }
 
-// maxQuestions is how many questions to one client are kept in mind; of more,
+// maxQuestions is how many questions to one client are remembered. When there are more,
 // the oldest count as given up.
 const maxQuestions = 256
 
@@ -40,7 +40,7 @@ func (c *conn) answeredLocked(namespace string, id uint64) {
 		c.asked = slices.Delete(c.asked, i, i+1)
 	}
 	if len(c.asked) == 0 {
-		c.asked = nil // an idle connection keeps nothing
+		c.asked = nil // an idle connection keeps no memory for questions
 	}
 }
 
@@ -58,9 +58,9 @@ func (c *conn) awaitingLocked() bool {
 	return false
 }
 
-// openLocked reports whether somebody may still take the answer. When Timeout ends, the
-// library forgets a socket's question, but not a broadcast's; EventWait ends those, as
-// no event waits longer for the listener that asked.
+// openLocked reports whether a listener may still take the answer. When Timeout ends,
+// the library forgets a socket's question, but not a broadcast's; EventWait ends those,
+// as no event waits longer for the listener that asked.
 func (c *conn) openLocked(q *question) bool {
 	s := c.seats[q.namespace]
 	if s == nil || s.gone || s.socket == nil {

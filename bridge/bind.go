@@ -18,8 +18,8 @@ import (
 	"gatehouse/engine"
 )
 
-// Server is a zishang520 server on our engine: the handler of its path. It is
-// safe for concurrent use.
+// Server is a zishang520 server on Gatehouse's engine: the handler of its path.
+// It is safe for concurrent use.
 type Server struct {
 	// Fixed.
 	io     *socket.Server
@@ -29,11 +29,11 @@ type Server struct {
 	engine *engine.Server
 	front  *front
 
-	workers sync.WaitGroup // what connections have under way
+	workers sync.WaitGroup // the goroutines of connections
 	last    atomic.Pointer[broadcast]
 }
 
-// ErrBound is a server that has an engine already.
+// ErrBound is the error for a server that already has an engine.
 var ErrBound = errors.New("bridge: the server has an engine already; call Bind instead of ServeHandler, Attach or Listen")
 
 // Bind puts our engine under io. The application's one change is where it mounts
@@ -112,8 +112,9 @@ func (s *Server) Close() {
 	s.workers.Wait()
 }
 
-// recovered keeps a panic of the application in a goroutine of this package
-// from ending the process. The connection cannot be trusted any more.
+// recovered keeps a panic of the application, in a goroutine of this package,
+// from ending the process. The connection ends, as its state cannot be trusted
+// any more.
 func (s *Server) recovered(c *conn, doing string) {
 	if p := recover(); p != nil {
 		s.log.Error("panic in a listener or middleware",

@@ -31,12 +31,12 @@ const hardQueue = 4
 // socket.ServerOptions (ping times, buffer size, transports, AllowRequest, CORS)
 // still apply; a field of Engine that is set here wins.
 type Config struct {
-	// Options are those that the application gave to ServeHandler, Attach or
-	// Listen, nil if none. Options of NewServer win, as they do there. They are
-	// not changed.
+	// Options are the options that the application has given to ServeHandler,
+	// Attach or Listen; nil if there are none. Options of NewServer take
+	// precedence, as there. They are not changed.
 	Options socket.ServerOptionsInterface
-	// Engine configures the sessions. Without KeepHeaders, those of
-	// DefaultHeaders are kept for the application and the gate.
+	// Engine configures the sessions. Without KeepHeaders, the DefaultHeaders are
+	// kept for the application and the gate.
 	Engine engine.Config
 	// Limits bound the packets of a client.
 	Limits packet.Limits
@@ -97,7 +97,7 @@ func (c Config) withDefaults(opts socket.ServerOptionsInterface) Config {
 	return c
 }
 
-// options joins what was given to the server with what its handler was given.
+// options merges the options of the server with those of its handler.
 func (c Config) options(io *socket.Server) socket.ServerOptionsInterface {
 	if c.Options == nil {
 		return io.Opts()
@@ -108,7 +108,7 @@ func (c Config) options(io *socket.Server) socket.ServerOptionsInterface {
 	return joined
 }
 
-// setFrom takes over what the application set, unless field has a value.
+// setFrom takes over a setting of the application, unless field has a value.
 func setFrom[T comparable](field *T, set *T) {
 	if set != nil {
 		setDefault(field, *set)
@@ -146,7 +146,8 @@ func supported(opts socket.ServerOptionsInterface) error {
 // check is engine.Config.Check.
 type check = func(*http.Request) *engine.Refusal
 
-// checks asks one after the other; nil ones are left out.
+// checks combines checks, which are asked one after the other. Nil checks are
+// left out.
 func checks(all ...check) check {
 	return func(r *http.Request) *engine.Refusal {
 		for _, c := range all {
@@ -189,7 +190,7 @@ func requestCheck(opts socket.ServerOptionsInterface) check {
 	}
 	return func(r *http.Request) *engine.Refusal {
 		ctx := types.NewHttpContext(nowhere{}, r)
-		defer ctx.Flush() // ends the goroutine that comes with it
+		defer ctx.Flush() // ends the goroutine that belongs to the context
 		if err := allow(ctx); err != nil {
 			return &engine.Refusal{Status: http.StatusForbidden, Code: forbidden, Message: err.Error()}
 		}

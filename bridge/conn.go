@@ -32,8 +32,9 @@ type conn struct {
 	packets packet.Decoder
 	size    int // bytes of the packet in progress
 
-	// feeding keeps a packet with attachments together in the library's decoder:
-	// text packets share it, such a packet has it alone.
+	// feeding keeps the parts of a packet with attachments together in the
+	// library's decoder: text packets lock it shared, such a packet locks it
+	// alone.
 	feeding sync.RWMutex
 
 	outMu   sync.Mutex // guards outgoing
@@ -44,7 +45,7 @@ type conn struct {
 		value transports.Transport
 	}
 
-	done chan struct{} // closed when nobody may wait any more
+	done chan struct{} // closed when no goroutine may wait any more
 
 	mu      sync.Mutex // guards what follows; no callback runs under it
 	lanes   map[string]*lane
@@ -53,7 +54,7 @@ type conn struct {
 	bytes   int
 	asked   []question // oldest first
 	paused  bool
-	dropped bool // what waits is not handled any more
+	dropped bool // waiting packets are not handled any more
 	why     string
 	ended   bool
 	idle    chan struct{} // closed when the session has ended and no lane is busy
@@ -71,7 +72,7 @@ func newConn(srv *Server, session *engine.Session) *conn {
 		EventEmitter: events.New(),
 		srv:          srv,
 		session:      session,
-		id:           rand.Text(), // the session's own is a secret that the engine keeps
+		id:           rand.Text(), // the session's own id is a secret that the engine keeps
 		request:      newRequest(session.Peer(), srv.path),
 		packets:      packet.NewDecoder(srv.cfg.Limits),
 		done:         make(chan struct{}),
@@ -127,7 +128,7 @@ func (c *conn) finish(reason string, err error) {
 	c.Emit("close", reason, err)
 }
 
-// end closes the session from this side; waiting packets are dropped.
+// end closes the session from this side and drops waiting packets.
 func (c *conn) end(code int, reason string) {
 	c.drop(reason)
 	c.session.Close(code, reason)

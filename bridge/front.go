@@ -5,8 +5,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// front is the engine that the library sees. It emits "connection"; the
-// library's own base answers all other calls of an application.
+// front is the engine that the library sees. It emits "connection"; the base
+// type of the library answers all other calls of an application.
 type front struct {
 	zengine.BaseServer
 	srv *Server

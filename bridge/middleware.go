@@ -39,11 +39,11 @@ const CheckTimeout = 10 * time.Second
 // data {code, retryAfterMs?} for programs.
 //
 // Each namespace needs its own: admission to one opens no other. Behind proxies,
-// their networks ([handshake.TrustedProxies]) are given too, or the proxy's
+// also pass their networks ([handshake.TrustedProxies]), otherwise the proxy's
 // address counts as the client's. With the library's connection state recovery
-// on, call its SetSkipMiddlewares(false): else a client that comes back is
-// admitted without a check, revoked or not. An identity that expires later ends
-// no socket here: the library has no place for that.
+// on, call its SetSkipMiddlewares(false), otherwise a client that comes back is
+// admitted without a check, even if it has been revoked. An identity that
+// expires later ends no socket here: the library has no place for that.
 func Middleware(gate Gate, proxies ...netip.Prefix) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
 		r, err := requestOf(s, proxies)
@@ -79,7 +79,7 @@ func requestOf(s *socket.Socket, proxies handshake.TrustedProxies) (*handshake.R
 		return nil, fmt.Errorf("encode the auth payload: %w", err)
 	}
 	r := s.Request().Request()
-	peer, _ := netip.ParseAddrPort(s.Conn().RemoteAddress()) // not an address: trusted by nobody
+	peer, _ := netip.ParseAddrPort(s.Conn().RemoteAddress()) // not an address: not trusted
 	query := url.Values(s.Handshake().Query)
 	return &handshake.Request{
 		Namespace:  s.Nsp().Name(),

@@ -13,16 +13,16 @@ import (
 	"gatehouse/packet"
 )
 
-// partial is an outgoing packet that is not complete: the library writes its
-// text and each attachment by themselves, and our engine sends them as one.
+// partial is an outgoing packet that is not complete. The library writes the
+// text and each attachment separately, and the engine sends them as one.
 type partial struct {
 	text        []byte
 	attachments [][]byte
 	missing     int
 }
 
-// broadcast is the frame of the library's last broadcast. All its receivers come
-// with the same key, so that it is made once for all of them.
+// broadcast is the frame of the library's last broadcast. The library writes it
+// for all receivers with the same key, so the frame is made once for all.
 type broadcast struct {
 	key   any
 	frame *engine.Frame
@@ -104,9 +104,9 @@ func (s *Server) textFrame(text []byte, opts *zpacket.Options) *engine.Frame {
 	return f
 }
 
-// sending looks at a packet of the library: after a CONNECT reply it calls
-// the connection listeners, and an event with an id means that the
-// application waits for the client.
+// sending looks at a packet from the library. After a CONNECT reply the library
+// calls the connection listeners; an event with an id means that the application
+// waits for the client.
 func (c *conn) sending(text []byte) {
 	switch {
 	case isType(text, packet.Connect):
@@ -120,7 +120,7 @@ func (c *conn) sending(text []byte) {
 
 func isType(text []byte, t packet.Type) bool { return len(text) > 0 && text[0] == '0'+byte(t) }
 
-// announced returns how many attachments a text message says will follow.
+// announced returns the number of attachments that a text message announces.
 func announced(text []byte) int {
 	if !isType(text, packet.BinaryEvent) && !isType(text, packet.BinaryAck) {
 		return 0

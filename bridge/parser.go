@@ -21,7 +21,7 @@ import (
 //
 // Without it, a frame such as `42` ends the process. It does not mend faults
 // above or below the parser: lost and reordered messages, and the early PONG.
-// With [Bind] it is not needed, which checks packets itself.
+// With [Bind] it is not needed, as Bind checks packets itself.
 func NewParser(l packet.Limits) parser.Parser {
 	return checkedParser{Parser: parser.NewParser(), limits: l}
 }

@@ -12,13 +12,14 @@ import (
 // which does not wait for listeners.
 type lane struct{ waiting []item }
 
-// item is a packet with the bytes that it came as.
+// item is a packet with the number of bytes in which it came.
 type item struct {
 	packet packet.Packet
 	size   int
 }
 
-// ackLane is no namespace: those begin with a slash.
+// ackLane is the lane of acknowledgements. It is not the name of a namespace,
+// which would begin with a slash.
 const ackLane = ""
 
 func laneOf(p *packet.Packet) string {
@@ -28,7 +29,7 @@ func laneOf(p *packet.Packet) string {
 	return p.Namespace
 }
 
-// enqueue puts a packet behind those of its lane.
+// enqueue appends a packet to its lane.
 func (c *conn) enqueue(p packet.Packet, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +85,7 @@ func (c *conn) work(name string, l *lane) {
 	}
 }
 
-// next takes the first packet of a lane; a lane without any is given up.
+// next takes the first packet of a lane. It removes an empty lane.
 func (c *conn) next(name string, l *lane) (item, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -102,8 +103,8 @@ func (c *conn) next(name string, l *lane) (item, bool) {
 	return it, true
 }
 
-// drop drops waiting packets; the library will be told the reason, unless
-// there was one before.
+// drop drops waiting packets. The library will be told the reason, unless there
+// was an earlier one.
 func (c *conn) drop(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,7 +147,7 @@ func (c *conn) signalIdleLocked() {
 	}
 }
 
-// wait waits for c, but no longer than d.
+// wait waits for c, but not longer than d.
 func wait(c <-chan struct{}, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -11,8 +11,8 @@ import (
 	"gatehouse/engine"
 )
 
-// newRequest makes the library's context from the kept part of a client's
-// first request. It cannot be written to: the request has been answered.
+// newRequest makes the library's context from the kept part of a client's first
+// request. Nothing can be written to it, as the request has been answered.
 func newRequest(p *engine.Peer, path string) *types.HttpContext {
 	query := url.Values{"EIO": {"4"}, "transport": {p.Transport}}
 	for name, values := range p.Query {
@@ -36,7 +36,7 @@ func newRequest(p *engine.Peer, path string) *types.HttpContext {
 	return ctx
 }
 
-// nowhere is the response of a request that has been answered elsewhere.
+// nowhere is the response writer of a request that has been answered already.
 type nowhere struct{}
 
 // Header implements http.ResponseWriter.

@@ -10,7 +10,7 @@ import (
 )
 
 // seat is the place of one connection in one namespace: the library's socket,
-// and the packet of it that is being handled.
+// and its packet that is being handled.
 type seat struct {
 	c    *conn
 	name string
@@ -22,9 +22,9 @@ type seat struct {
 	gone   bool           // the server disconnected it; guarded by conn.mu
 }
 
-// maxGone is how many seats are remembered whose socket the server disconnected:
-// events that the client sent before it knew are dropped, instead of counting as
-// a fault of the client.
+// maxGone is how many seats are remembered whose socket the server has
+// disconnected. Events that the client has sent before it knew are dropped, and
+// do not count as a fault of the client.
 const maxGone = 64
 
 func (c *conn) seat(name string) (s *seat, gone bool) {
@@ -63,14 +63,14 @@ func (c *conn) admitted(reply []byte) {
 		return
 	}
 	name := namespaceOf(reply)
-	namespace := c.srv.io.Of(name, nil) // is there: it is admitting somebody
+	namespace := c.srv.io.Of(name, nil) // the library is admitting a socket
 	sock, ok := namespace.Sockets().Load(sent.SID)
 	if !ok {
 		return
 	}
 	s, gone := c.seat(name)
 	if s == nil || gone {
-		s = c.take(name) // a middleware called next after all
+		s = c.take(name) // a middleware has called next after all
 	}
 	c.mu.Lock()
 	s.socket = sock
@@ -90,8 +90,8 @@ func (c *conn) refused(name string) {
 
 // connected is the last listener of "connection" while sockets are connecting.
 // There is one for each such socket, all alike, and each socket removes the
-// oldest: so the newest, behind all listeners of the application, is there
-// until its own socket has come.
+// oldest one. So the newest, which stands behind all listeners of the
+// application, stays until its own socket has come.
 func (s *Server) connected(args ...any) {
 	sock, ok := args[0].(*socket.Socket)
 	if !ok {

@@ -26,14 +26,14 @@ func (t *transport) Name() string { return t.c.session.Transport() }
 // Protocol returns the revision of Engine.IO.
 func (t *transport) Protocol() int { return 4 }
 
-// ReadyState returns the connection's.
+// ReadyState returns the ready state of the connection.
 func (t *transport) ReadyState() string { return t.c.ReadyState() }
 
 // HandlesUpgrades reports whether there is something to upgrade to.
 func (t *transport) HandlesUpgrades() bool { return !t.c.srv.cfg.Engine.NoUpgrades }
 
-// Writable reports whether the client keeps up. The library drops a volatile
-// message of one that does not.
+// Writable reports whether the client keeps up. For a client that does not, the
+// library drops volatile messages.
 func (t *transport) Writable() bool {
 	if t.c.ReadyState() != stateOpen {
 		return false

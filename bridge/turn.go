@@ -16,13 +16,13 @@ import (
 type turn struct {
 	event string
 
-	done     chan struct{} // closed when the listeners have returned, or none will run
+	done     chan struct{} // closed when the listeners have returned, or when none will run
 	back     chan struct{} // closed when the middlewares have returned
 	doneOnce sync.Once
 	backOnce sync.Once
 
 	listening string      // the event of this package's own listener; fixed before heard
-	heard     atomic.Bool // there is such a listener, behind theirs
+	heard     atomic.Bool // there is such a listener, behind those of the application
 }
 
 func newTurn(event string) *turn {
@@ -42,7 +42,7 @@ func (t *turn) passed() {
 	}
 }
 
-// listen puts a listener behind those that the socket has for the event.
+// listen adds a listener behind those that the socket has for the event.
 func (t *turn) listen(s *socket.Socket, event string) {
 	t.listening = event // a middleware may have renamed it
 	t.heard.Store(true)
@@ -58,8 +58,8 @@ func (t *turn) forget(s *socket.Socket) {
 	}
 }
 
-// handle gives one packet to the library and waits until its listeners are
-// through with it.
+// handle gives one packet to the library and waits until its listeners have
+// finished.
 func (c *conn) handle(p *packet.Packet) {
 	defer c.srv.recovered(c, p.Type.String())
 	switch p.Type {
@@ -77,7 +77,7 @@ func (c *conn) handle(p *packet.Packet) {
 }
 
 // feed hands the packet to the library. For a CONNECT the library calls the
-// namespace's middlewares before it returns; anything else it does in a
+// namespace's middlewares before it returns; it handles any other packet in a
 // goroutine.
 func (c *conn) feed(p *packet.Packet) {
 	if len(p.Args.Attachments()) > 0 {
@@ -87,7 +87,7 @@ func (c *conn) feed(p *packet.Packet) {
 		c.feeding.RLock()
 		defer c.feeding.RUnlock()
 	}
-	_ = hand(p, func(data any) error { // an error of its decoder closes the connection
+	_ = hand(p, func(data any) error { // an error of the library's decoder closes the connection
 		c.Emit("data", data)
 		return nil
 	})
@@ -127,8 +127,8 @@ func (c *conn) event(p *packet.Packet) {
 	}
 }
 
-// finished waits for the middlewares and listeners of an event and reports
-// whether they are through.
+// finished waits for the middlewares and listeners of an event, and reports
+// whether they have finished.
 func (c *conn) finished(t *turn) bool {
 	switch c.await(t.done, t.back, c.srv.cfg.EventWait) {
 	case t.done:

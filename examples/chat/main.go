@@ -85,10 +85,10 @@ func join(ctx context.Context, s *namespaces.Socket, wanted name) (welcome, erro
 	return welcome{Users: here}, err
 }
 
-// tell says to the others who came or went, and who is there now.
+// tell tells the others who has come or gone, and who is there now.
 func tell(ctx context.Context, s *namespaces.Socket, event string, who name) {
 	if here, err := users(ctx, s.Namespace()); err == nil {
-		_ = s.To(members).Emit(event, who, here) // fails for what cannot be encoded only
+		_ = s.To(members).Emit(event, who, here) // fails only for values that cannot be encoded
 	}
 }
 

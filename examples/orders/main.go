@@ -1,4 +1,4 @@
-// Command orders is a namespace of one's own in a program of one's own.
+// Command orders is a program with a namespace of its own.
 package main
 
 import (

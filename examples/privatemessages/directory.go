@@ -15,8 +15,8 @@ const (
 	maxPeople = 1000 // who are known at once
 )
 
-// person is somebody who chose a name. ID is for everybody, the secret for the
-// page that comes back; neither changes.
+// person is a user who has chosen a name. Everybody may know the ID; the secret
+// is for the page that comes back. Neither changes.
 type person struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
@@ -58,7 +58,7 @@ func (d *directory) enter(secret, name string) (*person, error) {
 	return p, nil
 }
 
-// makeRoomLocked forgets who came first of those that are not here.
+// makeRoomLocked forgets the person who came first among those who are not here.
 func (d *directory) makeRoomLocked() bool {
 	if len(d.people) < maxPeople {
 		return true

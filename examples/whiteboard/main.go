@@ -51,8 +51,8 @@ func whiteboard() *namespaces.Namespace {
 	return ns
 }
 
-// board emits under its lock, so that what it shows to somebody who comes and
-// what is drawn meanwhile have one order. An emit only queues, it never waits.
+// board emits under its lock, so that the strokes shown to a newcomer and the
+// strokes drawn meanwhile have one order. An emit only queues; it never waits.
 type board struct {
 	mu      sync.Mutex // guards strokes
 	strokes []stroke

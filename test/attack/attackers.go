@@ -14,7 +14,7 @@ import (
 	"gatehouse/internal/wiretest"
 )
 
-// order tells the process of the attackers what to do.
+// order tells the attackers' process what to do.
 type order struct {
 	Scenario, Addr, From string
 	Certificate          string // a file; empty: no TLS
@@ -28,10 +28,10 @@ const orderVariable = "GATEHOUSE_ATTACK_ORDER"
 // elsewhere is the address of attackers.
 const elsewhere = "127.0.0.2"
 
-// sendAttackers runs the attack in a process of its own: one that shared it with
-// the honest clients would keep them waiting itself. The priority is low, for
-// attackers do not have the server's processors. It returns when all is done; the
-// error says what the server did that it must not.
+// sendAttackers runs the attack in a separate process, as an attack in the process
+// of the honest clients would itself slow these down. The priority is low, because
+// real attackers do not use the server's processors. It returns when the attack is
+// over; the error says which promise the server has broken.
 func (s scenario) sendAttackers(ctx context.Context, t *target) error {
 	o := order{Scenario: s.name, Addr: t.addr, From: elsewhere, Scale: t.scale}
 	if s.near {
@@ -67,8 +67,8 @@ func (s scenario) sendAttackers(ctx context.Context, t *target) error {
 	return nil
 }
 
-// attackersWork does what an order in the environment says, and reports whether
-// there was one. It ends the process when the attack fails.
+// attackersWork carries out the order in the environment, and reports whether
+// there is one. It ends the process when the attack fails.
 func attackersWork() bool {
 	text, ok := os.LookupEnv(orderVariable)
 	if !ok {

@@ -24,7 +24,7 @@ func crowd(ctx context.Context, n int, one func(ctx context.Context, i int)) {
 }
 
 // door limits how many connect at once, so that the attackers' own machine is not
-// what is slow.
+// the bottleneck.
 var door = make(chan struct{}, connecting)
 
 func through[T any](open func() (T, error)) (T, error) {
@@ -75,7 +75,7 @@ func (t *target) tcp(ctx context.Context) (net.Conn, error) {
 	})
 }
 
-// swallow reads all that comes until the connection ends.
+// swallow reads everything until the connection ends.
 func swallow(c wiretest.Client) {
 	for {
 		if _, err := c.Next(); err != nil {

@@ -15,10 +15,10 @@ import (
 	"gatehouse/internal/wiretest"
 )
 
-// honest are the clients who use the server while it is attacked. Each does one
-// thing at its pace and waits for the answer before the next, so that a server
-// that stalls is not asked more and more; what it missed meanwhile counts as
-// having waited (no coordinated omission).
+// honest are the clients that use the server while it is attacked. Each does
+// one thing at a fixed pace and waits for the answer before the next, so that a
+// server that stalls does not get more and more requests. Beats that were
+// missed meanwhile count as having waited (no coordinated omission).
 type honest struct {
 	probes []*probe
 	group  sync.WaitGroup
@@ -29,7 +29,7 @@ type honest struct {
 type probe struct {
 	name  string
 	every time.Duration
-	// open connects and returns what is done at each beat.
+	// open connects and returns the function for each beat.
 	open func(ctx context.Context, p *probe) (beat func() error, leave func(), err error)
 
 	series // of the phase that runs
@@ -81,7 +81,7 @@ func (h *honest) end() {
 	h.group.Wait()
 }
 
-// phase takes what was measured since the last call.
+// phase returns the measurements since the last call.
 func (h *honest) phase() map[string]figures {
 	all := make(map[string]figures, len(h.probes))
 	for _, p := range h.probes {
@@ -91,7 +91,7 @@ func (h *honest) phase() map[string]figures {
 }
 
 // cuts says how often an honest client lost its connection or was refused, and
-// why at first.
+// why the first time.
 func (h *honest) cuts() (n int64, why string) {
 	for _, p := range h.probes {
 		n += p.cut.Load()

@@ -19,7 +19,7 @@ func (s *series) add(d time.Duration) {
 	s.mu.Unlock()
 }
 
-// figures are what is said of a series.
+// figures summarise a series.
 type figures struct {
 	count    int
 	p50, p99 time.Duration
@@ -39,7 +39,7 @@ func (s *series) take() figures {
 	return f
 }
 
-// peak is the most that the server held.
+// peak is the most memory and files that the server held.
 type peak struct {
 	memory, kernel int64 // bytes
 	files          int

@@ -14,35 +14,35 @@ import (
 type scenario struct {
 	name string
 	who  string // "stranger", "user" or "operator"
-	what string // what the attackers do, for the table
+	what string // description of the attack, for the table
 	// settings are more lines of the server's configuration; files is the most
 	// that it may open, 0: as many as this process.
 	settings string
 	files    int
-	// prepare, when set, starts what the server is told of in further settings. It
-	// runs until ctx ends.
+	// prepare, when set, starts a helper, and returns the settings by which the
+	// server finds it. The helper runs until ctx ends.
 	prepare func(ctx context.Context) (settings string)
 	// memory is the most that the attack may add to the server's resident memory,
 	// in MB.
 	memory int64
-	// near is set for attackers who come from the address of the honest; the others
-	// have one of their own.
+	// near is set for attackers who come from the address of the honest clients;
+	// the others have an address of their own.
 	near bool
 	// silent is set when nobody reads the server's log during the attack.
 	silent bool
-	// attack runs until ctx ends, or until it has done all that it wanted, in a
-	// process of its own. It fails when the server did something that it must not.
+	// attack runs in a separate process until ctx ends or it is done. It fails when
+	// the server has broken a promise.
 	attack func(ctx context.Context, t *target) error
 }
 
-// result is what a scenario cost.
+// result holds the cost of a scenario.
 type result struct {
 	scenario
 	base, peak   peak
 	quiet, under map[string]figures
 	cuts         int64
 	why          string // of the first cut
-	failed       error  // what the server did that it must not
+	failed       error  // the promise that the server has broken
 }
 
 // play runs one scenario against a process of its own.
@@ -101,8 +101,9 @@ func (t *target) during(ctx context.Context, d time.Duration, attack func(contex
 // grown is what the attack added to the memory, in MB.
 func (r result) grown() int64 { return (r.peak.memory - r.base.memory) >> 20 }
 
-// held says whether nobody honest was worse off than the machine explains: p99
-// within twice its value in peace and 20 ms, where the control's is.
+// held reports whether no honest client was worse off than the machine explains:
+// its p99 is within twice the value in peace plus 20 ms, wherever that holds for
+// the control.
 func (r result) held() string {
 	switch {
 	case r.failed != nil:

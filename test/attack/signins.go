@@ -46,12 +46,12 @@ func failingCredentials(ctx context.Context, t *target) error {
 	}, wiretest.Options{}, func(n int64) string { return fmt.Sprintf(`{"token":"good-%d"}`, n) })
 }
 
-// password is what ann signs in with.
+// password is ann's password.
 const password = "a password of ann's"
 
 // passwords lets people sign in by them, through a proxy that tells addresses.
 func passwords(context.Context) (settings string) {
-	hash, _ := bcrypt.GenerateFromPassword([]byte(password), 10) // fails for longer passwords only
+	hash, _ := bcrypt.GenerateFromPassword([]byte(password), 10) // an error only for longer passwords
 	return fmt.Sprintf("trusted_proxies: [127.0.0.1]\nauth: {ways: [token, basic]}\nbasic: {users: [{name: ann, hash: %q}]}\n", hash)
 }
 
@@ -64,8 +64,8 @@ func from(address, password string) wiretest.Options {
 	}}
 }
 
-// wrongPasswords: guesses from a hundred addresses, beside somebody who knows the
-// password.
+// wrongPasswords: guesses from a hundred addresses, while somebody who knows the
+// password signs in.
 func wrongPasswords(ctx context.Context, t *target) error {
 	return t.beside(ctx, 100, func(ctx context.Context, i int) {
 		repeat(ctx, 5, func() error {
@@ -75,7 +75,7 @@ func wrongPasswords(ctx context.Context, t *target) error {
 	}, from("198.51.100.1", password), func(int64) string { return "" })
 }
 
-// guess tries to sign in, and waits for a second at most for what comes of it.
+// guess tries to sign in, and waits for the result for a second at most.
 func (t *target) guess(ctx context.Context, o wiretest.Options, auth string) {
 	ctx, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()
@@ -116,8 +116,8 @@ func (t *target) beside(ctx context.Context, attackers int, attack func(ctx cont
 	}
 }
 
-// relayFlood: a user sends as much as can be in a namespace of the configuration,
-// beside two who talk there.
+// relayFlood: a user sends as much as possible in a configured namespace, while two
+// others talk there.
 func relayFlood(ctx context.Context, t *target) error {
 	go crowd(ctx, t.many(20), func(ctx context.Context, _ int) {
 		c, err := t.member(ctx, "websocket", "/app", mallory)

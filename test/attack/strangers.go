@@ -79,7 +79,7 @@ func pingsUnread(ctx context.Context, t *target) error {
 	return nil
 }
 
-// pingsRead: the same from many, who read.
+// pingsRead: the same from many clients, which read.
 func pingsRead(ctx context.Context, t *target) error {
 	burst := bytes.Repeat(wiretest.Frame(ws.OpPing, true, make([]byte, 16)), 20)
 	crowd(ctx, t.many(1500), func(ctx context.Context, _ int) {

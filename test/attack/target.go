@@ -41,7 +41,7 @@ drain: {spread: 1ms, timeout: 5s}
 // target is one process of the server.
 type target struct {
 	options
-	dir    string // of the configuration and the certificate
+	dir    string // folder of the configuration and the certificate
 	addr   string
 	from   string      // the address that clients come from; empty: any
 	secure *tls.Config // nil: no TLS
@@ -186,7 +186,7 @@ type reader struct {
 	listening chan string
 	ended     chan struct{}
 
-	hold sync.Mutex // held while nothing is to be read
+	hold sync.Mutex // locked while nothing is to be read
 	free sync.Once
 
 	mu    sync.Mutex // guards what follows

@@ -160,12 +160,12 @@ func refreshes(ctx context.Context, t *target) error {
 func texts(ctx context.Context, t *target) error { return flooded(ctx, t, t.many(200), 2000, "x") }
 
 // textsToFew: the same into a room of few who read 200 KB a second each, which is far
-// below what the server can send to so few, with characters of three bytes. Without
-// a limit on the sender what waits for them grows several times as large.
+// below what the server can send to so few, with characters of three bytes. Without a
+// limit on the sender several times as much would wait for them.
 func textsToFew(ctx context.Context, t *target) error { return flooded(ctx, t, 10, 200, "€") }
 
-// flooded has one user send messages of 4,000 such characters at full speed to
-// readers who take so many bytes in a millisecond.
+// flooded lets one user send messages of 4,000 such characters at full speed to
+// readers who take the given number of bytes in a millisecond.
 func flooded(ctx context.Context, t *target, readers, perMilli int, character string) error {
 	cut := make(chan error, readers)
 	crowd(ctx, readers+1, func(ctx context.Context, i int) {
@@ -196,8 +196,8 @@ func flooded(ctx context.Context, t *target, readers, perMilli int, character st
 	}
 }
 
-// readSlowly reads so many bytes in a millisecond at most. It fails when the server
-// ends the connection.
+// readSlowly reads at most the given number of bytes in a millisecond. It fails when
+// the server ends the connection.
 func readSlowly(ctx context.Context, c wiretest.Client, perMilli int) error {
 	begin, read := time.Now(), 0
 	for {
@@ -213,7 +213,7 @@ func readSlowly(ctx context.Context, c wiretest.Client, perMilli int) error {
 	}
 }
 
-// hoarders: polling sessions of one user who never fetch what waits for them.
+// hoarders: polling sessions of one user that never fetch their messages.
 func hoarders(ctx context.Context, t *target) error {
 	crowd(ctx, t.many(600), func(ctx context.Context, i int) {
 		c, err := t.member(ctx, "polling", "/chat", mallory)

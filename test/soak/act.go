@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// act does what a member does: it signs in, joins its rooms, sends again what
-// nobody acknowledged, and then sends, leaves rooms and comes back, until it has
-// had enough. It reports whether the end was its own wish.
+// act acts as a member: it signs in, joins its rooms, sends unacknowledged
+// messages again, and then sends, leaves rooms and comes back, until it has had
+// enough. It reports whether the member ended the connection itself.
 func (v *visit) act(ctx context.Context) (planned bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	var acks sync.WaitGroup
@@ -39,7 +39,7 @@ func (v *visit) act(ctx context.Context) (planned bool) {
 	}
 }
 
-// goodbye leaves in one of the ways of clients.
+// goodbye leaves in one of the ways in which clients leave.
 func (v *visit) goodbye() {
 	switch v.m.dice.IntN(3) {
 	case 0:
@@ -99,7 +99,7 @@ func (v *visit) enter(ctx context.Context, acks *sync.WaitGroup) error {
 	return nil
 }
 
-// step is one thing that a member does.
+// step is one action of a member.
 func (v *visit) step(ctx context.Context, acks *sync.WaitGroup) error {
 	dice := v.m.dice
 	room := v.m.order[dice.IntN(len(v.m.order))]
@@ -132,7 +132,8 @@ func (m *member) write(room string) *letter {
 	return l
 }
 
-// nap stops reading now and then, as a slow client does. It says that it lives.
+// nap stops reading now and then, as a slow client does. Meanwhile it says that
+// the client lives.
 func (m *member) nap(w *wire) {
 	if m.calm || m.crew.settling() || m.crew.naps.Add(1)%4000 != 0 {
 		return

@@ -29,7 +29,7 @@ type crew struct {
 
 	naps      atomic.Int64
 	phase     atomic.Int32
-	restarted atomic.Int64 // until when ends may come from a restart, in nanoseconds since 1970
+	restarted atomic.Int64 // until when the end of a connection may come from a restart, in nanoseconds since 1970
 
 	mu     sync.Mutex // guards what follows
 	faults []error
@@ -39,7 +39,7 @@ type crew struct {
 // Phases of a run.
 const (
 	trouble int32 = iota
-	settle        // no more faults, no more messages of one's own: everybody catches up
+	settle        // no more faults and no new messages: everybody catches up
 	home          // everybody leaves
 )
 
@@ -47,7 +47,7 @@ func (c *crew) settling() bool   { return c.phase.Load() >= settle }
 func (c *crew) going() bool      { return c.phase.Load() >= home }
 func (c *crew) restarting() bool { return time.Now().UnixNano() < c.restarted.Load() }
 
-// fault notes something that must not be.
+// fault notes something that must not happen.
 func (c *crew) fault(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +118,7 @@ func (c *crew) equip(m *member, addr string, duration time.Duration, signer *han
 	return nil
 }
 
-// start sets everybody going; trouble is the time of the faults.
+// start starts all members; trouble lasts as long as the faults.
 func (c *crew) start(ctx, troubled context.Context) {
 	line := 0
 	for n, m := range c.members {
@@ -133,8 +133,8 @@ func (c *crew) start(ctx, troubled context.Context) {
 	}
 }
 
-// catchUp lets everybody get an acknowledgement for all that they sent, and see
-// the last message of each of their rooms.
+// catchUp waits until every member has an acknowledgement for all its messages,
+// and has seen the last message of each of its rooms.
 func (c *crew) catchUp(ctx context.Context) error {
 	c.phase.Store(settle)
 	err := await(ctx, 90*time.Second, func() (bool, error) {
@@ -170,7 +170,7 @@ func (c *crew) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// verdict holds everything against everything.
+// verdict compares everything that the members have seen and sent.
 func (c *crew) verdict(life func(id) int) error {
 	l := &ledger{life: life}
 	var tracks []*track

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// ledger holds what the members saw against each other.
+// ledger compares what the members have seen.
 type ledger struct {
 	life   func(id) int // which process made a message
 	faults []string     // the first ones
 	wrong  int
 
-	orders map[string][]id // of each room: everything that anybody saw
+	orders map[string][]id // for each room: everything that anybody saw
 }
 
 const shownFaults = 40
@@ -44,7 +44,7 @@ func (l *ledger) tidy(room string) {
 	l.orders[room] = slices.Compact(l.orders[room])
 }
 
-// place returns where a message stands in the order of its room.
+// place returns the place of a message in the order of its room.
 func (l *ledger) place(room string, n id) int {
 	i, found := slices.BinarySearch(l.orders[room], n)
 	if !found {
@@ -53,7 +53,7 @@ func (l *ledger) place(room string, n id) int {
 	return i
 }
 
-// check holds one member's stays against the order of the room.
+// check compares one member's stays with the order of the room.
 func (l *ledger) check(t *track) {
 	for _, s := range t.stays {
 		if len(s.ids) == 0 {
@@ -92,7 +92,7 @@ type letter struct {
 	ids   []id // under which its sender saw it
 }
 
-// checkLetters holds what a member sent against the orders of the rooms.
+// checkLetters compares a member's messages with the orders of the rooms.
 func (l *ledger) checkLetters(member string, letters []*letter) {
 	type place struct {
 		room string

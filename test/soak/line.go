@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// wireline is the network of one member: a proxy before the server that does
-// to the connections what networks do.
+// wireline is the network of one member: a proxy before the server that treats
+// connections as real networks do.
 type wireline struct {
 	target string
 	ln     net.Listener
@@ -62,7 +62,8 @@ func (w *wireline) accept() {
 	}
 }
 
-// socketBuffer keeps the kernel from being patient in the server's place.
+// socketBuffer is small, so that the kernel does not buffer in the server's
+// place.
 const socketBuffer = 16 << 10
 
 func (w *wireline) carry(client net.Conn) {
@@ -99,8 +100,8 @@ func (w *wireline) add(l *leg) bool {
 	return !w.over
 }
 
-// strike lets f happen to the connections that there are, for as long as it
-// lasts, and reports whether there were any. Later ones are well.
+// strike lets f happen to the present connections, for as long as it lasts, and
+// reports whether there are any. Later connections are not affected.
 func (w *wireline) strike(f fault, lasts time.Duration, after int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -181,7 +182,7 @@ func (l *leg) pump(to, from net.Conn, toServer bool) {
 
 func (l *leg) silent() bool { return fault(l.fault.Load()) == halfOpen }
 
-// pass writes b as the line's state wants it.
+// pass writes b as the line's state requires.
 func (l *leg) pass(to net.Conn, b []byte, toServer bool) bool {
 	lasting := time.Now().UnixNano() < l.until.Load()
 	switch f := fault(l.fault.Load()); {

@@ -17,7 +17,7 @@ import (
 
 const secret = "the soak signs its own tokens with this text, which is long enough for HMAC"
 
-// run is the whole soak. What it returns says what was wrong.
+// run is the whole soak. Its error says what was wrong.
 func run(ctx context.Context, o options, out io.Writer) (err error) {
 	_, _ = fmt.Fprintf(out, "soak: seed %d, %v, %d members in %d rooms, %d restarts\n", o.seed, o.duration, o.members, o.rooms, o.restarts())
 	dir, err := os.MkdirTemp("", "soak")
@@ -80,8 +80,8 @@ func (s *server) soak(ctx context.Context, o options, out io.Writer) error {
 	return errors.Join(err, rerr, s.stop(), s.alarmed())
 }
 
-// baseline is what the server holds when its first clients have come and gone:
-// what is made once is there.
+// baseline is what the server holds when its first clients have come and gone,
+// so that everything that is made once is there.
 func (s *server) baseline(ctx context.Context, o options, signer *handshake.Signer) (holding, error) {
 	few := o
 	few.members, few.seed = 12, o.seed+1
@@ -139,8 +139,8 @@ func (s *server) suffer(ctx context.Context, o options, crew *crew) error {
 	return nil
 }
 
-// restart ends the process and starts the next one at the same address. What
-// ends within it, and shortly after, may end for it.
+// restart ends the process and starts the next one at the same address.
+// Connections that end meanwhile, and shortly after, may end because of it.
 func (s *server) restart(ctx context.Context, crew *crew) error {
 	crew.restarted.Store(time.Now().Add(time.Hour).UnixNano())
 	err := s.stop()
@@ -152,7 +152,7 @@ func (s *server) restart(ctx context.Context, crew *crew) error {
 	return err
 }
 
-// strangers open connections that come to nothing.
+// strangers open connections on which nobody signs in.
 func strangers(ctx context.Context, addr string, dice *rand.Rand) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -188,7 +188,7 @@ func (s *server) summary(out io.Writer, crew *crew, after holding) {
 	_, _ = fmt.Fprintf(out, "connections ended, as the server says: %v\n", s.reasons)
 }
 
-// alarmed tells of lines that no log should have.
+// alarmed reports lines that no log should have.
 func (s *server) alarmed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

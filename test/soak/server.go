@@ -67,7 +67,7 @@ type server struct {
 }
 
 func newServer(o options, dir, secret string, log io.Writer) (*server, error) {
-	// A copy: a build meanwhile must not change which server comes back.
+	// A copy, so that a build meanwhile does not change which server comes back.
 	program, err := os.ReadFile(o.binary)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (s *server) start(ctx context.Context) error {
 	s.births = append(s.births, time.Now().UnixMilli())
 	s.mu.Unlock()
 	cmd := exec.Command(s.binary, "serve", "--config", s.config(), "--addr", s.addr)
-	// What whoever runs this has set is not for this server.
+	// Variables that the caller has set are not for this server.
 	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GATEHOUSE_") })
 	cmd.Env = append(inherited, "XDG_STATE_HOME="+s.dir)
 	log, err := cmd.StderrPipe()
@@ -121,7 +121,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 }
 
-// line is what the soak reads in a line of the log.
+// line holds the parts of a log line that the soak reads.
 type line struct {
 	Level, Msg, Addr, AdminAddr, Reason string
 }
@@ -158,7 +158,7 @@ func (s *server) count(reason string) {
 	s.reasons[reason]++
 }
 
-// alarm keeps the first lines of what went wrong.
+// alarm keeps the first lines about faults.
 func (s *server) alarm(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +196,7 @@ func (s *server) kill() {
 // crashed tells when the process has ended by itself.
 func (s *server) crashed() <-chan error { return s.ended }
 
-// life gives which process an id was made by, from 0.
+// life returns the number, from 0, of the process that made an id.
 func (s *server) life(id uint64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

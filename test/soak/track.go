@@ -14,9 +14,9 @@ func formatID(n id) string { return fmt.Sprintf("%016x", n) }
 
 // stay is what one member saw of one room from a join to an end.
 type stay struct {
-	since    id   // what the join asked for; 0: everything
+	since    id   // the join asked for messages after this one; 0: for everything
 	complete bool // the history reached back to since
-	history  int  // how many of ids the join answered
+	history  int  // how many of ids came with the answer to the join
 	ids      []id
 }
 
@@ -35,10 +35,10 @@ type track struct {
 	// What the reader of the connection needs.
 	now     *stay // between the join's answer and the end
 	joining bool
-	early   []message // came behind the join's place in the order, before its answer
+	early   []message // messages behind the join's place in the order that came before its answer
 }
 
-// message is what the soak reads in a message of the chat.
+// message holds the parts of a chat message that the soak reads.
 type message struct {
 	ID    string
 	Room  string

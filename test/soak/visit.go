@@ -72,7 +72,7 @@ func (v *visit) handle(text string) error {
 	return v.wrong("a packet %.200q", text)
 }
 
-// wrong reports what no server may send.
+// wrong reports a packet that no server may send.
 func (v *visit) wrong(format string, args ...any) error {
 	err := fmt.Errorf(v.m.name+" got "+format, args...)
 	v.m.crew.fault(err)
@@ -104,7 +104,7 @@ func (v *visit) event(body string) error {
 	return v.m.crew.report(t.came(msg))
 }
 
-// ownLocked notes where a message of one's own stands.
+// ownLocked notes the place of one of the member's own messages.
 func (m *member) ownLocked(msg message) {
 	l := m.byNonce[msg.Nonce]
 	if l == nil || msg.From != m.name {
@@ -140,7 +140,7 @@ func (v *visit) acked(body string) error {
 	return err
 }
 
-// arrived starts a stay with what the join answered.
+// arrived starts a stay with the answer to the join.
 func (v *visit) arrived(room string, a answer) error {
 	m := v.m
 	m.mu.Lock()
@@ -157,7 +157,7 @@ func (v *visit) arrived(room string, a answer) error {
 	return m.crew.report(t.joined(since, a.History, a.Complete))
 }
 
-// ask emits an event and returns where its answer will be.
+// ask emits an event and returns the channel of its answer.
 func (v *visit) ask(event, room string, payload map[string]any) (<-chan answer, error) {
 	answered := make(chan answer, 1)
 	v.mu.Lock()
@@ -181,7 +181,7 @@ func (v *visit) ask(event, room string, payload map[string]any) (<-chan answer, 
 
 // await waits for an answer, or for the end.
 func (v *visit) await(answered <-chan answer) error {
-	t := time.NewTimer(4 * patience) // a slow line; a dead one ends before
+	t := time.NewTimer(4 * patience) // long enough for a slow line; a dead one ends before
 	defer t.Stop()
 	select {
 	case <-answered:

@@ -1,5 +1,5 @@
-// Package site serves what the ported examples have in common: a folder of
-// static files, and beside it a Socket.IO server that lets everybody in.
+// Package site serves the parts that the ported examples have in common: a
+// folder of static files, and a Socket.IO server that lets everybody in.
 package site
 
 import (
