@@ -51,9 +51,9 @@ type NodeConfig struct {
 	Mode Mode
 	// Secret signs the messages between nodes. With a secret, Node's servers cannot take part.
 	Secret []byte
-	// Recovery is how long a client may be away and then be recovered on any node, in the mode "streams", see
-	// [namespaces.Recovery]: 0, not at all. The node then keeps the latest entries of each stream in memory: MaxLen entries
-	// of BacklogBytes at most.
+	// Recovery is how long a client may be away and still be recovered, on any node, in the mode "streams", see
+	// [namespaces.Recovery]. Default: 0, no recovery. The node then keeps the latest entries of each stream in memory:
+	// MaxLen entries of BacklogBytes at most.
 	Recovery time.Duration
 	// Packet limits what an event of another node may hold, as it does for clients.
 	Packet packet.Limits

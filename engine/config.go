@@ -115,29 +115,25 @@ type Config struct {
 	// handler, as accept gave it. When it refuses, the session goes on. It is asked about a POST before the messages of
 	// that POST are handed up. It must be safe for concurrent use.
 	CheckLater func(r *http.Request, h Handler) *Refusal
-	// Refused, when set, hears of requests that the engine itself refuses with a
-	// numbered error, such as CodeUnknownSession; not of what Check and CheckLater
-	// refuse. It must be safe for concurrent use.
+	// Refused, when set, is told of requests that the engine itself refuses with a numbered error, such as
+	// CodeUnknownSession, but not of those that Check and CheckLater refuse. It must be safe for concurrent use.
 	Refused func(r *http.Request, code int)
-	// Slowed, when set, hears of a session that is read more slowly, or of a request of
-	// it that waits, because its address has spent AddressLimits.WorkPerAddress. It may
-	// come again and again for one session. It is called with locks of the session held,
-	// must not block, and must be safe for concurrent use.
+	// Slowed, when set, is told of a session that is read more slowly, or whose request waits, because its address has
+	// spent AddressLimits.WorkPerAddress. It may be called again and again for one session. It is called with locks of the
+	// session held, must not block, and must be safe for concurrent use.
 	Slowed func(h Handler)
-	// Upgraded, when set, hears how long the upgrade of a session took from its request, and whether it was done or given
-	// up after UpgradeTimeout or an error of the client. h is the session's handler. It must be safe for concurrent use,
-	// and return soon.
+	// Upgraded, when set, is told how long the upgrade of a session took from its request, and whether it was completed,
+	// or given up after UpgradeTimeout or an error of the client. h is the session's handler. It must be safe for
+	// concurrent use, and return soon.
 	Upgraded func(h Handler, took time.Duration, done bool)
-	// IdleTimeout is how long a connection that the listener of Intercept has to itself may
-	// be silent between two requests before it is closed, as http.Server.IdleTimeout; 0
-	// means 75 seconds.
+	// IdleTimeout is how long a connection that the listener of Intercept keeps may be silent between two requests before
+	// it is closed, as http.Server.IdleTimeout; 0 means 75 seconds.
 	IdleTimeout time.Duration
 	// MaxSilent is how many such connections may be silent, of users and of others each: each
 	// holds a file. One more closes the one that is silent for longest. 0 means 1024.
 	MaxSilent int
-	// GivenBack, when set, hears of a connection that the listener of Intercept had to
-	// itself and now returns from Accept, if requests of a user have come by it: one
-	// for whose session Admit was called. It must be safe for concurrent use.
+	// GivenBack, when set, is told of a connection that the listener of Intercept has kept and now returns from Accept, if
+	// it has carried requests of a user, for whose session Admit was called. It must be safe for concurrent use.
 	GivenBack func(net.Conn)
 	// Subprotocol, when set, picks the WebSocket subprotocol among those that the
 	// client offered; an empty string picks none. An error refuses the request.

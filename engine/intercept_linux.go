@@ -237,7 +237,7 @@ func (i *interceptor) failed(err error) error {
 // open files: http.Server waits a moment and tries again.
 type passing struct{ error }
 
-// Temporary is what http.Server asks.
+// Temporary tells http.Server to go on after a pause.
 func (passing) Temporary() bool { return true }
 
 // Unwrap shows the error of the system.

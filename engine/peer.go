@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Peer is what a session keeps of the HTTP request that opened it. It is fixed.
+// Peer is the part of the HTTP request that opened a session which the session
+// keeps. It does not change.
 type Peer struct {
 	Header     http.Header // the headers of Config.KeepHeaders that were there; may be nil
 	Query      url.Values  // without EIO, transport, sid, t and b64; may be nil

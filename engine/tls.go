@@ -152,8 +152,8 @@ func (l *tlsLink) Write(b []byte) (int, error) {
 	return l.Conn.Write(b)
 }
 
-// isRetry reports whether b is a HelloRetryRequest (RFC 8446, section 4.1.4): a
-// ServerHello with a certain random, with which nothing has been computed yet.
+// isRetry reports whether b is a HelloRetryRequest (RFC 8446, section 4.1.4), before
+// which nothing has been computed: a ServerHello with a certain random.
 func isRetry(b []byte) bool {
 	const before = 5 + 4 + 2 // heads of the record and of the message, version
 	return len(b) >= before+len(retryRandom) && b[0] == 22 && b[5] == 2 && string(b[before:before+len(retryRandom)]) == retryRandom

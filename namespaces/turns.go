@@ -32,7 +32,7 @@ type turnShard struct {
 	shares map[uint64]*share
 }
 
-// share is the work for one user, there only while there is some.
+// share is the work for one user. It exists only while there is some.
 type share struct {
 	key         uint64
 	places      int     // how many sockets may be worked for at once

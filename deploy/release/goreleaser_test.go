@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// settings are what .goreleaser.yaml uses of what goreleaser knows; it judges the rest in make test-release.
+// settings are the keys that .goreleaser.yaml uses. goreleaser itself checks the rest in `make test-release`.
 type settings struct {
 	Version int
 	Name    string `yaml:"project_name"`

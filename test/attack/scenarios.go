@@ -1,6 +1,6 @@
 package main
 
-// relayed is a namespace of the configuration.
+// relayed is a configured namespace.
 const relayed = `
 namespaces:
   /app:

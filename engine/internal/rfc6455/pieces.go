@@ -58,8 +58,8 @@ func (p *pieces) piece() []byte {
 	return piecePool.Get().(*[pieceBytes]byte)[:0]
 }
 
-// join returns what has come and behind it what follows the frame. The pieces are used
-// up.
+// join returns the bytes that have come, followed by those after the frame. The pieces
+// are used up.
 func (p *pieces) join(behind []byte) []byte {
 	whole := make([]byte, 0, p.have+len(behind))
 	for _, one := range p.all {
