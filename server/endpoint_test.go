@@ -119,7 +119,7 @@ func TestTransportsAndTheClientBundleAreSwitchedOff(t *testing.T) {
 		if c, err := wiretest.Dial(t.Context(), addr, allowed, wiretest.Options{}); err != nil {
 			t.Errorf("%s is refused: %v", allowed, err)
 		} else {
-			c.Drop()
+			_ = c.Leave()
 		}
 		if c, err := wiretest.Dial(t.Context(), addr, other, wiretest.Options{}); err == nil {
 			c.Drop()

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -58,11 +59,11 @@ func tokenOf(t *testing.T, c claims) string {
 // arrives signs in and enters /app.
 func arrives(t *testing.T, addr, transport string, c claims) *guest {
 	t.Helper()
-	client, err := wiretest.Dial(t.Context(), addr, transport, wiretest.Options{})
+	client, err := wiretest.Dial(context.WithoutCancel(t.Context()), addr, transport, wiretest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.Drop)
+	t.Cleanup(func() { _ = client.Leave() })
 	reply, err := wiretest.Enter(client, "/app", `{"token":"`+tokenOf(t, c)+`"}`)
 	if err != nil || !strings.HasPrefix(reply, "40/app,") {
 		t.Fatalf("not admitted: %s %v", reply, err)
