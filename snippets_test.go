@@ -24,8 +24,8 @@ const (
 	snippetKey   = "a secret of a back end for tests only, longer than it must be"
 )
 
-// snippetConfig is of the server that the shell snippets of the pages speak to. Its heartbeat is short, as the doctor waits
-// for one.
+// snippetConfig configures the server that the shell snippets of the pages talk to. Its heartbeat is short, as the
+// doctor waits for one.
 const snippetConfig = `
 addr: 127.0.0.1:0
 jwt: {hmac_secret: "` + anySecret + `"}

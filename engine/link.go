@@ -21,8 +21,8 @@ type link interface {
 
 	// read switches reading on or off.
 	read(on bool)
-	// unfinished returns what has come of a message that is not complete. Its time is
-	// zero when the message has a deadline of its own.
+	// unfinished returns the part of an incomplete message that has come. Its time is zero
+	// when the message has a deadline of its own.
 	unfinished() partly
 	// discard lets go of messages that are not complete, and of those that still come.
 	// Session.in is held instead of Session.mu.

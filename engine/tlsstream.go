@@ -116,7 +116,7 @@ func (s *tlsStream) failure(err error) error {
 	return err
 }
 
-// arrived gives crypto/tls what the loop has read.
+// arrived gives crypto/tls the bytes that the loop has read.
 func (s *tlsStream) arrived(b []byte) (int, error) {
 	if len(s.in) == 0 {
 		return 0, errNothingArrived{}

@@ -25,7 +25,7 @@ func keptHeaders(proxy handshake.ProxyHeaderConfig, more []string) []string {
 	return kept
 }
 
-// subprotocol answers the WebSocket protocols that a client offers.
+// subprotocol chooses among the WebSocket protocols that a client offers.
 func (s *Server) subprotocol(r *http.Request) (string, error) {
 	return s.gate().SelectSubprotocol(r.Header["Sec-Websocket-Protocol"])
 }

@@ -117,7 +117,7 @@ func sendConnect(c client, namespace, auth string) string {
 	return got
 }
 
-// whoami asks the namespace of the helper who who the client is.
+// whoami asks a namespace of the helper who for the client's identity.
 func whoami(t *testing.T, c client, namespace string) string {
 	t.Helper()
 	c.send("42" + namespace + `,7["whoami",{}]`)

@@ -47,8 +47,8 @@ func (f *Figures) Markdown() string {
 	return b.String()
 }
 
-// hops are the rows of requests by long-polling, as one node has them at hand and
-// as another hands them over.
+// hops are the rows of requests by long-polling: served by the session's node, and
+// handed over by another.
 func (f *Figures) hops(b *strings.Builder) {
 	for _, p := range []int{50, 99} {
 		direct := time.Duration(measure.Percentile(slices.Clone(f.Direct), p))

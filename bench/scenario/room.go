@@ -115,7 +115,8 @@ func (m *room) pace(count, rate int) error {
 
 func (m *room) finished(count int) bool { return m.completed == count && m.acked == count }
 
-// verdict gives the ledger's findings precedence over a silence, which they explain.
+// verdict returns the ledger's findings in preference to a timeout, which they
+// explain.
 func (m *room) verdict(err error) error {
 	if broken := m.book.Err(); broken != nil {
 		return errors.Join(broken, m.err)

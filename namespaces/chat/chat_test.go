@@ -335,7 +335,7 @@ func TestAHookDecidesWhoMayJoin(t *testing.T) {
 	})
 }
 
-// refreshingGate is gate with refreshes.
+// refreshingGate is a gate that also refreshes.
 type refreshingGate struct{ namespaces.GateFunc }
 
 func (g refreshingGate) Refresh(ctx context.Context, r *handshake.Request, _ handshake.Identity) (handshake.Identity, error) {

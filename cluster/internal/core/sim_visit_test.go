@@ -165,7 +165,8 @@ func (l *ledger) oneOwner(w *world, v *visit) {
 	}
 }
 
-// missing reports whether the node of a session was told, while it had the session, that it misses an operation, or could not know.
+// missing reports whether the node of a session, while it had the session, was told that it misses an operation, or
+// could not know that.
 func (l *ledger) missing(v *visit, o *op) bool {
 	for n := range v.nodes {
 		if first, heard := l.first[n][o.node.name]; n != o.node && (!heard || o.seq < first) {

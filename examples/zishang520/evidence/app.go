@@ -39,8 +39,8 @@ func listen(n socket.Namespace, connected func(*socket.Socket)) {
 	})
 }
 
-// on registers a listener with its acknowledgement taken from the arguments; who
-// asked for none gets a function that does nothing.
+// on registers a listener whose acknowledgement is taken from the arguments.
+// When the client has asked for none, it is a function that does nothing.
 func on(s *socket.Socket, event string, heard func(args []any, ack socket.Ack)) {
 	_ = s.On(event, func(args ...any) {
 		if n := len(args) - 1; n >= 0 {
