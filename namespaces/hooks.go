@@ -223,56 +223,37 @@ func (h *hooks) socketRefused(s *Socket, err error) {
 
 // admission tells the hooks that an admission begins. The function that it returns tells them that it has ended.
 func (h *hooks) admission(ctx context.Context, s *Socket) (context.Context, func(error)) {
-	if len(h.admits) == 0 {
-		return ctx, nothing
-	}
-	var end func(error)
-	for _, f := range h.admits {
-		var own func(error)
-		ctx, own = f(ctx, s) //nolint:fatcontext // each is within the one before
-		end = both(own, end)
-	}
-	return ctx, orNothing(end)
+	return begin(ctx, len(h.admits), func(ctx context.Context, i int) (context.Context, func(error)) { return h.admits[i](ctx, s) })
 }
 
 // event tells the hooks that the handling of an event begins. The function that it returns tells them that it has
 // ended.
 func (h *hooks) event(ctx context.Context, s *Socket, e Event) (context.Context, func(error)) {
-	if len(h.events) == 0 {
-		return ctx, nothing
-	}
-	var end func(error)
-	for _, f := range h.events {
-		var own func(error)
-		ctx, own = f(ctx, s, e) //nolint:fatcontext // each is within the one before
-		end = both(own, end)
-	}
-	return ctx, orNothing(end)
+	return begin(ctx, len(h.events), func(ctx context.Context, i int) (context.Context, func(error)) { return h.events[i](ctx, s, e) })
 }
 
 // broadcast tells the hooks that a broadcast begins. The function that it returns tells them that it has ended.
 func (h *hooks) broadcast(ctx context.Context, ns *Namespace, b Broadcasting) (context.Context, func(error)) {
-	if len(h.sends) == 0 {
-		return ctx, nothing
-	}
+	return begin(ctx, len(h.sends), func(ctx context.Context, i int) (context.Context, func(error)) { return h.sends[i](ctx, ns, b) })
+}
+
+// begin calls n hooks one after another, each with the context that the one before has returned. The function that it
+// returns tells them the end in the reverse order.
+func begin(ctx context.Context, n int, call func(context.Context, int) (context.Context, func(error))) (context.Context, func(error)) {
 	var end func(error)
-	for _, f := range h.sends {
+	for i := range n {
 		var own func(error)
-		ctx, own = f(ctx, ns, b) //nolint:fatcontext // each is within the one before
+		ctx, own = call(ctx, i) //nolint:fatcontext // each is within the one before
 		end = both(own, end)
 	}
-	return ctx, orNothing(end)
+	if end == nil {
+		return ctx, nothing
+	}
+	return ctx, end
 }
 
 // nothing is the function for the end where no hook wants to know of it.
 func nothing(error) {}
-
-func orNothing(end func(error)) func(error) {
-	if end == nil {
-		return nothing
-	}
-	return end
-}
 
 // both returns a function that calls first and then second; one of them may be nil.
 func both(first, second func(error)) func(error) {
