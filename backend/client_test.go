@@ -161,7 +161,7 @@ func TestWrongAnswersSayWhatIsWrong(t *testing.T) {
 		{"HTML", "no JSON of the documented form", false, html},
 		{"another type", "no JSON of the documented form", false, body(`{"ack":"yes"}`)},
 		{"a typing mistake", `unknown field "emits"`, false, body(`{"emits":[]}`)},
-		{"more than one value", "goes on behind its JSON", false, body(`{} {}`)},
+		{"more than one value", "there is text after the JSON", false, body(`{} {}`)},
 		{"an emit to nobody", "emit[0]: names to, user or socket", false, body(`{"emit":[{"event":"x"}]}`)},
 		{"an emit to two", "emit[0]: names to, user or socket", false, body(`{"emit":[{"event":"x","to":"a","user":"b"}]}`)},
 		{"an emit without an event", "emit[0]: event", false, body(`{"emit":[{"to":"a"}]}`)},

@@ -107,7 +107,7 @@ func (c Config) checkURL() error {
 	case u.User != nil:
 		return errors.New("url: a password does not belong into a URL; the requests are signed with secret")
 	case u.Scheme == "http" && !local(u.Hostname()) && !c.InsecureHTTP:
-		return errors.New("url: http to another machine sends what users do in the clear; use https, or set insecure_http when the network between is trusted")
+		return errors.New("url: http to another machine sends the events of users in the clear; use https, or set insecure_http when the network between is trusted")
 	}
 	return nil
 }

@@ -206,7 +206,7 @@ func (b *backlog) close(ctx context.Context) error {
 		select {
 		case <-idle:
 		case <-ctx.Done():
-			err = fmt.Errorf("tell the back end what is left: %w", ctx.Err())
+			err = fmt.Errorf("send the back end its last events: %w", ctx.Err())
 		}
 	}
 	b.client.stop()

@@ -32,7 +32,7 @@ type hops struct {
 var (
 	errTheirsHasTLS  = errors.New("it has TLS between nodes and this node has none; set cluster.tls here too")
 	errTheirsHasNone = errors.New("it has no TLS between nodes and this node has; set cluster.tls there too")
-	errHopRefused    = errors.New("it refuses what this node hands on; cluster.secret must be the same on both, and their clocks may differ by two minutes")
+	errHopRefused    = errors.New("it refuses requests of this node; cluster.secret must be the same on both, and their clocks may differ by two minutes")
 )
 
 func newHops(config func() *tls.Config) *hops {

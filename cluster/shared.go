@@ -126,7 +126,7 @@ const (
 	fieldEnd  = "\x00"                   // between room and user in the list of a node
 )
 
-var errRoom = errors.New("cluster: what is known of rooms cannot be read")
+var errRoom = errors.New("cluster: the record of a room cannot be read")
 
 // roomKeys are the keys of a room. All keys of a stream are in its slot of a Redis Cluster.
 type roomKeys struct{ history, facts, members, holders, once, order, names string }

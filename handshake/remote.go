@@ -60,7 +60,7 @@ func (c remoteConfig) check() error {
 		errs = append(errs, fmt.Errorf("%s.timeout: %s is more than %s", c.at, c.timeout, maxRemoteTimeout))
 	}
 	if c.cacheTTL > maxRemoteCache {
-		errs = append(errs, fmt.Errorf("%s.cache_ttl: %s is more than %s; who was locked out would stay in that long", c.at, c.cacheTTL, maxRemoteCache))
+		errs = append(errs, fmt.Errorf("%s.cache_ttl: %s is more than %s; a user who was locked out would stay in for that long; make it shorter", c.at, c.cacheTTL, maxRemoteCache))
 	}
 	return errors.Join(errs...)
 }
@@ -138,7 +138,7 @@ func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers ht
 	defer leave()
 	wait, err := c.breaker.Begin(ctx)
 	if err != nil {
-		return reply{}, unavailable(fmt.Errorf("%s: wait whether it answers again: %w", c.cfg.at, err))
+		return reply{}, unavailable(fmt.Errorf("%s: wait for it to answer again: %w", c.cfg.at, err))
 	}
 	if wait > 0 {
 		return reply{}, unavailableFor(wait, fmt.Errorf("%s: it failed a moment ago and is left alone for %s", c.cfg.at, wait.Round(time.Millisecond)))

@@ -47,7 +47,7 @@ func (c IntrospectionConfig) check() error {
 		errs = append(errs, fmt.Errorf("introspection.leeway: %s is more than %s; mend the clocks instead", c.Leeway, maxLeeway))
 	}
 	if c.ClientID == "" || c.ClientSecret == "" {
-		errs = append(errs, errors.New("introspection.client_id, introspection.client_secret: are needed; the server answers only to who signs in (RFC 7662, section 2.1)"))
+		errs = append(errs, errors.New("introspection.client_id, introspection.client_secret: are needed; the server answers only clients that authenticate (RFC 7662, section 2.1)"))
 	}
 	return errors.Join(errs...)
 }

@@ -52,7 +52,7 @@ var (
 	// ErrInUse says that another process has the file open.
 	ErrInUse = errors.New("is in use by another process")
 	// errSlow refuses entries that come faster than the disk takes them.
-	errSlow = errors.New("the disk is too slow for what is sent")
+	errSlow = errors.New("the disk is too slow for the messages that are sent")
 )
 
 const (

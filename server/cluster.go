@@ -49,7 +49,7 @@ func (c Config) checkCluster() error {
 	}
 	var errs []error
 	if c.Redis.URL == "" {
-		errs = append(errs, errors.New("cluster.mode: nodes meet in Redis; set redis.url, or cluster.mode to off"))
+		errs = append(errs, errors.New("cluster.mode: nodes need a Redis that they share; set redis.url, or cluster.mode to off"))
 	}
 	if k.Secret != "" && len(k.Secret) < minClusterSecret {
 		errs = append(errs, fmt.Errorf(`cluster.secret: %d bytes, at least %d are needed; make one with "openssl rand -base64 48"`, len(k.Secret), minClusterSecret))
@@ -141,7 +141,7 @@ func (c *Cluster) node() cluster.NodeConfig {
 func (s *Server) warnOfRedis(ctx context.Context) {
 	misfits, err := s.node.Misfits(ctx)
 	if err != nil {
-		s.log.Warn("whether redis fits is not known", slog.Any("error", err))
+		s.log.Warn("cannot check whether redis fits", slog.Any("error", err))
 	}
 	for _, what := range misfits {
 		s.log.Warn("redis does not fit: " + what)

@@ -17,7 +17,7 @@ func TestAClusterThatCannotWorkIsRefused(t *testing.T) {
 		redis   string
 		says    string
 	}{
-		{server.Cluster{Mode: "streams"}, "", "cluster.mode: nodes meet in Redis; set redis.url"},
+		{server.Cluster{Mode: "streams"}, "", "cluster.mode: nodes need a Redis that they share; set redis.url"},
 		{server.Cluster{Mode: "sharded?"}, "redis://localhost", "cluster.mode"},
 		{server.Cluster{Mode: "streams", Secret: "short"}, "redis://localhost", "cluster.secret: 5 bytes, at least 32"},
 		{server.Cluster{Mode: "streams", Settings: cluster.Settings{Streams: 65}}, "redis://localhost", "cluster.streams: 65 is out of range; write a number from 1 to 64"},

@@ -52,7 +52,7 @@ func (c *Cluster) checkTLS() error {
 	case !t.enabled():
 		return nil
 	case c.Addr == "":
-		return errors.New("cluster.tls: without cluster.addr nodes hand nothing to each other; set it, or remove cluster.tls")
+		return errors.New("cluster.tls: without cluster.addr nodes hand no requests to each other; set it, or remove cluster.tls")
 	case strings.HasPrefix(c.Advertise, httpScheme):
 		return errors.New("cluster.advertise: is http, and cluster.tls is set; write https://, or remove cluster.tls")
 	}
@@ -120,7 +120,7 @@ func judge(cert tls.Certificate, authorities *x509.CertPool, now time.Time) erro
 	case now.After(leaf.NotAfter):
 		return fmt.Errorf("the certificate has expired, on %s; renew it", leaf.NotAfter.Format(day))
 	case now.Before(leaf.NotBefore):
-		return fmt.Errorf("the certificate is for later, from %s; wait, or set the clock", leaf.NotBefore.Format(day))
+		return fmt.Errorf("the certificate is not valid before %s; wait, or set the clock", leaf.NotBefore.Format(day))
 	}
 	options := x509.VerifyOptions{Roots: authorities, Intermediates: x509.NewCertPool(), CurrentTime: now}
 	for _, der := range cert.Certificate[1:] {

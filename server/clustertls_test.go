@@ -42,7 +42,7 @@ func TestMistakesInTheTLSBetweenNodesAreNamed(t *testing.T) {
 		"cluster.tls.ca_file: " + good.KeyFile + " holds no certificate":           func(c *server.Cluster) { c.TLS.CAFile = good.KeyFile },
 		"cluster.tls.cert_file: no authority of cluster.tls.ca_file has signed it": func(c *server.Cluster) { c.TLS.CAFile = foreign.CAFile },
 		"cluster.tls.cert_file: the certificate has expired":                       made(func(x *x509.Certificate) { x.NotAfter = time.Now().Add(-time.Minute) }),
-		"cluster.tls.cert_file: the certificate is for later":                      made(func(x *x509.Certificate) { x.NotAfter = time.Now().Add(3 * time.Hour) }),
+		"cluster.tls.cert_file: the certificate is not valid before":               made(func(x *x509.Certificate) { x.NotAfter = time.Now().Add(3 * time.Hour) }),
 		"is not for client authentication":                                         made(func(x *x509.Certificate) { x.ExtKeyUsage = x.ExtKeyUsage[:1] }),
 		"does not name 127.0.0.1, where other nodes reach":                         made(func(x *x509.Certificate) { x.IPAddresses = []net.IP{net.IPv4(10, 0, 0, 1)} }),
 		"does not name nodes.example, which cluster.tls.server_name is":            func(c *server.Cluster) { c.TLS.ServerName = "nodes.example" },

@@ -20,7 +20,7 @@ func (c Config) checkForwarding() error {
 	case k.Addr == "":
 		return nil
 	case k.Secret == "":
-		return errors.New("cluster.addr: what nodes hand to each other is signed; set cluster.secret")
+		return errors.New("cluster.addr: requests between nodes are signed; set cluster.secret")
 	}
 	if err := checkHostPort("cluster.addr", k.Addr, "10.0.0.1:3002"); err != nil {
 		return err

@@ -306,10 +306,10 @@ func (s *Server) engineConfig(cfg Config) engine.Config {
 // Config.TLS and Config.Admin.Addr then have no effect; see Config.ExternalTLS and [Server.AdminHandler].
 func (s *Server) Handler() http.Handler {
 	if s.cfg.Admin.Addr != "" {
-		s.log.Warn("configuration: admin.addr: only Run and Serve listen there; who serves Handler mounts AdminHandler")
+		s.log.Warn("configuration: admin.addr: only Run and Serve listen there; a program that serves Handler must serve AdminHandler, too")
 	}
 	if s.cfg.TLS.enabled() {
-		s.log.Warn("configuration: tls: only Run and Serve have a TLS listener; who serves Handler has one of their own")
+		s.log.Warn("configuration: tls: only Run and Serve have a TLS listener; a program that serves Handler needs its own")
 	}
 	return s.handler
 }

@@ -224,7 +224,7 @@ func (f apiFlags) ask(p *program, method, path string, body any) ([]byte, error)
 		Timeout: askTimeout,
 		// The key is for the server that was named.
 		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("the server sends us elsewhere; give --url as it is in the end")
+			return errors.New("the server redirects; give the final address as --url")
 		},
 	}
 	resp, err := client.Do(req)

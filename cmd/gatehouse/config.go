@@ -63,7 +63,7 @@ func (c *configCheckCommand) Run(p *program) error {
 	}
 	misfits, err := s.Misfits(context.Background())
 	if err != nil {
-		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning: whether redis fits is not known:", err)
+		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning: cannot check whether redis fits:", err)
 	}
 	for _, what := range misfits {
 		_, _ = fmt.Fprintln(p.stderr, "gatehouse: warning: redis does not fit:", what)

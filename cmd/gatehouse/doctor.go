@@ -32,7 +32,7 @@ type doctorCommand struct {
 const envToken = envPrefix + "TOKEN"
 
 // errIll is the error of a visit that has found a fault.
-var errIll = errors.New("something is wrong; see above")
+var errIll = errors.New("some checks have failed; see above")
 
 // Run prints each finding. Exit code 1 is for one that keeps clients from working.
 func (c *doctorCommand) Run(p *program) error {

@@ -35,7 +35,7 @@ func reloadOnHangup(ctx context.Context, reload func() (restart []string, err er
 			switch {
 			case errors.Is(err, server.ErrEnded):
 			case err != nil:
-				log.Error("SIGHUP: the configuration is not taken, the old one stays in force", slog.Any("error", err))
+				log.Error("SIGHUP: the configuration is not taken over, the old one stays in force", slog.Any("error", err))
 			default:
 				log.Info("SIGHUP: the configuration is read again and in force")
 			}

@@ -21,7 +21,7 @@ const (
 	Exact                  // numbers without a type of their own stay texts (json.Number)
 )
 
-var errMore = errors.New("the text goes on behind its JSON")
+var errMore = errors.New("there is text after the JSON")
 
 // Decode reads one JSON value with nothing behind it.
 func Decode(text []byte, into any, how How) error {

@@ -142,7 +142,7 @@ func (r *Relay) answered(ctx context.Context, ns *namespaces.Namespace) func(bac
 			err = emits[i]()
 		}
 		if err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
-			r.log.Error("what the back end answers is not sent", "namespace", ns.Name(), "cause", err)
+			r.log.Error("the answer of the back end is not carried out", "namespace", ns.Name(), "cause", err)
 		}
 	}
 }

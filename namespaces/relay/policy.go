@@ -130,7 +130,7 @@ func (c *compiler) relay(at string, r ForwardRule) relayPolicy {
 	c.add(checkEvents(at+".events", r.Events))
 	c.add(r.Limits.check(at + ".limits"))
 	if r.Limits.Room != (Limit{}) {
-		c.add(fmt.Errorf("%s.limits.room: what is passed on goes to no room of a rule; bound the sockets and users", at))
+		c.add(fmt.Errorf("%s.limits.room: events that are passed on go to no room of a rule; bound the sockets and users", at))
 	}
 	return p
 }

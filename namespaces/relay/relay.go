@@ -215,7 +215,7 @@ func (r *Relay) connected(ctx context.Context, s *namespaces.Socket) {
 	m := memberOf(s)
 	for _, emit := range m.greetings {
 		if err := emit(); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
-			r.log.Error("what the back end sends to who connects is not sent", "namespace", s.Namespace().Name(), "cause", err)
+			r.log.Error("the back end's events for a new client are not sent", "namespace", s.Namespace().Name(), "cause", err)
 		}
 	}
 	m.greetings = nil
@@ -398,7 +398,7 @@ func (r *Relay) announce(k string, c presence.Change) {
 		to = to.Except(hiddenRoom(c.Member.User)) // the one who joins has the answer to the join
 	}
 	if err := to.Emit(event, content); err != nil && !errors.Is(err, namespaces.ErrHubClosed) {
-		r.log.Error("presence is not told", "namespace", ns.Label(), "cause", err)
+		r.log.Error("changes of presence are not announced", "namespace", ns.Label(), "cause", err)
 	}
 }
 

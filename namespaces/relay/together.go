@@ -193,7 +193,7 @@ func (r *Relay) present(ctx context.Context, ns *namespaces.Namespace, room, aft
 		if err == nil {
 			return membersOf(texts), count, more
 		}
-		r.log.Warn("who is there is known of this node only", "namespace", ns.Label(), "cause", err)
+		r.log.Warn("presence is known for this node only", "namespace", ns.Label(), "cause", err)
 	}
 	k := ns.Name() + "\x00" + room
 	members, more = r.tracker.Members(k, after, limit)
