@@ -21,6 +21,7 @@ type action struct {
 	data      string // as in the stream; set on own actions
 	classic   bool   // the question and its answers have the form of Node's redis-adapter
 
+	read   string     // how far its node had read the stream when it was sent; set on local broadcasts
 	parent string     // the traceparent that goes with it; "" when it is not traced
 	span   trace.Span // the span of an own action that is on its way; nil when it is not traced
 
@@ -50,6 +51,9 @@ func (a *action) body(packed bool, number uint64) *builder {
 	if a.parent != "" {
 		fields++
 	}
+	if a.read != "" {
+		fields++
+	}
 	b := newBuilder(packed, fields)
 	b.json(fieldOptions, optionsOf(&a.operation.Selection))
 	if number > 0 {
@@ -57,6 +61,9 @@ func (a *action) body(packed bool, number uint64) *builder {
 	}
 	if a.parent != "" {
 		b.json(fieldParent, a.parent)
+	}
+	if a.read != "" {
+		b.json(fieldRead, a.read)
 	}
 	switch a.kind {
 	case typeBroadcast, typeLocal:
@@ -123,6 +130,11 @@ func actionOf(m letter, l packet.Limits) (*action, error) {
 		}
 		if d.has(fieldParent) && d.value(fieldParent, &a.parent) != nil {
 			a.parent = "" // errors of tracing do not affect the operation
+		}
+		if d.has(fieldRead) {
+			if a.read, err = d.text(fieldRead); err != nil {
+				return nil, err
+			}
 		}
 		a.operation.Packet, err = d.packet(m.namespace, l)
 	case typeJoin:

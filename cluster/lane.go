@@ -54,6 +54,11 @@ func newLane(n *Node, stream string) *lane {
 
 // publish implements carrier: the action goes into the stream.
 func (l *lane) publish(a *action) {
+	if a.kind == typeLocal {
+		l.mu.Lock()
+		a.read = l.at
+		l.mu.Unlock()
+	}
 	if a.session == nil {
 		a.encode()
 	}

@@ -45,6 +45,7 @@ const (
 	fieldRest        = "rest"
 	fieldNumber      = "n"
 	fieldParent      = "traceparent"
+	fieldRead        = "read"
 )
 
 var errMessage = errors.New("cluster: a message of the wrong form")

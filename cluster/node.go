@@ -276,8 +276,13 @@ func (n *Node) deliver(l *lane, o *core.Output[*action]) {
 	case o.Body.session != nil:
 		o.Body.session.kept(o.ID == "")
 	case n.cfg.Recovery > 0:
-		if a := n.adapter(o.Body.namespace); o.Steady && a != nil && a.recovers() {
-			o.Body.operation.Packet.Offset = o.ID
+		if a := n.adapter(o.Body.namespace); a != nil && a.recovers() {
+			if o.Steady {
+				o.Body.operation.Packet.Offset = o.ID
+			}
+			if o.Body.kind == typeLocal && !o.Own {
+				a.late(l, o)
+			}
 		}
 		n.perform(o.Body, o.Own, func() { l.arrive(o.Place) })
 	default:
@@ -309,7 +314,7 @@ func (n *Node) perform(act *action, own bool, placed func()) {
 		a.answerBroadcast(act, asker{uid: act.uid, id: act.request, classic: act.classic})
 	case act.kind == typeBroadcast, act.kind == typeLocal && own:
 		_ = a.local.BroadcastAt(&act.operation, placed) // only queues here
-	case act.kind == typeLocal: // another node's
+	case act.kind == typeLocal: // of another node, see arrivals
 	case act.kind == typeTaken:
 		a.taken(act)
 	default:

@@ -288,3 +288,30 @@ func TestANewNodeThatConnectsAgainReadsNothingTwice(t *testing.T) {
 	}
 	fresh.recovers(first, offset).expectEvents("missed", "more")
 }
+
+// A local broadcast is for whoever was at its node when it was sent, also when that has moved before it is back from Redis.
+func TestALocalBroadcastGoesAfterWhoHasMoved(t *testing.T) {
+	nodes := recovering(t, startRedis(t), 2, enters)
+	g, first := nodes[0].come("ada", "", "")
+	g.enter("one")
+	_ = nodes[1].ns.In("one").Emit("before")
+	offset := g.expectEvents("before")
+	nodes[0].stored(first.SID)
+	l := nodes[0].node.adapter("/").lane()
+	read := func() string { l.mu.Lock(); defer l.mu.Unlock(); return l.at }
+	before := read()
+	back := nodes[1].recovers(first, offset)
+	nodes[0].until("its socket has ended", func() bool { return !nodes[0].node.adapter("/").local.HasRoom("one") })
+	_ = nodes[0].ns.In("one").Local().Emit("not for it any more")
+	_ = nodes[0].ns.In("one").Emit("for all")
+	back.expectEvents("for all")
+	l.mu.Lock()
+	l.at = before // as if it had not read of the takeover
+	l.mu.Unlock()
+	_ = nodes[0].ns.In("one", "two").Local().Emit("late")
+	_ = nodes[0].ns.In("two").Local().Emit("for another room")
+	back.expectEvents("for all", "late")
+	if got := len(nodes[1].node.adapter("/").holdings.arrivals); got != 1 {
+		t.Errorf("%d arrivals", got)
+	}
+}

@@ -29,7 +29,8 @@ func (a *adapter) own(session *namespaces.Session) {
 	a.holdings.mu.Lock()
 	defer a.holdings.mu.Unlock()
 	one := a.holdings.add(a, session.ID, session.Owner)
-	one.stored, one.named, one.former, one.since = true, true, session.Former, session.Taken
+	one.stored, one.named, one.former, one.been = true, true, session.Former, session.Been
+	a.holdings.arrivals.add(session, a.node.cfg.Now())
 }
 
 // replay returns the events for a session behind an offset, and applies the changes of its rooms that the record lacks.
@@ -66,7 +67,7 @@ func (a *adapter) begin(session *namespaces.Session, offset string, end int) (mi
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := core.Marks{Base: session.Base, BaseAt: session.BaseAt, Last: session.Last, Place: session.Place, Floor: session.Floor}
-	missed, ok = l.core.Log().Missed(m, offset, end)
+	missed, ok = l.core.Missed(m, offset, end)
 	if !ok || l.core.IsAhead() {
 		return missed, false
 	}
@@ -104,8 +105,8 @@ func (a *adapter) sent(session *namespaces.Session, act *action, k *core.Kept[*a
 	if p := a.selected(session, act, k); p != nil {
 		kept := *p
 		kept.Offset = k.ID
-		if act.kind == typeLocal && act.uid != ownerNode(session.Former) {
-			if core.Compare(k.ID, session.Since) > 0 {
+		if act.kind == typeLocal && !wasAt(session.Been, act.uid, act.read) {
+			if len(session.Been) < maxBeen || core.Compare(k.ID, session.Been[0].Until) > 0 {
 				return nil
 			}
 			kept.Offset = lostOffset

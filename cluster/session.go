@@ -110,10 +110,11 @@ func (s sessions) Drop(id string, ended bool) {
 // storedSession is a session as Redis has it.
 type storedSession struct {
 	namespaces.Session
-	Version   int    `json:"v"`
-	Namespace string `json:"namespace"`
-	Stored    int64  `json:"stored"` // milliseconds since 1970
-	Since     string `json:"since,omitempty"`
+	Version   int               `json:"v"`
+	Namespace string            `json:"namespace"`
+	Stored    int64             `json:"stored"`           // milliseconds since 1970
+	Holder    string            `json:"holder,omitempty"` // the node that stores it
+	Been      []namespaces.Been `json:"been,omitempty"`   // earlier ones
 }
 
 // dated notes the entry of the stream up to which everything has been sent to a session. Events that the node sent
@@ -257,7 +258,7 @@ func (a *adapter) readRecord(id, owner, text, seal string) *namespaces.Session {
 	if age > 3*a.local.Recovery()+clockSlack || age < -clockSlack {
 		return nil
 	}
-	r.Owner, r.Session.Since = owner, r.Since
+	r.Owner, r.Session.Been = owner, append(r.Been, namespaces.Been{Node: r.Holder})
 	return &r.Session
 }
 
@@ -294,6 +295,7 @@ func (s sessions) Take(ctx context.Context, found *namespaces.Session) (*namespa
 		return nil, namespaces.ErrNoSession
 	}
 	session.Former, session.Taken = found.Owner, entry
+	session.Been = beenAt(session)
 	return session, a.readUpTo(ctx, entry)
 }
 

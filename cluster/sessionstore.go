@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/redis/rueidis"
+
+	"gatehouse/namespaces"
 )
 
 // ownership is the beginning of storeScript and endScript. KEYS: the record. ARGV: its owner, the owner before. A
@@ -64,6 +66,8 @@ type holdings struct {
 	mu    sync.Mutex // guards what follows, and the fields of holdings; a leaf
 	held  map[string]*holding
 	count uint64
+
+	arrivals arrivals
 }
 
 // holding is a session that this node owns.
@@ -74,7 +78,7 @@ type holding struct {
 	// former is the previous owner, at this or another node. It owns the record until the first store, and again when a
 	// failover has lost the takeover.
 	former string
-	since  string // the entry by which it was taken over; empty when it began here
+	been   []namespaces.Been
 
 	queued  bool // an action that stores the session waits to be written
 	waiting int  // how many such actions, written or not, have not been carried out
@@ -146,7 +150,7 @@ func (one *holding) store(b rueidis.Builder, scripts storeScripts) (command ruei
 	if !ok {
 		return rueidis.Completed{}, "", false
 	}
-	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Version: formVersion, Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Since: one.since})
+	text, err := json.Marshal(storedSession{Session: a.lane().dated(now), Version: formVersion, Namespace: a.name, Stored: a.node.cfg.Now().UnixMilli(), Holder: a.node.uid, Been: one.been})
 	if err != nil || len(text) > maxSession || now.Key == "" {
 		text = nil // no other node can continue it
 	}

@@ -72,7 +72,13 @@ type Session struct {
 	Owner  string `json:"-"`
 	Former string `json:"-"` // the owner that the session was taken from
 	Taken  string `json:"-"` // the place of that
-	Since  string `json:"-"` // the place where the former owner took it
+	Been   []Been `json:"-"` // where it was before, the latest last
+}
+
+// Been is a node at which a session was, or may have been, up to a place.
+type Been struct {
+	Node  string `json:"node"`
+	Until string `json:"until"`
 }
 
 // Stay is a membership of a room. Events for the room count from after the place From and, when the stay is over, up to

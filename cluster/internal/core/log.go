@@ -127,8 +127,14 @@ type Missed[B any] struct {
 // Has reports whether the client has got the i-th operation of Log, provided it was for the client.
 func (m *Missed[B]) Has(i int) bool { return i < m.next || m.Log[i].Before(m.Start) }
 
-// Missed finds the operations behind an offset, up to an end. It returns false when they are not known any more.
-func (l *Log[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool) {
+// Missed finds the operations behind an offset, up to an end of the log. It returns false when they are not known any more, and
+// when some that the client has got are still to come here.
+func (l *Lane[B]) Missed(m Marks, offset string, end int) (out Missed[B], ok bool) {
+	out, ok = l.log.missed(m, offset, end)
+	return out, ok && !l.comes(out.Start)
+}
+
+func (l *Log[B]) missed(m Marks, offset string, end int) (out Missed[B], ok bool) {
 	out.Start = offset
 	switch {
 	case m.Place != "" && offset == m.Last:

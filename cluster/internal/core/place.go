@@ -38,6 +38,19 @@ func (l *Lane[B]) IsSteady() bool { return l.steady() }
 // comes now would get them neither from the log nor when they come back.
 func (l *Lane[B]) IsAhead() bool { return l.ahead > 0 }
 
+// comes reports whether operations that had been carried out at a place, ahead of the stream, are still to come here.
+func (l *Lane[B]) comes(place string) bool {
+	_, nodes, _ := strings.Cut(place, " ")
+	for one := range strings.FieldsSeq(nodes) {
+		node, number, _ := strings.Cut(one, ":")
+		seq, _ := strconv.ParseUint(number, 10, 64)
+		if node == l.self && seq > l.ownRead || node != l.self && seq > l.readers[node] {
+			return true
+		}
+	}
+	return false
+}
+
 // entryOf is the id of the entry in a place.
 func entryOf(place string) string {
 	id, _, _ := strings.Cut(place, " ")

@@ -45,16 +45,16 @@ func (l *ledger) published(w *world, o *op) { l.ops = append(l.ops, o); l.at[o] 
 
 func (l *ledger) delivered(n *node, o *op) { l.got[n] = append(l.got[n], o) }
 
-func (l *ledger) told(n *node, of string, from, to uint64) {
+// told notes what a node was told that it misses.
+func (l *ledger) told(n *node, of string, from, to uint64) (gap []number) {
 	if l.gaps[n] == nil {
 		l.gaps[n] = make(map[number]bool)
 	}
 	for seq := from; seq <= to; seq++ {
 		l.gaps[n][number{of, seq}] = true
-		for _, s := range n.sockets {
-			s.visit.gaps[number{of, seq}] = true
-		}
+		gap = append(gap, number{of, seq})
 	}
+	return gap
 }
 
 // before notes an entry that was there before the node.

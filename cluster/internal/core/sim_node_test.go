@@ -34,6 +34,9 @@ type op struct {
 
 	session *socket // which is stored beside a mark
 	taken   string  // the session that its node has taken over
+
+	gap  []number // which it tells the sockets of its node that they may lack
+	read string   // what its node had read when it published that
 }
 
 func (o *op) String() string { return fmt.Sprintf("%s/%d", o.node.name, o.number) }
@@ -312,13 +315,14 @@ func (n *node) next(number int) {
 
 // carry carries outputs out.
 func (n *node) carry(outputs []core.Output[*op]) {
+	var gap []number
 	for _, o := range outputs {
 		switch o.Do {
 		case core.Deliver:
 			n.deliver(o)
 		case core.Passed:
 		case core.Gap:
-			n.w.ledger.told(n, o.Node, o.From, o.To)
+			gap = append(gap, n.w.ledger.told(n, o.Node, o.From, o.To)...)
 			n.w.note("%s misses %s %d-%d", n.name, o.Node, o.From, o.To)
 		case core.Drop:
 			n.w.note("%s drops %d-%d", n.name, o.From, o.To)
@@ -329,6 +333,10 @@ func (n *node) carry(outputs []core.Output[*op]) {
 			n.arrive(o.Place)
 		}
 	}
+	if len(gap) > 0 {
+		n.carry(n.lane.Publish(n.w.time(), &op{node: n, gap: gap, read: n.at}, 1))
+		n.flush()
+	}
 }
 
 func (n *node) deliver(o core.Output[*op]) {
@@ -337,6 +345,8 @@ func (n *node) deliver(o core.Output[*op]) {
 		n.kept(o.Body.session, o.ID == "")
 	case o.Body.taken != "":
 		n.moved(o.Body)
+	case o.Body.gap != nil:
+		n.send(o)
 	default:
 		if o.Own && o.ID == "" {
 			o.Body.alone = true

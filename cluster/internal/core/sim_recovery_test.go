@@ -66,15 +66,15 @@ func (n *node) take(c *client, found *record, current func(func()) func()) {
 			n.link("answer", current(func() { n.admit(c) }))
 			return
 		}
-		taken := &record{owner, now.rooms, now.former, now.marks}
+		taken := &record{owner, now.holder, now.been, now.rooms, now.former, now.marks}
 		if n.w.plant != "owners" {
 			n.w.write(c.visit.id, taken)
 		}
 		place := fmt.Sprintf("%d-0", n.w.broker.placed+1)
-		n.awaited[place] = current(func() { n.replay(c, taken, now.owner) })
+		n.awaited[place] = current(func() { n.replay(c, taken, now.owner, place) })
 		if n.w.plant == "owners" {
 			n.awaited[place] = nil
-			n.link("answer", current(func() { n.replay(c, taken, now.owner) }))
+			n.link("answer", current(func() { n.replay(c, taken, now.owner, place) }))
 			return
 		}
 		n.w.append(n.name, 0, &op{node: n, taken: c.visit.id}, false)
@@ -83,13 +83,13 @@ func (n *node) take(c *client, found *record, current func(func()) func()) {
 
 // replay goes on with a session of another node and sends what its client has missed, or admits the client as
 // a new one.
-func (n *node) replay(c *client, r *record, before string) {
-	log := n.lane.Log()
-	missed, ok := log.Missed(r.marks, c.offset, log.End())
+func (n *node) replay(c *client, r *record, before, place string) {
+	missed, ok := n.lane.Missed(r.marks, c.offset, n.lane.Log().End())
 	s := &socket{
 		id: c.visit.id, client: c, visit: c.visit, rooms: maps.Clone(r.rooms), former: slices.Clone(r.former), base: c.offset,
 		baseAt: missed.Start, owner: r.owner, before: before, owned: true, stored: true, last: c.offset,
 	}
+	s.been = append(slices.Clone(r.been), been{nodeOf(before), place}, been{r.holder, place})
 	if !ok || n.lane.IsAhead() || missed.At != nil && !n.wasIn(s, missed.At) {
 		n.admit(c)
 		return
@@ -117,6 +117,9 @@ func (n *node) wasIn(s *socket, k *core.Kept[*op]) bool {
 	o := k.Body
 	if o == nil || o.session != nil || o.taken != "" {
 		return false
+	}
+	if o.gap != nil {
+		return s.was(o)
 	}
 	if s.named(o.room) {
 		return (n.w.plant != "untold" || o.room != s.id) && (n.w.plant != "unaddressed" || o.room == s.id)

@@ -63,7 +63,7 @@ func generate(seed uint64) script {
 	for at := 100; at < busy; at += 1 + r.IntN(2*gap) {
 		s.steps = append(s.steps, step{at, 1 + r.IntN(s.nodes), traffic[r.IntN(len(traffic))], rooms[r.IntN(len(rooms))]})
 	}
-	faults := []string{"cut-write", "cut-read", "cut-signal", "pause", "slow", "outage", "failover", "failover", "kill", "start", "strand", "fresh", "behind"}
+	faults := []string{"cut-write", "cut-read", "cut-signal", "pause", "slow", "outage", "failover", "failover", "kill", "start", "strand", "fresh", "behind", "behind", "behind"}
 	for range r.IntN(8) {
 		verb := faults[r.IntN(len(faults))]
 		st := step{500 + r.IntN(busy-500), 1 + r.IntN(s.nodes), verb, fmt.Sprint(10 + r.IntN(1+r.IntN(6000)))}
@@ -111,7 +111,7 @@ func (s *script) fresh(at, node int, r *rand.Rand) {
 }
 
 // behind has a failover lose entries that all nodes but one have read, and clients of that one come to the others before the node
-// that wrote them is back and shows that they are missing.
+// that wrote them is back and shows that they are missing, or right after it, when that one cannot say so yet.
 func (s *script) behind(at, node int, r *rand.Rand) {
 	writer, other := node%s.nodes+1, (node+1)%s.nodes+1
 	s.insert(step{at, node, "slow", "300"})
@@ -120,9 +120,12 @@ func (s *script) behind(at, node int, r *rand.Rand) {
 		s.insert(step{at + 40 + r.IntN(35), writer, "emit", "a"})
 		s.insert(step{at + 110 + r.IntN(100), other, "emit", "a"})
 		s.insert(step{at + 200 + r.IntN(400), other, "back", "-"})
+		s.insert(step{at + 620 + r.IntN(60), node, "back", "-"})
+		s.insert(step{at + 720 + r.IntN(150), other, "back", "-"})
 	}
 	s.insert(step{at + 100, 0, "failover", "5"})
 	s.insert(step{at + 99, writer, "cut-write", "600"})
+	s.insert(step{at + 690, node, "cut-write", "200"})
 }
 
 func (s *script) insert(st step) {

@@ -35,6 +35,7 @@ type socket struct {
 	base, baseAt  string
 	last          string
 	owner, before string
+	been          []been
 	owned         bool // the broker has had owner
 	queued        bool
 	waiting       int // stores that have not come back
@@ -51,10 +52,15 @@ type sent struct {
 // record is a session as the broker has it.
 type record struct {
 	owner  string
+	holder string // the node that stored it
+	been   []been
 	rooms  map[string]string
 	former []stay
 	marks  core.Marks
 }
+
+// been is a node at which a session was, or may have been, up to a place.
+type been struct{ node, until string }
 
 // stay is a membership that is over.
 type stay struct{ room, from, to, sent string }
@@ -237,6 +243,12 @@ func (n *node) admit(c *client) {
 	n.keep(s, true)
 }
 
+// nodeOf is the node of an owner.
+func nodeOf(owner string) string {
+	node, _, _ := strings.Cut(owner, "#")
+	return node
+}
+
 func (n *node) owner() string {
 	n.owners++
 	return fmt.Sprintf("%s#%d", n.name, n.owners)
@@ -306,7 +318,7 @@ func (n *node) storeOf(s *socket) (st store, ok bool) {
 	case s.last != "" && !n.lane.IsSteady():
 		m.Last, m.Place = "", ""
 	}
-	return store{s, s.owner, s.before, &record{s.owner, maps.Clone(s.rooms), slices.Clone(s.former), m}}, true
+	return store{s, s.owner, s.before, &record{s.owner, n.name, s.been, maps.Clone(s.rooms), slices.Clone(s.former), m}}, true
 }
 
 func (n *node) answered(stores []store, replies []int) {
@@ -317,7 +329,7 @@ func (n *node) answered(stores []store, replies []int) {
 			n.end(s)
 		}
 		s.owned = s.owned || replies[i] != 0 && st.owner == s.owner
-		if replies[i] == 2 && !strings.HasPrefix(s.before, n.name+"#") { // a failover has lost the takeover
+		if replies[i] == 2 && nodeOf(s.before) != n.name { // a failover has lost the takeover
 			n.carry(n.lane.Publish(n.w.time(), &op{node: n, taken: s.id}, 1))
 		}
 	}
@@ -388,37 +400,5 @@ func (n *node) takeForeign(e entry) {
 func (n *node) moved(o *op) {
 	if s := n.sockets[o.taken]; s != nil && o.node != n {
 		n.end(s)
-	}
-}
-
-// send sends an operation to the sockets in its room, or keeps it for them.
-func (n *node) send(o core.Output[*op]) {
-	if o.Body.direct {
-		return
-	}
-	offset := o.ID
-	if !o.Steady {
-		n.apart++
-		offset = fmt.Sprintf("%s!%d", n.name, n.apart)
-	}
-	for _, id := range slices.Sorted(maps.Keys(n.sockets)) {
-		s := n.sockets[id]
-		if _, in := s.rooms[o.Body.room]; in || s.named(o.Body.room) {
-			s.tail, s.last = append(s.tail, sent{o.Body, offset}), offset
-			n.write(s, o.Body, offset)
-		}
-	}
-}
-
-// write sends an operation to a client. It is lost when it is under way as the connection breaks.
-func (n *node) write(s *socket, o *op, offset string) {
-	c := s.client
-	if try := c.tries; c.socket == s {
-		s.visit.sent = append(s.visit.sent, o)
-		n.link("to "+c.name, func() {
-			if c.socket == s && c.tries == try {
-				s.visit.got, c.offset = append(s.visit.got, o), offset
-			}
-		})
 	}
 }

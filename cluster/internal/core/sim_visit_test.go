@@ -14,7 +14,7 @@ type visit struct {
 	got     []*op
 	stays   map[string]*promise
 	nodes   map[*node]bool  // that have had it
-	gaps    map[number]bool // what its node was told that it misses, while it was there
+	gaps    map[number]bool // what its client was told that it may lack
 	excused bool            // a failover has lost what it was told
 }
 
@@ -165,8 +165,7 @@ func (l *ledger) oneOwner(w *world, v *visit) {
 	}
 }
 
-// missing reports whether the node of a session, while it had the session, was told that it misses an operation, or
-// could not know that.
+// missing reports whether the client of a session was told that it may lack an operation, or nobody could know.
 func (l *ledger) missing(v *visit, o *op) bool {
 	for n := range v.nodes {
 		if first, heard := l.first[n][o.node.name]; n != o.node && (!heard || o.seq < first) {
