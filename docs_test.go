@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// block is a fenced block of a page. from is what the comment above it says that
-// it is: a file, or "part of" one.
+// block is a fenced block of a page. from is the origin that the comment above the block names: a file, or "part of"
+// a file.
 type block struct {
 	page, from, language, text string
 	lead                       string // the line of text before it
@@ -134,8 +134,7 @@ func configures(t *testing.T, gatehouse string, b block) {
 	}
 }
 
-// certificates makes the files that the pages name: of one key, which is its own
-// authority.
+// certificates makes the files that the pages name, all from one self-signed certificate.
 func certificates(t *testing.T, dir string) {
 	t.Helper()
 	openssl := func(args ...string) {

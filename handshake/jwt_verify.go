@@ -227,8 +227,8 @@ type tokenFault struct {
 	message string
 }
 
-// tokenFaults are searched in order: a token that is expired and wrong besides
-// is wrong, because renewing it would not help.
+// tokenFaults are searched in order: a token that is both expired and wrong counts as wrong, because renewing it
+// would not help.
 func tokenFaults() []tokenFault {
 	return []tokenFault{
 		{errWrongAlgorithm, CodeTokenInvalid, "The token is signed with an algorithm that is not accepted here."},

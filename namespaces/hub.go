@@ -48,7 +48,7 @@ type Hub struct {
 type Definition interface {
 	// Label is the name of a namespace or the pattern of a family, for metrics: clients cannot make it up.
 	Label() string
-	// Accepts reports whether a client that asks for this name may come to the definition.
+	// Accepts reports whether the definition is for clients that ask for this name.
 	Accepts(name string) bool
 	// mount makes the definition part of a hub, which is about to start.
 	mount(h *Hub) error

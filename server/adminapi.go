@@ -47,8 +47,8 @@ func (s *Server) serveStats(w http.ResponseWriter, _ *http.Request) {
 	reply.JSON(w, http.StatusOK, s.stats())
 }
 
-// revocationJSON is a revocation as operators send and get it, with one of
-// subject, tokenId and session.
+// revocationJSON is a revocation as operators send and receive it. One of
+// subject, tokenId and session is set.
 type revocationJSON struct {
 	Subject string    `json:"subject,omitempty"` // revokes everything that the user holds, issued up to At
 	TokenID string    `json:"tokenId,omitempty"` // one token, by its jti

@@ -95,7 +95,7 @@ func (b *Budget) Close() {
 }
 
 // high is the part of a limit above which holders are cut: meters may grow
-// meanwhile, up to the limit itself. No limit has none.
+// meanwhile, up to the limit itself. Without a limit there is none.
 func high(limit int64) int64 {
 	if limit <= 0 {
 		return math.MaxInt64

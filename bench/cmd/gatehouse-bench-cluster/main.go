@@ -20,7 +20,7 @@ import (
 	"gatehouse/bench/report"
 )
 
-// figuresBegin is the line of the page from which on it has the figures.
+// figuresBegin is the line of the page after which the figures stand.
 const figuresBegin = "<!-- figures: make bench-cluster writes what follows -->\n"
 
 func main() {
