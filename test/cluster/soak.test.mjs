@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { soak } from "./soak/soak.mjs";
 
 // Few come back in so short a time, so that one who is not recovered, and is told so, counts for much.
-const small = { clients: 45, rooms: 3, processes: 1, rate: 30, seconds: 30, killEvery: 8, failoverEvery: 16, cutEvery: 300, least: 0.8, plant: [] };
+const small = { clients: 45, rooms: 3, processes: 1, rate: 30, seconds: 60, killEvery: 8, failoverEvery: 16, cutEvery: 300, least: 0.8, plant: [] };
 const calm = { ...small, clients: 6, rooms: 2, seconds: 3, killEvery: 0, failoverEvery: 0, cutEvery: 0, least: 0 };
 
 test("nodes are killed, Redis fails over, links are cut, and every message is accounted for", async (t) => {

@@ -72,12 +72,12 @@ async function play(stage) {
   clearInterval(cuts);
 }
 
-// plan lists what is done when, in seconds from the beginning. Killings and failovers do not meet: nobody could tell of what
-// a dead node has written and Redis has lost.
+// plan lists what is done when, in seconds from the beginning. A failover comes a moment after a killing: it meets a
+// node that has just started, and the replica has what the dead node has written, which nobody could tell of otherwise.
 function plan({ seconds, killEvery, failoverEvery }) {
   const steps = [];
   for (let at = killEvery; at > 0 && at < seconds; at += killEvery) steps.push({ at, do: kill });
-  for (let at = failoverEvery / 2; at > 0 && at < seconds; at += failoverEvery) steps.push({ at: at + 0.1, do: failOver });
+  for (let at = failoverEvery / 2; at > 0 && at < seconds; at += failoverEvery) steps.push({ at: at + 1, do: failOver });
   return steps.sort((a, b) => a.at - b.at);
 }
 
