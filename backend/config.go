@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/handshake"
+	"gatehouse/internal/settings"
 )
 
 // Config says where a back end is and how it is asked. The zero value of a limit
@@ -29,13 +29,13 @@ type Config struct {
 	Events []string `koanf:"events" yaml:"events"` // event names that it handles; a trailing * stands for any text; empty means all
 	On     []string `koanf:"on" yaml:"on"`         // which of connect, disconnect, occupied and vacated it is told about
 
-	Timeout     time.Duration `koanf:"timeout" yaml:"timeout"`             // time limit of one request; zero means 5s, at most 1m
-	MaxInFlight int           `koanf:"max_in_flight" yaml:"max_in_flight"` // requests at once; zero is 64
-	AnswerBytes int64         `koanf:"answer_bytes" yaml:"answer_bytes"`   // the largest answer; zero is 1 MiB
-	Batch       bool          `koanf:"batch" yaml:"batch"`                 // waiting events go out together, as an array
-	BatchSize   int           `koanf:"batch_size" yaml:"batch_size"`       // events in one request; zero is 100
-	Backlog     int           `koanf:"backlog" yaml:"backlog"`             // events that Tell keeps while the back end is down; zero is 10000
-	RetryFor    time.Duration `koanf:"retry_for" yaml:"retry_for"`         // how long one of them is repeated; zero is 10m
+	Timeout     time.Duration `koanf:"timeout" yaml:"timeout" default:"5s" max:"1m" doc:"time limit of one request"`
+	MaxInFlight int           `koanf:"max_in_flight" yaml:"max_in_flight" default:"64" max:"4096" doc:"requests at once; more wait"`
+	AnswerBytes int64         `koanf:"answer_bytes" yaml:"answer_bytes" default:"1MiB" max:"64MiB" unit:"bytes" doc:"the largest answer"`
+	Batch       bool          `koanf:"batch" yaml:"batch"` // waiting events go out together, as an array
+	BatchSize   int           `koanf:"batch_size" yaml:"batch_size" default:"100" max:"1000" doc:"events in one request, with batch"`
+	Backlog     int           `koanf:"backlog" yaml:"backlog" default:"10000" max:"1000000" doc:"events that need no answer, kept while the back end is down"`
+	RetryFor    time.Duration `koanf:"retry_for" yaml:"retry_for" default:"10m" max:"24h" doc:"how long one of them is repeated"`
 }
 
 // Notices that a back end can be sent besides events.
@@ -47,25 +47,13 @@ const (
 )
 
 const (
-	secretPrefix  = "whsec_"
-	longestWait   = time.Minute
-	mostInFlight  = 4096
-	mostAnswer    = 64 << 20
-	mostBatch     = 1000
-	mostBacklog   = 1_000_000
-	longestRetry  = 24 * time.Hour
-	shortestKey   = 24 // bytes (Standard Webhooks, "Signature scheme")
-	longestKey    = 64
-	defaultAnswer = 1 << 20
+	secretPrefix = "whsec_"
+	shortestKey  = 24 // bytes (Standard Webhooks, "Signature scheme")
+	longestKey   = 64
 )
 
 func (c Config) withDefaults() Config {
-	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
-	c.MaxInFlight = cmp.Or(c.MaxInFlight, 64)
-	c.AnswerBytes = cmp.Or(c.AnswerBytes, defaultAnswer)
-	c.BatchSize = cmp.Or(c.BatchSize, 100)
-	c.Backlog = cmp.Or(c.Backlog, 10_000)
-	c.RetryFor = cmp.Or(c.RetryFor, 10*time.Minute)
+	settings.Fill(&c)
 	if !c.Batch {
 		c.BatchSize = 1
 	}
@@ -76,23 +64,7 @@ func (c Config) withDefaults() Config {
 // key that it is about.
 func (c Config) Check() error {
 	d := c.withDefaults()
-	errs := []error{c.checkURL(), c.checkSecrets(), c.checkNames()}
-	within := func(key string, value, most int64) {
-		if value < 1 || value > most {
-			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", key, value, most))
-		}
-	}
-	within("max_in_flight", int64(d.MaxInFlight), mostInFlight)
-	within("answer_bytes", d.AnswerBytes, mostAnswer)
-	within("batch_size", int64(d.BatchSize), mostBatch)
-	within("backlog", int64(d.Backlog), mostBacklog)
-	if d.Timeout < 0 || d.Timeout > longestWait {
-		errs = append(errs, fmt.Errorf("timeout: %s is not between 0 and %s", d.Timeout, longestWait))
-	}
-	if d.RetryFor < 0 || d.RetryFor > longestRetry {
-		errs = append(errs, fmt.Errorf("retry_for: %s is not between 0 and %s", d.RetryFor, longestRetry))
-	}
-	return errors.Join(errs...)
+	return errors.Join(c.checkURL(), c.checkSecrets(), c.checkNames(), settings.Check(d, settings.Keys))
 }
 
 func (c Config) checkURL() error {

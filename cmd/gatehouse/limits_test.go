@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"gatehouse/backend"
 	"gatehouse/internal/unit"
 )
 
@@ -57,6 +59,32 @@ func TestTheTablesOfLimitsAreWhatTheTagsSay(t *testing.T) {
 	}
 }
 
+// backEnds is the table of a back end's limits on its page.
+var backEnds = regexp.MustCompile(`(?s)(<!-- limits of a back end -->\n).*?(<!-- end of limits -->\n)`)
+
+func TestTheTableOfABackEndIsWhatTheTagsSay(t *testing.T) {
+	const path = "../../docs/any-language.md"
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := "\n| key | default | may be | meaning |\n|---|---|---|---|\n"
+	for _, f := range fields(reflect.TypeFor[backend.Config](), "", nil) {
+		if f.tag.Get("doc") != "" {
+			table += row(f, "")
+		}
+	}
+	made := backEnds.ReplaceAllString(string(page), "${1}"+table+"\n${2}")
+	if *update {
+		err = os.WriteFile(path, []byte(made), 0o600)
+	} else if made != string(page) || !strings.Contains(made, table) {
+		t.Error("docs/any-language.md is older than the tags; run go test ./cmd/gatehouse -run TableOfABackEnd -update")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // row is the line of one limit.
 func row(f field, value string) string {
 	written := f.tag.Get("default")
@@ -96,6 +124,8 @@ func bounds(f field) string {
 		return "`" + strings.ReplaceAll(f.tag.Get("oneof"), ",", "`, `") + "`"
 	case highest == "none" || highest == "" && lowest != "":
 		return cmp.Or(lowest, "1") + " or more"
+	case highest != "" && f.typ == durationType:
+		return cmp.Or(lowest, "1ms") + " to " + highest
 	case highest != "":
 		return cmp.Or(lowest, "1") + " to " + highest
 	}

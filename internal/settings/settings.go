@@ -127,6 +127,9 @@ func (s setting) checkDuration() error {
 	if text := s.tag.Get("min"); text != "" {
 		least = time.Duration(read(durationType, text))
 	}
+	if text := s.tag.Get("max"); text != "" && value > time.Duration(read(durationType, text)) {
+		return fmt.Errorf("%s: %v is too long; write %s or less", s.name, value, text)
+	}
 	switch {
 	case value >= least:
 		return nil

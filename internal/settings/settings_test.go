@@ -22,7 +22,7 @@ func (l *Limits) Derive() {
 type config struct {
 	Queue struct {
 		Limits  `koanf:",squash"`
-		Longest time.Duration `koanf:"longest" default:"1m" doc:"the longest wait"`
+		Longest time.Duration `koanf:"longest" default:"1m" max:"24h" doc:"the longest wait"`
 		Word    string        `koanf:"word" default:"on" oneof:"on,off" doc:"a choice"`
 	} `koanf:"queue"`
 	Plain string `koanf:"plain"`
@@ -46,6 +46,7 @@ func TestBoundsHold(t *testing.T) {
 	for want, change := range map[string]func(*config){
 		"": func(*config) {},
 		"queue.events: -1 is out of range; write a number from 1 to 100":  func(c *config) { c.Queue.Events, c.Queue.Hard = -1, 5 },
+		"queue.longest: 25h0m0s is too long; write 24h or less":           func(c *config) { c.Queue.Longest = 25 * time.Hour },
 		"queue.events: 101 is out of range; write a number from 1 to 100": func(c *config) { c.Queue.Events = 101 },
 		"queue.hard_events: 5 is below queue.events (10); make it larger": func(c *config) { c.Queue.Hard = 5 },
 		"queue.wait: 1µs is too short; write a duration such as 10s":      func(c *config) { c.Queue.Wait = time.Microsecond },
