@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,6 +19,7 @@ import (
 // TestMain passes over a goroutine of the Redis client that sleeps, for a second at
 // most, before it finds its client closed.
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8") // those that run side by side wait; the command line, which is read later, decides
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 

@@ -77,6 +77,7 @@ func TestReq29_WhyANodeIsNotReachedIsInTheLog(t *testing.T) {
 }
 
 func TestReq29_OnlyNodesThatAreThereAreAsked(t *testing.T) {
+	t.Parallel()
 	from, _, listener, seen := forwarders(t)
 	for _, name := range []string{"", "0123456789abcdef", listener.Listener.Addr().String(), "../..", strings.Repeat("a", 1000), from.node.ID() + "0"} {
 		if _, _, ok := forwarded(t, from, name); ok {

@@ -146,6 +146,7 @@ func TestAnOperationNamesAsManyAsTheOtherNodesRead(t *testing.T) {
 
 // Acknowledgements of a broadcast come from all nodes. One that dies is named, and the others' answers still count.
 func TestAcknowledgementsComeFromAllNodes(t *testing.T) {
+	t.Parallel() // it waits until a node counts as gone
 	r := startRedis(t)
 	nodes := fleet(t, r, 3, NodeConfig{}, nil)
 	for i, m := range nodes {

@@ -13,6 +13,7 @@ import (
 // A traced broadcast has spans, in one trace, at the nodes that get it; an untraced one has none there. The form
 // of Node's redis-adapter has no room for a trace.
 func TestATraceFollowsABroadcastToOtherNodes(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
 	for _, c := range []struct {
 		mode   Mode

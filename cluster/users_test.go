@@ -205,6 +205,7 @@ func TestWhoIsRecoveredOnAnotherNodeCountsOnce(t *testing.T) {
 
 // While Redis is away each node counts its own. When it is back, with nothing in it, all are counted.
 func TestUsersAreCountedByEachNodeWhileRedisIsAway(t *testing.T) {
+	t.Parallel() // it waits until Redis is seen again
 	r := startRedis(t)
 	nodes := limited(t, r, 1, NodeConfig{Settings: Settings{Patience: 100 * time.Millisecond}})
 	r.kill()
