@@ -17,9 +17,10 @@ import (
 	"testing"
 )
 
-// An exported identifier is used by another package, or named by the documentation or an example. Below an internal folder only
-// use counts. A type counts as used where its own package names it, too, and so do constants and variables, together with those
-// that they are declared with. What is used is told by go/types, so that a method of one type is not another one's.
+// An exported identifier is used by another package, or named by the documentation or an example. Below an internal
+// folder only use counts. A type counts as used where its own package names it, too, and so do constants and variables,
+// together with those that they are declared with. go/types tells which identifiers are used, so that a method of one
+// type is not taken for that of another.
 func TestNothingIsExportedThatNobodyUses(t *testing.T) {
 	tree := readTree(t)
 	documented := documentedNames(t)

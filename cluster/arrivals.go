@@ -8,9 +8,9 @@ import (
 	"gatehouse/namespaces"
 )
 
-// arrivals are the sessions that have come from other nodes of late. A local broadcast, such as the news of a gap, is for whoever
-// was at its node when it was sent. It comes back from Redis later, when that node has ended what it had of a session which has
-// moved meanwhile: then the node that has the session now carries it out for it.
+// arrivals are the sessions that have come from other nodes lately. A local broadcast, such as the notice of a gap, is
+// for the sessions that were at its node when it was sent. It comes back from Redis later. A session may have moved by
+// then, and its former node has ended it; then the present node carries the broadcast out for that session.
 type arrivals []arrival
 
 type arrival struct {
@@ -19,11 +19,11 @@ type arrival struct {
 	at   time.Time
 }
 
-// maxBeen is how many of the nodes at which a session was are remembered.
+// maxBeen is how many former nodes of a session are remembered.
 const maxBeen = 16
 
-// beenAt are the nodes at which a session that was taken over was: those that were known, the one that stored it last, and the one
-// that owned it, which may not have got as far as having it.
+// beenAt returns the former nodes of a session that was taken over: those that were known, the one that stored it last,
+// and its last owner, which may never have had the session.
 func beenAt(session *namespaces.Session) []namespaces.Been {
 	been := session.Been
 	been[len(been)-1].Until = session.Taken
@@ -33,12 +33,13 @@ func beenAt(session *namespaces.Session) []namespaces.Been {
 	return been[max(0, len(been)-maxBeen):]
 }
 
-// wasAt reports whether a session was at a node when that sent something, having read the stream up to a place.
+// wasAt reports whether a session was at a node when the node, having read the stream up to a place, sent something.
 func wasAt(been []namespaces.Been, uid, read string) bool {
 	return slices.ContainsFunc(been, func(b namespaces.Been) bool { return b.Node == uid && core.Compare(b.Until, read) > 0 })
 }
 
-// arrivalsFor is how long a local broadcast may be under way to reach who has moved: longer than a failover takes.
+// arrivalsFor is how long a local broadcast may be under way and still reach sessions that have moved: longer than a
+// failover takes.
 const arrivalsFor = 30 * time.Second
 
 func (all *arrivals) add(session *namespaces.Session, now time.Time) {
@@ -49,7 +50,7 @@ func (all *arrivals) add(session *namespaces.Session, now time.Time) {
 	*all = append(slices.Delete(*all, 0, gone), arrival{session.ID, session.Been, now})
 }
 
-// from returns the sessions that were at a node when that sent something, having read the stream up to a place.
+// from returns the sessions that were at a node when the node, having read the stream up to a place, sent something.
 func (all arrivals) from(uid, read string) (ids []string) {
 	for _, one := range all {
 		if wasAt(one.been, uid, read) {
@@ -59,7 +60,8 @@ func (all arrivals) from(uid, read string) (ids []string) {
 	return ids
 }
 
-// late carries out a local broadcast of another node for the sessions that have come from there since it was sent.
+// late carries out a local broadcast of another node for the sessions that have come from that node since the broadcast
+// was sent.
 func (a *adapter) late(l *lane, o *core.Output[*action]) {
 	act := o.Body
 	if !core.IsPlace(act.read) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// foreignResponse answers a request of another node's session. That node, which limits how long a client may take nothing,
-// does not see what this client takes: here it has Config.OutboxAge for each write, over a WebSocket too.
+// foreignResponse answers a request of another node's session. That node limits how long a client may take nothing, but
+// cannot see what this client takes. So the client has Config.OutboxAge for each write here, also over a WebSocket.
 type foreignResponse struct {
 	http.ResponseWriter
 	srv *Server
@@ -39,7 +39,7 @@ func (w *foreignResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	_ = conn.SetWriteDeadline(w.srv.writeLimit()) // of the answer to the handshake
+	_ = conn.SetWriteDeadline(w.srv.writeLimit()) // for the answer to the handshake
 	return &foreignConn{Conn: conn, srv: w.srv}, rw, nil
 }
 

@@ -16,7 +16,7 @@ type silence struct {
 
 	mu      sync.Mutex    // guards what follows, and kept.place and kept.since
 	longest time.Duration // that one may be there
-	line    list.List     // of *kept, the longest silent first
+	line    list.List     // elements are *kept, the longest silent first
 	timer   *time.Timer
 	closed  bool
 }

@@ -90,7 +90,7 @@ func TestReq08_AnonymousIsPerNamespace(t *testing.T) {
 	}
 }
 
-// Who opens everything should know it.
+// An operator who opens everything should know it.
 func TestAnonymousForAllWarns(t *testing.T) {
 	g := newGate(t, GateConfig{JWT: JWTConfig{HMACSecret: secret}, Auth: AuthConfig{Methods: []string{MethodToken, MethodAnonymous}}})
 	if w := strings.Join(g.Warnings(), "\n"); !strings.Contains(w, "every namespace without methods of its own is open to everybody") {

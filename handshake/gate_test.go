@@ -225,7 +225,7 @@ func TestNobodyVerifiesTokens(t *testing.T) {
 	}
 }
 
-// Who brought nothing learns what to bring.
+// A client without a credential learns what to bring.
 func TestTheRefusalSaysWhatIsAccepted(t *testing.T) {
 	for want, methods := range map[string][]string{
 		`Sign in first. Accepted: auth: {"token": "…"}, or auth: {"ticket": "…"}, or a header Authorization: Bearer ….`: nil,

@@ -32,7 +32,7 @@ type track struct {
 	member, room string
 	stays        []*stay
 
-	// What the reader of the connection needs.
+	// For the reader of the connection.
 	now     *stay // between the join's answer and the end
 	joining bool
 	early   []message // messages behind the join's place in the order that came before its answer

@@ -31,16 +31,16 @@ type Kept[B any] struct {
 	size int
 }
 
-// doubt is about operations of a node that Redis has lost. Who goes on behind one of them has read those before it as well. Who
-// goes on behind a later entry may have lacked them without knowing, until it has read the next operation of their node: that
-// shows what is missing.
+// doubt is about operations of a node that Redis has lost. A client that goes on behind one of them has also got the
+// earlier ones. A client that goes on behind a later entry may have missed them without knowing, until its node has
+// read the next operation of their node, which shows the gap.
 type doubt struct {
 	node       string
 	begin, end int // the first entry behind the lost ones, and the next one of the node; 0 while there is none
 }
 
-// doubtful reports whether it is not known if a node that has carried out the operations before the next one has carried out
-// those that Redis has lost.
+// doubtful reports whether a node that has carried out the operations before the next one may have missed those that
+// Redis has lost.
 func (l *Log[B]) doubtful(next int) bool {
 	return slices.ContainsFunc(l.doubts, func(d doubt) bool { return d.begin < next && (d.end == 0 || next <= d.end) })
 }
@@ -82,7 +82,8 @@ func (l *Log[B]) cut() {
 // nowhere is not an id; no operation is known behind it.
 const nowhere = "?"
 
-// lose returns the operations of the entries with these ids, which are the newest, and doubts from now on that others have them.
+// lose returns the operations of the entries with these ids, which are the newest. From now on it is doubtful whether
+// other nodes have them.
 func (l *Log[B]) lose(ids map[string]bool) []Kept[B] {
 	i := len(l.items)
 	for i > 0 && ids[l.items[i-1].ID] {
