@@ -1,4 +1,5 @@
-// Package gatehouse_test holds the shape of the source tree.
+// Package gatehouse_test checks the shape of the source tree and of its
+// documentation.
 package gatehouse_test
 
 import (
@@ -44,7 +45,7 @@ var arrows = map[string][]string{
 	"test":     {anything},
 }
 
-// listed is what `go list -json` says of a package.
+// listed is the output of `go list -json` for a package.
 type listed struct {
 	ImportPath string
 	Doc        string
@@ -99,7 +100,7 @@ func top(path string) string {
 	return first
 }
 
-// packages lists those with code; folders that hold tests only have no arrows.
+// packages lists the packages with code; folders with tests only have no arrows.
 func packages(t *testing.T) []listed {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports,GoFiles", "./...").Output()

@@ -36,7 +36,7 @@ func contents(t *testing.T, file string) string {
 	return string(text)
 }
 
-// The advisories page names what programs that import bridge compile.
+// The advisories page names the modules that programs with package bridge compile.
 func TestTheSecurityPageNamesTheQuicThatIsCompiled(t *testing.T) {
 	_, version, _ := strings.Cut(contents(t, "go.mod"), "github.com/quic-go/quic-go ")
 	version, _, _ = strings.Cut(version, " ")
@@ -58,8 +58,8 @@ func TestTheServerDoesNotCompileWhatSendsTraces(t *testing.T) {
 	}
 }
 
-// The bridge is for programs that ask for it: neither the binary nor a program that
-// embeds the server compiles any of what it needs.
+// The bridge is for programs that ask for it: neither the binary nor a program that embeds the server
+// compiles any of its dependencies.
 func TestOnlyTheBridgeCompilesTheLibraryThatItBridges(t *testing.T) {
 	for _, program := range []string{"./cmd/gatehouse", "./server"} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", program).Output()

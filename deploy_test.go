@@ -16,7 +16,7 @@ import (
 	"gatehouse/internal/wiretest"
 )
 
-// The page says what systemd thinks of the unit: less exposed is a lower number.
+// The page quotes systemd's rating of the unit: a lower number is less exposed.
 func TestTheUnitIsAsHardAsThePageSays(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -83,7 +83,8 @@ func TestTheConfigurationOfTheChartIsTaken(t *testing.T) {
 	}
 }
 
-// mounted makes the Secret of the nodes' certificates, and has the environment name its files.
+// mounted makes the Secret of the nodes' certificates, and lets the environment name its
+// files.
 func mounted(nodes *wiretest.Authority, env []string) {
 	template := wiretest.Node()
 	template.DNSNames = []string{"gatehouse-nodes"}

@@ -23,8 +23,8 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 
 var fenced = regexp.MustCompile("(?ms)^(?:<!-- ((?:part of )?[a-z]+/[^ ]+) -->\n)?```(\\w*)\n(.*?)^```\n")
 
-// A block of a page quotes a file that tests run, or it is tried here by what its
-// language is. JavaScript that quotes no file is run by test/auth/pages.test.mjs.
+// A block of a page quotes a file that tests run, or it is tried here, by its language. JavaScript that quotes no
+// file is run by test/auth/pages.test.mjs.
 func TestBlocksOfThePagesQuoteFilesOrAreTried(t *testing.T) {
 	gatehouse := build(t)
 	count := 0
@@ -86,7 +86,7 @@ func blocks(t *testing.T) []block {
 	return all
 }
 
-// quotes holds a block against the file that it is from.
+// quotes compares a block with the file that it is from.
 func quotes(t *testing.T, b block) {
 	t.Helper()
 	if file, part := strings.CutPrefix(b.from, "part of "); part {
@@ -113,8 +113,8 @@ const (
 // dots stand for a secret that a page does not make up.
 var dots = strings.NewReplacer(`"$2y$12$…"`, `"`+anyHash+`"`, ": …", ": "+anySecret)
 
-// configures asks `gatehouse config check` of a configuration. The files that it
-// names are made; who has no verifier of its own gets a secret.
+// configures asks `gatehouse config check` of a configuration. The files that it names are made; a configuration
+// without a verifier gets a secret.
 func configures(t *testing.T, gatehouse string, b block) {
 	t.Helper()
 	dir := t.TempDir()
@@ -165,7 +165,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// build returns the path of the binary. It builds it for the first who asks; none of these tests runs beside another.
+// build returns the path of the binary. It builds the binary on the first call; none of these tests runs in parallel.
 func build(t *testing.T) string {
 	t.Helper()
 	if built == "" {
@@ -189,9 +189,8 @@ var (
 	command = regexp.MustCompile(`\bgatehouse (\w+)`)
 )
 
-// commands holds what a block of shell names against what there is: make's
-// targets, packages, scripts, and the binary's commands. Those that can be run
-// are, see snippets_test.go; many of the others run for minutes.
+// commands checks that everything that a block of shell names exists: make's targets, packages, scripts, and the
+// binary's commands. Commands that can be run are run, see snippets_test.go; many of the others run for minutes.
 func commands(t *testing.T, b block) {
 	t.Helper()
 	for _, m := range target.FindAllStringSubmatch(b.text, -1) {

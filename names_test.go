@@ -60,8 +60,7 @@ var (
 	literal = regexp.MustCompile(`\b(namespaces|handshake|server|packet|bridge|engine)\.([A-Z]\w*)\{([A-Z]\w*(?:, [A-Z]\w*)*)\}`)
 )
 
-// ours is the code in the second column of the tables, where the first is the
-// other library's.
+// ours matches the code in the second column of the tables; the first column has the other library's.
 func ours(page string) []string {
 	var all []string
 	for line := range strings.Lines(page) {
@@ -117,7 +116,7 @@ func (e exported) add(decl ast.Decl) {
 	}
 }
 
-// addAliased gives an alias of another package's type the fields and methods of that: it is kept as "Alias=pkg.Type".
+// addAliased gives an alias the fields and methods of the other package's type: it is kept as "Alias=pkg.Type".
 func (e exported) addAliased(known map[string]exported) {
 	for entry := range maps.Clone(e) {
 		alias, of, is := strings.Cut(entry, "=")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// copyTree copies the checkout without what is built or downloaded.
+// copyTree copies the checkout, except built and downloaded files.
 func copyTree(t *testing.T, to string) {
 	t.Helper()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -38,7 +38,7 @@ func copyTree(t *testing.T, to string) {
 	}
 }
 
-// in runs a command in a folder and gives what it says.
+// in runs a command in a folder and returns its output.
 func in(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)

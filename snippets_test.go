@@ -44,7 +44,7 @@ namespaces:
 var elsewhere = regexp.MustCompile(`^(make|sudo|npm|go (test|run|mod|tool)|kubectl|helm|skopeo|podman|journalctl|printf) `)
 
 // Every other line of shell is run as it stands, in one shell for each block, against one server, beside a client of
-// ada's. Where the page goes on with "prints" and a block, that is what comes.
+// ada's. Where the page goes on with "prints" and a block, the output must be that block.
 func TestTheShellSnippetsOfThePagesDoWhatTheySay(t *testing.T) {
 	s := startForSnippets(t)
 	all, ran := blocks(t), 0
@@ -65,7 +65,7 @@ func TestTheShellSnippetsOfThePagesDoWhatTheySay(t *testing.T) {
 	}
 }
 
-// runnable are the lines of a block that are run here.
+// runnable returns the lines of a block that are run here.
 func runnable(b block) string {
 	if b.language != "sh" || b.from != "" {
 		return ""
@@ -166,7 +166,7 @@ func (s *snippets) serve(script string) (public, admin string) {
 	return public, admin
 }
 
-// command is a script in the folder, with what the pages say that the environment has.
+// command is a script in the folder, with the environment that the pages describe.
 func (s *snippets) command(ctx context.Context, script string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
 	cmd.Dir = s.dir
@@ -193,7 +193,7 @@ func (s *snippets) shell(script string) string {
 
 var redirected = regexp.MustCompile(`(?m) > (\S+)$`)
 
-// run runs the snippet of a page with the addresses of the server for those that pages make up.
+// run runs the snippet of a page, with the addresses of the server in place of the made-up ones.
 func (s *snippets) run(b block, script string) string {
 	s.t.Helper()
 	script = strings.NewReplacer(
@@ -222,7 +222,7 @@ func (s *snippets) enter(room string) {
 	if s.client != nil {
 		s.client.Drop()
 	}
-	s.entries++ // a token of its own, as those before may have been revoked
+	s.entries++ // a token of its own, as earlier ones may have been revoked
 	s.token = strings.TrimSpace(s.shell(fmt.Sprint("bin/gatehouse token --sub ada --claim entry=", s.entries)))
 	c, err := wiretest.Dial(s.t.Context(), s.public, "websocket", wiretest.Options{})
 	if err != nil {
@@ -254,7 +254,8 @@ func (s *snippets) ask(packet, answer string) {
 	}
 }
 
-// prints holds what came against what a page says: JSON in the same form, a value with dots in it for any of its kind.
+// prints compares the output with the page. JSON must have the same form; a value with dots in it stands for any value
+// of its kind.
 func prints(t *testing.T, b block, out string) {
 	t.Helper()
 	want, got := values(t, b.String(), b.text), values(t, b.String()+": what came", out)
@@ -282,7 +283,7 @@ func values(t *testing.T, what, text string) (all []any) {
 	}
 }
 
-// differs says where a value has another form than the page has it; "" when it has not.
+// differs says where a value has another form than on the page; "" when it has the same.
 func differs(want, got any) string {
 	if text, ok := want.(string); ok && strings.Contains(text, "…") {
 		return ""

@@ -43,7 +43,8 @@ func TestNothingIsExportedThatNobodyUses(t *testing.T) {
 	}
 }
 
-// foreignMethods are asked for by interfaces of the standard library, Parent and ResolveName by that of CEL, Sync by that of zap.
+// foreignMethods are required by interfaces of the standard library; Parent and ResolveName by one of CEL, Sync by one
+// of zap.
 var foreignMethods = map[string]bool{
 	"Close": true, "Error": true, "Flush": true, "Format": true, "GoString": true, "Is": true, "LogValue": true, "MarshalJSON": true,
 	"MarshalText": true, "Parent": true, "Read": true, "ResolveName": true, "RoundTrip": true, "ServeHTTP": true, "String": true, "Sync": true,
@@ -58,7 +59,7 @@ type declared struct {
 	folder, name   string
 	receiver       string // of a method
 	method, isType bool
-	group          []string // of constants or variables, those that are declared with it
+	group          []string // the constants or variables that are declared with it
 }
 
 func (d declared) key() identifier { return identifier{d.folder, d.receiver, d.name} }
@@ -66,7 +67,7 @@ func (d declared) key() identifier { return identifier{d.folder, d.receiver, d.n
 // places says in which folders a name is used.
 type places map[string]bool
 
-// elsewhere reports a use outside a folder. Its tests are within, its examples are not.
+// elsewhere reports a use outside a folder. The folder's tests count as inside, its examples as outside.
 func (p places) elsewhere(folder string) bool {
 	for place := range p {
 		if place != folder && place != folder+" tests" {
@@ -76,7 +77,7 @@ func (p places) elsewhere(folder string) bool {
 	return false
 }
 
-// tree is what all Go files here declare and use.
+// tree holds the names that all Go files here declare and use.
 type tree struct {
 	exported []declared
 	uses     map[identifier]places
@@ -189,7 +190,7 @@ func (all *tree) identify(object types.Object) (identifier, bool) {
 	return id, ours
 }
 
-// placeOf is where a file counts as: its folder, the folder's tests or its examples.
+// placeOf returns the place that a file counts for: its folder, the folder's tests or its examples.
 func placeOf(path string) string {
 	place := filepath.Dir(path)
 	switch {
@@ -201,7 +202,7 @@ func placeOf(path string) string {
 	return place
 }
 
-// declares takes what one file declares.
+// declares notes the declarations of one file.
 func (all *tree) declares(path string, file *ast.File) {
 	folder, test := filepath.Dir(path), strings.HasSuffix(path, "_test.go")
 	for _, declaration := range file.Decls {
@@ -282,7 +283,7 @@ func typeOf(e ast.Expr) string {
 	}
 }
 
-// documentedNames are the words of code in the documentation.
+// documentedNames returns the words of code in the documentation.
 func documentedNames(t *testing.T) map[string]bool {
 	t.Helper()
 	words := map[string]bool{}

@@ -9,9 +9,9 @@ import (
 	"gatehouse/internal/budget"
 )
 
-// Handler takes what one session receives. Its calls come one at a time and
-// must not block: what takes time belongs into a queue of the handler's own,
-// with Session.Pause to slow the client down.
+// Handler takes what one session receives. Its calls come one at a time and must not
+// block: work that takes time belongs into a queue of the handler's own, with
+// Session.Pause to slow the client down.
 type Handler interface {
 	// Message hands over one message. The bytes are borrowed for the call.
 	Message(binary bool, data []byte)

@@ -108,10 +108,10 @@ func (k *keyring) config(asksClients bool) *tls.Config {
 // ErrNoTLS is the error of ReloadTLS for a server without TLS.
 var ErrNoTLS = errors.New("tls: there is no TLS listener to reload")
 
-// ReloadTLS reads the files of Config.TLS and Config.Cluster.TLS again; new
-// connections get what they hold now. It takes over all of them or none: on an error,
-// of whichever file, the old ones stay in force. ([Server.Reload] takes the rest over
-// when only files of Cluster.TLS are wrong.) The error is [ErrNoTLS] where there is no TLS.
+// ReloadTLS reads the files of Config.TLS and Config.Cluster.TLS again; new connections use their present
+// content. It takes over all of them or none: on an error, of whichever file, the old ones stay in force.
+// ([Server.Reload] takes the rest over when only files of Cluster.TLS are wrong.) The error is [ErrNoTLS]
+// where there is no TLS.
 func (s *Server) ReloadTLS() error {
 	s.reload.Lock()
 	defer s.reload.Unlock()

@@ -51,7 +51,7 @@ type handling struct {
 	socket *namespaces.Socket
 }
 
-// sayerAnd is sayer, with what its handler was called with first.
+// sayerAnd is sayer; it also returns the arguments of the handler's first call.
 func sayerAnd(t testing.TB, traces *traces, parent string, within bool) (say func(), first <-chan handling) {
 	t.Helper()
 	asked := make(chan handling, 1)
@@ -157,7 +157,8 @@ func TestASpanThatNobodyKeepsCostsLittle(t *testing.T) {
 	}
 }
 
-// An admission that is dropped with its handshake takes with it what is sent in its course, with or without a context.
+// When an admission is dropped with its handshake, everything that is sent in its course is dropped, too, with or
+// without a context.
 func TestABroadcastOfAnAdmissionThatIsDroppedHasNoSpan(t *testing.T) {
 	for name, parent := range map[string]string{"the client brought no trace": "", "it brought one that is dropped": droppedParent} {
 		drops := newTraces(sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sdk.NeverSample()))))
@@ -171,7 +172,7 @@ func TestABroadcastOfAnAdmissionThatIsDroppedHasNoSpan(t *testing.T) {
 		if end != nil {
 			end(nil)
 		}
-		if n := len(drops.doing); n > 1 { // the event that handled waits in
+		if n := len(drops.doing); n > 1 { // the event in which handled waits
 			t.Errorf("%s: %d sockets do something", name, n)
 		}
 	}

@@ -89,7 +89,7 @@ func (c *configPrintCommand) Run(p *program) error {
 	return err
 }
 
-// yaml gives the settings as a configuration file, secrets masked.
+// yaml returns the settings as a configuration file, with masked secrets.
 func (s settings) yaml() ([]byte, error) {
 	k := koanf.New(".")
 	if err := k.Load(confmap.Provider(keysOf(reflect.ValueOf(s)), "."), nil); err != nil {

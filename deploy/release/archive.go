@@ -41,7 +41,7 @@ func pack(entries []entry, at time.Time) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// squeeze compresses as gzip does, without a name and a time in the head.
+// squeeze compresses like gzip, without a name and a time in the header.
 func squeeze(data []byte) ([]byte, error) {
 	var out bytes.Buffer
 	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)

@@ -1,6 +1,7 @@
-// Command release makes what goreleaser cannot for a release (.goreleaser.yaml runs it first): the container image,
-// without Docker, and what the program prints about itself, its page of the manual and its completions. All of it is the
-// same to the byte whoever makes it with the same Go and the same files. It is run from the root of the repository.
+// Command release makes those parts of a release that goreleaser cannot make (.goreleaser.yaml runs it first): the
+// container image, without Docker, and the page of the manual and the completions, which the program prints. All of it
+// is the same to the byte whoever makes it with the same Go and the same files. It is run from the root of the
+// repository.
 package main
 
 import (
@@ -110,7 +111,7 @@ func (r *release) describe(ctx context.Context) error {
 	return nil
 }
 
-// flags are those of the compiler.
+// flags are the flags of the compiler.
 func (r *release) flags() []string {
 	return []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.release=v" + r.version}
 }

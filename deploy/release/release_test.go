@@ -40,7 +40,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// assemble does what make does behind the compiler.
+// assemble does everything that make does after compiling.
 func assemble(t *testing.T, r *release) {
 	t.Helper()
 	var images []image

@@ -11,7 +11,7 @@ type user struct {
 	key handshake.UserKey
 }
 
-// attendance is a user in a room and the sockets it is there with.
+// attendance is a user in a room, with the user's sockets there.
 type attendance struct {
 	user
 	pos  int // in members.order

@@ -1,6 +1,6 @@
-// Package check holds the chart: what it makes is what was looked at, helm finds
-// nothing wrong with it, and Kubernetes knows every field. It is a module of its
-// own, because Kubernetes' types are heavy. `make test-chart` runs it.
+// Package check checks the chart: its output is as reviewed, helm finds no fault, and Kubernetes
+// knows every field. It is a module of its own, because Kubernetes' types are heavy. `make
+// test-chart` runs it.
 package check
 
 import (
@@ -50,7 +50,7 @@ func values(t *testing.T) map[string]string {
 	return all
 }
 
-// With UPDATE set, the files are written anew, to be looked at.
+// With UPDATE set, the files are written anew, for review.
 func TestTheChartMakesWhatWasLookedAt(t *testing.T) {
 	for name, file := range values(t) {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +186,8 @@ func misspell(v any, at []string, found func(path []string)) {
 	}
 }
 
-// isName reports whether a key is no field, but a name in a map: of a label, a file or a resource.
+// isName reports whether a key is not a field but a name in a map: of a label, a file or a
+// resource.
 func isName(path []string) bool {
 	key := path[len(path)-1]
 	return strings.Contains(key, "/") || slices.ContainsFunc(path[:len(path)-1], func(above string) bool {
