@@ -284,8 +284,8 @@ func (c *Client) deliver(ctx context.Context, events []Event) ([]Answer, error) 
 	return answers, nil
 }
 
-// Close sends the events that [Client.Tell] still keeps until ctx ends, then
-// ends requests under way, and returns when all have ended.
+// Close goes on sending the events that [Client.Tell] still keeps, until ctx ends. Then it ends requests under way, and
+// returns when all have ended.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true

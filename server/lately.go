@@ -90,7 +90,8 @@ func (l *lately) cut(c *conn, why engine.Close) {
 	l.cuts = lastOf(append(l.cuts, one), mostCuts)
 }
 
-// since returns the examples, if they have changed, and how often they have.
+// since returns the examples if they have changed since the given count of changes,
+// and the present count.
 func (l *lately) since(seen uint64) (refusals map[string][]refusal, cuts []slowCut, changes uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

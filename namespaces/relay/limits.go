@@ -147,7 +147,7 @@ func (l Limit) burst() int {
 	return max(1, int(l.Events))
 }
 
-// every is the time in which one is earned.
+// every is the time in which one event or byte is earned.
 func (r Rate) every() time.Duration { return max(1, time.Duration(float64(time.Second)/float64(r))) }
 
 // meters are the meters of users and rooms. Their number is bounded; those that have
