@@ -58,7 +58,7 @@ func (i *interceptor) keep(fd int, peer netip.AddrPort) bool {
 	k.form.RemoteAddr = peer.String()
 	k.response.k = k
 	k.busy = true // until it is watched
-	if err := k.loop.watch(k.fd, k, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
+	if err := k.loop.watch(k.fd, k, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
 		gone()
 		return false
 	}
@@ -71,7 +71,10 @@ func (k *kept) ready(events uint32, buffer []byte) {
 	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		k.checkGone()
 	}
-	if k.begin() {
+	if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		k.response.writable()
+	}
+	if events&^unix.EPOLLOUT != 0 && k.begin() {
 		k.look(buffer)
 	}
 }

@@ -10,11 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"gatehouse/engine/internal/rfc6455"
 )
@@ -421,14 +418,4 @@ func TestAPollWhoseConnectionEndsIsAborted(t *testing.T) {
 			s.end(t, ReasonTransportError)
 		})
 	}
-}
-
-// An answer that a client does not read ends with its connection, as with an http.Server.
-func TestKeptAnswersThatNobodyReadsHoldNothing(t *testing.T) {
-	unreadAnswersEnd(t, func(t testing.TB, r *rig) {
-		raw := must[syscall.RawConn](t)(r.web.Listener.(*net.TCPListener).SyscallConn())
-		check(t, raw.Control(func(fd uintptr) {
-			check(t, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10))
-		}))
-	})
 }

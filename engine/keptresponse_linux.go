@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // keptResponse is the http.ResponseWriter of the requests of a kept connection, with
@@ -28,10 +25,10 @@ type keptResponse struct {
 	out    *bytes.Buffer // to be sent; borrowed
 	failed error         // of a write
 
-	mu       sync.Mutex // guards what follows
-	deadline time.Time  // of writes; zero: none
-	last     time.Time  // what no deadline may pass; zero: none
-	slow     net.Conn   // of the same socket, since a write had to wait
+	mu       sync.Mutex    // guards what follows
+	deadline time.Time     // of writes; zero: none
+	last     time.Time     // what no deadline may pass; zero: none
+	changed  chan struct{} // tells of room in the socket, or of another deadline; nil until a write has to wait
 }
 
 // answers are borrowed for what is to be sent.
@@ -112,44 +109,75 @@ func (w *keptResponse) sendOut() {
 
 // send writes b, and waits until the deadline where the socket is full.
 func (w *keptResponse) send(b []byte) {
-	if w.failed != nil || len(b) == 0 {
-		return
-	}
-	w.mu.Lock()
-	slow, late := w.slow, !w.deadline.IsZero() && !time.Now().Before(w.deadline)
-	w.mu.Unlock()
-	switch {
-	case late:
-		w.failed = os.ErrDeadlineExceeded
-		return
-	case slow == nil:
-		var n int
-		n, w.failed = writeSome(uintptr(w.k.fd), b)
-		if b = b[n:]; !errors.Is(w.failed, errBusy) {
+	for w.failed == nil && len(b) > 0 {
+		if w.late() {
+			w.failed = os.ErrDeadlineExceeded
 			return
 		}
-		if slow, w.failed = w.slowDown(); w.failed != nil {
-			return
+		n, err := writeSome(uintptr(w.k.fd), b)
+		b = b[n:]
+		if errors.Is(err, errBusy) {
+			w.await()
+		} else {
+			w.failed = err
 		}
 	}
-	_, w.failed = slow.Write(b)
 }
 
-// slowDown has the Go runtime wait for the socket.
-func (w *keptResponse) slowDown() (net.Conn, error) {
-	fd, err := unix.FcntlInt(uintptr(w.k.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("wait for a client: %w", err)
-	}
-	conn, err := netConn(fd)
-	if err != nil {
-		return nil, fmt.Errorf("wait for a client: %w", err)
-	}
+func (w *keptResponse) late() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.slow = conn
-	_ = conn.SetWriteDeadline(w.deadline)
-	return conn, nil
+	return !w.deadline.IsZero() && !time.Now().Before(w.deadline)
+}
+
+// await returns when the socket may have room, and when the deadline is over or another.
+func (w *keptResponse) await() {
+	changed, wait := w.watch()
+	if changed == nil {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	}
+}
+
+// withoutLoop is how often a full socket is tried once the loop may have ended, which
+// tells of room otherwise.
+const withoutLoop = 10 * time.Millisecond
+
+// watch returns what tells of a change, and how long to wait for it at most. It is nil for
+// the first time: the socket has to be tried again, because nobody was told before.
+func (w *keptResponse) watch() (changed <-chan struct{}, wait time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.changed == nil {
+		w.changed = make(chan struct{}, 1)
+		return nil, 0
+	}
+	switch {
+	case !w.last.IsZero():
+		return w.changed, withoutLoop
+	case w.deadline.IsZero():
+		return w.changed, time.Hour
+	}
+	return w.changed, time.Until(w.deadline)
+}
+
+// writable is told by the loop that the socket may have room, or has failed.
+func (w *keptResponse) writable() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changeLocked()
+}
+
+func (w *keptResponse) changeLocked() {
+	select {
+	case w.changed <- struct{}{}:
+	default: // nobody waits, or it is told already
+	}
 }
 
 // FlushError is what http.ResponseController asks for.
@@ -176,9 +204,7 @@ func (w *keptResponse) setDeadlineLocked(at time.Time) {
 		at = w.last
 	}
 	w.deadline = at
-	if w.slow != nil {
-		_ = w.slow.SetWriteDeadline(at)
-	}
+	w.changeLocked()
 }
 
 // hurry gives all writes until then.
@@ -208,9 +234,6 @@ func (w *keptResponse) release() {
 	w.status, w.body, w.headed, w.left, w.out, w.failed = 0, nil, false, 0, nil, nil
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.slow != nil {
-		_ = w.slow.Close()
-		w.slow = nil
-	}
+	w.changed = nil
 	w.setDeadlineLocked(time.Time{})
 }
