@@ -11,7 +11,10 @@ import (
 // arrivals are the sessions that have come from other nodes lately. A local broadcast, such as the notice of a gap, is
 // for the sessions that were at its node when it was sent. It comes back from Redis later. A session may have moved by
 // then, and its former node has ended it; then the present node carries the broadcast out for that session.
-type arrivals []arrival
+type arrivals struct {
+	all    []arrival // the latest last
+	newest string    // where the latest was taken over
+}
 
 type arrival struct {
 	id   string
@@ -30,7 +33,20 @@ func beenAt(session *namespaces.Session) []namespaces.Been {
 	if owner := ownerNode(session.Former); owner != been[len(been)-1].Node {
 		been = append(been, namespaces.Been{Node: owner, Until: session.Taken})
 	}
-	return been[max(0, len(been)-maxBeen):]
+	return slices.Clone(been[max(0, len(been)-maxBeen):])
+}
+
+// hasBeen reports whether the former nodes that a record names can be real. The record comes from outside.
+func (r *storedSession) hasBeen() bool {
+	long := func(b namespaces.Been) bool { return len(b.Node) > maxUID || len(b.Until) > maxUID }
+	return len(r.Been) <= maxBeen && len(r.Holder) <= maxUID && !slices.ContainsFunc(r.Been, long)
+}
+
+// areKnown reports whether the former nodes of a session are known completely back to an entry. They are not when there
+// were too many of them, or when a node of an earlier release, which did not note them, stored the session.
+func areKnown(been []namespaces.Been, id string) bool {
+	nameless := func(b namespaces.Been) bool { return b.Node == "" }
+	return len(been) < maxBeen && !slices.ContainsFunc(been, nameless) || core.Compare(id, been[0].Until) > 0
 }
 
 // wasAt reports whether a session was at a node when the node, having read the stream up to a place, sent something.
@@ -42,17 +58,27 @@ func wasAt(been []namespaces.Been, uid, read string) bool {
 // failover takes.
 const arrivalsFor = 30 * time.Second
 
-func (all *arrivals) add(session *namespaces.Session, now time.Time) {
-	gone := slices.IndexFunc(*all, func(one arrival) bool { return now.Sub(one.at) <= arrivalsFor })
-	if gone < 0 {
-		gone = len(*all)
+func (a *arrivals) add(session *namespaces.Session, now time.Time) {
+	a.prune(now)
+	a.all, a.newest = append(a.all, arrival{session.ID, session.Been, now}), session.Taken
+}
+
+func (a *arrivals) prune(now time.Time) {
+	n := slices.IndexFunc(a.all, func(one arrival) bool { return now.Sub(one.at) <= arrivalsFor })
+	if n < 0 {
+		n = len(a.all)
 	}
-	*all = append(slices.Delete(*all, 0, gone), arrival{session.ID, session.Been, now})
+	clear(a.all[:n]) // append moves the rest when the array is full
+	a.all = a.all[n:]
 }
 
 // from returns the sessions that were at a node when the node, having read the stream up to a place, sent something.
-func (all arrivals) from(uid, read string) (ids []string) {
-	for _, one := range all {
+func (a *arrivals) from(uid, read string, now time.Time) (ids []string) {
+	if core.Compare(a.newest, read) <= 0 {
+		return nil // as nearly always
+	}
+	a.prune(now)
+	for _, one := range a.all {
 		if wasAt(one.been, uid, read) {
 			ids = append(ids, one.id)
 		}
@@ -68,7 +94,7 @@ func (a *adapter) late(l *lane, o *core.Output[*action]) {
 		return
 	}
 	a.holdings.mu.Lock()
-	ids := a.holdings.arrivals.from(act.uid, act.read)
+	ids := a.holdings.arrivals.from(act.uid, act.read, a.node.cfg.Now())
 	a.holdings.mu.Unlock()
 	op := act.operation
 	op.Rooms, op.Except = nil, nil

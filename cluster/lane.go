@@ -56,7 +56,7 @@ func newLane(n *Node, stream string) *lane {
 func (l *lane) publish(a *action) {
 	if a.kind == typeLocal {
 		l.mu.Lock()
-		a.read = l.at
+		a.read, _, _ = strings.Cut(l.place, " ") // what has been carried out
 		l.mu.Unlock()
 	}
 	if a.session == nil {
@@ -359,6 +359,16 @@ func (l *lane) reached(ctx context.Context, id string) error {
 
 // tick tells the core the time.
 func (l *lane) tick(now time.Time) {
+	l.mu.Lock()
+	doubted := l.core.Doubted()
+	l.mu.Unlock()
+	for _, uid := range doubted {
+		if _, there := l.node.asking.node(uid); !there && uid != l.node.uid {
+			l.mu.Lock()
+			l.core.Gone(uid)
+			l.mu.Unlock()
+		}
+	}
 	l.input(func() []core.Output[*action] { return l.core.Tick(now) })
 	l.poke()
 }

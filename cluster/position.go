@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"time"
 
 	"github.com/redis/rueidis"
 
@@ -27,6 +26,7 @@ func (l *lane) position(ctx context.Context, client rueidis.DedicatedClient, pos
 		*pos = last[0].ID
 	}
 	if int64(len(last)) >= l.logged() {
+		l.trail.Begin()
 		l.core.Begin(last[len(last)-1].ID)
 	}
 	for i := len(last) - 1; i >= 0; i-- {
@@ -52,12 +52,24 @@ func (l *lane) resume(ctx context.Context, client rueidis.DedicatedClient, pos *
 	if err != nil {
 		return err
 	}
+	if len(lost) > 0 && id == "0-0" {
+		trimmed, err := l.trimmed(ctx, client)
+		if err != nil {
+			return err
+		}
+		if trimmed { // what was read is older than what there is
+			lost = nil
+		}
+	}
 	ids := make(map[string]bool, len(lost))
 	for _, s := range lost {
 		ids[s.ID] = true
 	}
 	l.mu.Lock()
-	forgotten := l.core.Forgotten(time.Now(), ids)
+	forgotten := l.core.Forgotten(ids)
+	if len(lost) > 0 {
+		l.at = id // the next ids may be lower
+	}
 	l.mu.Unlock()
 	l.node.storeAgain(forgotten)
 	*pos = id
@@ -85,6 +97,23 @@ func (l *lane) newest(ctx context.Context, client rueidis.DedicatedClient, befor
 		return nil, fmt.Errorf("find where to read: %w", err)
 	}
 	return last, nil
+}
+
+// trimmed reports whether the stream once had entries that it has no more.
+func (l *lane) trimmed(ctx context.Context, client rueidis.DedicatedClient) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	info, err := client.Do(ctx, client.B().XinfoStream().Key(l.stream).Build()).AsMap()
+	if _, answered := rueidis.IsRedisErr(err); answered {
+		return false, nil // no such stream
+	}
+	if err != nil {
+		return false, fmt.Errorf("describe the stream: %w", err)
+	}
+	has, had := info["length"], info["entries-added"]
+	length, err1 := has.AsInt64()
+	added, err2 := had.AsInt64()
+	return err1 == nil && err2 == nil && added > length, nil
 }
 
 var stampSeed = maphash.MakeSeed()

@@ -106,7 +106,7 @@ func (a *adapter) sent(session *namespaces.Session, act *action, k *core.Kept[*a
 		kept := *p
 		kept.Offset = k.ID
 		if act.kind == typeLocal && !wasAt(session.Been, act.uid, act.read) {
-			if len(session.Been) < maxBeen || core.Compare(k.ID, session.Been[0].Until) > 0 {
+			if areKnown(session.Been, k.ID) {
 				return nil
 			}
 			kept.Offset = lostOffset

@@ -250,7 +250,7 @@ func (a *adapter) readRecord(id, owner, text, seal string) *namespaces.Session {
 		return nil // only its owner can continue it
 	}
 	var r storedSession
-	if err := json.Unmarshal([]byte(text), &r); err != nil || r.Version > formVersion || r.Namespace != a.name || r.ID != id {
+	if err := json.Unmarshal([]byte(text), &r); err != nil || r.Version > formVersion || r.Namespace != a.name || r.ID != id || !r.hasBeen() {
 		a.node.refused(errMessage)
 		return nil
 	}

@@ -44,8 +44,8 @@ type Lane[B any] struct {
 	aheadTo   uint64            // the number of the last one that was
 	log       *Log[B]           // nil without one
 	at        string            // the id of the last entry that was read
+	highest   string            // the highest id that was ever read
 	unsettled map[string]uint64 // numbers that are to be read again, see Forgotten
-	settledBy time.Time
 	out       []Output[B]
 }
 
@@ -229,9 +229,6 @@ func (l *Lane[B]) Tick(now time.Time) []Output[B] {
 		l.goAlone()
 	}
 	l.bound(now)
-	if len(l.unsettled) > 0 && now.After(l.settledBy) {
-		clear(l.unsettled)
-	}
 	if l.connected && (l.owesMark || l.alone && len(l.queue) == 0) {
 		l.mark(now) // shows missing operations, and comes back when Redis is there again
 	}
@@ -320,7 +317,7 @@ func (l *Lane[B]) Foreign(body B, id string, size int) []Output[B] {
 // Begin tells the id after which the entries follow. It is called before the first entry; without it, all entries that
 // there ever were follow.
 func (l *Lane[B]) Begin(id string) {
-	l.at = id
+	l.at, l.highest = id, id
 	if l.log != nil {
 		l.log.floor = id
 	}
@@ -351,9 +348,15 @@ func (l *Lane[B]) count(node string, seq uint64) (anew bool) {
 	return true
 }
 
-// keep notes that an entry has been read, which was not before.
+// keep notes that an entry has been read, which was not before. When the clock of a new primary is behind, its ids are those of
+// entries from before for a while: what is compared by ids then means nothing, and the log begins anew when they are over.
 func (l *Lane[B]) keep(k Kept[B]) {
 	l.at = k.ID
+	if Compare(k.ID, l.highest) <= 0 {
+		l.cut()
+		return
+	}
+	l.highest = k.ID
 	if l.log != nil {
 		l.log.add(k)
 	}

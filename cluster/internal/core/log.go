@@ -1,10 +1,11 @@
 package core
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Log holds the latest operations that a node has read from a stream, each once, in the order in which it carried them
@@ -43,6 +44,27 @@ type doubt struct {
 // Redis has lost.
 func (l *Log[B]) doubtful(next int) bool {
 	return slices.ContainsFunc(l.doubts, func(d doubt) bool { return d.begin < next && (d.end == 0 || next <= d.end) })
+}
+
+// Doubted returns the nodes whose lost operations others may lack without knowing, or may be written again.
+func (l *Lane[B]) Doubted() (nodes []string) {
+	nodes = slices.Collect(maps.Keys(l.unsettled))
+	if l.log != nil {
+		for _, d := range l.log.doubts {
+			if d.end == 0 && !slices.Contains(nodes, d.node) {
+				nodes = append(nodes, d.node)
+			}
+		}
+	}
+	return nodes
+}
+
+// Gone tells that a node is gone: it neither writes its lost operations again, nor shows anybody that they are missing.
+func (l *Lane[B]) Gone(node string) {
+	delete(l.unsettled, node)
+	if l.log != nil {
+		l.log.doubts = slices.DeleteFunc(l.log.doubts, func(d doubt) bool { return d.node == node && d.end == 0 })
+	}
 }
 
 // settle notes the next operation of a node, which is about to be added.
@@ -169,7 +191,9 @@ func (l *Log[B]) between(next, end int) ([]Kept[B], bool) {
 
 // Compare compares two ids of a stream: milliseconds, a dash and a count. Of a place it takes the id of the entry.
 func Compare(a, b string) int {
-	return slices.Compare(placeOf(a), placeOf(b))
+	ams, acount := placeOf(a)
+	bms, bcount := placeOf(b)
+	return cmp.Or(cmp.Compare(ams, bms), cmp.Compare(acount, bcount))
 }
 
 // IsPlace reports whether a text is an id of a stream.
@@ -179,17 +203,17 @@ func IsPlace(id string) bool {
 }
 
 // placeOf reads an id of a stream.
-func placeOf(id string) []uint64 {
+func placeOf(id string) (ms, count uint64) {
 	head, tail, _ := strings.Cut(entryOf(id), "-")
-	ms, _ := strconv.ParseUint(head, 10, 64)
-	count, _ := strconv.ParseUint(tail, 10, 64)
-	return []uint64{ms, count}
+	ms, _ = strconv.ParseUint(head, 10, 64)
+	count, _ = strconv.ParseUint(tail, 10, 64)
+	return ms, count
 }
 
 // Forgotten tells, for a new connection that reads, which entries Redis has lost, see [Trail], and returns their
 // operations. Nodes that have not read those back write them again, after other entries. Until that is over nothing is
 // steady.
-func (l *Lane[B]) Forgotten(now time.Time, ids map[string]bool) (lost []B) {
+func (l *Lane[B]) Forgotten(ids map[string]bool) (lost []B) {
 	if l.log == nil {
 		return nil
 	}
@@ -202,10 +226,6 @@ func (l *Lane[B]) Forgotten(now time.Time, ids map[string]bool) (lost []B) {
 			l.unsettled = make(map[string]uint64)
 		}
 		l.unsettled[k.Node] = k.Seq
-		l.settledBy = now.Add(settling)
 	}
 	return lost
 }
-
-// settling is how long a node has to write lost operations again, or to die.
-const settling = 10 * time.Second

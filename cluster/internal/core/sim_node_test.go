@@ -271,12 +271,9 @@ func (n *node) resumeReading() {
 		places[placeOf(int(s.Sum))] = true
 	}
 	if n.w.plant != "unaware" {
-		n.storeAgain(n.lane.Forgotten(n.w.time(), places))
+		n.storeAgain(n.lane.Forgotten(places))
 	}
 	_, _ = fmt.Sscanf(id, "%d-0", &n.pos)
-	if n.w.plant == "rewound" { // to before what it has read
-		n.pos = max(0, n.pos-200)
-	}
 	n.next(n.reads)
 }
 
@@ -403,6 +400,7 @@ func (n *node) forget(other string) {
 		n.members.Heard(n.w.time(), other)
 		return
 	}
+	n.lane.Gone(other)
 	n.settle(n.questions.Gone(other))
 }
 

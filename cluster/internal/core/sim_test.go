@@ -68,7 +68,7 @@ func TestARunReplaysToTheByte(t *testing.T) {
 func TestPlantedFaultsAreFound(t *testing.T) {
 	for _, plant := range []string{
 		"lost", "repeated", "reordered", "ghost", "leak", "unstored", "shifted", "owners",
-		"unsent", "untold", "unaddressed", "early", "late", "left", "rewound", "unaware", "late-local",
+		"unsent", "untold", "unaddressed", "early", "late", "left", "unaware", "late-local",
 	} {
 		found := false
 		for i := uint64(0); i < 1000 && !found; i++ {

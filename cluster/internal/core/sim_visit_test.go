@@ -49,10 +49,12 @@ func (v *visit) leave(n *node, room string) *promise {
 		p.left, p.had = true, done
 	}
 	for _, o := range v.sent {
-		if o.alone && !done[o] { // the former node sent it before it was in the stream, and it may have been lost on its way
+		p.had[o] = true
+	}
+	for o := range p.had {
+		if o.alone { // sent before it was in the stream: it may be lost on its way, and come back when the client has left
+			delete(p.had, o)
 			p.doubt(o)
-		} else {
-			p.had[o] = true
 		}
 	}
 	return p

@@ -15,7 +15,11 @@ type Stamp struct {
 type Trail struct {
 	ring []Stamp
 	next int // where the oldest one stands, once the ring is full
+	part bool
 }
+
+// Begin tells, before the first entry, that there are older ones, which will not be read.
+func (t *Trail) Begin() { t.part = true }
 
 // trailLength is how many entries a failover may lose for a node to know exactly which.
 const trailLength = 4096
@@ -46,8 +50,8 @@ func (t *Trail) Resume(older func(id string) ([]Stamp, error)) (id string, lost 
 			if i, known := place[s]; known {
 				return s.ID, t.behind(i + 1), nil
 			}
-			if len(t.ring) == trailLength && Compare(s.ID, t.at(0).ID) < 0 {
-				return s.ID, t.behind(0), nil // it was read before all that are known, and so may be some behind it
+			if (t.part || len(t.ring) == trailLength) && len(t.ring) > 0 && Compare(s.ID, t.at(0).ID) < 0 {
+				return s.ID, t.behind(0), nil // it stood before all that are known, and so may some behind it
 			}
 			before = s.ID
 		}

@@ -48,6 +48,12 @@ func TestWhereANewConnectionGoesOn(t *testing.T) {
 			t.Errorf("%s: %s, %v, %v; want %s, %v", name, id, lost, err, c.id, c.lost)
 		}
 	}
+	var late core.Trail // of a node that has not read what was there before
+	late.Begin()
+	late.Read(read[3])
+	if id, lost, err := late.Resume(pages(read[:3])); id != "12-0" || len(lost) != 1 || err != nil {
+		t.Errorf("a new node goes on behind %s, %v, %v", id, lost, err)
+	}
 	var trail core.Trail
 	broken := errors.New("broken")
 	if _, _, err := trail.Resume(func(string) ([]core.Stamp, error) { return nil, broken }); !errors.Is(err, broken) {
