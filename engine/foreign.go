@@ -11,12 +11,17 @@ import (
 // cannot see what this client takes. So the client has Config.OutboxAge for each write here, also over a WebSocket.
 type foreignResponse struct {
 	http.ResponseWriter
-	srv *Server
+	srv  *Server
+	body bool // the request has one
 }
 
-// WriteHeader implements http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter. A client that has not sent its whole request by then has Config.CloseTimeout
+// for the rest: what carries the request on waits for it.
 func (w *foreignResponse) WriteHeader(status int) {
 	w.limit()
+	if w.body {
+		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(w.srv.limits().CloseTimeout))
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 

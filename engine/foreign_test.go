@@ -35,11 +35,12 @@ func ownedBy(t *testing.T, other http.HandlerFunc) (r *rig, ended <-chan struct{
 }
 
 // asksAndWaits is a client that has sent a request and does nothing more, not even read.
-func (r *rig) asksAndWaits(t *testing.T, request string) {
+func (r *rig) asksAndWaits(t *testing.T, request string) net.Conn {
 	t.Helper()
 	conn := must[net.Conn](t)(net.Dial("tcp", r.web.Listener.Addr().String()))
 	t.Cleanup(func() { _ = conn.Close() })
 	must[int](t)(io.WriteString(conn, request))
+	return conn
 }
 
 // takeOver answers that the protocol changes.
@@ -64,6 +65,7 @@ func writeOn(w io.Writer) {
 
 const (
 	foreignPoll   = "GET /socket.io/?EIO=4&transport=polling&sid=x.b HTTP/1.1\r\nHost: x\r\n\r\n"
+	foreignPost   = "POST /socket.io/?EIO=4&transport=polling&sid=x.b HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx"
 	foreignSocket = "GET /socket.io/?EIO=4&transport=websocket&sid=x.b HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 )
 
@@ -93,4 +95,22 @@ func TestAForeignWebSocketEndsWithItsSession(t *testing.T) {
 	})
 	r.asksAndWaits(t, foreignSocket)
 	await(t, ended)
+}
+
+// The node that has a session may answer before it has the whole request. The rest of it is waited for, but not for long.
+func TestAForeignRequestThatDoesNotEndIsGivenUp(t *testing.T) {
+	r, _ := ownedBy(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer := http.NewResponseController(w)
+		if err := errors.Join(answer.EnableFullDuplex(), answer.SetReadDeadline(time.Now())); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	})
+	conn := r.asksAndWaits(t, foreignPost)
+	closed := make(chan struct{}, 1)
+	go func() {
+		_, _ = io.Copy(io.Discard, conn) // ends with the test at the latest
+		closed <- struct{}{}
+	}()
+	await(t, closed)
 }

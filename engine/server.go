@@ -204,7 +204,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := Parameter(r, "sid")
 	// This comes first, because the answer of the other node is complete: nothing is
 	// added to it.
-	if node := srv.elsewhere(id); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(&foreignResponse{w, srv}, r, node) {
+	if node := srv.elsewhere(id); node != "" && r.Method != http.MethodOptions && srv.cfg.Elsewhere(&foreignResponse{w, srv, r.ContentLength != 0}, r, node) {
 		return
 	}
 	if srv.cfg.Headers != nil && !rfc6455.IsUpgrade(r) {
