@@ -67,7 +67,21 @@ func NewGate(cfg GateConfig) (*Gate, error) {
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
 	}
+	if cfg.Deps.Memory == nil {
+		gate.Rule()
+	}
 	return gate, nil
+}
+
+// Rule makes the limits of this gate those of what it shares with others by [Deps.Memory]: the calls at once, and wrong
+// passwords. A gate with a Memory of its own rules from the start. Of several gates the one that is taken into use
+// rules, also while connections that came by an earlier gate still use that one.
+func (g *Gate) Rule() {
+	for _, v := range g.verifiers {
+		if r, ok := v.(interface{ rule() }); ok {
+			r.rule()
+		}
+	}
 }
 
 // Close releases the connections to other servers that are idle. Checks that

@@ -80,13 +80,16 @@ func newTriedPasswords(clock func() time.Time) *triedPasswords {
 	}
 }
 
-// fail counts a wrong password by the limits of a gate. The limits are set with
-// each call, because a gate may be made and never used.
-func (p *triedPasswords) fail(tried triedUser, limits ThrottleConfig) time.Duration {
-	p.throttle.Set(limits)
-	p.wrong.Set(limits)
+// fail counts a wrong password.
+func (p *triedPasswords) fail(tried triedUser) time.Duration {
 	p.wrong.Fail(tried.address)
 	return p.throttle.Fail(tried)
+}
+
+// rule is for [Gate.Rule].
+func (p *passwords) rule() {
+	p.throttle.Set(p.limits)
+	p.wrong.Set(p.limits)
 }
 
 // newHashing makes the queue of passwords. Half of the processors hash at a time,
@@ -145,7 +148,7 @@ func (p *passwords) Verify(ctx context.Context, cred Credential) (Identity, erro
 	if !ok {
 		return Identity{}, &Refusal{
 			Code: CodeUnauthenticated, Message: "The user name or the password is wrong.",
-			RetryAfter: p.fail(tried, p.limits), Cause: errors.New("basic: wrong name or password"),
+			RetryAfter: p.fail(tried), Cause: errors.New("basic: wrong name or password"),
 		}
 	}
 	p.throttle.Clear(tried)

@@ -126,11 +126,13 @@ func (c remoteConfig) places() limit.QueueConfig {
 	return limit.QueueConfig{Places: c.maxInFlight, PerKey: max(c.maxInFlight*3/4, 1), Waiting: maxRemoteWaiting}
 }
 
+// rule is for [Gate.Rule].
+func (c *remote) rule() { c.calls.Set(c.cfg.places()) }
+
 // ask sends a request for a client and returns the reply, or a refusal with
 // unavailable or rate_limited. A status from 500 is no reply.
 func (c *remote) ask(ctx context.Context, from *Request, body []byte, headers http.Header) (reply, error) {
 	address := AddressKey(from.RemoteAddr)
-	c.calls.Set(c.cfg.places()) // with each call, because a gate may be made and not taken into use
 	leave, err := c.calls.Enter(ctx, address, true)
 	if err != nil {
 		return reply{}, unavailable(fmt.Errorf("%s: wait for one of %d calls: %w", c.cfg.at, c.cfg.maxInFlight, err))

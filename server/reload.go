@@ -66,6 +66,7 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	}
 	use()
 	old := s.gates.Swap(gate)
+	gate.Rule()
 	old.Close() // only connections that it keeps open and does not use
 	s.given = next
 	for _, w := range gate.Warnings() {

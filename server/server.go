@@ -180,6 +180,7 @@ func (s *Server) prepareGate(defs []namespaces.Definition) (err error) {
 	s.gateDeps = cfg.Deps
 	s.gateDeps.Revocations = gate.Revocations()
 	s.gates.Store(gate)
+	gate.Rule()
 	s.guard = newGuard(s.gate, s.cfg.Connections, s.refusals, s.metrics)
 	for _, w := range slices.Concat(s.gate().Warnings(), s.cfg.warnings(defs)) {
 		s.log.Warn("configuration: " + w)
