@@ -115,6 +115,7 @@ func (i *interceptor) Close() error {
 	i.end()
 	err := i.file.Close()
 	i.ending.Do(func() { close(i.over) })
+	i.begin.Do(func() {}) // Accept begins nothing any more, or has begun it
 	i.running.Wait()
 	i.silence.close()
 	i.silentUsers.close()

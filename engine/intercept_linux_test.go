@@ -306,3 +306,22 @@ func opens(target string, more ...string) string {
 }
 
 const target = "/socket.io/?EIO=4&transport=websocket"
+
+// A server may be closed before it has begun to accept.
+func TestAListenerMayBeClosedAsItBeginsToAccept(t *testing.T) {
+	r := newRig(t, Config{})
+	for range 200 {
+		l := r.srv.Intercept(must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0")), "/")
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if conn, err := l.Accept(); err == nil {
+				t.Errorf("%v was accepted", conn.RemoteAddr())
+			}
+		}()
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		<-ended
+	}
+}
